@@ -1,0 +1,359 @@
+"""Readers of values that have parts: lists, objects and models.
+
+A reader takes a value and the list of repairs. Paths grow on the way out, one step at a level, so
+that a record without faults pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, NoReturn, Union, cast, get_args, get_origin
+
+import attrs
+import cattrs
+
+from nexhealth_async import _codec_values as read
+from nexhealth_async import models
+from nexhealth_async._codec_names import is_attrs, prepare
+from nexhealth_async._codec_values import Reader, Refusal
+from nexhealth_async.errors import UndecodableRecord
+
+__all__ = ["SCALARS", "Hook", "compose", "is_composite", "reader_of", "refuse", "settle"]
+
+_Foreign = Callable[[object, object], object]
+
+_NEVER_DROPPED: Final = frozenset({"cancelled_at", "deleted_at", "disabled_at"})
+
+# The repairs of the record in work, while a user's hook runs that may call one of ours.
+_in_work: ContextVar[list[str] | None] = ContextVar("_in_work", default=None)
+
+
+class Hook:
+    """One of our own hooks; ``read`` takes the list of repairs, calling it is cattrs' way."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, reader: Reader) -> None:
+        self.read = reader
+
+    def __call__(self, value: object, kind: object) -> object:
+        repairs = _in_work.get()
+        if repairs is not None:
+            return self.read(value, repairs)
+        return settle(self.read, kind, value)[0]
+
+
+SCALARS: Final[dict[object, Hook]] = {
+    str: Hook(read.text),
+    int: Hook(read.whole),
+    float: Hook(read.number),
+    bool: Hook(read.yes_or_no),
+    datetime: Hook(read.moment),
+    date: Hook(read.day),
+    Decimal: Hook(read.amount),
+}
+_EXPECTED: Final[dict[object, str]] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "yes or no",
+    datetime: "a date-time",
+    date: "a date",
+    Decimal: "an amount of money",
+}
+
+
+def settle(reader: Reader, kind: object, value: object) -> tuple[object, tuple[str, ...]]:
+    """Read one whole record; whatever was refused leaves as UndecodableRecord, free of values."""
+    repairs: list[str] = []
+    path = expected = ""
+    try:
+        made = reader(value, repairs)
+        if made is None and NoneType not in get_args(kind):
+            raise _nothing(kind)
+    except Refusal as refusal:
+        made, path, expected = None, refusal.path, refusal.expected
+    except RecursionError:
+        made, expected = None, "less deep nesting"
+    if expected:
+        refuse(kind, path, expected, _id_of(value))
+    return made, tuple(repairs)
+
+
+def refuse(kind: object, path: str, expected: str, record_id: int | None = None) -> NoReturn:
+    """Raise UndecodableRecord alone: what is being handled meanwhile may hold the value."""
+    error = UndecodableRecord(
+        model=getattr(kind, "__name__", "record"),
+        path=path,
+        expected=expected,
+        record_id=record_id,
+    )
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None
+
+
+def _due(kind: object) -> str:
+    return _EXPECTED.get(kind) or ("an object" if is_attrs(kind) else "a value")
+
+
+def _nothing(kind: object) -> Refusal:
+    """Refuse an empty record; what it lacks is the field it must have."""
+    if is_attrs(kind):
+        for attribute in attrs.fields(kind):
+            if attribute.default is attrs.NOTHING:
+                return Refusal(_due(_bare(attribute.type)), attribute.name)
+    return Refusal(_due(kind))
+
+
+def _id_of(value: object) -> int | None:
+    if not isinstance(value, Mapping):
+        return None
+    try:
+        return read.whole(cast("Mapping[str, object]", value).get("id"), [])
+    except Refusal:
+        return None
+
+
+def _is_union(kind: object) -> bool:
+    return get_origin(kind) in {Union, UnionType}
+
+
+def is_composite(kind: object) -> bool:
+    """Tell which types, beside the scalars, the codec reads itself."""
+    origin = get_origin(kind)
+    if origin is tuple:
+        return get_args(kind)[1:] == (...,)
+    return origin in {Annotated, dict} or _is_union(kind) or is_attrs(kind)
+
+
+def _below(step: str, path: str) -> str:
+    return f"{step}.{path}" if path and not path.startswith("[") else f"{step}{path}"
+
+
+def _within(step: str, reader: Reader, value: object, repairs: list[str]) -> object:
+    """Read a part, and put its step before the paths of its repairs or refusal."""
+    before = len(repairs)
+    try:
+        found = reader(value, repairs)
+    except Refusal as refusal:
+        refusal.path = _below(step, refusal.path)
+        raise
+    for at in range(before, len(repairs)):
+        repairs[at] = _below(step, repairs[at])
+    return found
+
+
+def _bare(kind: object) -> object:
+    """Take ``Annotated`` and ``| None`` off a type; callers see to None themselves."""
+    while True:
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+            continue
+        inner = [part for part in get_args(kind) if part is not NoneType]
+        if not _is_union(kind) or len(inner) != 1:
+            return kind
+        kind = inner[0]
+
+
+def reader_of(kind: object, codec: cattrs.Converter) -> Reader:
+    """Find what reads a type: our own hook without its wrapping, or a user's."""
+    kind = _bare(kind)
+    hook = _hook_for(codec, kind)
+    if not isinstance(hook, Hook):
+        return _foreign(hook, kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _foreign(lambda value, _: kind(value), kind)
+    return hook.read
+
+
+def _hook_for(codec: cattrs.Converter, kind: object) -> _Foreign:
+    hook: _Foreign = codec.get_structure_hook(cast("Any", kind))
+    return hook
+
+
+def _foreign(hook: _Foreign, kind: object) -> Reader:
+    """Run a user's hook: its errors may hold the value, so only their place is kept."""
+    expected = f"what the hook for {getattr(kind, '__name__', 'this type')} takes"
+
+    def reader(value: object, repairs: list[str]) -> object:
+        token = _in_work.set(repairs)
+        try:
+            return hook(value, kind)
+        except (Refusal, RecursionError):
+            raise
+        except UndecodableRecord as error:
+            raise Refusal(error.expected, error.path) from None
+        except Exception:  # noqa: BLE001 - a hook may raise anything
+            raise Refusal(expected) from None
+        finally:
+            _in_work.reset(token)
+
+    return reader
+
+
+def compose(kind: object, codec: cattrs.Converter) -> Hook:
+    """Build the hook of a type that has parts."""
+    if kind is models.Money:
+        return Hook(_money(codec))
+    if is_attrs(kind):
+        return Hook(_object(kind, codec))
+    if get_origin(kind) is tuple:
+        return Hook(_many(reader_of(get_args(kind)[0], codec), get_args(kind)[0]))
+    if get_origin(kind) is dict:
+        return Hook(_open_object)
+    parts = [part for part in get_args(kind) if part is not NoneType]
+    several = _is_union(kind) and len(parts) > 1
+    inner = _union(parts, codec) if several else reader_of(kind, codec)
+    return Hook(lambda value, repairs: None if value is None else inner(value, repairs))
+
+
+def _union(parts: list[object], codec: cattrs.Converter) -> Reader:
+    """Read one of two kinds; a type checker keeps the models to these pairs."""
+    if set(parts) == {int, str}:
+        return read.whole_or_text
+    lists = [part for part in parts if get_origin(part) is tuple]
+    if len(lists) == 1 and set(parts) - set(lists) == {str}:
+        many = reader_of(lists[0], codec)
+        return lambda value, repairs: value if isinstance(value, str) else many(value, repairs)
+    raise TypeError(f"no field may be any of {len(parts)} kinds that JSON cannot tell apart")
+
+
+def _many(reader: Reader, element: object) -> Reader:
+    """Read a list. Elements that are no value at all are left out, which is a repair."""
+    takes_text = _bare(element) is str
+
+    def read_many(value: object, repairs: list[str]) -> tuple[object, ...] | None:
+        if read.is_gap(value):
+            repairs.append("")
+            return None
+        if takes_text and isinstance(value, str):
+            repairs.append("")
+            return (value,)
+        if not isinstance(value, list | tuple):
+            raise Refusal("a list")
+        made: list[object] = []
+        for index, item in enumerate(cast("list[object]", value)):
+            if item is None:
+                repairs.append(f"[{index}]")
+                continue
+            found = _within(f"[{index}]", reader, item, repairs)
+            if found is not None:
+                made.append(found)
+        return tuple(made)
+
+    return read_many
+
+
+def _open_object(value: object, repairs: list[str]) -> object:
+    """Read an object whose keys nobody has promised."""
+    if value == "":
+        repairs.append("")
+        return None
+    if not isinstance(value, Mapping):
+        raise Refusal("an object")
+    return read.anything(cast("Mapping[str, object]", value), repairs)
+
+
+def _money(codec: cattrs.Converter) -> Reader:
+    """Read money: an object, or a bare amount whose currency nobody said."""
+    amount, currency = reader_of(Decimal, codec), reader_of(str, codec)
+
+    def read_money(value: object, repairs: list[str]) -> object:
+        if isinstance(value, Mapping):
+            record = cast("Mapping[str, object]", value)
+        elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+            record = {} if read.is_gap(value) else {"amount": value}
+        else:
+            raise Refusal("an amount of money")
+        sent, unit = record.get("amount"), record.get("currency")
+        if sent is None:
+            repairs.append("")
+            return None
+        found = _within("amount", amount, sent, repairs)
+        if found is None:
+            return None
+        if unit is None:
+            repairs.append("currency")
+        named = "" if unit is None else _within("currency", currency, unit, repairs)
+        try:
+            return models.Money(amount=cast("Decimal", found), currency=cast("str", named or ""))
+        except (AttributeError, ValueError):  # what a user's hook for Decimal made
+            raise Refusal("an amount of money") from None
+
+    return read_money
+
+
+@attrs.frozen
+class _Plan:
+    """How a class is read: a reader for each key, and what is due for those it must have."""
+
+    readers: dict[str, Reader]
+    inits: dict[str, str]
+    required: dict[str, str]
+
+
+def _plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _Plan:
+    prepare(model)
+    plan = _Plan({}, {}, {})
+    for attribute in attrs.fields(model):
+        if not attribute.init:
+            continue
+        name, kind = attribute.name, _bare(attribute.type)
+        reader = reader_of(kind, codec)
+        if name in _NEVER_DROPPED and reader is SCALARS[datetime].read:
+            reader = read.strict_moment
+        plan.readers[name] = reader
+        plan.inits[name] = attribute.alias or name
+        if attribute.default is attrs.NOTHING:
+            plan.required[name] = _due(kind)
+    return plan
+
+
+def _object(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> Reader:
+    """Read an object into a model; its plan is made at the first record, as classes may nest."""
+    plan: _Plan | None = None
+
+    def read_object(value: object, repairs: list[str]) -> object:
+        nonlocal plan
+        if plan is None:
+            plan = _plan(model, codec)
+        if not isinstance(value, Mapping) and not read.is_gap(value):
+            raise Refusal("an object")
+        if not value or isinstance(value, str):
+            if plan.required or isinstance(value, str):
+                repairs.append("")
+                return None
+            return model()
+        return _build(model, plan, cast("Mapping[str, object]", value), repairs)
+
+    return read_object
+
+
+def _build(
+    model: type[attrs.AttrsInstance],
+    plan: _Plan,
+    record: Mapping[str, object],
+    repairs: list[str],
+) -> object:
+    made: dict[str, object] = {}
+    for name, value in record.items():
+        reader = plan.readers.get(name)
+        if reader is None or value is None:
+            continue
+        found = _within(name, reader, value, repairs)
+        if found is not None:
+            made[plan.inits[name]] = found
+    for name, expected in plan.required.items():
+        if plan.inits[name] not in made:
+            raise Refusal(expected, name)
+    try:
+        return model(**made)
+    except (TypeError, ValueError):  # a validator of a user's class
+        raise Refusal(f"a valid {model.__name__}") from None

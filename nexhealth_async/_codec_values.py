@@ -1,0 +1,284 @@
+"""Reading single values that are not quite what they should be.
+
+Each reader takes a value and a list of repairs. It returns what was meant, None where nothing was;
+if that took a repair, it appends ``""`` to the list, which callers turn into a path. What it cannot
+repair it refuses with ``Refusal``, which says what was due and never what was there.
+
+Whatever msgspec can read is read by msgspec, so that the native decoder and this one agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from math import isfinite
+from typing import TypeAlias, TypeVar, cast
+
+import msgspec
+
+__all__ = [
+    "Reader",
+    "Refusal",
+    "amount",
+    "anything",
+    "day",
+    "is_empty",
+    "is_gap",
+    "moment",
+    "number",
+    "strict_moment",
+    "text",
+    "whole",
+    "whole_or_text",
+    "yes_or_no",
+]
+
+Reader: TypeAlias = Callable[[object, list[str]], object]
+
+T = TypeVar("T")
+
+_LONGEST = 64  # no number or timestamp is longer; keeps hostile text from costing time
+_MOST_DIGITS = 30  # ids are 64-bit; Decimal("1e9999999") is no id but a way to fill the memory
+_DIGITS = re.compile(r"-?\d+", re.ASCII)
+_WHEN = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:[T ] *(\d{1,2}):(\d{2})(?::(\d{2})(?:([.,]?)(\d+))?)? *"
+    r"(Z|UTC|GMT|([+-])(\d{1,2}):?(\d{2})?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class Refusal(Exception):  # noqa: N818 - never leaves the codec, which turns it into an error
+    """A value nobody can read: what was due, and where."""
+
+    def __init__(self, expected: str, path: str = "") -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.path = path
+
+
+def is_empty(value: object) -> bool:
+    """Tell whether this is ``{}``, which the API sends for "nothing" at times."""
+    return isinstance(value, Mapping) and not value
+
+
+def is_gap(value: object) -> bool:
+    """Tell whether this is ``{}`` or blank text: a value that is not there."""
+    return is_empty(value) or (isinstance(value, str) and not value.strip())
+
+
+def _repaired(value: T, repairs: list[str]) -> T:
+    repairs.append("")
+    return value
+
+
+def _native(value: str, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, ArithmeticError):
+        return None
+
+
+def text(value: object, repairs: list[str]) -> str | None:
+    """Read text; a number becomes its text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        if isinstance(value, int) and abs(value) >= 10**_LONGEST:
+            raise Refusal("text")
+        return _repaired(str(value), repairs)
+    if is_empty(value):
+        return _repaired(None, repairs)
+    raise Refusal("text")
+
+
+def _as_whole(value: object) -> int | None:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, Decimal):
+        if not value.is_finite() or value.adjusted() > _MOST_DIGITS or value % 1:
+            return None
+        return int(value)
+    if isinstance(value, str):
+        digits = value.strip()
+        if len(digits) <= _MOST_DIGITS and _DIGITS.fullmatch(digits):
+            return int(digits)
+    return None
+
+
+def whole(value: object, repairs: list[str]) -> int | None:
+    """Read a whole number; ``"12"`` and ``12.0`` are 12."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if is_gap(value):
+        return _repaired(None, repairs)
+    found = _as_whole(value)
+    if found is None:
+        raise Refusal("a whole number")
+    return _repaired(found, repairs)
+
+
+def whole_or_text(value: object, repairs: list[str]) -> int | str | None:
+    """Read an id that is a number in one place and text in another."""
+    if isinstance(value, str):
+        return value
+    return whole(value, repairs)
+
+
+def number(value: object, repairs: list[str]) -> float | None:
+    """Read a number that may have a fraction."""
+    if is_gap(value):
+        return _repaired(None, repairs)
+    found = _as_float(value)
+    if found is None or not isfinite(found):
+        raise Refusal("a number")
+    return _repaired(found, repairs) if isinstance(value, str) else found
+
+
+def _as_float(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float | Decimal) or (
+        isinstance(value, str) and len(value) <= _LONGEST
+    ):
+        try:
+            return float(value)
+        except (ValueError, ArithmeticError):
+            return None
+    return None
+
+
+def yes_or_no(value: object, repairs: list[str]) -> bool:
+    """Read a flag; ``"true"``, ``"false"``, 1 and 0 are understood, nothing else is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        said = value.strip().lower()
+        if said in {"true", "false"}:
+            return _repaired(said == "true", repairs)
+    elif isinstance(value, int) and value in {0, 1}:
+        return _repaired(value == 1, repairs)
+    raise Refusal("yes or no")
+
+
+def amount(value: object, repairs: list[str]) -> Decimal | None:
+    """Read an amount of money, exactly; ``NaN`` and infinity are refused."""
+    if is_gap(value):
+        return _repaired(None, repairs)
+    found: Decimal | None = None
+    if isinstance(value, Decimal):
+        found = value
+    elif isinstance(value, float):
+        found = Decimal(repr(value))  # the number that was written, not its binary neighbour
+    elif isinstance(value, int) and not isinstance(value, bool):
+        found = Decimal(value)
+    elif isinstance(value, str):
+        found = _native(value, Decimal)
+    if found is None or not found.is_finite():
+        raise Refusal("an amount of money")
+    return found
+
+
+def moment(value: object, repairs: list[str]) -> datetime | None:
+    """Read a timestamp; one that cannot be understood is None."""
+    found = _moment(value, repairs)
+    if found is None and not is_gap(value):
+        return _repaired(None, repairs)
+    return found
+
+
+def strict_moment(value: object, repairs: list[str]) -> datetime | None:
+    """Read a timestamp that must not get lost: ``cancelled_at`` as None would un-cancel."""
+    found = _moment(value, repairs)
+    if found is None and not is_gap(value):
+        raise Refusal("a date-time")
+    return found
+
+
+def _moment(value: object, repairs: list[str]) -> datetime | None:
+    if is_gap(value):
+        return _repaired(None, repairs)
+    if isinstance(value, str):
+        found = _native(value, datetime)
+        guessed = False
+        if found is None:
+            found, guessed = _odd_moment(value)
+    elif isinstance(value, date):
+        guessed = not isinstance(value, datetime)
+        found = (
+            value if isinstance(value, datetime) else datetime(*value.timetuple()[:3], tzinfo=UTC)
+        )
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return None
+    else:
+        raise Refusal("a date-time")
+    if found is not None and found.tzinfo is None:
+        found, guessed = found.replace(tzinfo=UTC), True
+    return _repaired(found, repairs) if guessed else found
+
+
+def _odd_moment(value: str) -> tuple[datetime | None, bool]:
+    """Read other spellings; also tell whether something had to be guessed."""
+    match = _WHEN.fullmatch(value.strip()) if len(value) <= _LONGEST else None
+    if match is None:
+        return None, False
+    year, month, date_, hour, minute, second, point, fraction, zone = match.groups()[:9]
+    # Malformed ``15:11:282Z`` of the vendor's pages lacks a point: 28.2 seconds is nearest.
+    guessed = hour is None or zone is None or (fraction is not None and not point)
+    try:
+        return (
+            datetime(
+                int(year),
+                int(month),
+                int(date_),
+                int(hour or 0),
+                int(minute or 0),
+                int(second or 0),
+                int(f"{fraction or ''}000000"[:6]),
+                tzinfo=_offset(*match.groups()[9:]),
+            ),
+            guessed,
+        )
+    except ValueError:
+        return None, False
+
+
+def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timezone:
+    length = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return timezone(-length if sign == "-" else length) if length else UTC
+
+
+def day(value: object, repairs: list[str]) -> date | None:
+    """Read a date; of a timestamp the day as written. One not understood is None."""
+    found: date | None = None
+    if isinstance(value, str):
+        found = _native(value, date)
+        if found is not None:
+            return found
+        when = _native(value, datetime) or _odd_moment(value)[0]
+        found = when and when.date()
+        if found is not None and ":" not in value:
+            return found  # only zeros were missing: 1978-1-5
+    elif isinstance(value, datetime):
+        found = value.date()
+    elif isinstance(value, date):
+        return value
+    elif not is_empty(value) and (
+        isinstance(value, bool) or not isinstance(value, int | float | Decimal)
+    ):
+        raise Refusal("a date")
+    return _repaired(found, repairs)
+
+
+def anything(value: object, repairs: list[str]) -> object:
+    """Take a value as it is, with plain floats for the exact numbers the parser made."""
+    if isinstance(value, Decimal):
+        return number(value, repairs)
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return {key: anything(inner, repairs) for key, inner in pairs}
+    if isinstance(value, list | tuple):
+        return [anything(inner, repairs) for inner in cast("list[object]", value)]
+    return value

@@ -1,0 +1,125 @@
+"""From the API's JSON to models and back.
+
+Records arrive with small faults: ``{}`` for a missing date, a number for text, a timestamp nobody
+can read. ``Codec`` repairs what has only one meaning, names the fields it repaired, and refuses the
+rest with ``UndecodableRecord``, which never holds the value.
+
+A codec is a cattrs converter, so hooks of your own can be registered, and go before its own::
+
+    codec = Codec()
+    codec.register_structure_hook(PatientBio, lambda value, _: my_bio(value))
+    patient, repaired = codec.decode(Patient, b'{"id": 143776, "waitlisted_at": {}}')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+import attrs
+import cattrs
+import msgspec
+
+from nexhealth_async import models
+from nexhealth_async._codec_names import is_attrs, prepare
+from nexhealth_async._codec_shapes import SCALARS, compose, is_composite, reader_of, refuse, settle
+
+if TYPE_CHECKING:
+    from nexhealth_async.models import JSON
+
+__all__ = ["Codec", "prepare", "to_builtins", "to_json"]
+
+T = TypeVar("T")
+_HookT = TypeVar("_HookT", bound=Callable[..., Any])
+
+_PARSER = msgspec.json.Decoder(float_hook=Decimal)  # 62.1 must not become a binary fraction
+
+
+class Codec(cattrs.Converter):
+    """Reads the API's records, repairing what can be repaired.
+
+    Of cattrs it keeps the way to register hooks and nothing of its conversions, for which
+    ``bool("false")`` is True. Hooks of ours are built when a class is first met. Decoding keeps no
+    state in the codec, so threads may share one.
+
+    Options of ``cattrs.Converter`` are taken, because ``copy()`` passes them, but change nothing.
+    """
+
+    def __init__(self, *_options: object, **_more: object) -> None:
+        super().__init__(detailed_validation=False)
+        for kind, hook in SCALARS.items():
+            super().register_structure_hook(kind, hook)
+        self.register_structure_hook_factory(is_composite, compose)
+        self.register_unstructure_hook_func(_is_model, to_builtins)
+
+    def decode(
+        self, model: type[T], data: bytes | bytearray | memoryview | msgspec.Raw
+    ) -> tuple[T, tuple[str, ...]]:
+        """Read one record's JSON; return the object and the paths of the fields that were repaired.
+
+        A path is ``waitlisted_at``, ``bio.date_of_birth`` or ``upcoming_appts[0].start_time``.
+
+        Raises:
+            UndecodableRecord: the record cannot be read, with path and expected type.
+        """
+        parsed, fault = _parse(data)
+        if fault:
+            refuse(model, "", fault)
+        return self.structure_record(model, parsed)
+
+    def structure_record(self, model: type[T], obj: object) -> tuple[T, tuple[str, ...]]:
+        """Do what ``decode`` does with a record that was parsed already."""
+        made, repairs = settle(reader_of(model, self), model, obj)
+        return cast("T", made), repairs
+
+    @overload
+    def register_structure_hook(self, cl: _HookT) -> _HookT: ...
+
+    @overload
+    def register_structure_hook(self, cl: Any, func: Callable[[Any, Any], Any]) -> None: ...
+
+    def register_structure_hook(
+        self, cl: Any, func: Callable[[Any, Any], Any] | None = None
+    ) -> Any:
+        """Register a hook ``(value, type) -> object``; it goes before the codec's own.
+
+        As a decorator it takes the type from the function's return annotation. A hook that fails
+        makes the record undecodable; its error is not passed on, since it may hold the value.
+        """
+        if func is None:
+            self.register_structure_hook(get_annotations(cl, eval_str=True)["return"], cl)
+            return cl
+        if is_attrs(cl):
+            prepare(cl)  # cattrs resolves the annotations of a class it takes a hook for
+        super().register_structure_hook(cl, func)
+        return None
+
+
+def to_builtins(model: attrs.AttrsInstance) -> dict[str, JSON]:
+    """Turn a model into what ``json.dumps`` takes.
+
+    Timestamps become ISO 8601 text with their offset, dates ISO text, amounts text, tuples lists;
+    None stays.
+    """
+    plain: dict[str, JSON] = msgspec.json.decode(to_json(model))
+    return plain
+
+
+def to_json(model: attrs.AttrsInstance) -> bytes:
+    """Turn a model into JSON; the forms are those of ``to_builtins``."""
+    return msgspec.json.encode(model)
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, models.Record)
+
+
+def _parse(data: bytes | bytearray | memoryview | msgspec.Raw) -> tuple[object, str]:
+    try:
+        return _PARSER.decode(data), ""
+    except RecursionError:
+        return None, "less deep nesting"
+    except (ValueError, ArithmeticError):  # bad UTF-8 and a number out of all bounds included
+        return None, "JSON"

@@ -1,0 +1,274 @@
+"""Reply to records, count and warnings; or the right error.
+
+Every observed form is read: ``error`` as null, list, nested list or text, ``description`` likewise,
+``count`` missing or null, the list in ``data`` or under its noun in ``data``.
+Reference: v2 response envelope, where the payload is; errors and warnings.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from attrs import frozen
+from msgspec import Raw
+
+from nexhealth_async.core.refusals import refusal
+from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nexhealth_async.core.wire import Reply
+    from nexhealth_async.endpoints import Row
+
+__all__ = ["ListReading", "RecordReading", "read_done", "read_list", "read_record", "read_token"]
+
+
+_IGNORED = re.compile(r"following parameters are ignored:\s*([^.]*)", re.IGNORECASE)
+_NAME = re.compile(r"\w+")
+_LONGEST_WARNING = 1_000
+
+
+class _Envelope(msgspec.Struct):
+    code: Raw = Raw(b"null")
+    description: Raw = Raw(b"null")
+    error: Raw = Raw(b"null")
+    data: Raw = Raw(b"null")
+    count: Raw = Raw(b"null")
+    page_info: Raw = Raw(b"null")
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ROWS = msgspec.json.Decoder(list[Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_ANYTHING = msgspec.json.Decoder()
+
+
+@frozen(kw_only=True)
+class ListReading:
+    """One page of a list, its records still bytes."""
+
+    records: tuple[Raw, ...]
+    count: int | None = None
+    """Total number of records the server speaks of; None if it sent none that can be used."""
+    page_info: dict[str, object] | None = None
+    warnings: tuple[str, ...] = ()
+    ignored: frozenset[str] = frozenset()
+    """Parameters the server says it ignored."""
+
+
+@frozen(kw_only=True)
+class RecordReading:
+    """One record, still bytes; None where the operation answers with nothing."""
+
+    record: Raw | None
+    warnings: tuple[str, ...] = ()
+    ignored: frozenset[str] = frozenset()
+
+
+def read_list(reply: Reply, row: Row) -> ListReading:
+    """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
+    envelope = _opened(reply, row)
+    warnings, ignored = _warnings(envelope)
+    count = _count(envelope.count)
+    records = _records(envelope.data, row, reply.status, empty_is_fine=count == 0)
+    if row.inner is not None:
+        records = tuple(_inner_records(records, row, row.inner, reply.status))
+    page_info = _decoded(envelope.page_info)
+    return ListReading(
+        records=records,
+        count=count,
+        page_info=cast("dict[str, object]", page_info) if isinstance(page_info, dict) else None,
+        warnings=warnings,
+        ignored=ignored,
+    )
+
+
+def read_record(reply: Reply, row: Row) -> RecordReading:
+    """Read one record; raises as `read_list`, and `NotFound` for a lookup answered with null."""
+    envelope = _opened(reply, row)
+    warnings, ignored = _warnings(envelope)
+    kind = _kind(envelope.data)
+    if kind == "null" and row.method == "GET":
+        raise NotFound(
+            "there is no such record", status=reply.status, operation=row.operation, body=reply.body
+        )
+    if kind != "object":
+        raise UnexpectedShape(
+            f"data is {_article(kind)} where a record was due",
+            status=reply.status,
+            operation=row.operation,
+        )
+    record = envelope.data
+    fields = _FIELDS.decode(record)
+    if "id" not in fields:
+        for key in row.payload:
+            if key in fields and _kind(fields[key]) == "object":
+                record = fields[key]
+                break
+    return RecordReading(record=record, warnings=warnings, ignored=ignored)
+
+
+def read_done(reply: Reply, row: Row) -> RecordReading:
+    """Read the answer of an operation that returns nothing of use; an empty body is fine."""
+    if _is_success(reply.status) and not reply.body.strip():
+        return RecordReading(record=None)
+    warnings, ignored = _warnings(_opened(reply, row))
+    return RecordReading(record=None, warnings=warnings, ignored=ignored)
+
+
+def read_token(reply: Reply, row: Row) -> str:
+    """Read a login's answer; raises as `read_list`, never with the token in the text."""
+    envelope = _opened(reply, row)
+    if _kind(envelope.data) == "object":
+        token = _decoded(_FIELDS.decode(envelope.data).get("token", Raw(b"null")))
+        # A line break would end the header early, and other white space means it is no token.
+        if isinstance(token, str) and token and token.isascii() and token.split() == [token]:
+            return token
+    raise UnexpectedShape("the login was answered without a token", operation=row.operation)
+
+
+def _opened(reply: Reply, row: Row) -> _Envelope:
+    """Split the envelope of a success; raise for everything else."""
+    if 300 <= reply.status < 400:  # noqa: PLR2004 - the redirects' hundred
+        raise UnexpectedShape(
+            "the server answered with a redirect, which is never followed, since the request "
+            "carries credentials; check base_url",
+            status=reply.status,
+            operation=row.operation,
+        )
+    try:
+        envelope = _ENVELOPE.decode(reply.body)
+        refused = not _is_success(reply.status) or _decoded(envelope.code) is False
+        texts = (
+            (*_texts(_decoded(envelope.error)), *_texts(_decoded(envelope.description)))
+            if refused
+            else ()
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if not _is_success(reply.status):
+            raise refusal(reply, row, texts=None) from None
+        raise BrokenBody(
+            _what_is_wrong(reply), status=reply.status, operation=row.operation
+        ) from None
+    if refused:
+        raise refusal(reply, row, texts=texts)
+    return envelope
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - the successes' hundred
+
+
+def _what_is_wrong(reply: Reply) -> str:
+    body = reply.body.lstrip()
+    if not body:
+        return "the reply is empty where JSON was due"
+    if body.startswith(b"<"):
+        return "the reply is a web page where JSON was due"
+    if body[:1] in b"{[":
+        return "the reply's JSON is cut short or malformed"
+    return "the reply is no JSON"
+
+
+def _kind(raw: Raw) -> str:
+    """Name the JSON kind of a value by its first character."""
+    match bytes(memoryview(raw)[:1]):
+        case b"{":
+            return "object"
+        case b"[":
+            return "list"
+        case b'"':
+            return "text"
+        case b"n" | b"":
+            return "null"
+        case b"t" | b"f":
+            return "boolean"
+        case _:
+            return "number"
+
+
+def _article(kind: str) -> str:
+    return {"null": "null", "text": "text", "object": "an object"}.get(kind, f"a {kind}")
+
+
+def _decoded(raw: Raw) -> object:
+    return cast("object", _ANYTHING.decode(raw))
+
+
+def _count(raw: Raw) -> int | None:
+    value = _decoded(raw)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - a 64-bit number's digits
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return value
+
+
+def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
+    kind = _kind(data)
+    if kind == "list":
+        return tuple(_ROWS.decode(data))
+    if kind == "object":
+        fields = _FIELDS.decode(data)
+        for key in (*row.payload, row.path.rsplit("/", 1)[-1]):
+            if key in fields and _kind(fields[key]) == "list":
+                return tuple(_ROWS.decode(fields[key]))
+        raise UnexpectedShape(
+            "data is an object without the list that was due",
+            status=status,
+            operation=row.operation,
+        )
+    if kind == "null" and empty_is_fine:
+        return ()
+    raise UnexpectedShape(
+        f"data is {_article(kind)} where a list was due", status=status, operation=row.operation
+    )
+
+
+def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -> Iterator[Raw]:
+    """Flatten groups to their records, each told its group's id, name and subdomain.
+
+    ``GET /locations`` lists institutions; read as locations, its rows would give institution ids.
+    """
+    for group in groups:
+        fields = _FIELDS.decode(group) if _kind(group) == "object" else {}
+        if _kind(fields.get(inner, Raw(b"null"))) != "list":
+            raise UnexpectedShape(
+                f"a listed group has no list of {inner}", status=status, operation=row.operation
+            )
+        for record in _ROWS.decode(fields[inner]):
+            if _kind(record) != "object":
+                yield record
+                continue
+            told = {
+                "institution_id": fields.get("id", Raw(b"null")),
+                "institution_name": fields.get("name", Raw(b"null")),
+                "subdomain": fields.get("subdomain", Raw(b"null")),
+            }
+            yield Raw(msgspec.json.encode(told | _FIELDS.decode(record)))
+
+
+def _texts(value: object, depth: int = 3) -> Iterator[str]:
+    """Yield the sentences of ``error`` or ``description``, however deep they are nested."""
+    if isinstance(value, str):
+        if value.strip():
+            yield value[:_LONGEST_WARNING]
+    elif isinstance(value, list) and depth:
+        for item in cast("list[object]", value)[:100]:
+            yield from _texts(item, depth - 1)
+
+
+def _warnings(envelope: _Envelope) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Collect what a success warns of: anything in ``error``, and ignored parameters anywhere."""
+    if _kind(envelope.error) == "null" and _kind(envelope.description) == "null":
+        return (), frozenset()
+    texts = [*_texts(_decoded(envelope.error))]
+    texts += [t for t in _texts(_decoded(envelope.description)) if _IGNORED.search(t)]
+    found = (_IGNORED.search(text) for text in texts)
+    ignored = frozenset(name for match in found if match for name in _NAME.findall(match[1]))
+    return tuple(texts), ignored

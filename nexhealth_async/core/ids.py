@@ -1,0 +1,74 @@
+"""A set of record ids in a few bytes each, for walks that must know what they have delivered.
+
+A Python set of a million integers takes 70 MB. Here ids are kept by their upper bits in chunks of
+65,536, each a sorted array of 16-bit remainders that becomes a bitmap when that is smaller.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+
+__all__ = ["IdSet"]
+
+_ARRAY_LIMIT = 4_096
+"""Remainders in a chunk past which a bitmap of 8 KiB is smaller than the array."""
+_BITMAP_BYTES = 8_192
+
+
+class IdSet:
+    """Ids that were seen; integers compactly, other ids (text) in an ordinary set."""
+
+    __slots__ = ("_chunks", "_count", "_others")
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, array[int] | bytearray] = {}
+        self._others: set[object] = set()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count + len(self._others)
+
+    def __contains__(self, id: object) -> bool:
+        if type(id) is not int:
+            return id in self._others
+        chunk = self._chunks.get(id >> 16)
+        if chunk is None:
+            return False
+        low = id & 0xFFFF
+        if isinstance(chunk, bytearray):
+            return bool(chunk[low >> 3] & (1 << (low & 7)))
+        place = bisect_left(chunk, low)
+        return place < len(chunk) and chunk[place] == low
+
+    def add(self, id: object) -> bool:
+        """Add an id; True if it was not there before."""
+        if type(id) is not int:
+            before = len(self._others)
+            self._others.add(id)
+            return len(self._others) > before
+        high, low = id >> 16, id & 0xFFFF
+        chunk = self._chunks.get(high)
+        if chunk is None:
+            self._chunks[high] = array("H", (low,))
+        elif isinstance(chunk, bytearray):
+            bit = 1 << (low & 7)
+            if chunk[low >> 3] & bit:
+                return False
+            chunk[low >> 3] |= bit
+        else:
+            place = bisect_left(chunk, low)
+            if place < len(chunk) and chunk[place] == low:
+                return False
+            chunk.insert(place, low)
+            if len(chunk) > _ARRAY_LIMIT:
+                self._chunks[high] = _as_bitmap(chunk)
+        self._count += 1
+        return True
+
+
+def _as_bitmap(lows: array[int]) -> bytearray:
+    bitmap = bytearray(_BITMAP_BYTES)
+    for low in lows:
+        bitmap[low >> 3] |= 1 << (low & 7)
+    return bitmap

@@ -1,0 +1,384 @@
+"""What a walk asks for first, what next, and when it has everything.
+
+A plan is told of every page in order and says which requests may be under way and which records
+are new. It holds no records and knows no network: three styles, one protocol.
+Reference: v2 1.7 pagination, v3 1.3; the promise about drift is written out at `Drift`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from attrs import frozen
+
+from nexhealth_async.core.ids import IdSet
+from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nexhealth_async.core.envelope import ListReading
+
+__all__ = ["Ask", "CursorPlan", "Drift", "NumberedPlan", "Plan", "Taken", "WholePlan"]
+
+Drift: TypeAlias = Literal["watch", "verify", "ignore"]
+"""How a numbered walk treats a list that changes under it.
+
+Offsets shift while people work: a row deleted behind the walk moves an unread one onto a page that
+was read already. ``"watch"`` reads once, drops repeated ids, and verifies as soon as anything shows
+(a changed ``count``, a repeated id, a short page, a wrong total); equal numbers of rows entering and
+leaving between two replies show nothing. ``"verify"`` always verifies. ``"ignore"`` reads once.
+
+Verifying asks for page 1 again once every earlier reply is in (the pivot, with count C), then for
+the rest, and delivers what was not seen before. Ids of this pass that were seen before the pivot,
+or stand on the pivot's page, were in the list before and after that moment, so at it. If there are
+C of them they are the whole list of that moment and the walk ends; else it passes again. This
+holds for any order and any prefetch, provided that the count and the rows of one reply are one
+snapshot, and that no row leaves the filtered list and comes back during the walk.
+"""
+
+
+@frozen
+class Ask:
+    """One page to request: its number, and the parameters that select it."""
+
+    number: int
+    pairs: tuple[tuple[str, str], ...]
+
+
+@frozen
+class Taken:
+    """What a page brought: which of its records are new, and where a walk could go on after it."""
+
+    fresh: tuple[int, ...] | None
+    """Places of the new records; None means all."""
+    resume: str | None
+    warnings: tuple[str, ...] = ()
+    drop_rest: bool = False
+    """True if pages asked for beyond this one are past the end and of no use."""
+
+
+class Plan(Protocol):
+    """The order of a walk. Pages are taken in the order they were asked for."""
+
+    def ask(self, outstanding: int) -> Ask | None:
+        """Return the next request that may leave while so many are not yet taken, if any."""
+        ...
+
+    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:
+        """Account for the next page; raises what makes the walk impossible to complete."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """True once everything has been taken."""
+        ...
+
+    @property
+    def failure(self) -> WalkDrifted | None:
+        """What to raise when it is over and the last page has been delivered."""
+        ...
+
+
+class WholePlan:
+    """A list that comes in one reply."""
+
+    failure = None
+
+    def __init__(self) -> None:
+        self._asked = False
+        self.over = False
+
+    def ask(self, outstanding: int) -> Ask | None:  # noqa: ARG002 - the protocol's signature
+        """Ask once."""
+        if self._asked:
+            return None
+        self._asked = True
+        return Ask(1, ())
+
+    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
+        """Take everything."""
+        self.over = True
+        return Taken(None, None)
+
+
+class CursorPlan:
+    """``end_cursor`` goes forward until ``has_next_page`` is false, and only then ends."""
+
+    failure = None
+
+    def __init__(self, *, per_page: int, after: str | None = None) -> None:
+        self._per_page = str(per_page)
+        self._cursor = None if after is None else _resumed(after, "c")
+        self._number = 0
+        self._asked = False
+        self.over = False
+
+    def ask(self, outstanding: int) -> Ask | None:
+        """Ask for the page behind the last cursor, once that is known."""
+        if outstanding or self._asked or self.over:
+            return None
+        self._asked = True
+        pairs = (("per_page", self._per_page),)
+        if self._cursor is not None:
+            pairs = (("end_cursor", self._cursor), *pairs)
+        return Ask(self._number + 1, pairs)
+
+    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
+        """Take a page and its cursor; raises `StalledCursor`."""
+        self._asked = False
+        self._number += 1
+        info = reading.page_info
+        if info is None or not isinstance(info.get("has_next_page"), bool):
+            raise StalledCursor("the page does not say whether another follows it")
+        cursor = info.get("end_cursor")
+        if info["has_next_page"]:
+            if not isinstance(cursor, str) or not cursor or cursor == self._cursor:
+                raise StalledCursor(
+                    "the server says that another page follows but names no new cursor for it"
+                )
+            self._cursor = cursor
+        else:
+            self.over = True
+        named = isinstance(cursor, str) and bool(cursor)
+        return Taken(None, f"c:{cursor}" if named else None)
+
+
+class NumberedPlan:
+    """``page`` and ``per_page``, finished by ``count``; see `Drift` for lists that change."""
+
+    def __init__(
+        self, *, per_page: int, drift: Drift = "watch", passes: int = 4, after: str | None = None
+    ) -> None:
+        self._per_page = per_page
+        self._drift = drift
+        self._passes_left = passes
+        self._verifying = False
+        self._seen = None if drift == "ignore" else IdSet()
+        self._here: IdSet | None = None
+        """Ids of the verifying pass under way."""
+        self._first = 1
+        self._size = 0
+        self._count: int | None = None
+        self._anonymous = 0
+        self.over = False
+        self.failure: WalkDrifted | None = None
+        self._signs = False
+        self._previous: tuple[object, ...] = ()
+        self._resumed = after is not None
+        if after is not None:
+            if drift == "verify":
+                raise InvalidArgument(
+                    "a numbered walk cannot be verified from its middle; leave out after=, or pass "
+                    'drift="watch"'
+                )
+            page, self._per_page, self._size, count = _numbers(after)
+            self._first, self._count = page + 1, None if count < 0 else count
+        self._begin(self._first)
+
+    def _begin(self, page: int) -> None:
+        self._next = page
+        """Next page to ask for."""
+        self._due = page
+        """Next page to take."""
+        self._last: int | None = page
+        """Last page of the pass; None while only a short page can tell."""
+        self._opening = True
+        self._matched = 0
+
+    def ask(self, outstanding: int) -> Ask | None:
+        """Ask for the next page; the first of a pass, and all of an uncounted list, go alone."""
+        if self.over or (self._last is not None and self._next > self._last):
+            return None
+        if outstanding and (self._last is None or self._opening):
+            return None
+        number = self._next
+        self._next += 1
+        return Ask(number, (("page", str(number)), ("per_page", str(self._per_page))))
+
+    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:
+        """Account for the next page; raises `WalkDrifted`."""
+        number, rows = self._due, len(ids)
+        self._due += 1
+        warnings = (
+            self._open(reading, rows) if self._opening else self._follow(reading, rows, number)
+        )
+        fresh = self._new_among(ids, pivot=self._verifying and number == 1)
+        self._check_repeats(number, ids)
+        if rows == 0 or (self._last is None and rows < self._size):
+            self._last = number
+        count = -1 if self._count is None else self._count
+        resume = f"n:{number}:{self._per_page}:{self._size}:{count}"
+        resume_at = None if self._verifying else resume
+        ends = self._last is not None and number >= self._last
+        drop_rest = ends and self._next > number + 1
+        if ends:
+            self._end_pass()
+        return Taken(fresh, resume_at, warnings, drop_rest)
+
+    def _open(self, reading: ListReading, rows: int) -> tuple[str, ...]:
+        """Learn size and count from the first page of a pass."""
+        self._opening = False
+        count = reading.count
+        if self._resumed:
+            return self._reopen(count, rows)
+        if self._verifying and count != self._count:
+            self._signs = True
+        self._size, self._count = rows, count
+        if count is None or count < rows:
+            self._count = self._last = None
+            if count is None:
+                return (
+                    "the server sent no usable count; the walk goes on to the first short page",
+                )
+            return ("the server's count is below the rows it sent; the walk does not rely on it",)
+        if rows == 0:
+            if count and not self._verifying:
+                raise WalkDrifted(
+                    f"page 1 is empty although the server counts {count} records",
+                    at_most_missing=count,
+                )
+            self._last = 1
+        else:
+            self._last = max(1, -(-count // rows))
+        return ()
+
+    def _reopen(self, count: int | None, rows: int) -> tuple[str, ...]:
+        """Go on from the middle, if the list is as it was; nothing before can be verified."""
+        if self._drift != "ignore" and count != self._count:
+            raise WalkDrifted(
+                "the list changed since the walk was interrupted, so pages may have shifted; "
+                "start from the beginning"
+            )
+        self._count = count
+        self._last = None
+        if count is not None and self._size:
+            self._last = max(self._first, -(-count // self._size))
+        self._size = self._size or rows
+        return ()
+
+    def _follow(self, reading: ListReading, rows: int, number: int) -> tuple[str, ...]:
+        """Compare a further page with what page 1 promised."""
+        if self._last is None or self._count is None:
+            return ()
+        before = (number - 1) * self._size
+        count = reading.count
+        if rows and (count is None or count < before + rows):
+            self._count = self._last = None
+            return ("the server's count is below the rows it sent; the walk does not rely on it",)
+        if count is not None and count != self._count:
+            self._signs = True
+            self._last = max(self._last, -(-count // self._size))
+        if rows != min(self._size, max(0, self._count - before)):
+            self._signs = True
+        return ()
+
+    def _new_among(self, ids: Sequence[object], *, pivot: bool) -> tuple[int, ...] | None:
+        """Return the places of records not delivered before, and keep the accounts of the pass."""
+        seen = self._seen
+        if seen is None:
+            return None
+        fresh: list[int] = []
+        for place, id in enumerate(ids):
+            if id is None:
+                # Without an id nothing tells it from one that was delivered in an earlier pass.
+                if not self._verifying:
+                    self._anonymous += 1
+                    fresh.append(place)
+                continue
+            new = seen.add(id)
+            if self._here is not None and self._here.add(id) and (pivot or not new):
+                self._matched += 1
+            if new:
+                fresh.append(place)
+            else:
+                self._signs = True
+        return None if len(fresh) == len(ids) else tuple(fresh)
+
+    def _check_repeats(self, number: int, ids: Sequence[object]) -> None:
+        """Refuse an uncounted list whose pages repeat: it would never end."""
+        page = tuple(ids)
+        if self._last is None and page and page == self._previous and page[0] is not None:
+            raise WalkDrifted(
+                f"page {number} repeats the page before it and there is no count to go by, so the "
+                "end of the list cannot be found"
+            )
+        self._previous = page if self._last is None else ()
+
+    def _end_pass(self) -> None:
+        if self._seen is None:
+            self.over = True
+        elif self._verifying:
+            self._end_verifying_pass()
+        elif self._count is None:
+            self._end_uncounted()
+        else:
+            self._end_first_pass(self._count, self._anonymous + len(self._seen))
+
+    def _end_uncounted(self) -> None:
+        failure = None
+        if self._drift == "verify":
+            failure = WalkDrifted("the server sends no usable count, so nothing can be verified")
+        self._finish(failure)
+
+    def _end_first_pass(self, count: int, found: int) -> None:
+        if (self._first - 1) * self._size + found != count:
+            self._signs = True
+        # One page that holds everything is one snapshot, and proves itself.
+        proven = self._last == 1 and not self._signs
+        if proven or (self._drift == "watch" and not self._signs):
+            self._finish()
+        elif self._resumed:
+            self._finish(
+                WalkDrifted(
+                    "the list changed during a walk that began in its middle; "
+                    "start from the beginning"
+                )
+            )
+        else:
+            self._verify_again(max(0, count - found))
+
+    def _end_verifying_pass(self) -> None:
+        if self._count is not None and self._matched == self._count:
+            self._finish()
+        else:
+            self._verify_again(None if self._count is None else max(0, self._count - self._matched))
+
+    def _verify_again(self, missing: int | None) -> None:
+        if self._passes_left == 0:
+            self._finish(
+                WalkDrifted(
+                    "the list kept changing, so completeness could not be shown; everything seen "
+                    "was delivered. Try again at a quieter time, or raise passes",
+                    at_most_missing=missing,
+                )
+            )
+            return
+        self._passes_left -= 1
+        self._verifying = True
+        self._here = IdSet()
+        self._begin(1)
+
+    def _finish(self, failure: WalkDrifted | None = None) -> None:
+        self.over = True
+        self.failure = failure
+
+
+def _resumed(after: str, kind: str) -> str:
+    if not after.startswith(f"{kind}:"):
+        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
+    return after[2:]
+
+
+def _numbers(after: str) -> tuple[int, int, int, int]:
+    try:
+        page, per_page, size, count = map(int, _resumed(after, "n").split(":"))
+    except ValueError as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(
+            "after is no resume value of such a walk; pass page.resume unchanged"
+        ) from None
+    if page < 1 or per_page < 1 or size < 0 or count < -1:
+        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
+    return page, per_page, size, count

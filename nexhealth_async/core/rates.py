@@ -1,0 +1,146 @@
+"""When the next request may leave under the documented limits, as exact logs of departures.
+
+A server's window may be fixed or sliding and begin at any moment, and a request is counted
+somewhere between leaving here and its answer coming back. So a departure holds its place in a
+limit of N per W until W after the answer, or W and a quarter of a second after leaving if the
+answer is slow; a leaky bucket with burst b would let b + N through in one window.
+Reference: v2 1.10, v3 1.7 (limits per API key).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import define, field, frozen, validators
+
+from nexhealth_async.endpoints import RateClass
+
+__all__ = ["Departure", "Limit", "Rates", "RatesLog"]
+
+_SLACK = 0.25
+"""Seconds a request may travel before it is counted, as far as the log reckons."""
+
+
+@frozen
+class Limit:
+    """At most ``count`` requests in any ``seconds``."""
+
+    count: int = field(validator=validators.ge(1))
+    seconds: float = field(validator=validators.gt(0))
+
+
+@frozen(kw_only=True)
+class Rates:
+    """The limits a session keeps, per API key; a value to pass as ``rates=``.
+
+    The defaults are the documented limits. Where several processes share a key, give each its
+    share: ``Rates().share(1 / 4)``. None switches a limit off.
+    """
+
+    overall: Limit | None = Limit(100, 1.0)
+    """Every request, login included."""
+    slow: Limit | None = Limit(10, 1.0)
+    """Appointment reads and slot searches, which count in ``people`` too."""
+    people: Limit | None = Limit(1_000, 60.0)
+    """Patients and appointments."""
+    other: Limit | None = Limit(2_000, 60.0)
+    """Everything else."""
+
+    @classmethod
+    def unlimited(cls) -> Rates:
+        """Keep no limits; the server's 429s are still waited out."""
+        return cls(overall=None, slow=None, people=None, other=None)
+
+    def share(self, part: float) -> Rates:
+        """Return these limits scaled to a process's part of them, at least one request each."""
+
+        def scaled(limit: Limit | None) -> Limit | None:
+            return limit and Limit(max(1, int(limit.count * part)), limit.seconds)
+
+        return Rates(
+            overall=scaled(self.overall),
+            slow=scaled(self.slow),
+            people=scaled(self.people),
+            other=scaled(self.other),
+        )
+
+
+@define(eq=False)
+class Departure:
+    """One request's places in its limits' logs."""
+
+    rate: RateClass
+    left: float
+    answered: float | None = None
+    withdrawn: bool = False
+    """True if it never left, so that its places are free at once."""
+
+    def free_at(self, seconds: float) -> float:
+        """Return when its place in a limit with this window is free again."""
+        if self.withdrawn:
+            return float("-inf")
+        latest = self.left + seconds + _SLACK
+        return latest if self.answered is None else min(latest, self.answered + seconds)
+
+
+class _Log:
+    """The departures that still hold a place in one limit, in order of leaving."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self._held: deque[Departure] = deque()
+
+    def add(self, departure: Departure) -> None:
+        self._held.append(departure)
+
+    def earliest(self, now: float) -> float:
+        """Return the first moment, now or later, at which a place is free."""
+        held, seconds = self._held, self.limit.seconds
+        while held and held[0].free_at(seconds) <= now:
+            held.popleft()
+        if len(held) < self.limit.count:
+            return now
+        # Answers overtake each other, so places behind a slow head may be free before it.
+        ends = sorted(end for d in held if (end := d.free_at(seconds)) > now)
+        if len(ends) < self.limit.count:
+            return now
+        return ends[len(ends) - self.limit.count]
+
+
+class RatesLog:
+    """The logs of all limits of one key. Times are any monotonic seconds, given by the caller."""
+
+    def __init__(self, rates: Rates) -> None:
+        overall, slow, people, other = (
+            limit and _Log(limit)
+            for limit in (rates.overall, rates.slow, rates.people, rates.other)
+        )
+        counted_by = {
+            RateClass.SLOW: (overall, slow, people),
+            RateClass.PEOPLE: (overall, people),
+            RateClass.OTHER: (overall, other),
+        }
+        self._logs = {
+            rate: tuple(log for log in logs if log is not None) for rate, logs in counted_by.items()
+        }
+        self._closed_until: dict[RateClass, float] = {}
+
+    def earliest(self, rate: RateClass, now: float) -> float:
+        """Return when a request of this class may leave: now, or a later moment."""
+        moment = now
+        if self._closed_until and (until := self._closed_until.get(rate, now)) > now:
+            moment = until
+        for log in self._logs[rate]:
+            moment = max(moment, log.earliest(now))
+        return moment
+
+    def leave(self, rate: RateClass, now: float) -> Departure:
+        """Take a place in every limit of the class at once."""
+        departure = Departure(rate, now)
+        for log in self._logs[rate]:
+            log.add(departure)
+        return departure
+
+    def close(self, rate: RateClass, until: float) -> None:
+        """Let nothing of this class leave before a moment: the server answered 429."""
+        self._closed_until[rate] = max(until, self._closed_until.get(rate, until))

@@ -1,0 +1,162 @@
+"""A refused reply to the error that says what the refusal means.
+
+Reference: v2 1.11 status codes; v3 1.6 error texts worth recognising.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from nexhealth_async.errors import (
+    AlreadyCancelled,
+    APIError,
+    DuplicatePatient,
+    EdgeBlocked,
+    FinancialAccessOff,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotYetSynced,
+    RateLimited,
+    ServerFailure,
+    SlotTaken,
+    Unauthorized,
+    UnsupportedBySystem,
+    VersionRefused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nexhealth_async.core.wire import Reply
+    from nexhealth_async.endpoints import Row
+
+__all__ = ["refusal", "retry_after"]
+
+_Make: TypeAlias = Callable[..., APIError]
+
+_LEDGER = re.compile(
+    r"/(charges|payments|adjustments|claims|fee_schedules|fee_schedule_procedures|insurance_plans"
+    r"|insurance_balances|guarantor_balances|payment_plans|payment_types|adjustment_types)\b"
+)
+_EXISTING_ID = re.compile(r"\bid\s*=\s*(\d+)")
+_BELOW_MINIMUM = re.compile(r"below the minimum allowed", re.IGNORECASE)
+
+_MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
+    (
+        re.compile(r"no longer available", re.IGNORECASE),
+        SlotTaken,
+        "the time is no longer free; search the slots again",
+    ),
+    (
+        re.compile(r"already cancell?ed", re.IGNORECASE),
+        AlreadyCancelled,
+        "the appointment is cancelled already, and the API changes no cancelled appointment",
+    ),
+    (
+        re.compile(r"not synced with the PMS|not synced with .*live client", re.IGNORECASE),
+        NotYetSynced,
+        "the record has not reached the practice's system yet; wait for its webhook or try later",
+    ),
+    (
+        re.compile(r"not supported|does(n't| not) support|unsupported", re.IGNORECASE),
+        UnsupportedBySystem,
+        "the practice's own system cannot do this",
+    ),
+)
+
+
+def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
+    """Make the error for a refused reply; ``texts`` is None where the body was no envelope."""
+    operation = row.operation
+    said = tuple(texts or ())
+    joined = "\n".join(said)
+
+    def make(kind: _Make, message: str, **more: object) -> APIError:
+        return kind(
+            f"{message} ({reply.status})",
+            status=reply.status,
+            texts=said,
+            body=reply.body,
+            operation=operation,
+            **more,
+        )
+
+    match reply.status:
+        case 401:
+            return make(Unauthorized, "the API does not accept the credentials")
+        case 403 if texts is None:
+            return make(
+                EdgeBlocked,
+                "a firewall in front of the API refused the request; "
+                "check user_agent and the address you call from",
+            )
+        case 403 if _BELOW_MINIMUM.search(joined):
+            return make(
+                VersionRefused, 'the account may not use this API version; pass version="v3"'
+            )
+        case 403 if _LEDGER.match(row.path):
+            return make(
+                FinancialAccessOff,
+                "access is denied; NexHealth enables ledger data for each key on request",
+            )
+        case 403:
+            return make(
+                Forbidden,
+                "access is denied; check the subdomain's spelling, and that the key and the "
+                "practice belong to the same environment",
+            )
+        case 404:
+            return make(NotFound, "there is no such record or path for this practice")
+        case 429:
+            return make(
+                RateLimited,
+                "the API's rate limit is exceeded",
+                retry_after=retry_after(reply.headers, reply.received_at),
+            )
+        case status if status >= 500:  # noqa: PLR2004 - the failures' hundred
+            return make(ServerFailure, "the API failed")
+        case _:
+            return _invalid(make, joined)
+
+
+def _invalid(make: Callable[..., APIError], joined: str) -> APIError:
+    if "already exists" in joined and (found := _EXISTING_ID.search(joined)):
+        return make(
+            DuplicatePatient,
+            "the patient exists already; patient_id names the record",
+            patient_id=int(found[1]),
+        )
+    for pattern, kind, message in _MEANINGS:
+        if pattern.search(joined):
+            return make(kind, message)
+    return make(
+        Invalid, "the API refuses the request as invalid; the error's texts say what it objects to"
+    )
+
+
+def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:
+    """Read ``Retry-After`` in seconds, given as a number or a date; None if absent or unreadable.
+
+    A date is read against the reply's own ``Date`` where it has one, so that a wrong local clock
+    does no harm.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        return float(text)
+    until = _epoch(text)
+    if until is None:
+        return None
+    return max(0.0, until - (_epoch(headers.get("date", "")) or received_at))
+
+
+def _epoch(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

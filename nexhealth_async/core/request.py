@@ -1,0 +1,344 @@
+"""Endpoint and arguments to request: the query's spelling, the body's wrapping, the version's headers.
+
+Reference: query encoding (Rails-style repeated ``ids[]=``), scoping, selecting the version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, TypeAlias, cast
+from urllib.parse import quote
+
+import msgspec
+from attrs import frozen
+
+from nexhealth_async.core.wire import Request
+from nexhealth_async.endpoints import Need
+from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+
+if TYPE_CHECKING:
+    from nexhealth_async.endpoints import Endpoint, Row
+
+__all__ = [
+    "Call",
+    "JSONValue",
+    "check_base_url",
+    "check_subdomain",
+    "plan",
+    "row_for",
+    "version_headers",
+    "version_name",
+]
+
+JSONValue: TypeAlias = (
+    "bool | int | float | str | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
+)
+
+_VERSION_LITERAL = re.compile(r"v\d+(\.\d+)*")
+_LOOPBACK = re.compile(r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/.*)?")
+_HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
+
+
+@frozen(kw_only=True)
+class Call:
+    """One operation with its arguments spelled out, ready to be sent once or page by page."""
+
+    endpoint: Endpoint[object]
+    row: Row
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: bytes | None = None
+
+    @property
+    def operation(self) -> str:
+        """Verb and path template, free of values."""
+        return self.row.operation
+
+    @property
+    def sent_filters(self) -> frozenset[str]:
+        """Names of the query parameters on the wire, without brackets."""
+        return frozenset(name.removesuffix("[]") for name, _ in self.query)
+
+    def request(self, *extra: tuple[str, str], headers: Mapping[str, str]) -> Request:
+        """Build the request, with page or cursor parameters after the call's own."""
+        pairs = (*self.query, *extra)
+        target = self.path
+        if pairs:
+            target += "?" + "&".join(f"{_quote(k)}={_quote(v)}" for k, v in pairs)
+        if self.body is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+        return Request(
+            method=self.row.method,
+            target=target,
+            headers=headers,
+            body=self.body,
+            fresh_connection=not self.row.safe,
+        )
+
+
+def check_base_url(url: str) -> str:
+    """Return the base URL without a trailing slash; refuse what would send a key in the clear."""
+    if _HTTPS.fullmatch(url) or _LOOPBACK.fullmatch(url):
+        return url.rstrip("/")
+    raise InvalidArgument(
+        "base_url must be an https:// address without credentials, query or fragment; "
+        "http:// is accepted for the loopback interface only"
+    )
+
+
+def check_subdomain(subdomain: str) -> str:
+    """Return the subdomain; refuse what the API would answer with a misleading 403 or 400."""
+    if not subdomain.strip():
+        raise InvalidArgument(
+            "the subdomain is blank; the API would answer 400: pass the practice's slug, "
+            "as GET /institutions lists it"
+        )
+    if subdomain != subdomain.lower():
+        raise InvalidArgument(
+            "the subdomain has capital letters; subdomains are lower case, and the API would answer "
+            "a misleading 403 that says access is denied"
+        )
+    if subdomain != subdomain.strip() or any(mark in subdomain for mark in "/.?&# "):
+        raise InvalidArgument(
+            "the subdomain has characters no subdomain has; pass the bare slug, "
+            "as GET /institutions lists it, not an address"
+        )
+    return subdomain
+
+
+def version_name(version: str) -> str:
+    """Return the header's spelling of a version: ``"v3"`` means ``"v3.0.0"``."""
+    if version == "v3":
+        return "v3.0.0"
+    if _VERSION_LITERAL.fullmatch(version):
+        return version
+    raise InvalidArgument('version must be "v2", "v3" or a literal version such as "v3.1.0"')
+
+
+def version_headers(version: str) -> dict[str, str]:
+    """Return the headers that select the version, on every operation, login included."""
+    if version == "v2" or version.startswith("v2."):
+        return {
+            "Accept": "application/vnd.Nexhealth+json;version=2",
+            "Nex-Api-Version": "v2",
+        }
+    return {"Accept": "application/json", "Nex-Api-Version": version}
+
+
+def row_for(endpoint: Endpoint[object], version: str) -> Row:
+    """Return the endpoint's row in a version, or say which version has it."""
+    old = version == "v2" or version.startswith("v2.")
+    row, other = (endpoint.v2, "v3") if old else (endpoint.v3, "v2")
+    if row is None:
+        raise NotInThisVersion(
+            f"{endpoint.resource}.{endpoint.verb} is not offered in {version}; "
+            f'open the session with version="{other}"'
+        )
+    return row
+
+
+def plan(
+    endpoint: Endpoint[object],
+    version: str,
+    *,
+    ids: Sequence[int | str] = (),
+    subdomain: str | None = None,
+    location_id: int | None = None,
+    arguments: Mapping[str, object],
+) -> Call:
+    """Spell out a call: check it, bind the scope, and divide the arguments into query and body.
+
+    A filter of None is not sent; a body field of None is sent as null. Raises `MissingScope`, `NotInThisVersion`, `InvalidArgument`,
+    or TypeError for an argument that no version knows.
+    """
+    row = row_for(endpoint, version)
+    given = dict(arguments)
+    own_subdomain = given.pop("subdomain", None)
+    query = _scope_query(row, subdomain if own_subdomain is None else str(own_subdomain))
+
+    filters = {name.removesuffix("[]"): name for name in row.filters}
+    if row.location is not Need.NONE and row.location_filter not in row.beside:
+        filters.setdefault(row.location_filter, row.location_filter)
+    _bind_location(row, given, location_id)
+    fields = {name: given.pop(name) for name in [*given] if name not in filters}
+    if fields and row.wrap is None:
+        _refuse_unknown(endpoint, version, fields)
+    for name, default in row.defaults.items():
+        given.setdefault(name, default)
+    for name in row.required:
+        if given.get(name) is None:
+            raise InvalidArgument(
+                f"{name} is required: the API refuses the call without it", operation=row.operation
+            )
+    for name, value in given.items():
+        if value is not None:
+            query.extend(_pairs(row, filters[name], value))
+    return Call(
+        endpoint=endpoint,
+        row=row,
+        path=_path(row.path, ids),
+        query=tuple(query),
+        body=None if row.wrap is None else _BODY.encode(_body(row, fields)),
+    )
+
+
+def _scope_query(row: Row, subdomain: str | None) -> list[tuple[str, str]]:
+    if row.subdomain is Need.NONE:
+        return []
+    if subdomain is None:
+        if row.subdomain is Need.REQUIRED:
+            raise MissingScope(
+                "no practice was given; use nex.practice(subdomain), open the session with "
+                "subdomain=, or pass subdomain= to the call",
+                operation=row.operation,
+            )
+        return []
+    return [("subdomain", check_subdomain(subdomain))]
+
+
+def _bind_location(row: Row, given: dict[str, object], location_id: int | None) -> None:
+    """Put the scope's location under the filter that takes it, unless the caller chose another."""
+    if row.location is Need.NONE:
+        return
+    own = given.pop("location_id", None) if row.location_filter != "location_id" else None
+    chosen = given.get(row.location_filter)
+    if chosen is None:
+        chosen = own if own is not None else location_id
+        if chosen is not None:
+            given[row.location_filter] = chosen
+    if chosen is None and row.location is Need.REQUIRED:
+        raise MissingScope(
+            "no location was given; use nex.practice(subdomain).location(id), open the session with "
+            "location_id=, or pass location_id= to the call",
+            operation=row.operation,
+        )
+
+
+def _refuse_unknown(
+    endpoint: Endpoint[object], version: str, arguments: Mapping[str, object]
+) -> None:
+    other = endpoint.v3 if version.startswith("v2") else endpoint.v2
+    known = {name.removesuffix("[]") for name in other.filters} if other else set[str]()
+    for name in arguments:
+        if name in known:
+            raise NotInThisVersion(
+                f"{endpoint.resource}.{endpoint.verb} takes {name} in the other API version only; "
+                f"the session uses {version}"
+            )
+    names = ", ".join(sorted(arguments))
+    raise TypeError(f"{endpoint.resource}.{endpoint.verb}() got unexpected arguments: {names}")
+
+
+def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
+    name = spec.removesuffix("[]")
+    wire = row.wire.get(spec, spec)
+    if not _is_list(value):
+        return [(wire, _text(name, value))]
+    values = list(cast("Sequence[object]", value))
+    if name == spec:
+        raise InvalidArgument(f"{name} takes one value, not several", operation=row.operation)
+    if not values:
+        raise InvalidArgument(
+            f"{name} is empty, which the API would read as no filter at all: leave it out to mean that",
+            operation=row.operation,
+        )
+    if len(values) > 1 and not wire.endswith("[]"):
+        raise NotInThisVersion(
+            f"{name} takes one id in this API version; walk once for each, or open the session "
+            'with version="v3"',
+            operation=row.operation,
+        )
+    return [(wire, _text(name, item)) for item in values]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (str, bytes))
+
+
+def _text(name: str, value: object) -> str:
+    """Spell one value as the API reads it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            if not value.strip():
+                raise InvalidArgument(
+                    f"{name} is blank; the API refuses blank values: leave it out instead"
+                )
+            return value
+        case int() | Decimal():
+            return str(value)
+        case float():
+            return repr(value)
+        case datetime():
+            if value.tzinfo is None:
+                raise InvalidArgument(
+                    f"{name} is a date-time without a zone; the API would guess one: "
+                    "pass an aware datetime"
+                )
+            return value.isoformat()
+        case date():
+            return value.isoformat()
+        case _:
+            raise InvalidArgument(f"{name} cannot be a {type(value).__name__}")
+
+
+def _path(template: str, ids: Sequence[int | str]) -> str:
+    parts = iter(ids)
+
+    def fill(_: re.Match[str]) -> str:
+        part = str(next(parts))
+        if part.strip(". ") == "":
+            raise InvalidArgument("an identifier in the path is blank or made of dots")
+        return quote(part, safe="")
+
+    return re.sub(r"\{[a-z_]+\}", fill, template)
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="-._~:,")
+
+
+def _body(row: Row, fields: Mapping[str, object]) -> dict[str, object]:
+    _check_body("", fields)
+    inside: dict[str, object] = {}
+    body: dict[str, object] = {}
+    for name, value in fields.items():
+        if name not in row.beside:
+            inside[name] = value
+        elif value is not None:
+            *above, last = row.beside[name]
+            place = body
+            for key in above:
+                place = cast("dict[str, object]", place.setdefault(key, {}))
+            place[last] = value
+    body[cast("str", row.wrap)] = inside
+    return body
+
+
+def _check_body(path: str, value: object) -> None:
+    """Refuse what would be written wrongly: a time without a zone is read as another time."""
+    if isinstance(value, Mapping):
+        for name, item in cast("Mapping[object, object]", value).items():
+            _check_body(f"{path}.{name}" if path else str(name), item)
+    elif isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidArgument(f"{path} is a date-time without a zone: pass an aware datetime")
+    elif _is_list(value):
+        for item in cast("Sequence[object]", value):
+            _check_body(path, item)
+    elif isinstance(value, float) and not isfinite(value):
+        raise InvalidArgument(f"{path} is no finite number")
+
+
+def _encode_odd(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    raise InvalidArgument(f"a body field cannot be a {type(value).__name__}")
+
+
+_BODY = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_odd)

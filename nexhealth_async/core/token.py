@@ -1,0 +1,101 @@
+"""Is this token good at this moment, when is it renewed, and what does a 401 mean for it.
+
+Reference: v2 1.3, v3 1.1: a JWT whose ``exp`` is the only machine-readable expiry; one hour in
+production, a day in the vendor's test environment.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from enum import Enum
+from math import isfinite
+from typing import cast
+
+import msgspec
+from attrs import field, frozen
+
+__all__ = ["Token", "Verdict", "lifetime_of", "pause_after", "verdict_on_refusal"]
+
+_UNREADABLE_LIFETIME = 55 * 60.0
+_LONGEST_LIFETIME = 24 * 3600.0
+_YOUNG = 10.0
+
+
+@frozen(kw_only=True)
+class Token:
+    """A bearer token and what is known of its life; its ``repr`` never shows it.
+
+    Its age counts from the moment the login was *sent*, on a monotonic clock: the server's own
+    reckoning starts later, so the token is never believed longer than it lives.
+    """
+
+    value: str = field(repr=False)
+    generation: int
+    asked_at: float
+    lifetime: float
+
+    @property
+    def renew_at(self) -> float:
+        """When a renewal should begin beside the requests that still use the token."""
+        return self.asked_at + self.lifetime - min(300.0, self.lifetime * 0.2)
+
+    @property
+    def dead_at(self) -> float:
+        """When it is no longer sent: a little early, since a request takes time to arrive."""
+        return self.asked_at + self.lifetime - min(10.0, self.lifetime * 0.05)
+
+    def is_young(self, now: float) -> bool:
+        """Tell whether it is too new for a 401 to mean that it ran out."""
+        return now - self.asked_at < _YOUNG
+
+
+class Verdict(Enum):
+    """What to do after a 401."""
+
+    USE_CURRENT = "use current"
+    """A newer token is there already: try once with it."""
+    LOG_IN = "log in"
+    """Replace the token, then try once more."""
+    KEY_REFUSED = "key refused"
+    """A new token that nothing ever accepted: the key itself may not be used."""
+    GIVE_UP = "give up"
+    """The token is new and works elsewhere: this operation says 401 whatever is sent."""
+
+
+def lifetime_of(token: str) -> float:
+    """Return how many seconds a token lives by its own claims; 55 minutes if they cannot be read.
+
+    The signature is not checked: only the server can, and only expiry is of interest here.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims: object = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        if not isinstance(claims, dict):
+            return _UNREADABLE_LIFETIME
+        known = cast("dict[str, object]", claims)
+        expires, issued = known.get("exp"), known.get("iat")
+        if isinstance(expires, (int, float)) and isinstance(issued, (int, float)):
+            seconds = float(expires) - float(issued)
+            if isfinite(seconds) and seconds > 0:
+                return min(seconds, _LONGEST_LIFETIME)
+    except (IndexError, ValueError, OverflowError, RecursionError):
+        pass
+    return _UNREADABLE_LIFETIME
+
+
+def verdict_on_refusal(
+    current: Token | None, refused_generation: int, *, ever_accepted: bool, now: float
+) -> Verdict:
+    """Decide what a 401 for a request sent with ``refused_generation`` means."""
+    if current is None:
+        return Verdict.LOG_IN
+    if current.generation != refused_generation:
+        return Verdict.USE_CURRENT
+    if not current.is_young(now):
+        return Verdict.LOG_IN
+    return Verdict.GIVE_UP if ever_accepted else Verdict.KEY_REFUSED
+
+
+def pause_after(failures: int) -> float:
+    """Return how many seconds a failed login is remembered: 5, doubling to 5 minutes."""
+    return min(300.0, 5.0 * 2.0 ** min(failures - 1, 10))

@@ -1,0 +1,393 @@
+"""Everything this library raises or warns with.
+
+::
+
+    NexHealthError
+    ├── UsageError                  refused before anything was sent
+    │   ├── InvalidArgument         a value the API could only refuse or misread (also a ValueError)
+    │   ├── MissingScope            no practice or no location was given
+    │   ├── NotInThisVersion        the chosen API version has no such operation or filter
+    │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
+    │   └── WalkOver                this walk was finished, failed or closed before
+    ├── TransportError              no complete reply came
+    │   ├── ConnectFailed           no connection was made, so nothing was sent
+    │   ├── ConnectionLost          the connection broke after the request began to leave
+    │   └── TimedOut                the deadline passed, or could not have been met (also a TimeoutError)
+    ├── OutcomeUnknown              a write may or may not have happened
+    ├── APIError                    the API answered with a refusal
+    │   ├── Unauthorized            401
+    │   │   └── KeyRefused          the API key itself is not accepted
+    │   ├── Forbidden               403
+    │   │   ├── VersionRefused      the account may not use this API version
+    │   │   ├── FinancialAccessOff  a ledger resource that is not enabled for the key
+    │   │   └── EdgeBlocked         a firewall's page, not the API's answer
+    │   ├── NotFound                404
+    │   ├── Invalid                 400, 415, 422 and ``code: false``
+    │   │   ├── DuplicatePatient    the patient exists: ``patient_id``
+    │   │   ├── SlotTaken           the time is no longer free
+    │   │   ├── AlreadyCancelled    the appointment was cancelled before
+    │   │   ├── NotYetSynced        the record has not reached the practice's system yet
+    │   │   └── UnsupportedBySystem the practice's system cannot do this
+    │   ├── RateLimited             429: ``retry_after``
+    │   └── ServerFailure           5xx
+    ├── BadReply                    a reply that cannot be what the API meant
+    │   ├── BrokenBody              not the JSON that was announced, or cut short
+    │   ├── UnexpectedShape         JSON, but not where or what it should be
+    │   └── UndecodableRecord       one record that no decoder can read
+    ├── IgnoredFilter               the server ignored a filter and answered with other records
+    ├── WalkDrifted                 the list changed so much that completeness cannot be shown
+    └── StalledCursor               the server says there is more but gives no way to get it
+
+    NexHealthWarning                what the server or the library wants noticed; nothing was lost
+
+The text of an error names the operation, the status and the number of attempts. It never holds
+a body, a query value, a credential or personal data; the body of a refusal is on the object for
+those who ask for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+__all__ = [
+    "APIError",
+    "AlreadyCancelled",
+    "BadReply",
+    "BrokenBody",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DuplicatePatient",
+    "EdgeBlocked",
+    "FinancialAccessOff",
+    "Forbidden",
+    "IgnoredFilter",
+    "Invalid",
+    "InvalidArgument",
+    "KeyRefused",
+    "MissingScope",
+    "NexHealthError",
+    "NexHealthWarning",
+    "NotFound",
+    "NotInThisVersion",
+    "NotYetSynced",
+    "OutcomeUnknown",
+    "RateLimited",
+    "ServerFailure",
+    "SessionStateError",
+    "SlotTaken",
+    "StalledCursor",
+    "TimedOut",
+    "TransportError",
+    "Unauthorized",
+    "UndecodableRecord",
+    "UnexpectedShape",
+    "UnsupportedBySystem",
+    "UsageError",
+    "VersionRefused",
+    "WalkDrifted",
+    "WalkOver",
+]
+
+
+class NexHealthError(Exception):
+    """The base of everything this library raises.
+
+    ``operation`` names the call (``"GET /patients"``, never with values), ``attempts`` how often it
+    was sent, and ``resume`` where a walk can go on after the last page that was delivered whole:
+    pass it as ``after=``. Each is None where it has no meaning.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str | None = None, attempts: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.operation = operation
+        self.attempts = attempts
+        self.resume: str | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy and pickle whole, whatever the constructor asks for."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+    def __str__(self) -> str:
+        """Say the operation, what happened, and after how many attempts."""
+        text = f"{self.operation}: {self.message}" if self.operation else self.message
+        if self.attempts is not None and self.attempts > 1:
+            text += f" ({self.attempts} attempts)"
+        return text
+
+
+def _rebuilt(
+    kind: type[NexHealthError], args: tuple[object, ...], state: dict[str, object]
+) -> NexHealthError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(NexHealthError):
+    """The call was refused before anything was sent."""
+
+
+class InvalidArgument(UsageError, ValueError):
+    """An argument has a value that the API could only refuse or misread."""
+
+
+class MissingScope(UsageError):
+    """The operation needs a practice's subdomain or a location, and neither call nor scope has it."""
+
+
+class NotInThisVersion(UsageError):
+    """The chosen API version has no such operation or filter; the message names one that has."""
+
+
+class SessionStateError(UsageError):
+    """The session is not open, is closed, or belongs to another event loop or process."""
+
+
+class WalkOver(UsageError):
+    """This walk was finished, failed or closed before; start a new one."""
+
+
+class TransportError(NexHealthError):
+    """No complete reply came back."""
+
+
+class ConnectFailed(TransportError):
+    """No connection was made (name look-up, refusal, TLS), so nothing was sent."""
+
+
+class ConnectionLost(TransportError):
+    """The connection broke after the request began to leave; it may have arrived."""
+
+
+class TimedOut(TransportError, TimeoutError):
+    """The call's ``timeout`` passed, or a wait ahead of it was longer than what was left of it."""
+
+
+class OutcomeUnknown(NexHealthError):
+    """A write may or may not have happened; it was not repeated.
+
+    ``lookup`` says how to find out. ``status`` is the HTTP status if an unreadable or failing reply
+    came, else None. The API has no idempotency keys, so repeating blindly may do the thing twice.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        lookup: str,
+        status: int | None = None,
+        operation: str | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        super().__init__(f"{message} {lookup}", operation=operation, attempts=attempts)
+        self.lookup = lookup
+        self.status = status
+
+
+class APIError(NexHealthError):
+    """The API answered with a refusal.
+
+    ``status`` is the HTTP status. ``body`` holds the reply's bytes and ``texts`` the sentences the
+    API gave in ``error`` and ``description``: both may contain personal data, so neither is part of
+    the message.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        texts: Sequence[str] = (),
+        body: bytes = b"",
+        operation: str | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, attempts=attempts)
+        self.status = status
+        self.texts = tuple(texts)
+        self.body = body
+
+
+class Unauthorized(APIError):
+    """401: the token was refused even after a new login."""
+
+
+class KeyRefused(Unauthorized):
+    """The API key is not accepted: wrong, revoked, or of the other environment."""
+
+
+class Forbidden(APIError):
+    """403: the key may not do this.
+
+    The API says so for a practice of the other environment, for a misspelt or capitalised
+    subdomain, and for a location outside the practice.
+    """
+
+
+class VersionRefused(Forbidden):
+    """The account may not use this API version; pass ``version="v3"``."""
+
+
+class FinancialAccessOff(Forbidden):
+    """A ledger resource that NexHealth has not enabled for this key."""
+
+
+class EdgeBlocked(Forbidden):
+    """A firewall in front of the API answered, not the API: its 403 is no JSON."""
+
+
+class NotFound(APIError):
+    """404: no such record in this practice."""
+
+
+class Invalid(APIError):
+    """The API refused the request's content: 400, 415, 422, or ``code: false`` under any status."""
+
+
+class DuplicatePatient(Invalid):
+    """The patient exists already; ``patient_id`` is the existing one's id, None if none was named."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        patient_id: int | None = None,
+        texts: Sequence[str] = (),
+        body: bytes = b"",
+        operation: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, texts=texts, body=body, operation=operation)
+        self.patient_id = patient_id
+
+
+class SlotTaken(Invalid):
+    """The time asked for is no longer free."""
+
+
+class AlreadyCancelled(Invalid):
+    """The appointment was cancelled before, so it cannot be changed."""
+
+
+class NotYetSynced(Invalid):
+    """The record has not reached the practice's system yet; wait and try again."""
+
+
+class UnsupportedBySystem(Invalid):
+    """The practice's own system cannot take this change."""
+
+
+class RateLimited(APIError):
+    """429: too many requests; ``retry_after`` is the server's wish in seconds, None if it gave none."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 429,
+        retry_after: float | None = None,
+        texts: Sequence[str] = (),
+        body: bytes = b"",
+        operation: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, texts=texts, body=body, operation=operation)
+        self.retry_after = retry_after
+
+
+class ServerFailure(APIError):
+    """5xx: the API failed."""
+
+
+class BadReply(NexHealthError):
+    """A reply that cannot be what the API meant; ``status`` is its HTTP status."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        operation: str | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, attempts=attempts)
+        self.status = status
+
+
+class BrokenBody(BadReply):
+    """The body is not the JSON that was due: empty, cut short, HTML, or otherwise unreadable."""
+
+
+class UnexpectedShape(BadReply):
+    """The body is JSON, but a part is missing or is not of the kind it should be."""
+
+
+class UndecodableRecord(BadReply):
+    """One record cannot be read: ``record_id`` (None if unreadable), ``path`` and ``expected``.
+
+    The value that stood there is never part of the error.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        path: str,
+        expected: str,
+        record_id: int | str | None = None,
+        operation: str | None = None,
+    ) -> None:
+        which = "a record without a readable id" if record_id is None else f"record {record_id}"
+        where = f" at {path}" if path else ""
+        super().__init__(
+            f"{which} is no {model}: {expected} was expected{where}; "
+            "pass on_bad_record= to set such records aside",
+            operation=operation,
+        )
+        self.model = model
+        self.path = path
+        self.expected = expected
+        self.record_id = record_id
+
+
+class IgnoredFilter(NexHealthError):
+    """The server ignored a filter, so the answer holds records that were not asked for.
+
+    ``names`` are the ignored parameters. ``on_ignored="warn"`` turns this into a warning.
+    """
+
+    def __init__(self, names: Collection[str], *, operation: str | None = None) -> None:
+        listed = ", ".join(sorted(names))
+        super().__init__(
+            f"the server ignored {listed}, so its answer is not the one asked for; leave it out, or "
+            'open the session with on_ignored="warn"',
+            operation=operation,
+        )
+        self.names = frozenset(names)
+
+
+class WalkDrifted(NexHealthError):
+    """The list changed so much during the walk that completeness cannot be shown.
+
+    Everything that was seen has been delivered. ``at_most_missing`` bounds the number of records
+    that may have been missed, None where no bound is known.
+    """
+
+    def __init__(
+        self, message: str, *, at_most_missing: int | None = None, operation: str | None = None
+    ) -> None:
+        super().__init__(message, operation=operation)
+        self.at_most_missing = at_most_missing
+
+
+class StalledCursor(NexHealthError):
+    """The server says there is a next page but names none, or the same one again."""
+
+
+class NexHealthWarning(UserWarning):
+    """What the server or the library wants noticed although nothing was lost."""

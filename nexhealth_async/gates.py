@@ -1,0 +1,139 @@
+"""The rate gates: who waits for which limit, in which order, woken by one timer.
+
+The arithmetic is `nexhealth_async.core.rates`; here are only the waiters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from nexhealth_async.core.rates import RatesLog
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.errors import SessionStateError, TimedOut
+
+if TYPE_CHECKING:
+    from nexhealth_async.core.rates import Departure, Rates
+
+__all__ = ["Gates"]
+
+
+class _Queue:
+    """Those who wait for one class: single calls before prefetched pages, each in order."""
+
+    def __init__(self) -> None:
+        self.calls: deque[asyncio.Future[Departure]] = deque()
+        self.pages: deque[asyncio.Future[Departure]] = deque()
+
+    def head(self) -> asyncio.Future[Departure] | None:
+        """Return the next one who still waits."""
+        for line in (self.calls, self.pages):
+            while line:
+                if not line[0].done():
+                    return line[0]
+                line.popleft()
+        return None
+
+    def waiting(self, *, background: bool) -> int:
+        """Return how many stand before a newcomer."""
+        return len(self.calls) + (len(self.pages) if background else 0)
+
+
+class Gates:
+    """Lets requests leave within the limits; first come, first served within a class."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._log = RatesLog(rates)
+        self._queues = {rate: _Queue() for rate in RateClass}
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def leave(
+        self, rate: RateClass, *, background: bool, deadline: float | None
+    ) -> Departure:
+        """Wait for a place in every limit of the class, and take it.
+
+        Raises `TimedOut` at once if the deadline (in the loop's time) cannot be met, and otherwise
+        when it passes. Being cancelled costs nobody else a place.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        queue = self._queues[rate]
+        if queue.head() is None:
+            moment = self._log.earliest(rate, now)
+            if moment <= now:
+                return self._log.leave(rate, now)
+        else:
+            moment = now
+        if deadline is not None and max(moment, now) >= deadline:
+            raise _too_late()
+        waiter: asyncio.Future[Departure] = loop.create_future()
+        (queue.pages if background else queue.calls).append(waiter)
+        self._serve()
+        timer = None if deadline is None else loop.call_at(deadline, _give_up, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.withdraw(waiter.result())
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def answered(self, departure: Departure) -> None:
+        """Note that the answer came, which may free the place earlier."""
+        departure.answered = asyncio.get_running_loop().time()
+        self._serve_if_waiting()
+
+    def withdraw(self, departure: Departure) -> None:
+        """Give back the place of a request that did not leave after all."""
+        departure.withdrawn = True
+        self._serve_if_waiting()
+
+    def shut(self, rate: RateClass, seconds: float) -> None:
+        """Let nothing of a class leave for some seconds: the server answered 429."""
+        self._log.close(rate, asyncio.get_running_loop().time() + seconds)
+
+    def close(self) -> None:
+        """Send everyone who waits away: the session closes."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for queue in self._queues.values():
+            while (waiter := queue.head()) is not None:
+                waiter.set_exception(
+                    SessionStateError("the session was closed while waiting for the rate limit")
+                )
+
+    def _serve_if_waiting(self) -> None:
+        if self._timer is not None and not self._closed:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Let everyone leave whose time has come, and set the timer for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        next_moment: float | None = None
+        for rate, queue in self._queues.items():
+            while (waiter := queue.head()) is not None:
+                moment = self._log.earliest(rate, now)
+                if moment > now:
+                    next_moment = moment if next_moment is None else min(next_moment, moment)
+                    break
+                waiter.set_result(self._log.leave(rate, now))
+        if next_moment is not None:
+            self._timer = loop.call_at(next_moment, self._serve)
+
+
+def _give_up(waiter: asyncio.Future[Departure]) -> None:
+    if not waiter.done():
+        waiter.set_exception(_too_late())
+
+
+def _too_late() -> TimedOut:
+    return TimedOut("the rate limit leaves no place within the call's timeout; nothing was sent")

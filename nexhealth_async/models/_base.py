@@ -1,0 +1,61 @@
+"""What every model is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, ClassVar, TypeAlias
+
+from attrs import frozen
+from msgspec import Meta
+
+__all__ = ["JSON", "Money", "Record", "Timestamp"]
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+"""Whatever JSON can say."""
+
+Timestamp = Annotated[datetime, Meta(tz=True)]
+"""A moment with its offset; never naive."""
+
+
+class Record:
+    """The base of all models: a printed record says which one it is, not whom it is about.
+
+    ``repr`` and ``rich`` show the fields named in ``_shown`` and nothing else, so a new field is
+    private until somebody decides otherwise. Fields stay comparable and readable as ever.
+    """
+
+    __slots__ = ()
+
+    _shown: ClassVar[tuple[str, ...]] = ("id",)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({inside})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """Keep rich, which reads attrs fields by itself, to the same few fields."""
+        for name in self._shown:
+            yield name, getattr(self, name)
+
+
+@frozen(kw_only=True, repr=False)
+class Money(Record):
+    """An amount of money, exact.
+
+    Payments are negative and refunds positive, as in the practice's ledger. There is no arithmetic
+    here, because amounts of different currencies must not be added by accident: use ``amount``.
+    """
+
+    _shown: ClassVar[tuple[str, ...]] = ("amount", "currency")
+
+    amount: Decimal
+    """In whole units of the currency (dollars, not cents); never NaN or infinite."""
+    currency: str
+    """ISO 4217 code such as ``USD``; empty if the server left it out."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is no number, on every way of making one (``Decimal("NaN")`` parses)."""
+        if not self.amount.is_finite():
+            raise ValueError("an amount of money must be finite")

@@ -1,0 +1,242 @@
+"""The pages of one walk: asked for ahead, delivered in order, owned by nobody else.
+
+The tasks that fetch pages know the session and the request, never the walk, so that a walk which
+is dropped goes at once and takes its tasks with it, garbage collector or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import msgspec
+from attrs import frozen
+
+from nexhealth_async.errors import SessionStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from msgspec import Raw
+
+    from nexhealth_async.core.envelope import ListReading
+    from nexhealth_async.core.paging import Ask, Plan
+    from nexhealth_async.core.request import Call
+
+__all__ = ["Pager", "RawPage", "Source", "reap"]
+
+_REAP_SECONDS = 5.0
+
+
+class Source(Protocol):
+    """Where pages come from: a session, as a pager sees it."""
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        """Fetch one page; in the background, waiting for the rate limit has no deadline."""
+        ...
+
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+        """Run a page's request as a task that ends with the session at the latest."""
+        ...
+
+
+@frozen(kw_only=True)
+class RawPage:
+    """A page as it came, without the records that were delivered before."""
+
+    number: int
+    records: tuple[Raw, ...]
+    count: int | None
+    cursor: str | None
+    resume: str | None
+    warnings: tuple[str, ...]
+
+
+class _Identified(msgspec.Struct):
+    id: int | str | None = None
+
+
+_ID = msgspec.json.Decoder(_Identified)
+
+
+class Pager:
+    """Hands out a plan's pages in order, with up to ``prefetch`` requests in flight.
+
+    Up to twice as many pages are asked for or held: with a window no wider than the requests in
+    flight, one slow page leaves the others idle. ``prefetch=0`` asks only when a page is wanted.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_gate",
+        "_loop",
+        "_plan",
+        "_prefetch",
+        "_rows",
+        "_source",
+        "_wanted",
+        "_window",
+    )
+
+    def __init__(
+        self, source: Source, call: Call, plan: Plan, *, prefetch: int, limit: int | None
+    ) -> None:
+        self._source = source
+        self._call = call
+        self._plan = plan
+        self._prefetch = prefetch
+        self._wanted = limit
+        self._rows = 0
+        self._gate: asyncio.Semaphore | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._window: deque[tuple[Ask, asyncio.Task[ListReading]]] = deque()
+
+    def __del__(self) -> None:
+        """End the page tasks of a walk that was left and dropped."""
+        if self._window:
+            self.cancel()
+
+    async def next(self) -> RawPage | None:
+        """Return the next page, None after the last; cancelling this loses nothing."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._gate = asyncio.Semaphore(self._prefetch) if self._prefetch else None
+        if not self._window:
+            self._fill(background=False)
+        if not self._window:
+            if self._plan.failure is not None:
+                raise self._plan.failure
+            return None
+        ask, task = self._window[0]
+        if not task.done():
+            # Not awaited itself: whoever cancels this wait must not cancel the page.
+            await asyncio.wait((task,))
+        self._window.popleft()
+        if task.cancelled():
+            raise SessionStateError(
+                "the session was closed while this walk was under way",
+                operation=self._call.operation,
+            )
+        try:
+            reading = task.result()
+        finally:
+            # A failed task holds its error, whose traceback would hold this frame: a cycle.
+            del task
+        return self._take(ask, reading)
+
+    def _take(self, ask: Ask, reading: ListReading) -> RawPage:
+        taken = self._plan.take(reading, _ids(reading.records))
+        records = reading.records
+        self._rows = len(records)
+        if taken.fresh is not None:
+            records = tuple(records[place] for place in taken.fresh)
+        if taken.drop_rest:
+            self.cancel()
+        if self._wanted is not None:
+            self._wanted -= len(records)
+        if self._prefetch:
+            self._fill(background=True)
+        info = reading.page_info or {}
+        cursor = info.get("end_cursor")
+        return RawPage(
+            number=ask.number,
+            records=records,
+            count=reading.count,
+            cursor=cursor if isinstance(cursor, str) else None,
+            resume=taken.resume,
+            warnings=(*taken.warnings, *reading.warnings),
+        )
+
+    def _fill(self, *, background: bool) -> None:
+        """Ask for what the plan allows and the window holds; only the first is waited for."""
+        width = 2 * self._prefetch or 1
+        while len(self._window) < width:
+            if self._wanted is not None and len(self._window) * self._rows >= self._wanted:
+                return
+            ask = self._plan.ask(len(self._window))
+            if ask is None:
+                return
+            work = _fetch(self._source, self._gate, self._call, ask, background=background)
+            self._window.append((ask, self._source.spawn(work)))
+            background = True
+
+    def cancel(self) -> list[asyncio.Task[ListReading]]:
+        """Cancel the page tasks and return them; safe from any thread, and after the loop's end."""
+        tasks = [task for _, task in self._window]
+        self._window.clear()
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return tasks
+        if _runs_here(loop):
+            _cancel_all(tasks)
+        else:
+            with suppress(RuntimeError):  # closed between the question and the call
+                loop.call_soon_threadsafe(_cancel_all, tasks)
+        return tasks
+
+    async def aclose(self) -> None:
+        """Cancel the page tasks and see them end, even inside a cancelled scope."""
+        await reap(self.cancel())
+
+
+async def _fetch(
+    source: Source, gate: asyncio.Semaphore | None, call: Call, ask: Ask, *, background: bool
+) -> ListReading:
+    if gate is None:
+        return await source.page(call, ask.pairs, background=background)
+    async with gate:
+        return await source.page(call, ask.pairs, background=background)
+
+
+def _ids(records: Iterable[Raw]) -> list[object]:
+    ids: list[object] = []
+    for record in records:
+        try:
+            ids.append(_ID.decode(record).id)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            ids.append(None)
+    return ids
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _cancel_all(tasks: Iterable[asyncio.Task[ListReading]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+async def reap(tasks: Iterable[asyncio.Task[ListReading]]) -> None:
+    """Cancel tasks and wait for their end: shielded, so that a cancelled caller leaves none behind.
+
+    Bounded, since a task that swallows its cancellation must not hang the one who closes.
+    """
+    left = {task for task in tasks if not task.done()}
+    if not left:
+        return
+    _cancel_all(left)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _REAP_SECONDS
+    interrupted: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while left and (seconds := deadline - loop.time()) > 0:
+            try:
+                _, left = await asyncio.wait(left, timeout=seconds)
+            except asyncio.CancelledError as error:
+                # Asyncio's own cancellation passes the shield; it is kept until the tasks are gone.
+                if interrupted is not None:
+                    raise
+                interrupted = error
+                left = {task for task in left if not task.done()}
+    if interrupted is not None:
+        raise interrupted

@@ -1,0 +1,90 @@
+"""Keys and tokens: signed for real, short-lived, and revoked when a test says so."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import uuid
+
+import msgspec
+
+from nexhealth_async.sandbox.clock import Clock
+
+__all__ = ["Keys"]
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Keys:
+    """Hands out tokens for the one API key and knows which are still good."""
+
+    def __init__(self, clock: Clock, lifetime: float) -> None:
+        self.clock = clock
+        self.lifetime = lifetime
+        self.api_key = self._new_key()
+        self.logins = 0
+        self._revoked = False
+        self._secret = secrets.token_bytes(32)
+        self._live: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"<Keys: {self.logins} logins>"
+
+    def login(self, authorization: str | None) -> str | None:
+        """A new token for the bare API key, or ``None`` for anything else."""
+        given = (authorization or "").encode()
+        if self._revoked or not hmac.compare_digest(given, self.api_key.encode()):
+            return None
+        self.logins += 1
+        issued = int(self.clock.now())
+        expires = issued + self.lifetime
+        token_id = str(uuid.uuid4())
+        head = _b64(msgspec.json.encode({"alg": "HS256"}))
+        claims = _b64(
+            msgspec.json.encode(
+                {
+                    "sub": "1",
+                    "scp": "api_user",
+                    "iat": issued,
+                    "exp": int(expires) if expires == int(expires) else expires,
+                    "jti": token_id,
+                }
+            )
+        )
+        token = f"{head}.{claims}.{self._sign(f'{head}.{claims}')}"
+        self._live[token] = expires
+        return token
+
+    def accepts(self, authorization: str | None) -> bool:
+        """Whether this header opens the data endpoints at this moment."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme != "Bearer" or token not in self._live:
+            return False
+        signed, _, signature = token.rpartition(".")
+        fresh = self.clock.now() < self._live[token]
+        return fresh and hmac.compare_digest(signature, self._sign(signed))
+
+    def expire_all(self) -> None:
+        """Refuse every token issued so far."""
+        self._live.clear()
+
+    def revoke(self) -> None:
+        """Refuse the API key and its tokens from now on."""
+        self._revoked = True
+        self._live.clear()
+
+    def rotate(self) -> str:
+        """Replace the API key; tokens of the old one go on until they expire."""
+        self._revoked = False
+        self.api_key = self._new_key()
+        return self.api_key
+
+    def _new_key(self) -> str:
+        return "sandbox-" + secrets.token_urlsafe(24)
+
+    def _sign(self, signed: str) -> str:
+        return _b64(hmac.new(self._secret, signed.encode(), hashlib.sha256).digest())

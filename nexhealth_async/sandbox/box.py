@@ -1,0 +1,431 @@
+"""The sandbox as users hold it: start it, point a client at it, and tell it how to misbehave."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import date
+from types import TracebackType
+from typing import Literal, Self
+
+from aiohttp import web
+
+from nexhealth_async.sandbox.auth import Keys
+from nexhealth_async.sandbox.clock import Clock
+from nexhealth_async.sandbox.faults import Fault, Faults
+from nexhealth_async.sandbox.guesses import CountAs, Guesses
+from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.seen import PageShown, SeenRequest
+from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
+from nexhealth_async.sandbox.store import Table
+from nexhealth_async.sandbox.wire import row, stamp
+from nexhealth_async.sandbox.world import World
+
+__all__ = ["ANCHOR", "Sandbox"]
+
+ANCHOR = date(2026, 6, 1)
+"""The day around which seeded records lie, unless told otherwise."""
+
+
+class Sandbox:
+    """An API server of invented practices on 127.0.0.1, for tests.
+
+    ```python
+    async with Sandbox(patients=5000, seed=1) as box:
+        async with NexHealth(box.api_key, base_url=box.url) as nex:
+            office = nex.practice(box.subdomain).location(box.location_id)
+            assert await office.patients.walk().count() == 5000
+    ```
+
+    The same arguments give the same records, ids and times included; key and tokens differ. Data,
+    clock and switches may be changed at any time, before the start too. It speaks v2. Where the
+    vendor's documents are silent, see ``guesses``.
+    """
+
+    def __init__(
+        self,
+        *,
+        patients: int = 25,
+        seed: int = 1,
+        providers: int = 3,
+        operatories: int = 3,
+        appointments: int = 40,
+        procedures: int | None = None,
+        practices: int = 1,
+        locations: int = 1,
+        timezone: str = "America/New_York",
+        map_by_operatory: bool = True,
+        anchor: date = ANCHOR,
+        clock: Clock | None = None,
+        token_lifetime: float = 3600,
+        remember: int = 10_000,
+    ) -> None:
+        if practices < 1:
+            raise ValueError("A sandbox needs at least one practice.")
+        self.seed = seed
+        self.anchor = anchor
+        self.clock = clock or Clock()
+        self.world = World(
+            [
+                Practice(
+                    at,
+                    seed=seed,
+                    subdomain="sandbox-dental" if at == 1 else f"sandbox-dental-{at}",
+                    locations=locations,
+                    patients=patients,
+                    providers=providers,
+                    operatories=operatories,
+                    appointments=appointments,
+                    procedures=2 * patients if procedures is None else procedures,
+                    timezone=timezone,
+                    anchor=anchor,
+                    map_by_operatory=map_by_operatory,
+                )
+                for at in range(1, practices + 1)
+            ],
+            self.clock,
+        )
+        self.keys = Keys(self.clock, token_lifetime)
+        self.limits = Limits()
+        self.faults = Faults()
+        self.requests: deque[SeenRequest] = deque(maxlen=remember)
+        self.page_cap = 300
+        self.count_as: CountAs = "total"
+        self.minimum_version: Literal["v2", "v3"] = "v2"
+        self.media_type = MEDIA_TYPE
+        self.latency = 0.0
+        self.jitter = 0.0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.page_callback: Callable[[PageShown], Awaitable[None] | None] | None = None
+        self._runner: web.AppRunner | None = None
+        self._url: str | None = None
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.practices)} practices, {len(self.patients)} patients"
+        return f"<Sandbox {self._url or 'not started'}: {sizes}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen on a free port of 127.0.0.1."""
+        if self._runner is not None:
+            raise RuntimeError("This sandbox runs already.")
+        application = web.Application(client_max_size=64 * 1024 * 1024)
+        application.router.add_route("*", "/{path:.*}", Server(self).handle)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        self._runner, self._url = runner, f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for ``base_url``; without a slash at the end."""
+        if self._url is None:
+            raise RuntimeError("Start the sandbox first: async with Sandbox() as box.")
+        return self._url
+
+    # What it holds
+
+    @property
+    def practices(self) -> list[Practice]:
+        """All practices; the tables below are the first one's."""
+        return self.world.practices
+
+    @property
+    def practice(self) -> Practice:
+        """The first practice."""
+        return self.world.practices[0]
+
+    @property
+    def subdomain(self) -> str:
+        """The first practice's slug."""
+        return self.practice.subdomain
+
+    @property
+    def location_id(self) -> int:
+        """The first practice's first office."""
+        return self.practice.locations.ids[0]
+
+    @property
+    def patients(self) -> Table:
+        """The first practice's patients: insert, delete, update, move."""
+        return self.practice.patients
+
+    @property
+    def appointments(self) -> Table:
+        """The first practice's appointments."""
+        return self.practice.appointments
+
+    @property
+    def providers(self) -> Table:
+        """The first practice's providers."""
+        return self.practice.providers
+
+    @property
+    def operatories(self) -> Table:
+        """The first practice's operatories."""
+        return self.practice.operatories
+
+    @property
+    def procedures(self) -> Table:
+        """The first practice's procedures."""
+        return self.practice.procedures
+
+    @property
+    def availabilities(self) -> Table:
+        """The first practice's working hours."""
+        return self.practice.availabilities
+
+    @property
+    def appointment_types(self) -> Table:
+        """The first practice's appointment types."""
+        return self.practice.appointment_types
+
+    @property
+    def guesses(self) -> Guesses:
+        """What the vendor leaves open, as switches."""
+        return self.world.guesses
+
+    def sync(self) -> int:
+        """Let the practice's system take up what was written; returns how many records it took.
+
+        New appointments and patients get a ``foreign_id``, ``foreign_id_type`` and
+        ``last_sync_time``; new patients stop being ``new_patient``.
+        """
+        taken = 0
+        now = stamp(self.clock.now())
+        for practice in self.practices:
+            for table in (practice.appointments, practice.patients):
+                for id in table.where("foreign_id_type", "nex").copy():
+                    fields: dict[str, object] = {
+                        "foreign_id": str(id % 1_000_000),
+                        "foreign_id_type": "remote_db-sandbox-DataSource-1",
+                        "last_sync_time": now,
+                        "updated_at": now,
+                    }
+                    if table is practice.patients:
+                        bio = row(table.row(id).get("bio")) or {}
+                        fields["bio"] = {**bio, "new_patient": False}
+                    table.update(id, **fields)
+                    taken += 1
+        return taken
+
+    # Keys and tokens
+
+    @property
+    def api_key(self) -> str:
+        """The key that opens this sandbox."""
+        return self.keys.api_key
+
+    @property
+    def logins(self) -> int:
+        """How many tokens were handed out."""
+        return self.keys.logins
+
+    @property
+    def token_lifetime(self) -> float:
+        """Seconds a token lives; changes count for tokens to come."""
+        return self.keys.lifetime
+
+    @token_lifetime.setter
+    def token_lifetime(self, seconds: float) -> None:
+        self.keys.lifetime = seconds
+
+    def expire_tokens(self) -> None:
+        """Refuse every token issued so far; the key goes on giving new ones."""
+        self.keys.expire_all()
+
+    def revoke_key(self) -> None:
+        """Refuse the key and all its tokens from now on."""
+        self.keys.revoke()
+
+    def rotate_key(self) -> str:
+        """Replace the key and return the new one; tokens of the old one live out their time."""
+        return self.keys.rotate()
+
+    # Rates
+
+    @property
+    def rate_limits(self) -> WindowKind | None:
+        """The kind of windows enforced, or ``None`` (at first) for no limits."""
+        return self.limits.kind
+
+    @rate_limits.setter
+    def rate_limits(self, kind: WindowKind | None) -> None:
+        self.limits.kind = kind
+
+    @property
+    def rate_phase(self) -> float:
+        """Seconds by which fixed windows are shifted against the full second or minute."""
+        return self.limits.phase
+
+    @rate_phase.setter
+    def rate_phase(self, seconds: float) -> None:
+        self.limits.phase = seconds
+
+    @property
+    def retry_after(self) -> RetryAfter:
+        """What a 429 says: nothing, these seconds, the true seconds (``exact``) or a ``date``."""
+        return self.limits.retry_after
+
+    @retry_after.setter
+    def retry_after(self, form: RetryAfter) -> None:
+        self.limits.retry_after = form
+
+    @property
+    def rejected(self) -> int:
+        """How many requests a rate limit refused."""
+        return self.limits.rejected
+
+    # Faults
+
+    def fail_next(
+        self,
+        status: int = 503,
+        *,
+        times: int = 1,
+        path: str | None = None,
+        method: str | None = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Fault:
+        """Answer the next requests with this status, without doing what they ask.
+
+        ``path`` is a path or a template such as ``/patients/{id}``. Without one every request is
+        meant but ``/authenticates``, so that a test need not count logins; name it to hit it. So
+        with all faults.
+        """
+        return self.faults.add(
+            Fault(
+                kind="fail",
+                status=status,
+                times=times,
+                path=path,
+                method=method,
+                body=body,
+                headers=dict(headers or {}),
+            )
+        )
+
+    def drop_next(
+        self,
+        *,
+        times: int = 1,
+        when: Literal["before", "after", "mid_body"] = "before",
+        path: str | None = None,
+        method: str | None = None,
+    ) -> Fault:
+        """Reset the connection of the next requests.
+
+        ``before``: nothing was done; ``after``: all was done, nothing is answered; ``mid_body``:
+        all was done, the headers and half the body arrive.
+        """
+        return self.faults.add(Fault(kind=when, times=times, path=path, method=method))
+
+    def truncate_next(
+        self, *, times: int = 1, path: str | None = None, method: str | None = None
+    ) -> Fault:
+        """Send half the body as if it were whole: valid HTTP, broken JSON."""
+        return self.faults.add(Fault(kind="truncate", times=times, path=path, method=method))
+
+    def garbage_next(
+        self,
+        body: bytes = b"<html><body>Bad gateway</body></html>",
+        *,
+        content_type: str = "text/html",
+        status: int = 200,
+        times: int = 1,
+        path: str | None = None,
+        method: str | None = None,
+    ) -> Fault:
+        """Do what is asked, but answer with this body."""
+        return self.faults.add(
+            Fault(
+                kind="garbage",
+                body=body,
+                content_type=content_type,
+                status=status,
+                times=times,
+                path=path,
+                method=method,
+            )
+        )
+
+    def empty_next(
+        self,
+        *,
+        status: int = 200,
+        times: int = 1,
+        path: str | None = None,
+        method: str | None = None,
+    ) -> Fault:
+        """Do what is asked, but answer without a body."""
+        return self.faults.add(
+            Fault(kind="empty", status=status, times=times, path=path, method=method)
+        )
+
+    def delay_next(
+        self,
+        seconds: float,
+        *,
+        times: int = 1,
+        path: str | None = None,
+        method: str | None = None,
+    ) -> Fault:
+        """Wait (real seconds) before looking at the next requests."""
+        return self.faults.add(
+            Fault(kind="delay", seconds=seconds, times=times, path=path, method=method)
+        )
+
+    def edge_block_next(
+        self, *, times: int = 1, path: str | None = None, method: str | None = None
+    ) -> Fault:
+        """Refuse the next requests as the network's edge does: 403, HTML, error 1010."""
+        return self.faults.add(Fault(kind="edge_block", times=times, path=path, method=method))
+
+    def between_pages(self, callback: Callable[[PageShown], Awaitable[None] | None] | None) -> None:
+        """Call this after each page of a listing is rendered, before it leaves; ``None`` stops it.
+
+        What the callback changes shows from the next page on: count and rows of one reply are one
+        snapshot. Single records do not count as pages.
+        """
+        self.page_callback = callback
+
+    # What it saw
+
+    def remember(self, request: SeenRequest) -> None:
+        """Keep a request; the oldest is forgotten when ``remember=`` are kept."""
+        self.requests.append(request)
+
+    def seen(self, method: str | None = None, path: str | None = None) -> list[SeenRequest]:
+        """The requests kept, narrowed by method and by path or template."""
+        return [
+            one
+            for one in self.requests
+            if (method is None or one.method == method.upper())
+            and (path is None or path in {one.path, one.template})
+        ]
+
+    def clear(self) -> None:
+        """Forget the requests seen and the faults still to come."""
+        self.requests.clear()
+        self.faults.clear()

@@ -1,0 +1,82 @@
+"""Everything the vendor leaves open, in one place, each with the form the sandbox takes.
+
+Most are switches: ``box.guesses.duplicate_status = 200``. Facts with a source are not here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from attrs import define
+
+__all__ = ["CountAs", "Guesses"]
+
+CountAs: TypeAlias = Literal["total", "missing", "string"] | int | None
+"""How a listing reports its total: truly, not at all, as a string, as this number, or as null."""
+
+
+@define(kw_only=True)
+class Guesses:
+    """What is not known of the API, as switches set to the conservative form.
+
+    Without a switch, because a client can hardly depend on them: a page beyond the end is an empty
+    list; refused requests do not count against a rate window; requests are judged in the order
+    rate, version, token, path, parameters, body; a query value that cannot be read is a 400; the
+    text of a 401, 415, 429 and of a scripted failure; fuzzy names match when every word asked for
+    is inside the full name, whatever its case; naive moments in queries count as UTC; ``start`` and
+    ``end`` of the appointments list are both inclusive; fields an appointment does not let be
+    changed are ignored with a warning; booking outside working hours is allowed; slots in the past
+    and groups of unknown providers are left out; an office's unknown id is a 404.
+    """
+
+    duplicate_status: int = 400
+    """Status of "A patient with that information already exists". 400 is documented for v3; for v2
+    only the text was recorded."""
+
+    slot_taken_status: int = 400
+    """Status of "this time is no longer available": the text is documented, the status is not."""
+
+    delete_availability_status: int = 204
+    """Status of a deletion of working hours: 204 is marked uncertain."""
+
+    unknown_version_status: int = 404
+    """Status for a version header with an unknown value; 404 is known for no header at all."""
+
+    cancelled_when_unset: bool | None = False
+    """What v2's appointments list shows when ``cancelled`` is not sent: ``False`` is active ones
+    only, as one integration reads it; ``None`` is both."""
+
+    new_patient_when_unset: bool | None = None
+    """What the patients list shows when ``new_patient`` is not sent: both, as since June 2026;
+    it was ``False`` before."""
+
+    ignored_in: Literal["description", "error"] = "description"
+    """Where "following parameters are ignored" stands: observed in the description, older
+    documentation has it in ``error``."""
+
+    appointment_record_at: Literal["appt", "bare"] = "appt"
+    """Where a written appointment is: under ``data.appt`` (recorded), or bare in ``data`` (told by
+    one sandbox user)."""
+
+    patient_record_at: Literal["user", "bare"] = "user"
+    """As above for a created patient."""
+
+    pids_required: bool = True
+    """Whether the slot search refuses to run without ``pids[]``: so v2's table says, uncertainly.
+    When off, ``pids[]`` or ``appointment_type_id`` is asked for, as in v3."""
+
+    v2_checkin: bool = True
+    """Whether v2 takes ``checkin_at`` on an appointment: two sources disagree."""
+
+    confirm_needs_sync: bool = False
+    """Whether confirming an appointment the practice's system has not taken yet is refused (the
+    text is known from v3's guides)."""
+
+    missing_gender: str | None = "Female"
+    """What a patient created without gender becomes: documented for v3 as Female."""
+
+    refuse_wrong_content_type: bool = False
+    """Whether a JSON body without a JSON media type is 415: only seen on a dead path."""
+
+    block_stock_agents: bool = False
+    """Whether the edge blocks Python's stock User-Agents with an HTML 403: reported once."""

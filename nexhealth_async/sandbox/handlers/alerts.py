@@ -1,0 +1,98 @@
+"""Alerts on patients: notes that can be disabled, never deleted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+
+__all__ = ["ROUTES"]
+
+
+def _alerts(call: Call) -> Listing:
+    table = call.practice.patient_alerts
+    _patient(call)
+    every = call.params.flag("include_disabled") is True
+    ids = [
+        id
+        for id in table.where("patient_id", call.ids[0])
+        if every or table.row(id).get("disabled_at") is None
+    ]
+    return Listing(ids=ids, show=table.row)
+
+
+def _patient(call: Call) -> None:
+    if call.ids[0] not in call.practice.patients:
+        raise Refusal(404, "Resource not found")
+
+
+def _one(call: Call) -> Row:
+    found = call.practice.patient_alerts.get(call.ids[1])
+    if found is None or found["patient_id"] != call.ids[0]:
+        raise Refusal(404, "Resource not found")
+    return found
+
+
+def _create(call: Call) -> Answer:
+    _patient(call)
+    note = text(call.wrapped("patient_alert"), "note")
+    if not note:
+        raise Refusal(400, "Missing parameter note")
+    now = stamp(call.now)
+    table = call.practice.patient_alerts
+    id = table.add(
+        {
+            "patient_id": call.ids[0],
+            "note": note,
+            "disabled_at": None,
+            "created_at": now,
+            "updated_at": now,
+        }
+    )
+    return Answer(data=table.row(id), status=201)
+
+
+def _get(call: Call) -> Answer:
+    return Answer(data=_one(call))
+
+
+def _update(call: Call) -> Answer:
+    found = _one(call)
+    disabled = call.wrapped("patient_alert").get("disabled")
+    if not isinstance(disabled, bool):
+        raise Refusal(400, "Missing parameter disabled")
+    now = stamp(call.now)
+    at = (found["disabled_at"] or now) if disabled else None
+    call.practice.patient_alerts.update(call.ids[1], disabled_at=at, updated_at=now)
+    return Answer(
+        data=call.practice.patient_alerts.row(call.ids[1]),
+        description="Resource updated successfully.",
+    )
+
+
+_PATH: Final = "/patients/{id}/alerts"
+_ONE: Final = "/patients/{id}/alerts/{alert_id}"
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path=_PATH,
+        handler=_alerts,
+        takes="subdomain! include_disabled:bool",
+        versions=BOTH,
+        rate="people",
+    ),
+    Route(
+        method="POST",
+        path=_PATH,
+        handler=_create,
+        takes="subdomain!",
+        versions=BOTH,
+        rate="people",
+    ),
+    Route(method="GET", path=_ONE, handler=_get, takes="subdomain!", versions=BOTH, rate="people"),
+    Route(
+        method="PATCH", path=_ONE, handler=_update, takes="subdomain!", versions=BOTH, rate="people"
+    ),
+)

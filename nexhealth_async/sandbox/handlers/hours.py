@@ -1,0 +1,189 @@
+"""Working hours (``/availabilities``): when a provider may be booked, not when they are free."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Final
+
+from nexhealth_async.sandbox.handlers.offices import availability_row
+from nexhealth_async.sandbox.routes import Answer, Call, Listing, Route
+from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, text, texts
+
+__all__ = ["ROUTES", "WEEKDAYS"]
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_PATTERNS: Final = ("days", "specific_date", "custom_recurrence")
+_UNITS: Final = frozenset({"day", "week", "month"})
+
+
+def _list(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    exact: Row = {
+        name: asked.number(name)
+        for name in ("location_id", "provider_id", "operatory_id")
+        if name in asked
+    }
+    active = asked.flag("active") if "active" in asked else True
+    today = ""
+    if asked.flag("ignore_past_dates"):
+        zone = practice.zone(asked.number("location_id") or 0)
+        today = datetime.fromtimestamp(call.now, zone).date().isoformat()
+
+    def keep(one: Row) -> bool:
+        on = text(one, "specific_date")
+        return (
+            all(one.get(name) == value for name, value in exact.items())
+            and one.get("active") is active
+            and (not on or on >= today)
+        )
+
+    types = "appointment_types" in asked.texts("include")
+    return Listing(
+        ids=practice.availabilities.select((asked.key, today), keep),
+        show=lambda id: availability_row(practice, id, types=types),
+    )
+
+
+def _checked(call: Call) -> Row:
+    found = call.practice.availabilities.get(call.ids[0])
+    if found is None:
+        raise Refusal(404, "Resource not found")
+    return found
+
+
+def _get(call: Call) -> Answer:
+    _checked(call)
+    types = "appointment_types" in call.params.texts("include")
+    return Answer(data=availability_row(call.practice, call.ids[0], types=types))
+
+
+def _pattern(wanted: Row) -> Row:
+    """The one pattern given, the two others nulled.
+
+    Raises:
+        Refusal: 400 unless exactly one is given, and well.
+    """
+    given = [name for name in _PATTERNS if wanted.get(name) not in (None, [])]
+    if len(given) != 1:
+        raise Refusal(
+            400, "Exactly one of days, specific_date, custom_recurrence must be configured"
+        )
+    value = wanted[given[0]]
+    if given[0] == "days":
+        named = texts(value)
+        good = named is not None and all(day in WEEKDAYS for day in named)
+    elif given[0] == "specific_date":
+        good = _is_date(value)
+    else:
+        rule = row(value) or {}
+        num = rule.get("num")
+        good = (
+            isinstance(num, int)
+            and num > 0
+            and rule.get("unit") in _UNITS
+            and _is_date(rule.get("ref"))
+        )
+    if not good:
+        raise Refusal(400, f"{given[0]} is invalid")
+    return {**dict.fromkeys(_PATTERNS), given[0]: value}
+
+
+def _is_date(value: object) -> bool:
+    try:
+        date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        return False
+    return True
+
+
+def _hours(record: Row) -> None:
+    begin, end = text(record, "begin_time"), text(record, "end_time")
+    for name, value in (("begin_time", begin), ("end_time", end)):
+        if not value:
+            raise Refusal(400, f"Missing parameter {name}")
+        if not _TIME.fullmatch(value):
+            raise Refusal(400, f"{name} is invalid")
+    if begin >= end:
+        raise Refusal(400, "end_time must be after begin_time")
+
+
+def _related(call: Call, record: Row) -> None:
+    practice = call.practice
+    room = record.get("operatory_id")
+    if room is not None and room not in practice.operatories:
+        raise Refusal(404, f"Operatory with id {room} not found")
+    for one in ints(record.get("appointment_type_ids")):
+        if one not in practice.appointment_types:
+            raise Refusal(404, f"Appointment type with id {one} not found")
+
+
+def _create(call: Call) -> Answer:
+    wanted = call.wrapped("availability")
+    practice = call.practice
+    provider_id = wanted.get("provider_id")
+    if not isinstance(provider_id, int):
+        raise Refusal(400, "Missing parameter provider_id")
+    if provider_id not in practice.providers:
+        raise Refusal(404, f"Provider with id {provider_id} not found")
+    record: Row = {
+        "provider_id": provider_id,
+        "location_id": call.params.number("location_id"),
+        "operatory_id": wanted.get("operatory_id"),
+        "begin_time": wanted.get("begin_time"),
+        "end_time": wanted.get("end_time"),
+        **_pattern(wanted),
+        "tz_offset": practice.offset(call.now, colon=False),
+        "active": wanted.get("active") is not False,
+        "synced": False,
+        "appointment_type_ids": ints(wanted.get("appointment_type_ids")),
+    }
+    _hours(record)
+    _related(call, record)
+    id = practice.availabilities.add(record)
+    return Answer(data=availability_row(practice, id, types=False), status=201)
+
+
+def _update(call: Call) -> Answer:
+    wanted = call.wrapped("availability")
+    found = _checked(call)
+    changes: Row = {
+        name: wanted[name]
+        for name in ("begin_time", "end_time", "operatory_id", "appointment_type_ids", "active")
+        if name in wanted
+    }
+    if any(name in wanted for name in _PATTERNS):
+        changes |= _pattern(wanted)
+    _hours({**found, **changes})
+    _related(call, changes)
+    call.practice.availabilities.update(call.ids[0], **changes)
+    return Answer(
+        data=availability_row(call.practice, call.ids[0], types=False),
+        description="Resource updated successfully.",
+    )
+
+
+def _delete(call: Call) -> Answer:
+    found = _checked(call)
+    call.practice.availabilities.delete(call.ids[0])
+    return Answer(data={"id": found["id"]}, status=call.world.guesses.delete_availability_status)
+
+
+_PATH: Final = "/availabilities"
+_ONE: Final = "/availabilities/{id}"
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path=_PATH,
+        handler=_list,
+        takes="subdomain! location_id:int! provider_id:int operatory_id:int active:bool "
+        "ignore_past_dates:bool include:texts",
+        paging="numbered",
+    ),
+    Route(method="POST", path=_PATH, handler=_create, takes="subdomain! location_id:int!"),
+    Route(method="GET", path=_ONE, handler=_get, takes="subdomain! include:texts"),
+    Route(method="PATCH", path=_ONE, handler=_update, takes="subdomain!"),
+    Route(method="DELETE", path=_ONE, handler=_delete, takes="subdomain!"),
+)

@@ -1,0 +1,93 @@
+"""New patients, and the reasons to refuse them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from nexhealth_async.sandbox.routes import Answer, Call
+from nexhealth_async.sandbox.wire import Refusal, Row, row, stamp, text
+
+__all__ = ["create"]
+
+# Area code and exchange begin with 2 to 9, and a second 1-1 marks a service number.
+_NORTH_AMERICAN: Final = re.compile(r"[2-9][0-8]\d[2-9](?!11)\d{6}")
+
+
+def create(call: Call) -> Answer:
+    """Take in a patient: ``new_patient`` until the practice's system has it."""
+    practice = call.practice
+    provider = call.wrapped("provider")
+    patient = call.wrapped("patient")
+    provider_id = provider.get("provider_id")
+    if not isinstance(provider_id, int):
+        raise Refusal(400, "Missing parameter provider_id")
+    if provider_id not in practice.providers:
+        raise Refusal(404, f"Provider with id {provider_id} not found")
+    for name in ("first_name", "last_name", "email"):
+        if not text(patient, name).strip():
+            raise Refusal(400, f"Missing parameter {name}")
+    bio = row(patient.get("bio"))
+    if bio is None:
+        raise Refusal(400, "Missing parameter bio")
+    for name in ("date_of_birth", "phone_number"):
+        if not text(bio, name).strip():
+            raise Refusal(400, f"Missing parameter {name}")
+    phone = text(bio, "phone_number")[:10]
+    if not _NORTH_AMERICAN.fullmatch(phone):
+        raise Refusal(400, "User phone number is invalid")
+    name = f"{text(patient, 'first_name')} {text(patient, 'last_name')}"
+    same = _same(call, name, text(bio, "date_of_birth"), phone)
+    if same is not None:
+        raise Refusal(
+            call.world.guesses.duplicate_status,
+            f"A patient with that information already exists - id={same}",
+        )
+    id = practice.patients.add(_record(call, patient, bio, name, phone))
+    made = practice.patients.row(id)
+    at_user = call.world.guesses.patient_record_at == "user"
+    return Answer(data={"user": made} if at_user else made, status=201)
+
+
+def _same(call: Call, name: str, born: str, phone: str) -> int | None:
+    for id in call.practice.patients.where("name", name):
+        bio = row(call.practice.patients.row(id).get("bio"))
+        if text(bio, "date_of_birth") == born and text(bio, "phone_number") == phone:
+            return id
+    return None
+
+
+def _record(call: Call, patient: Row, bio: Row, name: str, phone: str) -> Row:
+    now = stamp(call.now)
+    gender = bio.get("gender") or call.world.guesses.missing_gender
+    return {
+        "email": patient["email"],
+        "first_name": patient["first_name"],
+        "middle_name": patient.get("middle_name"),
+        "last_name": patient["last_name"],
+        "name": name,
+        "created_at": now,
+        "updated_at": now,
+        "institution_id": call.practice.institution_id,
+        "foreign_id": None,
+        "foreign_id_type": "nex",
+        "bio": {
+            **bio,
+            "gender": gender,
+            "phone_number": phone,
+            "verified_mobile": phone,
+            "new_patient": True,
+            "non_patient": False,
+        },
+        "inactive": False,
+        "last_sync_time": None,
+        "guarantor_id": None,
+        "unsubscribe_sms": False,
+        "balance": {"amount": "0.00", "currency": "USD"},
+        "billing_type": None,
+        "chart_id": None,
+        "preferred_language": None,
+        "preferred_locale": None,
+        "location_ids": [call.params.number("location_id")],
+        "provider_id": None,
+    }

@@ -1,0 +1,277 @@
+"""Institutions, offices, providers, rooms and the state of their synchronisation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, rows, stamp, text
+
+__all__ = ["ROUTES", "availability_row", "location_row", "operatory_row"]
+
+_SHORT: Final = (
+    "id",
+    "name",
+    "street_address",
+    "street_address_2",
+    "city",
+    "state",
+    "zip_code",
+    "country_code",
+    "phone_number",
+    "email",
+    "inactive",
+)
+
+
+def location_row(practice: Practice, id: int) -> Row:
+    """One office as the API shows it."""
+    return practice.locations.row(id)
+
+
+def _short(practice: Practice, ids: list[int]) -> list[Row]:
+    found = [practice.locations.row(id) for id in ids]
+    return [{key: one.get(key) for key in _SHORT} for one in found]
+
+
+def _institution(practice: Practice) -> Row:
+    locations = _short(practice, list(practice.locations.ids))
+    return {**practice.institution, "subdomain": practice.subdomain, "locations": locations}
+
+
+def _institutions(call: Call) -> Answer:
+    found = [_institution(one) for one in call.world.practices]
+    return Answer(data=found, count=len(found))
+
+
+def _institution_get(call: Call) -> Answer:
+    for practice in call.world.practices:
+        if practice.institution_id == call.ids[0]:
+            return Answer(data=_institution(practice))
+    raise Refusal(404, "Resource not found")
+
+
+def _locations(call: Call) -> Answer:
+    inactive = call.params.flag("inactive")
+    foreign_id = call.params.text("foreign_id")
+    groups: list[Row] = []
+    for practice in [call.scope] if call.scope else call.world.practices:
+        shown = [
+            one
+            for one in practice.locations
+            if (inactive is None or one.get("inactive") is inactive)
+            and (foreign_id is None or one.get("foreign_id") == foreign_id)
+        ]
+        groups.append(
+            {
+                "id": practice.institution_id,
+                "name": practice.institution["name"],
+                "subdomain": practice.subdomain,
+                "locations": shown,
+            }
+        )
+    return Answer(data=groups, count=len(groups))
+
+
+def _location_get(call: Call) -> Answer:
+    practice, _ = call.world.location(call.ids[0])
+    return Answer(data=location_row(practice, call.ids[0]))
+
+
+def _location_descriptors(call: Call) -> Listing:
+    practice, _ = call.world.location(call.ids[0])
+    kind = call.params.text("descriptor_type")
+    ids = [
+        id
+        for id in practice.descriptors.where("location_id", call.ids[0])
+        if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
+    ]
+    return Listing(ids=ids, show=practice.descriptors.row)
+
+
+def availability_row(practice: Practice, id: int, *, types: bool = True) -> Row:
+    """Working hours as the API shows them."""
+    stored = practice.availabilities.row(id)
+    wanted = stored.pop("appointment_type_ids", None)
+    if types:
+        stored["appointment_types"] = [
+            practice.appointment_types.row(one)
+            for one in ints(wanted)
+            if one in practice.appointment_types
+        ]
+    return stored
+
+
+def provider_row(practice: Practice, id: int, include: list[str]) -> Row:
+    """A provider; its offices come along unasked, as observed."""
+    shown = practice.providers.row(id)
+    requestable = [number(one, "location_id") for one in rows(shown.get("provider_requestables"))]
+    shown["locations"] = [
+        location_row(practice, one) for one in requestable if one in practice.locations
+    ]
+    if "availabilities" in include:
+        shown["availabilities"] = [
+            availability_row(practice, one)
+            for one in practice.availabilities.where("provider_id", id)
+        ]
+    if "appointment_types" in include:
+        shown["appointment_types"] = list(practice.appointment_types)
+    return shown
+
+
+def _providers(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    location_id = asked.number("location_id")
+    requestable = asked.flag("requestable")
+    if requestable is not None and location_id is None:
+        raise Refusal(400, "Missing parameter location_id")
+    wanted = asked.ints("ids")
+    foreign_id = asked.text("foreign_id")
+    inactive = asked.flag("inactive") or False
+    since = asked.time("updated_since")
+    floor = stamp(since.timestamp()) if since else ""
+
+    def keep(one: Row) -> bool:
+        offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
+        return (
+            (location_id is None or requestable is False or location_id in offices)
+            and not (requestable is False and location_id in offices)
+            and (not wanted or one["id"] in wanted)
+            and (foreign_id is None or one.get("foreign_id") == foreign_id)
+            and one.get("inactive") is inactive
+            and text(one, "updated_at") >= floor
+        )
+
+    include = asked.texts("include")
+    return Listing(
+        ids=practice.providers.select(asked.key, keep),
+        show=lambda id: provider_row(practice, id, include),
+    )
+
+
+def _provider_get(call: Call) -> Answer:
+    if call.ids[0] not in call.practice.providers:
+        raise Refusal(404, "Resource not found")
+    return Answer(data=provider_row(call.practice, call.ids[0], call.params.texts("include")))
+
+
+def operatory_row(practice: Practice, id: int, include: list[str]) -> Row:
+    """A room; ``appt_categories`` always, ``appointment_types`` when asked for."""
+    shown = practice.operatories.row(id)
+    kinds = list(practice.appointment_types)
+    shown["appt_categories"] = kinds
+    if "appointment_types" in include:
+        shown["appointment_types"] = kinds
+    return shown
+
+
+def _operatories(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    location_id = asked.number("location_id")
+    name = (asked.text("search_name") or "").lower()
+    foreign_id = asked.text("foreign_id")
+    since = asked.time("updated_since")
+    floor = stamp(since.timestamp()) if since else ""
+
+    def keep(one: Row) -> bool:
+        return (
+            one.get("location_id") == location_id
+            and name in text(one, "name").lower()
+            and (foreign_id is None or one.get("foreign_id") == foreign_id)
+            and text(one, "updated_at") >= floor
+        )
+
+    include = asked.texts("include")
+    return Listing(
+        ids=practice.operatories.select(asked.key, keep),
+        show=lambda id: operatory_row(practice, id, include),
+    )
+
+
+def _operatory_get(call: Call) -> Answer:
+    if call.ids[0] not in call.practice.operatories:
+        raise Refusal(404, "Resource not found")
+    return Answer(data=operatory_row(call.practice, call.ids[0], call.params.texts("include")))
+
+
+def _sync_status(call: Call) -> Answer:
+    asked = call.params
+    wanted = asked.ints("location_ids")
+    found: list[Row] = []
+    for practice in [call.scope] if call.scope else call.world.practices:
+        ids = [id for id in practice.locations.ids if not wanted or id in wanted]
+        states = {"read_status": practice.read_status, "write_status": practice.write_status}
+        if not ids or any(asked.text(name) not in {None, state} for name, state in states.items()):
+            continue
+        now = stamp(call.now)
+        found.append(
+            {
+                "institution_id": practice.institution_id,
+                "sync_source_type": "DataSource",
+                "sync_source_name": "sandbox-1",
+                "emr": {"id": 1, "name": "sandbox", "display_name": "Sandbox", "type": "onprem"},
+                "read_status": practice.read_status,
+                "read_status_at": now,
+                "write_status": practice.write_status,
+                "write_status_at": now,
+                "locations": _short(practice, ids),
+            }
+        )
+    return Answer(data=found, count=len(found))
+
+
+ROUTES: Final = (
+    Route(method="GET", path="/institutions", handler=_institutions, versions=BOTH),
+    Route(method="GET", path="/institutions/{id}", handler=_institution_get, versions=BOTH),
+    Route(
+        method="GET",
+        path="/locations",
+        handler=_locations,
+        takes="subdomain inactive:bool foreign_id filter_by_subscription_feature",
+        versions=BOTH,
+    ),
+    Route(method="GET", path="/locations/{id}", handler=_location_get, versions=BOTH),
+    Route(
+        method="GET",
+        path="/locations/{id}/appointment_descriptors",
+        handler=_location_descriptors,
+        takes="descriptor_type",
+        versions=BOTH,
+    ),
+    Route(
+        method="GET",
+        path="/providers",
+        handler=_providers,
+        takes="subdomain! location_id:int ids:ints foreign_id requestable:bool inactive:bool "
+        "updated_since:time include:texts",
+        paging="numbered",
+    ),
+    Route(
+        method="GET",
+        path="/providers/{id}",
+        handler=_provider_get,
+        takes="subdomain! include:texts",
+    ),
+    Route(
+        method="GET",
+        path="/operatories",
+        handler=_operatories,
+        takes="subdomain! location_id:int! search_name foreign_id updated_since:time include:texts",
+        paging="numbered",
+    ),
+    Route(
+        method="GET",
+        path="/operatories/{id}",
+        handler=_operatory_get,
+        takes="subdomain! include:texts",
+        versions=BOTH,
+    ),
+    Route(
+        method="GET",
+        path="/sync_status",
+        handler=_sync_status,
+        takes="subdomain location_ids:ints read_status write_status",
+        versions=BOTH,
+    ),
+)

@@ -1,0 +1,146 @@
+"""Patients: the listing with its filters, single records, new ones; alerts and coverages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.sandbox.handlers.alerts import ROUTES as ALERT_ROUTES
+from nexhealth_async.sandbox.handlers.newcomers import create
+from nexhealth_async.sandbox.handlers.related import coverage_row, patient_row
+from nexhealth_async.sandbox.routes import Answer, Call, Listing, Route
+from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, stamp, text
+
+__all__ = ["ROUTES"]
+
+_SORTS: Final = frozenset({"id", "updated_at", "created_at"})
+
+
+def _patients(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    include = asked.texts("include")
+    ids = practice.patients.ids
+    strict = asked.flag("location_strict") is True and len(practice.locations) > 1
+    unset = call.world.guesses.new_patient_when_unset
+    new = asked.flag("new_patient") if "new_patient" in asked else unset
+    plain = {"subdomain", "location_id", "location_strict", "sort"}
+    if strict or new is not None or any(name not in plain for name, _ in asked.key):
+        key = ("patients", asked.key, new)
+        ids = practice.patients.select(key, lambda one: _keep(call, one, strict=strict, new=new))
+    sort = asked.text("sort")
+    if sort:
+        field = sort.removeprefix("-")
+        if field not in _SORTS:
+            raise Refusal(400, "sort is invalid")
+        table = practice.patients
+
+        def by_field(id: int) -> tuple[str, int]:
+            return ("" if field == "id" else text(table.row(id), field), id)
+
+        ids = sorted(ids, key=by_field, reverse=sort.startswith("-"))
+    return Listing(
+        ids=ids,
+        show=lambda id: patient_row(practice, id, include, call.now),
+        under="patients" if call.version == "v2" else None,
+    )
+
+
+def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:  # noqa: PLR0911 -- a
+    # list of reasons to leave a patient out, cheapest first
+    asked = call.params
+    bio = row(one.get("bio")) or {}
+    inactive = asked.flag("inactive")
+    if inactive is not None and one.get("inactive") is not inactive:
+        return False
+    if new is not None and bool(bio.get("new_patient")) is not new:
+        return False
+    non_patient = asked.flag("non_patient")
+    if non_patient is not None and bool(bio.get("non_patient")) is not non_patient:
+        return False
+    if strict and asked.number("location_id") not in ints(one.get("location_ids")):
+        return False
+    since = asked.time("updated_since")
+    if since is not None and text(one, "updated_at") < stamp(since.timestamp()):
+        return False
+    exact = {
+        "phone_number": bio.get("phone_number"),
+        "foreign_id": one.get("foreign_id"),
+    }
+    if any(name in asked and asked.text(name) != value for name, value in exact.items()):
+        return False
+    email = asked.text("email")
+    if email is not None and email.lower() != text(one, "email").lower():
+        return False
+    born = asked.day("date_of_birth")
+    if born is not None and bio.get("date_of_birth") != born.isoformat():
+        return False
+    name = text(one, "name").lower()
+    if not all(word in name for word in (asked.text("name") or "").lower().split()):
+        return False
+    return _seen_between(call, one)
+
+
+def _seen_between(call: Call, one: Row) -> bool:
+    first, last = call.params.day("appointment_date_start"), call.params.day("appointment_date_end")
+    if first is None and last is None:
+        return True
+    visits = call.practice.appointments
+    days = [text(visits.row(id), "start_time")[:10] for id in visits.where("patient_id", one["id"])]
+    return any(
+        (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
+        for day in days
+    )
+
+
+def _patient(call: Call) -> Answer:
+    if call.ids[0] not in call.practice.patients:
+        raise Refusal(404, "Resource not found")
+    include = call.params.texts("include")
+    return Answer(data=patient_row(call.practice, call.ids[0], include, call.now))
+
+
+def _coverages(call: Call) -> Listing:
+    practice = call.practice
+    if call.ids[0] not in practice.patients:
+        raise Refusal(404, "Resource not found")
+    return Listing(
+        ids=practice.insurance_coverages.where("patient_id", call.ids[0]),
+        show=lambda id: coverage_row(practice, id),
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/patients",
+        handler=_patients,
+        takes="subdomain! location_id:int! name email phone_number date_of_birth:date "
+        "inactive:bool foreign_id updated_since:time new_patient:bool non_patient:bool "
+        "forms_syncable:bool location_strict:bool include:texts sort appointment_date_start:date "
+        "appointment_date_end:date",
+        paging="numbered",
+        rate="people",
+    ),
+    Route(
+        method="POST",
+        path="/patients",
+        handler=create,
+        takes="subdomain! location_id:int!",
+        rate="people",
+    ),
+    Route(
+        method="GET",
+        path="/patients/{id}",
+        handler=_patient,
+        takes="subdomain! include:texts",
+        rate="people",
+    ),
+    Route(
+        method="GET",
+        path="/patients/{id}/insurance_coverages",
+        handler=_coverages,
+        takes="subdomain!",
+        paging="numbered",
+        rate="people",
+    ),
+    *ALERT_ROUTES,
+)

@@ -1,0 +1,231 @@
+"""Appointments: the listing of a time window, single ones, and changes to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from nexhealth_async.sandbox.handlers.booking import create
+from nexhealth_async.sandbox.handlers.kinds import ROUTES as KIND_ROUTES
+from nexhealth_async.sandbox.handlers.related import patient_row
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
+
+__all__ = ["ROUTES", "visit_row", "written"]
+
+_CHANGEABLE: Final = ("confirmed", "cancelled", "checkin_at")
+
+
+def visit_row(practice: Practice, id: int, include: list[str], now: float) -> Row:
+    """An appointment; keys of includes are there only when asked for."""
+    shown = practice.appointments.row(id)
+    provider_id = shown.get("provider_id")
+    if shown.get("provider_name") is None and isinstance(provider_id, int):
+        provider = practice.providers.get(provider_id)
+        shown["provider_name"] = provider and provider["name"]
+    patient_id = shown.get("patient_id")
+    known = isinstance(patient_id, int) and patient_id in practice.patients
+    if "patient" in include or "guarantor" in include:
+        also = ["guarantor"] if "guarantor" in include else []
+        shown["patient"] = (
+            patient_row(practice, patient_id, also, now)
+            if known and isinstance(patient_id, int)
+            else None
+        )
+    if "descriptors" in include:
+        shown["descriptors"] = [practice.descriptors.row(one) for one in _descriptors(practice, id)]
+    if "booking_details" in include:
+        shown["booking_details"] = {
+            "booked_via_nexhealth_generated_link": False,
+            "campaign_type": None,
+            "campaign_id": None,
+            "campaign_medium": None,
+            "booked_via_one_click": False,
+        }
+    if "procedures" in include:
+        found = practice.procedures.where("appointment_id", id)
+        shown["procedures"] = [practice.procedures.row(one) for one in found]
+    for name, table in (
+        ("operatory", practice.operatories),
+        ("appointment_type", practice.appointment_types),
+    ):
+        if name in include:
+            related = shown.get(f"{name}_id")
+            shown[name] = table.get(related) if isinstance(related, int) else None
+    return shown
+
+
+def _descriptors(practice: Practice, id: int) -> list[int]:
+    return [
+        one for one in practice.appointment_descriptors.get(id, []) if one in practice.descriptors
+    ]
+
+
+def _bound(call: Call, name: str) -> datetime:
+    """One end of the window; without a zone of its own it is read in ``timezone=``, or as UTC."""
+    spelled = call.params.text(name) or ""
+    zone_name = call.params.text("timezone")
+    try:
+        zone: tzinfo = ZoneInfo(zone_name) if zone_name else UTC
+        read = datetime.fromisoformat(spelled)
+    except (ValueError, KeyError):
+        raise Refusal(400, f"{name} is invalid") from None
+    return read.replace(tzinfo=zone) if read.tzinfo is None else read
+
+
+def _appointments(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    first = stamp(_bound(call, "start").timestamp())
+    last = stamp(_bound(call, "end").timestamp())
+    cancelled = asked.flag("cancelled")
+    if "cancelled" not in asked and call.version == "v2":
+        cancelled = call.world.guesses.cancelled_when_unset
+    since = asked.time("updated_since")
+    floor = stamp(since.timestamp()) if since else ""
+    exact: Row = {
+        name: asked.number(name)
+        for name in ("location_id", "appointment_type_id", "patient_id")
+        if name in asked
+    }
+    if "foreign_id" in asked:
+        exact["foreign_id"] = asked.text("foreign_id")
+    if "created_by" in asked:
+        exact["created_by_user_id"] = asked.number("created_by")
+    if "unavailable" in asked:
+        exact["unavailable"] = asked.flag("unavailable")
+    if cancelled is not None:
+        exact["cancelled"] = cancelled
+    among = {name: asked.ints(f"{name}s") for name in ("provider_id", "operatory_id")}
+
+    def keep(one: Row) -> bool:
+        return (
+            first <= text(one, "start_time") <= last
+            and all(one.get(name) == value for name, value in exact.items())
+            and all(not ids or one.get(name) in ids for name, ids in among.items())
+            and text(one, "updated_at") >= floor
+            and (
+                not asked.flag("nex_only")
+                or bool((row(one.get("misc")) or {}).get("is_booked_on_nexhealth"))
+            )
+        )
+
+    include = asked.texts("include")
+    return Listing(
+        ids=practice.appointments.select((asked.key, cancelled), keep),
+        show=lambda id: visit_row(practice, id, include, call.now),
+    )
+
+
+def _found(call: Call) -> Row:
+    found = call.practice.appointments.get(call.ids[0])
+    if found is None:
+        raise Refusal(404, "Resource not found")
+    return found
+
+
+def _appointment(call: Call) -> Answer:
+    _found(call)
+    include = call.params.texts("include")
+    return Answer(data=visit_row(call.practice, call.ids[0], include, call.now))
+
+
+def _visit_descriptors(call: Call) -> Listing:
+    _found(call)
+    kind = call.params.text("descriptor_type")
+    table = call.practice.descriptors
+    ids = [
+        id
+        for id in _descriptors(call.practice, call.ids[0])
+        if kind is None or table.row(id).get("descriptor_type") == kind
+    ]
+    return Listing(ids=ids, show=table.row)
+
+
+def written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
+    """The reply to a written appointment."""
+    record = visit_row(call.practice, id, [], call.now)
+    bare = call.world.guesses.appointment_record_at == "bare"
+    data: Row = record if bare else {"appt": record, "stripe_client_secret": None}
+    return Answer(data=data, status=status, description=ignored or description)
+
+
+def _create(call: Call) -> Answer:
+    return written(call, create(call), "Appointment created", 201, None)
+
+
+def _update(call: Call) -> Answer:
+    wanted = call.wrapped("appt")
+    found = _found(call)
+    if found.get("cancelled"):
+        raise Refusal(400, "Cannot update already cancelled appointment")
+    guesses = call.world.guesses
+    now = stamp(call.now)
+    changes: Row = {}
+    takes = _CHANGEABLE if guesses.v2_checkin else _CHANGEABLE[:2]
+    if wanted.get("confirmed") is not None and wanted["confirmed"] != found.get("confirmed"):
+        if wanted["confirmed"] is not True:
+            raise Refusal(400, "A confirmed appointment cannot be unconfirmed")
+        if guesses.confirm_needs_sync and found.get("foreign_id") is None:
+            raise Refusal(400, "Appointment is not synced with the PMS and/or a live client")
+        changes |= {"confirmed": True, "confirmed_at": now}
+    if wanted.get("cancelled") is True:
+        changes |= {"cancelled": True, "cancelled_at": now}
+    if wanted.get("checkin_at") is not None and "checkin_at" in takes:
+        arrived = moment(wanted["checkin_at"])
+        if arrived is None:
+            raise Refusal(400, "checkin_at is invalid")
+        if found.get("checkin_at") is not None:
+            raise Refusal(400, "checkin_at is set already")
+        changes["checkin_at"] = stamp(arrived.timestamp())
+    call.practice.appointments.update(call.ids[0], **changes, updated_at=now)
+    unknown = [name for name in wanted if name not in takes]
+    names = ", ".join(unknown)
+    ignored = f"Note that following parameters are ignored: {names}." if unknown else None
+    return written(call, call.ids[0], "Resource updated successfully.", 200, ignored)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/appointments",
+        handler=_appointments,
+        takes="subdomain! location_id:int! start! end! timezone cancelled:bool unavailable:bool "
+        "nex_only:bool updated_since:time appointment_type_id:int foreign_id patient_id:int "
+        "provider_ids:ints operatory_ids:ints created_by:int include:texts",
+        paging="numbered",
+        rate="slow",
+    ),
+    Route(
+        method="POST",
+        path="/appointments",
+        handler=_create,
+        takes="subdomain! location_id:int! notify_patient:bool",
+        rate="people",
+    ),
+    Route(
+        method="GET",
+        path="/appointments/{id}",
+        handler=_appointment,
+        takes="subdomain! include:texts",
+        versions=BOTH,
+        rate="slow",
+    ),
+    Route(
+        method="PATCH",
+        path="/appointments/{id}",
+        handler=_update,
+        takes="subdomain!",
+        rate="people",
+    ),
+    Route(
+        method="GET",
+        path="/appointments/{id}/appointment_descriptors",
+        handler=_visit_descriptors,
+        takes="subdomain! descriptor_type",
+        versions=BOTH,
+        rate="slow",
+    ),
+    *KIND_ROUTES,
+)

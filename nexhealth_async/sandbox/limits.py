@@ -1,0 +1,88 @@
+"""The documented rate limits, as windows on the sandbox's clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from math import ceil
+from typing import Final, Literal, TypeAlias
+
+from attrs import define, field
+
+from nexhealth_async.sandbox.routes import RateName
+
+__all__ = ["Limits", "RetryAfter", "WindowKind"]
+
+WindowKind: TypeAlias = Literal["fixed", "sliding"]
+RetryAfter: TypeAlias = float | Literal["date", "exact"] | None
+
+_WINDOWS: Final[Mapping[str, tuple[int, float]]] = {
+    "all": (100, 1.0),
+    "slow": (10, 1.0),
+    "people": (1000, 60.0),
+    "other": (2000, 60.0),
+}
+# Whether the slot search counts among patients and appointments is not stated: it does here.
+_TAKES: Final[Mapping[str, tuple[str, ...]]] = {
+    "slow": ("all", "slow", "people"),
+    "people": ("all", "people"),
+    "other": ("all", "other"),
+}
+
+
+@define
+class _Window:
+    limit: int
+    seconds: float
+    times: deque[float] = field(factory=deque[float])
+
+
+class Limits:
+    """Counts requests per key; off until ``kind`` is set."""
+
+    def __init__(self) -> None:
+        self.kind: WindowKind | None = None
+        self.phase = 0.0
+        self.retry_after: RetryAfter = None
+        self.rejected = 0
+        self.windows = {name: _Window(n, w) for name, (n, w) in _WINDOWS.items()}
+
+    def wait(self, rate: RateName, now: float) -> float | None:
+        """Count a request; ``None`` lets it through, a number refuses it for so many seconds."""
+        if self.kind is None:
+            return None
+        taken = [self.windows[name] for name in _TAKES[rate]]
+        waits = [self._full(window, now) for window in taken]
+        longest = max(waits)
+        if longest > 0:
+            self.rejected += 1
+            return longest
+        for window in taken:
+            window.times.append(now)
+        return None
+
+    def header(self, wait: float, now: float) -> dict[str, str]:
+        """The ``Retry-After`` header, in the form asked for."""
+        if self.retry_after is None:
+            return {}
+        if self.retry_after == "date":
+            until = datetime.fromtimestamp(ceil(now + wait), UTC)
+            return {"Retry-After": format_datetime(until, usegmt=True)}
+        if self.retry_after == "exact":
+            return {"Retry-After": str(ceil(wait))}
+        return {"Retry-After": f"{self.retry_after:g}"}
+
+    def _full(self, window: _Window, now: float) -> float:
+        opened = now - window.seconds
+        if self.kind == "fixed":
+            opened = (now - self.phase) // window.seconds * window.seconds + self.phase
+        while window.times and (
+            window.times[0] < opened if self.kind == "fixed" else window.times[0] <= opened
+        ):
+            window.times.popleft()
+        if len(window.times) < window.limit:
+            return 0.0
+        until = opened if self.kind == "fixed" else window.times[0]
+        return max(until + window.seconds - now, 1e-6)

@@ -1,0 +1,110 @@
+"""One practice: an institution with its offices and everything they record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from nexhealth_async.sandbox.seed import Maker
+from nexhealth_async.sandbox.store import Table
+from nexhealth_async.sandbox.wire import Row
+
+__all__ = ["Practice"]
+
+
+class Practice:
+    """An institution, its offices (``locations``) and their tables.
+
+    Every table can be changed at any time, also between two pages of a walk. Rows are generated
+    from seed and index; ids of different practices never meet.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        seed: int,
+        subdomain: str,
+        locations: int,
+        patients: int,
+        providers: int,
+        operatories: int,
+        appointments: int,
+        procedures: int,
+        timezone: str,
+        anchor: date,
+        map_by_operatory: bool,
+    ) -> None:
+        if locations < 1 or providers < 1:
+            raise ValueError("A practice needs at least one location and one provider.")
+        apart = (number - 1) * 50_000_000
+        self.number = number
+        self.subdomain = subdomain
+        self.timezone = timezone
+        self.institution_id = 19_089 + number - 1
+        location_ids = range(
+            339_273 + (number - 1) * 1000, 339_273 + (number - 1) * 1000 + locations
+        )
+        make = self._maker = Maker(
+            seed=seed,
+            number=number,
+            anchor=anchor,
+            timezone=timezone,
+            institution_id=self.institution_id,
+            location_ids=location_ids,
+            map_by_operatory=map_by_operatory,
+        )
+        self.institution: Row = make.institution(f"Sandbox Dental Group {number}", subdomain)
+        self.locations = Table(make.location, locations, first_id=location_ids.start)
+        self.patients = Table(make.patient, patients, first_id=442_700_000 + apart * 7, step=7)
+        self.providers = Table(make.provider, providers, first_id=442_100_000 + apart * 7)
+        rooms = operatories * locations
+        self.operatories = Table(make.operatory, rooms, first_id=226_562 + apart)
+        self.appointment_types = Table(make.appointment_type, 4, first_id=1_001 + apart)
+        self.descriptors = Table(make.descriptor, 8 * locations, first_id=9_001 + apart)
+        self.insurance_plans = Table(make.plan, 5, first_id=5_001 + apart)
+        make.patient_ids = tuple(self.patients.ids) or (0,)
+        make.provider_ids = tuple(self.providers.ids)
+        make.operatory_ids = tuple(self.operatories.ids)
+        make.type_ids = tuple(self.appointment_types.ids)
+        make.plan_ids = tuple(self.insurance_plans.ids)
+        make.appointment_total = appointments
+        self.availabilities = Table(
+            make.availability, providers * locations, first_id=7_001 + apart
+        )
+        visits = appointments if patients else 0
+        self.appointments = Table(make.appointment, visits, first_id=1_232_000_000 + apart * 3)
+        works = procedures if patients else 0
+        self.procedures = Table(make.procedure, works, first_id=3_300_000_000 + apart * 3)
+        self.insurance_coverages = Table(make.coverage, patients, first_id=81_000_000 + apart)
+        self.patient_alerts = Table(first_id=61_001 + apart)
+        self.recall_types = Table(make.recall_type, 2, first_id=301 + apart)
+        recall_ids: Sequence[int] = tuple(self.recall_types.ids)
+        self.patient_recalls = Table(
+            lambda index, id: make.recall(index, id, recall_ids),
+            (patients + 2) // 3,
+            first_id=71_000_000 + apart,
+        )
+        self.document_types = Table(first_id=401 + apart)
+        for name in ("Consent", "X-ray"):
+            self.document_types.add({"name": name, "active": True})
+        self.type_descriptors: dict[int, list[int]] = {
+            id: [self.descriptors.ids[at % len(self.descriptors)]]
+            for at, id in enumerate(self.appointment_types.ids)
+        }
+        self.appointment_descriptors: dict[int, list[int]] = {}
+        self.read_status = "green"
+        self.write_status = "green"
+
+    def __repr__(self) -> str:
+        return f"<Practice {self.number}: {len(self.patients)} patients>"
+
+    def zone(self, location_id: int) -> ZoneInfo:
+        """The office's time zone."""
+        found = self.locations.get(location_id)
+        return ZoneInfo(str(found["tz"])) if found else self._maker.zone
+
+    def offset(self, seconds: float, *, colon: bool = True) -> str:
+        """The practice's distance from UTC at a moment."""
+        return self._maker.offset(seconds, colon=colon)

@@ -1,0 +1,420 @@
+"""Invented practices: people, rooms, visits; the same for the same seed, made one by one.
+
+Names, streets and numbers are made up; phone numbers use the exchange 555, addresses of mail end
+in example.com.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from nexhealth_async.sandbox.names import CODES, FIRST, LAST, STREETS, TYPES
+from nexhealth_async.sandbox.wire import Row, stamp
+
+__all__ = ["Maker", "draw"]
+
+_MASK: Final = (1 << 64) - 1
+WEEK: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+EMR: Final = "remote_db-sandbox-DataSource-1"
+
+
+def draw(*key: int) -> int:
+    """A well-mixed 64-bit number that depends on nothing but its key."""
+    value = 0x9E3779B97F4A7C15
+    for part in key:
+        value = ((value ^ part) * 0xBF58476D1CE4E5B9) & _MASK
+        value ^= value >> 29
+        value = (value * 0x94D049BB133111EB) & _MASK
+        value ^= value >> 32
+    return value
+
+
+def _uuid(value: int) -> str:
+    digits = f"{value:016x}{value * 7 & _MASK:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
+
+
+class Maker:
+    """Makes one practice's rows, each from its index and id alone."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        number: int,
+        anchor: date,
+        timezone: str,
+        institution_id: int,
+        location_ids: Sequence[int],
+        map_by_operatory: bool,
+    ) -> None:
+        self.seed = seed
+        self.number = number
+        self.anchor = anchor
+        self.timezone = timezone
+        self.zone = ZoneInfo(timezone)
+        self.institution_id = institution_id
+        self.location_ids = tuple(location_ids)
+        self.map_by_operatory = map_by_operatory
+        self.patient_ids: Sequence[int] = ()
+        self.provider_ids: Sequence[int] = ()
+        self.operatory_ids: Sequence[int] = ()
+        self.type_ids: Sequence[int] = ()
+        self.plan_ids: Sequence[int] = ()
+        self.appointment_total = 0
+        self._base = datetime.combine(anchor, time(8), UTC).timestamp()
+        monday = anchor - timedelta(days=anchor.weekday())
+        self._monday = monday
+
+    def _draw(self, stream: int, index: int) -> int:
+        return draw(self.seed, self.number, stream, index)
+
+    def _times(self, value: int) -> Row:
+        made = self._base - 86_400 - value % 60_000_000
+        return {"created_at": stamp(made), "updated_at": stamp(made + (value >> 20) % 86_000)}
+
+    def institution(self, name: str, subdomain: str) -> Row:
+        """The practice's institution, without its locations."""
+        return {
+            "id": self.institution_id,
+            "name": name,
+            **self._times(self._draw(1, 0)),
+            "subdomain": subdomain,
+            "phone_number": "2065550100",
+            "emrs": ["sandbox"],
+            "country_code": "US",
+            "appointment_types_location_scoped": False,
+            "is_sync_notifications": False,
+            "notify_insert_fails": False,
+            "is_appt_categories_location_specific": False,
+            "is_appt_booking_patient_type_activated": False,
+            "is_appt_booking_insurance_activated": False,
+            "show_online_booking_no_insurance_option": False,
+            "request_online_booking_location_permissions": False,
+            "logo_location_scoped": False,
+            "show_map": True,
+            "gtm_tags": None,
+            "wlogo": "/missing.png",
+        }
+
+    def location(self, index: int, id: int) -> Row:
+        """One office."""
+        value = self._draw(2, index)
+        return {
+            "id": id,
+            "name": f"{LAST[value % len(LAST)]} Dental {index + 1}",
+            "institution_id": self.institution_id,
+            "street_address": f"{10 + value % 900} {STREETS[value % len(STREETS)]}",
+            "street_address_2": None,
+            "city": "Greenford",
+            "state": "NY",
+            "zip_code": "10099",
+            "country_code": None,
+            **self._times(value),
+            "latitude": -39.5,
+            "longitude": -69.0,
+            "phone_number": f"2065550{index % 1000:03d}",
+            "foreign_id": str(index),
+            "foreign_id_type": EMR,
+            "email": f"office{self.number}-{index}@example.com",
+            "tz": self.timezone,
+            "last_sync_time": None,
+            "insert_appt_client": True,
+            "map_by_operatory": self.map_by_operatory,
+            "appt_types_map_by_operatory": False,
+            "set_availability_by_operatory": False,
+            "inactive": False,
+            "wlogo": "/missing.png",
+            "weight": 1,
+        }
+
+    def patient(self, index: int, id: int) -> Row:
+        """One invented person; about one in ten is inactive."""
+        value = self._draw(3, index)
+        first = FIRST[value % len(FIRST)]
+        last = LAST[(value >> 8) % len(LAST)]
+        area = f"{2 + (value >> 12) % 8}{(value >> 16) % 9}{(value >> 20) % 10}"
+        phone = f"{area}555{(value >> 24) % 10_000:04d}"
+        return {
+            "id": id,
+            "email": f"{first}.{last}.{index}@example.com".lower(),
+            "first_name": first,
+            "middle_name": None,
+            "last_name": last,
+            "name": f"{first} {last}",
+            **self._times(value),
+            "institution_id": self.institution_id,
+            "foreign_id": _uuid(value),
+            "foreign_id_type": EMR,
+            "bio": {
+                "city": "Greenford",
+                "state": "NY",
+                "gender": ("Female", "Male", "Other")[(value >> 30) % 3],
+                "zip_code": "10099",
+                "new_patient": False,
+                "non_patient": False,
+                "phone_number": phone,
+                "date_of_birth": date.fromordinal(711_000 + (value >> 34) % 26_000).isoformat(),
+                "address_line_1": f"{1 + (value >> 40) % 200} {STREETS[(value >> 44) % 5]}",
+                "address_line_2": "",
+                "street_address": "",
+                "cell_phone_number": phone,
+                "home_phone_number": "",
+                "work_phone_number": "",
+                "verified_mobile": phone,
+            },
+            "inactive": (value >> 48) % 10 == 0,
+            "last_sync_time": None,
+            "guarantor_id": None,
+            "unsubscribe_sms": (value >> 52) % 4 == 0,
+            "balance": {"amount": "0.00", "currency": "USD"},
+            "billing_type": None,
+            "chart_id": None,
+            "preferred_language": None,
+            "preferred_locale": None,
+            "location_ids": [self.location_ids[index % len(self.location_ids)]],
+            "provider_id": None,
+        }
+
+    def provider(self, index: int, id: int) -> Row:
+        """One dentist, requestable in every office."""
+        value = self._draw(4, index)
+        first = FIRST[value % len(FIRST)]
+        last = LAST[(value >> 8) % len(LAST)]
+        return {
+            "id": id,
+            "email": f"dr.{last}.{index}@example.com".lower(),
+            "first_name": first,
+            "middle_name": None,
+            "last_name": last,
+            "name": f"{first} {last}",
+            **self._times(value),
+            "institution_id": self.institution_id,
+            "foreign_id": _uuid(value),
+            "foreign_id_type": EMR,
+            "bio": {},
+            "inactive": False,
+            "last_sync_time": None,
+            "display_name": None,
+            "npi": f"{6_000_000_000 + value % 999_999_999}",
+            "tin": None,
+            "state_license": None,
+            "specialty_code": None,
+            "nexhealth_specialty": "Dentist",
+            "profile_url": "https://cdn.example.com/avatar.svg",
+            "provider_requestables": [{"location_id": one} for one in self.location_ids],
+        }
+
+    def operatory(self, index: int, id: int) -> Row:
+        """One room; rooms are dealt to the offices in turn."""
+        value = self._draw(5, index)
+        return {
+            "id": id,
+            "name": f"Room {index + 1}",
+            "foreign_id": str(index + 1),
+            "foreign_id_type": EMR,
+            "location_id": self.location_ids[index % len(self.location_ids)],
+            "last_sync_time": None,
+            **self._times(value),
+            "display_name": None,
+            "profile_url": None,
+            "active": True,
+            "bookable_online": True,
+        }
+
+    def appointment_type(self, index: int, id: int) -> Row:
+        """One kind of visit."""
+        name, minutes = TYPES[index % len(TYPES)]
+        return {
+            "id": id,
+            "name": name if index < len(TYPES) else f"{name} {index}",
+            "parent_type": "Institution",
+            "parent_id": self.institution_id,
+            "minutes": minutes,
+            "bookable_online": True,
+        }
+
+    def descriptor(self, index: int, id: int) -> Row:
+        """One procedure code or visit type as the practice's own system names it."""
+        value = self._draw(6, index)
+        code, name, _ = CODES[index % len(CODES)]
+        return {
+            "id": id,
+            "descriptor_type": ("Procedure Code", "Appointment Type")[index // len(CODES) % 2],
+            "name": name,
+            "code": code,
+            "location_id": self.location_ids[index % len(self.location_ids)],
+            "foreign_id": str(index + 1),
+            "foreign_id_type": EMR,
+            "data": {},
+            "active": True,
+            "last_sync_time": None,
+            **self._times(value),
+        }
+
+    def availability(self, index: int, id: int) -> Row:
+        """Weekdays nine to five, one for each provider in each office."""
+        providers = len(self.provider_ids)
+        location = index // providers % len(self.location_ids)
+        rooms = [
+            room
+            for at, room in enumerate(self.operatory_ids)
+            if at % len(self.location_ids) == location
+        ]
+        return {
+            "id": id,
+            "provider_id": self.provider_ids[index % providers],
+            "location_id": self.location_ids[location],
+            "operatory_id": rooms[index % providers % len(rooms)] if rooms else None,
+            "begin_time": "09:00",
+            "end_time": "17:00",
+            "days": list(WEEK),
+            "specific_date": None,
+            "custom_recurrence": None,
+            "tz_offset": self.offset(self._base, colon=False),
+            "active": True,
+            "synced": False,
+            "appointment_type_ids": list(self.type_ids),
+        }
+
+    def offset(self, seconds: float, *, colon: bool = True) -> str:
+        """The practice's distance from UTC at a moment, ``-05:00`` or ``-0500``."""
+        shown = datetime.fromtimestamp(seconds, self.zone).strftime("%z")
+        return f"{shown[:3]}:{shown[3:]}" if colon else shown
+
+    def appointment(self, index: int, id: int) -> Row:
+        """One visit on a grid around the anchor's week: none clashes with another."""
+        value = self._draw(7, index)
+        lanes = max(1, len(self.provider_ids))
+        a_day = lanes * 8
+        day = index // a_day - (self.appointment_total // a_day) // 2
+        on = self._monday + timedelta(weeks=day // 5, days=day % 5)
+        local = datetime.combine(on, time(9 + index // lanes % 8), self.zone)
+        start = local.timestamp()
+        location = index % len(self.location_ids)
+        rooms = self.operatory_ids[location :: len(self.location_ids)]
+        cancelled = value % 12 == 0
+        times = self._times(value)
+        return {
+            "id": id,
+            "patient_id": self.patient_ids[index % len(self.patient_ids)],
+            "provider_id": self.provider_ids[index % lanes] if self.provider_ids else None,
+            "provider_name": None,
+            "start_time": stamp(start),
+            "confirmed": (value >> 8) % 2 == 0,
+            "patient_missed": False,
+            **times,
+            "note": None,
+            "end_time": stamp(start + 1800),
+            "unavailable": False,
+            "cancelled": cancelled,
+            "timezone": self.timezone,
+            "institution_id": self.institution_id,
+            "appointment_type_id": self.type_ids[index % len(self.type_ids)],
+            "checkin_at": None,
+            "location_id": self.location_ids[location],
+            "foreign_id": str(10_000 + index),
+            "foreign_id_type": EMR,
+            "misc": {},
+            "last_sync_time": times["updated_at"],
+            "patient_confirmed": False,
+            "created_by_user_id": None,
+            "is_guardian": False,
+            "patient_confirmed_at": None,
+            "cancelled_at": times["updated_at"] if cancelled else None,
+            "is_new_clients_patient": None,
+            "confirmed_at": None,
+            "sooner_if_possible": False,
+            "operatory_id": rooms[index % lanes % len(rooms)] if rooms else None,
+            "deleted": False,
+            "checked_out": False,
+            "checked_out_at": None,
+            "referrer": None,
+            "is_past_patient": False,
+            "timezone_offset": self.offset(start),
+        }
+
+    def procedure(self, index: int, id: int) -> Row:
+        """One procedure; patients get theirs in turn."""
+        value = self._draw(8, index)
+        code, name, fee = CODES[value % len(CODES)]
+        day = (self.anchor - timedelta(days=(value >> 8) % 700)).isoformat()
+        status = ("completed", "planned", "scheduled")[(value >> 20) % 3]
+        return {
+            "id": id,
+            "location_id": self.location_ids[index % len(self.location_ids)],
+            "patient_id": self.patient_ids[index % len(self.patient_ids)],
+            "provider_id": self.provider_ids[index % len(self.provider_ids)],
+            "appointment_id": None,
+            "code": code,
+            "name": name,
+            "status": status,
+            "updated_at": self._times(value)["updated_at"],
+            "body_site": {"tooth": str(1 + (value >> 30) % 32), "surface": None},
+            "fee": {"amount": fee, "currency": "USD"},
+            "start_date": day,
+            "end_date": day if status == "completed" else None,
+        }
+
+    def plan(self, index: int, id: int) -> Row:
+        """One insurance plan."""
+        return {
+            "id": id,
+            "payer_id": f"{60_000 + index}",
+            "name": f"{LAST[index % len(LAST)]} Mutual {index + 1}",
+            "address": "1 Mill Row",
+            "address2": None,
+            "city": "Greenford",
+            "state": "NY",
+            "zip_code": "10099",
+            "country_code": "US",
+            "group_num": f"G{1000 + index}",
+            "employer_name": None,
+            "foreign_id": str(index + 1),
+        }
+
+    def coverage(self, index: int, id: int) -> Row:
+        """One coverage; every patient has one."""
+        patient = self.patient_ids[index % len(self.patient_ids)]
+        return {
+            "id": id,
+            "subscription_relation": "self",
+            "patient_id": patient,
+            "priority": 0,
+            "plan_id": self.plan_ids[index % len(self.plan_ids)],
+            "subscriber_num": f"S{self._draw(9, index) % 10_000_000:07d}",
+            "effective_date": "2025-01-01",
+            "expiration_date": None,
+        }
+
+    def recall_type(self, index: int, id: int) -> Row:
+        """One kind of recall."""
+        value = self._draw(10, index)
+        return {
+            "id": id,
+            "name": ("Hygiene", "Exam")[index % 2],
+            "description": ("Every six months", "Once a year")[index % 2],
+            "foreign_id": str(index + 1),
+            "foreign_id_type": EMR,
+            "interval_num": (6, 12)[index % 2],
+            "interval_unit": "M",
+            "location_id": self.location_ids[0],
+            **self._times(value),
+        }
+
+    def recall(self, index: int, id: int, type_ids: Sequence[int]) -> Row:
+        """One recall; every third patient has one."""
+        value = self._draw(11, index)
+        return {
+            "id": id,
+            "appointment_id": None,
+            "date_due": (self.anchor + timedelta(days=value % 300 - 100)).isoformat(),
+            "foreign_id": str(index + 1),
+            "foreign_id_type": EMR,
+            "recall_id": type_ids[index % len(type_ids)],
+            "patient_id": self.patient_ids[index * 3 % len(self.patient_ids)],
+            **self._times(value),
+        }

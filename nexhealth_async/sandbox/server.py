@@ -1,0 +1,320 @@
+"""From an HTTP request to its reply: versions, tokens, scope, pages, and the faults ordered."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+import msgspec
+from aiohttp import web
+
+from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault, half_then_reset, reset
+from nexhealth_async.sandbox.handlers import LOGIN, Router, known_elsewhere
+from nexhealth_async.sandbox.params import read
+from nexhealth_async.sandbox.routes import Call, Listing, Route, Version
+from nexhealth_async.sandbox.seen import PageShown, SeenRequest
+from nexhealth_async.sandbox.wire import NO_ACCESS, Refusal, Row, row
+
+if TYPE_CHECKING:
+    from nexhealth_async.sandbox.box import Sandbox
+    from nexhealth_async.sandbox.practice import Practice
+
+__all__ = ["Server"]
+
+_ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
+_NAMES: Final[dict[str, Version]] = {"v2": "v2", "v3": "v3", "v3.0.0": "v3", "v20240412": "v3"}
+_STOCK_AGENTS: Final = re.compile(r"python|aiohttp|httpx|urllib", re.IGNORECASE)
+MEDIA_TYPE: Final = "application/vnd.Nexhealth+json;version=2"
+
+
+class Server:
+    """Answers requests on behalf of a sandbox; holds no practice data itself."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+        self._router = Router()
+        self._random = random.Random(box.seed)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whatever becomes of it."""
+        box = self._box
+        route, ids = self._router.find(request.method, request.path)
+        seen = SeenRequest(
+            method=request.method,
+            path=request.path,
+            query=tuple(request.query.items()),
+            headers=_redacted(request),
+            at=box.clock.now(),
+            template=route.path if route else None,
+        )
+        box.remember(seen)
+        box.in_flight += 1
+        box.most_in_flight = max(box.most_in_flight, box.in_flight)
+        try:
+            return await self._answer(request, route, ids, seen)
+        finally:
+            box.in_flight -= 1
+
+    async def _answer(
+        self, request: web.Request, route: Route | None, ids: tuple[int, ...], seen: SeenRequest
+    ) -> web.StreamResponse:
+        box = self._box
+        body = await request.read()
+        fault = box.faults.take(request.method, request.path, seen.template)
+        if box.latency or box.jitter:
+            spread = box.jitter * (2 * self._random.random() - 1)
+            await asyncio.sleep(max(0.0, box.latency + spread))
+        if fault is not None and fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.kind == "before":
+            reset(request)
+            return web.Response()
+        if fault is not None and not fault.processed:
+            reply = _unprocessed(fault)
+        else:
+            reply = await self._reply(request, route, ids, body)
+            if fault is not None and fault.kind == "after":
+                reset(request)
+                return web.Response()
+            if fault is not None and fault.kind == "mid_body":
+                return await half_then_reset(request, reply)
+            if fault is not None:
+                reply = _spoiled(fault, reply)
+        seen.status = reply.status
+        return reply
+
+    async def _reply(
+        self, request: web.Request, route: Route | None, ids: tuple[int, ...], body: bytes
+    ) -> web.Response:
+        try:
+            envelope, status, shown = self._process(request, route, ids, body)
+        except Refusal as refusal:
+            return self._refused(refusal)
+        if shown is not None and self._box.page_callback is not None:
+            told = self._box.page_callback(shown)
+            if inspect.isawaitable(told):
+                await told
+        return envelope if isinstance(envelope, web.Response) else self._respond(status, envelope)
+
+    def _process(
+        self, request: web.Request, route: Route | None, ids: tuple[int, ...], body: bytes
+    ) -> tuple[Row | web.Response, int, PageShown | None]:
+        box = self._box
+        now = box.clock.now()
+        agent = request.headers.get("User-Agent", "")
+        if box.guesses.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
+            return web.Response(status=403, body=EDGE_PAGE, content_type="text/html"), 403, None
+        wait = box.limits.wait(route.rate if route else "other", now)
+        if wait is not None:
+            limited = self._refused(Refusal(429, "Too many requests"))
+            limited.headers.update(box.limits.header(wait, now))
+            return limited, 429, None
+        version = self._version(request)
+        authorization = request.headers.get("Authorization")
+        if route is LOGIN:
+            return self._login(authorization), 201, None
+        if not box.keys.accepts(authorization):
+            raise Refusal(401, "Unauthorized")
+        if route is None or version not in route.versions:
+            elsewhere = known_elsewhere(request.method, request.path)
+            if route is not None or elsewhere:
+                raise Refusal(501, f"The sandbox does not serve this operation in {version} yet")
+            raise Refusal(404, "Resource not found")
+        call, description = self._call(request, route, version, ids, body)
+        outcome = route.handler(call)
+        if isinstance(outcome, Listing):
+            return self._listed(route, request, call, outcome, description)
+        if outcome.status == 204:
+            return web.Response(status=204), 204, None
+        told = outcome.description or (None if outcome.quiet else description)
+        return self._envelope(outcome.data, outcome.count, told), outcome.status, None
+
+    def _version(self, request: web.Request) -> Version:
+        named = request.headers.get("Nex-Api-Version")
+        if named is not None:
+            version = _NAMES.get(named)
+            if version is None:
+                raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
+        elif _ACCEPT_V2.search(request.headers.get("Accept", "")):
+            version = "v2"
+        else:
+            raise Refusal(404, "Resource not found")
+        if version < self._box.minimum_version:
+            raise Refusal(403, f"API version '{version}' is below the minimum allowed")
+        return version
+
+    def _login(self, authorization: str | None) -> Row:
+        token = self._box.keys.login(authorization)
+        if token is None:
+            raise Refusal(401, "Unauthorized")
+        return {
+            "code": True,
+            "data": {"token": token},
+            "description": "Authenticated",
+            "error": [],
+        }
+
+    def _call(
+        self,
+        request: web.Request,
+        route: Route,
+        version: Version,
+        ids: tuple[int, ...],
+        body: bytes,
+    ) -> tuple[Call, str | None]:
+        world = self._box.world
+        query = tuple(request.query.items())
+        scope = self._scope(route, dict(query))
+        params = read(query, route.known)
+        for name in route.required:
+            if name not in params and name != "subdomain":
+                raise Refusal(400, f"Missing parameter {name}")
+        location_id = params.number("location_id")
+        if location_id is not None:
+            world.location(location_id, scope)
+        description = None
+        if params.ignored:
+            names = ", ".join(params.ignored)
+            description = f"Note that following parameters are ignored: {names}."
+        call = Call(
+            world=world,
+            version=version,
+            ids=ids,
+            params=params,
+            body=self._json(request, body),
+            scope=scope,
+            now=self._box.clock.now(),
+        )
+        return call, description
+
+    def _scope(self, route: Route, query: dict[str, str]) -> Practice | None:
+        if "subdomain" not in route.known:
+            return None
+        subdomain = query.get("subdomain")
+        if subdomain is None:
+            if "subdomain" in route.required:
+                raise Refusal(403, NO_ACCESS)
+            return None
+        if not subdomain.strip():
+            raise Refusal(400, "Blank values not allowed for parameter subdomain")
+        scope = self._box.world.by_subdomain(subdomain)
+        if scope is None:
+            raise Refusal(403, NO_ACCESS)
+        return scope
+
+    def _json(self, request: web.Request, body: bytes) -> Row:
+        if not body or request.method == "GET":
+            return {}
+        if self._box.guesses.refuse_wrong_content_type and "json" not in request.content_type:
+            raise Refusal(415, "Unsupported media type")
+        try:
+            read_body = row(cast("object", msgspec.json.decode(body)))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            read_body = None
+        if read_body is None:
+            raise Refusal(400, "The request body is not a JSON object")
+        return read_body
+
+    def _listed(
+        self,
+        route: Route,
+        request: web.Request,
+        call: Call,
+        listing: Listing,
+        description: str | None,
+    ) -> tuple[Row, int, PageShown]:
+        total = len(listing.ids)
+        page, per_page = 1, total
+        if route.paging == "numbered":
+            page = _at_least_one(call, "page", 1)
+            per_page = min(_at_least_one(call, "per_page", 5), self._box.page_cap)
+        chosen = listing.ids[(page - 1) * per_page : page * per_page]
+        records = [listing.show(id) for id in chosen]
+        data: object = records if listing.under is None else {listing.under: records}
+        envelope = self._envelope(data, total, description)
+        if route.paging == "numbered":
+            self._misreport(envelope, total)
+        shown = PageShown(
+            path=request.path, page=page, per_page=per_page, count=total, rows=len(records)
+        )
+        return envelope, 200, shown
+
+    def _misreport(self, envelope: Row, total: int) -> None:
+        count_as = self._box.count_as
+        if count_as == "missing":
+            del envelope["count"]
+        elif count_as == "string":
+            envelope["count"] = str(total)
+        elif count_as != "total":
+            envelope["count"] = count_as
+
+    def _envelope(self, data: object, count: int | None, description: str | None) -> Row:
+        envelope: Row = {"code": True, "description": description, "error": None, "data": data}
+        if description and self._box.guesses.ignored_in == "error" and "ignored" in description:
+            envelope |= {"description": None, "error": [description]}
+        return {**envelope, "count": count}
+
+    def _refused(self, refusal: Refusal) -> web.Response:
+        envelope: Row = {
+            "code": False,
+            "description": None,
+            "data": None,
+            "error": list(refusal.texts),
+        }
+        return self._respond(refusal.status, envelope)
+
+    def _respond(self, status: int, envelope: Row) -> web.Response:
+        return web.Response(
+            status=status,
+            body=msgspec.json.encode(envelope),
+            headers={"Content-Type": self._box.media_type},
+        )
+
+
+def _at_least_one(call: Call, name: str, default: int) -> int:
+    asked = call.params.number(name)
+    if asked is not None and asked < 1:
+        raise Refusal(400, f"{name} is invalid")
+    return default if asked is None else asked
+
+
+def _redacted(request: web.Request) -> dict[str, str]:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if "authorization" in headers:
+        scheme, space, _ = headers["authorization"].partition(" ")
+        headers["authorization"] = scheme if space else "bare"
+    return headers
+
+
+def _unprocessed(fault: Fault) -> web.Response:
+    if fault.kind == "edge_block":
+        return web.Response(status=403, body=EDGE_PAGE, content_type="text/html")
+    body = fault.body
+    if body is None:
+        texts = [f"Scripted failure {fault.status}"]
+        error = {"code": False, "description": None, "data": None, "error": texts}
+        body = msgspec.json.encode(error)
+    headers = {"Content-Type": fault.content_type or MEDIA_TYPE, **fault.headers}
+    return web.Response(status=fault.status, body=body, headers=headers)
+
+
+def _spoiled(fault: Fault, reply: web.Response) -> web.Response:
+    if fault.kind == "empty":
+        return web.Response(status=fault.status)
+    if fault.kind == "garbage":
+        return web.Response(
+            status=fault.status,
+            body=fault.body,
+            headers={"Content-Type": fault.content_type or "text/html"},
+        )
+    if fault.kind == "truncate":
+        whole = reply.body if isinstance(reply.body, bytes) else b""
+        return web.Response(
+            status=reply.status,
+            body=whole[: len(whole) // 2],
+            headers={"Content-Type": reply.headers["Content-Type"]},
+        )
+    return reply

@@ -1,0 +1,151 @@
+"""What a practice holds, as ordered tables that tests may change while a client reads them.
+
+A table makes its seeded rows when they are asked for, from index and seed: a hundred thousand
+patients cost a list of ids. Unfiltered pages are cut by index.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from nexhealth_async.sandbox.wire import Row, number
+
+__all__ = ["Table"]
+
+_KEPT_SELECTIONS = 32
+
+
+class Table:
+    """Rows in the order a listing shows them; seeded ones are made on demand.
+
+    Rows are plain dicts in wire shape. What ``get`` and iteration give is a copy at the first
+    level: change rows through ``update``. Positions count from 0; a seeded table is ordered by id.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int, int], Row] | None = None,
+        count: int = 0,
+        *,
+        first_id: int = 1,
+        step: int = 1,
+    ) -> None:
+        self._make = make
+        self._seeded = range(first_id, first_id + count * step, step)
+        self._ids: list[int] = list(self._seeded)
+        self._rows: dict[int, Row] = {}
+        self._gone: set[int] = set()
+        self._next = first_id + count * step
+        self._step = step
+        self._selections: OrderedDict[Hashable, Sequence[int]] = OrderedDict()
+        self._groups: dict[str, dict[object, list[int]]] = {}
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """Every id, in the order of listings."""
+        return self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._rows or (id in self._seeded and id not in self._gone)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.row(id) for id in tuple(self._ids))
+
+    def __repr__(self) -> str:
+        return f"<Table of {len(self)} rows>"
+
+    def get(self, id: int) -> Row | None:
+        """One row, or ``None``."""
+        return self.row(id) if id in self else None
+
+    def row(self, id: int) -> Row:
+        """One row that is there.
+
+        Raises:
+            KeyError: no row has this id.
+        """
+        stored = self._rows.get(id)
+        if stored is not None:
+            return dict(stored)
+        if self._make is None or id not in self._seeded or id in self._gone:
+            raise KeyError(id)
+        return self._make(self._seeded.index(id), id)
+
+    def insert(self, position: int | None = None, **fields: object) -> int:
+        """Add a row and return its id: at the end, or at a position (0 is the front).
+
+        A new id is drawn above all others unless ``id=`` is given. Fields left out are invented
+        as for seeded rows, where the table has such.
+        """
+        given = fields.get("id")
+        id = given if isinstance(given, int) else self._next
+        if id in self:
+            raise ValueError(f"There is a row {id} already.")
+        self._next = max(self._next, id + self._step)
+        made = self._make(abs(id - self._seeded.start) // self._step, id) if self._make else {}
+        self._rows[id] = {**made, **fields, "id": id}
+        self._ids.insert(len(self._ids) if position is None else position, id)
+        self._changed()
+        return id
+
+    def add(self, row: Row) -> int:
+        """Append a complete row as it is, under a new id, which is returned."""
+        id = self._next
+        self._next += self._step
+        self._rows[id] = {**row, "id": id}
+        self._ids.append(id)
+        self._changed()
+        return id
+
+    def delete(self, id: int) -> None:
+        """Take a row away; those behind it move up by one."""
+        self._ids.remove(id)
+        self._rows.pop(id, None)
+        self._gone.add(id)
+        self._changed()
+
+    def update(self, id: int, **fields: object) -> None:
+        """Change fields of a row, to anything: broken values are welcome in tests."""
+        self._rows[id] = {**self.row(id), **fields}
+        self._changed()
+
+    def move(self, id: int, position: int) -> None:
+        """Take a row from where it is listed and put it at another position."""
+        self._ids.remove(id)
+        self._ids.insert(position, id)
+        self._changed()
+
+    def where(self, field: str, value: object) -> list[int]:
+        """Ids of the rows whose field has this value, by an index built at the first question."""
+        groups = self._groups.get(field)
+        if groups is None:
+            groups = self._groups[field] = {}
+            for one in self:
+                key = one.get(field)
+                if isinstance(key, Hashable):
+                    groups.setdefault(key, []).append(number(one, "id"))
+        return groups.get(value, [])
+
+    def select(
+        self,
+        key: Hashable,
+        keep: Callable[[Row], bool],
+        among: Sequence[int] | None = None,
+    ) -> Sequence[int]:
+        """Ids of the rows to keep, remembered under ``key`` until the table changes."""
+        found = self._selections.get(key)
+        if found is None:
+            ids = self._ids if among is None else among
+            found = [id for id in ids if keep(self.row(id))]
+            self._selections[key] = found
+            if len(self._selections) > _KEPT_SELECTIONS:
+                self._selections.popitem(last=False)
+        return found
+
+    def _changed(self) -> None:
+        self._selections.clear()
+        self._groups.clear()

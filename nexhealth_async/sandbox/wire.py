@@ -1,0 +1,86 @@
+"""Rows, moments and refusals as they look on the wire: plain dicts, plain strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeAlias, cast
+
+__all__ = [
+    "Refusal",
+    "Row",
+    "ints",
+    "moment",
+    "number",
+    "row",
+    "rows",
+    "stamp",
+    "text",
+    "texts",
+]
+
+Row: TypeAlias = dict[str, object]
+"""One record in wire shape. Values may be anything JSON can say; broken ones too, on purpose."""
+
+NO_ACCESS = "You don't have access to perform this action."
+
+
+class Refusal(Exception):  # noqa: N818 -- an answer, not an error
+    """Answer the request with an error envelope of this status and these texts."""
+
+    def __init__(self, status: int, *texts: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.texts = texts
+
+
+def stamp(seconds: float) -> str:
+    """A record's timestamp: UTC with milliseconds and a ``Z`` (observed form)."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def moment(value: object) -> datetime | None:
+    """Read a timestamp or date from a row or a query; naive ones count as UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+
+
+def row(value: object) -> Row | None:
+    """The value as a row, if it is one."""
+    return cast("Row", value) if isinstance(value, dict) else None
+
+
+def rows(value: object) -> list[Row]:
+    """The rows in a list; anything else counts as none."""
+    found = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("Row", one) for one in found if isinstance(one, dict)]
+
+
+def ints(value: object) -> list[int]:
+    """The whole numbers in a list; anything else counts as none."""
+    found = cast("Iterable[object]", value) if isinstance(value, list) else ()
+    return [one for one in found if isinstance(one, int)]
+
+
+def texts(value: object) -> list[str] | None:
+    """The list, if it is one of texts only."""
+    found = cast("list[object]", value) if isinstance(value, list) else [None]
+    chosen = [one for one in found if isinstance(one, str)]
+    return chosen if len(chosen) == len(found) else None
+
+
+def number(record: Mapping[str, object], key: str) -> int:
+    """A whole number out of a row; 0 when it is not one."""
+    value = record.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def text(record: Mapping[str, object] | None, key: str) -> str:
+    """A text out of a row; empty when it is not one."""
+    value = None if record is None else record.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,40 @@
+"""The state behind the server: practices, clock and the switches that change its ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nexhealth_async.sandbox.clock import Clock
+from nexhealth_async.sandbox.guesses import Guesses
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.wire import Refusal, Row
+
+__all__ = ["World"]
+
+
+class World:
+    """All practices one API key may see."""
+
+    def __init__(self, practices: Sequence[Practice], clock: Clock) -> None:
+        self.practices = list(practices)
+        self.clock = clock
+        self.guesses = Guesses()
+
+    def by_subdomain(self, subdomain: str) -> Practice | None:
+        """The practice with this slug; letters count as they are written."""
+        for practice in self.practices:
+            if practice.subdomain == subdomain:
+                return practice
+        return None
+
+    def location(self, id: int, within: Practice | None = None) -> tuple[Practice, Row]:
+        """An office and its practice.
+
+        Raises:
+            Refusal: 404 for an unknown office, and for another practice's.
+        """
+        for practice in self.practices if within is None else (within,):
+            found = practice.locations.get(id)
+            if found is not None:
+                return practice, found
+        raise Refusal(404, f"Location with id {id} not found")

@@ -1,0 +1,167 @@
+"""The token-refresh lock: one login serves everyone who waits, whoever of them is cancelled.
+
+The login under way is the lock. Whoever needs a token looks, joins the login or starts it, and
+looks again; the login is a task of its own, so cancelling those who wait never stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from nexhealth_async.core.token import (
+    Token,
+    Verdict,
+    lifetime_of,
+    pause_after,
+    verdict_on_refusal,
+)
+from nexhealth_async.errors import KeyRefused, NexHealthError, SessionStateError, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nexhealth_async.errors import Unauthorized
+
+__all__ = ["TokenKeeper"]
+
+
+class TokenKeeper:
+    """Holds the session's token, renews it ahead of its expiry, and replaces it after a 401.
+
+    A failed login is remembered for 5 seconds to 5 minutes and raised again without asking, so
+    that a refused key or an outage is not hammered.
+    """
+
+    def __init__(self, log_in: Callable[[], Awaitable[str]]) -> None:
+        self._log_in = log_in
+        self._token: Token | None = None
+        self._generation = 0
+        self._accepted = 0
+        """The newest generation that anything but a 401 was answered to."""
+        self._login: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._failure: NexHealthError | None = None
+        self._quiet_until = 0.0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        """Show the generation, never the token."""
+        return f"<{type(self).__name__} generation {self._generation}>"
+
+    def current(self, now: float) -> Token | None:
+        """Return the token if it may be sent at this moment; starts its renewal when that is due."""
+        token = self._token
+        if token is None or now >= token.dead_at:
+            return None
+        if now >= token.renew_at and self._login is None and now >= self._quiet_until:
+            self._start()
+        return token
+
+    async def get(self, deadline: float | None) -> Token:
+        """Return a token, logging in if need be.
+
+        Raises what the login failed with, or `TimedOut` if it does not end by the deadline (in the
+        loop's time); the login itself goes on for the others.
+        """
+        now = asyncio.get_running_loop().time()
+        while (token := self.current(now)) is None:
+            if self._closed:
+                raise _closed()
+            if self._login is None:
+                if self._failure is not None and now < self._quiet_until:
+                    raise copy.copy(self._failure)
+                self._start()
+            await self._join(deadline)
+            now = asyncio.get_running_loop().time()
+        return token
+
+    def accepted(self, generation: int) -> None:
+        """Note that the server took a token of this generation."""
+        self._accepted = max(self._accepted, generation)
+
+    async def refused(self, error: Unauthorized, generation: int, deadline: float | None) -> Token:
+        """Return another token after a 401 for this generation, or raise what the 401 means."""
+        now = asyncio.get_running_loop().time()
+        match self.verdict(generation, now):
+            case Verdict.KEY_REFUSED:
+                raise key_refused(error) from None
+            case Verdict.GIVE_UP:
+                raise error
+            case Verdict.LOG_IN:
+                self._token = None
+            case Verdict.USE_CURRENT:
+                pass
+        return await self.get(deadline)
+
+    def verdict(self, generation: int, now: float) -> Verdict:
+        """Say what a 401 for a token of this generation means."""
+        return verdict_on_refusal(
+            self._token, generation, ever_accepted=self._accepted >= generation, now=now
+        )
+
+    def _start(self) -> None:
+        self._login = asyncio.get_running_loop().create_task(
+            self._renew(), name="nexhealth_async login"
+        )
+
+    async def _join(self, deadline: float | None) -> None:
+        login = self._login
+        if login is None:
+            return
+        seconds = None
+        if deadline is not None:
+            seconds = max(0.0, deadline - asyncio.get_running_loop().time())
+        await asyncio.wait((login,), timeout=seconds)
+        if not login.done():
+            raise TimedOut("the login took longer than the call's timeout allows")
+
+    async def _renew(self) -> None:
+        """Log in once and keep the result, good or bad; never raises but for cancellation."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        try:
+            value = await self._log_in()
+        except NexHealthError as error:
+            self._failures += 1
+            self._failure = error.with_traceback(None)
+            self._quiet_until = loop.time() + pause_after(self._failures)
+        else:
+            self._generation += 1
+            self._token = Token(
+                value=value,
+                generation=self._generation,
+                asked_at=asked_at,
+                lifetime=lifetime_of(value),
+            )
+            self._failures, self._failure, self._quiet_until = 0, None, 0.0
+        finally:
+            self._login = None
+
+    async def close(self) -> None:
+        """Stop a login under way; whoever waits for it is told that the session closed."""
+        self._closed = True
+        self._token = None
+        if (login := self._login) is not None:
+            login.cancel()
+            with suppress(asyncio.CancelledError):
+                await login
+
+
+def key_refused(error: Unauthorized) -> KeyRefused:
+    """Turn a 401 into the statement that the key itself is not accepted."""
+    return KeyRefused(
+        "the API key is not accepted; check that it is whole, not revoked, and of the right "
+        "environment",
+        status=error.status,
+        texts=error.texts,
+        body=error.body,
+        operation=error.operation,
+        attempts=error.attempts,
+    )
+
+
+def _closed() -> SessionStateError:
+    return SessionStateError("the session was closed while a login was awaited")

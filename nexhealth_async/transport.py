@@ -1,0 +1,146 @@
+"""Request in, reply out: the only module of the client that speaks aiohttp.
+
+Foreign exceptions are translated here and never chained: their texts and attributes hold the URL
+with its query, which may name a patient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    SessionStateError,
+    TimedOut,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.core.wire import Request
+
+__all__ = ["Transport"]
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0)
+"""The deadline is the call's own; only a connection that does not come about is given up sooner."""
+
+
+class Transport:
+    """Sends requests over an own or a borrowed ``aiohttp.ClientSession``.
+
+    Redirects are never followed, cookies never kept. Unsafe writes go over connections of their
+    own, each opened for one request: on one that idled, a server's silent close would look like a
+    write with an unknown outcome. A borrowed session keeps its own ways in all of this but redirects.
+    """
+
+    def __init__(self, base_url: str, borrowed: aiohttp.ClientSession | None) -> None:
+        self._base_url = base_url
+        self._borrowed = borrowed
+        self._pooled: aiohttp.ClientSession | None = None
+        self._single: aiohttp.ClientSession | None = None
+
+    @property
+    def host(self) -> str:
+        """Name of the host, for messages."""
+        return URL(self._base_url).host or self._base_url
+
+    def open(self) -> None:
+        """Make the session; needs a running event loop."""
+        if self._borrowed is None:
+            self._pooled = _session(aiohttp.TCPConnector(limit=100))
+
+    async def close(self) -> None:
+        """Close what was made here; a borrowed session stays open."""
+        for session in (self._pooled, self._single):
+            if session is not None:
+                await session.close()
+
+    async def send(self, request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - the phases of a call share one deadline
+        """Send a request and read the whole reply.
+
+        Raises `ConnectFailed` if nothing was sent, `ConnectionLost` or `TimedOut` if it may have
+        been, `SessionStateError` for a session that is closed.
+        """
+        session = self._session_for(request)
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                session.request(
+                    request.method,
+                    URL(self._base_url + request.target, encoded=True),
+                    headers=request.headers,
+                    data=request.body,
+                    allow_redirects=False,
+                    timeout=_NO_TIMEOUT,
+                ) as response,
+            ):
+                body = await response.read()
+                # Only refusals are asked about their headers.
+                headers = (
+                    {}
+                    if response.status == 200  # noqa: PLR2004 - HTTP's "OK"
+                    else {name.lower(): value for name, value in response.headers.items()}
+                )
+                return Reply(
+                    status=response.status, headers=headers, body=body, received_at=time.time()
+                )
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                raise self._no_connection("no connection came about in time") from None
+            if isinstance(error, aiohttp.ServerTimeoutError):
+                raise ConnectionLost("the server stopped answering") from None
+            raise TimedOut(f"no reply within {timeout:g} seconds") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._translated(error) from None
+        except RuntimeError:
+            if session.closed:
+                raise _closed() from None
+            raise
+
+    def _session_for(self, request: Request) -> aiohttp.ClientSession:
+        session = self._borrowed or self._pooled
+        if session is None or session.closed:
+            raise _closed()
+        if self._borrowed is not None or not request.fresh_connection:
+            return session
+        if self._single is None:
+            self._single = _session(aiohttp.TCPConnector(force_close=True))
+        return self._single
+
+    def _translated(self, error: Exception) -> TransportError:
+        match error:
+            case aiohttp.ClientConnectorDNSError():
+                return self._no_connection("its name cannot be resolved; is there a network?")
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+                return self._no_connection("the TLS handshake failed or its certificate is not trusted")
+            case aiohttp.ClientConnectorError():
+                return self._no_connection(error.os_error.strerror or "the connection was refused")
+            case aiohttp.ClientResponseError():
+                return ConnectionLost("the server's reply is no HTTP")
+            case aiohttp.ClientPayloadError():
+                return ConnectionLost("the connection broke, or its encoding did, inside the reply")
+            case _:
+                return ConnectionLost("the connection broke before the reply came")
+
+    def _no_connection(self, why: str) -> ConnectFailed:
+        return ConnectFailed(f"no connection to {self.host}: {why}")
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    session = aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_TIMEOUT
+    )
+    # aiohttp repeats idempotent requests by itself when a reused connection drops; here every
+    # attempt must be counted and paid for. Its own test client switches it off in the same way.
+    session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return session
+
+
+def _closed() -> SessionStateError:
+    return SessionStateError("the session's connections are closed; open a new session")

@@ -1,0 +1,452 @@
+"""Walks: listings as async generators that lose nothing.
+
+A walk is a small state machine, not a native generator: cancelling ``anext`` costs no record, a
+walk that failed or ended says so instead of looking empty, and one that is dropped leaves no task
+behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from abc import abstractmethod
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeAlias, TypeVar, cast
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from nexhealth_async.core.paging import CursorPlan, NumberedPlan, WholePlan
+from nexhealth_async.endpoints import Paging
+from nexhealth_async.errors import (
+    InvalidArgument,
+    NexHealthError,
+    NexHealthWarning,
+    UndecodableRecord,
+    UnexpectedShape,
+    UsageError,
+    WalkOver,
+)
+from nexhealth_async.pager import Pager, RawPage, Source
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from msgspec import Raw
+
+    from nexhealth_async.core.paging import Drift, Plan
+    from nexhealth_async.core.request import Call
+    from nexhealth_async.endpoints import Endpoint
+
+__all__ = ["Caller", "OnBadRecord", "Page", "Pages", "Repair", "Walk", "WalkSettings"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Y_co = TypeVar("Y_co", covariant=True)
+
+OnBadRecord: TypeAlias = Callable[[UndecodableRecord, bytes], None]
+"""Called with the error and the record's bytes for every record that cannot be read."""
+
+_SLICE = 64
+"""Records decoded in one turn of the event loop; whole pages of 1,000 would stall it."""
+
+
+class Caller(Protocol):
+    """What the resources ask of a session."""
+
+    def walk(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> Walk[T]:
+        """Walk a listing."""
+        ...
+
+    async def call(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> T:
+        """Perform a single operation and decode the record it answers with."""
+        ...
+
+    async def perform(
+        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
+    ) -> None:
+        """Perform an operation that answers with nothing of use."""
+        ...
+
+
+@frozen
+class Repair:
+    """A field that did not hold what it should and was read as something sensible, or as None."""
+
+    record_id: int | str | None
+    field: str
+    """Path of the field, such as ``bio.date_of_birth``."""
+
+
+@frozen(kw_only=True)
+class Page(Generic[T_co]):
+    """One page of a walk."""
+
+    items: tuple[T_co, ...] = field(repr=False)
+    """The records not delivered before."""
+    number: int
+    """Its number, from 1; a walk that verifies itself counts from 1 again."""
+    count: int | None = None
+    """How many records the server says the whole list has, where it says so."""
+    cursor: str | None = None
+    """The cursor behind this page, in listings that have cursors."""
+    resume: str | None = None
+    """Pass as ``after=`` to the same walk, to go on behind this page; text, so it can be stored."""
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    """What the server or the library wants noticed; the server's sentences may be personal."""
+    repairs: tuple[Repair, ...] = ()
+    """Fields that had to be repaired."""
+
+
+@frozen(kw_only=True)
+class WalkSettings(Generic[T]):
+    """Everything a walk is made of; walks share and copy it, and change nothing in it."""
+
+    source: Source
+    call: Call
+    decode: Callable[[Raw], tuple[T, tuple[str, ...]]]
+    per_page: int | None = None
+    limit: int | None = None
+    prefetch: int = 1
+    drift: Drift = "watch"
+    passes: int = 4
+    on_bad_record: OnBadRecord | None = None
+    after: str | None = None
+
+    def plan(self) -> Plan:
+        """Make the plan for one walk through the list."""
+        row = self.call.row
+        if row.paging not in (Paging.NUMBERED, Paging.CURSOR):
+            if self.after is not None:
+                raise InvalidArgument(
+                    "this list comes whole, so after= has no meaning", operation=row.operation
+                )
+            return WholePlan()
+        per_page = self.per_page or row.max_per_page or 100
+        if self.limit is not None:
+            per_page = max(1, min(per_page, self.limit))
+        if row.paging is Paging.CURSOR:
+            return CursorPlan(per_page=per_page, after=self.after)
+        return NumberedPlan(
+            per_page=per_page, drift=self.drift, passes=self.passes, after=self.after
+        )
+
+
+def check_settings(settings: WalkSettings[T]) -> WalkSettings[T]:
+    """Return the settings, or raise `InvalidArgument` for options no walk can have."""
+    for name, least in (("per_page", 1), ("limit", 0), ("prefetch", 0), ("passes", 0)):
+        value = getattr(settings, name)
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise InvalidArgument(f"{name} must be a whole number of at least {least}")
+    if settings.drift not in ("watch", "verify", "ignore"):
+        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
+    settings.plan()
+    return settings
+
+
+class _State(Enum):
+    FRESH = "has not begun"
+    RUNNING = "is under way"
+    DONE = "has ended"
+    FAILED = "has failed"
+    CLOSED = "was closed"
+
+
+class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
+    """What walks and their pages have in common: one consumer, one life, nothing lost."""
+
+    __slots__ = ("__weakref__", "_busy", "_pager", "_resume", "_settings", "_state")
+
+    def __init__(self, settings: WalkSettings[T]) -> None:
+        self._settings = settings
+        self._state = _State.FRESH
+        self._busy = False
+        self._resume: str | None = None
+        self._pager = Pager(
+            settings.source,
+            settings.call,
+            settings.plan(),
+            prefetch=settings.prefetch,
+            limit=settings.limit,
+        )
+
+    def __repr__(self) -> str:
+        """Show the operation and the state, never a filter's value."""
+        return f"<{type(self).__name__} {self._settings.call.operation}: {self._state.value}>"
+
+    @abstractmethod
+    async def _advance(self) -> Y_co:
+        """Return what comes next, or raise StopAsyncIteration."""
+
+    async def __anext__(self) -> Y_co:
+        """Return the next one; cancelling this loses nothing, and the walk can go on."""
+        if self._busy:
+            raise RuntimeError("another task is awaiting this walk; a walk has one consumer")
+        if self._state not in (_State.FRESH, _State.RUNNING):
+            raise WalkOver(
+                f"this walk {self._state.value}; start a new one to read the list again",
+                operation=self._settings.call.operation,
+            )
+        self._state = _State.RUNNING
+        self._busy = True
+        try:
+            return await self._advance()
+        except StopAsyncIteration:
+            self._end(_State.DONE)
+            raise
+        except Exception as error:
+            self._end(_State.FAILED)
+            if isinstance(error, NexHealthError) and error.resume is None:
+                error.resume = self._resume
+            raise
+        finally:
+            self._busy = False
+
+    async def asend(self, value: None) -> Y_co:
+        """As ``anext``; a walk takes no values."""
+        if value is not None:
+            raise TypeError("a walk takes no values")
+        return await self.__anext__()
+
+    async def athrow(  # type: ignore[override]  # typeshed's overloads name the three old parameters
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> NoReturn:
+        """Close the walk and raise the exception."""
+        await self.aclose()
+        error = typ if isinstance(typ, BaseException) else val
+        if not isinstance(error, BaseException):
+            error = cast("type[BaseException]", typ)()
+        raise error.with_traceback(tb)
+
+    async def aclose(self) -> None:
+        """End the walk and its requests; waits for them to stop, even in a cancelled scope."""
+        if self._busy:
+            raise RuntimeError("another task is awaiting this walk, so it cannot be closed")
+        if self._state in (_State.FRESH, _State.RUNNING):
+            self._state = _State.CLOSED
+        self._drop()
+        await self._pager.aclose()
+
+    def _end(self, state: _State) -> None:
+        self._state = state
+        self._drop()
+        self._pager.cancel()
+
+    def _drop(self) -> None:
+        """Let go of what was read but not delivered."""
+
+    async def _next_page(self) -> RawPage | None:
+        if self._settings.limit == 0:
+            return None
+        return await self._pager.next()
+
+
+class Walk(_Machine[T, T]):
+    """A listing, as an async generator of its records: ``async for patient in walk``.
+
+    Nothing is requested before the first record is asked for. The walk goes from page to page by
+    itself, asks for the next page while you handle this one, and ends only when the server's list
+    does. It can be walked once: afterwards, and after an error, it raises `WalkOver`.
+
+    If you may leave the loop early, ``async with contextlib.aclosing(walk)`` ends its requests at
+    once; a walk that is merely dropped ends them too. Cancelling ``anext`` (``asyncio.wait_for``)
+    loses nothing: ask again and the walk goes on.
+    """
+
+    __slots__ = ("_failure", "_left", "_ready", "_undecoded", "_upcoming")
+
+    def __init__(self, settings: WalkSettings[T]) -> None:
+        super().__init__(settings)
+        self._left = settings.limit
+        self._ready: deque[T] = deque()
+        self._undecoded: deque[Raw] = deque()
+        self._failure: UndecodableRecord | None = None
+        self._upcoming: str | None = None
+
+    def pages(self) -> Pages[T]:
+        """Walk page by page: for progress, checkpoints, warnings and repairs."""
+        return Pages(self._unbegun("pages"))
+
+    def raw(self) -> Walk[dict[str, object]]:
+        """Walk the records as plain dicts with every field the vendor sends."""
+        return Walk(evolve(self._unbegun("raw"), decode=_as_dict))  # type: ignore[arg-type]  # evolve keeps T
+
+    def raw_json(self) -> Walk[bytes]:
+        """Walk the records as the bytes of their JSON, for about the cost of reading them."""
+        return Walk(evolve(self._unbegun("raw_json"), decode=_as_bytes))  # type: ignore[arg-type]  # evolve keeps T
+
+    async def count(self) -> int:
+        """Ask the server how many records the list has, with one small request.
+
+        Only numbered lists say so. Raises `UsageError` for others, `UnexpectedShape` where the
+        server sends no usable number.
+        """
+        settings = self._settings
+        operation = settings.call.operation
+        if settings.call.row.paging is not Paging.NUMBERED:
+            raise UsageError(
+                "the API gives no total for this list (a whole list's count may count groups, a "
+                "cursor list has none); walk it and count",
+                operation=operation,
+            )
+        pairs = (("page", "1"), ("per_page", "1"))
+        reading = await settings.source.page(settings.call, pairs, background=False)
+        if reading.count is None:
+            raise UnexpectedShape("the server sent no usable count", operation=operation)
+        return reading.count
+
+    def _unbegun(self, method: str) -> WalkSettings[T]:
+        if self._state is not _State.FRESH:
+            raise WalkOver(
+                f"this walk {self._state.value}; call .{method}() on a new one",
+                operation=self._settings.call.operation,
+            )
+        return self._settings
+
+    async def _advance(self) -> T:
+        if self._left == 0:
+            raise StopAsyncIteration
+        while not self._ready:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            if self._undecoded:
+                # A turn of the loop between slices, so that other requests do not notice.
+                await asyncio.sleep(0)
+                self._decode_slice()
+                continue
+            self._resume = self._upcoming
+            page = await self._next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._announce(page)
+            self._upcoming = page.resume or self._upcoming
+            self._undecoded.extend(page.records)
+            self._decode_slice()
+        if self._left is not None:
+            self._left -= 1
+        return self._ready.popleft()
+
+    def _decode_slice(self) -> None:
+        settings, undecoded = self._settings, self._undecoded
+        for _ in range(min(_SLICE, len(undecoded))):
+            record = undecoded.popleft()
+            try:
+                value, _repairs = settings.decode(record)
+            except UndecodableRecord as error:
+                if settings.on_bad_record is None:
+                    # What came before it is delivered first. No traceback: it would hold this walk.
+                    self._failure = error.with_traceback(None)
+                    return
+                settings.on_bad_record(error, bytes(record))
+            else:
+                self._ready.append(value)
+
+    def _announce(self, page: RawPage) -> None:
+        """Warn of what ``pages()`` would show, in words that are free of personal data."""
+        if page.warnings:
+            warnings.warn(
+                f"{self._settings.call.operation}: page {page.number} came with warnings; "
+                "walk .pages() to read them",
+                NexHealthWarning,
+                stacklevel=4,
+            )
+
+    def _drop(self) -> None:
+        self._ready.clear()
+        self._undecoded.clear()
+        self._failure = None
+
+
+class Pages(_Machine[T, Page[T]]):
+    """The same listing page by page; ``page.resume`` lets a later walk go on behind a page."""
+
+    __slots__ = ("_decoding", "_items", "_left", "_repairs", "_undecoded")
+
+    def __init__(self, settings: WalkSettings[T]) -> None:
+        super().__init__(settings)
+        self._left = settings.limit
+        self._decoding: RawPage | None = None
+        self._undecoded: deque[Raw] = deque()
+        self._items: list[T] = []
+        self._repairs: list[Repair] = []
+
+    async def _advance(self) -> Page[T]:
+        if self._left == 0:
+            raise StopAsyncIteration
+        if self._decoding is None:
+            page = await self._next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._decoding = page
+            self._undecoded.extend(page.records)
+        while self._undecoded:
+            self._decode_slice()
+            if self._undecoded:
+                await asyncio.sleep(0)
+        return self._deliver(self._decoding)
+
+    def _decode_slice(self) -> None:
+        settings, undecoded = self._settings, self._undecoded
+        for _ in range(min(_SLICE, len(undecoded))):
+            record = undecoded.popleft()
+            try:
+                value, repaired = settings.decode(record)
+            except UndecodableRecord as error:
+                if settings.on_bad_record is None:
+                    raise
+                settings.on_bad_record(error, bytes(record))
+                continue
+            self._items.append(value)
+            if repaired:
+                id = getattr(value, "id", None)
+                self._repairs.extend(Repair(id, path) for path in repaired)
+
+    def _deliver(self, page: RawPage) -> Page[T]:
+        items, resume = tuple(self._items), page.resume
+        if self._left is not None:
+            if len(items) > self._left:
+                # Going on behind a page that was cut short would skip the rest of it.
+                items, resume = items[: self._left], self._resume
+            self._left -= len(items)
+        delivered = Page(
+            items=items,
+            number=page.number,
+            count=page.count,
+            cursor=page.cursor,
+            resume=resume,
+            warnings=page.warnings,
+            repairs=tuple(self._repairs),
+        )
+        self._resume = resume or self._resume
+        self._drop()
+        return delivered
+
+    def _drop(self) -> None:
+        self._decoding = None
+        self._undecoded.clear()
+        self._items = []
+        self._repairs = []
+
+
+def _as_dict(record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:
+    try:
+        value: object = msgspec.json.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UndecodableRecord(model="record", path="", expected="an object") from None
+    return cast("dict[str, object]", value), ()
+
+
+def _as_bytes(record: Raw) -> tuple[bytes, tuple[str, ...]]:
+    return bytes(record), ()

@@ -1,0 +1,243 @@
+"""Records in the API's own form (invented people), and makers of model objects."""
+
+from __future__ import annotations
+
+import types
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Annotated, Any, Union, cast, get_args, get_origin
+
+import attrs
+from hypothesis import strategies as st
+
+from nexhealth_async import models
+from nexhealth_async.codec import prepare
+from nexhealth_async.models import Record
+
+__all__ = ["MODELS", "SAMPLES", "filled", "instances"]
+
+MODELS: list[type[Record]] = [
+    found
+    for name in models.__all__
+    if isinstance(found := getattr(models, name), type)
+    and issubclass(found, Record)
+    and found is not Record
+]
+
+PATIENT = """{"id":442745156,"email":"abbi@example.com","first_name":"Abbi","middle_name":null,
+"last_name":"G","name":"Abbi G","created_at":"2026-01-10T20:59:37.800Z",
+"updated_at":"2026-01-10T20:59:37.800Z","institution_id":19089,
+"foreign_id":"7807e718-3914-4bdb-b449-c3c6448c64ef",
+"foreign_id_type":"remote_db-dentrix-DataSource-30704",
+"bio":{"gender":"Female","phone_number":"5550100123","date_of_birth":"1978-12-27",
+"verified_mobile":"5550100123"},"inactive":false,"last_sync_time":null,"guarantor_id":null,
+"unsubscribe_sms":true,"balance":{"amount":"0.00","currency":"USD"},"billing_type":null,
+"chart_id":null,"preferred_language":null,"preferred_locale":null,"location_ids":[339273],
+"provider_id":null}"""
+
+APPOINTMENT = """{"id":1232026135,"patient_id":447355829,"provider_id":442745132,
+"provider_name":"Jonas Salk","start_time":"2026-01-28T14:00:00.000Z","confirmed":false,
+"patient_missed":false,"created_at":"2026-01-26T23:55:01.512Z",
+"updated_at":"2026-01-26T23:55:01.512Z","note":null,"end_time":"2026-01-28T14:15:00.000Z",
+"unavailable":false,"cancelled":false,"timezone":"America/New_York","institution_id":19089,
+"appointment_type_id":null,"checkin_at":null,"location_id":339273,"foreign_id":null,
+"foreign_id_type":"nex","misc":{"is_booked_on_nexhealth":true,"booked_by_api_user_id":2619},
+"last_sync_time":null,"patient_confirmed":false,"created_by_user_id":447355829,"is_guardian":false,
+"patient_confirmed_at":null,"cancelled_at":null,"is_new_clients_patient":null,"confirmed_at":null,
+"sooner_if_possible":false,"operatory_id":226562,"deleted":false,"checked_out":false,
+"checked_out_at":null,"referrer":null,"is_past_patient":false,"timezone_offset":"-05:00"}"""
+
+PROVIDER = """{"id":442745132,"email":"p@example.com","first_name":"Jonas","middle_name":null,
+"last_name":"Salk","name":"Jonas Salk","created_at":"2026-01-10T20:59:39.907Z",
+"updated_at":"2026-01-10T20:59:39.907Z","institution_id":19089,
+"foreign_id":"5855eeb3-0598-491c-a8bd-98b722542a75",
+"foreign_id_type":"remote_db-dentrix-DataSource-30704","bio":{},"inactive":false,
+"last_sync_time":null,"display_name":null,"npi":"6068239114","tin":null,"state_license":null,
+"specialty_code":null,"nexhealth_specialty":"Dentist","profile_url":"https://example.com/a.svg",
+"locations":[{"id":339273,"name":"Green River Dental"}],
+"provider_requestables":[{"location_id":339273}]}"""
+
+LOCATION = """{"id":339273,"name":"Green River Dental","institution_id":19089,
+"street_address":"428 Broadway","street_address_2":null,"city":"New York","state":"NY",
+"zip_code":"10013","country_code":null,"created_at":"2026-01-10T20:59:38.421Z",
+"updated_at":"2026-01-10T21:00:19.846Z","latitude":-39.5,"longitude":-69.0,
+"phone_number":"2222222222","foreign_id":"0","foreign_id_type":"remote_db-dentrix-DataSource-30704",
+"email":"x@example.com","tz":"America/New_York","last_sync_time":null,"insert_appt_client":true,
+"map_by_operatory":true,"appt_types_map_by_operatory":false,"set_availability_by_operatory":false,
+"inactive":false,"wlogo":"/missing.png","weight":1}"""
+
+SLOTS = """{"lid":339273,"pid":442745132,"slots":[{"time":"2026-01-28T09:00:00.000-05:00",
+"end_time":"2026-01-28T09:15:00.000-05:00","operatory_id":226562}]}"""
+
+NO_SLOTS = '{"lid":339273,"pid":442745132,"slots":[],"next_available_date":"2026-02-03"}'
+
+TYPE = """{"id":1,"name":"Medical","parent_type":"Institution","parent_id":1,"minutes":15,
+"bookable_online":false}"""
+
+MONEY = '{"amount":"62.00","currency":"USD"}'
+
+ENTRY = """"id":5,"foreign_id":"9-1","patient_id":7,"updated_at":"2026-01-10T20:59:37Z",
+"description":null,"deleted_at":null,"""
+
+DESCRIPTOR = """{"id":9,"descriptor_type":"Procedure Code","name":"Exam","code":"D0120",
+"location_id":1,"foreign_id":"94","foreign_id_type":"x","data":{"depth":{"list":[1,2.5,null]}},
+"active":true,"last_sync_time":null}"""
+
+HOURS = """{"id":12,"provider_id":7,"location_id":3,"operatory_id":null,"begin_time":"10:30",
+"end_time":"17:00","days":null,"specific_date":null,"custom_recurrence":{"num":3,"unit":"week",
+"ref":"2026-01-05"},"tz_offset":"-0700","active":true,"synced":false,"appointment_types":[]}"""
+
+PROCEDURE = f"""{{"id":11,"patient_id":7,"code":"D6100","name":"Implant removal","status":"planned",
+"updated_at":"2026-01-10T20:59:37.007Z","body_site":{{"tooth":"14","surface":"MOD"}},"fee":{MONEY},
+"start_date":"2026-01-28","end_date":null}}"""
+
+COVERAGE = """{"id":18,"subscription_relation":"self","patient_id":25,"priority":0,"plan_id":18,
+"subscriber_num":"000123","effective_date":"2026-01-01","expiration_date":null,
+"plan":{"id":18,"payer_id":"00005","name":"Plan","address":"1 Elm St","address2":null,"city":"Ames",
+"state":"IA","zip_code":"50010","country_code":"US","group_num":"7","employer_name":"Acme"},
+"subscriber":{"id":415,"name":"Ida Moss","date_of_birth":"1990-06-05"}}"""
+
+SAMPLES: list[tuple[str, str]] = [
+    ("Patient", PATIENT),
+    (
+        "Patient",
+        f"""{{"id":1,"bio":{{}},"upcoming_appts":[{{"id":2,"start_time":"2026-01-28T14:00:00Z",
+        "confirmed":true}}],"last_visited_appointment":null,"procedures":[{PROCEDURE}],
+        "insurance_coverages":[{COVERAGE}],"charges":[{{{ENTRY}"fee":{MONEY},
+        "charged_at":"2026-01-01"}}],"payments":[{{{ENTRY}"payment_amount":{{"amount":"-5.10",
+        "currency":"USD"}}}}],"adjustments":[],"patient_alerts":[{{"id":4,"note":"n",
+        "disabled_at":null}}],"children":[{PATIENT}],"guarantor":{PATIENT},"provider":{PROVIDER},
+        "address":{{"line_1":"1 Elm St","region":"IA"}}}}""",
+    ),
+    ("Appointment", APPOINTMENT),
+    (
+        "Appointment",
+        f"""{{"id":1,"patient":{PATIENT},"descriptors":[{DESCRIPTOR}],"procedures":[],
+        "booking_details":{{"campaign_type":"recall","campaign_id":"9","booked_via_one_click":true}},
+        "operatory":{{"id":2,"name":"op1","appt_categories":[{TYPE}]}},
+        "appointment_type":{TYPE}}}""",
+    ),
+    ("Provider", PROVIDER),
+    ("Location", LOCATION),
+    ("SlotGroup", SLOTS),
+    ("SlotGroup", NO_SLOTS),
+    ("AppointmentType", TYPE),
+    ("AppointmentDescriptor", DESCRIPTOR),
+    ("WorkingHours", HOURS),
+    (
+        "WorkingHours",
+        """{"id":12,"days":["Monday"],"source":"manual","custom_recurrence":null,
+        "label":{"id":1,"location_id":2,"name":"New"}}""",
+    ),
+    ("Procedure", PROCEDURE),
+    ("Procedure", '{"id":11,"body_site":{"tooth":["3","14"]},"fee":null}'),
+    ("InsuranceCoverage", COVERAGE),
+    (
+        "Institution",
+        """{"id":1,"name":"General","subdomain":"demo","emrs":["dentrix","curve2"],
+        "country_code":"US","locations":[{"id":7,"name":"Main","inactive":false}]}""",
+    ),
+    (
+        "Operatory",
+        f"""{{"id":4294967296,"name":"op1","foreign_id":"1","location_id":4,"active":true,
+        "appointment_types":[{TYPE}],"rel_ids":{{"1,Location,location_id":"1"}}}}""",
+    ),
+    (
+        "SyncStatus",
+        """{"institution_id":1,"sync_source_type":"DataSource","sync_source_name":"S",
+        "emr":{"id":11,"name":"dentrix","type":"onprem"},"read_status":"green",
+        "read_status_at":"2026-01-10T20:59:37.007Z","write_status":"red","write_status_at":null,
+        "locations":[{"id":7}]}""",
+    ),
+]
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+_SIMPLE: dict[object, st.SearchStrategy[object]] = {
+    str: st.text(max_size=8),
+    int: st.integers(-(2**63), 2**64 - 1),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+    date: st.dates(),
+    datetime: st.datetimes(
+        timezones=st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
+    ),
+    Decimal: st.decimals(allow_nan=False, allow_infinity=False),
+}
+
+
+def instances(model: type[Record], depth: int = 2) -> st.SearchStrategy[Record]:
+    """Make objects of a model, with any of its fields left out."""
+    prepare(model)
+    needed: dict[str, st.SearchStrategy[object]] = {}
+    optional: dict[str, st.SearchStrategy[object]] = {}
+    for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
+        among = needed if attribute.default is attrs.NOTHING else optional
+        among[attribute.name] = _values(attribute.type, depth)
+    return st.fixed_dictionaries(needed, optional=optional).map(lambda made: model(**made))
+
+
+def _values(kind: object, depth: int) -> st.SearchStrategy[object]:
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    if kind is types.NoneType:
+        return st.none()
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _values(args[0], depth)
+    if origin in {Union, types.UnionType}:
+        return st.one_of(*(_values(part, depth) for part in args))
+    if origin is tuple:
+        many = st.lists(_values(args[0], depth), max_size=2 if depth else 0)
+        return many.map(tuple)
+    if origin is dict:
+        return st.dictionaries(st.text(max_size=4), _JSON, max_size=2)
+    model = cast("type[Record]", kind)
+    if depth:
+        return st.deferred(lambda: instances(model, depth - 1))
+    return st.builds(_smallest, st.just(model))
+
+
+def _smallest(model: type[Record]) -> Record:
+    return filled(model, depth=0)
+
+
+def filled(model: type[Record], *, depth: int = 2) -> Any:
+    """Make an object with every field set: texts ``canary-<field>``, numbers 5."""
+    prepare(model)
+    made: dict[str, object] = {}
+    for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
+        if depth or attribute.default is attrs.NOTHING:
+            made[attribute.name] = _canary(attribute.type, attribute.name, depth)
+    return model(**made)
+
+
+def _canary(kind: object, name: str, depth: int) -> object:
+    simple: dict[object, object] = {
+        str: f"canary-{name}",
+        int: 5,
+        float: 5.5,
+        bool: True,
+        date: date(1911, 11, 11),
+        datetime: datetime(1911, 11, 11, tzinfo=timezone.utc),  # noqa: UP017 - as the rest here
+        Decimal: Decimal("1911.11"),
+    }
+    if kind in simple:
+        return simple[kind]
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in {Annotated, Union, types.UnionType}:
+        return _canary(args[0], name, depth)
+    if origin is tuple:
+        return (_canary(args[0], name, depth),)
+    if origin is dict:
+        return {f"canary-{name}": f"canary-{name}"}
+    return filled(cast("type[Record]", kind), depth=max(depth - 1, 0))

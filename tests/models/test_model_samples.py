@@ -1,0 +1,209 @@
+"""What the API is known to send decodes without repairs, and the same natively."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import cast
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from model_samples import MODELS, SAMPLES, instances
+
+from nexhealth_async import models
+from nexhealth_async.codec import Codec, prepare, to_builtins, to_json
+from nexhealth_async.models import (
+    Appointment,
+    Location,
+    Money,
+    Patient,
+    PatientBio,
+    Procedure,
+    Provider,
+    Record,
+    SlotGroup,
+    WorkingHours,
+)
+
+CODEC = Codec()
+BY_NAME = {model.__name__: model for model in MODELS}
+DATA = dict(SAMPLES)
+
+
+@pytest.mark.parametrize(("name", "data"), SAMPLES)
+def test_a_clean_record_needs_no_repair_and_equals_the_native_one(name: str, data: str):
+    model = BY_NAME[name]
+    made, repairs = CODEC.decode(model, data.encode())
+    assert repairs == ()
+    prepare(model)
+    assert msgspec.json.decode(data, type=model) == made
+    parsed, again = CODEC.structure_record(model, json.loads(data))
+    assert (parsed, again) == (made, ())
+
+
+@pytest.mark.parametrize(("name", "data"), SAMPLES)
+def test_every_known_key_of_a_record_is_a_field(name: str, data: str):
+    model = cast("type[attrs.AttrsInstance]", BY_NAME[name])
+    assert set(json.loads(data)) <= set(attrs.fields_dict(model))
+
+
+def test_a_patient_is_read_to_the_last_field():
+    patient, _ = CODEC.decode(Patient, SAMPLES[0][1].encode())
+    assert patient.id == 442745156
+    assert patient.created_at == datetime(2026, 1, 10, 20, 59, 37, 800_000, tzinfo=UTC)
+    assert patient.bio == PatientBio(
+        gender="Female",
+        phone_number="5550100123",
+        date_of_birth=date(1978, 12, 27),
+        verified_mobile="5550100123",
+    )
+    assert patient.balance == Money(amount=Decimal("0.00"), currency="USD")
+    assert patient.location_ids == (339273,)
+    assert patient.unsubscribe_sms is True
+    assert patient.upcoming_appts is None
+
+
+def test_what_is_included_arrives_as_models():
+    patient, _ = CODEC.decode(Patient, SAMPLES[1][1].encode())
+    assert patient.bio == PatientBio()
+    assert patient.upcoming_appts is not None
+    assert patient.upcoming_appts[0].confirmed is True
+    assert patient.adjustments == ()
+    assert patient.payments is not None
+    assert patient.payments[0].payment_amount == Money(amount=Decimal("-5.10"), currency="USD")
+    assert patient.guarantor is not None
+    assert patient.guarantor.first_name == "Abbi"
+    assert patient.insurance_coverages is not None
+    assert patient.insurance_coverages[0].plan is not None
+    assert patient.insurance_coverages[0].plan.payer_id == "00005"
+
+
+def test_a_slot_keeps_the_offset_of_its_practice():
+    group, _ = CODEC.decode(SlotGroup, DATA["SlotGroup"].encode())
+    assert group.next_available_date == date(2026, 2, 3)
+    group, _ = CODEC.decode(SlotGroup, dict(SAMPLES[6:7])["SlotGroup"].encode())
+    time = group.slots[0].time
+    assert time is not None
+    assert (time.utcoffset(), time.hour) == (timedelta(hours=-5), 9)
+    assert group.operatory_id is None
+
+
+@pytest.mark.parametrize("tooth", ['"14"', '["14"]'])
+def test_a_tooth_is_a_tuple_in_both_versions(tooth: str):
+    data = f'{{"id":1,"body_site":{{"tooth":{tooth}}}}}'
+    procedure, repairs = CODEC.decode(Procedure, data.encode())
+    assert procedure.body_site is not None
+    assert procedure.body_site.tooth == ("14",)
+    assert repairs == ()
+    prepare(Procedure)
+    assert msgspec.json.decode(data, type=Procedure) == procedure
+
+
+def test_either_spelling_of_cancelled_is_seen():
+    for data in (b'{"id":1,"canceled":true}', b'{"id":1,"cancelled":true}'):
+        assert CODEC.decode(Appointment, data)[0].cancelled is True
+    both = b'{"id":1,"cancelled":false,"canceled":true}'
+    assert CODEC.decode(Appointment, both)[0].cancelled is False
+
+
+def test_working_hours_keep_times_of_day_as_text():
+    hours, _ = CODEC.decode(
+        WorkingHours, b'{"id":1,"begin_time":"10:30","tz_offset":"-0700","synced":true}'
+    )
+    assert (hours.begin_time, hours.tz_offset, hours.synced) == ("10:30", "-0700", True)
+    assert hours.source is None
+
+
+def test_absent_null_and_empty_lists_stay_apart():
+    for data, wanted in (("{}", None), ('{"locations":null}', None), ('{"locations":[]}', ())):
+        made, repairs = CODEC.structure_record(Provider, {"id": 1, **json.loads(data)})
+        assert made.locations == wanted
+        assert repairs == ()
+    made, repairs = CODEC.decode(Provider, b'{"id":1,"provider_requestables":null}')
+    assert (made.provider_requestables, repairs) == ((), ())
+
+
+def test_unknown_fields_and_unknown_words_survive_or_are_ignored():
+    procedure, repairs = CODEC.decode(
+        Procedure,
+        b'{"id":1,"status":"brand_new","novel":{"a":[1]},"fee":{"amount":"1",'
+        b'"currency":"XTS","b":2}}',
+    )
+    assert procedure.status == "brand_new"
+    assert procedure.fee == Money(amount=Decimal(1), currency="XTS")
+    assert repairs == ()
+
+
+@pytest.mark.parametrize("data", [b'{"id":1}', bytearray(b'{"id":1}'), memoryview(b'{"id":1}')])
+def test_any_buffer_can_be_decoded(data: bytes | bytearray | memoryview):
+    assert CODEC.decode(Patient, data) == (Patient(id=1), ())
+    assert CODEC.decode(Patient, msgspec.Raw(bytes(data))) == (Patient(id=1), ())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_was_written_is_read_back_by_both_decoders(model: type[Record], data: st.DataObject):
+    made = data.draw(instances(model))
+    written = to_json(cast("attrs.AttrsInstance", made))
+    assert CODEC.decode(model, written) == (made, ())
+    assert msgspec.json.decode(written, type=model) == made
+    assert CODEC.structure_record(model, to_builtins(cast("attrs.AttrsInstance", made))) == (
+        made,
+        (),
+    )
+
+
+def test_builtins_are_what_json_dumps_takes():
+    moment = datetime.fromisoformat("2026-01-28T09:00:00-05:00")
+    patient = Patient(
+        id=1,
+        updated_at=moment,
+        bio=PatientBio(date_of_birth=date(1978, 12, 27)),
+        balance=Money(amount=Decimal("62.10"), currency="USD"),
+        location_ids=(1, 2),
+    )
+    plain = to_builtins(patient)
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["updated_at"] == "2026-01-28T09:00:00-05:00"
+    assert plain["balance"] == {"amount": "62.10", "currency": "USD"}
+    assert plain["location_ids"] == [1, 2]
+    assert plain["email"] is None
+    bio = plain["bio"]
+    assert isinstance(bio, dict)
+    assert bio["date_of_birth"] == "1978-12-27"
+    assert json.loads(to_json(patient)) == plain
+    assert CODEC.unstructure(patient) == plain
+
+
+def test_records_with_open_objects_can_be_hashed():
+    one, other = (Appointment(id=1, misc={"a": [1]}) for _ in range(2))
+    assert len({one, other}) == 1
+
+
+def test_every_model_is_frozen_slotted_and_keyword_only():
+    for model in MODELS:
+        made = attrs.fields(cast("type[attrs.AttrsInstance]", model))
+        assert all(attribute.kw_only for attribute in made), model
+        assert "__slots__" in vars(model)
+        assert all(
+            attribute.converter is None and attribute.alias == attribute.name for attribute in made
+        ), model
+    location = Location(id=1)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        location.name = "x"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+    assert not hasattr(location, "__dict__")
+
+
+def test_every_field_but_what_identifies_a_record_may_be_absent():
+    for model in MODELS:
+        required = {
+            attribute.name
+            for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model))
+            if attribute.default is attrs.NOTHING
+        }
+        assert required <= ({"amount", "currency"} if model is models.Money else {"id"}), model

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest_asyncio
+from raw_wire import Wire
+
+from nexhealth_async.sandbox import Sandbox
+
+Dial = Callable[[Sandbox], Awaitable[Wire]]
+
+
+@pytest_asyncio.fixture
+async def dial() -> AsyncIterator[Dial]:
+    """Start a sandbox and log in to it; both end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(box: Sandbox) -> Wire:
+            await stack.enter_async_context(box)
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            return await Wire(box, http).login()
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def wire(dial: Dial) -> Wire:
+    return await dial(Sandbox())

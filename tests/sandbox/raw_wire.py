@@ -1,0 +1,105 @@
+"""A raw caller for the sandbox's tests: plain aiohttp, none of our own client."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import aiohttp
+import msgspec
+from attrs import frozen
+
+from nexhealth_async.sandbox import Sandbox
+
+V2 = {
+    "Accept": "application/vnd.Nexhealth+json;version=2",
+    "Nex-Api-Version": "v2",
+    "User-Agent": "sandbox-tests/1",
+}
+Row = dict[str, Any]
+
+
+@frozen
+class Reply:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Row:
+        return msgspec.json.decode(self.body, type=dict[str, Any])
+
+    @property
+    def data(self) -> Any:
+        return self.json["data"]
+
+    @property
+    def rows(self) -> list[Row]:
+        data = self.data
+        return data["patients"] if isinstance(data, dict) else data
+
+    @property
+    def ids(self) -> list[int]:
+        return [row["id"] for row in self.rows]
+
+    @property
+    def error(self) -> str:
+        """The one text of a refusal, its envelope checked as recorded."""
+        found = self.json
+        assert set(found) == {"code", "description", "data", "error"}
+        assert found["code"] is False
+        assert found["data"] is None
+        (text,) = found["error"]
+        return text
+
+
+class Wire:
+    """Speaks to one sandbox; subdomain and location go along unless told otherwise."""
+
+    def __init__(self, box: Sandbox, http: aiohttp.ClientSession) -> None:
+        self.box = box
+        self.http = http
+        self.token = ""
+
+    async def login(self) -> Self:
+        reply = await self.call(
+            "POST", "/authenticates", scope=None, headers={"Authorization": self.box.api_key}
+        )
+        assert reply.status == 201
+        self.token = reply.data["token"]
+        return self
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        params: Row | list[tuple[str, Any]] | None = None,
+        *,
+        scope: Literal["location", "subdomain"] | None = "location",
+        headers: dict[str, str] | None = None,
+        json: Any = None,
+        bare: bool = False,
+    ) -> Reply:
+        query = list(params.items() if isinstance(params, dict) else params or [])
+        if scope is not None:
+            query.append(("subdomain", self.box.subdomain))
+        if scope == "location":
+            query.append(("location_id", self.box.location_id))
+        sent = {} if bare else {**V2, "Authorization": f"Bearer {self.token}"}
+        async with self.http.request(
+            method,
+            self.box.url + path,
+            params=[(name, str(value)) for name, value in query],
+            headers={**sent, **(headers or {})},
+            json=json,
+        ) as answer:
+            body = await answer.read()
+            return Reply(answer.status, body, dict(answer.headers))
+
+    async def get(
+        self,
+        path: str,
+        params: Row | list[tuple[str, Any]] | None = None,
+        *,
+        scope: Literal["location", "subdomain"] | None = "location",
+    ) -> Reply:
+        return await self.call("GET", path, params, scope=scope)

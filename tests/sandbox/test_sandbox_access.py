@@ -1,0 +1,208 @@
+"""Logins, tokens, versions and scope."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import Dial
+from raw_wire import V2, Wire
+
+from nexhealth_async.sandbox import Clock, Sandbox
+
+
+def claims(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return msgspec.json.decode(raw, type=dict[str, Any])
+
+
+async def test_login_answers_as_documented(dial: Dial) -> None:
+    clock = Clock(datetime(2026, 6, 1, 12, tzinfo=UTC))
+    wire = await dial(Sandbox(clock=clock, token_lifetime=120))
+    reply = await wire.call(
+        "POST", "/authenticates", scope=None, headers={"Authorization": wire.box.api_key}
+    )
+    assert reply.status == 201
+    token = reply.data["token"]
+    assert reply.json == {
+        "code": True,
+        "data": {"token": token},
+        "description": "Authenticated",
+        "error": [],
+    }
+    said = claims(token)
+    assert set(said) == {"sub", "scp", "iat", "exp", "jti"}
+    assert said["scp"] == "api_user"
+    assert said["iat"] == int(clock.now())
+    assert said["exp"] - said["iat"] == 120
+    assert wire.box.logins == 2
+
+
+@pytest.mark.parametrize("sent", [None, "wrong", "Bearer {key}"])
+async def test_login_takes_the_bare_key_only(wire: Wire, sent: str | None) -> None:
+    headers = {"Authorization": sent.format(key=wire.box.api_key)} if sent else {}
+    reply = await wire.call(
+        "POST", "/authenticates", scope=None, headers={**V2, **headers}, bare=True
+    )
+    assert reply.status == 401
+    assert reply.error
+    assert wire.box.logins == 1
+
+
+async def test_token_expires_on_the_sandboxs_clock(wire: Wire) -> None:
+    assert (await wire.get("/institutions", scope=None)).status == 200
+    wire.box.clock.advance(3599)
+    assert (await wire.get("/institutions", scope=None)).status == 200
+    wire.box.clock.advance(2)
+    assert (await wire.get("/institutions", scope=None)).status == 401
+
+
+async def test_all_tokens_can_be_expired_and_new_ones_work(wire: Wire) -> None:
+    wire.box.expire_tokens()
+    assert (await wire.get("/institutions", scope=None)).status == 401
+    await wire.login()
+    assert (await wire.get("/institutions", scope=None)).status == 200
+
+
+async def test_forged_and_bare_tokens_are_refused(wire: Wire) -> None:
+    good = wire.token
+    head, said, _ = good.split(".")
+    for authorization in (f"Bearer {head}.{said}.AAAA", good, "Bearer ", wire.box.api_key):
+        reply = await wire.call("GET", "/patients", headers={"Authorization": authorization})
+        assert reply.status == 401
+
+
+async def test_revoked_and_rotated_keys(wire: Wire) -> None:
+    old = wire.box.api_key
+    assert wire.box.rotate_key() != old
+    assert (await wire.get("/institutions", scope=None)).status == 200
+    reply = await wire.call("POST", "/authenticates", headers={"Authorization": old})
+    assert reply.status == 401
+    await wire.login()
+    wire.box.revoke_key()
+    assert (await wire.get("/institutions", scope=None)).status == 401
+    reply = await wire.call("POST", "/authenticates", headers={"Authorization": wire.box.api_key})
+    assert reply.status == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Accept": "application/vnd.Nexhealth+json;version=2"}, 200),
+        ({"Accept": "application/vnd.Nexhealth+json; version=2"}, 200),
+        ({"Nex-Api-Version": "v2"}, 200),
+        ({"Nex-Api-Version": "v3.0.0"}, 200),
+        ({"Nex-Api-Version": "v20240412", "Accept": V2["Accept"]}, 200),
+        ({"Accept": "application/json"}, 404),
+        ({"Nex-Api-Version": "v9"}, 404),
+        ({}, 404),
+    ],
+)
+async def test_version_is_chosen_by_header(
+    wire: Wire, headers: dict[str, str], status: int
+) -> None:
+    bearer = {"Authorization": f"Bearer {wire.token}"}
+    reply = await wire.call(
+        "GET", "/institutions", scope=None, headers={**bearer, **headers}, bare=True
+    )
+    assert reply.status == status
+
+
+async def test_v2_can_be_below_the_minimum(wire: Wire) -> None:
+    wire.box.minimum_version = "v3"
+    reply = await wire.get("/patients")
+    assert (reply.status, reply.error) == (403, "API version 'v2' is below the minimum allowed")
+
+
+async def test_what_is_not_served_says_so(wire: Wire) -> None:
+    version = {"Nex-Api-Version": "v3.0.0"}
+    assert (await wire.call("GET", "/patients", headers=version)).status == 501
+    assert (await wire.get("/claims")).status == 501
+    assert (await wire.get("/nonsense")).status == 404
+    assert (await wire.call("DELETE", "/patients")).status == 404
+
+
+async def test_media_type_can_be_switched(wire: Wire) -> None:
+    reply = await wire.get("/patients")
+    assert reply.headers["Content-Type"] == "application/vnd.Nexhealth+json;version=2"
+    wire.box.media_type = "application/json"
+    assert (await wire.get("/patients")).headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("subdomain", "status", "text"),
+    [
+        (None, 403, "You don't have access to perform this action."),
+        ("Sandbox-Dental", 403, "You don't have access to perform this action."),
+        ("nobody", 403, "You don't have access to perform this action."),
+        ("", 400, "Blank values not allowed for parameter subdomain"),
+    ],
+)
+async def test_subdomain_is_checked(
+    wire: Wire, subdomain: str | None, status: int, text: str
+) -> None:
+    params = {"location_id": wire.box.location_id}
+    sent = params if subdomain is None else {**params, "subdomain": subdomain}
+    reply = await wire.get("/patients", sent, scope=None)
+    assert (reply.status, reply.error) == (status, text)
+
+
+async def test_subdomain_in_the_body_is_no_subdomain(wire: Wire) -> None:
+    body = {"subdomain": wire.box.subdomain, "appointment_type": {"name": "New"}}
+    assert (await wire.call("POST", "/appointment_types", json=body, scope=None)).status == 403
+
+
+async def test_location_must_be_the_practices_own(dial: Dial) -> None:
+    wire = await dial(Sandbox(practices=2))
+    foreign = wire.box.practices[1].locations.ids[0]
+    for location in (12, foreign):
+        params = {"location_id": location}
+        reply = await wire.get("/patients", params, scope="subdomain")
+        assert (reply.status, reply.error) == (404, f"Location with id {location} not found")
+    reply = await wire.get("/patients", scope="subdomain")
+    assert (reply.status, reply.error) == (400, "Missing parameter location_id")
+
+
+async def test_edge_can_block_stock_user_agents(wire: Wire) -> None:
+    wire.box.guesses.block_stock_agents = True
+    stock = {"User-Agent": "Python/3.11 aiohttp/3.14"}
+    reply = await wire.call("GET", "/patients", headers=stock)
+    assert reply.status == 403
+    assert reply.headers["Content-Type"] == "text/html"
+    assert (await wire.get("/patients")).status == 200
+
+
+def test_nothing_secret_in_reprs() -> None:
+    box = Sandbox()
+    shown = f"{box!r} {box.keys!r} {box.practice!r} {box.patients!r} {box.clock!r}"
+    assert box.api_key not in shown
+    assert "not started" in repr(box)
+    first = box.patients.row(box.patients.ids[0])
+    assert str(first["last_name"]) not in shown
+
+
+def test_url_before_the_start_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match="Start the sandbox"):
+        _ = Sandbox().url
+
+
+async def test_start_and_stop_by_hand() -> None:
+    box = Sandbox(patients=1)
+    await box.start()
+    with pytest.raises(RuntimeError):
+        await box.start()
+    url = box.url
+    await box.stop()
+    await box.stop()
+    assert box.url == url
+    await box.start()
+    await box.stop()
+
+
+def test_clock_wants_a_zone() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        Clock(datetime(2026, 1, 1))  # noqa: DTZ001 -- the mistake is the case
