@@ -13,6 +13,7 @@ from nexhealth_async import models
 
 __all__ = ["is_attrs", "prepare"]
 
+_prepared: set[type] = set()  # filled once for each class of a program, by any thread
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -26,6 +27,8 @@ def prepare(model: type) -> None:
     Models name each other across modules that load on first use. Any decoder over a model, also
     ``msgspec.json.Decoder(Patient)``, needs this first. Repeating it costs next to nothing.
     """
+    if model in _prepared:
+        return
     waiting, seen = [model], {model}
     while waiting:
         cls = waiting.pop()
@@ -35,6 +38,7 @@ def prepare(model: type) -> None:
                 seen |= found
                 waiting.extend(found)
         _resolve(cls)
+    _prepared.update(seen)
 
 
 def _bring_names(cls: type) -> list[type]:

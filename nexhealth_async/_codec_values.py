@@ -50,7 +50,7 @@ _WHEN = re.compile(
 )
 
 
-class Refusal(Exception):  # noqa: N818 - never leaves the codec, which turns it into an error
+class Refusal(Exception):
     """A value nobody can read: what was due, and where."""
 
     def __init__(self, expected: str, path: str = "") -> None:

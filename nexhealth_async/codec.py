@@ -103,13 +103,27 @@ def to_builtins(model: attrs.AttrsInstance) -> dict[str, JSON]:
     Timestamps become ISO 8601 text with their offset, dates ISO text, amounts text, tuples lists;
     None stays.
     """
-    plain: dict[str, JSON] = msgspec.json.decode(to_json(model))
+    plain: dict[str, JSON] = msgspec.to_builtins(_as_dict(model))
     return plain
 
 
 def to_json(model: attrs.AttrsInstance) -> bytes:
     """Turn a model into JSON; the forms are those of ``to_builtins``."""
-    return msgspec.json.encode(model)
+    return msgspec.json.encode(_as_dict(model))
+
+
+def _as_dict(model: attrs.AttrsInstance) -> dict[str, object]:
+    """Show every field, the class's own before inherited ones; msgspec would skip absent ones."""
+    fields = sorted(attrs.fields(type(model)), key=lambda attribute: attribute.inherited)
+    return {attribute.name: _open_up(getattr(model, attribute.name)) for attribute in fields}
+
+
+def _open_up(value: object) -> object:
+    if isinstance(value, models.Record):
+        return _as_dict(cast("attrs.AttrsInstance", value))
+    if isinstance(value, tuple):
+        return [_open_up(item) for item in cast("tuple[object, ...]", value)]
+    return value
 
 
 def _is_model(kind: object) -> bool:

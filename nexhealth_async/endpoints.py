@@ -328,7 +328,7 @@ APPOINTMENT_TYPES_UPDATE: Endpoint[m.AppointmentType] = Endpoint(
         beside=_APPOINTMENT_TYPE_BESIDE,
     ),
 )
-APPOINTMENT_TYPES_DELETE: Endpoint[m.AppointmentType] = Endpoint(
+APPOINTMENT_TYPES_DELETE: Endpoint[None] = Endpoint(
     resource="appointment_types",
     verb="delete",
     model=None,
@@ -431,7 +431,7 @@ PATIENTS_CREATE: Endpoint[m.Patient] = Endpoint(
         location=Need.REQUIRED,
         wrap="patient",
         beside={"provider_id": ("provider", "provider_id")},
-        lookup="Walk patients with the same phone_number and date_of_birth to see whether it exists.",
+        lookup="Walk patients with the same phone_number and date_of_birth to see if it exists.",
     ),
 )
 
@@ -474,7 +474,7 @@ WORKING_HOURS_UPDATE: Endpoint[m.WorkingHours] = Endpoint(
     model="WorkingHours",
     v2=Row(method="PATCH", path="/availabilities/{id}", wrap="availability"),
 )
-WORKING_HOURS_DELETE: Endpoint[m.WorkingHours] = Endpoint(
+WORKING_HOURS_DELETE: Endpoint[None] = Endpoint(
     resource="working_hours",
     verb="delete",
     model=None,

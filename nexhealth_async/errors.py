@@ -4,7 +4,7 @@
 
     NexHealthError
     ├── UsageError                  refused before anything was sent
-    │   ├── InvalidArgument         a value the API could only refuse or misread (also a ValueError)
+    │   ├── InvalidArgument         a value the API would refuse or misread (also a ValueError)
     │   ├── MissingScope            no practice or no location was given
     │   ├── NotInThisVersion        the chosen API version has no such operation or filter
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
@@ -12,7 +12,7 @@
     ├── TransportError              no complete reply came
     │   ├── ConnectFailed           no connection was made, so nothing was sent
     │   ├── ConnectionLost          the connection broke after the request began to leave
-    │   └── TimedOut                the deadline passed, or could not have been met (also a TimeoutError)
+    │   └── TimedOut                the deadline passed or could not be met (also a TimeoutError)
     ├── OutcomeUnknown              a write may or may not have happened
     ├── APIError                    the API answered with a refusal
     │   ├── Unauthorized            401
@@ -138,7 +138,7 @@ class InvalidArgument(UsageError, ValueError):
 
 
 class MissingScope(UsageError):
-    """The operation needs a practice's subdomain or a location, and neither call nor scope has it."""
+    """The operation needs a practice or a location, and neither call nor scope names it."""
 
 
 class NotInThisVersion(UsageError):
@@ -251,7 +251,7 @@ class Invalid(APIError):
 
 
 class DuplicatePatient(Invalid):
-    """The patient exists already; ``patient_id`` is the existing one's id, None if none was named."""
+    """The patient exists already; ``patient_id`` is its id, None if the API named none."""
 
     def __init__(
         self,
@@ -284,7 +284,7 @@ class UnsupportedBySystem(Invalid):
 
 
 class RateLimited(APIError):
-    """429: too many requests; ``retry_after`` is the server's wish in seconds, None if it gave none."""
+    """429: too many requests; ``retry_after`` is what the server asks for in seconds, or None."""
 
     def __init__(
         self,
@@ -364,8 +364,8 @@ class IgnoredFilter(NexHealthError):
     def __init__(self, names: Collection[str], *, operation: str | None = None) -> None:
         listed = ", ".join(sorted(names))
         super().__init__(
-            f"the server ignored {listed}, so its answer is not the one asked for; leave it out, or "
-            'open the session with on_ignored="warn"',
+            f"the server ignored {listed}, so its answer is not the one asked for; "
+            'leave it out, or open the session with on_ignored="warn"',
             operation=operation,
         )
         self.names = frozenset(names)

@@ -35,10 +35,6 @@ class _Queue:
                 line.popleft()
         return None
 
-    def waiting(self, *, background: bool) -> int:
-        """Return how many stand before a newcomer."""
-        return len(self.calls) + (len(self.pages) if background else 0)
-
 
 class Gates:
     """Lets requests leave within the limits; first come, first served within a class."""
@@ -118,16 +114,21 @@ class Gates:
             self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        next_moment: float | None = None
-        for rate, queue in self._queues.items():
-            while (waiter := queue.head()) is not None:
+        someone_left = True
+        moments: list[float] = []
+        while someone_left:  # one of each class in turn, so that none takes the common limit alone
+            someone_left, moments = False, []
+            for rate, queue in self._queues.items():
+                if (waiter := queue.head()) is None:
+                    continue
                 moment = self._log.earliest(rate, now)
                 if moment > now:
-                    next_moment = moment if next_moment is None else min(next_moment, moment)
-                    break
-                waiter.set_result(self._log.leave(rate, now))
-        if next_moment is not None:
-            self._timer = loop.call_at(next_moment, self._serve)
+                    moments.append(moment)
+                else:
+                    waiter.set_result(self._log.leave(rate, now))
+                    someone_left = True
+        if moments:
+            self._timer = loop.call_at(min(moments), self._serve)
 
 
 def _give_up(waiter: asyncio.Future[Departure]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 import msgspec
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nexhealth_async.core.paging import Ask, Plan
     from nexhealth_async.core.request import Call
 
+_PageTask: TypeAlias = "asyncio.Task[ListReading]"
+
 __all__ = ["Pager", "RawPage", "Source", "reap"]
 
 _REAP_SECONDS = 5.0
@@ -40,7 +42,7 @@ class Source(Protocol):
         """Fetch one page; in the background, waiting for the rate limit has no deadline."""
         ...
 
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> _PageTask:
         """Run a page's request as a task that ends with the session at the latest."""
         ...
 
@@ -95,7 +97,7 @@ class Pager:
         self._rows = 0
         self._gate: asyncio.Semaphore | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._window: deque[tuple[Ask, asyncio.Task[ListReading]]] = deque()
+        self._window: deque[tuple[Ask, _PageTask]] = deque()
 
     def __del__(self) -> None:
         """End the page tasks of a walk that was left and dropped."""
@@ -166,7 +168,7 @@ class Pager:
             self._window.append((ask, self._source.spawn(work)))
             background = True
 
-    def cancel(self) -> list[asyncio.Task[ListReading]]:
+    def cancel(self) -> list[_PageTask]:
         """Cancel the page tasks and return them; safe from any thread, and after the loop's end."""
         tasks = [task for _, task in self._window]
         self._window.clear()
@@ -211,17 +213,17 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _cancel_all(tasks: Iterable[asyncio.Task[ListReading]]) -> None:
+def _cancel_all(tasks: Iterable[_PageTask]) -> None:
     for task in tasks:
         task.cancel()
 
 
-async def reap(tasks: Iterable[asyncio.Task[ListReading]]) -> None:
+async def reap(tasks: Iterable[_PageTask]) -> None:
     """Cancel tasks and wait for their end: shielded, so that a cancelled caller leaves none behind.
 
     Bounded, since a task that swallows its cancellation must not hang the one who closes.
     """
-    left = {task for task in tasks if not task.done()}
+    left: set[_PageTask] = {task for task in tasks if not task.done()}
     if not left:
         return
     _cancel_all(left)

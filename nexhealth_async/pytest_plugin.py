@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -57,8 +57,9 @@ async def nexhealth_sandbox(request: pytest.FixtureRequest) -> AsyncIterator[San
     """
     from nexhealth_async.sandbox import Sandbox
 
-    marker = request.node.get_closest_marker("nexhealth_sandbox")
-    async with Sandbox(**(marker.kwargs if marker else {})) as box:
+    marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_sandbox")
+    options: dict[str, Any] = dict(marker.kwargs) if marker else {}
+    async with Sandbox(**options) as box:
         yield box
 
 

@@ -52,7 +52,7 @@ class TokenKeeper:
         return f"<{type(self).__name__} generation {self._generation}>"
 
     def current(self, now: float) -> Token | None:
-        """Return the token if it may be sent at this moment; starts its renewal when that is due."""
+        """Return the token if it may be sent now; start its renewal when that is due."""
         token = self._token
         if token is None or now >= token.dead_at:
             return None

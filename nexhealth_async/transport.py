@@ -36,7 +36,7 @@ class Transport:
 
     Redirects are never followed, cookies never kept. Unsafe writes go over connections of their
     own, each opened for one request: on one that idled, a server's silent close would look like a
-    write with an unknown outcome. A borrowed session keeps its own ways in all of this but redirects.
+    write with an unknown outcome. A borrowed session keeps its own ways, but for redirects.
     """
 
     def __init__(self, base_url: str, borrowed: aiohttp.ClientSession | None) -> None:
@@ -118,7 +118,9 @@ class Transport:
             case aiohttp.ClientConnectorDNSError():
                 return self._no_connection("its name cannot be resolved; is there a network?")
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-                return self._no_connection("the TLS handshake failed or its certificate is not trusted")
+                return self._no_connection(
+                    "the TLS handshake failed or its certificate is not trusted"
+                )
             case aiohttp.ClientConnectorError():
                 return self._no_connection(error.os_error.strerror or "the connection was refused")
             case aiohttp.ClientResponseError():

@@ -214,7 +214,7 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
             raise TypeError("a walk takes no values")
         return await self.__anext__()
 
-    async def athrow(  # type: ignore[override]  # typeshed's overloads name the three old parameters
+    async def athrow(
         self,
         typ: type[BaseException] | BaseException,
         val: BaseException | object = None,

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 from msgspec import Raw
 
 from nexhealth_async.core.refusals import refusal
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Row
 
-__all__ = ["ListReading", "RecordReading", "read_done", "read_list", "read_record", "read_token"]
+__all__ = [
+    "DataReading",
+    "ListReading",
+    "Reading",
+    "RecordReading",
+    "read_data",
+    "read_done",
+    "read_list",
+    "read_record",
+    "read_token",
+]
 
 
 _IGNORED = re.compile(r"following parameters are ignored:\s*([^.]*)", re.IGNORECASE)
@@ -47,40 +57,53 @@ _ANYTHING = msgspec.json.Decoder()
 
 
 @frozen(kw_only=True)
-class ListReading:
+class Reading:
+    """What every success may bring beside its data."""
+
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    """Sentences of the server; they may be personal."""
+    ignored: frozenset[str] = frozenset()
+    """Parameters the server says it ignored."""
+
+
+@frozen(kw_only=True)
+class ListReading(Reading):
     """One page of a list, its records still bytes."""
 
     records: tuple[Raw, ...]
     count: int | None = None
     """Total number of records the server speaks of; None if it sent none that can be used."""
     page_info: dict[str, object] | None = None
-    warnings: tuple[str, ...] = ()
-    ignored: frozenset[str] = frozenset()
-    """Parameters the server says it ignored."""
 
 
 @frozen(kw_only=True)
-class RecordReading:
+class RecordReading(Reading):
     """One record, still bytes; None where the operation answers with nothing."""
 
     record: Raw | None
-    warnings: tuple[str, ...] = ()
-    ignored: frozenset[str] = frozenset()
+
+
+@frozen(kw_only=True)
+class DataReading(Reading):
+    """Whatever ``data`` holds, decoded."""
+
+    data: object = field(repr=False)
+    count: int | None = None
+    page_info: dict[str, object] | None = None
 
 
 def read_list(reply: Reply, row: Row) -> ListReading:
     """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
     envelope = _opened(reply, row)
     warnings, ignored = _warnings(envelope)
-    count = _count(envelope.count)
+    count = _number(envelope.count)
     records = _records(envelope.data, row, reply.status, empty_is_fine=count == 0)
     if row.inner is not None:
         records = tuple(_inner_records(records, row, row.inner, reply.status))
-    page_info = _decoded(envelope.page_info)
     return ListReading(
         records=records,
         count=count,
-        page_info=cast("dict[str, object]", page_info) if isinstance(page_info, dict) else None,
+        page_info=_object(envelope.page_info),
         warnings=warnings,
         ignored=ignored,
     )
@@ -117,6 +140,27 @@ def read_done(reply: Reply, row: Row) -> RecordReading:
         return RecordReading(record=None)
     warnings, ignored = _warnings(_opened(reply, row))
     return RecordReading(record=None, warnings=warnings, ignored=ignored)
+
+
+def read_data(reply: Reply, row: Row) -> DataReading:
+    """Read a reply of unknown shape; an empty body of a success is no data."""
+    if _is_success(reply.status) and not reply.body.strip():
+        return DataReading(data=None)
+    envelope = _opened(reply, row)
+    warnings, ignored = _warnings(envelope)
+    try:
+        data = _decoded(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BrokenBody(
+            _what_is_wrong(reply), status=reply.status, operation=row.operation
+        ) from None
+    return DataReading(
+        data=data,
+        count=_number(envelope.count),
+        page_info=_object(envelope.page_info),
+        warnings=warnings,
+        ignored=ignored,
+    )
 
 
 def read_token(reply: Reply, row: Row) -> str:
@@ -198,7 +242,12 @@ def _decoded(raw: Raw) -> object:
     return cast("object", _ANYTHING.decode(raw))
 
 
-def _count(raw: Raw) -> int | None:
+def _object(raw: Raw) -> dict[str, object] | None:
+    value = _decoded(raw)
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _number(raw: Raw) -> int | None:
     value = _decoded(raw)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - a 64-bit number's digits
         value = int(value)

@@ -322,7 +322,7 @@ class NumberedPlan:
         self._finish(failure)
 
     def _end_first_pass(self, count: int, found: int) -> None:
-        if (self._first - 1) * self._size + found != count:
+        if min(count, (self._first - 1) * self._size) + found != count:
             self._signs = True
         # One page that holds everything is one snapshot, and proves itself.
         proven = self._last == 1 and not self._signs

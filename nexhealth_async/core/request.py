@@ -10,24 +10,22 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 from urllib.parse import quote
 
 import msgspec
 from attrs import frozen
 
 from nexhealth_async.core.wire import Request
-from nexhealth_async.endpoints import Need
+from nexhealth_async.endpoints import Endpoint, Need, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
-
-if TYPE_CHECKING:
-    from nexhealth_async.endpoints import Endpoint, Row
 
 __all__ = [
     "Call",
     "JSONValue",
     "check_base_url",
     "check_subdomain",
+    "free_call",
     "plan",
     "row_for",
     "version_headers",
@@ -38,6 +36,10 @@ JSONValue: TypeAlias = (
     "bool | int | float | str | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
 )
 
+_VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_PATH = re.compile(r"/(?!/)(?!.*\.\.)[\w\-./~%@:]*")
+_DIGITS = re.compile(r"(?<=/)\d+(?=/|$)")
+_FREE: Endpoint[object] = Endpoint(resource="request", verb="request", model=None)
 _VERSION_LITERAL = re.compile(r"v\d+(\.\d+)*")
 _LOOPBACK = re.compile(r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/.*)?")
 _HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
@@ -184,6 +186,50 @@ def plan(
         query=tuple(query),
         body=None if row.wrap is None else _BODY.encode(_body(row, fields)),
     )
+
+
+def free_call(
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, object],
+    json: object = None,
+    safe: bool | None = None,
+) -> Call:
+    """Spell out a call to a path that need not be in the table; it counts in its path's class."""
+    verb = method.upper()
+    if verb not in _VERBS:
+        raise InvalidArgument("method must be GET, POST, PUT, PATCH or DELETE")
+    if not _PATH.fullmatch(path):
+        raise InvalidArgument('path must begin with "/" and hold neither host, query nor ".."')
+    row = Row(
+        method=verb,
+        path=_DIGITS.sub("{id}", path),
+        rate=_rate_of(verb, path),
+        safe=verb in ("GET", "DELETE") if safe is None else safe,
+        subdomain=Need.NONE,
+        lookup="Read the record back to see.",
+    )
+    query: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        several = _is_list(value)
+        key = f"{name.removesuffix('[]')}[]" if several else name
+        items = cast("Sequence[object]", value) if several else (value,)
+        query.extend((key, _text(name, item)) for item in items)
+    if json is not None:
+        _check_body("", json)
+    body = None if json is None else _BODY.encode(json)
+    return Call(endpoint=_FREE, row=row, path=quote(path, safe="/"), query=tuple(query), body=body)
+
+
+def _rate_of(verb: str, path: str) -> RateClass:
+    """Return the class the documentation puts a path in."""
+    first = path.split("/")[1]
+    if verb == "GET" and first in ("appointments", "appointment_slots", "available_slots"):
+        return RateClass.SLOW
+    return RateClass.PEOPLE if first in ("patients", "appointments") else RateClass.OTHER
 
 
 def _scope_query(row: Row, subdomain: str | None) -> list[tuple[str, str]]:

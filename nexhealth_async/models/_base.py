@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias, TypeVar
 
+import attrs
 from attrs import frozen
 from msgspec import Meta
 
-__all__ = ["JSON", "Money", "Record", "Timestamp"]
+__all__ = ["JSON", "Money", "Record", "Timestamp", "often_absent"]
+
+T = TypeVar("T", bound="type[attrs.AttrsInstance]")
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 """Whatever JSON can say."""
@@ -38,6 +41,19 @@ class Record:
         """Keep rich, which reads attrs fields by itself, to the same few fields."""
         for name in self._shown:
             yield name, getattr(self, name)
+
+
+def often_absent(cls: T) -> T:
+    """Give an unslotted attrs class its defaults as class attributes.
+
+    Of a slotted class, msgspec finds out that a field is missing by an AttributeError, which costs
+    0.17 us for each: more than half the time of a patient that has a third of its fields. Fields
+    that replies often lack therefore live in a base class without slots, where looking at an absent
+    one finds the default.
+    """
+    for attribute in attrs.fields(cls):
+        setattr(cls, attribute.name, attribute.default)
+    return cls
 
 
 @frozen(kw_only=True, repr=False)

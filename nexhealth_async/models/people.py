@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Money, Record, Timestamp
+from nexhealth_async.models._base import Money, Record, Timestamp, often_absent
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -30,8 +30,28 @@ __all__ = [
 ]
 
 
+@often_absent
+@frozen(slots=False, kw_only=True, repr=False)
+class _MoreOfBio(Record):
+    """What only some systems know of a person."""
+
+    city: str | None = None
+    state: str | None = None
+    """Two letters."""
+    zip_code: str | None = None
+    new_patient: bool | None = None
+    non_patient: bool | None = None
+    """A contact, such as a guarantor, who is not treated."""
+    address_line_1: str | None = None
+    address_line_2: str | None = None
+    street_address: str | None = None
+    cell_phone_number: str | None = None
+    home_phone_number: str | None = None
+    work_phone_number: str | None = None
+
+
 @frozen(kw_only=True, repr=False)
-class PatientBio(Record):
+class PatientBio(_MoreOfBio):
     """What is known of a person beside the name.
 
     Systems fill very different parts of it, and ``{}`` is common. Text that is not set is ``""`` at
@@ -41,24 +61,11 @@ class PatientBio(Record):
 
     _shown = ()
 
-    city: str | None = None
-    state: str | None = None
-    """Two letters."""
     gender: str | None = None
     """``Female``, ``Male``, or what else the practice's system says."""
-    zip_code: str | None = None
-    new_patient: bool | None = None
-    non_patient: bool | None = None
-    """A contact, such as a guarantor, who is not treated."""
     phone_number: str | None = None
     """Ten digits; searched by exact match."""
     date_of_birth: date | None = None
-    address_line_1: str | None = None
-    address_line_2: str | None = None
-    street_address: str | None = None
-    cell_phone_number: str | None = None
-    home_phone_number: str | None = None
-    work_phone_number: str | None = None
     verified_mobile: str | None = None
     """Ten digits; undocumented."""
 
@@ -96,33 +103,15 @@ class PatientAlert(Record):
     updated_at: Timestamp | None = None
 
 
-@frozen(kw_only=True, repr=False)
-class Patient(Record):
-    """A patient, or a person connected with one, such as a guarantor.
+@often_absent
+@frozen(slots=False, kw_only=True, repr=False)
+class _MoreOfPatient(Record):
+    """What only some replies say of a patient."""
 
-    Included parts are None unless they were asked for; an empty tuple is the server's "none". Which
-    of the other fields are filled depends on the practice's system.
-    Reference: ``GET /patients``, ``data.patients``; ``GET /patients/{id}``.
-    """
-
-    id: int
     institution_id: int | None = None
-    email: str | None = None
-    first_name: str | None = None
-    middle_name: str | None = None
-    last_name: str | None = None
     name: str | None = None
     """The full name."""
-    created_at: Timestamp | None = None
-    updated_at: Timestamp | None = None
-    foreign_id: str | None = None
-    """The id in the practice's system; text, though often a number. None until it is written."""
-    foreign_id_type: str | None = None
-    """Names the system of ``foreign_id``; ``nex`` for patients made through the API."""
     bio: PatientBio | None = None
-    inactive: bool | None = None
-    last_sync_time: Timestamp | None = None
-    """When the record last changed at the source."""
     guarantor_id: int | None = None
     """Who pays. None, 0 and the patient's own id all mean the patient."""
     unsubscribe_sms: bool | None = None
@@ -181,6 +170,31 @@ class Patient(Record):
     contact_email: str | None = None
     pcp_id: int | None = None
     last_visit: Timestamp | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class Patient(_MoreOfPatient):
+    """A patient, or a person connected with one, such as a guarantor.
+
+    Included parts are None unless they were asked for; an empty tuple is the server's "none". Which
+    of the other fields are filled depends on the practice's system.
+    Reference: ``GET /patients``, ``data.patients``; ``GET /patients/{id}``.
+    """
+
+    id: int
+    email: str | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+    foreign_id: str | None = None
+    """The id in the practice's system; text, though often a number. None until it is written."""
+    foreign_id_type: str | None = None
+    """Names the system of ``foreign_id``; ``nex`` for patients made through the API."""
+    inactive: bool | None = None
+    last_sync_time: Timestamp | None = None
+    """When the record last changed at the source."""
 
 
 @frozen(kw_only=True, repr=False)

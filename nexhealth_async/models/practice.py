@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Record, Timestamp
+from nexhealth_async.models._base import Record, Timestamp, often_absent
 
 if TYPE_CHECKING:
     from nexhealth_async.models.schedule import AppointmentType
@@ -27,20 +27,11 @@ class Specialty(Record):
     name: str | None = None
 
 
-@frozen(kw_only=True, repr=False)
-class Location(Record):
-    """One office of a practice.
+@often_absent
+@frozen(slots=False, kw_only=True, repr=False)
+class _MoreOfLocation(Record):
+    """What a location met inside another record does not say."""
 
-    A location met inside an institution, a provider or a sync status has only its name, address,
-    ``phone_number``, ``email`` and ``inactive``; the rest is None. Walking the locations gives
-    locations that also know their ``institution_name`` and ``subdomain``.
-    Reference: ``GET /locations``, ``GET /locations/{id}``.
-    """
-
-    _shown = ("id", "name")
-
-    id: int
-    name: str | None = None
     institution_id: int | None = None
     institution_name: str | None = None
     """Added by this library from the institution the location was listed under."""
@@ -84,6 +75,22 @@ class Location(Record):
     """Order in listings; undocumented."""
     specialty: Specialty | None = None
     """v3 only."""
+
+
+@frozen(kw_only=True, repr=False)
+class Location(_MoreOfLocation):
+    """One office of a practice.
+
+    A location met inside an institution, a provider or a sync status has only its name, address,
+    ``phone_number``, ``email`` and ``inactive``; the rest is None. Walking the locations gives
+    locations that also know their ``institution_name`` and ``subdomain``.
+    Reference: ``GET /locations``, ``GET /locations/{id}``.
+    """
+
+    _shown = ("id", "name")
+
+    id: int
+    name: str | None = None
 
 
 @frozen(kw_only=True, repr=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Record, Timestamp
+from nexhealth_async.models._base import Record, Timestamp, often_absent
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -111,8 +111,25 @@ class BookingDetails(Record):
     booked_via_one_click: bool | None = None
 
 
+@often_absent
+@frozen(slots=False, kw_only=True, repr=False)
+class _MoreOfAppointment(Record):
+    """What an appointment says when asked, and the other spelling of its flag."""
+
+    canceled: bool | None = None
+    """The spelling some replies are reported to use; read ``cancelled``, which follows it."""
+    patient: Patient | None = None
+    """Included on request, as all fields below."""
+    guarantor: Patient | None = None
+    descriptors: tuple[AppointmentDescriptor, ...] | None = None
+    booking_details: BookingDetails | None = None
+    procedures: tuple[Procedure, ...] | None = None
+    operatory: Operatory | None = None
+    appointment_type: AppointmentType | None = None
+
+
 @frozen(kw_only=True, repr=False)
-class Appointment(Record):
+class Appointment(_MoreOfAppointment):
     """An appointment, or a time that is blocked (``unavailable``, without a patient).
 
     Times are UTC whatever the practice's zone; ``timezone`` says which that is. Any flag may be
@@ -139,8 +156,6 @@ class Appointment(Record):
     """True for time that is blocked rather than booked."""
     cancelled: bool | None = None
     """True if the server said so under either spelling."""
-    canceled: bool | None = None
-    """The spelling some replies are reported to use; read ``cancelled``, which follows it."""
     timezone: str | None = None
     """IANA name of the practice's zone."""
     institution_id: int | None = None
@@ -175,18 +190,9 @@ class Appointment(Record):
     timezone_offset: str | None = None
     """The practice's offset as text: ``-05:00``, and ``-4:00`` in places."""
 
-    patient: Patient | None = None
-    """Included on request, as all fields below."""
-    guarantor: Patient | None = None
-    descriptors: tuple[AppointmentDescriptor, ...] | None = None
-    booking_details: BookingDetails | None = None
-    procedures: tuple[Procedure, ...] | None = None
-    operatory: Operatory | None = None
-    appointment_type: AppointmentType | None = None
-
     def __attrs_post_init__(self) -> None:
         """Let ``cancelled`` follow the other spelling: nobody should look in two places."""
-        if self.canceled is not None and self.cancelled is None:
+        if self.canceled is not None and not self.cancelled:
             object.__setattr__(self, "cancelled", self.canceled)
 
 

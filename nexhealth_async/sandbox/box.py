@@ -12,9 +12,9 @@ from aiohttp import web
 
 from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.faults import Fault, Faults
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
 from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
+from nexhealth_async.sandbox.orders import FaultOrders
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
 from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
@@ -28,7 +28,7 @@ ANCHOR = date(2026, 6, 1)
 """The day around which seeded records lie, unless told otherwise."""
 
 
-class Sandbox:
+class Sandbox(FaultOrders):
     """An API server of invented practices on 127.0.0.1, for tests.
 
     ```python
@@ -41,7 +41,40 @@ class Sandbox:
     The same arguments give the same records, ids and times included; key and tokens differ. Data,
     clock and switches may be changed at any time, before the start too. It speaks v2. Where the
     vendor's documents are silent, see ``guesses``.
+
+    ``anchor`` is the day around which seeded records lie: it does not follow the clock, so that
+    data stay the same; pass ``date.today()`` to have visits just passed and just to come.
+    ``operatories`` counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock``
+    moves what the server believes the time to be, see ``Clock``.
     """
+
+    page_cap: int
+    """The largest page given, whatever ``per_page`` asks (300 as documented); more is cut in
+    silence, which is a guess."""
+
+    count_as: CountAs
+    """How paged listings report their total; ``"total"`` is the truth."""
+
+    minimum_version: Literal["v2", "v3"]
+    """Below it requests are refused, as new accounts see it."""
+
+    media_type: str
+    """The ``Content-Type`` of replies."""
+
+    latency: float
+    """Real seconds every reply takes longer."""
+
+    jitter: float
+    """Real seconds by which latency varies, up and down, drawn from the seed."""
+
+    in_flight: int
+    """Requests being answered at this moment."""
+
+    most_in_flight: int
+    """The most requests that were being answered at once; set it to 0 to start again."""
+
+    requests: deque[SeenRequest]
+    """The requests seen, oldest first; ``remember=`` bounds how many are kept."""
 
     def __init__(
         self,
@@ -61,6 +94,7 @@ class Sandbox:
         token_lifetime: float = 3600,
         remember: int = 10_000,
     ) -> None:
+        super().__init__()
         if practices < 1:
             raise ValueError("A sandbox needs at least one practice.")
         self.seed = seed
@@ -88,7 +122,6 @@ class Sandbox:
         )
         self.keys = Keys(self.clock, token_lifetime)
         self.limits = Limits()
-        self.faults = Faults()
         self.requests: deque[SeenRequest] = deque(maxlen=remember)
         self.page_cap = 300
         self.count_as: CountAs = "total"
@@ -296,120 +329,6 @@ class Sandbox:
         """How many requests a rate limit refused."""
         return self.limits.rejected
 
-    # Faults
-
-    def fail_next(
-        self,
-        status: int = 503,
-        *,
-        times: int = 1,
-        path: str | None = None,
-        method: str | None = None,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Fault:
-        """Answer the next requests with this status, without doing what they ask.
-
-        ``path`` is a path or a template such as ``/patients/{id}``. Without one every request is
-        meant but ``/authenticates``, so that a test need not count logins; name it to hit it. So
-        with all faults.
-        """
-        return self.faults.add(
-            Fault(
-                kind="fail",
-                status=status,
-                times=times,
-                path=path,
-                method=method,
-                body=body,
-                headers=dict(headers or {}),
-            )
-        )
-
-    def drop_next(
-        self,
-        *,
-        times: int = 1,
-        when: Literal["before", "after", "mid_body"] = "before",
-        path: str | None = None,
-        method: str | None = None,
-    ) -> Fault:
-        """Reset the connection of the next requests.
-
-        ``before``: nothing was done; ``after``: all was done, nothing is answered; ``mid_body``:
-        all was done, the headers and half the body arrive.
-        """
-        return self.faults.add(Fault(kind=when, times=times, path=path, method=method))
-
-    def truncate_next(
-        self, *, times: int = 1, path: str | None = None, method: str | None = None
-    ) -> Fault:
-        """Send half the body as if it were whole: valid HTTP, broken JSON."""
-        return self.faults.add(Fault(kind="truncate", times=times, path=path, method=method))
-
-    def garbage_next(
-        self,
-        body: bytes = b"<html><body>Bad gateway</body></html>",
-        *,
-        content_type: str = "text/html",
-        status: int = 200,
-        times: int = 1,
-        path: str | None = None,
-        method: str | None = None,
-    ) -> Fault:
-        """Do what is asked, but answer with this body."""
-        return self.faults.add(
-            Fault(
-                kind="garbage",
-                body=body,
-                content_type=content_type,
-                status=status,
-                times=times,
-                path=path,
-                method=method,
-            )
-        )
-
-    def empty_next(
-        self,
-        *,
-        status: int = 200,
-        times: int = 1,
-        path: str | None = None,
-        method: str | None = None,
-    ) -> Fault:
-        """Do what is asked, but answer without a body."""
-        return self.faults.add(
-            Fault(kind="empty", status=status, times=times, path=path, method=method)
-        )
-
-    def delay_next(
-        self,
-        seconds: float,
-        *,
-        times: int = 1,
-        path: str | None = None,
-        method: str | None = None,
-    ) -> Fault:
-        """Wait (real seconds) before looking at the next requests."""
-        return self.faults.add(
-            Fault(kind="delay", seconds=seconds, times=times, path=path, method=method)
-        )
-
-    def edge_block_next(
-        self, *, times: int = 1, path: str | None = None, method: str | None = None
-    ) -> Fault:
-        """Refuse the next requests as the network's edge does: 403, HTML, error 1010."""
-        return self.faults.add(Fault(kind="edge_block", times=times, path=path, method=method))
-
-    def between_pages(self, callback: Callable[[PageShown], Awaitable[None] | None] | None) -> None:
-        """Call this after each page of a listing is rendered, before it leaves; ``None`` stops it.
-
-        What the callback changes shows from the next page on: count and rows of one reply are one
-        snapshot. Single records do not count as pages.
-        """
-        self.page_callback = callback
-
     # What it saw
 
     def remember(self, request: SeenRequest) -> None:
@@ -429,3 +348,11 @@ class Sandbox:
         """Forget the requests seen and the faults still to come."""
         self.requests.clear()
         self.faults.clear()
+
+    def between_pages(self, callback: Callable[[PageShown], Awaitable[None] | None] | None) -> None:
+        """Call this after each page of a listing is rendered, before it leaves; ``None`` stops it.
+
+        What the callback changes shows from the next page on: count and rows of one reply are one
+        snapshot. Single records do not count as pages.
+        """
+        self.page_callback = callback

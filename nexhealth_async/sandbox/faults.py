@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, cast
 from aiohttp import web
 from attrs import define, field
 
-__all__ = ["Fault", "Faults", "Kind"]
+__all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "half_then_reset", "reset"]
 
 Kind: TypeAlias = Literal[
     "fail", "before", "after", "mid_body", "truncate", "garbage", "empty", "delay", "edge_block"

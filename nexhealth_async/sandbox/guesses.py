@@ -19,14 +19,22 @@ CountAs: TypeAlias = Literal["total", "missing", "string"] | int | None
 class Guesses:
     """What is not known of the API, as switches set to the conservative form.
 
-    Without a switch, because a client can hardly depend on them: a page beyond the end is an empty
-    list; refused requests do not count against a rate window; requests are judged in the order
-    rate, version, token, path, parameters, body; a query value that cannot be read is a 400; the
-    text of a 401, 415, 429 and of a scripted failure; fuzzy names match when every word asked for
-    is inside the full name, whatever its case; naive moments in queries count as UTC; ``start`` and
-    ``end`` of the appointments list are both inclusive; fields an appointment does not let be
-    changed are ignored with a warning; booking outside working hours is allowed; slots in the past
-    and groups of unknown providers are left out; an office's unknown id is a 404.
+    Fixed, because a client can hardly depend on them:
+
+    * Requests are judged in the order rate, version, token, path, scope, parameters, body;
+      refused ones do not count against a rate window.
+    * The texts of 401, 415 and 429, of refused values, and of what is not served (501).
+    * A page beyond the end is an empty list; a page or size below 1 is a 400, as is any value
+      that cannot be read; an empty number, date or boolean counts as not sent.
+    * Names match when every word asked for is somewhere in the full name, whatever its case.
+    * Moments without a zone are UTC, but for the appointments list, where ``timezone`` may say
+      otherwise; ``start`` and ``end`` there are both inclusive.
+    * ``forms_syncable`` and ``filter_by_subscription_feature`` are taken and change nothing.
+    * Slots in the past and groups of unknown providers are left out of the slot search. A provider
+      is busy in every office while booked in one. Without ``slot_interval`` slots touch.
+    * Booking outside working hours is allowed; fields an appointment does not let be changed are
+      ignored with a warning.
+    * Working hours show ``appointment_types`` only when included.
     """
 
     duplicate_status: int = 400
@@ -60,6 +68,10 @@ class Guesses:
 
     patient_record_at: Literal["user", "bare"] = "user"
     """As above for a created patient."""
+
+    email_or_phone: bool = False
+    """Whether email and phone number together find patients with either: so the oldest pages and
+    v3's; newer v2 pages say that all filters narrow."""
 
     pids_required: bool = True
     """Whether the slot search refuses to run without ``pids[]``: so v2's table says, uncertainly.

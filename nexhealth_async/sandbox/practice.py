@@ -57,7 +57,13 @@ class Practice:
         )
         self.institution: Row = make.institution(f"Sandbox Dental Group {number}", subdomain)
         self.locations = Table(make.location, locations, first_id=location_ids.start)
-        self.patients = Table(make.patient, patients, first_id=442_700_000 + apart * 7, step=7)
+        self.patients = Table(
+            make.patient,
+            patients,
+            first_id=442_700_000 + apart * 7,
+            step=7,
+            facts={"inactive": make.inactive},
+        )
         self.providers = Table(make.provider, providers, first_id=442_100_000 + apart * 7)
         rooms = operatories * locations
         self.operatories = Table(make.operatory, rooms, first_id=226_562 + apart)

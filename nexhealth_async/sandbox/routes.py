@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 from attrs import field, frozen
 
 from nexhealth_async.sandbox.params import Kind, Params
-from nexhealth_async.sandbox.wire import Refusal, Row, row
+from nexhealth_async.sandbox.wire import NO_ACCESS, Refusal, Row, row
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice
     from nexhealth_async.sandbox.world import World
 
-__all__ = ["BOTH", "V2", "Answer", "Call", "Listing", "Route", "Version"]
+__all__ = ["BOTH", "V2", "Answer", "Call", "Listing", "RateName", "Route", "Version"]
 
 Version: TypeAlias = Literal["v2", "v3"]
-Paging: TypeAlias = Literal["numbered", "cursor", "whole"]
+Paging: TypeAlias = Literal["numbered", "whole"]
 RateName: TypeAlias = Literal["slow", "people", "other"]
 
 V2: Final[tuple[Version, ...]] = ("v2",)
@@ -67,7 +67,7 @@ class Call:
     def practice(self) -> Practice:
         """The practice named by ``subdomain``."""
         if self.scope is None:
-            raise Refusal(403, "You don't have access to perform this action.")
+            raise Refusal(403, NO_ACCESS)
         return self.scope
 
     def wrapped(self, name: str) -> Row:
@@ -119,7 +119,3 @@ class Route:
             if word.endswith("!")
         )
         object.__setattr__(self, "required", names)
-
-    def missing(self, name: str) -> str:
-        """How the name of a parameter that is missing is spelled in the refusal."""
-        return f"{name}[]" if self.known[name] in {"ints", "texts"} else name

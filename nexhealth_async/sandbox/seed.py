@@ -179,6 +179,10 @@ class Maker:
             "provider_id": None,
         }
 
+    def inactive(self, index: int) -> bool:
+        """Whether a seeded patient is inactive, without making the rest."""
+        return (self._draw(3, index) >> 48) % 10 == 0
+
     def provider(self, index: int, id: int) -> Row:
         """One dentist, requestable in every office."""
         value = self._draw(4, index)

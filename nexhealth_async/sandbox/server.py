@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nexhealth_async.sandbox.box import Sandbox
     from nexhealth_async.sandbox.practice import Practice
 
-__all__ = ["Server"]
+__all__ = ["MEDIA_TYPE", "Server"]
 
 _ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
 _NAMES: Final[dict[str, Version]] = {"v2": "v2", "v3": "v3", "v3.0.0": "v3", "v20240412": "v3"}

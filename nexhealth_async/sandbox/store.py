@@ -7,13 +7,15 @@ patients cost a list of ids. Unfiltered pages are cut by index.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import TypeVar, cast
 
-from nexhealth_async.sandbox.wire import Row, number
+from nexhealth_async.sandbox.wire import Row
 
 __all__ = ["Table"]
 
-_KEPT_SELECTIONS = 32
+_T = TypeVar("_T")
+_KEPT = 32
 
 
 class Table:
@@ -30,7 +32,9 @@ class Table:
         *,
         first_id: int = 1,
         step: int = 1,
+        facts: Mapping[str, Callable[[int], object]] | None = None,
     ) -> None:
+        self._facts = facts or {}
         self._make = make
         self._seeded = range(first_id, first_id + count * step, step)
         self._ids: list[int] = list(self._seeded)
@@ -38,13 +42,19 @@ class Table:
         self._gone: set[int] = set()
         self._next = first_id + count * step
         self._step = step
-        self._selections: OrderedDict[Hashable, Sequence[int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, object] = OrderedDict()
+        self._version = 0
         self._groups: dict[str, dict[object, list[int]]] = {}
 
     @property
     def ids(self) -> Sequence[int]:
         """Every id, in the order of listings."""
         return self._ids
+
+    @property
+    def version(self) -> int:
+        """Rises with every change."""
+        return self._version
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -124,10 +134,10 @@ class Table:
         groups = self._groups.get(field)
         if groups is None:
             groups = self._groups[field] = {}
-            for one in self:
-                key = one.get(field)
+            for id in self._ids:
+                key = self.row(id).get(field)
                 if isinstance(key, Hashable):
-                    groups.setdefault(key, []).append(number(one, "id"))
+                    groups.setdefault(key, []).append(id)
         return groups.get(value, [])
 
     def select(
@@ -137,15 +147,29 @@ class Table:
         among: Sequence[int] | None = None,
     ) -> Sequence[int]:
         """Ids of the rows to keep, remembered under ``key`` until the table changes."""
-        found = self._selections.get(key)
-        if found is None:
-            ids = self._ids if among is None else among
-            found = [id for id in ids if keep(self.row(id))]
-            self._selections[key] = found
-            if len(self._selections) > _KEPT_SELECTIONS:
-                self._selections.popitem(last=False)
-        return found
+        ids = self._ids if among is None else among
+        return self.remembered(key, lambda: [id for id in ids if keep(self.row(id))])
+
+    def remembered(self, key: Hashable, build: Callable[[], _T]) -> _T:
+        """What ``build`` gives, kept under ``key`` until the table changes."""
+        if key not in self._kept:
+            self._kept[key] = build()
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return cast("_T", self._kept[key])
+
+    def by_fact(self, field: str, value: object) -> Sequence[int]:
+        """Ids of the rows whose field has this value, without making rows where that is known."""
+        fact = self._facts[field]
+
+        def keep(id: int) -> bool:
+            changed = self._rows.get(id)
+            known = fact(self._seeded.index(id)) if changed is None else changed.get(field)
+            return known is value
+
+        return self.remembered(("fact", field, value), lambda: [id for id in self._ids if keep(id)])
 
     def _changed(self) -> None:
-        self._selections.clear()
+        self._version += 1
+        self._kept.clear()
         self._groups.clear()

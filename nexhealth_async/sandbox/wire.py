@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias, cast
 
 __all__ = [
+    "NO_ACCESS",
     "Refusal",
     "Row",
     "ints",
@@ -25,7 +26,7 @@ Row: TypeAlias = dict[str, object]
 NO_ACCESS = "You don't have access to perform this action."
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer, not an error
+class Refusal(Exception):
     """Answer the request with an error envelope of this status and these texts."""
 
     def __init__(self, status: int, *texts: str) -> None:

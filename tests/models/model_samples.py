@@ -14,7 +14,7 @@ from nexhealth_async import models
 from nexhealth_async.codec import prepare
 from nexhealth_async.models import Record
 
-__all__ = ["MODELS", "SAMPLES", "filled", "instances"]
+__all__ = ["MODELS", "NO_SLOTS", "PATIENT", "SAMPLES", "SLOTS", "filled", "instances"]
 
 MODELS: list[type[Record]] = [
     found
@@ -208,7 +208,8 @@ def _values(kind: object, depth: int) -> st.SearchStrategy[object]:
 
 
 def _smallest(model: type[Record]) -> Record:
-    return filled(model, depth=0)
+    made: Record = filled(model, depth=0)
+    return made
 
 
 def filled(model: type[Record], *, depth: int = 2) -> Any:

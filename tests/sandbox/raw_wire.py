@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import aiohttp
 import msgspec
@@ -35,7 +35,7 @@ class Reply:
     @property
     def rows(self) -> list[Row]:
         data = self.data
-        return data["patients"] if isinstance(data, dict) else data
+        return cast("list[Row]", data if isinstance(data, list) else data["patients"])
 
     @property
     def ids(self) -> list[int]:
@@ -49,7 +49,7 @@ class Reply:
         assert found["code"] is False
         assert found["data"] is None
         (text,) = found["error"]
-        return text
+        return str(text)
 
 
 class Wire:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from datetime import date
+from pathlib import Path
 
 import pytest
 from conftest import Dial
 from raw_wire import Wire
 
+from nexhealth_async import sandbox
 from nexhealth_async.sandbox import PageShown, Sandbox
 
 
@@ -169,3 +172,29 @@ async def test_practices_do_not_share_records(dial: Dial) -> None:
     assert [len(one["locations"]) for one in groups["data"]] == [2, 2, 2]
     ids = {id for practice in wire.box.practices for id in practice.patients.ids}
     assert len(ids) == 75
+
+
+async def test_an_empty_practice_is_served(dial: Dial) -> None:
+    wire = await dial(Sandbox(patients=0))
+    window = {"start": "2020-01-01", "end": "2030-01-01"}
+    for path in ("/patients", "/appointments", "/procedures", "/patient_recalls"):
+        reply = await wire.get(path, window)
+        assert (reply.status, reply.rows, reply.json["count"]) == (200, [], 0)
+
+
+@pytest.mark.parametrize("options", [{"practices": 0}, {"locations": 0}, {"providers": 0}])
+def test_impossible_sizes_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Sandbox(**options)  # type: ignore[arg-type] -- sizes only
+
+
+def test_the_sandbox_imports_nothing_of_the_client() -> None:
+    """A fake that shares the client's code would agree with its mistakes."""
+    own = "nexhealth_async.sandbox"
+    for file in Path(sandbox.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            assert not [n for n in names if n.startswith("nexhealth") and not n.startswith(own)]

@@ -28,6 +28,10 @@ class Busy:
 
 def busy_times(practice: Practice) -> list[Busy]:
     """All bookings and blocks that hold, in no order."""
+    return practice.appointments.remembered("busy", lambda: _busy(practice))
+
+
+def _busy(practice: Practice) -> list[Busy]:
     found: list[Busy] = []
     for one in practice.appointments:
         start, end = moment(one.get("start_time")), moment(one.get("end_time"))

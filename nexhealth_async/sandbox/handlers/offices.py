@@ -8,7 +8,7 @@ from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, rows, stamp, text
 
-__all__ = ["ROUTES", "availability_row", "location_row", "operatory_row"]
+__all__ = ["ROUTES", "availability_row"]
 
 _SHORT: Final = (
     "id",

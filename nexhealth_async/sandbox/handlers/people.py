@@ -23,8 +23,12 @@ def _patients(call: Call) -> Listing:
     unset = call.world.guesses.new_patient_when_unset
     new = asked.flag("new_patient") if "new_patient" in asked else unset
     plain = {"subdomain", "location_id", "location_strict", "sort"}
-    if strict or new is not None or any(name not in plain for name, _ in asked.key):
-        key = ("patients", asked.key, new)
+    narrowing = {name for name, _ in asked.key} - plain
+    inactive = asked.flag("inactive")
+    if inactive is not None and narrowing == {"inactive"} and new is None and not strict:
+        ids = practice.patients.by_fact("inactive", inactive)
+    elif strict or new is not None or narrowing:
+        key = (asked.key, new, practice.appointments.version, call.world.guesses.email_or_phone)
         ids = practice.patients.select(key, lambda one: _keep(call, one, strict=strict, new=new))
     sort = asked.text("sort")
     if sort:
@@ -44,7 +48,7 @@ def _patients(call: Call) -> Listing:
     )
 
 
-def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:  # noqa: PLR0911 -- a
+def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:
     # list of reasons to leave a patient out, cheapest first
     asked = call.params
     bio = row(one.get("bio")) or {}
@@ -61,14 +65,18 @@ def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:  # n
     since = asked.time("updated_since")
     if since is not None and text(one, "updated_at") < stamp(since.timestamp()):
         return False
-    exact = {
-        "phone_number": bio.get("phone_number"),
-        "foreign_id": one.get("foreign_id"),
-    }
-    if any(name in asked and asked.text(name) != value for name, value in exact.items()):
+    if "foreign_id" in asked and asked.text("foreign_id") != one.get("foreign_id"):
         return False
-    email = asked.text("email")
-    if email is not None and email.lower() != text(one, "email").lower():
+    reached = [
+        str(asked.text(name)).lower() == have.lower()
+        for name, have in (
+            ("email", text(one, "email")),
+            ("phone_number", text(bio, "phone_number")),
+        )
+        if name in asked
+    ]
+    either = call.world.guesses.email_or_phone
+    if reached and not (any(reached) if either else all(reached)):
         return False
     born = asked.day("date_of_birth")
     if born is not None and bio.get("date_of_birth") != born.isoformat():

@@ -27,7 +27,7 @@ def patient_row(practice: Practice, id: int, include: list[str], now: float) -> 
     return shown
 
 
-def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) -> Row:  # noqa: PLR0911
+def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) -> Row:
     match wanted:
         case "upcoming_appts":
             return {

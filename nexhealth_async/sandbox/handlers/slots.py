@@ -39,7 +39,7 @@ class _Search:
         """The slots that start on a day, earliest first."""
         found: dict[tuple[float, int | None], None] = {}
         for hours in self.practice.availabilities:
-            if not self._meant(hours) or not applies(hours, day):
+            if not self._meant(hours) or not _applies(hours, day):
                 continue
             for room in self._rooms(hours):
                 window = self._window(hours, day)
@@ -107,7 +107,7 @@ class _Search:
         return datetime.fromtimestamp(seconds, self.zone).isoformat(timespec="milliseconds")
 
 
-def applies(hours: Row, day: date) -> bool:
+def _applies(hours: Row, day: date) -> bool:
     """Whether working hours hold on a day, by whichever of their three patterns is set."""
     on = text(hours, "specific_date")
     if on:

@@ -13,12 +13,12 @@ from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
 from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
 
-__all__ = ["ROUTES", "visit_row", "written"]
+__all__ = ["ROUTES"]
 
 _CHANGEABLE: Final = ("confirmed", "cancelled", "checkin_at")
 
 
-def visit_row(practice: Practice, id: int, include: list[str], now: float) -> Row:
+def _visit_row(practice: Practice, id: int, include: list[str], now: float) -> Row:
     """An appointment; keys of includes are there only when asked for."""
     shown = practice.appointments.row(id)
     provider_id = shown.get("provider_id")
@@ -114,7 +114,7 @@ def _appointments(call: Call) -> Listing:
     include = asked.texts("include")
     return Listing(
         ids=practice.appointments.select((asked.key, cancelled), keep),
-        show=lambda id: visit_row(practice, id, include, call.now),
+        show=lambda id: _visit_row(practice, id, include, call.now),
     )
 
 
@@ -128,7 +128,7 @@ def _found(call: Call) -> Row:
 def _appointment(call: Call) -> Answer:
     _found(call)
     include = call.params.texts("include")
-    return Answer(data=visit_row(call.practice, call.ids[0], include, call.now))
+    return Answer(data=_visit_row(call.practice, call.ids[0], include, call.now))
 
 
 def _visit_descriptors(call: Call) -> Listing:
@@ -143,16 +143,16 @@ def _visit_descriptors(call: Call) -> Listing:
     return Listing(ids=ids, show=table.row)
 
 
-def written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
+def _written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
     """The reply to a written appointment."""
-    record = visit_row(call.practice, id, [], call.now)
+    record = _visit_row(call.practice, id, [], call.now)
     bare = call.world.guesses.appointment_record_at == "bare"
     data: Row = record if bare else {"appt": record, "stripe_client_secret": None}
     return Answer(data=data, status=status, description=ignored or description)
 
 
 def _create(call: Call) -> Answer:
-    return written(call, create(call), "Appointment created", 201, None)
+    return _written(call, create(call), "Appointment created", 201, None)
 
 
 def _update(call: Call) -> Answer:
@@ -183,7 +183,7 @@ def _update(call: Call) -> Answer:
     unknown = [name for name in wanted if name not in takes]
     names = ", ".join(unknown)
     ignored = f"Note that following parameters are ignored: {names}." if unknown else None
-    return written(call, call.ids[0], "Resource updated successfully.", 200, ignored)
+    return _written(call, call.ids[0], "Resource updated successfully.", 200, ignored)
 
 
 ROUTES: Final = (

@@ -1,0 +1,281 @@
+"""The way of one call: token, rate gate, sending, and what follows a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import warnings
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+
+from attrs import Factory, define, field, frozen
+
+from nexhealth_async.core.envelope import Reading, RecordReading
+from nexhealth_async.core.ignored import misread
+from nexhealth_async.core.retry import Again, RetryPolicy, Stop, decide
+from nexhealth_async.core.token import Verdict
+from nexhealth_async.errors import (
+    IgnoredFilter,
+    NexHealthError,
+    NexHealthWarning,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    SessionStateError,
+    Unauthorized,
+)
+from nexhealth_async.tokens import key_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexhealth_async.codec import Codec
+    from nexhealth_async.core.envelope import ListReading
+    from nexhealth_async.core.rates import Departure
+    from nexhealth_async.core.request import Call
+    from nexhealth_async.core.wire import Reply, Request
+    from nexhealth_async.endpoints import Row
+    from nexhealth_async.gates import Gates
+    from nexhealth_async.tokens import TokenKeeper
+    from nexhealth_async.transport import Transport
+
+__all__ = ["Attempts", "OnIgnored", "Options", "Shared"]
+
+T = TypeVar("T")
+
+OnIgnored: TypeAlias = Literal["raise", "warn"]
+
+_LOG = logging.getLogger("nexhealth_async")
+
+
+@frozen(kw_only=True)
+class Options:
+    """What copies of a session may differ in."""
+
+    version: str
+    subdomain: str | None
+    location_id: int | None
+    timeout: float | None
+    timeout_chosen: bool
+    """False while nobody chose one: prefetched pages then wait for the rate limit without end."""
+    retry: RetryPolicy
+    on_ignored: OnIgnored
+
+
+@define(kw_only=True, eq=False)
+class Shared:
+    """What a session and its copies have in common."""
+
+    transport: Transport
+    gates: Gates
+    codec: Codec
+    user_agent: str
+    keeper: TokenKeeper = field(init=False)
+    loop: asyncio.AbstractEventLoop | None = None
+    pid: int = 0
+    closed: bool = False
+    tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
+
+
+class Attempts:
+    """One call: its deadline, and how often it was tried."""
+
+    __slots__ = (
+        "_background",
+        "_call",
+        "_deadline",
+        "_headers",
+        "_logs_in",
+        "_loop",
+        "_maybe_done",
+        "_options",
+        "_pairs",
+        "_renewed",
+        "_sent",
+        "_shared",
+        "_tries",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        options: Options,
+        call: Call,
+        *,
+        headers: dict[str, str],
+        pairs: tuple[tuple[str, str], ...] = (),
+        background: bool = False,
+        logs_in: bool = False,
+    ) -> None:
+        self._shared = shared
+        self._options = options
+        self._call = call
+        self._headers = headers
+        self._pairs = pairs
+        self._background = background
+        self._logs_in = logs_in
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._deadline_from_now()
+        self._sent = 0
+        """How often the request was sent."""
+        self._tries = 0
+        """The same, without the sending again after a 401."""
+        self._renewed = False
+        self._maybe_done = False
+        """True once an attempt may have been carried out without our learning of it."""
+
+    def _deadline_from_now(self) -> float | None:
+        timeout = self._options.timeout
+        return None if timeout is None else self._loop.time() + timeout
+
+    async def run(self, read: Callable[[Reply, Row], T]) -> T:
+        """Send until it is answered, refused for good, or not worth another try."""
+        while True:
+            try:
+                request, generation, departure = await self._admitted()
+            except NexHealthError as error:
+                raise self._signed(error) from None
+            self._sent += 1
+            self._tries += 1
+            try:
+                reply = await self._send(request, departure)
+                if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
+                    self._shared.keeper.accepted(generation)
+                return self._noticed(read(reply, self._call.row))
+            except Unauthorized as error:
+                await self._after_401(error, generation)
+            except NexHealthError as error:
+                if self._was_gone(error):
+                    return cast("T", RecordReading(record=None))
+                pause = self._after_failure(self._signed(error))
+                if pause:
+                    await asyncio.sleep(pause)
+
+    async def _admitted(self) -> tuple[Request, int, Departure]:
+        """Wait for a token and for the rate limit; return the request that may leave now."""
+        call, shared = self._call, self._shared
+        gates, keeper, rate = shared.gates, shared.keeper, call.row.rate
+        if self._logs_in:
+            departure = await gates.leave(rate, background=False, deadline=self._deadline)
+            return call.request(headers=self._headers), 0, departure
+        patient = self._background and not self._options.timeout_chosen
+        while True:
+            if keeper.current(self._loop.time()) is None:
+                await keeper.get(self._deadline)
+            departure = await gates.leave(
+                rate, background=self._background, deadline=None if patient else self._deadline
+            )
+            if patient and self._sent == 0:
+                self._deadline = self._deadline_from_now()
+            # The wait may have outlived the token.
+            if token := keeper.current(self._loop.time()):
+                headers = {**self._headers, "Authorization": f"Bearer {token.value}"}
+                return call.request(*self._pairs, headers=headers), token.generation, departure
+            gates.withdraw(departure)
+
+    async def _send(self, request: Request, departure: Departure) -> Reply:
+        started = self._loop.time()
+        seconds = self._options.retry.attempt_timeout
+        if self._deadline is not None:
+            left = self._deadline - started
+            seconds = left if seconds is None else min(left, seconds)
+        outcome: object = "no reply"
+        try:
+            reply = await self._shared.transport.send(request, timeout=seconds)
+            outcome = reply.status
+            return reply
+        finally:
+            self._shared.gates.answered(departure)
+            if _LOG.isEnabledFor(logging.DEBUG):
+                _LOG.debug(
+                    "%s: %s, attempt %d, %.0f ms",
+                    self._call.operation,
+                    outcome,
+                    self._sent,
+                    (self._loop.time() - started) * 1000,
+                )
+
+    def _signed(self, error: NexHealthError) -> NexHealthError:
+        """Note on an error which operation it belongs to and how often that was sent."""
+        error.operation = error.operation or self._call.operation
+        if error.attempts is None:
+            error.attempts = self._sent
+        return error
+
+    async def _after_401(self, error: Unauthorized, generation: int) -> None:
+        self._signed(error)
+        if self._logs_in:
+            raise error
+        keeper = self._shared.keeper
+        if self._renewed:
+            if keeper.verdict(generation, self._loop.time()) is Verdict.KEY_REFUSED:
+                raise key_refused(error) from None
+            raise error
+        self._renewed = True
+        self._tries -= 1
+        await keeper.refused(error, generation, self._deadline)
+
+    def _was_gone(self, error: NexHealthError) -> bool:
+        """Tell whether a repeated DELETE found nothing because an earlier attempt had succeeded."""
+        return (
+            isinstance(error, NotFound) and self._call.row.method == "DELETE" and self._maybe_done
+        )
+
+    def _after_failure(self, error: NexHealthError) -> float:
+        """Return how long to wait before the next try, or raise what the failure comes to."""
+        row = self._call.row
+        decision = decide(
+            error,
+            safe=row.safe,
+            attempt=self._tries,
+            policy=self._options.retry,
+            draw=random.random(),  # noqa: S311 - jitter, no secret
+        )
+        if isinstance(error, RateLimited):
+            self._shut_gate(error, decision)
+        match decision:
+            case Stop():
+                raise error
+            case Again(after=after):
+                if self._shared.closed:
+                    raise SessionStateError(
+                        "the session was closed while the call was under way",
+                        operation=row.operation,
+                    ) from None
+                if self._deadline is not None and self._loop.time() + after >= self._deadline:
+                    raise error
+                refused = isinstance(error, RateLimited)
+                self._maybe_done = self._maybe_done or not refused
+                # The gate is shut for that long, and keeps the order of those who wait.
+                return 0.0 if refused else after
+            case _:
+                raise OutcomeUnknown(
+                    f"the write may have happened or not: {error.message}.",
+                    lookup=row.lookup,
+                    status=cast("int | None", getattr(error, "status", None)),
+                    operation=row.operation,
+                    attempts=self._sent,
+                ) from None
+
+    def _shut_gate(self, error: RateLimited, decision: object) -> None:
+        """Keep everyone of the class waiting for as long as the server asked."""
+        after = decision.after if isinstance(decision, Again) else error.retry_after or 1.0
+        longest = self._options.retry.longest_retry_after
+        self._shared.gates.shut(self._call.row.rate, min(after, longest))
+
+    def _noticed(self, result: T) -> T:
+        """Raise or warn where the server said that it did not do quite what was asked."""
+        if not isinstance(result, Reading) or not result.warnings:
+            return result
+        call = self._call
+        ignored = misread(call, result.ignored)
+        if ignored and call.row.method == "GET" and self._options.on_ignored == "raise":
+            raise IgnoredFilter(ignored, operation=call.operation)
+        if ignored:
+            names = ", ".join(sorted(ignored))
+            text = f"{call.operation}: the server ignored {names}"
+            warnings.warn(text, NexHealthWarning, stacklevel=2)
+        elif isinstance(result, RecordReading):
+            text = f"{call.operation}: done, but the server attached a warning"
+            warnings.warn(text, NexHealthWarning, stacklevel=2)
+        return result

@@ -1,0 +1,53 @@
+"""What all nouns are: a few methods over a caller, with their filters named in ``help()``."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from types import FunctionType
+from typing import TYPE_CHECKING, Required, get_args, get_origin
+
+if TYPE_CHECKING:
+    from nexhealth_async.walk import Caller
+
+__all__ = ["Noun"]
+
+
+class Noun:
+    """One kind of record. Cheap to make; everything happens in the session behind it."""
+
+    __slots__ = ("_caller",)
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def __repr__(self) -> str:
+        """Show the noun; the session behind it holds secrets."""
+        return f"<{type(self).__name__}>"
+
+    def __init_subclass__(cls) -> None:
+        """Give each method a signature that spells out its filters."""
+        for member in vars(cls).values():
+            if isinstance(member, FunctionType):
+                _spell_out(member)
+
+
+def _spell_out(method: FunctionType) -> None:
+    """Replace ``**filters: Unpack[PatientFilters]`` by the filters, required ones first."""
+    shape = signature(method)
+    *plain, last = shape.parameters.values() or (None,)
+    if last is None or last.kind is not Parameter.VAR_KEYWORD:
+        return
+    name = str(last.annotation).removeprefix("Unpack[").removesuffix("]")
+    spelled: list[Parameter] = []
+    for key, kind in method.__globals__[name].__annotations__.items():
+        required = get_origin(kind) is Required
+        spelled.append(
+            Parameter(
+                key,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if required else ...,
+                annotation=get_args(kind)[0] if required else kind,
+            )
+        )
+    spelled.sort(key=lambda one: one.default is ...)
+    method.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])

@@ -1,0 +1,70 @@
+"""Rules that the API answers with a misleading refusal, or not at all; checked before sending."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from nexhealth_async.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["check_note", "check_one_of", "check_order", "check_positive", "check_some_of"]
+
+_NOTE_LENGTH = 128
+"""Reference: ``POST /appointments``, ``note``."""
+
+
+def check_note(note: str | None) -> None:
+    """Refuse a note that the practice's system would not take."""
+    if note is not None and len(note) > _NOTE_LENGTH:
+        raise InvalidArgument(
+            f"note has {len(note)} characters; the API takes {_NOTE_LENGTH} at most"
+        )
+
+
+def check_positive(name: str, value: int | None) -> None:
+    """Refuse a count below 1."""
+    if value is not None and value < 1:
+        raise InvalidArgument(f"{name} must be at least 1")
+
+
+def check_one_of(given: Mapping[str, object], names: Collection[str], *, least: int = 1) -> None:
+    """Refuse more than one of the names, or fewer than ``least``; None counts as not given."""
+    found = sum(given.get(name) is not None for name in names)
+    if not least <= found <= 1:
+        exactly = "exactly" if least else "at most"
+        raise InvalidArgument(f"give {exactly} one of {', '.join(names)}")
+
+
+def check_some_of(given: Mapping[str, object], names: Collection[str]) -> None:
+    """Refuse a call that has none of the names."""
+    if all(given.get(name) is None for name in names):
+        raise InvalidArgument(f"give at least one of {', '.join(names)}")
+
+
+def check_order(
+    names: tuple[str, str], start: datetime | str | None, end: datetime | str | None
+) -> None:
+    """Refuse times without a zone, and an end before its start."""
+    moments = [
+        _moment(name, value)
+        for name, value in zip(names, (start, end), strict=True)
+        if value is not None
+    ]
+    if len(moments) > 1 and moments[1] < moments[0]:
+        raise InvalidArgument(f"{names[1]} is before {names[0]}")
+
+
+def _moment(name: str, value: datetime | str) -> datetime:
+    """Read a time only to check it; text is sent as it was given."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise InvalidArgument(f"{name} is no ISO 8601 date-time") from None
+    if moment.utcoffset() is None:
+        raise InvalidArgument(
+            f"{name} is a date-time without a zone; the API would guess one: pass an aware one"
+        )
+    return moment

@@ -1,0 +1,309 @@
+"""Appointments, their types, the hours providers work, and the times that are free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from nexhealth_async import endpoints as to
+from nexhealth_async import models as m
+from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.filters import (
+    AppointmentChanges,
+    AppointmentDescriptorFilters,
+    AppointmentFilters,
+    AppointmentOptions,
+    AppointmentTypeChanges,
+    AppointmentTypeFilters,
+    AppointmentTypeOptions,
+    LocationScoped,
+    NewAppointment,
+    NewAppointmentType,
+    NewWorkingHours,
+    PracticeScoped,
+    SlotFilters,
+    TypeDescriptorFilters,
+    WorkingHoursChanges,
+    WorkingHoursFilters,
+    WorkingHoursOptions,
+)
+from nexhealth_async.resources._base import Noun
+from nexhealth_async.resources._checks import (
+    check_note,
+    check_one_of,
+    check_order,
+    check_positive,
+    check_some_of,
+)
+from nexhealth_async.walk import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "AppointmentDescriptors",
+    "AppointmentTypes",
+    "Appointments",
+    "AvailableSlots",
+    "TypeDescriptors",
+    "WorkingHours",
+]
+
+
+class TypeDescriptors(Noun):
+    """What the practice's own system calls an appointment type."""
+
+    __slots__ = ()
+
+    def walk(
+        self, type_id: int, /, **filters: Unpack[TypeDescriptorFilters]
+    ) -> Walk[m.AppointmentDescriptor]:
+        """Walk the appointment descriptors of one appointment type.
+
+        ``GET /appointment_types/{id}/appointment_descriptors``
+
+        The list comes whole. Raises `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.TYPE_DESCRIPTORS, filters, type_id)
+
+
+class AppointmentTypes(Noun):
+    """The kinds of appointments patients can book."""
+
+    __slots__ = ()
+
+    @property
+    def appointment_descriptors(self) -> TypeDescriptors:
+        """What the practice's own system calls an appointment type."""
+        return TypeDescriptors(self._caller)
+
+    def walk(self, **filters: Unpack[AppointmentTypeFilters]) -> Walk[m.AppointmentType]:
+        """Walk the appointment types of a practice.
+
+        ``GET /appointment_types``
+
+        The list comes whole. The API wants a location where the institution has
+        ``appointment_types_location_scoped``. Raises `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.APPOINTMENT_TYPES, filters)
+
+    async def get(self, id: int, /, **options: Unpack[AppointmentTypeOptions]) -> m.AppointmentType:
+        """Get one appointment type.
+
+        ``GET /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._caller.call(to.APPOINTMENT_TYPES_GET, options, id)
+
+    async def create(self, **fields: Unpack[NewAppointmentType]) -> m.AppointmentType:
+        """Create an appointment type.
+
+        ``POST /appointment_types``
+
+        Raises `Invalid` if the name is taken, and `OutcomeUnknown` if the answer was lost: creating
+        is never repeated by itself.
+        """
+        check_positive("minutes", fields.get("minutes"))
+        return await self._caller.call(to.APPOINTMENT_TYPES_CREATE, fields)
+
+    async def update(
+        self, id: int, /, **fields: Unpack[AppointmentTypeChanges]
+    ) -> m.AppointmentType:
+        """Change an appointment type; fields that are not given stay.
+
+        ``PATCH /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `Invalid` if the name is taken.
+        """
+        check_positive("minutes", fields.get("minutes"))
+        return await self._caller.call(to.APPOINTMENT_TYPES_UPDATE, fields, id)
+
+    async def delete(self, id: int, /, **options: Unpack[LocationScoped]) -> None:
+        """Delete an appointment type.
+
+        ``DELETE /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        await self._caller.perform(to.APPOINTMENT_TYPES_DELETE, options, id)
+
+
+class WorkingHours(Noun):
+    """The hours in which providers can be booked; not the times that are free."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[WorkingHoursFilters]) -> Walk[m.WorkingHours]:
+        """Walk the working hours of one location.
+
+        ``GET /availabilities``
+
+        Switched-off hours are left out by the server; hours for a day that has passed are not,
+        unless ``ignore_past_dates=True``. Hours that come from the practice's own system may be
+        missing here although ``providers`` shows them.
+
+        Raises `MissingScope` without a practice and a location.
+        """
+        return self._caller.walk(to.WORKING_HOURS, filters)
+
+    async def get(self, id: int, /, **options: Unpack[WorkingHoursOptions]) -> m.WorkingHours:
+        """Get one record of working hours.
+
+        ``GET /availabilities/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._caller.call(to.WORKING_HOURS_GET, options, id)
+
+    async def create(self, **fields: Unpack[NewWorkingHours]) -> m.WorkingHours:
+        """Create working hours: weekly, on one day, or recurring.
+
+        ``POST /availabilities``
+
+        Times are ``"HH:MM"`` in the practice's zone.
+
+        Raises `InvalidArgument` unless exactly one of ``days``, ``specific_date`` and
+        ``custom_recurrence`` is given, `MissingScope` without a practice and a location, and
+        `OutcomeUnknown` if the answer was lost: creating is never repeated by itself.
+        """
+        check_one_of(fields, ("days", "specific_date", "custom_recurrence"))
+        return await self._caller.call(to.WORKING_HOURS_CREATE, fields)
+
+    async def update(self, id: int, /, **fields: Unpack[WorkingHoursChanges]) -> m.WorkingHours:
+        """Change working hours; fields that are not given stay.
+
+        ``PATCH /availabilities/{id}``
+
+        The provider cannot be changed. Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._caller.call(to.WORKING_HOURS_UPDATE, fields, id)
+
+    async def delete(self, id: int, /, **options: Unpack[PracticeScoped]) -> None:
+        """Delete working hours.
+
+        ``DELETE /availabilities/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        await self._caller.perform(to.WORKING_HOURS_DELETE, options, id)
+
+
+class AvailableSlots(Noun):
+    """The times at which an appointment can be made."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[SlotFilters]) -> Walk[m.SlotGroup]:
+        """Walk the free times, in groups of one provider (``pid``) at one location (``lid``).
+
+        ``GET /appointment_slots``
+
+        Times are in the practice's zone; pass a slot's ``time`` back unchanged as ``start_time`` of
+        the appointment, with the group's ``pid`` as ``provider_id``, and with the slot's
+        ``operatory_id`` where the location has ``map_by_operatory``. A group without slots names
+        the ``next_available_date``. No slots at all may also mean that no working hours are set, or
+        that none are open to the appointment type. The list comes whole, and 10 such requests are
+        allowed in a second.
+
+        Raises `InvalidArgument` unless ``pids`` or ``appointment_type_id`` is given, for ``days``
+        below 1, and for ``location_id`` beside ``lids``; `MissingScope` without a practice and a
+        location.
+        """
+        check_some_of(filters, ("pids", "appointment_type_id"))
+        check_one_of(filters, ("location_id", "lids"), least=0)
+        check_positive("days", filters.get("days"))
+        return self._caller.walk(to.AVAILABLE_SLOTS, filters)
+
+
+class AppointmentDescriptors(Noun):
+    """What the practice's own system calls an appointment."""
+
+    __slots__ = ()
+
+    def walk(
+        self, appointment_id: int, /, **filters: Unpack[AppointmentDescriptorFilters]
+    ) -> Walk[m.AppointmentDescriptor]:
+        """Walk the appointment descriptors of one appointment.
+
+        ``GET /appointments/{id}/appointment_descriptors``
+
+        The list comes whole. Raises `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.APPOINTMENT_DESCRIPTORS, filters, appointment_id)
+
+
+class Appointments(Noun):
+    """The appointments of a practice."""
+
+    __slots__ = ()
+
+    @property
+    def appointment_descriptors(self) -> AppointmentDescriptors:
+        """What the practice's own system calls an appointment."""
+        return AppointmentDescriptors(self._caller)
+
+    def walk(self, **filters: Unpack[AppointmentFilters]) -> Walk[m.Appointment]:
+        """Walk the appointments of one location between two times.
+
+        ``GET /appointments``
+
+        ``start`` and ``end`` are required, also beside ``updated_since``. Cancelled ones are left
+        out unless told otherwise: the versions' own defaults differ, so ``cancelled=False`` is
+        sent; ``None`` leaves it to the server. Times in the answer are UTC.
+
+        Raises `InvalidArgument` for a time without a zone or an ``end`` before ``start``,
+        `MissingScope` without a practice and a location, and `NotInThisVersion` for several
+        ``patient_ids`` in v2.
+        """
+        check_order(("start", "end"), filters.get("start"), filters.get("end"))
+        return self._caller.walk(to.APPOINTMENTS, filters)
+
+    async def get(self, id: int, /, **options: Unpack[AppointmentOptions]) -> m.Appointment:
+        """Get one appointment.
+
+        ``GET /appointments/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._caller.call(to.APPOINTMENTS_GET, options, id)
+
+    async def create(self, **fields: Unpack[NewAppointment]) -> m.Appointment:
+        """Book an appointment, or block a time with ``patient_id=None, unavailable=True``.
+
+        ``POST /appointments``
+
+        Only the future can be booked. Pass a slot's ``time`` as ``start_time`` unchanged, and its
+        ``operatory_id`` where the location has ``map_by_operatory``; the answer gives the same
+        moment in UTC. The booking reaches the practice's own system later: ``foreign_id`` is None
+        until it is written there, which may still fail.
+
+        Raises `InvalidArgument` for a note of more than 128 characters, a time without a zone, an
+        end before the start, or no patient; `SlotTaken` if the time is no longer free; `Invalid`
+        for other refusals; `MissingScope` without a practice and a location; and `OutcomeUnknown`
+        if the answer was lost: booking is never repeated by itself.
+        """
+        check_note(fields.get("note"))
+        check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
+        return await self._caller.call(to.APPOINTMENTS_CREATE, _booking(fields))
+
+    async def update(self, id: int, /, **fields: Unpack[AppointmentChanges]) -> m.Appointment:
+        """Confirm, cancel or check in an appointment.
+
+        ``PATCH /appointments/{id}``
+
+        In v2 it cannot be moved: cancel it and create another. The practice's own system has the
+        last word, and the next synchronisation may undo a change.
+
+        Raises `AlreadyCancelled`, `NotYetSynced` while it has not reached the practice's system,
+        `UnsupportedBySystem`, and `NotFound` for an id this practice does not have.
+        """
+        return await self._caller.call(to.APPOINTMENTS_UPDATE, fields, id)
+
+
+def _booking(fields: NewAppointment) -> Mapping[str, object]:
+    """Leave out the patient of a block: the API wants none named, not a null."""
+    if fields.get("patient_id") is not None:
+        return fields
+    if not fields.get("unavailable"):
+        raise InvalidArgument("patient_id is required, unless unavailable=True blocks the time")
+    return {name: value for name, value in fields.items() if name != "patient_id"}

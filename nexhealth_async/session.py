@@ -1,0 +1,465 @@
+"""`NexHealth`, the session: its life cycle, and what resources and walks ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, cast
+
+import anyio
+from attrs import evolve, field, frozen
+
+from nexhealth_async import endpoints as to
+from nexhealth_async._version import __version__
+from nexhealth_async.attempts import Attempts, OnIgnored, Options, Shared
+from nexhealth_async.codec import Codec
+from nexhealth_async.core.envelope import read_data, read_done, read_list, read_record, read_token
+from nexhealth_async.core.rates import Rates
+from nexhealth_async.core.request import (
+    Call,
+    check_base_url,
+    check_subdomain,
+    free_call,
+    plan,
+    version_headers,
+    version_name,
+)
+from nexhealth_async.core.retry import RetryPolicy
+from nexhealth_async.errors import (
+    InvalidArgument,
+    SessionStateError,
+    Unauthorized,
+    UnexpectedShape,
+)
+from nexhealth_async.gates import Gates
+from nexhealth_async.pager import reap
+from nexhealth_async.scopes import AccountNouns
+from nexhealth_async.tokens import TokenKeeper, key_refused
+from nexhealth_async.transport import Transport
+from nexhealth_async.walk import Walk, WalkSettings, check_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from types import TracebackType
+
+    import aiohttp
+    from msgspec import Raw
+
+    from nexhealth_async.core.envelope import ListReading
+    from nexhealth_async.core.request import JSONValue
+    from nexhealth_async.core.wire import Reply
+    from nexhealth_async.endpoints import Endpoint, Operation, Row
+
+__all__ = ["Answer", "NexHealth"]
+
+T = TypeVar("T")
+
+_LOGIN_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+_DEFAULT_TIMEOUT = 60.0
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What `NexHealth.request` brings back: the envelope, decoded but not modelled."""
+
+    data: object = field(repr=False)
+    count: int | None = None
+    page_info: Mapping[str, object] | None = None
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+
+
+class NexHealth(AccountNouns):
+    """A session with the NexHealth API: ``async with NexHealth("api-key") as nex: ...``.
+
+    One session per process and key is the rule: it shares its connections, its token and its rate
+    limits among all tasks. It belongs to the event loop it was opened in. For frameworks without
+    ``async with`` there are `open` and `aclose`.
+
+    Args:
+        api_key: The key; without it the environment's ``NEXHEALTH_API_KEY``.
+        base_url: Address of the API; without it ``NEXHEALTH_BASE_URL``, then the vendor's one host
+            for production and test environments alike.
+        version: ``"v2"``, ``"v3"`` (= ``v3.0.0``) or a literal version of the API.
+        subdomain: The practice for calls that name none; scopes are usually clearer.
+        location_id: The location for calls that name none.
+        timeout: Seconds a call may take, every wait included: login, rate limit, retries, body. In
+            a walk it counts for each page, not for your own handling. None waits for ever.
+        retry: How often to try again; ``NO_RETRY`` for never.
+        rates: The limits to keep; by default the documented ones, per API key.
+        http: An ``aiohttp.ClientSession`` to borrow; it is not closed. Use it for proxies or an
+            own TLS context. Its pooled connections may have idled, so that more lost writes end as
+            `OutcomeUnknown` than on connections of our own.
+        user_agent: Name of your application, put before the library's own in the User-Agent.
+        on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
+            with other records; ``"warn"`` warns. After a write it is always a warning.
+
+    Reference: v2 1.1 to 1.4, getting started.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        version: str = "v2",
+        subdomain: str | None = None,
+        location_id: int | None = None,
+        timeout: float | None = _DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        rates: Rates | None = None,
+        http: aiohttp.ClientSession | None = None,
+        user_agent: str | None = None,
+        on_ignored: OnIgnored = "raise",
+    ) -> None:
+        key = _checked_key(os.environ.get("NEXHEALTH_API_KEY") if api_key is None else api_key)
+        url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
+        self._options = _checked(
+            Options(
+                version=version_name(version),
+                subdomain=subdomain,
+                location_id=location_id,
+                timeout=timeout,
+                timeout_chosen=timeout != _DEFAULT_TIMEOUT,
+                retry=retry or RetryPolicy(),
+                on_ignored=on_ignored,
+            )
+        )
+        self._shared = Shared(
+            transport=Transport(check_base_url(url), http),
+            gates=Gates(rates or Rates()),
+            codec=Codec(),
+            user_agent=_user_agent(user_agent),
+        )
+        self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
+        self._is_copy = False
+        self._opened_here = False
+        self._headers = self._selecting_headers()
+
+    def __repr__(self) -> str:
+        """Show host, version and scope, never key or token."""
+        o, shared = self._options, self._shared
+        state = "closed" if shared.closed else "open" if shared.loop else "not open"
+        scope = "".join(f", {k}={v!r}" for k, v in self._scope().items() if v is not None)
+        return f"<NexHealth {shared.transport.host} {o.version}{scope}: {state}>"
+
+    def _scope(self) -> dict[str, str | int | None]:
+        return {"subdomain": self._options.subdomain, "location_id": self._options.location_id}
+
+    # Life cycle
+
+    async def open(self) -> Self:
+        """Open the session in the running event loop; ``async with`` does this."""
+        shared = self._shared
+        if shared.closed:
+            raise SessionStateError("the session was closed and stays so; make a new NexHealth")
+        if shared.loop is None:
+            shared.loop = asyncio.get_running_loop()
+            shared.pid = os.getpid()
+            shared.transport.open()
+            self._opened_here = True
+        elif not self._is_copy:
+            raise SessionStateError("the session is open already")
+        return self
+
+    async def aclose(self) -> None:
+        """Close the session: end its walks and waiters, then its connections.
+
+        Calls under way in other tasks fail with `SessionStateError`, or `OutcomeUnknown` for a
+        write that had left. Closing a copy made by `with_options` leaves the original open.
+        """
+        shared = self._shared
+        if shared.closed or (self._is_copy and not self._opened_here):
+            return
+        shared.closed = True
+        shared.gates.close()
+        for task in shared.tasks:
+            task.cancel()
+        try:
+            with anyio.CancelScope(shield=True):
+                await shared.keeper.close()
+                await reap(shared.tasks)
+        finally:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await shared.transport.close()
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        await self.aclose()
+
+    @property
+    def codec(self) -> Codec:
+        """The decoder, a cattrs converter: register hooks here before the first record is read."""
+        return self._shared.codec
+
+    # Copies and scopes
+
+    def with_options(
+        self,
+        *,
+        version: str | None = None,
+        subdomain: str | None = None,
+        location_id: int | None = None,
+        timeout: float | Literal["same"] | None = "same",
+        retry: RetryPolicy | None = None,
+        on_ignored: OnIgnored | None = None,
+    ) -> Self:
+        """Return a cheap copy that shares connections, token and rates, with other options.
+
+        What is left out stays as it is. ``timeout=None`` waits for ever.
+        """
+        chosen: dict[str, object] = {
+            name: value
+            for name, value in (
+                ("version", version and version_name(version)),
+                ("subdomain", subdomain),
+                ("location_id", location_id),
+                ("retry", retry),
+                ("on_ignored", on_ignored),
+            )
+            if value is not None
+        }
+        if timeout != "same":
+            chosen |= {"timeout": timeout, "timeout_chosen": True}
+        return self._copy(_checked(evolve(self._options, **chosen)))  # type: ignore[arg-type]  # names are the options'
+
+    def bound(self, *, subdomain: str, location_id: int | None = None) -> Self:
+        """Return a copy bound to a practice or a location; scopes use it."""
+        return self._copy(
+            evolve(self._options, subdomain=check_subdomain(subdomain), location_id=location_id)
+        )
+
+    def _copy(self, options: Options) -> Self:
+        copy = object.__new__(type(self))
+        copy._options = options
+        copy._shared = self._shared
+        copy._is_copy = True
+        copy._opened_here = False
+        copy._headers = copy._selecting_headers()
+        return copy
+
+    @property
+    def _caller(self) -> Self:
+        return self
+
+    # What the resources and walks ask for
+
+    def walk(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> Walk[T]:
+        """Start a walk of an endpoint of the table; the resources' methods are the usual way."""
+        options = {name: value for name, value in arguments.items() if name in _WALK_OPTIONS}
+        filters = {name: value for name, value in arguments.items() if name not in _WALK_OPTIONS}
+        call = self._plan(endpoint, filters, ids)
+        settings = WalkSettings(
+            source=self,
+            call=call,
+            decode=self._decoder(endpoint),
+            **options,  # type: ignore[arg-type]  # checked next, and typed in the TypedDicts
+        )
+        return Walk(check_settings(settings))
+
+    async def call(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> T:
+        """Perform an endpoint of the table and decode the record it answers with."""
+        call = self._plan(endpoint, arguments, ids)
+        reading = await self._perform(call, read_record)
+        if reading.record is None:
+            raise UnexpectedShape("the reply holds no record", operation=call.operation)
+        value, _ = self._decoder(endpoint)(reading.record)
+        return value
+
+    async def perform(
+        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
+    ) -> None:
+        """Perform an endpoint of the table that answers with nothing of use."""
+        await self._perform(self._plan(endpoint, arguments, ids), read_done)
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        """Fetch one page of a listing; walks use it."""
+        return await self._perform(call, read_list, pairs, background=background)
+
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+        """Run a page's request as a task that ends with the session at the latest; walks use it."""
+        shared = self._shared
+        try:
+            self._check_usable()
+        except SessionStateError:
+            work.close()
+            raise
+        task = asyncio.get_running_loop().create_task(work)
+        shared.tasks.add(task)
+        task.add_done_callback(shared.tasks.discard)
+        task.add_done_callback(_retrieve)
+        return task
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        json: JSONValue = None,
+        safe: bool | None = None,
+    ) -> Answer:
+        """Call any path of the API, with everything but the model: login, limits, retries, errors.
+
+        Nothing is added to ``params``: give ``subdomain`` and ``location_id`` where the path takes
+        them. Lists become repeated ``name[]=`` parameters. ``safe=True`` allows repeating a POST or
+        PATCH after a lost reply; reads and DELETE are repeated anyway.
+        """
+        call = free_call(method, path, params=params or {}, json=json, safe=safe)
+        reading = await self._perform(call, read_data)
+        return Answer(
+            data=reading.data,
+            count=reading.count,
+            page_info=reading.page_info,
+            warnings=reading.warnings,
+        )
+
+    def endpoints(self) -> Sequence[Operation]:
+        """List every operation of every version that this library offers, as data."""
+        return [
+            to.operation_of(endpoint, version, row)
+            for endpoint in to.ALL
+            for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
+            if row is not None
+        ]
+
+    def _plan(
+        self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]
+    ) -> Call:
+        options = self._options
+        return plan(
+            endpoint,
+            options.version,
+            ids=ids,
+            subdomain=options.subdomain,
+            location_id=options.location_id,
+            arguments=arguments,
+        )
+
+    def _decoder(self, endpoint: Endpoint[T]) -> Callable[[Raw], tuple[T, tuple[str, ...]]]:
+        from nexhealth_async import models
+
+        codec, model = self._shared.codec, cast("type[T]", getattr(models, str(endpoint.model)))
+        return lambda record: codec.decode(model, record)
+
+    # The way of one call
+
+    def _check_usable(self) -> None:
+        shared = self._shared
+        if shared.closed:
+            raise SessionStateError("the session is closed; open a new one")
+        if shared.loop is None:
+            raise SessionStateError(
+                "the session is not open; use `async with NexHealth(...) as nex:`, or await open()"
+            )
+        loop = asyncio.get_running_loop()
+        if loop is not shared.loop:
+            raise SessionStateError(
+                "the session belongs to another event loop; open one session in each loop"
+            )
+        if shared.pid != os.getpid():
+            raise SessionStateError(
+                "the session was opened before this process was forked; open one after the fork"
+            )
+
+    def _selecting_headers(self) -> dict[str, str]:
+        return {**version_headers(self._options.version), "User-Agent": self._shared.user_agent}
+
+    async def _perform(
+        self,
+        call: Call,
+        read: Callable[[Reply, Row], T],
+        pairs: tuple[tuple[str, str], ...] = (),
+        *,
+        background: bool = False,
+    ) -> T:
+        self._check_usable()
+        attempts = Attempts(
+            self._shared,
+            self._options,
+            call,
+            headers=self._headers,
+            pairs=pairs,
+            background=background,
+        )
+        return await attempts.run(read)
+
+    async def _log_in(self, key: str) -> str:
+        """Send the login, outside of all that needs a token."""
+        self._check_usable()
+        attempts = Attempts(
+            self._shared,
+            evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
+            Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=()),
+            headers={**self._headers, "Authorization": key},
+            logs_in=True,
+        )
+        try:
+            return await attempts.run(read_token)
+        except Unauthorized as error:
+            raise key_refused(error) from None
+
+
+_LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)
+
+_WALK_OPTIONS = frozenset(
+    {"per_page", "limit", "prefetch", "drift", "passes", "on_bad_record", "after"}
+)
+
+
+def _checked_key(key: str | None) -> str:
+    if key is None or not key.strip():
+        raise InvalidArgument(
+            "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
+        )
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or key.split() != [key]:
+        raise InvalidArgument(
+            "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
+            "pass it bare, as the developer portal shows it"
+        )
+    return key
+
+
+def _checked(options: Options) -> Options:
+    if options.subdomain is not None:
+        check_subdomain(options.subdomain)
+    location = options.location_id
+    if location is not None and (isinstance(location, bool) or not isinstance(location, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument("location_id must be a whole number")
+    if options.timeout is not None and not options.timeout > 0:
+        raise InvalidArgument("timeout must be more than 0 seconds, or None to wait for ever")
+    if options.on_ignored not in ("raise", "warn"):
+        raise InvalidArgument('on_ignored must be "raise" or "warn"')
+    return options
+
+
+def _user_agent(application: str | None) -> str:
+    own = f"nexhealth_async/{__version__} (Python {platform.python_version()})"
+    if application is None:
+        return own
+    if not application.isascii() or not application.isprintable() or not application.strip():
+        raise InvalidArgument("user_agent must be one line of plain ASCII")
+    return f"{application.strip()} {own}"
+
+
+def _retrieve(task: asyncio.Task[ListReading]) -> None:
+    """Mark a page's error as seen: a walk that was left never asks for it."""
+    if not task.cancelled():
+        task.exception()

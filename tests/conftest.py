@@ -1,0 +1,85 @@
+"""An event loop whose time tests may move, and the aioresponses shim."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aioresponses import aioresponses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+class _SkippingSelector(selectors.DefaultSelector):
+    """Instead of waiting for nothing, move the loop's time on by what would have been waited."""
+
+    loop: MovableLoop | None = None
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        loop = self.loop
+        if loop is None or not loop.skip_waits or not timeout or timeout < 0:
+            return super().select(timeout)
+        events = super().select(min(timeout, loop.patience))
+        if not events:
+            loop.shift(timeout)
+        return events
+
+
+class MovableLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock tests move by hand, or that skips every wait by itself."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        self.skip_waits = False
+        self.patience = 0.0
+        """Real seconds to give sockets before a wait is skipped."""
+        selector = _SkippingSelector()
+        super().__init__(selector)
+        selector.loop = self
+
+    def time(self) -> float:
+        return super().time() + self.offset
+
+    def shift(self, seconds: float) -> None:
+        """Let this much time have passed."""
+        self.offset += seconds
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"movable": MovableLoop}
+
+
+@pytest.fixture
+async def loop() -> MovableLoop:
+    """The running loop, to move its time."""
+    running = asyncio.get_running_loop()
+    assert isinstance(running, MovableLoop)
+    return running
+
+
+class _Response(aiohttp.ClientResponse):
+    """What aioresponses builds, completed for aiohttp releases that ask for one argument more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        writer: Any = SimpleNamespace(output_size=0)
+        try:
+            super().__init__(*args, stream_writer=writer, **kwargs)
+        except TypeError:
+            super().__init__(*args, **kwargs)
+
+
+@pytest.fixture
+def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+    """Replies at aiohttp's edge."""
+    monkeypatch.setattr("aioresponses.core.ClientResponse", _Response)
+    with aioresponses() as replies:
+        yield replies

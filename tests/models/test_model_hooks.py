@@ -1,0 +1,178 @@
+"""The codec is a cattrs converter: users' hooks go before its own."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any
+
+import attrs
+import cattrs
+import pytest
+
+from nexhealth_async.codec import Codec
+from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.models import Appointment, Money, Patient, PatientBio, Timestamp
+
+CANARY = "Zephyrine-Q-Canary"
+
+
+@pytest.fixture
+def codec() -> Codec:
+    return Codec()
+
+
+def shout(value: Any, _: object) -> PatientBio:
+    return PatientBio(city=str(value["city"]).upper())
+
+
+def test_a_hook_for_a_model_replaces_ours_wherever_the_model_stands(codec: Codec) -> None:
+    codec.register_structure_hook(PatientBio, shout)
+    assert codec.decode(PatientBio, b'{"city":"ames"}') == (PatientBio(city="AMES"), ())
+    made, repairs = codec.decode(
+        Patient, b'{"id":"1","bio":{"city":"ames"},"children":[{"id":2,"bio":{"city":"oslo"}}]}'
+    )
+    assert made.bio == PatientBio(city="AMES")
+    assert made.children == (Patient(id=2, bio=PatientBio(city="OSLO")),)
+    assert repairs == ("id",)
+
+
+def test_a_hook_for_datetime_is_used_for_every_timestamp(codec: Codec) -> None:
+    fixed = datetime.fromisoformat("2001-01-01T00:00:00+00:00")
+    codec.register_structure_hook(datetime, lambda _value, _type: fixed)
+    made, repairs = codec.decode(
+        Appointment,
+        b'{"id":1,"start_time":"x","cancelled_at":"y","patient":{"id":2,"last_visit":1}}',
+    )
+    assert (made.start_time, made.cancelled_at) == (fixed, fixed)
+    assert made.patient == Patient(id=2, last_visit=fixed)
+    assert repairs == ()
+
+
+@pytest.mark.parametrize("kind", [str, int, bool, Decimal])
+def test_a_hook_for_a_plain_type_is_used(codec: Codec, kind: type) -> None:
+    made: dict[type, object] = {str: "x", int: 7, bool: True, Decimal: Decimal(7)}
+    codec.register_structure_hook(kind, lambda _value, _type: made[kind])
+    patient, _ = codec.decode(
+        Patient,
+        b'{"id":1,"email":"e","inactive":false,"balance":{"amount":"1","currency":"USD"}}',
+    )
+    assert patient == Patient(
+        id=7 if kind is int else 1,
+        email="x" if kind is str else "e",
+        inactive=kind is bool,
+        balance=Money(
+            amount=Decimal(7 if kind is Decimal else 1), currency="x" if kind is str else "USD"
+        ),
+    )
+
+
+def test_a_hook_registered_late_is_heeded(codec: Codec) -> None:
+    data = b'{"id":1,"bio":{"city":"ames"}}'
+    assert codec.decode(Patient, data)[0].bio == PatientBio(city="ames")
+    codec.register_structure_hook(PatientBio, shout)
+    assert codec.decode(Patient, data)[0].bio == PatientBio(city="AMES")
+
+
+def test_a_hook_can_be_a_decorated_function(codec: Codec) -> None:
+    @codec.register_structure_hook
+    def read_bio(value: Any, _: object) -> PatientBio:
+        return shout(value, _)
+
+    assert read_bio({"city": "a"}, None) == PatientBio(city="A")
+    assert codec.decode(PatientBio, b'{"city":"ames"}')[0] == PatientBio(city="AMES")
+
+
+def test_a_hook_by_predicate_is_heeded(codec: Codec) -> None:
+    codec.register_structure_hook_func(lambda kind: kind is PatientBio, shout)
+    assert codec.decode(Patient, b'{"id":1,"bio":{"city":"a"}}')[0].bio == PatientBio(city="A")
+
+
+def test_a_hook_may_build_on_ours_and_its_repairs_are_still_reported(codec: Codec) -> None:
+    ours = codec.get_structure_hook(PatientBio)
+    codec.register_structure_hook(
+        PatientBio, lambda value, kind: attrs.evolve(ours(value, kind), state="IA")
+    )
+    made, repairs = codec.decode(Patient, b'{"id":1,"bio":{"city":5}}')
+    assert made.bio == PatientBio(city="5", state="IA")
+    assert repairs == ("bio.city",)
+    with pytest.raises(UndecodableRecord) as caught:
+        codec.decode(Patient, b'{"id":1,"bio":{"city":[]}}')
+    assert (caught.value.path, caught.value.expected, caught.value.record_id) == (
+        "bio.city",
+        "text",
+        1,
+    )
+
+
+def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None:
+    def fail(value: Any, _: object) -> PatientBio:
+        raise LookupError(f"bad city {value['city']}")
+
+    codec.register_structure_hook(PatientBio, fail)
+    with pytest.raises(UndecodableRecord) as caught:
+        codec.decode(Patient, f'{{"id":1,"bio":{{"city":"{CANARY}"}}}}'.encode())
+    assert (caught.value.path, caught.value.record_id) == ("bio", 1)
+    assert caught.value.expected == "what the hook for PatientBio takes"
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_money_from_a_careless_hook_is_still_finite(codec: Codec) -> None:
+    codec.register_structure_hook(Decimal, lambda _value, _type: Decimal("NaN"))
+    with pytest.raises(UndecodableRecord) as caught:
+        codec.decode(Patient, b'{"id":1,"balance":{"amount":"1","currency":"USD"}}')
+    assert (caught.value.path, caught.value.expected) == ("balance", "an amount of money")
+
+
+def test_one_codec_does_not_hear_of_anothers_hooks(codec: Codec) -> None:
+    codec.register_structure_hook(PatientBio, shout)
+    assert Codec().decode(PatientBio, b'{"city":"a"}')[0] == PatientBio(city="a")
+
+
+def test_a_copy_keeps_the_hooks_and_takes_new_ones_alone(codec: Codec) -> None:
+    codec.register_structure_hook(PatientBio, shout)
+    copy = codec.copy()
+    copy.register_structure_hook(bool, lambda _value, _type: True)
+    data = b'{"id":1,"inactive":false,"bio":{"city":"a"}}'
+    assert copy.decode(Patient, data)[0] == Patient(id=1, inactive=True, bio=PatientBio(city="A"))
+    assert codec.decode(Patient, data)[0].inactive is False
+
+
+def test_it_can_be_used_as_any_cattrs_converter(codec: Codec) -> None:
+    assert isinstance(codec, cattrs.Converter)
+    assert codec.structure({"id": "1"}, Patient) == Patient(id=1)
+    assert codec.structure([{"id": 1}], tuple[Patient, ...]) == (Patient(id=1),)
+    noted: Any = Annotated[Timestamp, "a note"]
+    moment = codec.structure("2020-08-12", noted)
+    assert moment == datetime.fromisoformat("2020-08-12T00:00:00+00:00")
+    wrong: list[tuple[object, type]] = [("no", bool), ({"a": 1}, str), ([], int)]
+    for value, kind in wrong:
+        with pytest.raises(UndecodableRecord):
+            codec.structure(value, kind)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@attrs.frozen
+class Own:
+    colour: Colour
+    since: Timestamp | None = None
+    bios: tuple[PatientBio, ...] = attrs.field(default=(), validator=attrs.validators.max_len(1))
+
+
+def test_a_users_own_class_is_read_by_the_same_rules(codec: Codec) -> None:
+    made, repairs = codec.decode(Own, b'{"colour":"red","since":{},"bios":[{"city":5}]}')
+    assert made == Own(Colour.RED, bios=(PatientBio(city="5"),))
+    assert repairs == ("since", "bios[0].city")
+    for data, path, expected in (
+        (b'{"colour":"blue"}', "colour", "what the hook for Colour takes"),
+        (b'{"since":null}', "colour", "a value"),
+        (b'{"colour":"red","bios":[{},{}]}', "", "a valid Own"),
+    ):
+        with pytest.raises(UndecodableRecord) as caught:
+            codec.decode(Own, data)
+        assert (caught.value.path, caught.value.expected) == (path, expected)

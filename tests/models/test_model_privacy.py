@@ -1,0 +1,52 @@
+"""A printed record says which one it is, not whom it is about."""
+
+from __future__ import annotations
+
+import pytest
+from model_samples import MODELS, filled
+
+from nexhealth_async.models import Money, Patient, Record, Slot
+
+# What may be printed beside an id: names of places and kinds, times that are free, plain amounts.
+SHOWN = {
+    "AppointmentType": "name",
+    "CustomRecurrence": "num unit ref",
+    "Emr": "name",
+    "Institution": "name subdomain",
+    "Location": "name",
+    "Money": "amount currency",
+    "Operatory": "name",
+    "ProviderRequestable": "location_id",
+    "Slot": "time provider_id operatory_id",
+    "SlotGroup": "lid pid operatory_id",
+    "Specialty": "name",
+    "SyncStatus": "institution_id read_status write_status",
+    "WorkingHours": "provider_id operatory_id",
+    "WorkingHoursLabel": "name",
+}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_printed_record_shows_nothing_but_what_is_listed_here(model: type[Record]) -> None:
+    record = filled(model)
+    allowed = {"id", *SHOWN.get(model.__name__, "").split()}
+    assert {name for name, _ in record.__rich_repr__()} <= allowed
+    hidden = {f"canary-{name}" for name in dir(record)} - {f"canary-{name}" for name in allowed}
+    nested = [(record,), [record], {"a": record}, f"{record} {record!r}"]
+    for printed in (repr(record), str(record), format(record), *map(repr, nested)):
+        assert not [canary for canary in hidden if canary in printed]
+        if not allowed & {"ref", "time", "amount"}:
+            assert "1911" not in printed
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_people_show_their_id_and_nothing_else(model: type[Record]) -> None:
+    if model.__name__ in SHOWN:
+        return
+    assert repr(filled(model)) in {f"{model.__name__}(id=5)", f"{model.__name__}()"}
+
+
+def test_what_is_printed_helps_where_nobody_is_concerned() -> None:
+    assert repr(Patient(id=143776, name="Ada")) == "Patient(id=143776)"
+    assert repr(filled(Money)) == "Money(amount=Decimal('1911.11'), currency='canary-currency')"
+    assert repr(Slot()) == "Slot(time=None, provider_id=None, operatory_id=None)"

@@ -1,0 +1,261 @@
+"""Working hours, and the slots they leave, across zones and changes of the clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from conftest import Dial
+from raw_wire import Reply, Wire
+
+from nexhealth_async.sandbox import Clock, Sandbox
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday; eight in the morning in New York
+DAY = "2026-07-01"
+
+
+@pytest.fixture
+async def wire(dial: Dial) -> Wire:
+    return await dial(Sandbox(clock=Clock(NOW), appointments=0))
+
+
+async def search(
+    wire: Wire, *, pids: int = 1, more: list[tuple[str, Any]] | None = None, **params: Any
+) -> Reply:
+    query = [("lids[]", wire.box.location_id)]
+    query += [("pids[]", id) for id in wire.box.providers.ids[:pids]]
+    whole = {"start_date": DAY, "days": 1, **params}
+    return await wire.get(
+        "/appointment_slots", [*query, *whole.items(), *(more or [])], scope="subdomain"
+    )
+
+
+async def slots(wire: Wire, **params: Any) -> list[str]:
+    (group,) = (await search(wire, **params)).rows
+    return [one["time"] for one in group["slots"]]
+
+
+async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: Wire) -> None:
+    reply = await search(wire)
+    assert reply.json["count"] == 1
+    (group,) = reply.rows
+    assert set(group) == {"lid", "pid", "slots"}
+    assert len(group["slots"]) == 32
+    assert group["slots"][0] == {
+        "time": "2026-07-01T09:00:00.000-04:00",
+        "end_time": "2026-07-01T09:15:00.000-04:00",
+        "operatory_id": wire.box.operatories.ids[0],
+    }
+    assert group["slots"][-1]["end_time"] == "2026-07-01T17:00:00.000-04:00"
+
+
+async def test_groups_are_counted_not_slots(wire: Wire) -> None:
+    reply = await search(wire, pids=3, days=2)
+    assert reply.json["count"] == 3
+    assert [len(one["slots"]) for one in reply.rows] == [64, 64, 64]
+
+
+async def test_length_interval_and_type(wire: Wire) -> None:
+    hour = await slots(wire, slot_length=60)
+    assert len(hour) == 8
+    assert len(await slots(wire, slot_length=60, slot_interval=30)) == 15
+    cleaning = wire.box.appointment_types.ids[0]
+    assert await slots(wire, appointment_type_id=cleaning) == hour
+    for id in wire.box.availabilities.ids:
+        wire.box.availabilities.update(id, appointment_type_ids=[])
+    assert await slots(wire, appointment_type_id=cleaning) == []
+    assert (await search(wire, slot_length=0)).status == 400
+    assert (await search(wire, appointment_type_id=7)).status == 404
+
+
+async def test_a_slot_can_be_booked_as_it_is_and_is_gone_then(wire: Wire) -> None:
+    (group,) = (await search(wire, slot_length=30)).rows
+    slot = group["slots"][3]
+    appt = {
+        "patient_id": wire.box.patients.ids[0],
+        "provider_id": group["pid"],
+        "operatory_id": slot["operatory_id"],
+        "start_time": slot["time"],
+        "end_time": slot["end_time"],
+    }
+    made = await wire.call("POST", "/appointments", json={"appt": appt})
+    assert made.status == 201
+    left = await slots(wire, slot_length=30)
+    assert slot["time"] not in left
+    assert len(left) == 15
+    assert len(await slots(wire, slot_length=60)) == 7
+    cancel = {"appt": {"cancelled": True}}
+    path = f"/appointments/{made.data['appt']['id']}"
+    await wire.call("PATCH", path, json=cancel, scope="subdomain")
+    assert len(await slots(wire, slot_length=30)) == 16
+
+
+async def test_the_past_is_not_bookable(wire: Wire) -> None:
+    wire.box.clock.advance(3 * 3600)
+    await wire.login()
+    today = await slots(wire, start_date="2026-06-01")
+    assert today[0] == "2026-06-01T11:15:00.000-04:00"
+
+
+async def test_required_parameters(wire: Wire) -> None:
+    base: dict[str, Any] = {"start_date": DAY, "days": 1, "lids[]": wire.box.location_id}
+    for name in ("start_date", "days"):
+        some = {key: value for key, value in base.items() if key != name}
+        reply = await wire.get("/appointment_slots", some, scope="subdomain")
+        assert (reply.status, reply.error) == (400, f"Missing parameter {name}")
+    reply = await wire.get("/appointment_slots", base, scope="subdomain")
+    assert reply.error == "Missing parameter pids"
+    kind = {"appointment_type_id": wire.box.appointment_types.ids[0]}
+    assert (await wire.get("/appointment_slots", {**base, **kind}, scope="subdomain")).status == 400
+    wire.box.guesses.pids_required = False
+    reply = await wire.get("/appointment_slots", {**base, **kind}, scope="subdomain")
+    assert reply.json["count"] == 3
+    base["lids[]"] = 5
+    reply = await wire.get("/appointment_slots", {**base, **kind}, scope="subdomain")
+    assert (reply.status, reply.error) == (404, "Location with id 5 not found")
+
+
+async def test_joined_ids_find_nothing_and_say_nothing(wire: Wire) -> None:
+    joined = {"start_date": DAY, "days": 1, "lids": "1,2"}
+    reply = await wire.get("/appointment_slots", joined, scope="subdomain")
+    assert (reply.status, reply.rows, reply.json["description"]) == (200, [], None)
+
+
+async def test_next_available_date_only_when_there_are_no_slots(wire: Wire) -> None:
+    saturday = await search(wire, start_date="2026-07-04", days=2)
+    (group,) = saturday.rows
+    assert (group["slots"], group["next_available_date"]) == ([], "2026-07-06")
+    for id in tuple(wire.box.availabilities.ids):
+        wire.box.availabilities.update(id, active=False)
+    (group,) = (await search(wire)).rows
+    assert group["next_available_date"] is None
+
+
+async def add_hours(wire: Wire, **fields: Any) -> Reply:
+    record = {
+        "provider_id": wire.box.providers.ids[0],
+        "begin_time": "00:00",
+        "end_time": "04:00",
+        **fields,
+    }
+    return await wire.call("POST", "/availabilities", json={"availability": record})
+
+
+def only_new_hours(wire: Wire) -> None:
+    for id in tuple(wire.box.availabilities.ids):
+        wire.box.availabilities.delete(id)
+
+
+async def test_clocks_going_forward_and_back(wire: Wire) -> None:
+    only_new_hours(wire)
+    room = wire.box.operatories.ids[0]
+    await add_hours(wire, days=["Sunday"], operatory_id=room)
+    back = await slots(wire, start_date="2026-11-01", slot_length=60)
+    assert [one[11:] for one in back] == [
+        "00:00:00.000-04:00",
+        "01:00:00.000-04:00",
+        "01:00:00.000-05:00",
+        "02:00:00.000-05:00",
+        "03:00:00.000-05:00",
+    ]
+    forward = await slots(wire, start_date="2027-03-14", slot_length=60)
+    assert [one[11:] for one in forward] == [
+        "00:00:00.000-05:00",
+        "01:00:00.000-05:00",
+        "03:00:00.000-04:00",
+    ]
+
+
+async def test_hours_without_a_room_use_any_free_one(wire: Wire) -> None:
+    only_new_hours(wire)
+    await add_hours(wire, days=["Wednesday"])
+    (group,) = (await search(wire, slot_length=60)).rows
+    first, second, _ = wire.box.operatories.ids
+    assert [one["operatory_id"] for one in group["slots"]] == [first] * 4
+    (group,) = (await search(wire, slot_length=60, overlapping_operatory_slots="true")).rows
+    assert len(group["slots"]) == 12
+    only = [("operatory_ids[]", second)]
+    (group,) = (await search(wire, slot_length=60, more=only)).rows
+    assert {one["operatory_id"] for one in group["slots"]} == {second}
+    wire.box.practice.locations.update(wire.box.location_id, map_by_operatory=False)
+    (group,) = (await search(wire, slot_length=60)).rows
+    assert "operatory_id" not in group["slots"][0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "days"),
+    [
+        ({"specific_date": "2026-07-09"}, ["09"]),
+        ({"days": ["Monday", "Thursday"]}, ["02", "06", "09", "13"]),
+        ({"custom_recurrence": {"num": 5, "unit": "day", "ref": "2026-07-03"}}, ["03", "08", "13"]),
+        ({"custom_recurrence": {"num": 2, "unit": "week", "ref": "2026-06-18"}}, ["02"]),
+        ({"custom_recurrence": {"num": 1, "unit": "month", "ref": "2026-05-12"}}, ["12"]),
+        ({"custom_recurrence": {"num": 2, "unit": "month", "ref": "2026-06-12"}}, []),
+    ],
+)
+async def test_patterns_of_working_hours(
+    wire: Wire, pattern: dict[str, Any], days: list[str]
+) -> None:
+    only_new_hours(wire)
+    assert (await add_hours(wire, **pattern)).status == 201
+    found = await slots(wire, days=13, slot_length=240)
+    assert [one[8:10] for one in found] == days
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "Exactly one of"),
+        ({"days": ["Monday"], "specific_date": "2026-07-09"}, "Exactly one of"),
+        ({"days": ["Moonday"]}, "days is invalid"),
+        ({"specific_date": "soon"}, "specific_date is invalid"),
+        ({"custom_recurrence": {"num": 0, "unit": "day", "ref": DAY}}, "custom_recurrence is"),
+        ({"days": ["Monday"], "begin_time": None}, "Missing parameter begin_time"),
+        ({"days": ["Monday"], "begin_time": "9:00"}, "begin_time is invalid"),
+        ({"days": ["Monday"], "begin_time": "05:00"}, "after begin_time"),
+        ({"days": ["Monday"], "provider_id": None}, "Missing parameter provider_id"),
+    ],
+)
+async def test_bad_working_hours_are_refused(wire: Wire, fields: dict[str, Any], text: str) -> None:
+    reply = await add_hours(wire, **fields)
+    assert reply.status == 400
+    assert text in reply.error
+
+
+async def test_working_hours_live_and_die(wire: Wire) -> None:
+    kinds = list(wire.box.appointment_types.ids[:2])
+    made = await add_hours(wire, days=["Sunday"], appointment_type_ids=kinds)
+    assert made.status == 201
+    assert set(made.data) == {
+        "id", "provider_id", "location_id", "operatory_id", "begin_time", "end_time", "days",
+        "specific_date", "custom_recurrence", "tz_offset", "active", "synced",
+    }  # fmt: skip
+    assert made.data["tz_offset"] == "-0400"
+    path = f"/availabilities/{made.data['id']}"
+    included = {"include[]": "appointment_types"}
+    row = (await wire.get(path, included, scope="subdomain")).data
+    assert [one["id"] for one in row["appointment_types"]] == kinds
+    change = {"availability": {"specific_date": "2026-05-01", "end_time": "05:00"}}
+    changed = await wire.call("PATCH", path, json=change, scope="subdomain")
+    assert (changed.data["days"], changed.data["specific_date"]) == (None, "2026-05-01")
+    assert (await wire.get("/availabilities")).json["count"] == 4
+    later = await wire.get("/availabilities", {"ignore_past_dates": "true"})
+    assert later.json["count"] == 3
+    off = {"availability": {"active": False}}
+    await wire.call("PATCH", path, json=off, scope="subdomain")
+    assert (await wire.get("/availabilities")).json["count"] == 3
+    assert (await wire.get("/availabilities", {"active": "false"})).ids == [made.data["id"]]
+    one = {"provider_id": wire.box.providers.ids[1]}
+    assert (await wire.get("/availabilities", one)).json["count"] == 1
+    gone = await wire.call("DELETE", path, scope="subdomain")
+    assert (gone.status, gone.body) == (204, b"")
+    assert (await wire.call("DELETE", path, scope="subdomain")).status == 404
+    wire.box.guesses.delete_availability_status = 200
+    last = f"/availabilities/{wire.box.availabilities.ids[0]}"
+    assert (await wire.call("DELETE", last, scope="subdomain")).status == 200
+
+
+async def test_related_ids_of_working_hours_must_exist(wire: Wire) -> None:
+    for fields in ({"operatory_id": 3}, {"appointment_type_ids": [3]}, {"provider_id": 3}):
+        assert (await add_hours(wire, days=["Monday"], **fields)).status == 404

@@ -1,0 +1,87 @@
+"""A list in memory that a walk reads through the same protocol as a session, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.codec import Codec
+from nexhealth_async.core.envelope import ListReading, read_list
+from nexhealth_async.core.request import plan
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.models import Patient
+from nexhealth_async.walk import Walk, WalkSettings, check_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from nexhealth_async.core.request import Call
+
+CODEC = Codec()
+
+
+class ListSource:
+    """Answers numbered pages from ``rows``, and owns the page tasks as a session does."""
+
+    def __init__(self, rows: int | list[int] = 0, *, cap: int = 300) -> None:
+        self.rows = list(range(1, rows + 1)) if isinstance(rows, int) else rows
+        self.cap = cap
+        self.pages_asked: list[int] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.tasks: set[asyncio.Task[ListReading]] = set()
+        self.before: Callable[[int], Awaitable[None]] | None = None
+        """Awaited with the page number before its rows are read."""
+        self.after: Callable[[int], None] | None = None
+        """Called with the page number once its rows are read."""
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        number = int(dict(pairs)["page"])
+        size = min(self.cap, int(dict(pairs)["per_page"]))
+        self.pages_asked.append(number)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if self.before is not None:
+                await self.before(number)
+            rows = self.rows[(number - 1) * size : number * size]
+            body = {"code": True, "data": [{"id": row} for row in rows], "count": len(self.rows)}
+            reading = read_list(Reply(status=200, body=json.dumps(body).encode()), call.row)
+            if self.after is not None:
+                self.after(number)
+            return reading
+        finally:
+            self.in_flight -= 1
+
+    def spawn(
+        self, work: Coroutine[object, object, ListReading]
+    ) -> asyncio.Task[ListReading]:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    def walk(self, **options: object) -> Walk[Patient]:
+        call = plan(to.PATIENTS, "v2", subdomain="demo", location_id=1, arguments={})
+        settings = WalkSettings(
+            source=self,
+            call=call,
+            decode=lambda record: CODEC.decode(Patient, record),
+            **options,  # type: ignore[arg-type]  # checked in the next line
+        )
+        return Walk(check_settings(settings))
+
+
+def ids(patients: list[Patient]) -> list[int]:
+    return [patient.id for patient in patients]
+
+
+def page_body(rows: list[int], count: object) -> bytes:
+    return msgspec.json.encode({"code": True, "data": [{"id": r} for r in rows], "count": count})

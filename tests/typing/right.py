@@ -1,0 +1,122 @@
+"""Calls that type checkers must accept. Checked, never run."""
+
+# pyright: strict
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import assert_type
+
+from nexhealth_async import models as m
+from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.scopes import AccountNouns, LocationScope, PracticeScope
+from nexhealth_async.walk import Page, Walk
+
+START = datetime(2031, 1, 6, tzinfo=UTC)
+END = datetime(2031, 1, 7, tzinfo=UTC)
+TODAY = date(2031, 1, 6)
+
+
+def set_aside(error: UndecodableRecord, record: bytes) -> None:
+    del error, record
+
+
+def listings(nex: AccountNouns) -> None:
+    assert_type(nex.institutions.walk(), Walk[m.Institution])
+    assert_type(nex.institutions.walk(limit=3), Walk[m.Institution])
+    assert_type(nex.locations.walk(), Walk[m.Location])
+    nex.locations.walk(subdomain="demo", inactive=False, filter_by_subscription_feature="forms")
+    assert_type(nex.locations.appointment_descriptors.walk(7), Walk[m.AppointmentDescriptor])
+    assert_type(nex.providers.walk(subdomain="demo"), Walk[m.Provider])
+    nex.providers.walk(location_id=7, requestable=True, ids=(1, 2), include=["availabilities"])
+    assert_type(nex.operatories.walk(search_name="Chair"), Walk[m.Operatory])
+    assert_type(nex.appointment_types.walk(include=["descriptors"]), Walk[m.AppointmentType])
+    nex.appointment_types.appointment_descriptors.walk(3, location_id=7, descriptor_type="Code")
+    assert_type(nex.procedures.walk(updated_since=START), Walk[m.Procedure])
+    assert_type(nex.patients.walk(), Walk[m.Patient])
+    nex.patients.walk(new_patient=None, date_of_birth=TODAY, include=["charges", "payments"])
+    nex.patients.walk(per_page=300, prefetch=4, drift="verify", passes=6, after=None, limit=None)
+    nex.patients.walk(on_bad_record=set_aside)
+    assert_type(nex.working_hours.walk(ignore_past_dates=True), Walk[m.WorkingHours])
+    assert_type(
+        nex.available_slots.walk(start_date=TODAY, days=7, pids=[3], lids=[7, 8]),
+        Walk[m.SlotGroup],
+    )
+    assert_type(nex.appointments.walk(start=START, end=END), Walk[m.Appointment])
+    nex.appointments.walk(start=START, end=END, cancelled=None, patient_ids=[5], nex_only=True)
+    nex.appointments.appointment_descriptors.walk(9, subdomain="demo")
+    assert_type(nex.sync_status.walk(location_ids=[7]), Walk[m.SyncStatus])
+    nex.sync_status.walk(read_status="red")
+
+
+def scopes(nex: AccountNouns) -> None:
+    practice = assert_type(nex.practice("demo"), PracticeScope)
+    assert_type(practice.subdomain, str)
+    office = assert_type(practice.location(7), LocationScope)
+    assert_type(office.location_id, int)
+    assert_type(practice.locations.walk(), Walk[m.Location])
+    assert_type(office.patients.walk(), Walk[m.Patient])
+    office.appointments.walk(start=START, end=END)
+
+
+async def single(nex: AccountNouns, office: LocationScope) -> None:
+    assert_type(await nex.institutions.get(1), m.Institution)
+    assert_type(await nex.locations.get(7), m.Location)
+    assert_type(await office.patients.get(5, include=["upcoming_appts"]), m.Patient)
+    assert_type(await office.providers.get(3), m.Provider)
+    assert_type(await office.operatories.get(2), m.Operatory)
+    assert_type(await office.procedures.get(4, subdomain="demo"), m.Procedure)
+    assert_type(await office.appointments.get(9, include=["patient"]), m.Appointment)
+    assert_type(await office.working_hours.get(6), m.WorkingHours)
+    assert_type(await office.appointment_types.get(8), m.AppointmentType)
+
+
+async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
+    patient = await office.patients.create(
+        provider_id=3,
+        first_name="Ada",
+        last_name="Example",
+        email="ada@example.com",
+        bio={"date_of_birth": date(1990, 1, 1), "phone_number": "5550100100", "gender": "Other"},
+    )
+    assert_type(patient, m.Patient)
+    assert slot.time is not None
+    booked = await office.appointments.create(
+        patient_id=patient.id, provider_id=3, start_time=slot.time, notify_patient=True
+    )
+    assert_type(booked, m.Appointment)
+    await office.appointments.create(
+        patient_id=None, provider_id=3, start_time=text, unavailable=True
+    )
+    await office.appointments.create(
+        patient_id=patient.id,
+        provider_id=3,
+        start_time=START,
+        is_guardian=True,
+        patient={"first_name": "Bo", "last_name": "Example", "bio": {"date_of_birth": TODAY}},
+    )
+    assert_type(await office.appointments.update(booked.id, cancelled=True), m.Appointment)
+    hours = await office.working_hours.create(
+        provider_id=3,
+        begin_time="09:00",
+        end_time="17:00",
+        custom_recurrence={"num": 3, "unit": "week", "ref": TODAY},
+    )
+    assert_type(hours, m.WorkingHours)
+    await office.working_hours.update(hours.id, days=["Monday", "Friday"], appointment_type_ids=[])
+    assert_type(await office.working_hours.delete(hours.id), None)
+    kind = await office.appointment_types.create(name="Cleaning", minutes=30)
+    assert_type(kind, m.AppointmentType)
+    await office.appointment_types.update(kind.id, bookable_online=True)
+    await office.appointment_types.delete(kind.id)
+
+
+async def walking(office: LocationScope) -> None:
+    async for patient in office.patients.walk():
+        assert_type(patient, m.Patient)
+    async for page in office.patients.walk(per_page=300).pages():
+        assert_type(page, Page[m.Patient])
+        assert_type(page.items, tuple[m.Patient, ...])
+    assert_type(await office.patients.walk().count(), int)
+    assert_type(office.patients.walk().raw(), Walk[dict[str, object]])
+    assert_type(office.patients.walk().raw_json(), Walk[bytes])

@@ -1,0 +1,71 @@
+"""Type checkers accept every right call and refuse every wrong one, line by line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+RIGHT = HERE / "right.py"
+WRONG = HERE / "wrong.py"
+MARK = re.compile(r"# wrong: \S")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_right_calls_are_accepted_and_wrong_ones_refused(checker: str) -> None:
+    if find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed; it comes with the dependency group types")
+    lines = WRONG.read_text().splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if MARK.search(line)}
+    assert marked
+
+    found: dict[Path, dict[int, str]] = {RIGHT: {}, WRONG: {}}
+    for file, line, message in mypy_errors() if checker == "mypy" else pyright_errors():
+        if file in found:
+            found[file].setdefault(line, message)
+
+    assert found[RIGHT] == {}, "right calls were refused"
+    assert marked - found[WRONG].keys() == set(), "wrong calls were accepted"
+    others = {line: message for line, message in found[WRONG].items() if line not in marked}
+    assert others == {}, "lines without a mark were refused"
+
+
+def mypy_errors() -> list[tuple[Path, int, str]]:
+    output = run("mypy", "--strict", "--output=json", str(RIGHT), str(WRONG))
+    entries = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [
+        (ROOT / one["file"], one["line"], one["message"])
+        for one in entries
+        if one["severity"] == "error"
+    ]
+
+
+def pyright_errors() -> list[tuple[Path, int, str]]:
+    """Files named on the command line go without the project's settings; they ask for strict."""
+    python = f"--pythonpath={sys.executable}"
+    output = run("pyright", "--outputjson", python, str(RIGHT), str(WRONG))
+    return [
+        (Path(one["file"]), one["range"]["start"]["line"] + 1, one["message"])
+        for one in json.loads(output)["generalDiagnostics"]
+        if one["severity"] == "error"
+    ]
+
+
+def run(module: str, *arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603  # our own arguments
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.stdout

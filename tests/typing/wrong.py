@@ -1,0 +1,83 @@
+"""Calls that type checkers must refuse, one to a line. Checked by test_calls.py, never run."""
+
+# pyright: strict
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from nexhealth_async import models as m
+from nexhealth_async.scopes import AccountNouns, LocationScope, PracticeScope
+
+START = datetime(2031, 1, 6, tzinfo=UTC)
+TODAY = date(2031, 1, 6)
+
+
+def listings(nex: AccountNouns) -> None:
+    nex.patients.walk(search="Ada")  # wrong: no such filter
+    nex.patients.walk(page=2)  # wrong: pages are the walk's business
+    nex.patients.walk("Ada")  # wrong: filters are keyword-only
+    nex.patients.walk(location_id="7")  # wrong: text for a number
+    nex.patients.walk(location_id=None)  # wrong: leave it out
+    nex.patients.walk(include="charges")  # wrong: a scalar instead of a list
+    nex.patients.walk(include=["charge"])  # wrong: no such part
+    nex.patients.walk(name=["Ada"])  # wrong: a list instead of a scalar
+    nex.patients.walk(date_of_birth="1990-01-01")  # wrong: text for a date
+    nex.patients.walk(updated_since=TODAY)  # wrong: a date for a date-time
+    nex.patients.walk(updated_after=START)  # wrong: the name on v2's wire
+    nex.patients.walk(inactive=None)  # wrong: only filters that we send ourselves take None
+    nex.patients.walk(drift="retry")  # wrong: no such mode
+    nex.patients.walk(on_bad_record=print, limit="3")  # wrong: text for a number
+    nex.patients.walk(on_bad_record=len)  # wrong: takes one argument, not two
+    nex.institutions.walk(subdomain="demo")  # wrong: institutions take no practice
+    nex.locations.walk(per_page=5)  # wrong: this list comes whole
+    nex.locations.walk(location_id=7)  # wrong: no such filter
+    nex.locations.walk(filter_by_subscription_feature="fax")  # wrong: no such product
+    nex.locations.appointment_descriptors.walk()  # wrong: without the location
+    nex.providers.walk(ids=3)  # wrong: a scalar instead of a list
+    nex.providers.walk(ids=["3"])  # wrong: texts for numbers
+    nex.operatories.walk(name="Chair")  # wrong: it is search_name
+    nex.appointments.walk()  # wrong: without start and end
+    nex.appointments.walk(start=START)  # wrong: without end
+    nex.appointments.walk(start="2031-01-06", end="2031-01-07")  # wrong: texts for times
+    nex.appointments.walk(start=START, end=START, patient_id=5)  # wrong: it is patient_ids
+    nex.appointments.walk(start=START, end=START, patient_ids=5)  # wrong: a scalar for a list
+    nex.available_slots.walk(start_date=TODAY, pids=[3])  # wrong: without days
+    nex.available_slots.walk(days=3, pids=[3])  # wrong: without start_date
+    nex.available_slots.walk(start_date=TODAY, days="3", pids=[3])  # wrong: text for a number
+    nex.sync_status.walk(read_status="yellow")  # wrong: no such colour
+    nex.patients.list()  # wrong: listings are walked
+
+
+def scopes(nex: AccountNouns, practice: PracticeScope, office: LocationScope) -> None:
+    nex.practice(7)  # wrong: a number for a subdomain
+    nex.location(7)  # wrong: a location needs its practice
+    practice.location("7")  # wrong: text for a number
+    practice.institutions.walk()  # wrong: institutions take no practice
+    office.institutions.walk()  # wrong: institutions take no location
+    office.locations.walk()  # wrong: locations take no location
+    office.location_id = 8  # wrong: scopes are frozen
+
+
+async def single(office: LocationScope) -> None:
+    await office.patients.get()  # wrong: without the id
+    await office.patients.get(id=5)  # wrong: identifiers are positional
+    await office.patients.get("5")  # wrong: text for a number
+    await office.patients.get(5, location_id=7)  # wrong: a single patient takes no location
+    await office.patients.get(5, include=["patient"])  # wrong: no such part
+    await office.patients.delete(5)  # wrong: patients cannot be deleted
+    appointment: m.Appointment = await office.patients.get(5)  # wrong: another record
+    del appointment
+
+
+async def writes(office: LocationScope) -> None:
+    await office.patients.create(first_name="Ada")  # wrong: without the rest
+    await office.appointments.create(provider_id=3, start_time=START)  # wrong: without a patient
+    await office.appointments.create(patient_id=1, provider_id=3, start_time=7)  # wrong: no time
+    await office.appointments.update(9, start_time=START)  # wrong: cannot be moved
+    await office.appointments.update(9, cancelled="yes")  # wrong: text for a flag
+    await office.working_hours.update(6, provider_id=3)  # wrong: the provider stays
+    await office.working_hours.update(6, days=["Mon"])  # wrong: no such day
+    await office.working_hours.update(6, days="Monday")  # wrong: a scalar instead of a list
+    await office.appointment_types.create(minutes=30)  # wrong: without a name
+    await office.appointment_types.create(name="X", parent_type="Chain")  # wrong: no such parent
