@@ -1,39 +1,138 @@
 """The asyncio client for the NexHealth Synchronizer API: typed, paged, careful with records.
 
-Start with `NexHealth`. Models are in `nexhealth_async.models`, errors in `nexhealth_async.errors`,
-the in-process API server for tests in `nexhealth_async.sandbox`.
+Start with `NexHealth`. Models are in `nexhealth_async.models`, the error tree is drawn in
+`nexhealth_async.errors`, the in-process API server for tests is `nexhealth_async.sandbox`. The
+modules behind these names are loaded when a name is first used.
 """
 
 from __future__ import annotations
 
-from nexhealth_async import errors, models
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from nexhealth_async._version import __version__
-from nexhealth_async.codec import Codec, to_builtins, to_json
-from nexhealth_async.core.rates import Limit, Rates
-from nexhealth_async.core.retry import NO_RETRY, RetryPolicy
-from nexhealth_async.errors import *  # noqa: F403 - the tree is pinned by its own __all__
-from nexhealth_async.scopes import LocationScope, PracticeScope
-from nexhealth_async.session import Answer, NexHealth
-from nexhealth_async.walk import Page, Pages, Repair, Walk
+
+if TYPE_CHECKING:
+    from nexhealth_async.codec import Codec, to_builtins, to_json
+    from nexhealth_async.core.rates import Limit, Rates
+    from nexhealth_async.core.retry import NO_RETRY, RetryPolicy
+    from nexhealth_async.errors import (
+        AlreadyCancelled,
+        APIError,
+        BadReply,
+        BrokenBody,
+        ConnectFailed,
+        ConnectionLost,
+        DuplicatePatient,
+        EdgeBlocked,
+        FinancialAccessOff,
+        Forbidden,
+        IgnoredFilter,
+        Invalid,
+        InvalidArgument,
+        KeyRefused,
+        MissingScope,
+        NexHealthError,
+        NexHealthWarning,
+        NotFound,
+        NotInThisVersion,
+        NotYetSynced,
+        OutcomeUnknown,
+        RateLimited,
+        ServerFailure,
+        SessionStateError,
+        SlotTaken,
+        StalledCursor,
+        TimedOut,
+        TransportError,
+        Unauthorized,
+        UndecodableRecord,
+        UnexpectedShape,
+        UnsupportedBySystem,
+        UsageError,
+        VersionRefused,
+        WalkDrifted,
+        WalkOver,
+    )
+    from nexhealth_async.scopes import LocationScope, PracticeScope
+    from nexhealth_async.session import Answer, NexHealth
+    from nexhealth_async.walk import Page, Pages, Repair, Walk
 
 __all__ = [
     "NO_RETRY",
+    "APIError",
+    "AlreadyCancelled",
     "Answer",
+    "BadReply",
+    "BrokenBody",
     "Codec",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DuplicatePatient",
+    "EdgeBlocked",
+    "FinancialAccessOff",
+    "Forbidden",
+    "IgnoredFilter",
+    "Invalid",
+    "InvalidArgument",
+    "KeyRefused",
     "Limit",
     "LocationScope",
+    "MissingScope",
     "NexHealth",
+    "NexHealthError",
+    "NexHealthWarning",
+    "NotFound",
+    "NotInThisVersion",
+    "NotYetSynced",
+    "OutcomeUnknown",
     "Page",
     "Pages",
     "PracticeScope",
+    "RateLimited",
     "Rates",
     "Repair",
     "RetryPolicy",
+    "ServerFailure",
+    "SessionStateError",
+    "SlotTaken",
+    "StalledCursor",
+    "TimedOut",
+    "TransportError",
+    "Unauthorized",
+    "UndecodableRecord",
+    "UnexpectedShape",
+    "UnsupportedBySystem",
+    "UsageError",
+    "VersionRefused",
     "Walk",
+    "WalkDrifted",
+    "WalkOver",
     "__version__",
-    "errors",
-    "models",
     "to_builtins",
     "to_json",
 ]
-__all__ += errors.__all__
+
+_HOMES = {
+    "codec": ("Codec", "to_builtins", "to_json"),
+    "core.rates": ("Limit", "Rates"),
+    "core.retry": ("NO_RETRY", "RetryPolicy"),
+    "scopes": ("LocationScope", "PracticeScope"),
+    "session": ("Answer", "NexHealth"),
+    "walk": ("Page", "Pages", "Repair", "Walk"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load the module behind a public name on its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Offer the public names."""
+    return sorted({*globals(), *__all__})

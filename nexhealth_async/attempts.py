@@ -14,7 +14,9 @@ from nexhealth_async.core.envelope import Reading, RecordReading
 from nexhealth_async.core.ignored import misread
 from nexhealth_async.core.retry import Again, RetryPolicy, Stop, decide
 from nexhealth_async.core.token import Verdict
+from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
+    ConnectFailed,
     IgnoredFilter,
     NexHealthError,
     NexHealthWarning,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.rates import Departure
     from nexhealth_async.core.request import Call
-    from nexhealth_async.core.wire import Reply, Request
+    from nexhealth_async.core.wire import Request
     from nexhealth_async.endpoints import Row
     from nexhealth_async.gates import Gates
     from nexhealth_async.tokens import TokenKeeper
@@ -146,7 +148,7 @@ class Attempts:
                 await self._after_401(error, generation)
             except NexHealthError as error:
                 if self._was_gone(error):
-                    return cast("T", RecordReading(record=None))
+                    return read(Reply(status=204), self._call.row)
                 pause = self._after_failure(self._signed(error))
                 if pause:
                     await asyncio.sleep(pause)
@@ -213,7 +215,10 @@ class Attempts:
             raise error
         self._renewed = True
         self._tries -= 1
-        await keeper.refused(error, generation, self._deadline)
+        try:
+            await keeper.refused(error, generation, self._deadline)
+        except NexHealthError as failure:
+            raise self._signed(failure) from None
 
     def _was_gone(self, error: NexHealthError) -> bool:
         """Tell whether a repeated DELETE found nothing because an earlier attempt had succeeded."""
@@ -245,7 +250,8 @@ class Attempts:
                 if self._deadline is not None and self._loop.time() + after >= self._deadline:
                     raise error
                 refused = isinstance(error, RateLimited)
-                self._maybe_done = self._maybe_done or not refused
+                arrived = not isinstance(error, (RateLimited, ConnectFailed))
+                self._maybe_done = self._maybe_done or arrived
                 # The gate is shut for that long, and keeps the order of those who wait.
                 return 0.0 if refused else after
             case _:

@@ -68,32 +68,14 @@ class Transport:
         been, `SessionStateError` for a session that is closed.
         """
         session = self._session_for(request)
+        alarm = asyncio.timeout(timeout)
         try:
-            async with (
-                asyncio.timeout(timeout),
-                session.request(
-                    request.method,
-                    URL(self._base_url + request.target, encoded=True),
-                    headers=request.headers,
-                    data=request.body,
-                    allow_redirects=False,
-                    timeout=_NO_TIMEOUT,
-                ) as response,
-            ):
-                body = await response.read()
-                # Only refusals are asked about their headers.
-                headers = (
-                    {}
-                    if response.status == 200  # noqa: PLR2004 - HTTP's "OK"
-                    else {name.lower(): value for name, value in response.headers.items()}
-                )
-                return Reply(
-                    status=response.status, headers=headers, body=body, received_at=time.time()
-                )
+            async with alarm:
+                return await self._exchange(session, request)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 raise self._no_connection("no connection came about in time") from None
-            if isinstance(error, aiohttp.ServerTimeoutError):
+            if not alarm.expired():
                 raise ConnectionLost("the server stopped answering") from None
             raise TimedOut(f"no reply within {timeout:g} seconds") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -102,6 +84,28 @@ class Transport:
             if session.closed:
                 raise _closed() from None
             raise
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Reply:
+        """Send and read; apart, so that no frame of an error's traceback holds URL or reply."""
+        async with session.request(
+            request.method,
+            URL(self._base_url + request.target, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=_NO_TIMEOUT,
+        ) as response:
+            body = await response.read()
+            # Only refusals are asked about their headers.
+            headers = (
+                {}
+                if response.status == 200  # noqa: PLR2004 - HTTP's "OK"
+                else {name.lower(): value for name, value in response.headers.items()}
+            )
+            return Reply(
+                status=response.status, headers=headers, body=body, received_at=time.time()
+            )
 
     def _session_for(self, request: Request) -> aiohttp.ClientSession:
         session = self._borrowed or self._pooled
@@ -117,10 +121,16 @@ class Transport:
         match error:
             case aiohttp.ClientConnectorDNSError():
                 return self._no_connection("its name cannot be resolved; is there a network?")
-            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            case (
+                aiohttp.ClientConnectorCertificateError()
+                | aiohttp.ClientSSLError()
+                | aiohttp.ServerFingerprintMismatch()
+            ):
                 return self._no_connection(
                     "the TLS handshake failed or its certificate is not trusted"
                 )
+            case aiohttp.ClientHttpProxyError():
+                return self._no_connection("the proxy refused to pass the request on")
             case aiohttp.ClientConnectorError():
                 return self._no_connection(error.os_error.strerror or "the connection was refused")
             case aiohttp.ClientResponseError():

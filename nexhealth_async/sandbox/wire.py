@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, cast
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
 Row: TypeAlias = dict[str, object]
 """One record in wire shape. Values may be anything JSON can say; broken ones too, on purpose."""
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- naive arithmetic is twice as fast: pages of 300
 NO_ACCESS = "You don't have access to perform this action."
 
 
@@ -37,7 +38,8 @@ class Refusal(Exception):
 
 def stamp(seconds: float) -> str:
     """A record's timestamp: UTC with milliseconds and a ``Z`` (observed form)."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    at = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+    return at.isoformat(timespec="milliseconds") + "Z"
 
 
 def moment(value: object) -> datetime | None:

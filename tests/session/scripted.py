@@ -59,9 +59,7 @@ class ListSource:
         finally:
             self.in_flight -= 1
 
-    def spawn(
-        self, work: Coroutine[object, object, ListReading]
-    ) -> asyncio.Task[ListReading]:
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

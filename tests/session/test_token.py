@@ -87,9 +87,7 @@ async def test_401s_that_straggle_in_after_the_new_login_cause_no_other(
     assert box.logins == 2
 
 
-async def test_a_refused_key_is_said_once_and_not_hammered(
-    box: Sandbox, loop: MovableLoop
-) -> None:
+async def test_a_refused_key_is_said_once_and_not_hammered(box: Sandbox, loop: MovableLoop) -> None:
     async with NexHealth("an-invented-wrong-key", base_url=box.url) as nex:
         office = nex.practice(box.subdomain).location(box.location_id)
         errors = await asyncio.gather(

@@ -1,0 +1,180 @@
+"""From options and environment to an open session, and to the practice and location meant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import evolve, frozen
+from cyclopts import Group, Parameter
+
+from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli.screen import clean
+
+if TYPE_CHECKING:
+    from nexhealth_async import NexHealth
+    from nexhealth_async.core.retry import RetryPolicy
+    from nexhealth_async.endpoints import Row
+    from nexhealth_async.models import Location
+
+__all__ = ["ANYWHERE", "Entry", "Key", "base_url", "opened", "scoped"]
+
+_KEY = "NEXHEALTH_API_KEY"
+_BASE_URL = "NEXHEALTH_BASE_URL"
+
+_GROUP = Group("Where from", sort_key=1)
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Entry:
+    """Which server and which version of its API; the key comes from the environment or a prompt."""
+
+    sandbox: Annotated[
+        bool,
+        Parameter(
+            group=_GROUP,
+            negative="",
+            help="Use a server of invented records, started for this command; needs no key.",
+        ),
+    ] = False
+    patients: Annotated[
+        int | None, Parameter(group=_GROUP, help="How many patients the sandbox has (5,000).")
+    ] = None
+    seed: Annotated[
+        int | None,
+        Parameter(group=_GROUP, help="Which sandbox (1): the same seed gives the same records."),
+    ] = None
+    api_version: Annotated[
+        str, Parameter(group=_GROUP, help="Version of the API: v2, v3, or one such as v3.1.0.")
+    ] = "v2"
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse the sandbox's options without the sandbox."""
+        if not self.sandbox and (self.patients is not None or self.seed is not None):
+            raise Quit("--patients and --seed describe the sandbox; add --sandbox.")
+
+
+ANYWHERE = Entry()
+"""The vendor's server, in the version this library prefers."""
+
+
+@frozen(repr=False)
+class Key:
+    """An API key that shows itself to nobody."""
+
+    value: str | None
+
+    @classmethod
+    def for_entry(cls, entry: Entry) -> Key:
+        """Return the key from the environment or from a prompt; the sandbox brings its own.
+
+        Asked before the event loop starts, which would keep Ctrl-C from the prompt.
+        """
+        if entry.sandbox:
+            return cls(None)
+        key = os.environ.get(_KEY, "").strip()
+        if not key and sys.stdin.isatty():
+            from getpass import getpass
+
+            try:
+                key = getpass("NexHealth API key: ").strip()
+            except EOFError:
+                key = ""
+        if not key:
+            raise Quit(f"There is no API key; set {_KEY} in the environment, or use --sandbox.")
+        return cls(key)
+
+
+def base_url() -> str:
+    """Return the address of the API that a session without another one speaks to."""
+    return os.environ.get(_BASE_URL) or "https://nexhealth.info"
+
+
+@frozen(kw_only=True)
+class Opened:
+    """A session, and what is known of its server from the start."""
+
+    nex: NexHealth
+    url: str
+    subdomain: str | None = None
+    location_id: int | None = None
+
+
+@asynccontextmanager
+async def opened(
+    entry: Entry, key: Key, *, retry: RetryPolicy | None = None
+) -> AsyncIterator[Opened]:
+    """Open a session with the server that is meant, and start the sandbox if it is that."""
+    from nexhealth_async import NexHealth
+
+    if not entry.sandbox:
+        url = base_url()
+        async with NexHealth(
+            key.value, base_url=url, version=entry.api_version, retry=retry
+        ) as nex:
+            yield Opened(nex=nex, url=url)
+        return
+    from nexhealth_async.sandbox import Sandbox
+
+    patients = 5000 if entry.patients is None else entry.patients
+    seed = 1 if entry.seed is None else entry.seed
+    async with (
+        Sandbox(patients=patients, seed=seed) as box,
+        NexHealth(box.api_key, base_url=box.url, version=entry.api_version, retry=retry) as nex,
+    ):
+        yield Opened(nex=nex, url=box.url, subdomain=box.subdomain, location_id=box.location_id)
+
+
+async def scoped(
+    opened: Opened, row: Row, *, subdomain: str | None, location_id: int | None
+) -> NexHealth:
+    """Bind practice and location as far as the operation needs them.
+
+    What was not given is looked up; raises `Quit` with a list to choose from if there is a choice.
+    """
+    from nexhealth_async.endpoints import Need
+
+    found = evolve(
+        opened,
+        subdomain=subdomain or (opened.subdomain if location_id is None else None),
+        location_id=location_id or (opened.location_id if subdomain is None else None),
+    )
+    practice_lacks = row.subdomain is Need.REQUIRED and found.subdomain is None
+    location_lacks = row.location is Need.REQUIRED and found.location_id is None
+    if practice_lacks or location_lacks:
+        found = await _looked_up(found, any_location=not location_lacks)
+    if row.location is Need.NONE:
+        found = evolve(found, location_id=None)
+    return found.nex.with_options(subdomain=found.subdomain, location_id=found.location_id)
+
+
+async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
+    seen = [
+        location
+        async for location in given.nex.locations.walk()
+        if location.subdomain
+        and given.subdomain in (None, location.subdomain)
+        and given.location_id in (None, location.id)
+        and not location.inactive
+    ]
+    practices = {location.subdomain for location in seen}
+    if len(practices) == 1 and any_location:
+        return evolve(given, subdomain=seen[0].subdomain)
+    if len(seen) == 1:
+        return evolve(given, subdomain=seen[0].subdomain, location_id=seen[0].id)
+    if not seen:
+        which = "no such location" if given.subdomain or given.location_id else "no location"
+        raise Quit(f"This key sees {which}; `nexhealth check` shows what it sees.")
+    raise Quit(
+        "This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen)
+    )
+
+
+def _choice(location: Location) -> str:
+    name, practice = clean(location.name or ""), clean(location.institution_name or "")
+    flags = f"--subdomain {location.subdomain} --location {location.id}"
+    return f"  {flags}   {name}, {practice}"

@@ -1,0 +1,150 @@
+"""How a command lives and ends: signals, exit statuses, and errors as one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from nexhealth_async.cli import screen
+from nexhealth_async.errors import NexHealthError, NexHealthWarning, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import FrameType
+
+__all__ = ["FAILED", "MISUSED", "Ended", "Quit", "run", "supervised"]
+
+T = TypeVar("T")
+
+FAILED = 1
+"""Exit status when the API, the network or a file let us down."""
+MISUSED = 2
+"""Exit status when the command cannot be carried out as it was given."""
+_BROKEN_PIPE = 141
+_SIGNALLED = 128
+
+_GENTLE = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that end a command as Ctrl-C does, with its clean-up."""
+
+
+class Quit(Exception):
+    """The command ends with this sentence for the user and this exit status."""
+
+    def __init__(self, message: str, *, status: int = MISUSED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class Ended(BaseException):
+    """A signal other than Ctrl-C asks the process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def supervised(work: Callable[[], int]) -> int:
+    """Do the work and return the exit status; errors that are to be expected become sentences.
+
+    Ctrl-C and its like end the process here, after the clean-up, without waiting for threads: a
+    name look-up that hangs would hold the interpreter for many seconds.
+    """
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", NexHealthWarning)
+    for number in _GENTLE:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        return _status(work)
+    except KeyboardInterrupt:
+        _leave(_SIGNALLED + signal.SIGINT)
+    except Ended as ended:
+        _leave(_SIGNALLED + ended.number)
+
+
+def run(work: Coroutine[object, None, T]) -> T:
+    """Run a coroutine; the first signal cancels it, and its clean-up is awaited."""
+    # Left open when a signal ended the work: closing it would wait for threads. See `supervised`.
+    runner = asyncio.Runner()
+    result = runner.run(_cancellable(work))
+    runner.close()
+    return result
+
+
+async def _cancellable(work: Coroutine[object, None, T]) -> T:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    received: list[int] = []
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        if received or task is None:
+            raise Ended(number)
+        received.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    ours = [number for number in _GENTLE if signal.getsignal(number) is _end]
+    for number in ours:
+        signal.signal(number, cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if received:
+            raise Ended(received[0]) from None
+        raise
+    finally:
+        for number in ours:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise Ended(number)
+
+
+def _status(work: Callable[[], int]) -> int:
+    try:
+        status = work()
+        screen.flush()
+    except Quit as quit_:
+        return _failed(quit_.message, quit_.status)
+    except UsageError as error:
+        return _failed(str(error), MISUSED)
+    except NexHealthError as error:
+        return _failed(str(error), FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does. Nothing is left to flush.
+        screen.abandon_output()
+        return _BROKEN_PIPE
+    except OSError as error:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or type(error).__name__}", FAILED)
+    except Exception as error:  # noqa: BLE001 - a defect; its message may hold personal data
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        return _failed(f"unexpected {type(error).__name__}, please report it\n{frames}", FAILED)
+    return status
+
+
+def _failed(message: str, status: int) -> int:
+    screen.error(message)
+    return status
+
+
+def _leave(status: int) -> NoReturn:
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_where: object
+) -> None:
+    if issubclass(category, NexHealthWarning):
+        screen.note(str(message))

@@ -1,0 +1,114 @@
+"""Where pulled records go: stdout, without holding up the event loop, or a file that is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from nexhealth_async.cli.life import Quit
+
+__all__ = ["FilePen", "OutputPen", "Pen", "pen_for"]
+
+_CHUNK = 4096
+"""What a pipe that is ready takes for certain without blocking (POSIX's PIPE_BUF on Linux)."""
+
+
+class Pen(Protocol):
+    """Something that takes bytes."""
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it."""
+        ...
+
+
+class OutputPen:
+    """Writes to stdout, waiting in the event loop while a pager or a slow pipe is not ready.
+
+    A write that blocks would also keep Ctrl-C waiting, and let page requests time out.
+    """
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._fd = sys.stdout.fileno()
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(self._fd, select.POLLOUT)
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it; raises BrokenPipeError when nobody reads any more."""
+        rest = memoryview(data)
+        while rest:
+            if self._poll is not None and not self._poll.poll(0):
+                await self._ready()
+                continue
+            try:
+                rest = rest[os.write(self._fd, rest[:_CHUNK]) :]
+            except BlockingIOError:
+                await self._ready()
+
+    async def _ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        try:
+            loop.add_writer(self._fd, ready.set)
+        except (NotImplementedError, OSError):
+            await asyncio.sleep(0.01)
+            return
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(self._fd)
+
+
+class FilePen:
+    """Writes to a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it."""
+        self._file.write(data)
+
+
+@contextmanager
+def pen_for(path: Path | None) -> Iterator[Pen]:
+    """Open the target; a file appears under its name only when the block ends without an error.
+
+    Until then it is a hidden file beside it, which an error removes. Only the owner may read it.
+    Devices and pipes are written to as they are.
+    """
+    if path is None or str(path) == "-":
+        yield OutputPen()
+        return
+    target = path.resolve()
+    with suppress(FileNotFoundError):
+        kind = target.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise Quit(f"{path} is a directory; name a file in it.")
+        if not stat.S_ISREG(kind):
+            with target.open("wb") as device:
+                yield FilePen(device)
+            return
+    if not target.parent.is_dir():
+        raise Quit(f"{path} cannot be written: there is no directory {path.parent}.")
+    # mkstemp gives mode 0600 and a name nobody else has.
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(number, "wb", buffering=1 << 18) as file:
+            yield FilePen(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,82 @@
+"""The two ways to the user: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "abandon_output",
+    "clean",
+    "error",
+    "flush",
+    "note",
+    "out",
+    "output_is_terminal",
+    "say",
+    "stderr",
+]
+
+_CONTROLS = {code: " " for code in (*range(32), *range(127, 160))}
+
+
+@cache
+def out() -> Console:
+    """Return the console of stdout; coloured on terminals only, and not under ``NO_COLOR``."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+@cache
+def stderr() -> Console:
+    """Return the console of stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def output_is_terminal() -> bool:
+    """Tell whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def say(text: str) -> None:
+    """Say something on stderr, beside the data."""
+    stderr().print(text)
+
+
+def note(text: str) -> None:
+    """Say what the user should notice although nothing is wrong."""
+    stderr().print(f"note: {text}", style="yellow")
+
+
+def error(text: str) -> None:
+    """Say in a sentence why the command ends."""
+    from rich.text import Text
+
+    stderr().print(Text.assemble(("error:", "bold red"), " ", text))
+
+
+def clean(text: str) -> str:
+    """Blank out control characters, which could otherwise give orders to the terminal."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+def flush() -> None:
+    """Write out what stdout still holds, so that a failure to do so is noticed."""
+    sys.stdout.flush()
+
+
+def abandon_output() -> None:
+    """Point stdout nowhere, so that the interpreter's last flush cannot fail."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

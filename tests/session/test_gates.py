@@ -1,0 +1,172 @@
+"""Who leaves when, in time that is skipped, not waited."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import Limit, Rates, SessionStateError, TimedOut
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.gates import Gates
+
+if TYPE_CHECKING:
+    from conftest import MovableLoop
+
+ONLY_SLOW = Rates(overall=None, slow=Limit(10, 1.0), people=None, other=None)
+
+
+@pytest.fixture(autouse=True)
+def skipping(loop: MovableLoop) -> None:
+    loop.skip_waits = True
+
+
+async def leave(gates: Gates, rate: RateClass = RateClass.SLOW, **options: object) -> float:
+    departure = await gates.leave(
+        rate,
+        background=bool(options.get("background")),
+        deadline=options.get("deadline"),  # type: ignore[arg-type]
+    )
+    left = departure.left
+    if "answer" in options:
+        await asyncio.sleep(float(str(options["answer"])))
+        gates.answered(departure)
+    return left
+
+
+async def test_an_idle_gate_lets_leave_at_once() -> None:
+    gates = Gates(ONLY_SLOW)
+    moments = [await leave(gates) for _ in range(10)]
+    assert moments[-1] - moments[0] < 0.5
+
+
+@pytest.mark.parametrize("answer", [0.0, 0.05, 0.2, 5.0])
+async def test_no_window_holds_more_than_the_limit_and_little_is_wasted(answer: float) -> None:
+    gates = Gates(ONLY_SLOW)
+    left = sorted(await asyncio.gather(*(leave(gates, answer=answer) for _ in range(100))))
+    for at, moment in enumerate(left[:-10]):
+        assert left[at + 10] - moment >= 1.0 - 1e-6
+    assert left[-1] - left[0] <= 9 * 1.25 / 0.97
+
+
+async def test_first_come_first_served_within_a_class() -> None:
+    gates = Gates(ONLY_SLOW)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await leave(gates)
+        order.append(number)
+
+    await asyncio.gather(*(one(number) for number in range(45)))
+    assert order == list(range(45))
+
+
+async def test_single_calls_go_before_prefetched_pages() -> None:
+    gates = Gates(ONLY_SLOW)
+    for _ in range(10):
+        await leave(gates)
+    order: list[str] = []
+
+    async def one(name: str, *, background: bool) -> None:
+        await leave(gates, background=background)
+        order.append(name)
+
+    await asyncio.gather(
+        *(one("page", background=True) for _ in range(3)),
+        *(one("call", background=False) for _ in range(3)),
+    )
+    assert order == ["call"] * 3 + ["page"] * 3
+
+
+async def test_a_class_that_waits_holds_up_no_other() -> None:
+    gates = Gates(Rates())
+    for _ in range(10):
+        await leave(gates, RateClass.SLOW)
+    waiting = asyncio.ensure_future(leave(gates, RateClass.SLOW))
+    await asyncio.sleep(0)
+    first = await leave(gates, RateClass.PEOPLE)
+    second = await leave(gates, RateClass.OTHER)
+    assert not waiting.done()
+    assert await waiting > max(first, second)
+
+
+async def test_classes_share_the_common_limit_in_turn() -> None:
+    gates = Gates(Rates(overall=Limit(10, 1.0), slow=None, people=None, other=None))
+    for _ in range(10):
+        await leave(gates)
+    order: list[RateClass] = []
+
+    async def one(rate: RateClass) -> None:
+        await leave(gates, rate)
+        order.append(rate)
+
+    await asyncio.gather(
+        *(one(RateClass.PEOPLE) for _ in range(10)), *(one(RateClass.OTHER) for _ in range(10))
+    )
+    assert 4 <= order[:10].count(RateClass.OTHER) <= 6
+
+
+async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
+    rng = random.Random(1)
+    gates = Gates(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(200)]
+    await asyncio.sleep(0)
+    for task in rng.sample(tasks, 100):
+        task.cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    left = sorted(moment for moment in done if isinstance(moment, float))
+    assert len(left) >= 100
+    assert left[-1] - left[0] <= (len(left) / 10) * 1.25
+
+
+async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_back() -> None:
+    gates = Gates(ONLY_SLOW)
+    taken = [await gates.leave(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
+    waiting = asyncio.ensure_future(leave(gates))
+    await asyncio.sleep(0)
+    gates.withdraw(taken[0])
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    before = asyncio.get_running_loop().time()
+    assert await leave(gates) - before < 0.01
+
+
+async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) -> None:
+    gates = Gates(ONLY_SLOW)
+    for _ in range(10):
+        await leave(gates)
+    now = loop.time()
+    with pytest.raises(TimedOut, match="nothing was sent"):
+        await leave(gates, deadline=now + 0.5)
+    assert loop.time() - now < 0.1
+
+
+async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLoop) -> None:
+    gates = Gates(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(60)]
+    await asyncio.sleep(0)
+    now = loop.time()
+    with pytest.raises(TimedOut):
+        await leave(gates, deadline=now + 2)
+    assert 0 <= loop.time() - now <= 2.2
+    await asyncio.gather(*tasks)
+
+
+async def test_a_shut_class_waits_and_the_others_do_not(loop: MovableLoop) -> None:
+    gates = Gates(Rates())
+    gates.shut(RateClass.PEOPLE, 30)
+    now = loop.time()
+    assert await leave(gates, RateClass.OTHER) - now < 1
+    assert await leave(gates, RateClass.PEOPLE) - now >= 30
+
+
+async def test_closing_sends_those_who_wait_away() -> None:
+    gates = Gates(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(30)]
+    await asyncio.sleep(0)
+    gates.close()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(one, SessionStateError) for one in done) == 20
