@@ -169,9 +169,7 @@ async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
     if not seen:
         which = "no such location" if given.subdomain or given.location_id else "no location"
         raise Quit(f"This key sees {which}; `nexhealth check` shows what it sees.")
-    raise Quit(
-        "This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen)
-    )
+    raise Quit("This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen))
 
 
 def _choice(location: Location) -> str:

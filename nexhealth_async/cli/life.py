@@ -29,9 +29,7 @@ MISUSED = 2
 _BROKEN_PIPE = 141
 _SIGNALLED = 128
 
-_GENTLE = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+_GENTLE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a command as Ctrl-C does, with its clean-up."""
 
 
@@ -143,8 +141,6 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], *_where: object
-) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_where: object) -> None:
     if issubclass(category, NexHealthWarning):
         screen.note(str(message))

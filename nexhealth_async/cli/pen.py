@@ -86,7 +86,7 @@ def pen_for(path: Path | None) -> Iterator[Pen]:
     Until then it is a hidden file beside it, which an error removes. Only the owner may read it.
     Devices and pipes are written to as they are.
     """
-    if path is None or str(path) == "-":
+    if path is None:
         yield OutputPen()
         return
     target = path.resolve()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "abandon_output",
     "clean",
+    "coloured",
     "error",
     "flush",
     "note",
@@ -21,6 +22,7 @@ __all__ = [
     "output_is_terminal",
     "say",
     "stderr",
+    "write",
 ]
 
 _CONTROLS = {code: " " for code in (*range(32), *range(127, 160))}
@@ -45,6 +47,18 @@ def stderr() -> Console:
 def output_is_terminal() -> bool:
     """Tell whether stdout is a terminal."""
     return sys.stdout.isatty()
+
+
+def coloured() -> bool:
+    """Tell whether stdout shows colours: a terminal that has them, without ``NO_COLOR``."""
+    console = out()
+    return console.is_terminal and console.color_system is not None and not console.no_color
+
+
+def write(text: str) -> None:
+    """Write text to stdout as it is, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:

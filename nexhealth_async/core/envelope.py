@@ -8,7 +8,9 @@ Reference: v2 response envelope, where the payload is; errors and warnings.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 from attrs import field, frozen
@@ -18,7 +20,7 @@ from nexhealth_async.core.refusals import refusal
 from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Row
@@ -36,9 +38,15 @@ __all__ = [
 ]
 
 
-_IGNORED = re.compile(r"following parameters are ignored:\s*([^.]*)", re.IGNORECASE)
+T = TypeVar("T")
+
+_IGNORED = re.compile(r"parameters (?:are|were) ignored:?([^.]*)", re.IGNORECASE)
 _NAME = re.compile(r"\w+")
 _LONGEST_WARNING = 1_000
+_DEEPEST_SENTENCE = 20
+_LARGEST_COUNT = 2**63 - 1
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, or that no Python value can hold."""
 
 
 class _Envelope(msgspec.Struct):
@@ -70,7 +78,7 @@ class Reading:
 class ListReading(Reading):
     """One page of a list, its records still bytes."""
 
-    records: tuple[Raw, ...]
+    records: tuple[Raw, ...] = field(repr=False)
     count: int | None = None
     """Total number of records the server speaks of; None if it sent none that can be used."""
     page_info: dict[str, object] | None = None
@@ -80,7 +88,7 @@ class ListReading(Reading):
 class RecordReading(Reading):
     """One record, still bytes; None where the operation answers with nothing."""
 
-    record: Raw | None
+    record: Raw | None = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -92,6 +100,25 @@ class DataReading(Reading):
     page_info: dict[str, object] | None = None
 
 
+def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
+    """Let what cannot be read be a `BrokenBody`, wherever in the envelope it shows.
+
+    Splitting takes the parts as they are, so that their faults show only when they are opened.
+    """
+
+    @wraps(read)
+    def guarded(reply: Reply, row: Row) -> T:
+        try:
+            return read(reply, row)
+        except _UNREADABLE:
+            raise BrokenBody(
+                _what_is_wrong(reply), status=reply.status, operation=row.operation
+            ) from None
+
+    return guarded
+
+
+@_guarded
 def read_list(reply: Reply, row: Row) -> ListReading:
     """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
     envelope = _opened(reply, row)
@@ -109,6 +136,7 @@ def read_list(reply: Reply, row: Row) -> ListReading:
     )
 
 
+@_guarded
 def read_record(reply: Reply, row: Row) -> RecordReading:
     """Read one record; raises as `read_list`, and `NotFound` for a lookup answered with null."""
     envelope = _opened(reply, row)
@@ -134,6 +162,7 @@ def read_record(reply: Reply, row: Row) -> RecordReading:
     return RecordReading(record=record, warnings=warnings, ignored=ignored)
 
 
+@_guarded
 def read_done(reply: Reply, row: Row) -> RecordReading:
     """Read the answer of an operation that returns nothing of use; an empty body is fine."""
     if _is_success(reply.status) and not reply.body.strip():
@@ -142,20 +171,15 @@ def read_done(reply: Reply, row: Row) -> RecordReading:
     return RecordReading(record=None, warnings=warnings, ignored=ignored)
 
 
+@_guarded
 def read_data(reply: Reply, row: Row) -> DataReading:
     """Read a reply of unknown shape; an empty body of a success is no data."""
     if _is_success(reply.status) and not reply.body.strip():
         return DataReading(data=None)
     envelope = _opened(reply, row)
     warnings, ignored = _warnings(envelope)
-    try:
-        data = _decoded(envelope.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BrokenBody(
-            _what_is_wrong(reply), status=reply.status, operation=row.operation
-        ) from None
     return DataReading(
-        data=data,
+        data=_decoded(envelope.data),
         count=_number(envelope.count),
         page_info=_object(envelope.page_info),
         warnings=warnings,
@@ -163,15 +187,19 @@ def read_data(reply: Reply, row: Row) -> DataReading:
     )
 
 
+@_guarded
 def read_token(reply: Reply, row: Row) -> str:
     """Read a login's answer; raises as `read_list`, never with the token in the text."""
     envelope = _opened(reply, row)
     if _kind(envelope.data) == "object":
         token = _decoded(_FIELDS.decode(envelope.data).get("token", Raw(b"null")))
-        # A line break would end the header early, and other white space means it is no token.
-        if isinstance(token, str) and token and token.isascii() and token.split() == [token]:
-            return token
-    raise UnexpectedShape("the login was answered without a token", operation=row.operation)
+        # A line break would end the header early, and other such signs are in no token.
+        if isinstance(token, str) and token and token.isascii() and token.isprintable():
+            if " " not in token:
+                return token
+    raise UnexpectedShape(
+        "the login was answered without a token", status=reply.status, operation=row.operation
+    )
 
 
 def _opened(reply: Reply, row: Row) -> _Envelope:
@@ -185,21 +213,14 @@ def _opened(reply: Reply, row: Row) -> _Envelope:
         )
     try:
         envelope = _ENVELOPE.decode(reply.body)
-        refused = not _is_success(reply.status) or _decoded(envelope.code) is False
-        texts = (
-            (*_texts(_decoded(envelope.error)), *_texts(_decoded(envelope.description)))
-            if refused
-            else ()
-        )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        if not _is_success(reply.status):
-            raise refusal(reply, row, texts=None) from None
-        raise BrokenBody(
-            _what_is_wrong(reply), status=reply.status, operation=row.operation
-        ) from None
-    if refused:
-        raise refusal(reply, row, texts=texts)
-    return envelope
+    except _UNREADABLE:
+        if _is_success(reply.status):
+            raise
+        raise refusal(reply, row, texts=None) from None
+    if _is_success(reply.status) and bytes(envelope.code) != b"false":
+        return envelope
+    texts = (*_sentences(envelope.error), *_sentences(envelope.description))
+    raise refusal(reply, row, texts=texts)
 
 
 def _is_success(status: int) -> bool:
@@ -213,8 +234,8 @@ def _what_is_wrong(reply: Reply) -> str:
     if body.startswith(b"<"):
         return "the reply is a web page where JSON was due"
     if body[:1] in b"{[":
-        return "the reply's JSON is cut short or malformed"
-    return "the reply is no JSON"
+        return "the reply's JSON is cut short, malformed or no envelope"
+    return "the reply is no JSON envelope"
 
 
 def _kind(raw: Raw) -> str:
@@ -242,20 +263,27 @@ def _decoded(raw: Raw) -> object:
     return cast("object", _ANYTHING.decode(raw))
 
 
+def _if_readable(raw: Raw) -> object:
+    try:
+        return _decoded(raw)
+    except _UNREADABLE:
+        return None
+
+
 def _object(raw: Raw) -> dict[str, object] | None:
-    value = _decoded(raw)
+    value = _if_readable(raw)
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
 def _number(raw: Raw) -> int | None:
-    value = _decoded(raw)
+    value = _if_readable(raw)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - a 64-bit number's digits
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value
+    return value if 0 <= value <= _LARGEST_COUNT else None
 
 
 def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
@@ -302,13 +330,27 @@ def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -
             yield Raw(msgspec.json.encode(told | _FIELDS.decode(record)))
 
 
-def _texts(value: object, depth: int = 3) -> Iterator[str]:
-    """Yield the sentences of ``error`` or ``description``, however deep they are nested."""
+def _sentences(raw: Raw) -> tuple[str, ...]:
+    """Return the sentences of ``error`` or ``description``."""
+    try:
+        return tuple(_texts(_decoded(raw), _DEEPEST_SENTENCE))
+    except _UNREADABLE:
+        return ("the server attached a text that cannot be read",)
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    """Yield the texts in a value, however they are nested."""
     if isinstance(value, str):
         if value.strip():
             yield value[:_LONGEST_WARNING]
-    elif isinstance(value, list) and depth:
-        for item in cast("list[object]", value)[:100]:
+        return
+    inside: Iterable[object] = ()
+    if isinstance(value, list):
+        inside = cast("list[object]", value)
+    elif isinstance(value, dict):
+        inside = cast("dict[str, object]", value).values()
+    if depth:
+        for item in inside:
             yield from _texts(item, depth - 1)
 
 
@@ -316,8 +358,8 @@ def _warnings(envelope: _Envelope) -> tuple[tuple[str, ...], frozenset[str]]:
     """Collect what a success warns of: anything in ``error``, and ignored parameters anywhere."""
     if _kind(envelope.error) == "null" and _kind(envelope.description) == "null":
         return (), frozenset()
-    texts = [*_texts(_decoded(envelope.error))]
-    texts += [t for t in _texts(_decoded(envelope.description)) if _IGNORED.search(t)]
+    texts = [*_sentences(envelope.error)]
+    texts += [t for t in _sentences(envelope.description) if _IGNORED.search(t)]
     found = (_IGNORED.search(text) for text in texts)
     ignored = frozenset(name for match in found if match for name in _NAME.findall(match[1]))
     return tuple(texts), ignored

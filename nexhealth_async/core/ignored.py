@@ -24,6 +24,13 @@ _HARMLESS = {
 """A whole list needs no paging; of the others, the page size is read off the first page."""
 
 
+_PAGING = frozenset({"page", "per_page", "end_cursor", "start_cursor"})
+
+
 def misread(call: Call, ignored: frozenset[str]) -> frozenset[str]:
-    """Return the ignored parameters without which the answer is not the one asked for."""
-    return ignored - _HARMLESS[call.row.paging]
+    """Return the ignored parameters without which the answer is not the one asked for.
+
+    Only names that were sent count: ignoring others changes nothing, and a word picked out of the
+    server's sentence may be anything, also a person's name.
+    """
+    return (ignored & (call.sent_filters | _PAGING)) - _HARMLESS[call.row.paging]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -42,7 +43,8 @@ _LEDGER = re.compile(
     r"/(charges|payments|adjustments|claims|fee_schedules|fee_schedule_procedures|insurance_plans"
     r"|insurance_balances|guarantor_balances|payment_plans|payment_types|adjustment_types)\b"
 )
-_EXISTING_ID = re.compile(r"\bid\s*=\s*(\d+)")
+_EXISTING = re.compile(r"\bpatient\b.*\balready exists\b", re.IGNORECASE)
+_EXISTING_ID = re.compile(r"\bid\s?=\s?([0-9]{1,19})\b")
 _BELOW_MINIMUM = re.compile(r"below the minimum allowed", re.IGNORECASE)
 
 _MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
@@ -120,18 +122,21 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
         case status if status >= 500:  # noqa: PLR2004 - the failures' hundred
             return make(ServerFailure, "the API failed")
         case _:
-            return _invalid(make, joined)
+            return _invalid(make, said, reply.status)
 
 
-def _invalid(make: Callable[..., APIError], joined: str) -> APIError:
-    if "already exists" in joined and (found := _EXISTING_ID.search(joined)):
-        return make(
-            DuplicatePatient,
-            "the patient exists already; patient_id names the record",
-            patient_id=int(found[1]),
-        )
+def _invalid(make: Callable[..., APIError], said: Sequence[str], status: int) -> APIError:
+    for text in said:
+        if _EXISTING.search(text):
+            found = _EXISTING_ID.search(text)
+            return make(
+                DuplicatePatient,
+                "the patient exists already; patient_id names the record, if the API named it",
+                patient_id=int(found[1]) if found else None,
+            )
     for pattern, kind, message in _MEANINGS:
-        if pattern.search(joined):
+        # 415 speaks of the request's media type, not of the practice's system.
+        if status != 415 and any(pattern.search(text) for text in said):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
             return make(kind, message)
     return make(
         Invalid, "the API refuses the request as invalid; the error's texts say what it objects to"
@@ -145,7 +150,7 @@ def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:
     does no harm.
     """
     text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)
     until = _epoch(text)
     if until is None:
@@ -157,6 +162,8 @@ def _epoch(text: str) -> float | None:
     if not text:
         return None
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        # HTTP's dates are in UTC, also where they do not say so; datetime would take local time.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None

@@ -87,7 +87,7 @@ def decide(
             if not tries_left:
                 return Stop()
             if error.retry_after is None:
-                guess = min(_RATE_WINDOW, 2.0 ** (attempt - 1))
+                guess = min(_RATE_WINDOW, 2.0 ** min(attempt - 1, 30))
                 return Again(guess * (1 + draw) / 2)
             return Again(error.retry_after) if _patient(error, policy) else Stop()
         case ConnectionLost() | TimedOut() | ServerFailure() | BrokenBody():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 from enum import Enum
-from math import isfinite
+from math import isfinite, nan
 from typing import cast
 
 import msgspec
@@ -18,6 +18,8 @@ __all__ = ["Token", "Verdict", "lifetime_of", "pause_after", "verdict_on_refusal
 
 _UNREADABLE_LIFETIME = 55 * 60.0
 _LONGEST_LIFETIME = 24 * 3600.0
+_SHORTEST_LIFETIME = 1.0
+"""A token that died before it could be sent once would be asked for again without end."""
 _YOUNG = 10.0
 
 
@@ -74,13 +76,19 @@ def lifetime_of(token: str) -> float:
             return _UNREADABLE_LIFETIME
         known = cast("dict[str, object]", claims)
         expires, issued = known.get("exp"), known.get("iat")
-        if isinstance(expires, (int, float)) and isinstance(issued, (int, float)):
-            seconds = float(expires) - float(issued)
-            if isfinite(seconds) and seconds > 0:
-                return min(seconds, _LONGEST_LIFETIME)
-    except (IndexError, ValueError, OverflowError, RecursionError):
+        seconds = _number(expires) - _number(issued)
+        if isfinite(seconds) and seconds > 0:
+            return min(max(seconds, _SHORTEST_LIFETIME), _LONGEST_LIFETIME)
+    except (IndexError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         pass
     return _UNREADABLE_LIFETIME
+
+
+def _number(claim: object) -> float:
+    """Return a claim as a number, nan for anything else; true and false are no numbers."""
+    if isinstance(claim, bool) or not isinstance(claim, (int, float)):
+        return nan
+    return float(claim)
 
 
 def verdict_on_refusal(

@@ -272,10 +272,11 @@ class Appointments(Noun):
 
         ``POST /appointments``
 
-        Only the future can be booked. Pass a slot's ``time`` as ``start_time`` unchanged, and its
-        ``operatory_id`` where the location has ``map_by_operatory``; the answer gives the same
-        moment in UTC. The booking reaches the practice's own system later: ``foreign_id`` is None
-        until it is written there, which may still fail.
+        Only the future can be booked. Pass a slot's ``time`` as ``start_time`` unchanged, its
+        ``operatory_id`` where the location has ``map_by_operatory``, and either its ``end_time`` or
+        an ``appointment_type_id``; the answer gives the same moments in UTC. The booking reaches
+        the practice's own system later: ``foreign_id`` is None until it is written there, which
+        may still fail.
 
         Raises `InvalidArgument` for a note of more than 128 characters, a time without a zone, an
         end before the start, or no patient; `SlotTaken` if the time is no longer free; `Invalid`

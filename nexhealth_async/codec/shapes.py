@@ -17,10 +17,10 @@ from typing import Annotated, Any, Final, NoReturn, Union, cast, get_args, get_o
 import attrs
 import cattrs
 
-from nexhealth_async import _codec_values as read
+from nexhealth_async.codec import values as read
 from nexhealth_async import models
-from nexhealth_async._codec_names import is_attrs, prepare
-from nexhealth_async._codec_values import Reader, Refusal
+from nexhealth_async.codec.names import is_attrs, prepare
+from nexhealth_async.codec.values import Reader, Refusal
 from nexhealth_async.errors import UndecodableRecord
 
 __all__ = ["SCALARS", "Hook", "compose", "is_composite", "reader_of", "refuse", "settle"]

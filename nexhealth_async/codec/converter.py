@@ -23,8 +23,8 @@ import cattrs
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async._codec_names import is_attrs, prepare
-from nexhealth_async._codec_shapes import SCALARS, compose, is_composite, reader_of, refuse, settle
+from nexhealth_async.codec.names import is_attrs, prepare
+from nexhealth_async.codec.shapes import SCALARS, compose, is_composite, reader_of, refuse, settle
 
 if TYPE_CHECKING:
     from nexhealth_async.models import JSON

@@ -1,0 +1,65 @@
+"""The command ``nexhealth`` as a whole: its commands and its help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError
+
+from nexhealth_async._version import __version__
+from nexhealth_async.cli import screen
+from nexhealth_async.cli.check import check
+from nexhealth_async.cli.endpoints import endpoints
+from nexhealth_async.cli.life import MISUSED, supervised
+from nexhealth_async.cli.practices import practices
+from nexhealth_async.cli.pull import pull
+from nexhealth_async.cli.serve import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["build", "run"]
+
+_HELP = """The NexHealth Synchronizer API from the command line.
+
+The API key is read from the environment's NEXHEALTH_API_KEY, or asked for; it is never an argument,
+which other users of the machine could see. NEXHEALTH_BASE_URL names another server.
+"""
+
+_EXIT = (
+    "Exit status: 0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C. "
+    "Try it without a key: nexhealth pull patients --sandbox"
+)
+
+
+def build() -> App:
+    """Make the command with all its commands."""
+    app = App(
+        name="nexhealth",
+        help=_HELP,
+        help_epilogue=_EXIT,
+        help_format="plaintext",
+        version=__version__,
+        version_format="plaintext",
+        suppress_keyboard_interrupt=False,
+    )
+    for command in (check, practices, pull, endpoints, sandbox):
+        app.command(command)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit status."""
+    return supervised(lambda: _carry_out(arguments))
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    app = build()
+    try:
+        command, bound, _ = app.parse_args(
+            list(arguments), exit_on_error=False, print_error=True, error_console=screen.stderr()
+        )
+    except CycloptsError:
+        return MISUSED
+    status = command(*bound.args, **bound.kwargs)
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,154 @@
+"""``nexhealth check``: is the key good, what does it see, and do the data flow?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from nexhealth_async.cli import screen
+from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
+from nexhealth_async.cli.life import run
+from nexhealth_async.errors import APIError, NotInThisVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nexhealth_async import NexHealth
+    from nexhealth_async.models import Institution, Location, SyncStatus
+
+__all__ = ["check"]
+
+
+def check(*, entry: Entry = ANYWHERE) -> int:
+    """Check the key, and say what it sees and whether the practices' data flow.
+
+    The key is read from NEXHEALTH_API_KEY, or asked for. Exit status 0 says that the key is
+    accepted, 1 that it is not or that the API cannot be reached.
+    """
+    seen = run(_look(entry, Key.for_entry(entry)))
+    screen.write("".join(line + "\n" for line in _report(seen)))
+    return 0
+
+
+@frozen(kw_only=True)
+class _Seen:
+    """What there was to see."""
+
+    host: str
+    version: str
+    token_seconds: float | None
+    institutions: list[Institution]
+    locations: list[Location]
+    syncs: list[SyncStatus] | None
+    """None where the API refused to tell."""
+
+
+async def _look(entry: Entry, key: Key) -> _Seen:
+    from nexhealth_async.core.retry import RetryPolicy
+
+    # Somebody waits for the answer: one more try, then say so.
+    async with opened(entry, key, retry=RetryPolicy(attempts=2, base=0.2)) as door:
+        nex = door.nex
+        institutions = [one async for one in nex.institutions.walk()]
+        locations = [one async for one in nex.locations.walk()]
+        return _Seen(
+            host=_host(door),
+            version=entry.api_version,
+            token_seconds=_token_seconds(nex),
+            institutions=institutions,
+            locations=locations,
+            syncs=await _syncs(nex),
+        )
+
+
+async def _syncs(nex: NexHealth) -> list[SyncStatus] | None:
+    try:
+        return [one async for one in nex.sync_status.walk()]
+    except (APIError, NotInThisVersion):
+        return None
+
+
+def _host(door: Opened) -> str:
+    parts = urlsplit(door.url)
+    return parts.netloc.rpartition("@")[2]
+
+
+def _token_seconds(nex: NexHealth) -> float | None:
+    keeper = nex._shared.keeper  # noqa: SLF001 - the session tells nobody else
+    token = keeper.current(asyncio.get_running_loop().time())
+    return None if token is None else token.lifetime
+
+
+def _report(seen: _Seen) -> Iterator[str]:
+    yield f"Host         {seen.host}"
+    yield f"API version  {seen.version}"
+    life = "" if seen.token_seconds is None else f"; a token lasts {_span(seen.token_seconds)}"
+    yield f"Key          accepted{life}"
+    if not seen.institutions:
+        yield "Practices    none: ask for the practice to be connected to this key"
+    by_practice: defaultdict[int | None, list[Location]] = defaultdict(list)
+    for location in seen.locations:
+        by_practice[location.institution_id].append(location)
+    by_location: defaultdict[int, list[SyncStatus]] = defaultdict(list)
+    for sync in seen.syncs or ():
+        for location in sync.locations:
+            by_location[location.id].append(sync)
+    for practice in seen.institutions:
+        yield ""
+        yield f"{_name(practice.name)}, subdomain {_name(practice.subdomain)}"
+        for location in by_practice[practice.id]:
+            yield _title(location)
+            told = by_location[location.id]
+            for sync in told:
+                yield f"    {_sync(sync)}"
+            if not told:
+                yield f"    {'sync state refused' if seen.syncs is None else 'no sync reported'}"
+        if not by_practice[practice.id]:
+            yield "  no location"
+
+
+def _title(location: Location) -> str:
+    parts = [f"  Location {location.id}", _name(location.name)]
+    if location.tz:
+        parts.append(_name(location.tz))
+    if location.inactive:
+        parts.append("inactive")
+    return ", ".join(parts)
+
+
+def _sync(sync: SyncStatus) -> str:
+    system = (sync.emr.display_name or sync.emr.name) if sync.emr else None
+    prefix = f"{_name(system)}: " if system else ""
+    reading = _flow("reading", sync.read_status, sync.read_status_at)
+    writing = _flow("writing", sync.write_status, sync.write_status_at)
+    return f"{prefix}{reading}; {writing}"
+
+
+def _flow(what: str, status: str | None, at: datetime | None) -> str:
+    if status is None:
+        return f"{what} not reported"
+    meaning = {"green": "works", "red": "is down"}.get(status, "is in an unknown state")
+    text = f"{what} {meaning} ({_name(status)}"
+    if at is None:
+        return f"{text})"
+    moment = at.astimezone(UTC)
+    ago = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    return f"{text} since {moment:%Y-%m-%d %H:%M} UTC, {_span(ago)} ago)"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size or (unit == "minute" and seconds >= size):
+            number = round(seconds / size)
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    number = round(seconds)
+    return f"{number} second{'' if number == 1 else 's'}"
+
+
+def _name(text: str | None) -> str:
+    return screen.clean(text) if text else "(without a name)"

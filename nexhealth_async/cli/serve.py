@@ -1,0 +1,82 @@
+"""``nexhealth sandbox``: serve invented practices until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from nexhealth_async.cli import screen
+from nexhealth_async.cli.life import FAILED, Quit, run
+
+if TYPE_CHECKING:
+    from nexhealth_async.sandbox import Sandbox
+
+__all__ = ["sandbox"]
+
+_HIGHEST_PORT = 65535
+
+
+def sandbox(
+    *,
+    patients: Annotated[int, Parameter(help="How many patients the practice has.")] = 5000,
+    seed: Annotated[int, Parameter(help="The same seed gives the same records.")] = 1,
+    port: Annotated[int, Parameter(help="Port of 127.0.0.1 to listen on; 0 takes a free one.")] = 0,
+    latency: Annotated[float, Parameter(help="Milliseconds before each answer.")] = 0,
+) -> int:
+    """Serve a practice of invented records until Ctrl-C.
+
+    Prints the address and the key, and how to use them from another terminal.
+    """
+    from nexhealth_async.sandbox import Sandbox
+
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise Quit(f"--port goes from 0 to {_HIGHEST_PORT}.")
+    if patients < 0 or latency < 0:
+        raise Quit("--patients and --latency cannot be below 0.")
+    box = Sandbox(patients=patients, seed=seed)
+    box.latency = latency / 1000
+    run(_serve(box, port))
+    return 0
+
+
+async def _serve(box: Sandbox, port: int) -> None:
+    async with AsyncExitStack() as stack:
+        url = await _started(stack, box, port)
+        screen.write(
+            f"Sandbox with {len(box.patients)} patients (seed {box.seed})\n"
+            f"  URL        {url}\n"
+            f"  Key        {box.api_key}\n"
+            f"  Subdomain  {box.subdomain}\n"
+            f"  Location   {box.location_id}\n"
+            "\n"
+            "In another terminal:\n"
+            f"  export NEXHEALTH_BASE_URL={url} NEXHEALTH_API_KEY={box.api_key}\n"
+            f"  nexhealth pull patients --subdomain {box.subdomain} --location {box.location_id}\n"
+            "\n"
+            "Ctrl-C ends it.\n"
+        )
+        await asyncio.Event().wait()
+
+
+async def _started(stack: AsyncExitStack, box: Sandbox, port: int) -> str:
+    """Start to listen; the sandbox itself only knows free ports."""
+    if not port:
+        await stack.enter_async_context(box)
+        return box.url
+    from aiohttp import web
+
+    from nexhealth_async.sandbox.server import Server
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", Server(box).handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    except OSError as error:
+        raise Quit(f"Port {port} cannot be used: {error.strerror}.", status=FAILED) from None
+    return f"http://127.0.0.1:{port}"

@@ -1,0 +1,88 @@
+"""Tables that stream: widths are settled by the first rows, and nothing is held back."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+
+from nexhealth_async.cli.screen import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nexhealth_async.cli.columns import Column
+
+__all__ = ["Table", "terminal_width"]
+
+_GAP = "  "
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal (or of ``COLUMNS``), 120 where there is none."""
+    return max(20, shutil.get_terminal_size((120, 24)).columns)
+
+
+class Table:
+    """Lays out rows of text under headings, a batch at a time."""
+
+    def __init__(self, columns: Sequence[Column], *, width: int, colour: bool) -> None:
+        self._columns = tuple(columns)
+        self._width = width
+        self._bold, self._dim, self._plain = (_BOLD, _DIM, _PLAIN) if colour else ("", "", "")
+        self._widths: list[int] = []
+
+    def lines(self, rows: Iterable[Sequence[str]]) -> str:
+        """Return the rows as lines; the first batch brings the headings and settles the widths."""
+        cleaned = [[clean(cell) for cell in row] for row in rows]
+        head: list[str] = []
+        if not self._widths and cleaned:
+            self._widths = self._settle(cleaned)
+            titles = [column.title for column in self._columns]
+            rules = ["─" * width for width in self._widths]
+            head = [
+                f"{self._bold}{self._line(titles)}{self._plain}",
+                f"{self._dim}{_GAP.join(rules)}{self._plain}",
+            ]
+        return "".join(line + "\n" for line in [*head, *map(self._line, cleaned)])
+
+    def _settle(self, rows: list[list[str]]) -> list[int]:
+        """Give each column what its cells need; narrow, then drop, what does not fit."""
+        columns = self._columns
+        widths = [
+            max(cell_len(column.title), min(column.widest, max(cell_len(row[at]) for row in rows)))
+            for at, column in enumerate(columns)
+        ]
+        least = [min(width, column.least) for width, column in zip(widths, columns, strict=True)]
+        while len(least) > 1 and _total(least) > self._width:
+            least.pop()
+        widths = widths[: len(least)]
+        while (excess := _total(widths) - self._width) > 0:
+            spare = [width - low for width, low in zip(widths, least, strict=True)]
+            if not any(spare):
+                widths[0] = max(1, self._width)
+                break
+            widest = spare.index(max(spare))
+            widths[widest] -= min(excess, max(1, spare[widest] // 2))
+        return widths
+
+    def _line(self, cells: Sequence[str]) -> str:
+        fitted = (
+            _fitted(cell, width, right=column.right)
+            for cell, width, column in zip(cells, self._widths, self._columns, strict=False)
+        )
+        return _GAP.join(fitted).rstrip()
+
+
+def _total(widths: list[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + "…"
+    padding = " " * (width - length)
+    return padding + text if right else text + padding
