@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +38,7 @@ class Entry:
         Parameter(
             group=_GROUP,
             negative="",
+            show_default=False,
             help="Use a server of invented records, started for this command; needs no key.",
         ),
     ] = False
@@ -77,7 +78,7 @@ class Key:
         if entry.sandbox:
             return cls(None)
         key = os.environ.get(_KEY, "").strip()
-        if not key and sys.stdin.isatty():
+        if not key and sys.stdin and sys.stdin.isatty():
             from getpass import getpass
 
             try:
@@ -107,7 +108,7 @@ class Opened:
 @asynccontextmanager
 async def opened(
     entry: Entry, key: Key, *, retry: RetryPolicy | None = None
-) -> AsyncIterator[Opened]:
+) -> AsyncGenerator[Opened, None]:
     """Open a session with the server that is meant, and start the sandbox if it is that."""
     from nexhealth_async import NexHealth
 
@@ -173,6 +174,5 @@ async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
 
 
 def _choice(location: Location) -> str:
-    name, practice = clean(location.name or ""), clean(location.institution_name or "")
     flags = f"--subdomain {location.subdomain} --location {location.id}"
-    return f"  {flags}   {name}, {practice}"
+    return f"  {flags}   {clean(location.name or '')}"

@@ -22,14 +22,15 @@ __all__ = ["build", "run"]
 
 _HELP = """The NexHealth Synchronizer API from the command line.
 
-The API key is read from the environment's NEXHEALTH_API_KEY, or asked for; it is never an argument,
-which other users of the machine could see. NEXHEALTH_BASE_URL names another server.
+The API key is read from NEXHEALTH_API_KEY in the environment, or asked for;
+it is never an argument, because other users of the machine can see those.
+NEXHEALTH_BASE_URL names another server than the vendor's.
 """
 
-_EXIT = (
-    "Exit status: 0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C. "
-    "Try it without a key: nexhealth pull patients --sandbox"
-)
+_EXIT = """Try it without a key: nexhealth pull patients --sandbox
+
+Exit status: 0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C.
+"""
 
 
 def build() -> App:

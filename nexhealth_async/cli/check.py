@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,8 +26,8 @@ __all__ = ["check"]
 def check(*, entry: Entry = ANYWHERE) -> int:
     """Check the key, and say what it sees and whether the practices' data flow.
 
-    The key is read from NEXHEALTH_API_KEY, or asked for. Exit status 0 says that the key is
-    accepted, 1 that it is not or that the API cannot be reached.
+    The key is read from NEXHEALTH_API_KEY, or asked for. Exit status 0 says
+    that it is accepted, 1 that it is not, or that the API is out of reach.
     """
     seen = run(_look(entry, Key.for_entry(entry)))
     screen.write("".join(line + "\n" for line in _report(seen)))
@@ -89,31 +88,40 @@ def _report(seen: _Seen) -> Iterator[str]:
     yield f"API version  {seen.version}"
     life = "" if seen.token_seconds is None else f"; a token lasts {_span(seen.token_seconds)}"
     yield f"Key          accepted{life}"
-    if not seen.institutions:
-        yield "Practices    none: ask for the practice to be connected to this key"
-    by_practice: defaultdict[int | None, list[Location]] = defaultdict(list)
-    for location in seen.locations:
-        by_practice[location.institution_id].append(location)
-    by_location: defaultdict[int, list[SyncStatus]] = defaultdict(list)
-    for sync in seen.syncs or ():
-        for location in sync.locations:
-            by_location[location.id].append(sync)
-    for practice in seen.institutions:
+    # The two lists are asked for one after the other, so that either may know of more.
+    names = {
+        **{one.institution_id: (one.institution_name, one.subdomain) for one in seen.locations},
+        **{one.id: (one.name, one.subdomain) for one in seen.institutions},
+    }
+    if not names:
+        yield "Practices    none: ask for a practice to be connected to this key"
+    for id, (name, subdomain) in names.items():
         yield ""
-        yield f"{_name(practice.name)}, subdomain {_name(practice.subdomain)}"
-        for location in by_practice[practice.id]:
-            yield _title(location)
-            told = by_location[location.id]
-            for sync in told:
-                yield f"    {_sync(sync)}"
-            if not told:
-                yield f"    {'sync state refused' if seen.syncs is None else 'no sync reported'}"
-        if not by_practice[practice.id]:
+        yield f"{_name(name)}, subdomain {_name(subdomain)}"
+        offices = [one for one in seen.locations if one.institution_id == id]
+        for office in offices:
+            yield f"  {_title(office)}"
+            yield from (f"    {line}" for line in _flows(seen.syncs, office))
+        if not offices:
             yield "  no location"
 
 
+def _flows(syncs: list[SyncStatus] | None, office: Location) -> Iterator[str]:
+    if syncs is None:
+        yield "sync state not available to this key or version"
+        return
+    ours = [sync for sync in syncs if any(one.id == office.id for one in sync.locations)]
+    for sync in ours:
+        system = sync.emr and (sync.emr.display_name or sync.emr.name)
+        system = screen.clean(system) if system else "the practice's system"
+        yield f"reading from {system} {_flow(sync.read_status, sync.read_status_at)}"
+        yield f"writing to {system} {_flow(sync.write_status, sync.write_status_at)}"
+    if not ours:
+        yield "no sync reported"
+
+
 def _title(location: Location) -> str:
-    parts = [f"  Location {location.id}", _name(location.name)]
+    parts = [f"Location {location.id}", _name(location.name)]
     if location.tz:
         parts.append(_name(location.tz))
     if location.inactive:
@@ -121,24 +129,16 @@ def _title(location: Location) -> str:
     return ", ".join(parts)
 
 
-def _sync(sync: SyncStatus) -> str:
-    system = (sync.emr.display_name or sync.emr.name) if sync.emr else None
-    prefix = f"{_name(system)}: " if system else ""
-    reading = _flow("reading", sync.read_status, sync.read_status_at)
-    writing = _flow("writing", sync.write_status, sync.write_status_at)
-    return f"{prefix}{reading}; {writing}"
-
-
-def _flow(what: str, status: str | None, at: datetime | None) -> str:
+def _flow(status: str | None, at: datetime | None) -> str:
     if status is None:
-        return f"{what} not reported"
-    meaning = {"green": "works", "red": "is down"}.get(status, "is in an unknown state")
-    text = f"{what} {meaning} ({_name(status)}"
+        return "is not reported"
+    meaning = {"green": "works", "red": "is down"}.get(status, "is in a state unknown here")
+    text = f"{meaning} ({_name(status)}"
     if at is None:
         return f"{text})"
     moment = at.astimezone(UTC)
     ago = max(0.0, (datetime.now(UTC) - moment).total_seconds())
-    return f"{text} since {moment:%Y-%m-%d %H:%M} UTC, {_span(ago)} ago)"
+    return f"{text} as of {moment:%Y-%m-%d %H:%M} UTC, {_span(ago)} ago)"
 
 
 def _span(seconds: float) -> str:

@@ -34,22 +34,21 @@ class Column:
     """The first of these that holds something is shown; dots go into parts."""
     widest: int = 12
     least: int = 6
-    """A narrow terminal shrinks the column down to this before columns at the right are left out."""
+    """A narrow terminal shrinks it down to this; then the columns at the right are left out."""
     right: bool = False
+    moment: bool = False
+    """Shown to the minute."""
 
     def text(self, record: Mapping[str, object]) -> str:
         """Return what stands in this column for a record."""
         for path in self.paths:
             value: object = record
             for key in path.split("."):
-                value = (
-                    cast("Mapping[str, object]", value).get(key)
-                    if isinstance(value, dict)
-                    else None
-                )
+                inside = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+                value = inside.get(key)
             shown = _text(value)
             if shown:
-                return shown
+                return shown[:16].replace("T", " ") if self.moment else shown
         return ""
 
 
@@ -85,10 +84,10 @@ def _id(title: str = "id", path: str | None = None) -> Column:
 
 
 def _moment(title: str, path: str) -> Column:
-    return Column(title, (path,), widest=16, least=16)
+    return Column(title, (path,), widest=16, least=16, moment=True)
 
 
-_NAME = Column("name", ("name", "display_name"), widest=32, least=14)
+_NAME = Column("name", ("name", "display_name"), widest=32, least=20)
 _UPDATED = _moment("updated", "updated_at")
 
 KINDS: Final[dict[Resource, Kind]] = {
@@ -100,11 +99,11 @@ KINDS: Final[dict[Resource, Kind]] = {
             _NAME,
             Column("born", ("bio.date_of_birth",), widest=10, least=10),
             Column("phone", ("bio.phone_number", "bio.cell_phone_number"), widest=14, least=10),
-            Column("email", ("email",), widest=40, least=16),
+            Column("email", ("email",), widest=40, least=24),
             Column("city", ("bio.city",), widest=20, least=8),
             Column("inactive", ("inactive",), widest=8, least=8),
             _UPDATED,
-            Column("foreign id", ("foreign_id",), widest=36, least=10),
+            Column("foreign id", ("foreign_id",), widest=36, least=20),
         ),
     ),
     "appointments": Kind(
@@ -132,7 +131,7 @@ KINDS: Final[dict[Resource, Kind]] = {
             Column("NPI", ("npi",), widest=10, least=10),
             Column("specialty", ("nexhealth_specialty", "specialty_code"), widest=20, least=9),
             Column("inactive", ("inactive",), widest=8, least=8),
-            Column("email", ("email",), widest=40, least=12),
+            Column("email", ("email",), widest=40, least=24),
             _UPDATED,
         ),
     ),
@@ -145,7 +144,7 @@ KINDS: Final[dict[Resource, Kind]] = {
             _id("location", "location_id"),
             Column("active", ("active",), widest=6, least=6),
             Column("online", ("bookable_online",), widest=6, least=6),
-            Column("foreign id", ("foreign_id",), widest=36, least=10),
+            Column("foreign id", ("foreign_id",), widest=36, least=20),
             _UPDATED,
         ),
     ),

@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from nexhealth_async.cli import screen
 from nexhealth_async.errors import NexHealthError, NexHealthWarning, UsageError
@@ -73,7 +73,11 @@ def run(work: Coroutine[object, None, T]) -> T:
     """Run a coroutine; the first signal cancels it, and its clean-up is awaited."""
     # Left open when a signal ended the work: closing it would wait for threads. See `supervised`.
     runner = asyncio.Runner()
-    result = runner.run(_cancellable(work))
+    try:
+        result = runner.run(_cancellable(work))
+    except Exception:
+        runner.close()
+        raise
     runner.close()
     return result
 
@@ -83,7 +87,7 @@ async def _cancellable(work: Coroutine[object, None, T]) -> T:
     task = asyncio.current_task()
     received: list[int] = []
 
-    def cancel(number: int, frame: FrameType | None) -> None:
+    def cancel(number: int, _frame: FrameType | None) -> None:
         if received or task is None:
             raise Ended(number)
         received.append(number)
@@ -103,7 +107,7 @@ async def _cancellable(work: Coroutine[object, None, T]) -> T:
             signal.signal(number, _end)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
     raise Ended(number)
 
 
@@ -141,6 +145,15 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_where: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say our own warnings in words; others are for developers."""
+    del filename, lineno, file, line
     if issubclass(category, NexHealthWarning):
         screen.note(str(message))

@@ -8,12 +8,12 @@ import select
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli.life import FAILED, Quit
 
 __all__ = ["FilePen", "OutputPen", "Pen", "pen_for"]
 
@@ -80,7 +80,7 @@ class FilePen:
 
 
 @contextmanager
-def pen_for(path: Path | None) -> Iterator[Pen]:
+def pen_for(path: Path | None) -> Generator[Pen, None, None]:
     """Open the target; a file appears under its name only when the block ends without an error.
 
     Until then it is a hidden file beside it, which an error removes. Only the owner may read it.
@@ -101,7 +101,12 @@ def pen_for(path: Path | None) -> Iterator[Pen]:
     if not target.parent.is_dir():
         raise Quit(f"{path} cannot be written: there is no directory {path.parent}.")
     # mkstemp gives mode 0600 and a name nobody else has.
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        number, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.name}.", suffix=".part"
+        )
+    except OSError as error:
+        raise Quit(f"{path} cannot be written: {error.strerror}.", status=FAILED) from None
     try:
         with os.fdopen(number, "wb", buffering=1 << 18) as file:
             yield FilePen(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class Bar:
             self._progress.update(self._task, completed=done, total=total)
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def away(self) -> Generator[None, None, None]:
         """Take the bar off the terminal while rows are written to it."""
         if self._progress is None:
             yield
@@ -53,7 +53,7 @@ class Bar:
 
 
 @asynccontextmanager
-async def bar(label: str, *, wanted: bool) -> AsyncIterator[Bar]:
+async def bar(label: str, *, wanted: bool) -> AsyncGenerator[Bar, None]:
     """Show a bar for the length of the block, if stderr is a terminal that can draw one."""
     console = screen.stderr()
     if not wanted or not console.is_terminal or console.is_dumb_terminal:
@@ -81,7 +81,8 @@ async def bar(label: str, *, wanted: bool) -> AsyncIterator[Bar]:
 
     progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        # Room is left at the end of the line: a "^C" must not wrap, or the bar cannot be erased.
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),

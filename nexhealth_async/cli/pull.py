@@ -112,6 +112,7 @@ class Output:
             name=("--quiet", "-q"),
             group=_OUTPUT,
             negative="",
+            show_default=False,
             help="Neither progress bar nor closing line.",
         ),
     ] = False
@@ -133,7 +134,7 @@ def pull(
 ) -> int:
     """Pull all records of one kind, as JSON lines or a table.
 
-    The data go to stdout or a file; the progress bar and a closing line go to stderr.
+    Data go to stdout or a file; progress and a closing line go to stderr.
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
     work = _Pull(

@@ -25,7 +25,7 @@ __all__ = [
     "write",
 ]
 
-_CONTROLS = {code: " " for code in (*range(32), *range(127, 160))}
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
 @cache

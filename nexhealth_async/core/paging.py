@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "CursorPlan", "Drift", "NumberedPlan", "Plan", "Taken", "WholePlan"]
 
+_REPEATS = 3
+"""Pages of one pass that may repeat an earlier one: rows entering ahead of a walk can do that."""
+_CHANGED = -2
+"""Stands for the count in the resume value of a walk that saw the list change."""
+
 Drift: TypeAlias = Literal["watch", "verify", "ignore"]
 """How a numbered walk treats a list that changes under it.
 
@@ -110,6 +115,8 @@ class CursorPlan:
     def __init__(self, *, per_page: int, after: str | None = None) -> None:
         self._per_page = str(per_page)
         self._cursor = None if after is None else _resumed(after, "c")
+        self._followed = {hash(self._cursor)}
+        """Hashes of the cursors that were followed: one that comes again would lead in a circle."""
         self._number = 0
         self._asked = False
         self.over = False
@@ -133,10 +140,11 @@ class CursorPlan:
             raise StalledCursor("the page does not say whether another follows it")
         cursor = info.get("end_cursor")
         if info["has_next_page"]:
-            if not isinstance(cursor, str) or not cursor or cursor == self._cursor:
+            if not isinstance(cursor, str) or not cursor or hash(cursor) in self._followed:
                 raise StalledCursor(
                     "the server says that another page follows but names no new cursor for it"
                 )
+            self._followed.add(hash(cursor))
             self._cursor = cursor
         else:
             self.over = True
@@ -164,7 +172,6 @@ class NumberedPlan:
         self.over = False
         self.failure: WalkDrifted | None = None
         self._signs = False
-        self._previous: tuple[object, ...] = ()
         self._resumed = after is not None
         if after is not None:
             if drift == "verify":
@@ -173,7 +180,7 @@ class NumberedPlan:
                     'drift="watch"'
                 )
             page, self._per_page, self._size, count = _numbers(after)
-            self._first, self._count = page + 1, None if count < 0 else count
+            self._first, self._count = page + 1, None if count == -1 else count
         self._begin(self._first)
 
     def _begin(self, page: int) -> None:
@@ -185,6 +192,9 @@ class NumberedPlan:
         """Last page of the pass; None while only a short page can tell."""
         self._opening = True
         self._matched = 0
+        self._landmark = 0
+        """Hash of an earlier page of the pass, set anew at pages 1, 2, 4, 8 and so on."""
+        self._repeats = 0
 
     def ask(self, outstanding: int) -> Ask | None:
         """Ask for the next page; the first of a pass, and all of an uncounted list, go alone."""
@@ -204,17 +214,22 @@ class NumberedPlan:
             self._open(reading, rows) if self._opening else self._follow(reading, rows, number)
         )
         fresh = self._new_among(ids, pivot=self._verifying and number == 1)
-        self._check_repeats(number, ids)
+        self._check_repeats(number, reading, ids)
         if rows == 0 or (self._last is None and rows < self._size):
             self._last = number
-        count = -1 if self._count is None else self._count
-        resume = f"n:{number}:{self._per_page}:{self._size}:{count}"
-        resume_at = None if self._verifying else resume
+        resume_at = None if self._verifying else self._resume(number)
         ends = self._last is not None and number >= self._last
         drop_rest = ends and self._next > number + 1
         if ends:
             self._end_pass()
         return Taken(fresh, resume_at, warnings, drop_rest)
+
+    def _resume(self, number: int) -> str:
+        count = -1 if self._count is None else self._count
+        if self._signs and self._drift != "ignore":
+            # What this walk saw, the one that resumes it cannot see again.
+            count = _CHANGED
+        return f"n:{number}:{self._per_page}:{self._size}:{count}"
 
     def _open(self, reading: ListReading, rows: int) -> tuple[str, ...]:
         """Learn size and count from the first page of a pass."""
@@ -295,15 +310,25 @@ class NumberedPlan:
                 self._signs = True
         return None if len(fresh) == len(ids) else tuple(fresh)
 
-    def _check_repeats(self, number: int, ids: Sequence[object]) -> None:
-        """Refuse an uncounted list whose pages repeat: it would never end."""
-        page = tuple(ids)
-        if self._last is None and page and page == self._previous and page[0] is not None:
-            raise WalkDrifted(
-                f"page {number} repeats the page before it and there is no count to go by, so the "
-                "end of the list cannot be found"
-            )
-        self._previous = page if self._last is None else ()
+    def _check_repeats(self, number: int, reading: ListReading, ids: Sequence[object]) -> None:
+        """Refuse a list whose pages come again and again: without a true count it never ends.
+
+        A landmark that moves at the powers of two finds a circle of any length in a few rounds.
+        """
+        if not ids:
+            return
+        known = any(id is not None for id in ids)
+        page = hash(tuple(ids) if known else tuple(bytes(record) for record in reading.records))
+        if page == self._landmark:
+            self._repeats += 1
+            if self._repeats >= _REPEATS:
+                raise WalkDrifted(
+                    f"the server answers page {number} with the records of an earlier page, again "
+                    "and again, so the end of the list cannot be found"
+                )
+        nth = number - (1 if self._verifying else self._first) + 1
+        if nth & (nth - 1) == 0:
+            self._landmark = page
 
     def _end_pass(self) -> None:
         if self._seen is None:
@@ -319,6 +344,11 @@ class NumberedPlan:
         failure = None
         if self._drift == "verify":
             failure = WalkDrifted("the server sends no usable count, so nothing can be verified")
+        elif self._signs:
+            failure = WalkDrifted(
+                "the list changed during the walk, and without a usable count nothing can be "
+                "verified; everything seen was delivered. Try again at a quieter time"
+            )
         self._finish(failure)
 
     def _end_first_pass(self, count: int, found: int) -> None:
@@ -336,13 +366,16 @@ class NumberedPlan:
                 )
             )
         else:
-            self._verify_again(max(0, count - found))
+            # An id found may have left since, so the difference to the count bounds nothing.
+            self._verify_again(None)
 
     def _end_verifying_pass(self) -> None:
-        if self._count is not None and self._matched == self._count:
+        missing = None if self._count is None else self._count - self._matched
+        if missing == 0:
             self._finish()
         else:
-            self._verify_again(None if self._count is None else max(0, self._count - self._matched))
+            # More matches than records contradict each other, and then bound nothing.
+            self._verify_again(missing if missing is not None and missing > 0 else None)
 
     def _verify_again(self, missing: int | None) -> None:
         if self._passes_left == 0:
@@ -365,7 +398,7 @@ class NumberedPlan:
 
 
 def _resumed(after: str, kind: str) -> str:
-    if not after.startswith(f"{kind}:"):
+    if not after.startswith(f"{kind}:") or len(after) == len(kind) + 1:
         raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
     return after[2:]
 
@@ -379,6 +412,6 @@ def _numbers(after: str) -> tuple[int, int, int, int]:
         raise InvalidArgument(
             "after is no resume value of such a walk; pass page.resume unchanged"
         ) from None
-    if page < 1 or per_page < 1 or size < 0 or count < -1:
+    if page < 1 or per_page < 1 or size < 0 or count < _CHANGED:
         raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
     return page, per_page, size, count

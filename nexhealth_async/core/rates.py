@@ -10,10 +10,12 @@ Reference: v2 1.10, v3 1.7 (limits per API key).
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from attrs import define, field, frozen, validators
 
 from nexhealth_async.endpoints import RateClass
+from nexhealth_async.errors import InvalidArgument
 
 __all__ = ["Departure", "Limit", "Rates", "RatesLog"]
 
@@ -53,6 +55,8 @@ class Rates:
 
     def share(self, part: float) -> Rates:
         """Return these limits scaled to a process's part of them, at least one request each."""
+        if not 0 < part <= 1:
+            raise InvalidArgument("a part of the limits is more than 0 and at most 1")
 
         def scaled(limit: Limit | None) -> Limit | None:
             return limit and Limit(max(1, int(limit.count * part)), limit.seconds)
@@ -71,40 +75,90 @@ class Departure:
 
     rate: RateClass
     left: float
-    answered: float | None = None
-    withdrawn: bool = False
-    """True if it never left, so that its places are free at once."""
+    _answered: float | None = None
+    _withdrawn: bool = False
+    _logs: tuple[_Log, ...] = field(default=(), repr=False)
+
+    @property
+    def answered(self) -> float | None:
+        """When the answer came; set it, and the places are free earlier."""
+        return self._answered
+
+    @answered.setter
+    def answered(self, moment: float) -> None:
+        self._answered = moment
+        if moment < self.left + _SLACK:
+            for log in self._logs:
+                log.note_answer(self)
+
+    @property
+    def withdrawn(self) -> bool:
+        """True if it never left; set it, and its places are free at once."""
+        return self._withdrawn
+
+    @withdrawn.setter
+    def withdrawn(self, value: bool) -> None:
+        self._withdrawn = value
+        if value:
+            for log in self._logs:
+                log.free(self)
 
     def free_at(self, seconds: float) -> float:
         """Return when its place in a limit with this window is free again."""
-        if self.withdrawn:
+        if self._withdrawn:
             return float("-inf")
         latest = self.left + seconds + _SLACK
-        return latest if self.answered is None else min(latest, self.answered + seconds)
+        return latest if self._answered is None else min(latest, self._answered + seconds)
 
 
 class _Log:
-    """The departures that still hold a place in one limit, in order of leaving."""
+    """The departures that still hold a place in one limit.
+
+    Places become free in the order of leaving or, earlier, in the order of answering. Both orders
+    are kept, so that the next place to become free is at the head of one of the two queues.
+    """
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._held: deque[Departure] = deque()
+        self._holding: set[Departure] = set()
+        self._left: deque[Departure] = deque()
+        self._answered: deque[Departure] = deque()
 
     def add(self, departure: Departure) -> None:
-        self._held.append(departure)
+        self._holding.add(departure)
+        self._left.append(departure)
+
+    def note_answer(self, departure: Departure) -> None:
+        if departure in self._holding:
+            self._answered.append(departure)
+
+    def free(self, departure: Departure) -> None:
+        """Give its place back; who waits and gives up all the time must not fill the queue."""
+        self._holding.discard(departure)
+        if len(self._left) > 2 * len(self._holding) + 64:
+            self._left = deque(held for held in self._left if held in self._holding)
 
     def earliest(self, now: float) -> float:
         """Return the first moment, now or later, at which a place is free."""
-        held, seconds = self._held, self.limit.seconds
-        while held and held[0].free_at(seconds) <= now:
-            held.popleft()
-        if len(held) < self.limit.count:
+        seconds, holding = self.limit.seconds, self._holding
+        soonest = inf
+        for queue in (self._left, self._answered):
+            while queue:
+                head = queue[0]
+                if head in holding:
+                    end = head.free_at(seconds)
+                    if end > now:
+                        soonest = min(soonest, end)
+                        break
+                    holding.remove(head)
+                queue.popleft()
+        taken = len(holding) - self.limit.count
+        if taken < 0:
             return now
-        # Answers overtake each other, so places behind a slow head may be free before it.
-        ends = sorted(end for d in held if (end := d.free_at(seconds)) > now)
-        if len(ends) < self.limit.count:
-            return now
-        return ends[len(ends) - self.limit.count]
+        if taken == 0:
+            return soonest
+        # Somebody left without asking; then several places must become free.
+        return sorted(held.free_at(seconds) for held in holding)[taken]
 
 
 class RatesLog:
@@ -136,8 +190,9 @@ class RatesLog:
 
     def leave(self, rate: RateClass, now: float) -> Departure:
         """Take a place in every limit of the class at once."""
-        departure = Departure(rate, now)
-        for log in self._logs[rate]:
+        logs = self._logs[rate]
+        departure = Departure(rate, now, logs=logs)
+        for log in logs:
             log.add(departure)
         return departure
 

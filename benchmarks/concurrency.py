@@ -1,0 +1,110 @@
+"""Asking ahead: how near a walk comes to what latency alone allows."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import ExitStack
+
+from attrs import evolve, frozen
+
+from benchmarks.pull import WrongRecordsError, office
+from benchmarks.report import middle, spread, table
+from benchmarks.server import Served, Stock, serving
+
+__all__ = ["concurrency_report"]
+
+_PER_PAGE = 300
+_PREFETCHES = (0, 1, 2, 4, 8, 16)
+
+
+@frozen(kw_only=True)
+class Setting:
+    """A server's stock, and the prefetches it is walked with."""
+
+    stock: Stock
+    prefetches: tuple[int, ...]
+
+
+def ideal(latency: float, pages: int, prefetch: int) -> float:
+    """Return the seconds that latency alone takes.
+
+    The login and page 1 go alone, since every other page needs the token and the count; these are
+    the 2. The further pages go ``prefetch`` at a time; with 0, each when it is wanted.
+    """
+    return latency * (2 + math.ceil((pages - 1) / max(1, prefetch)))
+
+
+async def _walk(served: Served, prefetch: int) -> float:
+    ids: list[int] = []
+    started = time.perf_counter()
+    async with office(served) as at:
+        async for patient in at.patients.walk(per_page=_PER_PAGE, prefetch=prefetch):
+            ids.append(patient.id)  # noqa: PERF401 - a loop, as users write it
+    wall = time.perf_counter() - started
+    if (len(ids), sum(ids)) != (served.records, served.sum_of_ids):
+        raise WrongRecordsError("the sum of ids is wrong")
+    return wall
+
+
+def concurrency_report(*, records: int, latency: float, jitter: float, rounds: int) -> str:
+    """Measure walks at several prefetches, with and without jitter, and draw the tables."""
+    even = Stock(records=records, per_page=(_PER_PAGE,), latency=latency)
+    settings = [
+        Setting(stock=even, prefetches=_PREFETCHES),
+        Setting(stock=evolve(even, jitter=jitter), prefetches=_PREFETCHES),
+        # One page fewer, so that the further pages are a multiple of 8: see README.md.
+        Setting(stock=evolve(even, records=_one_page_fewer(records)), prefetches=(1, 8)),
+    ]
+    walls: dict[tuple[int, int], list[float]] = {}
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(setting.stock)) for setting in settings]
+        for served in servers:
+            asyncio.run(_walk(served, 16))  # builds what is built once
+        for _ in range(rounds):
+            for prefetch in _PREFETCHES:
+                for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
+                    if prefetch in setting.prefetches:
+                        wall = asyncio.run(_walk(served, prefetch))
+                        walls.setdefault((at, prefetch), []).append(wall)
+    text = [
+        f"{_PER_PAGE} a page, {rounds} interleaved rounds: medians (least-greatest) in seconds, "
+        "login included; every walk checked by the sum of ids. The ideal is "
+        "`latency x (2 + ceil((pages - 1) / prefetch))`: its 2 are the login and page 1, which go "
+        "alone, since every other page needs the token and the count. `Rates.unlimited()`.\n"
+    ]
+    for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
+        of = {prefetch: walls[at, prefetch] for prefetch in setting.prefetches}
+        text.append(f"### {_title(setting.stock, served)}\n\n{_table(setting, served, of)}\n")
+    return "\n".join(text)
+
+
+def _one_page_fewer(records: int) -> int:
+    return (math.ceil(records / _PER_PAGE) - 1) * _PER_PAGE
+
+
+def _title(stock: Stock, served: Served) -> str:
+    varies = f" +/- {stock.jitter * 1000:.0f}" if stock.jitter else ""
+    pages = served.pages(_PER_PAGE)
+    return (
+        f"{stock.records:,} patients ({pages} pages), latency {stock.latency * 1000:.0f}{varies} ms"
+    )
+
+
+def _table(setting: Setting, served: Served, of: dict[int, list[float]]) -> str:
+    heads = ("prefetch", "wall s", "records/s", "ideal s", "ideal / wall", "wall / prefetch=1")
+    rows: list[tuple[str, ...]] = []
+    for prefetch, walls in of.items():
+        best = ideal(setting.stock.latency, served.pages(_PER_PAGE), prefetch)
+        rows.append(
+            (
+                str(prefetch),
+                spread(walls),
+                middle([served.records / wall for wall in walls], 0),
+                f"{best:.2f}",
+                middle([best / wall for wall in walls]),
+                middle([wall / one for wall, one in zip(walls, of[1], strict=True)], 3),
+            )
+        )
+    return table(heads, rows)

@@ -1,0 +1,120 @@
+"""What README says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import NexHealth
+from nexhealth_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of one language."""
+    parser = CodeBlockParser(language, evaluator=lambda _: None)
+    document = Document.parse(str(ROOT / "README.md"), parser)
+    return [str(example.parsed) for example in document.examples()]
+
+
+def block(mark: str) -> dict[str, Any]:
+    """Run the one Python block that holds a mark, and return its names."""
+    (code,) = [text for text in blocks("python") if mark in text]
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=40, practices=2, seed=1) as sandbox:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
+        yield sandbox
+
+
+def test_the_fifteen_lines_run_as_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    block("asyncio.run(main())")
+    assert capsys.readouterr().out == "1000 patients\n"
+
+
+async def test_the_web_backend_serves_a_patient(box: Sandbox) -> None:
+    runner = web.AppRunner(block("make_app")["make_app"](), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    id = box.patients.ids[0]
+    async with aiohttp.ClientSession(f"http://{host}:{port}") as http:
+        async with http.get(f"/{box.subdomain}/patients/{id}") as reply:
+            assert reply.status == 200
+            assert (await reply.json())["id"] == id
+        async with http.get(f"/{box.subdomain}/patients/1") as reply:
+            assert reply.status == 404
+    await runner.cleanup()
+
+
+async def test_the_bulk_pull_writes_every_patient_of_every_location(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    await block("pull_everything")["pull_everything"](tmp_path)
+    for practice in box.practices:
+        (location,) = practice.locations.ids
+        lines = (tmp_path / f"{location}.jsonl").read_text().splitlines()
+        assert [json.loads(line)["id"] for line in lines] == list(practice.patients.ids)
+
+
+async def test_the_booking_books_once_and_knows_the_patient_again(box: Sandbox) -> None:
+    book = block("async def book")["book"]
+    async with NexHealth() as nex:
+        day = box.clock.today().date() + timedelta(days=3)
+        before = len(box.appointments)
+        first = await book(nex, box.subdomain, box.location_id, day)
+        second = await book(nex, box.subdomain, box.location_id, day)
+    assert first != second
+    assert len(box.appointments) == before + 2
+    assert len(box.patients) == 41
+    assert isinstance(day, date)
+
+
+async def test_the_fixtures_serve_users_tests(
+    nexhealth_sandbox: Sandbox, nexhealth: NexHealth
+) -> None:
+    await block("def test_my_import")["test_my_import"](nexhealth_sandbox, nexhealth)
+
+
+def test_every_python_block_is_run_here() -> None:
+    assert len(blocks("python")) == 5
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    command = next(text for text in blocks("sh") if "pytest" in text).strip()
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_error_the_readme_names_exists() -> None:
+    from nexhealth_async import errors
+
+    table = README.split("## Errors you will meet")[1].split("## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named
+    assert named <= set(errors.__all__)
+
+
+def test_the_example_is_fifteen_lines() -> None:
+    (code,) = [text for text in blocks("python") if "asyncio.run(main())" in text]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15

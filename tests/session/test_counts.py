@@ -1,0 +1,233 @@
+"""Counts and page sizes that lie: every record once, or a word that it cannot be had."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from weather_kit import Scene, envelope, scene
+
+from nexhealth_async import NexHealthWarning, UnexpectedShape, WalkDrifted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.sandbox.guesses import CountAs
+
+PER_PAGE = 10
+
+
+async def walked(at: Scene, **options: Any) -> tuple[list[int], list[str]]:
+    """Walk all patients; return ids in order and the texts of the library's warnings."""
+    options = {"per_page": PER_PAGE, "new_patient": None, **options}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        ids = [one.id async for one in at.office.patients.walk(**options)]
+    assert all(one.category is NexHealthWarning for one in heard)
+    return ids, [str(one.message) for one in heard]
+
+
+def asked(at: Scene) -> list[Mapping[str, str]]:
+    return [dict(one.query) for one in at.box.seen("GET", "/patients")]
+
+
+LIES: dict[str, tuple[CountAs, bool]] = {
+    "true": ("total", False),
+    "text": ("string", False),
+    "missing": ("missing", True),
+    "null": (None, True),
+    "negative": (-1, True),
+    "below the page": (0, True),
+}
+"""How the server counts, and whether the walk warns of it."""
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+@pytest.mark.parametrize("total", [0, 1, 9, 10, 11, 30, 47])
+@pytest.mark.parametrize("lie", LIES)
+async def test_every_record_comes_once_whatever_the_count_says(
+    lie: str, total: int, prefetch: int
+) -> None:
+    async with scene(patients=total) as at:
+        at.box.count_as, uncounted = LIES[lie]
+        if at.box.count_as == total:
+            uncounted = False
+        ids, heard = await walked(at, prefetch=prefetch)
+        assert ids == list(at.box.patients.ids)
+        assert bool(heard) == uncounted
+        # Without a count only a short or an empty page tells the end, and page 1 gives the size.
+        pages = max(1, -(-total // PER_PAGE))
+        assert pages <= at.sent <= pages + uncounted
+        assert all(one["per_page"] == str(PER_PAGE) for one in asked(at))
+
+
+async def test_the_warning_stands_on_the_page_it_came_with() -> None:
+    async with scene(patients=25) as at:
+        at.box.count_as = "missing"
+        walk = at.office.patients.walk(per_page=PER_PAGE, new_patient=None)
+        pages = [page async for page in walk.pages()]
+        assert [bool(page.warnings) for page in pages] == [True, False, False]
+        assert [page.count for page in pages] == [None] * 3
+        assert "no usable count" in pages[0].warnings[0]
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("lie", [12, 20, 29])
+async def test_a_count_below_the_rows_is_dropped_once_rows_contradict_it(
+    lie: int, prefetch: int
+) -> None:
+    """Between one page and the whole list: the pages that are due by count may all be delivered."""
+    async with scene(patients=30) as at:
+        at.box.count_as = lie
+        ids: list[int] = []
+        try:
+            ids, heard = await walked(at, prefetch=prefetch)
+        except WalkDrifted as error:
+            assert error.operation in (None, "GET /patients")
+        else:
+            contradicted = lie % PER_PAGE != 0
+            if contradicted:
+                assert ids == list(at.box.patients.ids)
+                assert heard
+            else:
+                # Two full pages, a count of 20: nothing on the wire says that there is more.
+                assert ids == list(at.box.patients.ids)[:lie]
+        assert at.sent <= 4 * 5
+
+
+@pytest.mark.parametrize("drift", ["watch", "verify"])
+@pytest.mark.parametrize("lie", [31, 47, 300])
+async def test_a_count_above_the_rows_ends_as_drift_with_everything_delivered(
+    lie: int, drift: Drift
+) -> None:
+    async with scene(patients=30) as at:
+        at.box.count_as = lie
+        walk = at.office.patients.walk(per_page=PER_PAGE, new_patient=None, drift=drift, passes=2)
+        ids: list[int] = []
+        with pytest.raises(WalkDrifted) as caught:  # noqa: PT012 - what came before it counts
+            async for one in walk:
+                ids.append(one.id)
+        assert ids == list(at.box.patients.ids)
+        assert caught.value.at_most_missing == lie - 30
+        assert at.sent <= 3 * (lie // PER_PAGE + 1)
+
+
+async def test_a_count_far_too_large_does_not_ask_for_every_page_it_promises() -> None:
+    async with scene(patients=30) as at:
+        at.box.count_as = 1_000_000
+        ids: list[int] = []
+        with pytest.raises(WalkDrifted):  # noqa: PT012 - what came before it counts
+            async for one in at.office.patients.walk(
+                per_page=PER_PAGE, new_patient=None, prefetch=4
+            ):
+                ids.append(one.id)
+        assert ids == list(at.box.patients.ids)
+        assert at.sent < 80
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+@pytest.mark.parametrize("lie", ["total", "missing"])
+@pytest.mark.parametrize(
+    ("cap", "total"),
+    [(300, 900), (300, 301), (100, 300), (100, 299), (7, 49), (7, 50), (1, 12), (1, 1)],
+)
+async def test_a_server_that_cuts_the_page_costs_no_record(
+    cap: int, total: int, lie: CountAs, prefetch: int
+) -> None:
+    async with scene(patients=total) as at:
+        at.box.page_cap = cap
+        at.box.count_as = lie
+        ids, heard = await walked(at, per_page=300, prefetch=prefetch)
+        assert ids == list(at.box.patients.ids)
+        assert bool(heard) == (lie == "missing")
+        pages = -(-total // cap)
+        assert pages <= at.sent <= pages + 1
+        assert {one["per_page"] for one in asked(at)} == {"300"}
+        assert at.sent == pages or lie == "missing"
+
+
+async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:
+    async with scene(patients=60) as at:
+        at.box.page_cap = 20
+        walk = at.office.patients.walk(per_page=300, new_patient=None, prefetch=0)
+        ids = [(await anext(walk)).id for _ in range(20)]
+        at.box.page_cap = 10
+        failed = False
+        try:
+            async for one in walk:
+                ids.append(one.id)
+        except WalkDrifted:
+            failed = True
+        assert len(ids) == len(set(ids))
+        assert failed or sorted(ids) == sorted(at.box.patients.ids)
+        assert at.sent < 40
+
+
+@pytest.mark.parametrize("count", [30, None])
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+async def test_a_server_that_ignores_the_page_is_found_out(
+    count: int | None, prefetch: int
+) -> None:
+    """The same ten rows for ever: with a count the total is wrong, without one the pages repeat."""
+    async with scene() as at:
+        rows = [{"id": id} for id in range(1, 11)]
+        at.box.fail_next(200, body=envelope({"patients": rows}, count), times=1000)
+        ids: list[int] = []
+        with pytest.warns(NexHealthWarning) if count is None else warnings.catch_warnings():
+            with pytest.raises(WalkDrifted):  # noqa: PT012 - what came before it counts
+                async for one in at.office.patients.walk(per_page=PER_PAGE, prefetch=prefetch):
+                    ids.append(one.id)
+        assert ids == list(range(1, 11))
+        assert at.sent <= 20
+
+
+@pytest.mark.parametrize("drift", ["watch", "verify", "ignore"])
+async def test_an_empty_first_page_beside_a_count_is_drift(drift: Drift) -> None:
+    async with scene() as at:
+        at.box.fail_next(200, body=envelope({"patients": []}, 25), times=1000)
+        with pytest.raises(WalkDrifted) as caught:
+            await anext(at.office.patients.walk(drift=drift))
+        assert caught.value.at_most_missing == 25
+        assert at.sent == 1
+        at.box.clear()
+        await at.works()
+
+
+async def test_drift_names_the_operation() -> None:
+    async with scene() as at:
+        at.box.fail_next(200, body=envelope({"patients": []}, 25))
+        with pytest.raises(WalkDrifted, match=r"^GET /patients: "):
+            await anext(at.office.patients.walk())
+
+
+@pytest.mark.parametrize(
+    "count", [1.0, 25.0, "25", " 25", "25.0", True, [], {}, 2.5, "-1", -25, 1 << 70, "9" * 30]
+)
+async def test_a_count_of_any_kind_is_read_or_set_aside(count: object) -> None:
+    async with scene() as at:
+        rows = [{"id": id} for id in range(1, 4)]
+        at.box.fail_next(200, body=envelope({"patients": rows}, count), times=1)
+        walk = at.office.patients.walk(per_page=PER_PAGE, prefetch=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NexHealthWarning)
+            assert [(await anext(walk)).id for _ in range(3)] == [1, 2, 3]
+        await walk.aclose()
+        await at.works()
+
+
+@pytest.mark.parametrize("lie", ["missing", None, -5])
+async def test_a_total_that_cannot_be_read_is_an_error_where_it_is_asked_for(lie: CountAs) -> None:
+    async with scene() as at:
+        at.box.count_as = lie
+        with pytest.raises(UnexpectedShape, match="no usable count"):
+            await at.office.patients.walk().count()
+        assert at.sent == 1
+
+
+async def test_null_for_no_records_is_an_empty_list() -> None:
+    async with scene() as at:
+        at.box.fail_next(200, body=envelope(None, 0))
+        assert await walked(at) == ([], [])
+        assert at.sent == 1

@@ -1,0 +1,180 @@
+"""Sessions in bad weather: a sandbox and its client, a raw server, and what every error must keep to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from attrs import Factory, define, frozen
+
+from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
+from nexhealth_async.sandbox import Clock, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from nexhealth_async import LocationScope, NexHealthError
+
+QUICK = RetryPolicy(base=0.0, attempt_timeout=5.0)
+"""The usual four attempts, without a pause between them."""
+
+CANARY = "Canarywood"
+"""A name that is asked for or stored, and must not show anywhere."""
+
+LONGEST_SENTENCE = 300
+
+
+class Movable(Protocol):
+    """The loop of the tests, as far as these files move it."""
+
+    skip_waits: bool
+    patience: float
+
+    def time(self) -> float: ...
+
+    def shift(self, seconds: float) -> None: ...
+
+
+class LoopClock(Clock):
+    """A sandbox clock that goes with the loop's time, wherever a test moves that."""
+
+    def now(self) -> float:
+        return 1_780_000_000.0 + asyncio.get_running_loop().time()
+
+
+@frozen(kw_only=True)
+class Scene:
+    box: Sandbox
+    nex: NexHealth
+    office: LocationScope
+
+    async def names(self) -> list[int]:
+        """Walk the patients who bear the canary's name: none, unless a test made some."""
+        return [one.id async for one in self.office.patients.walk(name=CANARY, prefetch=0)]
+
+    async def works(self) -> None:
+        """Prove by a good call that the session survived."""
+        assert await self.office.patients.walk().count() == len(self.box.patients)
+
+    @property
+    def sent(self) -> int:
+        """Requests that arrived, logins left out."""
+        return sum(one.path != "/authenticates" for one in self.box.requests)
+
+
+@asynccontextmanager
+async def scene(
+    *,
+    patients: int = 25,
+    retry: RetryPolicy = QUICK,
+    clock: Clock | None = None,
+    **options: Any,
+) -> AsyncIterator[Scene]:
+    """A sandbox with a session on it, which leaves no task behind."""
+    before = asyncio.all_tasks()
+    async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as box:
+        given = {"base_url": box.url, "retry": retry, **options}
+        key = given.pop("api_key", box.api_key)
+        async with NexHealth(key, **given) as nex:
+            office = nex.practice(box.subdomain).location(box.location_id)
+            yield Scene(box=box, nex=nex, office=office)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
+
+
+def check_text(
+    error: NexHealthError,
+    *,
+    operation: str | None = "GET /patients",
+    attempts: int | None = None,
+    status: int | None = None,
+    secrets: Sequence[str] = (),
+) -> None:
+    """Check that an error says in a sentence what happened where, and nothing it must not say."""
+    text = str(error)
+    assert error.operation == operation
+    assert operation is None or text.startswith(f"{operation}: ")
+    assert "\n" not in text
+    assert len(text) < LONGEST_SENTENCE
+    assert ". " not in text or isinstance(error, OutcomeUnknown)
+    if attempts is not None:
+        assert error.attempts == attempts
+        assert (f"({attempts} attempts)" in text) == (attempts > 1)
+    if status is not None:
+        assert getattr(error, "status", None) == status
+    assert error.__suppress_context__ or error.__context__ is None
+    for secret in (CANARY, "<html", "Scripted failure", "Bearer", "subdomain=", *secrets):
+        assert secret not in text
+        assert secret not in repr(error)
+
+
+def head(body: bytes, *, status: str = "200 OK", more: str = "") -> bytes:
+    """Spell out a reply as it looks on the wire."""
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n{more}\r\n"
+    ).encode() + body
+
+
+GOOD = head(b'{"code":true,"data":{"patients":[]},"count":0,"error":null,"description":null}')
+TOKEN = head(b'{"code":true,"data":{"token":"a.b.c"}}', status="201 Created")
+
+
+@define
+class Raw:
+    """A server that says to data requests what it is told, in bytes: None is silence."""
+
+    port: int = 0
+    says: bytes | None = GOOD
+    hits: int = 0
+    """Data requests that arrived."""
+    _talks: set[asyncio.Task[None]] = Factory(set["asyncio.Task[None]"])
+    _writers: set[asyncio.StreamWriter] = Factory(set[asyncio.StreamWriter])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
+        with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            while await self._answered(reader, writer):
+                pass
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if b"/authenticates" in request:
+            writer.write(TOKEN)
+            return True
+        self.hits += 1
+        if self.says is None:
+            return True
+        writer.write(self.says)
+        return self.says.startswith(b"HTTP/1.1 2")
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Raw]:
+        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for writer in self._writers:
+                writer.close()
+            await server.wait_closed()
+            if self._talks:
+                await asyncio.wait(self._talks)
+
+
+def envelope(data: object, count: object = 0) -> bytes:
+    body = {"code": True, "data": data, "count": count, "error": None, "description": None}
+    return msgspec.json.encode(body)

@@ -1,0 +1,97 @@
+"""The house holds: public names, floors, each module alone, a cheap start."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nexhealth_async
+
+PACKAGE = Path(nexhealth_async.__file__).parent
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], "nexhealth_async.")
+    if not module.name.endswith("__main__")
+)
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(nexhealth_async.__all__) - set(nexhealth_async.errors.__all__) == {
+        "Answer",
+        "Codec",
+        "Limit",
+        "LocationScope",
+        "NO_RETRY",
+        "NexHealth",
+        "Page",
+        "Pages",
+        "PracticeScope",
+        "Rates",
+        "Repair",
+        "RetryPolicy",
+        "Walk",
+        "__version__",
+        "to_builtins",
+        "to_json",
+    }
+    for name in nexhealth_async.__all__:
+        assert getattr(nexhealth_async, name) is not None
+    assert set(nexhealth_async.__all__) <= set(dir(nexhealth_async))
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = nexhealth_async.nothing  # type: ignore[attr-defined]
+
+
+def test_every_error_is_public_and_drawn_in_the_tree() -> None:
+    errors = nexhealth_async.errors
+    drawing = errors.__doc__ or ""
+    for name in errors.__all__:
+        assert name in drawing, f"{name} is missing from the drawing"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_names_what_it_offers(name: str) -> None:
+    module = importlib.import_module(name)
+    assert isinstance(module.__all__, list)
+    assert module.__doc__
+    for public in module.__all__:
+        assert hasattr(module, public)
+
+
+def test_each_module_can_be_imported_alone() -> None:
+    """One interpreter for all, its modules thrown out between: an import cycle shows just so."""
+    code = """
+import importlib, sys
+clean = set(sys.modules)
+for name in sys.argv[1:]:
+    for loaded in [m for m in sys.modules if m.startswith("nexhealth_async")]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code, *MODULES], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_loads_neither_network_nor_models() -> None:
+    code = "import sys, nexhealth_async; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert not {"aiohttp", "cattrs", "asyncio", "nexhealth_async.models.people"} & loaded
+
+
+def test_the_floors_hold() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    if not linter.exists():
+        pytest.skip("import-linter is not installed; nox -s lint holds the floors")
+    done = subprocess.run(  # noqa: S603 - a tool of this environment
+        [linter, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
