@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
 from contextlib import ExitStack
@@ -36,16 +37,25 @@ def ideal(latency: float, pages: int, prefetch: int) -> float:
     return latency * (2 + math.ceil((pages - 1) / max(1, prefetch)))
 
 
-async def _walk(served: Served, prefetch: int) -> float:
+@frozen
+class Sample:
+    """What one walk took, in seconds."""
+
+    wall: float
+    cpu: float
+
+
+async def _walk(served: Served, prefetch: int) -> Sample:
     ids: list[int] = []
-    started = time.perf_counter()
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
     async with office(served) as at:
         async for patient in at.patients.walk(per_page=_PER_PAGE, prefetch=prefetch):
             ids.append(patient.id)  # noqa: PERF401 - a loop, as users write it
-    wall = time.perf_counter() - started
+    sample = Sample(time.perf_counter() - wall, time.process_time() - cpu)
     if (len(ids), sum(ids)) != (served.records, served.sum_of_ids):
         raise WrongRecordsError("the sum of ids is wrong")
-    return wall
+    return sample
 
 
 def concurrency_report(*, records: int, latency: float, jitter: float, rounds: int) -> str:
@@ -57,7 +67,7 @@ def concurrency_report(*, records: int, latency: float, jitter: float, rounds: i
         # One page fewer, so that the further pages are a multiple of 8: see README.md.
         Setting(stock=evolve(even, records=_one_page_fewer(records)), prefetches=(1, 8)),
     ]
-    walls: dict[tuple[int, int], list[float]] = {}
+    samples: dict[tuple[int, int], list[Sample]] = {}
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(setting.stock)) for setting in settings]
         for served in servers:
@@ -66,16 +76,19 @@ def concurrency_report(*, records: int, latency: float, jitter: float, rounds: i
             for prefetch in _PREFETCHES:
                 for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
                     if prefetch in setting.prefetches:
-                        wall = asyncio.run(_walk(served, prefetch))
-                        walls.setdefault((at, prefetch), []).append(wall)
+                        sample = asyncio.run(_walk(served, prefetch))
+                        samples.setdefault((at, prefetch), []).append(sample)
     text = [
-        f"{_PER_PAGE} a page, {rounds} interleaved rounds: medians (least-greatest) in seconds, "
-        "login included; every walk checked by the sum of ids. The ideal is "
-        "`latency x (2 + ceil((pages - 1) / prefetch))`: its 2 are the login and page 1, which go "
-        "alone, since every other page needs the token and the count. `Rates.unlimited()`.\n"
+        (
+            f"{_PER_PAGE} a page, {rounds} interleaved rounds: medians (least-greatest) in "
+            "seconds, login included; every walk checked by the sum of ids. The ideal is "
+            "`latency x (2 + ceil((pages - 1) / prefetch))`: its 2 are the login and page 1, which "
+            "go alone, since every other page needs the token and the count. "
+            "`Rates.unlimited()`.\n"
+        )
     ]
     for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
-        of = {prefetch: walls[at, prefetch] for prefetch in setting.prefetches}
+        of = {prefetch: samples[at, prefetch] for prefetch in setting.prefetches}
         text.append(f"### {_title(setting.stock, served)}\n\n{_table(setting, served, of)}\n")
     return "\n".join(text)
 
@@ -92,19 +105,30 @@ def _title(stock: Stock, served: Served) -> str:
     )
 
 
-def _table(setting: Setting, served: Served, of: dict[int, list[float]]) -> str:
-    heads = ("prefetch", "wall s", "records/s", "ideal s", "ideal / wall", "wall / prefetch=1")
+def _table(setting: Setting, served: Served, of: dict[int, list[Sample]]) -> str:
+    heads = (
+        "prefetch",
+        "wall s",
+        "CPU s",
+        "records/s",
+        "ideal s",
+        "ideal / wall",
+        "wall / prefetch=1",
+    )
     rows: list[tuple[str, ...]] = []
-    for prefetch, walls in of.items():
+    alone = [sample.wall for sample in of[1]]
+    for prefetch, samples in of.items():
+        walls = [sample.wall for sample in samples]
         best = ideal(setting.stock.latency, served.pages(_PER_PAGE), prefetch)
         rows.append(
             (
                 str(prefetch),
                 spread(walls),
+                middle([sample.cpu for sample in samples]),
                 middle([served.records / wall for wall in walls], 0),
                 f"{best:.2f}",
                 middle([best / wall for wall in walls]),
-                middle([wall / one for wall, one in zip(walls, of[1], strict=True)], 3),
+                middle([wall / one for wall, one in zip(walls, alone, strict=True)], 3),
             )
         )
     return table(heads, rows)

@@ -23,14 +23,17 @@ __all__ = ["WrongRecordsError", "office", "pull_report"]
 _PAGE_SIZES = (300, 1000)
 _BYTES = "plain aiohttp, bytes only"
 
-try:
-    import orjson
-except ImportError:
-    _loads: Callable[[bytes], Any] = msgspec.json.decode
-    _DECODED = "plain aiohttp + msgspec, dicts"
-else:
-    _loads = orjson.loads
-    _DECODED = "plain aiohttp + orjson, dicts"
+
+def _json_reader() -> tuple[str, Callable[[bytes], Any]]:
+    try:
+        import orjson
+    except ImportError:
+        return "msgspec", msgspec.json.decode
+    return "orjson", orjson.loads
+
+
+_reader, _loads = _json_reader()
+_DECODED = f"plain aiohttp + {_reader}, dicts"
 
 
 class WrongRecordsError(Exception):
@@ -217,10 +220,12 @@ def pull_report(*, records: int, rounds: int) -> str:
                     samples.setdefault((per_page, case.name), []).append(sample)
     size = served.record_bytes / served.records
     text = [
-        f"{records:,} sandbox patients of {size:,.0f} bytes, no latency, {rounds} interleaved "
-        "rounds: medians (least-greatest). CPU is the client process's, in seconds per 100,000 "
-        "records; the ratios are medians of the ratios within each round. `Rates.unlimited()`: "
-        "the documented limits would be all that is measured.\n"
+        (
+            f"{records:,} sandbox patients of {size:,.0f} bytes, no latency, {rounds} interleaved "
+            "rounds: medians (least-greatest). CPU is the client process's, in seconds per 100,000 "
+            "records; the ratios are medians of the ratios within each round. `Rates.unlimited()`: "
+            "the documented limits would be all that is measured.\n"
+        )
     ]
     for per_page in _PAGE_SIZES:
         of = {case.name: samples[per_page, case.name] for case in _CASES}

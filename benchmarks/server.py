@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -56,7 +56,7 @@ class Served:
 
 
 @contextmanager
-def serving(stock: Stock) -> Iterator[Served]:
+def serving(stock: Stock) -> Generator[Served, None, None]:
     """Run a server in a process of its own."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import random
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from nexhealth_async.core.envelope import Reading, RecordReading
 from nexhealth_async.core.ignored import misread
-from nexhealth_async.core.retry import Again, RetryPolicy, Stop, decide
+from nexhealth_async.core.retry import Again, Stop, decide
 from nexhealth_async.core.token import Verdict
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
@@ -38,30 +38,15 @@ if TYPE_CHECKING:
     from nexhealth_async.core.wire import Request
     from nexhealth_async.endpoints import Row
     from nexhealth_async.gates import Gates
+    from nexhealth_async.options import Options
     from nexhealth_async.tokens import TokenKeeper
     from nexhealth_async.transport import Transport
 
-__all__ = ["Attempts", "OnIgnored", "Options", "Shared"]
+__all__ = ["Attempts", "Shared"]
 
 T = TypeVar("T")
 
-OnIgnored: TypeAlias = Literal["raise", "warn"]
-
 _LOG = logging.getLogger("nexhealth_async")
-
-
-@frozen(kw_only=True)
-class Options:
-    """What copies of a session may differ in."""
-
-    version: str
-    subdomain: str | None
-    location_id: int | None
-    timeout: float | None
-    timeout_chosen: bool
-    """False while nobody chose one: prefetched pages then wait for the rate limit without end."""
-    retry: RetryPolicy
-    on_ignored: OnIgnored
 
 
 @define(kw_only=True, eq=False)
@@ -76,6 +61,8 @@ class Shared:
     loop: asyncio.AbstractEventLoop | None = None
     pid: int = 0
     closed: bool = False
+    ready: set[str] = Factory(set[str])
+    """Models whose decoders are built."""
     tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
 
 

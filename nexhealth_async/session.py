@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 from attrs import evolve, field, frozen
 
 from nexhealth_async import endpoints as to
-from nexhealth_async._version import __version__
-from nexhealth_async.attempts import Attempts, OnIgnored, Options, Shared
-from nexhealth_async.codec import Codec
+from nexhealth_async import models
+from nexhealth_async.attempts import Attempts, Shared
+from nexhealth_async.codec import Codec, LazyDecoder, prepare
 from nexhealth_async.core.envelope import read_data, read_done, read_list, read_record, read_token
 from nexhealth_async.core.rates import Rates
 from nexhealth_async.core.request import (
@@ -33,6 +32,7 @@ from nexhealth_async.errors import (
     UnexpectedShape,
 )
 from nexhealth_async.gates import Gates
+from nexhealth_async.options import OnIgnored, Options, checked, checked_key, named_agent
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
 from nexhealth_async.tokens import TokenKeeper, key_refused
@@ -40,7 +40,7 @@ from nexhealth_async.transport import Transport
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from types import TracebackType
 
     import aiohttp
@@ -94,6 +94,8 @@ class NexHealth(AccountNouns):
         user_agent: Name of your application, put before the library's own in the User-Agent.
         on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
             with other records; ``"warn"`` warns. After a write it is always a warning.
+        preload: Nouns (``"patients"``, ``"appointments"``) whose decoders are built by `open`
+            instead of beside the first request that needs them.
 
     Reference: v2 1.1 to 1.4, getting started.
     """
@@ -112,10 +114,11 @@ class NexHealth(AccountNouns):
         http: aiohttp.ClientSession | None = None,
         user_agent: str | None = None,
         on_ignored: OnIgnored = "raise",
+        preload: Collection[str] = (),
     ) -> None:
-        key = _checked_key(os.environ.get("NEXHEALTH_API_KEY") if api_key is None else api_key)
+        key = checked_key(os.environ.get("NEXHEALTH_API_KEY") if api_key is None else api_key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
-        self._options = _checked(
+        self._options = checked(
             Options(
                 version=version_name(version),
                 subdomain=subdomain,
@@ -130,9 +133,10 @@ class NexHealth(AccountNouns):
             transport=Transport(check_base_url(url), http),
             gates=Gates(rates or Rates()),
             codec=Codec(),
-            user_agent=_user_agent(user_agent),
+            user_agent=named_agent(user_agent),
         )
         self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
+        self._preload = _models_of(preload)
         self._is_copy = False
         self._opened_here = False
         self._headers = self._selecting_headers()
@@ -159,6 +163,8 @@ class NexHealth(AccountNouns):
             shared.pid = os.getpid()
             shared.transport.open()
             self._opened_here = True
+            for model in self._preload:
+                await self._make_ready(model)
         elif not self._is_copy:
             raise SessionStateError("the session is open already")
         return self
@@ -202,6 +208,16 @@ class NexHealth(AccountNouns):
         """The decoder, a cattrs converter: register hooks here before the first record is read."""
         return self._shared.codec
 
+    async def log_in(self) -> float:
+        """Log in now if there is no token yet; return how many seconds a token lives.
+
+        Calls log in by themselves. This is for finding out at the start whether the key is good:
+        raises `KeyRefused` if it is not, and what else a call may raise.
+        """
+        self._check_usable()
+        token = await self._shared.keeper.get(None)
+        return token.lifetime
+
     # Copies and scopes
 
     def with_options(
@@ -231,7 +247,7 @@ class NexHealth(AccountNouns):
         }
         if timeout != "same":
             chosen |= {"timeout": timeout, "timeout_chosen": True}
-        return self._copy(_checked(evolve(self._options, **chosen)))  # type: ignore[arg-type]  # names are the options'
+        return self._copy(checked(evolve(self._options, **chosen)))  # type: ignore[arg-type]  # names are the options'
 
     def bound(self, *, subdomain: str, location_id: int | None = None) -> Self:
         """Return a copy bound to a practice or a location; scopes use it."""
@@ -243,6 +259,7 @@ class NexHealth(AccountNouns):
         copy = object.__new__(type(self))
         copy._options = options
         copy._shared = self._shared
+        copy._preload = self._preload
         copy._is_copy = True
         copy._opened_here = False
         copy._headers = copy._selecting_headers()
@@ -274,6 +291,7 @@ class NexHealth(AccountNouns):
     ) -> T:
         """Perform an endpoint of the table and decode the record it answers with."""
         call = self._plan(endpoint, arguments, ids)
+        await self._make_ready(endpoint.model)
         reading = await self._perform(call, read_record)
         if reading.record is None:
             raise UnexpectedShape("the reply holds no record", operation=call.operation)
@@ -290,6 +308,7 @@ class NexHealth(AccountNouns):
         self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
     ) -> ListReading:
         """Fetch one page of a listing; walks use it."""
+        await self._make_ready(call.endpoint.model)
         return await self._perform(call, read_list, pairs, background=background)
 
     def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
@@ -353,10 +372,15 @@ class NexHealth(AccountNouns):
         )
 
     def _decoder(self, endpoint: Endpoint[T]) -> Callable[[Raw], tuple[T, tuple[str, ...]]]:
-        from nexhealth_async import models
+        return LazyDecoder(self._shared.codec, str(endpoint.model))
 
-        codec, model = self._shared.codec, cast("type[T]", getattr(models, str(endpoint.model)))
-        return lambda record: codec.decode(model, record)
+    async def _make_ready(self, model: str | None) -> None:
+        """Build a model's decoder in a thread, once: here it would stall the loop for 20 ms."""
+        shared = self._shared
+        if model is not None and model not in shared.ready:
+            self._check_usable()
+            await asyncio.to_thread(prepare, getattr(models, model))
+            shared.ready.add(model)
 
     # The way of one call
 
@@ -416,47 +440,23 @@ class NexHealth(AccountNouns):
             raise key_refused(error) from None
 
 
+def _models_of(nouns: Collection[str]) -> frozenset[str]:
+    """Return the models that the methods of these nouns give back."""
+    known = {endpoint.resource.split(".")[0] for endpoint in to.ALL}
+    if unknown := set(nouns) - known:
+        raise InvalidArgument(f"preload names no such noun: {', '.join(sorted(unknown))}")
+    return frozenset(
+        endpoint.model
+        for endpoint in to.ALL
+        if endpoint.model is not None and endpoint.resource.split(".")[0] in nouns
+    )
+
+
 _LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)
 
 _WALK_OPTIONS = frozenset(
     {"per_page", "limit", "prefetch", "drift", "passes", "on_bad_record", "after"}
 )
-
-
-def _checked_key(key: str | None) -> str:
-    if key is None or not key.strip():
-        raise InvalidArgument(
-            "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
-        )
-    key = key.strip()
-    if not key.isascii() or not key.isprintable() or key.split() != [key]:
-        raise InvalidArgument(
-            "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
-            "pass it bare, as the developer portal shows it"
-        )
-    return key
-
-
-def _checked(options: Options) -> Options:
-    if options.subdomain is not None:
-        check_subdomain(options.subdomain)
-    location = options.location_id
-    if location is not None and (isinstance(location, bool) or not isinstance(location, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument("location_id must be a whole number")
-    if options.timeout is not None and not options.timeout > 0:
-        raise InvalidArgument("timeout must be more than 0 seconds, or None to wait for ever")
-    if options.on_ignored not in ("raise", "warn"):
-        raise InvalidArgument('on_ignored must be "raise" or "warn"')
-    return options
-
-
-def _user_agent(application: str | None) -> str:
-    own = f"nexhealth_async/{__version__} (Python {platform.python_version()})"
-    if application is None:
-        return own
-    if not application.isascii() or not application.isprintable() or not application.strip():
-        raise InvalidArgument("user_agent must be one line of plain ASCII")
-    return f"{application.strip()} {own}"
 
 
 def _retrieve(task: asyncio.Task[ListReading]) -> None:

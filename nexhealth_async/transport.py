@@ -7,6 +7,7 @@ with its query, which may name a patient.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -132,7 +133,9 @@ class Transport:
             case aiohttp.ClientHttpProxyError():
                 return self._no_connection("the proxy refused to pass the request on")
             case aiohttp.ClientConnectorError():
-                return self._no_connection(error.os_error.strerror or "the connection was refused")
+                number = error.os_error.errno
+                why = os.strerror(number).lower() if number else "the connection was refused"
+                return self._no_connection(why)
             case aiohttp.ClientResponseError():
                 return ConnectionLost("the server's reply is no HTTP")
             case aiohttp.ClientPayloadError():

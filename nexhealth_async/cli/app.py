@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CycloptsError
 
 from nexhealth_async._version import __version__
-from nexhealth_async.cli import screen
 from nexhealth_async.cli.check import check
 from nexhealth_async.cli.endpoints import endpoints
 from nexhealth_async.cli.life import MISUSED, supervised
@@ -57,9 +56,7 @@ def run(arguments: Sequence[str]) -> int:
 def _carry_out(arguments: Sequence[str]) -> int:
     app = build()
     try:
-        command, bound, _ = app.parse_args(
-            list(arguments), exit_on_error=False, print_error=True, error_console=screen.stderr()
-        )
+        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=True)
     except CycloptsError:
         return MISUSED
     status = command(*bound.args, **bound.kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+_JUST_NOW = 10.0
+
 
 def check(*, entry: Entry = ANYWHERE) -> int:
     """Check the key, and say what it sees and whether the practices' data flow.
@@ -40,7 +41,7 @@ class _Seen:
 
     host: str
     version: str
-    token_seconds: float | None
+    token_seconds: float
     institutions: list[Institution]
     locations: list[Location]
     syncs: list[SyncStatus] | None
@@ -58,7 +59,7 @@ async def _look(entry: Entry, key: Key) -> _Seen:
         return _Seen(
             host=_host(door),
             version=entry.api_version,
-            token_seconds=_token_seconds(nex),
+            token_seconds=await nex.log_in(),
             institutions=institutions,
             locations=locations,
             syncs=await _syncs(nex),
@@ -77,19 +78,12 @@ def _host(door: Opened) -> str:
     return parts.netloc.rpartition("@")[2]
 
 
-def _token_seconds(nex: NexHealth) -> float | None:
-    keeper = nex._shared.keeper  # noqa: SLF001 - the session tells nobody else
-    token = keeper.current(asyncio.get_running_loop().time())
-    return None if token is None else token.lifetime
-
-
 def _report(seen: _Seen) -> Iterator[str]:
     yield f"Host         {seen.host}"
     yield f"API version  {seen.version}"
-    life = "" if seen.token_seconds is None else f"; a token lasts {_span(seen.token_seconds)}"
-    yield f"Key          accepted{life}"
+    yield f"Key          accepted; a token lasts {_span(seen.token_seconds)}"
     # The two lists are asked for one after the other, so that either may know of more.
-    names = {
+    names: dict[int | None, tuple[str | None, str | None]] = {
         **{one.institution_id: (one.institution_name, one.subdomain) for one in seen.locations},
         **{one.id: (one.name, one.subdomain) for one in seen.institutions},
     }
@@ -138,7 +132,11 @@ def _flow(status: str | None, at: datetime | None) -> str:
         return f"{text})"
     moment = at.astimezone(UTC)
     ago = max(0.0, (datetime.now(UTC) - moment).total_seconds())
-    return f"{text} as of {moment:%Y-%m-%d %H:%M} UTC, {_span(ago)} ago)"
+    return f"{text} as of {moment:%Y-%m-%d %H:%M} UTC, {_ago(ago)})"
+
+
+def _ago(seconds: float) -> str:
+    return "just now" if seconds < _JUST_NOW else f"{_span(seconds)} ago"
 
 
 def _span(seconds: float) -> str:

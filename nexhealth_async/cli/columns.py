@@ -44,8 +44,7 @@ class Column:
         for path in self.paths:
             value: object = record
             for key in path.split("."):
-                inside = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
-                value = inside.get(key)
+                value = _part(value, key)
             shown = _text(value)
             if shown:
                 return shown[:16].replace("T", " ") if self.moment else shown
@@ -63,6 +62,10 @@ class Kind:
     def counted(self, number: int) -> str:
         """Say how many."""
         return f"{number} {self.one if number == 1 else self.many}"
+
+
+def _part(value: object, key: str) -> object:
+    return cast("Mapping[str, object]", value).get(key) if isinstance(value, dict) else None
 
 
 def _text(value: object) -> str:
@@ -87,7 +90,7 @@ def _moment(title: str, path: str) -> Column:
     return Column(title, (path,), widest=16, least=16, moment=True)
 
 
-_NAME = Column("name", ("name", "display_name"), widest=32, least=20)
+_NAME = Column("name", ("name",), widest=32, least=20)
 _UPDATED = _moment("updated", "updated_at")
 
 KINDS: Final[dict[Resource, Kind]] = {

@@ -173,6 +173,10 @@ class _Pull:
     def filters(self) -> dict[str, object]:
         """Return the filters and walk options, or raise `Quit` for those this kind has not."""
         which, names = self.which, self.row.filters
+        for option, least in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
+            number = cast("int | None", getattr(which, option))
+            if number is not None and number < least:
+                raise Quit(f"--{option.replace('_', '-')} must be at least {least}.")
         given: dict[str, object] = {"limit": which.limit}
         if self.row.max_per_page is not None:
             given |= {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -43,40 +42,24 @@ def sandbox(
 
 
 async def _serve(box: Sandbox, port: int) -> None:
-    async with AsyncExitStack() as stack:
-        url = await _started(stack, box, port)
+    try:
+        await box.start(port=port)
+    except OSError as error:
+        raise Quit(f"Port {port} cannot be used: {error.strerror}.", status=FAILED) from None
+    try:
         screen.write(
             f"Sandbox with {len(box.patients)} patients (seed {box.seed})\n"
-            f"  URL        {url}\n"
+            f"  URL        {box.url}\n"
             f"  Key        {box.api_key}\n"
             f"  Subdomain  {box.subdomain}\n"
             f"  Location   {box.location_id}\n"
             "\n"
             "In another terminal:\n"
-            f"  export NEXHEALTH_BASE_URL={url} NEXHEALTH_API_KEY={box.api_key}\n"
+            f"  export NEXHEALTH_BASE_URL={box.url} NEXHEALTH_API_KEY={box.api_key}\n"
             f"  nexhealth pull patients --subdomain {box.subdomain} --location {box.location_id}\n"
             "\n"
             "Ctrl-C ends it.\n"
         )
         await asyncio.Event().wait()
-
-
-async def _started(stack: AsyncExitStack, box: Sandbox, port: int) -> str:
-    """Start to listen; the sandbox itself only knows free ports."""
-    if not port:
-        await stack.enter_async_context(box)
-        return box.url
-    from aiohttp import web
-
-    from nexhealth_async.sandbox.server import Server
-
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", Server(box).handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-    except OSError as error:
-        raise Quit(f"Port {port} cannot be used: {error.strerror}.", status=FAILED) from None
-    return f"http://127.0.0.1:{port}"
+    finally:
+        await box.stop()

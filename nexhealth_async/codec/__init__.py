@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nexhealth_async.codec.converter import Codec, prepare, to_builtins, to_json
+from nexhealth_async.codec.lazy import LazyDecoder
 
-__all__ = ["Codec", "prepare", "to_builtins", "to_json"]
+__all__ = ["Codec", "LazyDecoder", "prepare", "to_builtins", "to_json"]

@@ -18,6 +18,7 @@ _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
 def is_attrs(kind: object) -> TypeGuard[type[attrs.AttrsInstance]]:
+    """Tell an attrs class from everything else."""
     return isinstance(kind, type) and attrs.has(kind)
 
 

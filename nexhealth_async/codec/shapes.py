@@ -17,8 +17,8 @@ from typing import Annotated, Any, Final, NoReturn, Union, cast, get_args, get_o
 import attrs
 import cattrs
 
-from nexhealth_async.codec import values as read
 from nexhealth_async import models
+from nexhealth_async.codec import values as read
 from nexhealth_async.codec.names import is_attrs, prepare
 from nexhealth_async.codec.values import Reader, Refusal
 from nexhealth_async.errors import UndecodableRecord
@@ -42,6 +42,7 @@ class Hook:
         self.read = reader
 
     def __call__(self, value: object, kind: object) -> object:
+        """Read a value as cattrs asks its hooks to."""
         repairs = _in_work.get()
         if repairs is not None:
             return self.read(value, repairs)

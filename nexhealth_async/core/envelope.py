@@ -44,6 +44,7 @@ _IGNORED = re.compile(r"parameters (?:are|were) ignored:?([^.]*)", re.IGNORECASE
 _NAME = re.compile(r"\w+")
 _LONGEST_WARNING = 1_000
 _DEEPEST_SENTENCE = 20
+_VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 _LARGEST_COUNT = 2**63 - 1
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or that no Python value can hold."""
@@ -194,9 +195,8 @@ def read_token(reply: Reply, row: Row) -> str:
     if _kind(envelope.data) == "object":
         token = _decoded(_FIELDS.decode(envelope.data).get("token", Raw(b"null")))
         # A line break would end the header early, and other such signs are in no token.
-        if isinstance(token, str) and token and token.isascii() and token.isprintable():
-            if " " not in token:
-                return token
+        if isinstance(token, str) and token and _VISIBLE.issuperset(token):
+            return token
     raise UnexpectedShape(
         "the login was answered without a token", status=reply.status, operation=row.operation
     )

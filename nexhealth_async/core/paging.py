@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "CursorPlan", "Drift", "NumberedPlan", "Plan", "Taken", "WholePlan"]
 
-_REPEATS = 3
-"""Pages of one pass that may repeat an earlier one: rows entering ahead of a walk can do that."""
+_REPEATS = 50
+"""Pages of one pass that may repeat an earlier one: rows entering behind a walk push others on."""
+_UNCOUNTED_REPEATS = 3
+"""The same where no count says that the list has an end."""
 _CHANGED = -2
 """Stands for the count in the resume value of a walk that saw the list change."""
 
@@ -31,8 +33,8 @@ Drift: TypeAlias = Literal["watch", "verify", "ignore"]
 
 Offsets shift while people work: a row deleted behind the walk moves an unread one onto a page that
 was read already. ``"watch"`` reads once, drops repeated ids, and verifies as soon as anything shows
-(a changed ``count``, a repeated id, a short page, a wrong total); equal numbers of rows entering and
-leaving between two replies show nothing. ``"verify"`` always verifies. ``"ignore"`` reads once.
+(a changed ``count``, a repeated id, a short page, a wrong total); equal numbers of rows entering
+and leaving between two replies show nothing. ``"verify"`` always verifies. ``"ignore"`` reads once.
 
 Verifying asks for page 1 again once every earlier reply is in (the pivot, with count C), then for
 the rest, and delivers what was not seen before. Ids of this pass that were seen before the pivot,
@@ -126,7 +128,7 @@ class CursorPlan:
         if outstanding or self._asked or self.over:
             return None
         self._asked = True
-        pairs = (("per_page", self._per_page),)
+        pairs: tuple[tuple[str, str], ...] = (("per_page", self._per_page),)
         if self._cursor is not None:
             pairs = (("end_cursor", self._cursor), *pairs)
         return Ask(self._number + 1, pairs)
@@ -321,7 +323,7 @@ class NumberedPlan:
         page = hash(tuple(ids) if known else tuple(bytes(record) for record in reading.records))
         if page == self._landmark:
             self._repeats += 1
-            if self._repeats >= _REPEATS:
+            if self._repeats >= (_UNCOUNTED_REPEATS if self._last is None else _REPEATS):
                 raise WalkDrifted(
                     f"the server answers page {number} with the records of an earlier page, again "
                     "and again, so the end of the list cannot be found"

@@ -22,6 +22,9 @@ __all__ = ["Departure", "Limit", "Rates", "RatesLog"]
 _SLACK = 0.25
 """Seconds a request may travel before it is counted, as far as the log reckons."""
 
+_LEFT_OVER = 64
+"""Withdrawn departures that may stay in a log until their turn comes."""
+
 
 @frozen
 class Limit:
@@ -77,7 +80,7 @@ class Departure:
     left: float
     _answered: float | None = None
     _withdrawn: bool = False
-    _logs: tuple[_Log, ...] = field(default=(), repr=False)
+    _logs: tuple[_Log, ...] = field(default=(), alias="logs", repr=False)
 
     @property
     def answered(self) -> float | None:
@@ -135,11 +138,25 @@ class _Log:
     def free(self, departure: Departure) -> None:
         """Give its place back; who waits and gives up all the time must not fill the queue."""
         self._holding.discard(departure)
-        if len(self._left) > 2 * len(self._holding) + 64:
+        if len(self._left) > 2 * len(self._holding) + _LEFT_OVER:
             self._left = deque(held for held in self._left if held in self._holding)
 
     def earliest(self, now: float) -> float:
         """Return the first moment, now or later, at which a place is free."""
+        holding = self._holding
+        if len(holding) < self.limit.count:
+            return now  # Whether places are free already is looked at when none is left.
+        soonest = self._sweep(now)
+        taken = len(holding) - self.limit.count
+        if taken < 0:
+            return now
+        if taken == 0:
+            return soonest
+        # Somebody left without asking; then several places must become free.
+        return sorted(held.free_at(self.limit.seconds) for held in holding)[taken]
+
+    def _sweep(self, now: float) -> float:
+        """Give back what is free by now; return when the next place will be."""
         seconds, holding = self.limit.seconds, self._holding
         soonest = inf
         for queue in (self._left, self._answered):
@@ -152,13 +169,7 @@ class _Log:
                         break
                     holding.remove(head)
                 queue.popleft()
-        taken = len(holding) - self.limit.count
-        if taken < 0:
-            return now
-        if taken == 0:
-            return soonest
-        # Somebody left without asking; then several places must become free.
-        return sorted(held.free_at(seconds) for held in holding)[taken]
+        return soonest
 
 
 class RatesLog:
@@ -166,7 +177,7 @@ class RatesLog:
 
     def __init__(self, rates: Rates) -> None:
         overall, slow, people, other = (
-            limit and _Log(limit)
+            None if limit is None else _Log(limit)
             for limit in (rates.overall, rates.slow, rates.people, rates.other)
         )
         counted_by = {

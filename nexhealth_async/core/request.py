@@ -1,4 +1,4 @@
-"""Endpoint and arguments to request: the query's spelling, the body's wrapping, the version's headers.
+"""Endpoint and arguments to request: query spelling, body wrapping, the version's headers.
 
 Reference: query encoding (Rails-style repeated ``ids[]=``), scoping, selecting the version.
 """
@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 from urllib.parse import quote
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from nexhealth_async.core.wire import Request
 from nexhealth_async.endpoints import Endpoint, Need, RateClass, Row
@@ -37,11 +37,13 @@ JSONValue: TypeAlias = (
 )
 
 _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_PATH = re.compile(r"/(?!/)(?!.*\.\.)[\w\-./~%@:]*")
-_DIGITS = re.compile(r"(?<=/)\d+(?=/|$)")
+_PATH = re.compile(r"/(?!/)(?!.*(\.|%2e){2})([\w\-./~@:]|%[0-9a-f]{2})*", re.IGNORECASE)
+_VALUE = re.compile(r"(?<=/)(?![a-z_]+(/|$))[^/]+")
+"""A part of a path that is no word of the API's, so that it may be a value."""
 _FREE: Endpoint[object] = Endpoint(resource="request", verb="request", model=None)
-_VERSION_LITERAL = re.compile(r"v\d+(\.\d+)*")
-_LOOPBACK = re.compile(r"http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/.*)?")
+_PLACE = re.compile(r"\{[a-z_]+\}")
+_VERSION_LITERAL = re.compile(r"v[0-9]+(\.[0-9]+)*")
+_LOOPBACK = re.compile(r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/[^?#\s]*)?")
 _HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -51,9 +53,9 @@ class Call:
 
     endpoint: Endpoint[object]
     row: Row
-    path: str
-    query: tuple[tuple[str, str], ...]
-    body: bytes | None = None
+    path: str = field(repr=False)
+    query: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
     @property
     def operation(self) -> str:
@@ -101,10 +103,10 @@ def check_subdomain(subdomain: str) -> str:
         )
     if subdomain != subdomain.lower():
         raise InvalidArgument(
-            "the subdomain has capital letters; subdomains are lower case, and the API would answer "
-            "a misleading 403 that says access is denied"
+            "the subdomain has capital letters; subdomains are lower case, and the API would "
+            "answer a misleading 403 that says access is denied"
         )
-    if subdomain != subdomain.strip() or any(mark in subdomain for mark in "/.?&# "):
+    if any(mark in "/.?&#" or mark.isspace() or not mark.isprintable() for mark in subdomain):
         raise InvalidArgument(
             "the subdomain has characters no subdomain has; pass the bare slug, "
             "as GET /institutions lists it, not an address"
@@ -123,7 +125,7 @@ def version_name(version: str) -> str:
 
 def version_headers(version: str) -> dict[str, str]:
     """Return the headers that select the version, on every operation, login included."""
-    if version == "v2" or version.startswith("v2."):
+    if _is_old(version):
         return {
             "Accept": "application/vnd.Nexhealth+json;version=2",
             "Nex-Api-Version": "v2",
@@ -131,10 +133,13 @@ def version_headers(version: str) -> dict[str, str]:
     return {"Accept": "application/json", "Nex-Api-Version": version}
 
 
+def _is_old(version: str) -> bool:
+    return version == "v2" or version.startswith("v2.")
+
+
 def row_for(endpoint: Endpoint[object], version: str) -> Row:
     """Return the endpoint's row in a version, or say which version has it."""
-    old = version == "v2" or version.startswith("v2.")
-    row, other = (endpoint.v2, "v3") if old else (endpoint.v3, "v2")
+    row, other = (endpoint.v2, "v3") if _is_old(version) else (endpoint.v3, "v2")
     if row is None:
         raise NotInThisVersion(
             f"{endpoint.resource}.{endpoint.verb} is not offered in {version}; "
@@ -154,12 +159,14 @@ def plan(
 ) -> Call:
     """Spell out a call: check it, bind the scope, and divide the arguments into query and body.
 
-    A filter of None is not sent; a body field of None is sent as null. Raises `MissingScope`, `NotInThisVersion`, `InvalidArgument`,
-    or TypeError for an argument that no version knows.
+    A filter of None is not sent; a body field of None is sent as null. Raises `MissingScope`,
+    `NotInThisVersion`, `InvalidArgument`, or TypeError for an argument that no version knows.
     """
     row = row_for(endpoint, version)
     given = dict(arguments)
     own_subdomain = given.pop("subdomain", None)
+    if own_subdomain is not None and row.subdomain is Need.NONE:
+        _refuse_unknown(endpoint, version, {"subdomain": own_subdomain})
     query = _scope_query(row, subdomain if own_subdomain is None else str(own_subdomain))
 
     filters = {name.removesuffix("[]"): name for name in row.filters}
@@ -184,7 +191,7 @@ def plan(
         row=row,
         path=_path(row.path, ids),
         query=tuple(query),
-        body=None if row.wrap is None else _BODY.encode(_body(row, fields)),
+        body=None if row.wrap is None else _encoded(_body(row, fields)),
     )
 
 
@@ -204,7 +211,7 @@ def free_call(
         raise InvalidArgument('path must begin with "/" and hold neither host, query nor ".."')
     row = Row(
         method=verb,
-        path=_DIGITS.sub("{id}", path),
+        path=_VALUE.sub("{id}", path),
         rate=_rate_of(verb, path),
         safe=verb in ("GET", "DELETE") if safe is None else safe,
         subdomain=Need.NONE,
@@ -216,12 +223,17 @@ def free_call(
             continue
         several = _is_list(value)
         key = f"{name.removesuffix('[]')}[]" if several else name
-        items = cast("Sequence[object]", value) if several else (value,)
-        query.extend((key, _text(name, item)) for item in items)
-    if json is not None:
-        _check_body("", json)
-    body = None if json is None else _BODY.encode(json)
-    return Call(endpoint=_FREE, row=row, path=quote(path, safe="/"), query=tuple(query), body=body)
+        items = list(cast("Sequence[object]", value)) if several else [value]
+        if not items:
+            raise _empty(name, row)
+        query.extend((_spelt("a parameter's name", key), _text(name, item)) for item in items)
+    return Call(
+        endpoint=_FREE,
+        row=row,
+        path=quote(path, safe="/%:@~"),
+        query=tuple(query),
+        body=None if json is None else _encoded(json),
+    )
 
 
 def _rate_of(verb: str, path: str) -> RateClass:
@@ -252,14 +264,18 @@ def _bind_location(row: Row, given: dict[str, object], location_id: int | None) 
         return
     own = given.pop("location_id", None) if row.location_filter != "location_id" else None
     chosen = given.get(row.location_filter)
+    if chosen is not None and own is not None:
+        raise InvalidArgument(
+            f"give {row.location_filter} or location_id, not both", operation=row.operation
+        )
     if chosen is None:
         chosen = own if own is not None else location_id
         if chosen is not None:
             given[row.location_filter] = chosen
     if chosen is None and row.location is Need.REQUIRED:
         raise MissingScope(
-            "no location was given; use nex.practice(subdomain).location(id), open the session with "
-            "location_id=, or pass location_id= to the call",
+            "no location was given; use nex.practice(subdomain).location(id), open the session "
+            "with location_id=, or pass location_id= to the call",
             operation=row.operation,
         )
 
@@ -267,7 +283,7 @@ def _bind_location(row: Row, given: dict[str, object], location_id: int | None) 
 def _refuse_unknown(
     endpoint: Endpoint[object], version: str, arguments: Mapping[str, object]
 ) -> None:
-    other = endpoint.v3 if version.startswith("v2") else endpoint.v2
+    other = endpoint.v3 if _is_old(version) else endpoint.v2
     known = {name.removesuffix("[]") for name in other.filters} if other else set[str]()
     for name in arguments:
         if name in known:
@@ -288,10 +304,7 @@ def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
     if name == spec:
         raise InvalidArgument(f"{name} takes one value, not several", operation=row.operation)
     if not values:
-        raise InvalidArgument(
-            f"{name} is empty, which the API would read as no filter at all: leave it out to mean that",
-            operation=row.operation,
-        )
+        raise _empty(name, row)
     if len(values) > 1 and not wire.endswith("[]"):
         raise NotInThisVersion(
             f"{name} takes one id in this API version; walk once for each, or open the session "
@@ -299,6 +312,13 @@ def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
             operation=row.operation,
         )
     return [(wire, _text(name, item)) for item in values]
+
+
+def _empty(name: str, row: Row) -> InvalidArgument:
+    return InvalidArgument(
+        f"{name} is empty, which the API would read as no filter at all: leave it out to mean that",
+        operation=row.operation,
+    )
 
 
 def _is_list(value: object) -> bool:
@@ -315,13 +335,15 @@ def _text(name: str, value: object) -> str:
                 raise InvalidArgument(
                     f"{name} is blank; the API refuses blank values: leave it out instead"
                 )
-            return value
-        case int() | Decimal():
+            return _spelt(name, value)
+        case int():
+            return str(int(value))
+        case float() | Decimal():
+            if not isfinite(value):
+                raise InvalidArgument(f"{name} is no finite number")
             return str(value)
-        case float():
-            return repr(value)
         case datetime():
-            if value.tzinfo is None:
+            if value.utcoffset() is None:
                 raise InvalidArgument(
                     f"{name} is a date-time without a zone; the API would guess one: "
                     "pass an aware datetime"
@@ -333,16 +355,30 @@ def _text(name: str, value: object) -> str:
             raise InvalidArgument(f"{name} cannot be a {type(value).__name__}")
 
 
-def _path(template: str, ids: Sequence[int | str]) -> str:
-    parts = iter(ids)
+def _spelt(name: str, text: str) -> str:
+    """Return a text that a URL can hold; half a surrogate pair has no bytes to send."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{name} holds half a character (a lone surrogate)") from None
+    return text
 
-    def fill(_: re.Match[str]) -> str:
-        part = str(next(parts))
+
+def _path(template: str, ids: Sequence[int | str]) -> str:
+    words = _PLACE.split(template)
+    if len(words) != len(ids) + 1:
+        raise TypeError(f"{template} takes {len(words) - 1} identifiers, not {len(ids)}")
+    path = words[0]
+    for id, word in zip(ids, words[1:], strict=True):
+        if isinstance(id, bool) or not isinstance(id, (int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(
+                f"an identifier is a whole number or a text, never a {type(id).__name__}"
+            )
+        part = _spelt("an identifier", str(id))
         if part.strip(". ") == "":
             raise InvalidArgument("an identifier in the path is blank or made of dots")
-        return quote(part, safe="")
-
-    return re.sub(r"\{[a-z_]+\}", fill, template)
+        path += quote(part, safe="") + word
+    return path
 
 
 def _quote(text: str) -> str:
@@ -350,7 +386,6 @@ def _quote(text: str) -> str:
 
 
 def _body(row: Row, fields: Mapping[str, object]) -> dict[str, object]:
-    _check_body("", fields)
     inside: dict[str, object] = {}
     body: dict[str, object] = {}
     for name, value in fields.items():
@@ -372,12 +407,12 @@ def _check_body(path: str, value: object) -> None:
         for name, item in cast("Mapping[object, object]", value).items():
             _check_body(f"{path}.{name}" if path else str(name), item)
     elif isinstance(value, datetime):
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             raise InvalidArgument(f"{path} is a date-time without a zone: pass an aware datetime")
     elif _is_list(value):
         for item in cast("Sequence[object]", value):
             _check_body(path, item)
-    elif isinstance(value, float) and not isfinite(value):
+    elif isinstance(value, (float, Decimal)) and not isfinite(value):
         raise InvalidArgument(f"{path} is no finite number")
 
 
@@ -388,3 +423,17 @@ def _encode_odd(value: object) -> object:
 
 
 _BODY = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_odd)
+
+
+def _encoded(body: object) -> bytes:
+    try:
+        _check_body("", body)
+        return _BODY.encode(body)
+    except InvalidArgument:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        # Chosen words: the codec's own message, or its traceback, may hold a value.
+        raise InvalidArgument(
+            "the body holds something JSON has no form for: half a character, a key that is no "
+            "text, a value of a foreign type, or too many levels"
+        ) from None

@@ -5,7 +5,7 @@ Reference: v3 1.7 rate limits and retries; the API has no idempotency keys.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from attrs import field, frozen, validators
 
@@ -46,7 +46,7 @@ class RetryPolicy:
     longest_retry_after: float = field(default=60.0, validator=validators.ge(0))
     """A server that asks for more patience than this gets the error raised at once."""
     attempt_timeout: float | None = field(
-        default=30.0, validator=validators.optional(validators.gt(0))
+        default=cast("float | None", 30.0), validator=validators.optional(validators.gt(0.0))
     )
     """How long one attempt may take before it counts as lost; None leaves it to the timeout."""
 

@@ -22,7 +22,7 @@ class Request:
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     body: bytes | None = field(default=None, repr=False)
     fresh_connection: bool = False
-    """True for unsafe writes: a connection that idled may be dead, and the loss would be ambiguous."""
+    """True for unsafe writes: an idle connection may be dead, and the loss would be ambiguous."""
 
 
 @frozen(kw_only=True)

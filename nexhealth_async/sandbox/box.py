@@ -151,17 +151,20 @@ class Sandbox(FaultOrders):
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
-        """Listen on a free port of 127.0.0.1."""
+    async def start(self, *, port: int = 0) -> None:
+        """Listen on a port of 127.0.0.1, by default a free one; OSError if it is taken."""
         if self._runner is not None:
             raise RuntimeError("This sandbox runs already.")
         application = web.Application(client_max_size=64 * 1024 * 1024)
         application.router.add_route("*", "/{path:.*}", Server(self).handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        self._runner, self._url = runner, f"http://{host}:{port}"
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner, self._url = runner, "http://{}:{}".format(*runner.addresses[0][:2])
 
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -176,3 +177,35 @@ def test_a_users_own_class_is_read_by_the_same_rules(codec: Codec) -> None:
         with pytest.raises(UndecodableRecord) as caught:
             codec.decode(Own, data)
         assert (caught.value.path, caught.value.expected) == (path, expected)
+
+
+def by_class(codec: Codec) -> None:
+    codec.register_structure_hook(PatientBio, shout)
+
+
+def by_predicate(codec: Codec) -> None:
+    codec.register_structure_hook_func(_is_bio, shout)
+
+
+def by_factory(codec: Codec) -> None:
+    codec.register_structure_hook_factory(_is_bio, _make_shout)
+
+
+def _is_bio(kind: object) -> bool:
+    return kind is PatientBio
+
+
+def _make_shout(_: object) -> Callable[[Any, object], PatientBio]:
+    return shout
+
+
+@pytest.mark.parametrize("register", [by_class, by_predicate, by_factory])
+def test_a_hook_is_heard_after_records_were_read_without_it(
+    register: Callable[[Codec], None],
+) -> None:
+    codec = Codec()
+    data = b'{"id": 1, "bio": {"city": "ames"}}'
+    assert codec.decode(Patient, data)[0].bio == PatientBio(city="ames")
+    register(codec)
+    assert codec.decode(Patient, data)[0].bio == PatientBio(city="AMES")
+    assert codec.copy().decode(Patient, data)[0].bio == PatientBio(city="AMES")

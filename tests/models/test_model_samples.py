@@ -170,6 +170,7 @@ def test_what_was_written_is_read_back_by_both_decoders(
     made = data.draw(instances(model))
     written = to_json(cast("attrs.AttrsInstance", made))
     assert CODEC.decode(model, written) == (made, ())
+    assert CODEC.copy().decode(model, written) == (made, ()), "copies go the tolerant way"
     assert msgspec.json.decode(written, type=model) == made
     assert CODEC.structure_record(model, to_builtins(cast("attrs.AttrsInstance", made))) == (
         made,

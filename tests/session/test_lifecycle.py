@@ -173,6 +173,12 @@ async def test_open_and_aclose_serve_frameworks(box: Sandbox) -> None:
     await nex.aclose()
 
 
+async def test_decoders_can_be_built_when_the_session_opens(box: Sandbox) -> None:
+    async with NexHealth(box.api_key, base_url=box.url, preload=["patients"]) as nex:
+        assert nex._shared.ready == {"Patient"}
+        assert not box.requests
+
+
 async def test_key_and_address_come_from_the_environment(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,8 +204,9 @@ async def test_key_and_address_come_from_the_environment(
         (lambda: NexHealth("k", user_agent="a\nb"), "one line"),
         (lambda: NexHealth("k", on_ignored="sometimes"), "on_ignored"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", location_id=True), "whole number"),
+        (lambda: NexHealth("k", preload=["patience"]), "patience"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_cannot_work_is_refused_with_a_sentence(
     make: Callable[[], NexHealth], says: str, monkeypatch: pytest.MonkeyPatch

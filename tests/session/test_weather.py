@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way: the right error, in one sentence, and the session lives on."""
+"""What can go wrong on the way: the right error, in a sentence, and the session lives on."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ async def test_a_listing_says_what_befell_it_and_the_session_lives_on(weather: W
         with pytest.raises(weather.error) as caught:
             await at.names()
         assert type(caught.value) is weather.error
-        status = weather.status if weather.status != 200 or hasattr(caught.value, "status") else None
+        status = (
+            weather.status if weather.status != 200 or hasattr(caught.value, "status") else None
+        )
         check_text(
             caught.value,
             attempts=weather.attempts,
@@ -340,11 +342,9 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
     resolver = _NoNames()
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http,
-        NexHealth(
-            "a-key", base_url="https://api.nexhealth.invalid", http=http, retry=QUICK
-        ) as nex,
+        NexHealth("a-key", base_url="https://api.nexhealth.invalid", http=http, retry=QUICK) as nex,
     ):
-        with pytest.raises(ConnectFailed, match="api.nexhealth.invalid") as caught:
+        with pytest.raises(ConnectFailed, match=r"api\.nexhealth\.invalid") as caught:
             await nex.institutions.get(1)
         check_text(caught.value, operation="POST /authenticates", attempts=4)
         assert "resolved" in str(caught.value)
@@ -569,4 +569,3 @@ async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
             )
             at.box.clear()
         await at.works()
-

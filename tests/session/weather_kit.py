@@ -1,4 +1,4 @@
-"""Sessions in bad weather: a sandbox and its client, a raw server, and what every error must keep to."""
+"""Sessions in bad weather: a sandbox and its client, a raw server, what every error keeps to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
 from nexhealth_async.sandbox import Clock, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from nexhealth_async import LocationScope, NexHealthError
 
@@ -56,7 +56,7 @@ class Scene:
 
     async def works(self) -> None:
         """Prove by a good call that the session survived."""
-        assert await self.office.patients.walk().count() == len(self.box.patients)
+        assert await self.office.patients.walk(new_patient=None).count() == len(self.box.patients)
 
     @property
     def sent(self) -> int:
@@ -71,11 +71,11 @@ async def scene(
     retry: RetryPolicy = QUICK,
     clock: Clock | None = None,
     **options: Any,
-) -> AsyncIterator[Scene]:
+) -> AsyncGenerator[Scene]:
     """A sandbox with a session on it, which leaves no task behind."""
     before = asyncio.all_tasks()
     async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as box:
-        given = {"base_url": box.url, "retry": retry, **options}
+        given: dict[str, Any] = {"base_url": box.url, "retry": retry, **options}
         key = given.pop("api_key", box.api_key)
         async with NexHealth(key, **given) as nex:
             office = nex.practice(box.subdomain).location(box.location_id)
@@ -130,6 +130,7 @@ class Raw:
     says: bytes | None = GOOD
     hits: int = 0
     """Data requests that arrived."""
+    _server: asyncio.Server | None = None
     _talks: set[asyncio.Task[None]] = Factory(set["asyncio.Task[None]"])
     _writers: set[asyncio.StreamWriter] = Factory(set[asyncio.StreamWriter])
 
@@ -160,17 +161,36 @@ class Raw:
         writer.write(self.says)
         return self.says.startswith(b"HTTP/1.1 2")
 
+    def hang_up(self) -> None:
+        """Close all connections, as a server does with those that idle."""
+        for writer in self._writers:
+            writer.close()
+
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Raw]:
-        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
+    async def gone(self, *, back_after: float) -> AsyncGenerator[None]:
+        """Refuse connections for some seconds, then listen again."""
+        assert self._server is not None
+        self._server.close()
+        self.hang_up()
+        task = asyncio.create_task(self._return(back_after))
+        try:
+            yield
+        finally:
+            await task
+
+    async def _return(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[Raw]:
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
-            server.close()
-            for writer in self._writers:
-                writer.close()
-            await server.wait_closed()
+            self._server.close()
+            self.hang_up()
             if self._talks:
                 await asyncio.wait(self._talks)
 

@@ -1,0 +1,73 @@
+"""What sessions and their copies may be told, and the refusal of what cannot work."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import frozen
+
+from nexhealth_async._version import __version__
+from nexhealth_async.core.request import check_subdomain
+from nexhealth_async.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from nexhealth_async.core.retry import RetryPolicy
+
+__all__ = ["OnIgnored", "Options", "checked", "checked_key", "named_agent"]
+
+OnIgnored: TypeAlias = Literal["raise", "warn"]
+"""What a filter that the server ignored leads to."""
+
+
+@frozen(kw_only=True)
+class Options:
+    """What copies of a session may differ in."""
+
+    version: str
+    subdomain: str | None
+    location_id: int | None
+    timeout: float | None
+    timeout_chosen: bool
+    """False while nobody chose one: prefetched pages then wait for the rate limit without end."""
+    retry: RetryPolicy
+    on_ignored: OnIgnored
+
+
+def checked_key(key: str | None) -> str:
+    """Return the key, or refuse what cannot be one, without showing it."""
+    if key is None or not key.strip():
+        raise InvalidArgument(
+            "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
+        )
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or key.split() != [key]:
+        raise InvalidArgument(
+            "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
+            "pass it bare, as the developer portal shows it"
+        )
+    return key
+
+
+def checked(options: Options) -> Options:
+    """Return the options, or refuse what cannot work."""
+    if options.subdomain is not None:
+        check_subdomain(options.subdomain)
+    location = options.location_id
+    if location is not None and (isinstance(location, bool) or not isinstance(location, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument("location_id must be a whole number")
+    if options.timeout is not None and not options.timeout > 0:
+        raise InvalidArgument("timeout must be more than 0 seconds, or None to wait for ever")
+    if options.on_ignored not in ("raise", "warn"):
+        raise InvalidArgument('on_ignored must be "raise" or "warn"')
+    return options
+
+
+def named_agent(application: str | None) -> str:
+    """Return the User-Agent: the application's name before the library's own."""
+    own = f"nexhealth_async/{__version__} (Python {platform.python_version()})"
+    if application is None:
+        return own
+    if not application.isascii() or not application.isprintable() or not application.strip():
+        raise InvalidArgument("user_agent must be one line of plain ASCII")
+    return f"{application.strip()} {own}"

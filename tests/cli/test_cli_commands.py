@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import pytest
+from terminal import COMMAND, INTERRUPT, TERMINATE, environment, nexhealth, one_by_one, start
+
+from nexhealth_async import NexHealth
+from nexhealth_async.sandbox import Sandbox
+
+
+async def test_help_lists_the_commands() -> None:
+    ran = await nexhealth("--help", COLUMNS="80")
+    assert ran.status == 0
+    assert ran.err == ""
+    for command in ("check", "practices", "pull", "endpoints", "sandbox"):
+        assert f" {command} " in ran.out.decode()
+    assert max(map(len, ran.out.decode().splitlines())) <= 80
+    assert b"--key" not in ran.out
+
+
+async def test_every_command_explains_itself_without_a_key_option() -> None:
+    commands = ["check", "practices", "pull", "endpoints", "sandbox"]
+    every = await one_by_one(*((command, "--help") for command in commands), COLUMNS="80")
+    for command, ran in zip(commands, every, strict=True):
+        text = ran.out.decode()
+        assert ran.status == 0
+        assert text.startswith(f"Usage: nexhealth {command}")
+        assert not {"--key", "--api-key", "--token"} & set(text.split())
+
+
+async def test_a_key_is_no_argument() -> None:
+    options = ["--key", "--api-key", "--token", "--nexhealth-api-key"]
+    commands = [("check", option, "sesame-4711") for option in options]
+    for ran in await one_by_one(*commands, ("check", "--api-key=sesame-4711")):
+        assert ran.status == 2
+        assert "sesame-4711" not in ran.err + ran.out.decode()
+
+
+async def test_the_extra_is_named_where_it_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['cyclopts'] = None; "
+        "from nexhealth_async.__main__ import main; sys.exit(main())"
+    )
+    ran = await nexhealth(command=(sys.executable, "-c", code))
+    assert ran.status == 2
+    assert 'pip install "nexhealth-async[cli]"' in ran.err
+    assert ran.err.count("\n") == 1
+
+
+async def test_help_loads_neither_sandbox_nor_progress() -> None:
+    code = (
+        "import sys; from nexhealth_async.__main__ import main; sys.argv[1:] = ['--help']; main(); "
+        "print([one for one in sys.modules if 'async.sandbox' in one or one == 'rich.progress'])"
+    )
+    ran = await nexhealth(command=(sys.executable, "-c", code))
+    assert ran.out.decode().splitlines()[-1] == "[]"
+
+
+async def test_check_says_it_in_words(chain: Sandbox) -> None:
+    ran = await nexhealth("check", box=chain)
+    text = ran.out.decode()
+    assert (ran.status, ran.err) == (0, "")
+    assert chain.url.removeprefix("http://") in text
+    assert "Key          accepted; a token lasts 60 minutes" in text
+    for practice in chain.practices:
+        assert f"subdomain {practice.subdomain}" in text
+        assert all(f"Location {id}, " in text for id in practice.locations.ids)
+    assert text.count("works (green as of ") == 8
+    assert chain.api_key not in text
+
+
+async def test_check_of_the_embedded_sandbox() -> None:
+    ran = await nexhealth("check", "--sandbox")
+    assert ran.status == 0
+
+
+async def test_check_without_sync_entries(box: Sandbox) -> None:
+    box.garbage_next(
+        b'{"code":true,"data":[],"count":0}', path="/sync_status", content_type="application/json"
+    )
+    ran = await nexhealth("check", box=box)
+    assert ran.status == 0
+    assert "no sync reported" in ran.out.decode()
+
+
+async def test_a_wrong_key_is_a_sentence(box: Sandbox) -> None:
+    ran = await nexhealth("check", box=box, NEXHEALTH_API_KEY="sesame-4711")
+    assert ran.status == 1
+    assert ran.err.startswith("error: ")
+    assert "the API key is not accepted" in ran.err
+    assert ran.err.count("\n") == 1
+    assert "sesame" not in ran.err
+
+
+async def test_no_network_is_a_sentence(box: Sandbox) -> None:
+    await box.stop()
+    ran = await nexhealth("check", box=box)
+    assert ran.status == 1
+    assert "no connection to 127.0.0.1" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+async def test_no_key_is_a_sentence() -> None:
+    for ran in await one_by_one(("check",), ("practices",), ("pull", "patients")):
+        assert ran.status == 2
+        assert "NEXHEALTH_API_KEY" in ran.err
+
+
+async def test_practices(chain: Sandbox) -> None:
+    ran = await nexhealth("practices", box=chain)
+    lines = ran.out.decode().splitlines()
+    assert ran.status == 0
+    assert len(lines) == 6
+    for practice in chain.practices:
+        for id in practice.locations.ids:
+            assert any(practice.subdomain in line and str(id) in line for line in lines)
+
+
+async def test_endpoints_agree_with_the_library() -> None:
+    ran = await nexhealth("endpoints", "--json")
+    listed = NexHealth("key").endpoints()
+    data = json.loads(ran.out)
+    assert [(one["version"], one["method"], one["path"]) for one in data] == [
+        (one.version, one.method, one.path) for one in listed
+    ]
+    assert set(data[0]) >= {"resource", "verb", "paging", "rate_class", "safe", "filters"}
+
+
+async def test_endpoints_of_one_resource() -> None:
+    found, none = await one_by_one(
+        ("endpoints", "--resource", "patients", "--api-version", "v2"),
+        ("endpoints", "--resource", "pets"),
+    )
+    assert found.status == 0
+    assert b"nex.patients.walk()" in found.out
+    assert b"nex.providers" not in found.out
+    assert none.status == 2
+
+
+@pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
+async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None:
+    process = await start("sandbox", "--patients", "40", env=environment())
+    assert process.stdout is not None
+    told: dict[str, str] = {}
+    async for line in process.stdout:
+        name, _, value = line.decode().strip().partition(" ")
+        told[name] = value.strip()
+        if "Ctrl-C" in line.decode():
+            break
+    async with NexHealth(told["Key"], base_url=told["URL"]) as nex:
+        office = nex.practice(told["Subdomain"]).location(int(told["Location"]))
+        assert await office.patients.walk().count() == 40
+    assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
+    process.send_signal(sent)
+    _, err = await asyncio.wait_for(process.communicate(), 5)
+    assert (process.returncode, err) == (status, b"")
+
+
+async def test_a_port_in_use_is_a_sentence(box: Sandbox) -> None:
+    ran = await nexhealth("sandbox", "--port", box.url.rpartition(":")[2])
+    assert ran.status == 1
+    assert "cannot be used" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+async def test_a_defect_shows_where_but_not_what() -> None:
+    code = (
+        "import sys; from nexhealth_async.cli.life import supervised\n"
+        "def work(): raise ValueError('Ada Lovelace')\n"
+        "sys.exit(supervised(work))"
+    )
+    ran = await nexhealth(command=(*COMMAND[:1], "-c", code))
+    assert ran.status == 1
+    assert "unexpected ValueError" in ran.err
+    assert "Lovelace" not in ran.err

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from terminal import (
+    COMMAND,
+    INTERRUPT,
+    TERMINATE,
+    environment,
+    listed,
+    nexhealth,
+    one_by_one,
+    start,
+    until,
+)
+
+from nexhealth_async import models
+from nexhealth_async.cli.columns import KINDS, Kind
+from nexhealth_async.sandbox import Sandbox
+
+
+def records(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.splitlines()]
+
+
+async def test_json_lines_hold_every_patient_with_every_field(box: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", box=box)
+    assert ran.status == 0
+    pulled = records(ran.out)
+    assert len(pulled) == 700
+    assert {one["id"] for one in pulled} == set(box.patients.ids)
+    first = pulled[0]
+    assert {key: box.patients.row(first["id"])[key] for key in ("email", "name")} == {
+        "email": first["email"],
+        "name": first["name"],
+    }
+    assert "bio" in first
+    assert "unsubscribe_sms" in first
+    # On a pipe stderr is one plain line: no bar, no escapes.
+    assert ran.err.startswith("700 patients in ")
+    assert ran.err.endswith("/s)\n")
+    assert ran.err.count("\n") == 1
+    assert "\x1b" not in ran.err
+
+
+async def test_quiet_says_nothing(box: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "--quiet", "--limit", "2", box=box)
+    assert (ran.status, ran.err, len(records(ran.out))) == (0, "", 2)
+
+
+async def test_the_embedded_sandbox_needs_no_key() -> None:
+    ran = await nexhealth("pull", "patients", "--sandbox", "--patients", "12", "--seed", "3")
+    assert ran.status == 0
+    assert {one["id"] for one in records(ran.out)} == set(Sandbox(patients=12, seed=3).patients.ids)
+
+
+async def test_other_resources(box: Sandbox) -> None:
+    tables = {
+        "providers": box.providers,
+        "procedures": box.procedures,
+        "working_hours": box.availabilities,
+        "locations": box.practice.locations,
+    }
+    every = await asyncio.gather(*(nexhealth("pull", one, box=box) for one in tables))
+    for ran, table in zip(every, tables.values(), strict=True):
+        assert ran.status == 0
+        assert {one["id"] for one in records(ran.out)} == set(table.ids)
+
+
+async def test_institutions_as_a_table(box: Sandbox) -> None:
+    ran = await nexhealth("pull", "institutions", "--format", "table", box=box)
+    assert ran.status == 0
+    assert ran.out.split()[:2] == [b"id", b"subdomain"]
+    assert b"\x1b" not in ran.out
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_column_reads_fields_the_models_have(kind: Kind) -> None:
+    model: Any = getattr(models, kind.one.title().replace(" ", ""), models.WorkingHours)
+    known = {field.name for field in attrs.fields(model)}
+    assert {path.split(".")[0] for column in kind.columns for path in column.paths} <= known
+
+
+async def test_appointments_of_a_span_of_time(box: Sandbox) -> None:
+    ran = await nexhealth(
+        "pull", "appointments", "--start", "2026-06-01", "--end", "2026-06-01T23:59Z", box=box
+    )
+    assert ran.status == 0
+    assert {one["start_time"][:10] for one in records(ran.out)} == {"2026-06-01"}
+
+
+async def test_since_sends_the_moment(box: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "--since", "2026-05-01T00:00-04:00", box=box)
+    assert ran.status == 0
+    assert 0 < len(records(ran.out)) < 700
+    assert all(one["updated_at"] >= "2026-05-01T04:00" for one in records(ran.out))
+
+
+async def test_a_table_keeps_to_the_width(box: Sandbox) -> None:
+    width = 60
+    ran = await nexhealth("pull", "patients", "--format", "table", box=box, COLUMNS=str(width))
+    lines = ran.out.decode().splitlines()
+    assert len(lines) == 702
+    assert max(map(len, lines)) <= width
+    assert lines[0].split()[:2] == ["id", "name"]
+
+
+async def test_a_file_is_whole_and_private(box: Sandbox, tmp_path: Path) -> None:
+    target = tmp_path / "patients.jsonl"
+    target.write_text("old")
+    target.chmod(0o644)
+    ran = await nexhealth("pull", "patients", "-o", str(target), box=box)
+    assert ran.status == 0
+    assert ran.out == b""
+    assert len(records(target.read_bytes())) == 700
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert listed(tmp_path) == ["patients.jsonl"]
+
+
+async def test_a_failure_leaves_the_old_file_and_no_other(box: Sandbox, tmp_path: Path) -> None:
+    target = tmp_path / "patients.jsonl"
+    target.write_text("old")
+    served = 0
+
+    def then_fail(_: object) -> None:
+        nonlocal served
+        served += 1
+        if served == 2:
+            box.fail_next(422, times=100)
+
+    box.between_pages(then_fail)
+    ran = await nexhealth(
+        "pull", "patients", "--per-page", "50", "--location", str(box.location_id),
+        "--subdomain", box.subdomain, "-o", str(target), box=box,
+    )  # fmt: skip
+    assert ran.status == 1
+    assert ran.err.startswith("error: GET /patients: ")
+    assert ran.err.count("\n") == 1
+    assert target.read_text() == "old"
+    assert listed(tmp_path) == ["patients.jsonl"]
+
+
+@pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
+async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
+    box: Sandbox, tmp_path: Path, sent: int, status: int
+) -> None:
+    box.latency = 5
+    process = await start(
+        "pull", "patients", "-o", str(tmp_path / "patients.jsonl"), env=environment(box)
+    )
+    await until(tmp_path, ".patients.jsonl.*.part")
+    for _ in range(400):
+        if box.in_flight:
+            break
+        await asyncio.sleep(0.02)
+    began = time.monotonic()
+    process.send_signal(sent)
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert time.monotonic() - began < 2
+    assert (process.returncode, out, err) == (status, b"", b"")
+    assert listed(tmp_path) == []
+
+
+async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(box: Sandbox) -> None:
+    process = await start("pull", "patients", env=environment(box))
+    assert process.stdout is not None
+    await process.stdout.readexactly(1)
+    await asyncio.sleep(0.3)
+    process.send_signal(INTERRUPT)
+    await asyncio.wait_for(process.communicate(), 5)
+    assert process.returncode == 130
+
+
+async def test_a_reader_that_leaves_is_no_error() -> None:
+    line = f"{' '.join(COMMAND)} pull patients --sandbox | head -n 1; exit ${{PIPESTATUS[0]}}"
+    ran = await nexhealth(command=("bash", "-c", line))
+    assert ran.status == 141
+    assert ran.out.count(b"\n") == 1
+    assert ran.err == ""
+
+
+async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", box=chain)
+    assert ran.status == 2
+    assert ran.out == b""
+    ids = [id for practice in chain.practices for id in practice.locations.ids]
+    assert len(ids) == 4
+    assert all(f"--location {id}" in ran.err for id in ids)
+
+
+async def test_a_location_tells_its_practice(chain: Sandbox) -> None:
+    second = chain.practices[1]
+    ran = await nexhealth("pull", "patients", "--location", str(second.locations.ids[1]), box=chain)
+    assert ran.status == 0
+    assert {one["id"] for one in records(ran.out)} <= set(second.patients.ids)
+
+
+async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
+    ran = await nexhealth("pull", "providers", "--subdomain", chain.subdomain, box=chain)
+    assert {one["id"] for one in records(ran.out)} == set(chain.providers.ids)
+
+
+async def test_a_location_of_nobody(chain: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "--location", "5", box=chain)
+    assert ran.status == 2
+    assert "no such location" in ran.err
+
+
+async def test_wrong_use_is_a_sentence_and_status_2() -> None:
+    commands = [
+        ("pull", "pets"),
+        ("pull", "appointments", "--sandbox", "--start", "2026-06-01"),
+        ("pull", "patients", "--sandbox", "--since", "yesterday"),
+        ("pull", "patients", "--sandbox", "--since", "2026-06-01T08:00"),
+        ("pull", "patients", "--sandbox", "--start", "2026-06-01"),
+        ("pull", "patients", "--sandbox", "--limit", "-1"),
+        ("pull", "patients", "--seed", "3"),
+        ("pull", "patients", "--sandbox", "--api-version", "v1"),
+        ("pull", "locations", "--sandbox", "--per-page", "3"),
+        ("pull", "patients", "--sandbox", "-o", "/"),
+        ("pull", "patients", "--sandbox", "-o", "/no/such/directory/file"),
+    ]
+    for command, ran in zip(commands, await one_by_one(*commands), strict=True):
+        assert (command, ran.status, ran.out) == (command, 2, b"")
+        assert ran.err
+        assert "Traceback" not in ran.err

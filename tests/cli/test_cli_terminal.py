@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from terminal import Terminal, environment, served
+
+if sys.platform == "win32":
+    pytest.skip("needs a pseudo-terminal", allow_module_level=True)
+
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def test_the_bar_shows_records_total_and_time_left_on_a_terminal(tmp_path: Path) -> None:
+    with served(patients=1200) as box:
+        box.latency = 0.08
+        terminal = Terminal(
+            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+        )
+        assert terminal.end() == 0
+    plain = ESCAPES.sub(b"", terminal.shown)
+    assert re.search(rb"patients .*(300|600|900)/1200 .*/s .*left 0:00:0\d", plain)
+    assert re.search(rb"1200 patients in \d+\.\d s", plain)
+    assert len((tmp_path / "p.jsonl").read_bytes().splitlines()) == 1200
+
+
+def test_a_table_and_the_bar_share_a_terminal() -> None:
+    with served(patients=650) as box:
+        box.latency = 0.1
+        terminal = Terminal("pull", "patients", env=environment(box), columns=80)
+        assert terminal.end() == 0
+    plain = ESCAPES.sub(b"", terminal.shown).replace(b"\r", b"\n")
+    rows = re.findall(rb"^44\d{7}  \S.*$", plain, re.MULTILINE)
+    assert len(rows) == 650
+    assert b"300/650" in plain
+    assert all(b"/650" not in row for row in rows)
+    assert b"\x1b[1m" in terminal.shown
+
+
+def test_no_color_is_respected() -> None:
+    with served(patients=5) as box:
+        terminal = Terminal("pull", "patients", "-q", env=environment(box, NO_COLOR="1"))
+        assert terminal.end() == 0
+    assert b"\x1b[" not in terminal.shown
+
+
+def test_no_bar_for_the_quiet(tmp_path: Path) -> None:
+    with served(patients=400) as box:
+        terminal = Terminal(
+            "pull", "patients", "-q", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+        )
+        assert terminal.end() == 0
+    assert terminal.shown == b""
+
+
+def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
+    with served(patients=1500) as box:
+        box.latency = 0.15
+        terminal = Terminal(
+            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+        )
+        terminal.see(b"/1500")
+        terminal.type(b"\x03")
+        assert terminal.end() == 130
+    assert terminal.shown.endswith(b"\x1b[?25h") or b"\x1b[?25h" in terminal.shown[-60:]
+    assert b"Traceback" not in terminal.shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
+    target = tmp_path / "redirected"
+    with served(patients=400) as box, target.open("wb") as file:
+        box.latency = 0.1
+        terminal = Terminal("pull", "patients", env=environment(box), stdout=file.fileno())
+        assert terminal.end() == 0
+    assert b"/400" in terminal.shown
+    assert len(target.read_bytes().splitlines()) == 400
+    assert b"\x1b" not in target.read_bytes()
+
+
+def test_the_key_is_asked_for_on_a_terminal_and_not_shown() -> None:
+    with served(patients=5) as box:
+        env = environment(box)
+        key = env.pop("NEXHEALTH_API_KEY")
+        terminal = Terminal("pull", "providers", env=env)
+        terminal.see(b"NexHealth API key: ")
+        terminal.type(os.fsencode(key) + b"\n")
+        assert terminal.end() == 0
+    assert b"Mosswood" in terminal.shown
+    assert os.fsencode(key) not in terminal.shown
+
+
+def test_ctrl_c_at_the_prompt() -> None:
+    terminal = Terminal("check", env=environment())
+    terminal.see(b"NexHealth API key: ")
+    terminal.type(b"\x03")
+    assert terminal.end() == 130
+    assert b"Traceback" not in terminal.shown

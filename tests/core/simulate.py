@@ -1,0 +1,103 @@
+"""A list that changes while it is read, a server that pages it, and a pager that asks for it."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from attrs import define, field
+from msgspec import Raw
+
+from nexhealth_async.core.envelope import ListReading
+from nexhealth_async.core.paging import Ask, Plan
+from nexhealth_async.errors import WalkDrifted
+
+Id: TypeAlias = int | str | None
+Answer: TypeAlias = Callable[[Ask], "Page"]
+
+
+@define
+class Page:
+    ids: Sequence[Id]
+    count: int | None = None
+    page_info: dict[str, object] | None = None
+
+    @property
+    def reading(self) -> ListReading:
+        records = tuple(Raw(f'{{"id":{id},"at":{n}}}'.encode()) for n, id in enumerate(self.ids))
+        return ListReading(records=records, count=self.count, page_info=self.page_info)
+
+
+@define
+class Walked:
+    ids: list[Id] = field(factory=list["Id"])
+    asked: list[dict[str, str]] = field(factory=list[dict[str, str]])
+    resumes: list[str | None] = field(factory=list["str | None"])
+    warnings: list[str] = field(factory=list[str])
+    drifted: WalkDrifted | None = None
+
+
+@define
+class _Flight:
+    ask: Ask
+    page: Page | None = None
+
+
+def numbered(
+    rows: Sequence[Id],
+    *,
+    cap: int = 300,
+    count: Callable[[int], int | None] = lambda total: total,
+) -> Answer:
+    """Serve a list by page numbers, with at most ``cap`` rows whatever is asked for."""
+
+    def answer(ask: Ask) -> Page:
+        wanted = dict(ask.pairs)
+        size = min(cap, int(wanted["per_page"]))
+        start = (int(wanted["page"]) - 1) * size
+        return Page(list(rows[start : start + size]), count(len(rows)))
+
+    return answer
+
+
+def drive(
+    plan: Plan,
+    answer: Answer,
+    *,
+    window: int = 1,
+    rng: random.Random | None = None,
+    most: int = 2_000,
+    stop_after: int | None = None,
+) -> Walked:
+    """Walk a plan to its end, replies arriving in any order within the window."""
+    walked = Walked()
+    flights: deque[_Flight] = deque()
+    while stop_after is None or len(walked.resumes) < stop_after:
+        while len(flights) < window and (ask := plan.ask(len(flights))) is not None:
+            flights.append(_Flight(ask))
+        if not flights:
+            assert plan.over
+            walked.drifted = plan.failure
+            return walked
+        while flights[0].page is None:
+            waiting = [flight for flight in flights if flight.page is None]
+            flight = rng.choice(waiting) if rng else waiting[0]
+            walked.asked.append(dict(flight.ask.pairs))
+            assert len(walked.asked) <= most, "the walk does not end"
+            flight.page = answer(flight.ask)
+        page = flights.popleft().page
+        assert page is not None
+        try:
+            taken = plan.take(page.reading, page.ids)
+        except WalkDrifted as error:
+            walked.drifted = error
+            return walked
+        fresh = range(len(page.ids)) if taken.fresh is None else taken.fresh
+        walked.ids.extend(page.ids[place] for place in fresh)
+        walked.resumes.append(taken.resume)
+        walked.warnings.extend(taken.warnings)
+        if taken.drop_rest:
+            flights.clear()
+    return walked

@@ -1,0 +1,434 @@
+"""Every observed envelope is read, and nothing but our own errors comes of any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.envelope import (
+    Reading,
+    read_data,
+    read_done,
+    read_list,
+    read_record,
+    read_token,
+)
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.endpoints import Endpoint, Row
+from nexhealth_async.errors import (
+    APIError,
+    BrokenBody,
+    EdgeBlocked,
+    Forbidden,
+    Invalid,
+    NexHealthError,
+    NotFound,
+    ServerFailure,
+    UnexpectedShape,
+)
+
+Reader: TypeAlias = Callable[[Reply, Row], object]
+
+CANARY = "Zephyrine-Q-Canary"
+
+
+def v2(endpoint: Endpoint[object]) -> Row:
+    assert endpoint.v2 is not None
+    return endpoint.v2
+
+
+PATIENTS, PATIENT, MADE = v2(to.PATIENTS), v2(to.PATIENTS_GET), v2(to.PATIENTS_CREATE)
+BOOKED, LOCATIONS, TYPES = v2(to.APPOINTMENTS_CREATE), v2(to.LOCATIONS), v2(to.APPOINTMENT_TYPES)
+GONE = v2(to.APPOINTMENT_TYPES_DELETE)
+READERS: tuple[tuple[Reader, Row], ...] = (
+    (read_list, PATIENTS),
+    (read_list, LOCATIONS),
+    (read_record, PATIENT),
+    (read_record, MADE),
+    (read_done, GONE),
+    (read_data, PATIENT),
+    (read_token, to.LOGIN),
+)
+
+
+def reply(body: object, status: int = 200) -> Reply:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(status=status, body=raw)
+
+
+def envelope(data: object = None, **more: object) -> dict[str, object]:
+    return {"code": True, "description": None, "error": None, "data": data, **more}
+
+
+# What has been seen
+
+
+@pytest.mark.parametrize(
+    ("row", "data"),
+    [
+        (PATIENTS, {"patients": [{"id": 1}, {"id": 2}]}),
+        (PATIENTS, [{"id": 1}, {"id": 2}]),
+        (v2(to.APPOINTMENTS), [{"id": 1}, {"id": 2}]),
+        (v2(to.APPOINTMENTS), {"appointments": [{"id": 1}, {"id": 2}]}),
+        (v2(to.TYPE_DESCRIPTORS), {"appointment_descriptors": [{"id": 1}, {"id": 2}]}),
+        (LOCATIONS, [{"id": 9, "locations": [{"id": 1}]}, {"id": 8, "locations": [{"id": 2}]}]),
+    ],
+    ids=["nested", "plain", "plain too", "under its noun", "under its path", "in groups"],
+)
+def test_a_list_is_found_wherever_it_lies(row: Row, data: object) -> None:
+    page = read_list(reply(envelope(data, count=105)), row)
+    assert [json.loads(bytes(record))["id"] for record in page.records] == [1, 2]
+    assert page.count == 105
+
+
+def test_locations_are_told_their_institution() -> None:
+    group = {"id": 9, "name": "Demo", "subdomain": "demo-practice", "locations": [{"id": 1}]}
+    page = read_list(reply(envelope([group])), LOCATIONS)
+    assert json.loads(bytes(page.records[0])) == {
+        "id": 1,
+        "institution_id": 9,
+        "institution_name": "Demo",
+        "subdomain": "demo-practice",
+    }
+
+
+def test_a_location_that_is_no_object_is_left_to_the_decoder() -> None:
+    page = read_list(reply(envelope([{"id": 9, "locations": [5, {"id": 1}]}])), LOCATIONS)
+    assert bytes(page.records[0]) == b"5"
+
+
+@pytest.mark.parametrize(
+    ("row", "data"),
+    [
+        (PATIENT, {"id": 7}),
+        (PATIENT, {"user": {"id": 7}}),
+        (PATIENT, {"patient": {"id": 7}}),
+        (MADE, {"user": {"id": 7}}),
+        (MADE, {"id": 7, "user": {"id": 8}}),
+        (BOOKED, {"appt": {"id": 7}, "stripe_client_secret": None}),
+        (BOOKED, {"id": 7}),
+        (v2(to.APPOINTMENTS_GET), {"id": 7}),
+    ],
+)
+def test_a_record_is_found_wherever_it_lies(row: Row, data: object) -> None:
+    record = read_record(reply(envelope(data, count=None)), row).record
+    assert record is not None
+    assert json.loads(bytes(record))["id"] == 7
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, [], "", " ", [[]], [""], {}, [None]],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "description",
+    [None, [], "Appointment created", "Authenticated", [["Description"]], ["Description"], {}],
+    ids=repr,
+)
+def test_an_empty_error_and_any_description_are_no_warning(
+    error: object, description: object
+) -> None:
+    page = read_list(reply(envelope([], error=error, description=description, count=0)), PATIENTS)
+    assert page.warnings == ()
+    assert page.ignored == frozenset()
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["beware", ["beware"], [["beware"]], [[["beware"]]], {"base": ["beware"]}, [None, "beware"]],
+    ids=repr,
+)
+def test_an_error_beside_success_is_a_warning(error: object) -> None:
+    page = read_list(reply(envelope([{"id": 1}], error=error, count=1)), PATIENTS)
+    assert page.warnings == ("beware",)
+    assert len(page.records) == 1
+
+
+SENTENCE = "Note that following parameters are ignored: per_page, include[]."
+
+
+@pytest.mark.parametrize("where", ["description", "error"])
+@pytest.mark.parametrize("shape", [SENTENCE, [SENTENCE], [[SENTENCE]]], ids=["text", "list", "2"])
+def test_ignored_parameters_are_read_in_both_places(where: str, shape: object) -> None:
+    body = {**envelope([{"id": 1}]), where: shape}
+    for reading in (read_list(reply(body), TYPES), read_data(reply(body), TYPES)):
+        assert isinstance(reading, Reading)
+        assert reading.ignored == {"per_page", "include"}
+        assert reading.warnings == (SENTENCE,)
+
+
+def test_a_very_long_warning_is_cut_and_none_is_left_out() -> None:
+    said = ["x" * 5_000] + [f"w{n}" for n in range(300)]
+    warnings = read_list(reply(envelope([], error=said)), PATIENTS).warnings
+    assert len(warnings) == 301
+    assert len(warnings[0]) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("count", "read"),
+    [
+        ("105", 105),
+        ("0", 0),
+        ("-0", 0),
+        ("105.0", 105),
+        ('"105"', 105),
+        ("9223372036854775807", 2**63 - 1),
+        ("null", None),
+        ("-1", None),
+        ("true", None),
+        ("1.5", None),
+        ('""', None),
+        ('"many"', None),
+        ('"-5"', None),
+        ('"' + "9" * 30 + '"', None),
+        ("[]", None),
+        ("9223372036854775808", None),
+        ("1e30", None),
+        ("1e400", None),
+        ("9" * 5_000, None),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_a_count_is_read_if_it_can_be_one(count: str, read: int | None) -> None:
+    body = b'{"code":true,"data":[{"id":1}],"count":' + count.encode() + b"}"
+    assert read_list(reply(body), PATIENTS).count == read
+    assert read_data(reply(body), PATIENTS).count == read
+
+
+def test_a_missing_count_is_none() -> None:
+    assert read_list(reply({"data": []}), PATIENTS).count is None
+
+
+@pytest.mark.parametrize("info", ["null", "[]", "5", '"x"', '{"end_cursor":1e400}'])
+def test_page_info_that_cannot_be_read_is_none(info: str) -> None:
+    body = b'{"code":true,"data":[],"page_info":' + info.encode() + b"}"
+    assert read_list(reply(body), PATIENTS).page_info is None
+
+
+def test_page_info_is_handed_on() -> None:
+    info = {"has_next_page": True, "end_cursor": "abc"}
+    assert read_list(reply(envelope([], page_info=info)), PATIENTS).page_info == info
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("body", [b"", b"  \n"])
+def test_nothing_is_an_answer_where_nothing_is_due(status: int, body: bytes) -> None:
+    assert read_done(reply(body, status), GONE).record is None
+    assert read_data(reply(body, status), GONE).data is None
+
+
+def test_of_duplicate_keys_the_last_counts() -> None:
+    body = b'{"code":false,"data":[1],"code":true,"data":[{"id":1},{"id":2}],"count":9,"count":2}'
+    page = read_list(reply(body), PATIENTS)
+    assert (len(page.records), page.count) == (2, 2)
+
+
+# What fails
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 422])
+@pytest.mark.parametrize("error", [["no"], "no", [["no"]], {"base": ["no"]}], ids=repr)
+def test_code_false_is_an_error_whatever_the_status(status: int, error: object) -> None:
+    body = {"code": False, "description": None, "data": None, "error": error}
+    for read, row in READERS:
+        with pytest.raises(Invalid) as caught:
+            read(reply(body, status), row)
+        assert caught.value.texts == ("no",)
+        assert caught.value.status == status
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 399])
+def test_a_redirect_is_never_followed(status: int) -> None:
+    for read, row in READERS:
+        with pytest.raises(UnexpectedShape, match="redirect"):
+            read(reply(envelope([]), status), row)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"<html>", "web page"),
+        (b'{"code":true,"data":[{"id":1}', "cut short"),
+        (b'{"code":true,"data":[NaN]}', "malformed"),
+        (b"[]", "no envelope"),
+        (b'{"data":[{"a":"\\ud800"}]}', "malformed"),
+        (b"OK", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 1_000_000, "malformed"),
+        (b'{"data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "malformed"),
+        (b'{"data":{"a\xff":[1]}}', "malformed"),
+    ],
+    ids=lambda value: repr(value)[:32],
+)
+def test_a_broken_success_is_a_broken_body(body: bytes, says: str) -> None:
+    with pytest.raises(BrokenBody, match=says) as caught:
+        read_list(reply(body), PATIENTS)
+    assert caught.value.status == 200
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, b"<html>blocked</html>", EdgeBlocked),
+        (403, b"error code: 1010", EdgeBlocked),
+        (403, b"", EdgeBlocked),
+        (403, b'{"code":false,"error":[1e400]}', Forbidden),
+        (404, b"", NotFound),
+        (500, b"<html>", ServerFailure),
+        (502, b"", ServerFailure),
+        (400, b'{"error":1e400}', Invalid),
+        (400, b'{"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}", Invalid),
+    ],
+    ids=lambda value: repr(value)[:32],
+)
+def test_a_refusal_is_read_by_its_status_when_its_body_cannot_be(
+    status: int, body: bytes, kind: type[APIError]
+) -> None:
+    for read, row in READERS:
+        with pytest.raises(APIError) as caught:
+            read(reply(body, status), row)
+        assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "says"),
+    [
+        (None, None, "null"),
+        (None, 3, "null"),
+        ("x", None, "text"),
+        (5, None, "number"),
+        (True, None, "boolean"),
+        ({"others": []}, None, "without the list"),
+        ({"patients": {}}, None, "without the list"),
+    ],
+)
+def test_a_list_that_is_none_is_no_empty_list(data: object, count: object, says: str) -> None:
+    with pytest.raises(UnexpectedShape, match=says):
+        read_list(reply(envelope(data, count=count)), PATIENTS)
+
+
+def test_null_beside_a_count_of_zero_is_an_empty_list() -> None:
+    assert read_list(reply(envelope(None, count=0)), PATIENTS).records == ()
+
+
+@pytest.mark.parametrize("group", [5, None, {"id": 9}, {"id": 9, "locations": {}}], ids=repr)
+def test_a_group_without_its_list_is_an_error(group: object) -> None:
+    with pytest.raises(UnexpectedShape, match="locations"):
+        read_list(reply(envelope([group])), LOCATIONS)
+
+
+@pytest.mark.parametrize("data", [[], [{"id": 1}], "x", 5], ids=repr)
+def test_a_record_that_is_none_is_an_error(data: object) -> None:
+    with pytest.raises(UnexpectedShape):
+        read_record(reply(envelope(data)), PATIENT)
+
+
+def test_null_is_not_found_for_a_look_up_and_strange_after_a_write() -> None:
+    with pytest.raises(NotFound):
+        read_record(reply(envelope(None)), PATIENT)
+    with pytest.raises(UnexpectedShape):
+        read_record(reply(envelope(None)), MADE)
+
+
+def test_a_login_brings_its_token() -> None:
+    body = {"code": True, "data": {"token": "aaa.bbb.c-_"}, "description": "Authenticated"}
+    assert read_token(reply({**body, "error": []}, 201), to.LOGIN) == "aaa.bbb.c-_"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", " ", "a b", "a\nb", "a\r\nX: y", "a\x00b", "a\x1fb", "a\x7fb", "é", 5, None, ["a"], {}],
+    ids=repr,
+)
+def test_what_no_header_can_hold_is_no_token(token: object) -> None:
+    with pytest.raises(UnexpectedShape, match="without a token") as caught:
+        read_token(reply(envelope({"token": token})), to.LOGIN)
+    assert caught.value.status == 200
+
+
+# Anything else
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["\ud800", SENTENCE]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["id", "patients", "locations", "token", "user"]) | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+KEYS = ["code", "description", "error", "data", "count", "page_info"]
+ENVELOPES = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=6)
+STATUSES = st.sampled_from([200, 201, 204, 302, 400, 401, 403, 404, 415, 422, 429, 500, 503])
+
+
+def check_all(body: bytes, status: int) -> None:
+    for read, row in READERS:
+        try:
+            read(reply(body, status), row)
+        except NexHealthError as error:
+            assert error.operation == row.operation  # noqa: PT017 - nothing at all may be raised too
+
+
+@given(ENVELOPES | JSON, STATUSES)
+@settings(max_examples=250, deadline=None)
+def test_no_json_raises_anything_foreign(body: object, status: int) -> None:
+    check_all(json.dumps(body).encode(), status)
+
+
+@given(st.binary(max_size=80), STATUSES)
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_raise_anything_foreign(body: bytes, status: int) -> None:
+    check_all(body, status)
+
+
+@given(ENVELOPES, st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_damaged_envelope_raises_anything_foreign(
+    body: dict[str, object], data: st.DataObject
+) -> None:
+    whole = bytearray(json.dumps(body).encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        whole[place] = data.draw(st.integers(0, 255))
+    check_all(bytes(whole), 200)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": False, "error": [f"A patient named {CANARY} is invalid"]},
+        {"code": True, "data": CANARY},
+        {"code": True, "data": {CANARY: 5}},
+        {"code": True, "data": [{"id": 9, "name": CANARY}], "error": [CANARY]},
+        [CANARY],
+    ],
+    ids=["refused", "text", "object", "group", "no envelope"],
+)
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 429, 500])
+def test_no_message_and_no_repr_shows_what_the_body_holds(body: object, status: int) -> None:
+    for read, row in READERS:
+        try:
+            shown = repr(read(reply(body, status), row))
+        except NexHealthError as error:
+            shown = f"{error} {error!r} {error.__cause__}"
+        assert CANARY not in shown

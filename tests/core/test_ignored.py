@@ -1,0 +1,50 @@
+"""Which ignored parameters change what an answer means."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.ignored import misread
+from nexhealth_async.core.request import Call, free_call, plan
+from nexhealth_async.endpoints import Endpoint, Paging, Row
+
+
+def call(endpoint: Endpoint[object], **arguments: object) -> Call:
+    return plan(endpoint, "v2", subdomain="demo-practice", location_id=7, arguments=arguments)
+
+
+PATIENTS = call(to.PATIENTS, inactive=True, include=["upcoming_appts"])
+TYPES = call(to.APPOINTMENT_TYPES)
+CURSOR = Call(
+    endpoint=to.PATIENTS,
+    row=Row(method="GET", path="/patients", paging=Paging.CURSOR),
+    path="/patients",
+    query=(("inactive", "true"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ignored", "harm"),
+    [
+        (PATIENTS, {"inactive"}, {"inactive"}),
+        (PATIENTS, {"include"}, {"include"}),
+        (PATIENTS, {"location_id", "subdomain"}, {"location_id", "subdomain"}),
+        (PATIENTS, {"page"}, {"page"}),
+        (PATIENTS, {"per_page"}, set[str]()),
+        (PATIENTS, {"inactive", "per_page"}, {"inactive"}),
+        (PATIENTS, {"email"}, set[str]()),
+        (PATIENTS, {"name", "Ada", "Example"}, set[str]()),
+        (TYPES, {"page", "per_page"}, set[str]()),
+        (TYPES, {"location_id"}, {"location_id"}),
+        (CURSOR, {"end_cursor"}, {"end_cursor"}),
+        (CURSOR, {"per_page"}, set[str]()),
+        (CURSOR, {"inactive", "other"}, {"inactive"}),
+        (free_call("GET", "/patients", params={"sort": "id"}), {"sort"}, {"sort"}),
+        (PATIENTS, set[str](), set[str]()),
+    ],
+)
+def test_only_what_was_sent_and_matters_counts(
+    asked: Call, ignored: set[str], harm: set[str]
+) -> None:
+    assert misread(asked, frozenset(ignored)) == harm

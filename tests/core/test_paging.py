@@ -1,0 +1,327 @@
+"""What a walk asks for, and when it ends: every server costs no record and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulate import Page, drive, numbered
+
+from nexhealth_async.core.paging import Ask, CursorPlan, Drift, NumberedPlan, Plan, WholePlan
+from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+
+MODES: tuple[Drift, ...] = ("watch", "verify", "ignore")
+CAPS = (300, 100, 7, 1)
+
+
+def pages_asked(pairs: list[dict[str, str]]) -> list[int]:
+    return [int(pair["page"]) for pair in pairs]
+
+
+@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 2, 8])
+@pytest.mark.parametrize("total", [0, 1, 6, 7, 8, 14, 21, 301])
+def test_any_page_cap_costs_no_record(cap: int, drift: Drift, window: int, total: int) -> None:
+    rows = list(range(1, total + 1))
+    walked = drive(NumberedPlan(per_page=100, drift=drift), numbered(rows, cap=cap), window=window)
+    assert walked.ids == rows
+    assert walked.drifted is None
+    assert not walked.warnings
+
+
+def test_a_true_count_ends_the_walk_without_a_request_too_many() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(6)), window=4)
+    assert walked.asked == [{"page": "1", "per_page": "3"}, {"page": "2", "per_page": "3"}]
+
+
+def test_a_quiet_verified_walk_costs_two_passes() -> None:
+    walked = drive(NumberedPlan(per_page=3, drift="verify"), numbered(range(8)), window=4)
+    assert pages_asked(walked.asked) == [1, 2, 3, 1, 2, 3]
+    assert walked.drifted is None
+
+
+def test_one_page_that_holds_everything_proves_itself() -> None:
+    walked = drive(NumberedPlan(per_page=9, drift="verify"), numbered(range(8)))
+    assert pages_asked(walked.asked) == [1]
+
+
+def test_the_page_size_sent_stays_the_same_when_the_server_cuts_it() -> None:
+    walked = drive(NumberedPlan(per_page=50), numbered(range(20), cap=7))
+    assert {pair["per_page"] for pair in walked.asked} == {"50"}
+
+
+def test_first_page_and_pivot_go_alone() -> None:
+    plan = NumberedPlan(per_page=2, drift="verify")
+    serve = numbered(range(4))
+    for _ in range(2):
+        first = plan.ask(0)
+        assert first is not None
+        assert first.number == 1
+        assert plan.ask(1) is None
+        page = serve(first)
+        plan.take(page.reading, page.ids)
+        second = plan.ask(0)
+        assert second is not None
+        assert plan.ask(1) is None, "there is no third page"
+        page = serve(second)
+        plan.take(page.reading, page.ids)
+        if not plan.over:
+            assert plan.ask(1) is None, "the pivot waits for every earlier reply"
+    assert plan.over
+
+
+UNUSABLE: dict[str, Callable[[int], int | None]] = {
+    "missing": lambda _: None,
+    "zero": lambda _: 0,
+    "one": lambda _: 1,
+}
+
+
+# A count equal to a full page cannot be told from a whole list, so caps of 1 go without "one".
+UNCOUNTED = [(name, cap) for name in UNUSABLE for cap in CAPS if (name, cap) != ("one", 1)]
+
+
+@pytest.mark.parametrize(("name", "cap"), UNCOUNTED)
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("total", [2, 7, 14, 20])
+def test_without_a_usable_count_the_walk_goes_on_to_a_short_page(
+    name: str, drift: Drift, cap: int, total: int
+) -> None:
+    count = UNUSABLE[name]
+    rows = list(range(total))
+    walked = drive(
+        NumberedPlan(per_page=100, drift=drift), numbered(rows, cap=cap, count=count), window=4
+    )
+    assert walked.ids == rows
+    assert walked.warnings
+    assert (walked.drifted is not None) == (drift == "verify")
+
+
+@given(
+    total=st.integers(0, 40),
+    cap=st.integers(1, 9),
+    per_page=st.integers(1, 9),
+    window=st.integers(1, 6),
+    drift=st.sampled_from(MODES),
+    counts=st.lists(st.none() | st.integers(0, 60) | st.just(2**63 - 1), min_size=1, max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_lying_counts_never_lose_a_row_in_silence_nor_loop(
+    total: int,
+    cap: int,
+    per_page: int,
+    window: int,
+    drift: Drift,
+    counts: list[int | None],
+) -> None:
+    rows = list(range(total))
+    size = min(cap, per_page)
+    told = iter(counts * 400)
+    walked = drive(
+        NumberedPlan(per_page=per_page, drift=drift),
+        numbered(rows, cap=cap, count=lambda _: next(told)),
+        window=window,
+        most=400,
+    )
+    assert len(set(walked.ids)) == len(walked.ids)
+    # A count that is the end of a full page says "this is all", and nothing shows that it is not.
+    credible = any(n is not None and n % size == 0 and 0 < n < total for n in counts)
+    if walked.drifted is None and not credible:
+        assert walked.ids == rows
+
+
+def test_a_count_too_large_is_no_silent_end() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(7), count=lambda n: n + 5))
+    assert walked.ids == list(range(7))
+    assert walked.drifted is not None
+    assert walked.drifted.at_most_missing == 5
+
+
+def test_a_count_too_small_is_left_as_soon_as_rows_contradict_it() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(10), count=lambda _: 4), window=2)
+    assert walked.ids == list(range(10))
+    assert walked.warnings
+
+
+def test_an_empty_first_page_beside_a_count_is_drift() -> None:
+    with pytest.raises(WalkDrifted) as caught:
+        plan = NumberedPlan(per_page=5)
+        plan.ask(0)
+        plan.take(Page([], 12).reading, [])
+    assert caught.value.at_most_missing == 12
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("count", [None, 10**6, 2**63 - 1])
+@pytest.mark.parametrize("circle", [1, 2, 5])
+@pytest.mark.parametrize("known", [True, False], ids=["ids", "no ids"])
+def test_a_server_that_goes_in_circles_is_found_out(
+    drift: Drift, count: int | None, circle: int, *, known: bool
+) -> None:
+    def answer(ask: Ask) -> Page:
+        turn = ask.number % circle
+        return Page([turn * 10 + n if known else None for n in range(3)], count)
+
+    walked = drive(NumberedPlan(per_page=3, drift=drift), answer, window=4, most=700)
+    assert walked.drifted is not None
+    if count is None and known:
+        assert len(walked.asked) < 60
+
+
+@pytest.mark.parametrize("drift", MODES)
+def test_records_without_ids_are_delivered_once(drift: Drift) -> None:
+    rows = [1, None, 3, None, 5]
+    walked = drive(NumberedPlan(per_page=2, drift=drift), numbered(rows))
+    assert walked.ids == rows
+    assert (walked.drifted is not None) == (drift == "verify"), "they cannot be verified"
+
+
+# Going on from the middle
+
+
+@pytest.mark.parametrize("drift", ["watch", "ignore"])
+@pytest.mark.parametrize("total", [1, 5, 6, 7])
+@pytest.mark.parametrize("cap", [300, 2])
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
+def test_resuming_behind_any_page_yields_exactly_the_rest(
+    drift: Drift, total: int, cap: int, *, counted: bool
+) -> None:
+    rows = list(range(total))
+    serve = numbered(rows, cap=cap, count=lambda n: n if counted else None)
+    whole = drive(NumberedPlan(per_page=3, drift=drift), serve)
+    for pages, resume in enumerate(whole.resumes, start=1):
+        before = drive(NumberedPlan(per_page=3, drift=drift), serve, stop_after=pages)
+        after = drive(NumberedPlan(per_page=99, drift=drift, after=resume), serve, window=2)
+        assert before.ids + after.ids == rows
+        assert after.drifted is None
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_resuming_a_list_that_changed_says_so(change: int) -> None:
+    resume = drive(NumberedPlan(per_page=3), numbered(range(9)), stop_after=1).resumes[0]
+    walked = drive(NumberedPlan(per_page=3, after=resume), numbered(range(9 + change)))
+    assert walked.drifted is not None
+
+
+def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
+    """An id came twice, so the list moved; the resumed walk alone could not know."""
+    plan = NumberedPlan(per_page=3)
+    serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    first = plan.ask(0)
+    assert first is not None
+    plan.take(serve(first).reading, serve(first).ids)
+    plan.ask(0)
+    resume = plan.take(Page([3, 4, 5], 9).reading, [3, 4, 5]).resume
+    walked = drive(NumberedPlan(per_page=3, after=resume), serve)
+    assert walked.drifted is not None
+    careless = drive(NumberedPlan(per_page=3, drift="ignore", after=resume), serve)
+    assert careless.ids == [7, 8, 9]
+
+
+def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
+    serve = numbered(range(12))
+    resume = drive(NumberedPlan(per_page=3), serve, stop_after=1).resumes[0]
+
+    def moved(ask: Ask) -> Page:
+        return Page([5, 6, 7], 12) if ask.number == 3 else serve(ask)
+
+    walked = drive(NumberedPlan(per_page=3, after=resume), moved)
+    assert walked.drifted is not None
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "n:",
+        "n:1",
+        "n:1:2:3",
+        "n:0:5:5:9",
+        "n:1:0:5:9",
+        "n:1:5:-1:9",
+        "n:1:5:5:-3",
+        "c:abc",
+        "n:a:b:c:d",
+        "n:1:5:5:9:9",
+        f"n:{'9' * 5_000}:5:5:9",
+    ],
+    ids=lambda value: f"{value[:12]}",
+)
+def test_a_foreign_resume_value_is_refused(after: str) -> None:
+    with pytest.raises(InvalidArgument, match="resume"):
+        NumberedPlan(per_page=5, after=after)
+
+
+def test_a_verified_walk_cannot_begin_in_the_middle() -> None:
+    with pytest.raises(InvalidArgument, match="verified"):
+        NumberedPlan(per_page=5, drift="verify", after="n:1:5:5:9")
+
+
+# Cursors and whole lists
+
+
+def cursor_page(n: int, following: object, *, more: object = True) -> Page:
+    return Page([n], page_info={"has_next_page": more, "end_cursor": following})
+
+
+def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
+    replies = [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "c", more=False)]
+    told = iter(replies)
+    walked = drive(CursorPlan(per_page=9), lambda _: next(told), window=4)
+    assert walked.ids == [1, 2, 3]
+    assert walked.asked == [
+        {"per_page": "9"},
+        {"end_cursor": "a", "per_page": "9"},
+        {"end_cursor": "b", "per_page": "9"},
+    ]
+    assert walked.resumes == ["c:a", "c:b", "c:c"]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [cursor_page(1, None)],
+        [cursor_page(1, "")],
+        [cursor_page(1, 7)],
+        [cursor_page(1, "a"), cursor_page(2, "a")],
+        [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "a")],
+        [cursor_page(1, "a", more="true")],
+        [cursor_page(1, "a", more=None)],
+        [Page([1])],
+        [Page([1], page_info={})],
+    ],
+    ids=["null", "empty", "number", "same", "circle", "text", "no flag", "no info", "empty info"],
+)
+def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) -> None:
+    told = iter(pages)
+    with pytest.raises(StalledCursor):
+        drive(CursorPlan(per_page=9), lambda _: next(told))
+
+
+def test_resuming_by_cursor_asks_behind_it_first() -> None:
+    plan = CursorPlan(per_page=4, after="c:a:b")
+    assert plan.ask(0) == Ask(1, (("end_cursor", "a:b"), ("per_page", "4")))
+    with pytest.raises(StalledCursor):
+        plan.take(cursor_page(1, "a:b").reading, [1])
+
+
+@pytest.mark.parametrize("after", ["", "c:", "n:1:5:5:9", "abc"])
+def test_a_foreign_cursor_is_refused(after: str) -> None:
+    with pytest.raises(InvalidArgument, match="resume"):
+        CursorPlan(per_page=4, after=after)
+
+
+def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
+    walked = drive(CursorPlan(per_page=9), lambda _: cursor_page(1, None, more=False))
+    assert walked.resumes == [None]
+
+
+def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
+    plan: Plan = WholePlan()
+    walked = drive(plan, lambda _: Page([3, 3, 5], count=1), window=4)
+    assert walked.ids == [3, 3, 5]
+    assert walked.asked == [{}]
+    assert plan.failure is None

@@ -1,0 +1,603 @@
+"""What goes on the wire: query, path, body, headers; and what is refused before it could."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.request import (
+    Call,
+    check_base_url,
+    check_subdomain,
+    free_call,
+    plan,
+    row_for,
+    version_headers,
+    version_name,
+)
+from nexhealth_async.endpoints import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+
+CANARY = "Zephyrine-Q-Canary"
+
+
+class Size(IntEnum):
+    LARGE = 3
+
+
+class Mixed(int, Enum):
+    LARGE = 3
+
+
+class Word(StrEnum):
+    ADA = "ada"
+
+
+class Nowhere(tzinfo):
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        return None
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        return None
+
+
+def call(
+    endpoint: Endpoint[object],
+    *ids: int | str,
+    version: str = "v2",
+    subdomain: str | None = "demo-practice",
+    location_id: int | None = 7,
+    **arguments: object,
+) -> Call:
+    return plan(
+        endpoint,
+        version,
+        ids=ids,
+        subdomain=subdomain,
+        location_id=location_id,
+        arguments=arguments,
+    )
+
+
+def target(made: Call, *extra: tuple[str, str]) -> str:
+    return made.request(*extra, headers={}).target
+
+
+def sent(made: Call, *extra: tuple[str, str]) -> list[tuple[str, str]]:
+    return parse_qsl(
+        urlsplit(target(made, *extra)).query, keep_blank_values=True, strict_parsing=True
+    )
+
+
+def body(made: Call) -> object:
+    assert made.body is not None
+    return json.loads(made.body)
+
+
+# The query
+
+TEXT = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+
+
+@given(TEXT)
+def test_any_text_comes_back_as_it_was(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        with pytest.raises(InvalidArgument):
+            call(to.PATIENTS, name=text)
+        return
+    made = call(to.PATIENTS, name=text)
+    assert ("name", text) in sent(made)
+    assert target(made).isascii()
+    assert not set(target(made)) & set(" +#<>\"'\\^`{|}\r\n\t\0")
+
+
+@given(st.dictionaries(TEXT, TEXT | st.lists(TEXT, min_size=1, max_size=3), max_size=4))
+def test_any_parameters_of_a_free_call_come_back_as_they_were(
+    params: dict[str, str | list[str]],
+) -> None:
+    due: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if isinstance(value, list):
+            due += [(f"{name.removesuffix('[]')}[]", item) for item in value]
+        else:
+            due.append((name, value))
+    try:
+        json.dumps(due, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        with pytest.raises(InvalidArgument):
+            free_call("GET", "/patients", params=params)
+        return
+    made = free_call("GET", "/patients", params=params)
+    assert (sent(made) if due else []) == due
+
+
+@given(st.lists(st.integers(0, 2**63), min_size=1, max_size=5))
+def test_several_values_repeat_the_bracketed_name(ids: list[int]) -> None:
+    made = call(to.PROVIDERS, ids=ids)
+    assert [pair for pair in sent(made) if pair[0] == "ids[]"] == [("ids[]", str(n)) for n in ids]
+
+
+@given(st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=5)))))
+def test_a_plus_is_always_encoded(moment: datetime) -> None:
+    made = call(to.PATIENTS, updated_since=moment)
+    assert "+" not in target(made)
+    assert ("updated_since", moment.isoformat()) in sent(made)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (5, "5"),
+        (2**63, "9223372036854775808"),
+        (Size.LARGE, "3"),
+        (Mixed.LARGE, "3"),
+        (Word.ADA, "ada"),
+        (2.5, "2.5"),
+        (Decimal("2.50"), "2.50"),
+        (date(2026, 2, 3), "2026-02-03"),
+        (datetime(2026, 2, 3, 4, 5, tzinfo=UTC), "2026-02-03T04:05:00+00:00"),
+        ("2026-02-03T04:05:00+0000", "2026-02-03T04:05:00+0000"),
+        (" a&b=c ", " a&b=c "),
+    ],
+    ids=repr,
+)
+def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> None:
+    assert ("name", text) in sent(call(to.PATIENTS, name=value))
+    assert sent(free_call("GET", "/x", params={"name": value})) == [("name", text)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "  ",
+        "\ud800",
+        b"ada",
+        object(),
+        {"a": 1},
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        Decimal("-Infinity"),
+        datetime(2026, 2, 3),  # noqa: DTZ001 - without a zone, which is the case
+        datetime(2026, 2, 3, tzinfo=Nowhere()),
+        timedelta(1),
+        (n for n in range(3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_api_would_misread_is_refused(value: object) -> None:
+    with pytest.raises(InvalidArgument):
+        call(to.PATIENTS, name=value)
+    with pytest.raises(InvalidArgument):
+        call(to.PROVIDERS, ids=[1, value])
+    with pytest.raises(InvalidArgument):
+        free_call("GET", "/x", params={"name": value})
+
+
+@pytest.mark.parametrize("empty", [[], (), set[int](), range(0)], ids=repr)
+def test_an_empty_list_is_refused_since_it_would_mean_everything(empty: object) -> None:
+    with pytest.raises(InvalidArgument, match="empty"):
+        call(to.PROVIDERS, ids=empty)
+    with pytest.raises(InvalidArgument, match="empty"):
+        free_call("GET", "/providers", params={"ids": empty})
+
+
+def test_none_is_not_sent_and_overrules_a_default() -> None:
+    assert ("new_patient", "false") in sent(call(to.PATIENTS))
+    assert sent(call(to.PATIENTS, new_patient=None, email=None)) == [
+        ("subdomain", "demo-practice"),
+        ("location_id", "7"),
+    ]
+    assert sent(free_call("GET", "/x", params={"a": None, "b": 1})) == [("b", "1")]
+
+
+def test_a_filter_for_one_value_takes_no_list() -> None:
+    with pytest.raises(InvalidArgument, match="one value"):
+        call(to.PATIENTS, email=["ada@example.com"])
+
+
+def test_names_that_differ_in_v2_are_sent_by_their_own() -> None:
+    when = date(2026, 2, 3)
+    made = call(to.APPOINTMENTS, start=when, end=when, patient_ids=[5])
+    assert ("patient_id", "5") in sent(made)
+    assert ("updated_after", "2026-02-03") in sent(call(to.PROCEDURES, updated_since=when))
+    with pytest.raises(NotInThisVersion, match="one id"):
+        call(to.APPOINTMENTS, start=when, end=when, patient_ids=[5, 6])
+
+
+def test_page_parameters_come_after_the_calls_own() -> None:
+    made = call(to.PATIENTS, name="ada")
+    pairs = sent(made, ("page", "2"), ("per_page", "300"))
+    assert pairs[-2:] == [("page", "2"), ("per_page", "300")]
+    assert pairs[:-2] == sent(made)
+    assert made.sent_filters == {"subdomain", "name", "location_id", "new_patient"}
+    assert call(to.PROVIDERS, ids=[1]).sent_filters >= {"ids"}
+
+
+def test_a_required_filter_must_be_there() -> None:
+    with pytest.raises(InvalidArgument, match="start is required"):
+        call(to.APPOINTMENTS, end=date(2026, 2, 3))
+
+
+# Scope
+
+
+@pytest.mark.parametrize(
+    ("made", "pairs"),
+    [
+        (call(to.PROVIDERS), [("subdomain", "demo-practice"), ("location_id", "7")]),
+        (call(to.PROVIDERS, location_id=None), [("subdomain", "demo-practice")]),
+        (
+            plan(to.PROVIDERS, "v2", subdomain="a", location_id=1, arguments={"location_id": 2}),
+            [("subdomain", "a"), ("location_id", "2")],
+        ),
+        (
+            plan(to.PROVIDERS, "v2", subdomain="a", arguments={"subdomain": "b"}),
+            [("subdomain", "b")],
+        ),
+        (call(to.LOCATIONS, subdomain=None), []),
+        (call(to.SYNC_STATUS), [("subdomain", "demo-practice"), ("location_ids[]", "7")]),
+        (
+            call(to.AVAILABLE_SLOTS, start_date=date(2026, 2, 3), days=2),
+            [
+                ("subdomain", "demo-practice"),
+                ("start_date", "2026-02-03"),
+                ("days", "2"),
+                ("lids[]", "7"),
+            ],
+        ),
+        (call(to.INSTITUTIONS), []),
+    ],
+    ids=["both", "practice", "own place", "own practice", "account", "several", "slots", "none"],
+)
+def test_the_scope_is_bound_where_the_row_takes_it(
+    made: Call, pairs: list[tuple[str, str]]
+) -> None:
+    assert sorted(sent(made) if pairs else made.query) == sorted(pairs)
+
+
+def test_a_missing_scope_is_said_before_anything_is_sent() -> None:
+    with pytest.raises(MissingScope, match="practice"):
+        call(to.PATIENTS, subdomain=None)
+    with pytest.raises(MissingScope, match="location"):
+        call(to.PATIENTS, location_id=None)
+
+
+def test_two_places_at_once_are_refused() -> None:
+    arguments = {"start_date": date(2026, 2, 3), "days": 1, "lids": [1], "location_id": 2}
+    with pytest.raises(InvalidArgument, match="not both"):
+        plan(to.AVAILABLE_SLOTS, "v2", subdomain="a", arguments=arguments)
+
+
+def test_a_practice_where_none_is_taken_is_not_dropped_in_silence() -> None:
+    with pytest.raises(TypeError, match="subdomain"):
+        plan(to.INSTITUTIONS, "v2", arguments={"subdomain": "demo-practice"})
+
+
+def test_an_unknown_argument_is_a_type_error_that_names_no_value() -> None:
+    with pytest.raises(TypeError, match="colour") as caught:
+        call(to.PATIENTS, colour=CANARY)
+    assert CANARY not in str(caught.value)
+
+
+# Versions
+
+BOTH: Endpoint[object] = Endpoint(
+    resource="nouns",
+    verb="walk",
+    model=None,
+    v2=Row(method="GET", path="/old", filters=("common", "old_only")),
+    v3=Row(method="GET", path="/new", paging=Paging.CURSOR, filters=("common", "new_only[]")),
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        ("v2", "/old"),
+        ("v2.2.2", "/old"),
+        ("v3.0.0", "/new"),
+        ("v3.1.0", "/new"),
+        ("v20240412", "/new"),
+    ],
+)
+def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path: str) -> None:
+    assert row_for(BOTH, version).path == path
+    own, other = ("old_only", "new_only") if path == "/old" else ("new_only", "old_only")
+    plan(BOTH, version, subdomain="demo", arguments={own: 1})
+    with pytest.raises(NotInThisVersion, match=other):
+        plan(BOTH, version, subdomain="demo", arguments={other: 1})
+
+
+def test_an_operation_of_the_other_version_says_so() -> None:
+    with pytest.raises(NotInThisVersion, match='version="v2"'):
+        row_for(to.INSTITUTIONS, "v3.0.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "header"),
+    [("v2", "v2"), ("v3", "v3.0.0"), ("v3.1.0", "v3.1.0"), ("v20240412", "v20240412")],
+)
+def test_versions_by_name(version: str, header: str) -> None:
+    assert version_name(version) == header
+    headers = version_headers(header)
+    assert headers["Nex-Api-Version"] == header
+    assert headers["Accept"].endswith("version=2" if version == "v2" else "application/json")
+
+
+@pytest.mark.parametrize("version", ["", "3", "V3", "v3.", "v3\n", "v3 ", "v٣", "latest", "v3.x"])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    with pytest.raises(InvalidArgument):
+        version_name(version)
+
+
+# Addresses and subdomains
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://nexhealth.info", "https://nexhealth.info"),
+        ("https://nexhealth.info/", "https://nexhealth.info"),
+        ("https://proxy.example.com:8443/nex/", "https://proxy.example.com:8443/nex"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000/api", "http://[::1]:8000/api"),
+    ],
+)
+def test_safe_addresses_are_kept(url: str, kept: str) -> None:
+    assert check_base_url(url) == kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nexhealth.info",
+        "http://nexhealth.info",
+        "http://localhost.example.com",
+        "http://localhost:80@example.com",
+        "http://127.0.0.1.example.com",
+        "http://127.0.0.1/?a=b",
+        "http://127.0.0.1/#a",
+        "https://user:pass@nexhealth.info",
+        "https://nexhealth.info?a=b",
+        "https://nexhealth.info#a",
+        "https://nexhealth.info/ a",
+        "ftp://nexhealth.info",
+    ],
+)
+def test_addresses_that_would_leak_are_refused(url: str) -> None:
+    with pytest.raises(InvalidArgument):
+        check_base_url(url)
+
+
+@pytest.mark.parametrize(
+    "subdomain",
+    [
+        "",
+        " ",
+        "Demo",
+        "demo practice",
+        " demo",
+        "demo\t",
+        "demo\n",
+        "demo.example.com",
+        "a/b",
+        "a?b",
+    , "a&b", "a#b", "a\x00b", "a\ud800b"],
+    ids=repr,
+)
+def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
+    with pytest.raises(InvalidArgument):
+        check_subdomain(subdomain)
+    with pytest.raises(InvalidArgument):
+        call(to.PATIENTS, subdomain=subdomain)
+
+
+@pytest.mark.parametrize("subdomain", ["demo", "demo-practice", "demo_2", "2nd"])
+def test_a_subdomain_is_kept(subdomain: str) -> None:
+    assert check_subdomain(subdomain) == subdomain
+
+
+# Paths
+
+
+@given(TEXT.filter(lambda text: text.strip(". ") != ""))
+def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    path = call(to.PATIENTS_GET, text).path
+    _, noun, part = path.split("/")
+    assert noun == "patients"
+    assert unquote(part) == text
+
+
+@pytest.mark.parametrize("id", ["", " ", ".", "..", " .. ", None, True, 1.5, "\ud800"], ids=repr)
+def test_what_is_no_identifier_is_refused(id: object) -> None:
+    with pytest.raises(InvalidArgument):
+        plan(to.PATIENTS_GET, "v2", ids=[id], subdomain="demo", arguments={})  # type: ignore[list-item]  # the case
+
+
+@pytest.mark.parametrize("ids", [(), (1, 2)])
+def test_the_number_of_identifiers_is_the_templates(ids: tuple[int, ...]) -> None:
+    with pytest.raises(TypeError, match="identifiers"):
+        call(to.PATIENTS_GET, *ids)
+
+
+# Bodies
+
+
+def test_a_body_is_wrapped_and_its_outside_fields_lie_outside() -> None:
+    made = call(
+        to.PATIENTS_CREATE,
+        provider_id=7,
+        first_name="Ada",
+        email=None,
+        bio={"date_of_birth": date(1990, 1, 2), "balance": Decimal("1.50")},
+    )
+    assert made.body is not None
+    assert b'"balance":1.50' in made.body
+    assert body(made) == {
+        "provider": {"provider_id": 7},
+        "patient": {
+            "first_name": "Ada",
+            "email": None,
+            "bio": {"date_of_birth": "1990-01-02", "balance": 1.5},
+        },
+    }
+    headers = made.request(headers={"Accept": "x"}).headers
+    assert headers == {"Accept": "x", "Content-Type": "application/json"}
+
+
+def test_the_scopes_location_goes_into_the_body_where_it_belongs() -> None:
+    made = call(to.APPOINTMENT_TYPES_CREATE, name="Cleaning")
+    assert body(made) == {"location_id": 7, "appointment_type": {"name": "Cleaning"}}
+    assert sent(made) == [("subdomain", "demo-practice")]
+
+
+def endless() -> list[object]:
+    inside: list[object] = []
+    inside.append(inside)
+    return inside
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        CANARY + "\ud800",
+        {CANARY + "\ud800": 1},
+        {None: CANARY},
+        {(1, CANARY): 2},
+        float("nan"),
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        [float("inf")],
+        {"at": datetime(2026, 2, 3)},  # noqa: DTZ001 - without a zone, which is the case
+        [datetime(2026, 2, 3, tzinfo=Nowhere())],
+        object,
+        lambda: CANARY,
+        endless(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        call(to.PATIENTS_CREATE, first_name=value)
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    with pytest.raises(InvalidArgument) as caught:
+        free_call("POST", "/patients", params={}, json=value)
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
+def test_a_body_is_what_was_given_or_is_refused(value: object) -> None:
+    try:
+        made = free_call("POST", "/x", params={}, json=value)
+    except InvalidArgument:
+        with pytest.raises(UnicodeEncodeError):
+            json.dumps(value, ensure_ascii=False).encode()
+        return
+    assert (None if made.body is None else json.loads(made.body)) == value
+
+
+# Free calls
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "rate", "safe"),
+    [
+        ("get", "/patients", "GET /patients", RateClass.PEOPLE, True),
+        ("GET", "/patients/5/alerts", "GET /patients/{id}/alerts", RateClass.PEOPLE, True),
+        ("GET", "/patients/ada@example.com", "GET /patients/{id}", RateClass.PEOPLE, True),
+        ("GET", "/patients/Ada", "GET /patients/{id}", RateClass.PEOPLE, True),
+        ("GET", "/appointments", "GET /appointments", RateClass.SLOW, True),
+        ("GET", "/available_slots", "GET /available_slots", RateClass.SLOW, True),
+        ("POST", "/appointments", "POST /appointments", RateClass.PEOPLE, False),
+        ("PATCH", "/appointments/5", "PATCH /appointments/{id}", RateClass.PEOPLE, False),
+        ("DELETE", "/recalls/5", "DELETE /recalls/{id}", RateClass.OTHER, True),
+        ("GET", "/", "GET /", RateClass.OTHER, True),
+    ],
+)
+def test_a_free_call_counts_in_its_class_and_is_named_without_values(
+    method: str, path: str, operation: str, rate: RateClass, *, safe: bool
+) -> None:
+    made = free_call(method, path, params={})
+    assert made.operation == operation
+    assert made.row.rate is rate
+    assert made.row.safe is safe
+    assert made.row.subdomain is Need.NONE
+    assert made.request(headers={}).fresh_connection is not safe
+
+
+def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
+    assert free_call("GET", "/x/a%2Fb", params={}).path == "/x/a%2Fb"
+    assert free_call("GET", "/x/é", params={}).path == "/x/%C3%A9"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "patients",
+        "//example.com",
+        "https://example.com",
+        "/a?b=c",
+        "/a#b",
+        "/a/../b",
+        "/a/%2e%2E/b",
+    , "/a b", "/a\r\nb", "/a%", "/a%zz", "/a\\b", "/a\n"],
+    ids=repr,
+)
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(InvalidArgument):
+        free_call("GET", path, params={})
+
+
+def test_what_is_no_verb_is_refused() -> None:
+    with pytest.raises(InvalidArgument):
+        free_call("CONNECT", "/x", params={})
+
+
+def test_safety_can_be_chosen() -> None:
+    assert free_call("POST", "/x", params={}, safe=True).row.safe
+    assert not free_call("DELETE", "/x", params={}, safe=False).row.safe
+
+
+# Privacy
+
+
+def test_no_repr_shows_what_was_asked_for() -> None:
+    made = call(to.PATIENTS, name=CANARY, email=CANARY)
+    assert CANARY not in repr(made)
+    assert CANARY not in repr(made.request(headers={"Authorization": CANARY}))
+    assert CANARY not in repr(call(to.PATIENTS_GET, CANARY))
+    written = call(to.PATIENTS_CREATE, first_name=CANARY, provider_id=1)
+    assert CANARY not in repr(written)
+    assert CANARY not in repr(written.request(headers={}))

@@ -1,0 +1,133 @@
+"""How long a token lives, when it is renewed, and what a 401 means."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async.core.token import (
+    Token,
+    Verdict,
+    lifetime_of,
+    pause_after,
+    verdict_on_refusal,
+)
+
+UNREADABLE = 55 * 60
+DAY = 24 * 3600
+
+
+def jwt(claims: bytes) -> str:
+    return f"head.{urlsafe_b64encode(claims).decode().rstrip('=')}.sign"
+
+
+def token(lifetime: float, *, generation: int = 1, asked_at: float = 1_000) -> Token:
+    return Token(value="secret", generation=generation, asked_at=asked_at, lifetime=lifetime)
+
+
+@pytest.mark.parametrize(
+    ("claims", "seconds"),
+    [
+        (b'{"iat":1700000000,"exp":1700003600}', 3600),
+        (b'{"iat":1700000000.5,"exp":1700000100.0}', 99.5),
+        (b'{"iat":1700000000,"exp":1700086400,"scp":"api_user"}', DAY),
+        (b'{"iat":0,"exp":99999999999}', DAY),
+        (b'{"iat":0,"exp":1e300}', DAY),
+        (b'{"iat":100,"exp":100.001}', 1),
+        (b'{"iat":0,"exp":1e400}', UNREADABLE),
+        (b'{"iat":-1e400,"exp":0}', UNREADABLE),
+        (b'{"iat":0,"exp":' + b"9" * 400 + b"}", UNREADABLE),
+        (b'{"iat":0,"exp":' + b"9" * 5_000 + b"}", UNREADABLE),
+        (b'{"iat":1700000000,"exp":1700000000}', UNREADABLE),
+        (b'{"iat":1700000000,"exp":1600000000}', UNREADABLE),
+        (b'{"iat":false,"exp":true}', UNREADABLE),
+        (b'{"iat":0,"exp":true}', UNREADABLE),
+        (b'{"iat":"0","exp":"3600"}', UNREADABLE),
+        (b'{"iat":null,"exp":3600}', UNREADABLE),
+        (b'{"exp":3600}', UNREADABLE),
+        (b"{}", UNREADABLE),
+        (b"[1]", UNREADABLE),
+        (b'"exp"', UNREADABLE),
+        (b"null", UNREADABLE),
+        (b"[" * 100_000, UNREADABLE),
+        (b"\xff\xfe", UNREADABLE),
+        (b'{"iat":NaN,"exp":3600}', UNREADABLE),
+        (b"", UNREADABLE),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_the_lifetime_is_what_the_claims_say_where_they_make_sense(
+    claims: bytes, seconds: float
+) -> None:
+    assert lifetime_of(jwt(claims)) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "a", "a.b", "a.%.c", "a.é.c", "..", "a.W10", "a.\ud800.c", "opaque"]
+)
+def test_garbage_lives_for_the_cautious_default(text: str) -> None:
+    assert lifetime_of(text) == UNREADABLE
+
+
+@given(st.text() | st.binary(max_size=60).map(jwt))
+def test_no_token_raises_or_lives_absurdly(text: str) -> None:
+    assert 1 <= lifetime_of(text) <= DAY
+
+
+@given(st.integers(0, 2**40), st.integers(1, DAY))
+def test_exp_less_iat_is_the_lifetime(issued: int, seconds: int) -> None:
+    claims = json.dumps({"iat": issued, "exp": issued + seconds}).encode()
+    assert lifetime_of(jwt(claims)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "renew_at", "dead_at"),
+    [(3600, 3300, 3590), (DAY, DAY - 300, DAY - 10), (100, 80, 95), (1, 0.8, 0.95)],
+)
+def test_renewal_comes_before_the_end_and_the_end_before_expiry(
+    lifetime: float, renew_at: float, dead_at: float
+) -> None:
+    one = token(lifetime)
+    assert one.renew_at - one.asked_at == pytest.approx(renew_at)
+    assert one.dead_at - one.asked_at == pytest.approx(dead_at)
+
+
+@given(st.floats(1, DAY))
+def test_a_token_of_any_lifetime_has_a_life(lifetime: float) -> None:
+    one = token(lifetime)
+    assert one.asked_at < one.renew_at < one.dead_at < one.asked_at + lifetime
+
+
+@pytest.mark.parametrize(
+    ("current", "refused", "accepted", "age", "verdict"),
+    [
+        (None, 1, True, 0, Verdict.LOG_IN),
+        (None, 1, False, 100, Verdict.LOG_IN),
+        (2, 1, True, 0, Verdict.USE_CURRENT),
+        (2, 1, False, 500, Verdict.USE_CURRENT),
+        (1, 1, True, 500, Verdict.LOG_IN),
+        (1, 1, False, 500, Verdict.LOG_IN),
+        (1, 1, True, 10, Verdict.LOG_IN),
+        (1, 1, True, 9.9, Verdict.GIVE_UP),
+        (1, 1, False, 9.9, Verdict.KEY_REFUSED),
+        (1, 1, False, 0, Verdict.KEY_REFUSED),
+    ],
+)
+def test_what_a_401_means(
+    current: int | None, refused: int, *, accepted: bool, age: float, verdict: Verdict
+) -> None:
+    held = None if current is None else token(3600, generation=current)
+    assert verdict_on_refusal(held, refused, ever_accepted=accepted, now=1_000 + age) is verdict
+
+
+def test_failed_logins_are_remembered_ever_longer_up_to_five_minutes() -> None:
+    pauses = [pause_after(n) for n in (1, 2, 3, 7, 1_000_000)]
+    assert pauses == [5, 10, 20, 300, 300]
+
+
+def test_a_token_never_shows_itself() -> None:
+    assert "secret" not in repr(token(3600))

@@ -1,0 +1,235 @@
+"""The documented limits, kept against a server that enforces them, in time that is skipped."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from weather_kit import LoopClock, Scene, check_text, scene
+
+from nexhealth_async import Limit, RateLimited, Rates, TimedOut
+
+if TYPE_CHECKING:
+    from weather_kit import Movable
+
+Kind = Literal["fixed", "sliding"]
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+END = datetime(2026, 6, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def skipping(loop: Movable) -> Movable:
+    """Waits take a few real milliseconds; sockets of this process answer sooner."""
+    loop.skip_waits, loop.patience = True, 0.004
+    return loop
+
+
+async def booked(at: Scene) -> int:
+    """Count appointments: one request of the class of 10 a second."""
+    return await at.office.appointments.walk(start=START, end=END).count()
+
+
+def arrivals(at: Scene) -> list[float]:
+    return [one.at for one in at.box.seen("GET", "/appointments") if one.status == 200]
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.37, 0.999])
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_60_tasks_meet_no_429_and_waste_no_time(
+    kind: Kind, phase: float, skipping: Movable
+) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits, at.box.rate_phase = kind, phase
+        await at.works()
+        began = skipping.time()
+        await asyncio.gather(*(booked(at) for _ in range(60)))
+        took = skipping.time() - began
+        assert at.box.rejected == 0
+        times = arrivals(at)
+        assert len(times) == 60
+        assert all(later - early >= 1.0 for early, later in zip(times, times[10:], strict=False))
+        assert 5.0 <= took <= 5 * 1.25 + 0.5
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: Movable) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits = kind
+        at.box.latency, at.box.jitter = 0.3, 0.25
+        await asyncio.gather(*(booked(at) for _ in range(40)))
+        assert at.box.rejected == 0
+        assert len(arrivals(at)) == 40
+
+
+async def test_classes_wait_beside_each_other(skipping: Movable) -> None:
+    """A full slow class holds up nobody else."""
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits = "sliding"
+        await at.works()
+        began = skipping.time()
+        slow = [asyncio.ensure_future(booked(at)) for _ in range(30)]
+        await asyncio.gather(*(at.works() for _ in range(20)))
+        assert skipping.time() - began < 1.0
+        assert not all(task.done() for task in slow)
+        await asyncio.gather(*slow)
+        assert at.box.rejected == 0
+
+
+async def test_the_overall_limit_counts_every_class(skipping: Movable) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits = "sliding"
+        await asyncio.gather(*(at.works() for _ in range(130)), *(booked(at) for _ in range(15)))
+        assert at.box.rejected == 0
+        times = sorted(one.at for one in at.box.requests)
+        assert all(later - early >= 1.0 for early, later in zip(times, times[100:], strict=False))
+
+
+@pytest.mark.parametrize("form", ["exact", "date"])
+async def test_a_429_closes_its_class_for_as_long_as_it_says(
+    form: Literal["exact", "date"], skipping: Movable
+) -> None:
+    """Another process spent the limit: one 429, then everyone of the class waits, no one else."""
+    async with scene(clock=LoopClock(), timeout=None) as at:
+        await at.works()
+        at.box.fail_next(429, path="/appointments", headers=_asking(form))
+        began = skipping.time()
+        waiting = [asyncio.ensure_future(booked(at))]
+        while not at.box.seen("GET", "/appointments"):
+            await asyncio.sleep(0)
+        while at.box.seen("GET", "/appointments")[0].status is None:
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        waiting += [asyncio.ensure_future(booked(at)) for _ in range(4)]
+        await at.works()
+        assert skipping.time() - began < 5
+        await asyncio.gather(*waiting)
+        times = arrivals(at)
+        assert len(times) == 5
+        assert all(one - times[0] < 1 for one in times)
+        assert 7 <= skipping.time() - began < 8.5
+
+
+def _asking(form: str) -> dict[str, str]:
+    if form == "exact":
+        return {"Retry-After": "7"}
+    return {
+        "Date": "Mon, 01 Jun 2026 10:00:00 GMT",
+        "Retry-After": "Mon, 01 Jun 2026 10:00:07 GMT",
+    }
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
+    kind: Kind, skipping: Movable
+) -> None:
+    """Without limits of its own the session lives on what the server says, and loses nothing."""
+    async with scene(clock=LoopClock(), timeout=None, rates=Rates.unlimited()) as at:
+        at.box.rate_limits, at.box.retry_after = kind, "exact"
+        results = await asyncio.gather(*(booked(at) for _ in range(25)), return_exceptions=True)
+        assert at.box.rejected > 0
+        assert all(result == 0 or isinstance(result, RateLimited) for result in results)
+        assert sum(result == 0 for result in results) >= 20
+
+
+async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: Movable) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits = "sliding"
+        await at.works()
+        began = skipping.time()
+        tasks = [asyncio.ensure_future(booked(at)) for _ in range(60)]
+        await asyncio.sleep(0)
+        for task in tasks[15:55]:
+            task.cancel()
+        kept = tasks[:15] + tasks[55:]
+        await asyncio.gather(*kept)
+        assert skipping.time() - began < 1.25 + 0.3
+        await asyncio.wait(tasks)
+        assert len(arrivals(at)) == 20
+        assert at.box.rejected == 0
+
+
+async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
+    loop: Movable,
+) -> None:
+    async with scene(rates=Rates(slow=Limit(2, 1.0)), clock=LoopClock()) as at:
+        await asyncio.gather(booked(at), booked(at))
+        loop.shift(0.5)
+        first, second, third = (asyncio.ensure_future(booked(at)) for _ in range(3))
+        await asyncio.sleep(0)
+        loop.shift(0.8)
+        gates = at.nex._shared.gates
+        gates._serve()
+        first.cancel()
+        second.cancel()
+        await asyncio.wait([third])
+        assert third.result() == 0
+        assert first.cancelled()
+        assert second.cancelled()
+        assert len(arrivals(at)) == 3
+
+
+async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: Movable) -> None:
+    async with scene(clock=LoopClock()) as at:
+        await asyncio.gather(*(booked(at) for _ in range(10)))
+        hasty = at.nex.with_options(
+            timeout=0.5, subdomain=at.box.subdomain, location_id=at.box.location_id
+        )
+        began = loop.time()
+        for _ in range(3):
+            with pytest.raises(TimedOut, match="rate limit") as caught:
+                await hasty.appointments.walk(start=START, end=END).count()
+            check_text(caught.value, operation="GET /appointments")
+        assert loop.time() - began < 0.1
+        assert len(arrivals(at)) == 10
+        loop.shift(1.3)
+        await booked(at)
+
+
+async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(skipping: Movable) -> None:
+    async with scene(clock=LoopClock(), timeout=2.4) as at:
+        results = await asyncio.gather(*(booked(at) for _ in range(60)), return_exceptions=True)
+        served = sum(result == 0 for result in results)
+        assert served in (20, 30)
+        assert all(result == 0 or isinstance(result, TimedOut) for result in results)
+        assert len(arrivals(at)) == served
+
+
+async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Movable) -> None:
+    """So it says `TimedOut`, which is safe to repeat, and not that nobody knows."""
+    rates = Rates(other=Limit(2, 60.0))  # the login counts too
+    async with scene(rates=rates, clock=LoopClock(), timeout=5.0) as at:
+        id = at.box.appointment_types.ids[0]
+        await at.office.appointment_types.get(id)
+        with pytest.raises(TimedOut, match="nothing was sent"):
+            await at.office.appointment_types.create(name="Polish")
+        assert len(at.box.appointment_types) == 4
+
+
+async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: Movable) -> None:
+    rates = Rates(people=Limit(1, 50.0))
+    async with scene(patients=50, rates=rates, clock=LoopClock()) as at:
+        walk = at.office.patients.walk(per_page=10, new_patient=None, prefetch=2)
+        began = skipping.time()
+        assert [one.id async for one in walk] == list(at.box.patients.ids)
+        assert skipping.time() - began >= 4 * 50
+        assert at.sent == 5
+
+
+async def test_copies_share_the_limits(skipping: Movable) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.rate_limits = "sliding"
+        place = {"subdomain": at.box.subdomain, "location_id": at.box.location_id}
+        copies = [at.nex.with_options(timeout=30 + n) for n in range(5)]
+        await asyncio.gather(
+            *(
+                copy.appointments.walk(start=START, end=END, **place).count()  # type: ignore[arg-type]
+                for copy in copies
+                for _ in range(6)
+            )
+        )
+        assert at.box.rejected == 0
+        assert len(arrivals(at)) == 30

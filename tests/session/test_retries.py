@@ -1,0 +1,557 @@
+"""What is repeated, what never is, and when an unsafe write says that nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pytest
+from attrs import frozen
+from weather_kit import CANARY, QUICK, Raw, Scene, check_text, envelope, head, scene
+
+from nexhealth_async import (
+    NO_RETRY,
+    BadReply,
+    BrokenBody,
+    ConnectFailed,
+    ConnectionLost,
+    Invalid,
+    NexHealth,
+    NexHealthError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    RetryPolicy,
+    ServerFailure,
+    TimedOut,
+    Unauthorized,
+    UnexpectedShape,
+)
+
+if TYPE_CHECKING:
+    from weather_kit import Movable
+
+    from nexhealth_async.sandbox import Sandbox
+    from nexhealth_async.sandbox.store import Table
+
+Fault: TypeAlias = Callable[["Sandbox", int], object]
+
+HIT_AND_RUN: dict[str, Fault] = {
+    "500": lambda box, times: box.fail_next(500, times=times),
+    "502": lambda box, times: box.fail_next(502, body=b"<html>bad gateway", times=times),
+    "503": lambda box, times: box.fail_next(503, times=times),
+    "504": lambda box, times: box.fail_next(504, body=b"", times=times),
+    "drop before": lambda box, times: box.drop_next(times=times),
+    "drop after": lambda box, times: box.drop_next(when="after", times=times),
+    "drop inside": lambda box, times: box.drop_next(when="mid_body", times=times),
+    "cut": lambda box, times: box.truncate_next(times=times),
+    "empty": lambda box, times: box.empty_next(times=times),
+    "web page": lambda box, times: box.garbage_next(times=times),
+}
+"""What may pass, so that reads are repeated."""
+
+
+def far_ahead() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(days=400)
+
+
+@frozen(kw_only=True)
+class Write:
+    """An operation, how it is done, and the table that shows how often it was."""
+
+    operation: str
+    does: Callable[[Scene], Awaitable[object]]
+    table: Callable[[Sandbox], Table]
+
+
+UNSAFE = {
+    "patient": Write(
+        operation="POST /patients",
+        does=lambda at: at.office.patients.create(
+            provider_id=at.box.providers.ids[0],
+            first_name="Ada",
+            last_name=CANARY,
+            email="ada@example.com",
+            bio={"date_of_birth": date(1990, 1, 2), "phone_number": "2125550133"},
+        ),
+        table=lambda box: box.patients,
+    ),
+    "appointment": Write(
+        operation="POST /appointments",
+        does=lambda at: at.office.appointments.create(
+            patient_id=at.box.patients.ids[0],
+            provider_id=at.box.providers.ids[0],
+            operatory_id=at.box.operatories.ids[0],
+            start_time=far_ahead(),
+            appointment_type_id=at.box.appointment_types.ids[0],
+            note=CANARY,
+        ),
+        table=lambda box: box.appointments,
+    ),
+    "working hours": Write(
+        operation="POST /availabilities",
+        does=lambda at: at.office.working_hours.create(
+            provider_id=at.box.providers.ids[0],
+            begin_time="08:00",
+            end_time="09:00",
+            days=["Monday"],
+        ),
+        table=lambda box: box.availabilities,
+    ),
+    "appointment type": Write(
+        operation="POST /appointment_types",
+        does=lambda at: at.office.appointment_types.create(name=CANARY),
+        table=lambda box: box.appointment_types,
+    ),
+}
+unsafe = pytest.mark.parametrize("write", UNSAFE.values(), ids=UNSAFE)
+
+
+# Reads
+
+
+@pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_read_is_repeated_until_it_succeeds(fault: Fault, times: int) -> None:
+    async with scene() as at:
+        fault(at.box, times)
+        id = at.box.patients.ids[4]
+        assert (await at.office.patients.get(id)).id == id
+        assert at.sent == times + 1
+        fault(at.box, times)
+        await at.works()
+        assert at.sent == 2 * (times + 1)
+        assert at.box.logins == 1
+
+
+@pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
+@pytest.mark.parametrize("attempts", [1, 2, 6])
+async def test_attempts_are_bounded_and_counted(fault: Fault, attempts: int) -> None:
+    async with scene(retry=RetryPolicy(attempts=attempts, base=0.0)) as at:
+        fault(at.box, 100)
+        with pytest.raises((ServerFailure, ConnectionLost, BrokenBody)) as caught:
+            await at.names()
+        check_text(caught.value, attempts=attempts)
+        assert at.sent == attempts
+
+
+@pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
+async def test_no_retry_sends_once(fault: Fault) -> None:
+    async with scene(retry=NO_RETRY) as at:
+        fault(at.box, 1)
+        with pytest.raises(NexHealthError):
+            await at.names()
+        assert at.sent == 1
+        await at.works()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Invalid),
+        (404, NotFound),
+        (415, Invalid),
+        (422, Invalid),
+        (418, Invalid),
+        (501, ServerFailure),
+        (505, ServerFailure),
+        (599, ServerFailure),
+        (302, UnexpectedShape),
+    ],
+)
+async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHealthError]) -> None:
+    async with scene() as at:
+        at.box.fail_next(status, times=9)
+        with pytest.raises(error) as caught:
+            await at.names()
+        check_text(caught.value, attempts=1, status=status)
+        assert at.sent == 1
+
+
+async def test_code_false_is_an_error_under_a_success_and_not_repeated() -> None:
+    async with scene() as at:
+        body = b'{"code":false,"error":["' + CANARY.encode() + b'"],"data":null}'
+        at.box.fail_next(200, body=body, times=9)
+        with pytest.raises(Invalid) as caught:
+            await at.names()
+        check_text(caught.value, attempts=1, status=200)
+        assert caught.value.texts == (CANARY,)
+
+
+async def test_pauses_grow_and_stay_under_their_ceiling(loop: Movable) -> None:
+    policy = RetryPolicy(attempts=6, base=1.0, longest_wait=4.0)
+    async with scene(retry=policy, timeout=None) as at:
+        await at.works()
+        at.box.fail_next(503, times=9)
+        loop.skip_waits, loop.patience = True, 0.002
+        began = loop.time()
+        with pytest.raises(ServerFailure):
+            await at.names()
+        assert (1 + 2 + 4 + 4 + 4) / 2 <= loop.time() - began < 15 + 1
+
+
+# Unsafe writes
+
+
+@unsafe
+@pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
+async def test_an_unsafe_write_is_never_sent_twice_where_it_may_have_happened(
+    write: Write, fault: Fault
+) -> None:
+    async with scene() as at:
+        rows = len(write.table(at.box))
+        fault(at.box, 9)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await write.does(at)
+        error = caught.value
+        check_text(error, operation=write.operation, attempts=1)
+        assert error.lookup.endswith(".")
+        assert "Walk " in error.lookup
+        assert error.lookup in str(error)
+        assert len(at.box.seen("POST", write.operation.removeprefix("POST "))) == 1
+        assert len(write.table(at.box)) <= rows + 1
+        at.box.clear()
+        await at.works()
+
+
+@unsafe
+@pytest.mark.parametrize("status", [200, 201, 204, 500, 503])
+async def test_the_status_of_an_unreadable_answer_is_told(write: Write, status: int) -> None:
+    async with scene() as at:
+        at.box.garbage_next(b"", status=status)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await write.does(at)
+        assert caught.value.status == status
+
+
+@unsafe
+@pytest.mark.parametrize("body", [envelope(None), envelope("x"), envelope([1])])
+async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, body: bytes) -> None:
+    async with scene() as at:
+        at.box.garbage_next(body, status=201)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await write.does(at)
+        assert caught.value.status == 201
+        assert at.sent == 1
+
+
+@unsafe
+async def test_an_unsafe_write_refused_by_429_is_sent_again(write: Write, loop: Movable) -> None:
+    async with scene() as at:
+        rows = len(write.table(at.box))
+        at.box.fail_next(429, times=2, headers={"Retry-After": "2"})
+        loop.skip_waits, loop.patience = True, 0.005
+        await write.does(at)
+        assert at.sent == 3
+        assert len(write.table(at.box)) == rows + 1
+
+
+@unsafe
+async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
+    write: Write, loop: Movable
+) -> None:
+    async with scene() as at:
+        await at.works()
+        rows = len(write.table(at.box))
+        at.box.expire_tokens()
+        loop.shift(60)
+        await write.does(at)
+        assert (at.sent, at.box.logins) == (3, 2)
+        assert len(write.table(at.box)) == rows + 1
+
+
+@unsafe
+async def test_an_unsafe_write_refused_by_401_twice_is_refused(write: Write, loop: Movable) -> None:
+    async with scene() as at:
+        await at.works()
+        loop.shift(60)
+        at.box.fail_next(401, times=9)
+        with pytest.raises(Unauthorized):
+            await write.does(at)
+        assert (at.sent, at.box.logins) == (3, 2)
+
+
+@unsafe
+async def test_an_unsafe_write_without_a_connection_is_tried_again(write: Write) -> None:
+    async with scene() as at:
+        await at.works()
+        await at.box.stop()
+        with pytest.raises(ConnectFailed) as caught:
+            await write.does(at)
+        check_text(caught.value, operation=write.operation, attempts=4)
+
+
+async def test_an_unsafe_write_arrives_once_when_a_connection_comes_about_at_last() -> None:
+    server = Raw()
+    policy = RetryPolicy(attempts=6, base=0.01)
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, subdomain="demo", retry=policy) as nex,
+    ):
+        await nex.patients.walk(location_id=1).count()
+        async with server.gone(back_after=0.01):
+            server.says = head(envelope({"id": 7, "name": "Polish"}), status="201 Created")
+            assert (await nex.appointment_types.create(name="Polish")).id == 7
+        assert server.hits == 2
+
+
+@unsafe
+async def test_an_unsafe_write_refused_by_400_is_just_refused(write: Write) -> None:
+    async with scene() as at:
+        at.box.fail_next(400)
+        with pytest.raises(Invalid):
+            await write.does(at)
+        assert at.sent == 1
+
+
+@unsafe
+async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(write: Write) -> None:
+    async with scene(timeout=0.03) as at:
+        await at.works()
+        at.box.delay_next(0.06)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await write.does(at)
+        assert caught.value.status is None
+        assert at.sent == 2
+        await asyncio.sleep(0.04)
+
+
+@unsafe
+async def test_a_foreign_cancellation_of_a_write_passes_untouched(write: Write) -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.delay_next(0.05)
+        task = asyncio.ensure_future(write.does(at))
+        while at.sent < 2:
+            await asyncio.sleep(0)
+        task.cancel("by a stranger")
+        with pytest.raises(asyncio.CancelledError, match="by a stranger"):
+            await task
+        await at.works()
+        assert at.sent == 3
+
+
+@unsafe
+async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write) -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.delay_next(0.05)
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.01):
+                await write.does(at)
+        assert type(caught.value) is TimeoutError
+        assert at.sent == 2
+
+
+@unsafe
+async def test_unsafe_writes_leave_on_a_fresh_connection(write: Write) -> None:
+    async with scene() as at:
+        await at.works()
+        await write.does(at)
+        await at.works()
+        read, sent, again = list(at.box.requests)[-3:]
+        assert sent.method == "POST"
+        assert sent.headers["connection"] == "close"
+        assert "connection" not in read.headers
+        assert "connection" not in again.headers
+
+
+async def test_an_unsafe_write_never_meets_a_connection_that_was_closed_while_it_idled() -> None:
+    """A server closes idle connections silently; a write on one would have an unknown outcome."""
+    closing = head(envelope({"id": 7}), status="201 Created")
+    server = Raw(says=closing)
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, subdomain="demo", retry=QUICK) as nex,
+    ):
+        await nex.appointment_types.get(7)
+        server.hang_up()
+        assert (await nex.appointment_types.create(name="Polish")).id == 7
+        assert server.hits == 2
+
+
+async def test_aiohttp_does_not_repeat_by_itself() -> None:
+    async with scene(retry=NO_RETRY) as at:
+        await at.works()
+        at.box.drop_next(times=9)
+        with pytest.raises(ConnectionLost) as caught:
+            await at.names()
+        assert at.sent == 2
+        assert caught.value.attempts == 1
+        with pytest.raises(ConnectionLost):
+            await at.office.appointment_types.delete(at.box.appointment_types.ids[0])
+        assert at.sent == 3
+
+
+@pytest.mark.parametrize("safe", [True, None])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+async def test_the_escape_hatch_repeats_writes_only_when_told(
+    method: str,
+    safe: bool | None,  # noqa: FBT001 - a column of the table
+) -> None:
+    async with scene() as at:
+        at.box.fail_next(503)
+        if safe:
+            at.box.fail_next(200, body=envelope({"done": True}))
+            answer = await at.nex.request(method, "/invented", json={}, safe=True)
+            assert answer.data == {"done": True}
+            assert at.sent == 2
+        else:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await at.nex.request(method, "/invented", json={})
+            assert caught.value.lookup
+            assert at.sent == 1
+
+
+# Writes that may be repeated
+
+
+@pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
+async def test_a_change_is_repeated(fault: Fault) -> None:
+    async with scene() as at:
+        id = at.box.appointment_types.ids[0]
+        fault(at.box, 2)
+        assert (await at.office.appointment_types.update(id, minutes=25)).minutes == 25
+        assert at.sent == 3
+        assert at.box.appointment_types.row(id)["minutes"] == 25
+
+
+@pytest.mark.parametrize("when", ["after", "mid_body"])
+@pytest.mark.parametrize("hatch", [False, True], ids=["noun", "escape hatch"])
+async def test_a_deletion_whose_answer_was_lost_succeeds(
+    when: Literal["after", "mid_body"],
+    hatch: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    async with scene() as at:
+        id = at.box.appointment_types.ids[0]
+        at.box.drop_next(when=when)
+        if hatch:
+            params = {"subdomain": at.box.subdomain}
+            answer = await at.nex.request("DELETE", f"/appointment_types/{id}", params=params)
+            assert answer.data is None
+        else:
+            await at.office.appointment_types.delete(id)
+        assert [one.status for one in at.box.seen("DELETE")][-1] == 404
+        assert id not in at.box.appointment_types
+        assert at.sent == 2
+
+
+async def test_a_deletion_that_finds_nothing_at_once_says_so() -> None:
+    async with scene() as at:
+        with pytest.raises(NotFound):
+            await at.office.appointment_types.delete(987_654)
+        assert at.sent == 1
+
+
+async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(loop: Movable) -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.fail_next(429, headers={"Retry-After": "1"})
+        loop.skip_waits, loop.patience = True, 0.005
+        with pytest.raises(NotFound) as caught:
+            await at.office.appointment_types.delete(987_654)
+        assert caught.value.attempts == 2
+
+
+async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so() -> None:
+    """A connection that failed deleted nothing, so the 404 after it is the truth."""
+    server = Raw()
+    policy = RetryPolicy(attempts=6, base=0.01)
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, subdomain="demo", retry=policy) as nex,
+    ):
+        await nex.patients.walk(location_id=1).count()
+        async with server.gone(back_after=0.02):
+            await asyncio.sleep(0.005)  # until the pool has noticed
+            body = b'{"code":false,"error":["no"],"data":null}'
+            server.says = head(body, status="404 Not Found")
+            with pytest.raises(NotFound) as caught:
+                await nex.appointment_types.delete(5)
+        assert (caught.value.attempts or 0) > 1
+        assert server.hits == 2
+
+
+# Deadlines
+
+
+async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: Movable) -> None:
+    policy = RetryPolicy(base=8.0)
+    async with scene(retry=policy, timeout=2.0) as at:
+        await at.works()
+        at.box.fail_next(503, times=9)
+        began = loop.time()
+        with pytest.raises(ServerFailure) as caught:
+            await at.names()
+        check_text(caught.value, attempts=1, status=503)
+        assert loop.time() - began < 1
+        assert at.sent == 2
+
+
+@pytest.mark.parametrize("write", [None, *UNSAFE.values()], ids=["read", *UNSAFE])
+async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_once(
+    write: Write | None, loop: Movable
+) -> None:
+    async with scene(timeout=5.0) as at:
+        await at.works()
+        at.box.fail_next(429, headers={"Retry-After": "30"})
+        began = loop.time()
+        with pytest.raises(RateLimited) as caught:
+            await (write.does(at) if write else at.names())
+        assert caught.value.retry_after == 30
+        assert caught.value.attempts == 1
+        assert loop.time() - began < 1
+        assert at.sent == 2
+
+
+async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: Movable) -> None:
+    async with scene(timeout=None) as at:
+        await at.works()
+        at.box.fail_next(429, headers={"Retry-After": "30"}, times=2)
+        id = at.box.patients.ids[0]
+        hasty = at.nex.with_options(timeout=3, subdomain=at.box.subdomain)
+        with pytest.raises(RateLimited):
+            await hasty.patients.get(id)
+        loop.skip_waits, loop.patience = True, 0.005
+        began = loop.time()
+        assert (await at.office.patients.get(id)).id == id
+        assert 59 < loop.time() - began < 61.5
+
+
+async def test_the_login_counts_into_the_timeout() -> None:
+    async with scene(timeout=0.02) as at:
+        at.box.delay_next(0.05, path="/authenticates")
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TimedOut) as caught:
+            await at.names()
+        check_text(caught.value)
+        assert asyncio.get_running_loop().time() - began < 0.045
+        assert at.sent == 0
+        await asyncio.sleep(0.05)
+        await at.works()
+        assert at.box.logins == 1
+
+
+async def test_attempts_share_one_deadline() -> None:
+    async with scene(timeout=0.04, retry=RetryPolicy(base=0.0, attempt_timeout=0.015)) as at:
+        await at.works()
+        at.box.delay_next(0.05, times=9)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TimedOut) as caught:
+            await at.names()
+        assert asyncio.get_running_loop().time() - began < 0.2
+        assert caught.value.attempts in (3, 4)
+        at.box.clear()
+        await asyncio.sleep(0.05)
+
+
+async def test_an_unreadable_success_of_a_write_is_no_bad_reply() -> None:
+    """Callers who catch BadReply and try again must not be led to write twice."""
+    async with scene() as at:
+        at.box.truncate_next()
+        with pytest.raises(OutcomeUnknown) as caught:
+            await at.office.appointment_types.create(name="Polish")
+        assert not isinstance(caught.value, BadReply)
+        assert len(at.box.appointment_types) == 5
