@@ -84,11 +84,13 @@ class Case:
 
 
 @asynccontextmanager
-async def office(served: Served) -> AsyncGenerator[LocationScope, None]:
-    """Open a session and give the one office the server knows."""
+async def office(served: Served, *, warm: bool = False) -> AsyncGenerator[LocationScope, None]:
+    """Open a session, logged in if it shall be warm, and give the one office of the server."""
     # The documented limits (1,000 requests a minute for patients) would be all that is measured.
     rates = Rates.unlimited()
     async with NexHealth("invented-key", base_url=served.url, rates=rates) as nex:
+        if warm:
+            await nex.log_in()
         yield nex.practice(served.subdomain).location(served.location_id)
 
 

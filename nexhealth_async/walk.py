@@ -134,7 +134,12 @@ class WalkSettings(Generic[T]):
         if row.paging is Paging.CURSOR:
             return CursorPlan(per_page=per_page, after=self.after)
         return NumberedPlan(
-            per_page=per_page, drift=self.drift, passes=self.passes, after=self.after
+            per_page=per_page,
+            drift=self.drift,
+            passes=self.passes,
+            after=self.after,
+            # Whoever asks for requests in parallel is in a hurry: page 1 and 2 leave together.
+            eager=self.prefetch > 1 and (self.limit is None or self.limit > per_page),
         )
 
 

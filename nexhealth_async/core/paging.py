@@ -158,9 +158,17 @@ class NumberedPlan:
     """``page`` and ``per_page``, finished by ``count``; see `Drift` for lists that change."""
 
     def __init__(
-        self, *, per_page: int, drift: Drift = "watch", passes: int = 4, after: str | None = None
+        self,
+        *,
+        per_page: int,
+        drift: Drift = "watch",
+        passes: int = 4,
+        after: str | None = None,
+        eager: bool = False,
     ) -> None:
         self._per_page = per_page
+        self._eager = eager and after is None
+        """True while page 2 may be asked for before page 1 has told whether there is one."""
         self._drift = drift
         self._passes_left = passes
         self._verifying = False
@@ -184,6 +192,8 @@ class NumberedPlan:
             page, self._per_page, self._size, count = _numbers(after)
             self._first, self._count = page + 1, None if count == -1 else count
         self._begin(self._first)
+        if self._eager:
+            self._last = 2
 
     def _begin(self, page: int) -> None:
         self._next = page
@@ -199,10 +209,10 @@ class NumberedPlan:
         self._repeats = 0
 
     def ask(self, outstanding: int) -> Ask | None:
-        """Ask for the next page; the first of a pass, and all of an uncounted list, go alone."""
+        """Ask for the next page; those of an uncounted list, and page 1 of a pass, go alone."""
         if self.over or (self._last is not None and self._next > self._last):
             return None
-        if outstanding and (self._last is None or self._opening):
+        if outstanding and (self._last is None or (self._opening and not self._eager)):
             return None
         number = self._next
         self._next += 1
@@ -391,6 +401,7 @@ class NumberedPlan:
             return
         self._passes_left -= 1
         self._verifying = True
+        self._eager = False
         self._here = IdSet()
         self._begin(1)
 

@@ -401,7 +401,11 @@ def test_addresses_that_would_leak_are_refused(url: str) -> None:
         "demo.example.com",
         "a/b",
         "a?b",
-    , "a&b", "a#b", "a\x00b", "a\ud800b"],
+        "a&b",
+        "a#b",
+        "a\x00b",
+        "a\ud800b",
+    ],
     ids=repr,
 )
 def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
@@ -572,7 +576,13 @@ def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
         "/a#b",
         "/a/../b",
         "/a/%2e%2E/b",
-    , "/a b", "/a\r\nb", "/a%", "/a%zz", "/a\\b", "/a\n"],
+        "/a b",
+        "/a\r\nb",
+        "/a%",
+        "/a%zz",
+        "/a\\b",
+        "/a\n",
+    ],
     ids=repr,
 )
 def test_what_is_no_path_is_refused(path: str) -> None:

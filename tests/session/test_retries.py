@@ -33,6 +33,7 @@ from nexhealth_async import (
 if TYPE_CHECKING:
     from weather_kit import Movable
 
+    from nexhealth_async.core.wire import Reply, Request
     from nexhealth_async.sandbox import Sandbox
     from nexhealth_async.sandbox.store import Table
 
@@ -107,6 +108,12 @@ UNSAFE = {
     ),
 }
 unsafe = pytest.mark.parametrize("write", UNSAFE.values(), ids=UNSAFE)
+
+
+async def arrived(at: Scene, requests: int) -> None:
+    """Wait until so many data requests have reached the sandbox."""
+    while at.sent < requests:
+        await asyncio.sleep(0)
 
 
 # Reads
@@ -307,42 +314,56 @@ async def test_an_unsafe_write_refused_by_400_is_just_refused(write: Write) -> N
 
 
 @unsafe
-async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(write: Write) -> None:
-    async with scene(timeout=0.03) as at:
+async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
+    write: Write, loop: Movable
+) -> None:
+    async with scene(timeout=10.0, retry=RetryPolicy(attempt_timeout=None)) as at:
         await at.works()
-        at.box.delay_next(0.06)
+        at.box.delay_next(1000)
+        task = asyncio.ensure_future(write.does(at))
+        await arrived(at, 2)
+        loop.shift(11)
         with pytest.raises(OutcomeUnknown) as caught:
-            await write.does(at)
+            await task
         assert caught.value.status is None
         assert at.sent == 2
-        await asyncio.sleep(0.04)
+        loop.shift(1000)
 
 
 @unsafe
-async def test_a_foreign_cancellation_of_a_write_passes_untouched(write: Write) -> None:
+async def test_a_foreign_cancellation_of_a_write_passes_untouched(
+    write: Write, loop: Movable
+) -> None:
     async with scene() as at:
         await at.works()
-        at.box.delay_next(0.05)
+        at.box.delay_next(1000)
         task = asyncio.ensure_future(write.does(at))
-        while at.sent < 2:
-            await asyncio.sleep(0)
+        await arrived(at, 2)
         task.cancel("by a stranger")
         with pytest.raises(asyncio.CancelledError, match="by a stranger"):
             await task
         await at.works()
         assert at.sent == 3
+        loop.shift(1000)
 
 
 @unsafe
-async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write) -> None:
+async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: Movable) -> None:
+    async def bounded(at: Scene) -> None:
+        async with asyncio.timeout(3):
+            await write.does(at)
+
     async with scene() as at:
         await at.works()
-        at.box.delay_next(0.05)
+        at.box.delay_next(1000)
+        task = asyncio.ensure_future(bounded(at))
+        await arrived(at, 2)
+        loop.shift(3.5)
         with pytest.raises(TimeoutError) as caught:
-            async with asyncio.timeout(0.01):
-                await write.does(at)
+            await task
         assert type(caught.value) is TimeoutError
         assert at.sent == 2
+        loop.shift(1000)
 
 
 @unsafe
@@ -455,23 +476,35 @@ async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(loop: 
         assert caught.value.attempts == 2
 
 
-async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so() -> None:
+async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A connection that failed deleted nothing, so the 404 after it is the truth."""
-    server = Raw()
-    policy = RetryPolicy(attempts=6, base=0.01)
-    async with (
-        server.listening(),
-        NexHealth("a-key", base_url=server.url, subdomain="demo", retry=policy) as nex,
-    ):
-        await nex.patients.walk(location_id=1).count()
-        async with server.gone(back_after=0.02):
-            await asyncio.sleep(0.005)  # until the pool has noticed
-            body = b'{"code":false,"error":["no"],"data":null}'
-            server.says = head(body, status="404 Not Found")
-            with pytest.raises(NotFound) as caught:
-                await nex.appointment_types.delete(5)
-        assert (caught.value.attempts or 0) > 1
-        assert server.hits == 2
+    async with scene() as at:
+        await at.works()
+        transport = at.nex._shared.transport
+        send, failures = transport.send, [ConnectFailed("no connection")]
+
+        async def first_failing(request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - as what it replaces
+            if failures:
+                raise failures.pop()
+            return await send(request, timeout=timeout)
+
+        monkeypatch.setattr(transport, "send", first_failing)
+        with pytest.raises(NotFound) as caught:
+            await at.office.appointment_types.delete(987_654)
+        assert caught.value.attempts == 2
+
+
+async def test_a_renewed_token_costs_no_attempt(loop: Movable) -> None:
+    async with scene() as at:
+        await at.works()
+        loop.shift(60)
+        at.box.expire_tokens()
+        at.box.fail_next(401)
+        at.box.fail_next(503, times=3)
+        await at.works()
+        assert (at.sent, at.box.logins) == (1 + 1 + 4, 2)
 
 
 # Deadlines
@@ -520,31 +553,33 @@ async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: Movable) -> No
         assert 59 < loop.time() - began < 61.5
 
 
-async def test_the_login_counts_into_the_timeout() -> None:
-    async with scene(timeout=0.02) as at:
-        at.box.delay_next(0.05, path="/authenticates")
-        began = asyncio.get_running_loop().time()
+async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: Movable) -> None:
+    async with scene(timeout=4.0, retry=RetryPolicy()) as at:
+        at.box.delay_next(7, path="/authenticates")
+        task = asyncio.ensure_future(at.names())
+        while not at.box.requests:
+            await asyncio.sleep(0)
+        loop.shift(4.5)
         with pytest.raises(TimedOut) as caught:
-            await at.names()
-        check_text(caught.value)
-        assert asyncio.get_running_loop().time() - began < 0.045
+            await task
+        check_text(caught.value, attempts=0)
         assert at.sent == 0
-        await asyncio.sleep(0.05)
+        loop.shift(3)
         await at.works()
         assert at.box.logins == 1
 
 
-async def test_attempts_share_one_deadline() -> None:
-    async with scene(timeout=0.04, retry=RetryPolicy(base=0.0, attempt_timeout=0.015)) as at:
+async def test_attempts_share_one_deadline(loop: Movable) -> None:
+    async with scene(timeout=10.0, retry=RetryPolicy(base=0.0, attempt_timeout=4.0)) as at:
         await at.works()
-        at.box.delay_next(0.05, times=9)
-        began = asyncio.get_running_loop().time()
+        at.box.delay_next(1000, times=9)
+        loop.skip_waits, loop.patience = True, 0.005
+        began = loop.time()
         with pytest.raises(TimedOut) as caught:
             await at.names()
-        assert asyncio.get_running_loop().time() - began < 0.2
-        assert caught.value.attempts in (3, 4)
-        at.box.clear()
-        await asyncio.sleep(0.05)
+        assert 10 <= loop.time() - began < 11
+        check_text(caught.value, attempts=3)
+        loop.shift(1000)
 
 
 async def test_an_unreadable_success_of_a_write_is_no_bad_reply() -> None:

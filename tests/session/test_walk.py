@@ -39,7 +39,8 @@ async def settle() -> None:
 async def test_every_record_once_and_in_order(rows: int, prefetch: int) -> None:
     source = ListSource(rows)
     assert ids([p async for p in source.walk(prefetch=prefetch)]) == source.rows
-    assert len(source.pages_asked) == max(1, -(-rows // 300))
+    # Page 2 leaves with page 1 where several requests may be in flight.
+    assert len(source.pages_asked) == max(1 if prefetch < 2 else 2, -(-rows // 300))
 
 
 @pytest.mark.parametrize("cap", [300, 100, 7, 1])
