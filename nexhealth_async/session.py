@@ -372,7 +372,8 @@ class NexHealth(AccountNouns):
         )
 
     def _decoder(self, endpoint: Endpoint[T]) -> Callable[[Raw], tuple[T, tuple[str, ...]]]:
-        return LazyDecoder(self._shared.codec, str(endpoint.model))
+        decoder: LazyDecoder[T] = LazyDecoder(self._shared.codec, str(endpoint.model))
+        return decoder
 
     async def _make_ready(self, model: str | None) -> None:
         """Build a model's decoder in a thread, once: here it would stall the loop for 20 ms."""

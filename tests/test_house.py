@@ -7,10 +7,12 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import nexhealth_async
+from nexhealth_async import errors
 
 PACKAGE = Path(nexhealth_async.__file__).parent
 MODULES = sorted(
@@ -21,7 +23,7 @@ MODULES = sorted(
 
 
 def test_the_public_names_are_these() -> None:
-    assert set(nexhealth_async.__all__) - set(nexhealth_async.errors.__all__) == {
+    assert set(nexhealth_async.__all__) - set(errors.__all__) == {
         "Answer",
         "Codec",
         "Limit",
@@ -47,7 +49,6 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_every_error_is_public_and_drawn_in_the_tree() -> None:
-    errors = nexhealth_async.errors
     drawing = errors.__doc__ or ""
     for name in errors.__all__:
         assert name in drawing, f"{name} is missing from the drawing"
@@ -56,9 +57,10 @@ def test_every_error_is_public_and_drawn_in_the_tree() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_names_what_it_offers(name: str) -> None:
     module = importlib.import_module(name)
-    assert isinstance(module.__all__, list)
+    offered: object = module.__all__
+    assert isinstance(offered, list)
     assert module.__doc__
-    for public in module.__all__:
+    for public in cast("list[str]", offered):
         assert hasattr(module, public)
 
 

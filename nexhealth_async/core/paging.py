@@ -191,16 +191,14 @@ class NumberedPlan:
                 )
             page, self._per_page, self._size, count = _numbers(after)
             self._first, self._count = page + 1, None if count == -1 else count
-        self._begin(self._first)
-        if self._eager:
-            self._last = 2
+        self._begin(self._first, known=2 if self._eager else self._first)
 
-    def _begin(self, page: int) -> None:
+    def _begin(self, page: int, *, known: int) -> None:
         self._next = page
         """Next page to ask for."""
         self._due = page
         """Next page to take."""
-        self._last: int | None = page
+        self._last: int | None = known
         """Last page of the pass; None while only a short page can tell."""
         self._opening = True
         self._matched = 0
@@ -403,7 +401,7 @@ class NumberedPlan:
         self._verifying = True
         self._eager = False
         self._here = IdSet()
-        self._begin(1)
+        self._begin(1, known=1)
 
     def _finish(self, failure: WalkDrifted | None = None) -> None:
         self.over = True

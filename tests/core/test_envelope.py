@@ -390,7 +390,7 @@ def check_all(body: bytes, status: int) -> None:
 
 
 @given(ENVELOPES | JSON, STATUSES)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_json_raises_anything_foreign(body: object, status: int) -> None:
     check_all(json.dumps(body).encode(), status)
 

@@ -15,7 +15,7 @@ ANY_ID = NEAR | st.integers() | st.text(max_size=3) | st.sampled_from([2**16, 2*
 
 
 @given(st.lists(ANY_ID, max_size=60), ANY_ID)
-@settings(max_examples=200)
+@settings(max_examples=120, deadline=None)
 def test_it_agrees_with_a_set(ids: list[int | str], other: int | str) -> None:
     plain: set[int | str] = set()
     compact = IdSet()
@@ -54,4 +54,4 @@ def test_an_id_costs_a_few_bytes() -> None:
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert taken < 10 * len(compact)
+    assert taken < len(compact)

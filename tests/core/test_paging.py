@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +31,30 @@ def test_any_page_cap_costs_no_record(cap: int, drift: Drift, window: int, total
     assert walked.ids == rows
     assert walked.drifted is None
     assert not walked.warnings
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("total", [0, 1, 7, 8, 15])
+@pytest.mark.parametrize("counted", [True, False])
+def test_an_eager_walk_asks_for_page_2_at_once_and_gets_the_same(
+    drift: Drift, cap: int, total: int, *, counted: bool
+) -> None:
+    rows = list(range(total))
+    serve = numbered(rows, cap=cap, count=lambda n: n if counted else None)
+    plan = NumberedPlan(per_page=7, drift=drift, eager=True)
+    walked = drive(plan, serve, window=4, rng=random.Random(total))
+    assert walked.ids == rows
+    assert (walked.drifted is not None) == (drift == "verify" and not counted)
+
+
+def test_an_eager_walk_asks_for_no_third_page_before_the_first_is_in() -> None:
+    plan = NumberedPlan(per_page=3, eager=True)
+    asks = [plan.ask(outstanding) for outstanding in range(3)]
+    assert [ask and ask.number for ask in asks] == [1, 2, None]
+    resumed = NumberedPlan(per_page=3, eager=True, after="n:1:3:3:9")
+    assert resumed.ask(0) is not None
+    assert resumed.ask(1) is None
 
 
 def test_a_true_count_ends_the_walk_without_a_request_too_many() -> None:

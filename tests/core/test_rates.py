@@ -83,7 +83,7 @@ def test_no_window_of_any_kind_or_phase_holds_more_than_the_limit(
 
 STEP = st.tuples(
     st.sampled_from(["leave", "leave", "answer", "withdraw", "wait", "wait"]),
-    st.floats(0, 1.5),
+    st.sampled_from([0.03, 0.11, 0.25, 0.5, 1.0]),
     st.integers(0, 30),
 )
 
@@ -141,6 +141,18 @@ def test_throughput_is_what_the_limit_leaves(count: int, seconds: float, latency
         world.send(OTHER, latency, 1.0)
     bound = count / (seconds + SLACK)
     assert count * rounds / (world.now + seconds + SLACK) >= 0.97 * bound
+
+
+@pytest.mark.parametrize(
+    ("left", "answered", "free"), [(0.1, 0.12, 1.12), (0.2, 0.4, 1.25)], ids=["answer", "departure"]
+)
+def test_the_place_that_opens_first_counts_whichever_way_it_opens(
+    left: float, answered: float, free: float
+) -> None:
+    log = RatesLog(only(2, 1.0))
+    log.leave(OTHER, 0.0)
+    log.leave(OTHER, left).answered = answered
+    assert log.earliest(OTHER, 0.5) == pytest.approx(free)
 
 
 def test_a_withdrawn_place_is_free_at_once() -> None:

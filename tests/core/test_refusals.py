@@ -6,7 +6,7 @@ import time
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
@@ -107,6 +107,7 @@ def test_a_403_that_is_no_envelope_comes_from_the_edge() -> None:
     assert type(error) is EdgeBlocked
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.integers(400, 599), st.lists(st.text(max_size=40), max_size=4))
 def test_every_refusal_is_an_error_of_its_own_without_the_texts(
     status: int, texts: list[str]
@@ -179,6 +180,7 @@ def test_a_date_is_read_against_the_servers_own_clock() -> None:
     assert retry_after({}, NOW) is None
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_header_raises_or_asks_for_less_than_nothing(wait: str, date: str) -> None:
     seconds = retry_after({"retry-after": wait, "date": date}, NOW)

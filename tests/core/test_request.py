@@ -9,7 +9,7 @@ from enum import Enum, IntEnum, StrEnum
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
@@ -90,6 +90,7 @@ def body(made: Call) -> object:
 TEXT = st.text(min_size=1).filter(lambda text: bool(text.strip()))
 
 
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 def test_any_text_comes_back_as_it_was(text: str) -> None:
     try:
@@ -104,6 +105,7 @@ def test_any_text_comes_back_as_it_was(text: str) -> None:
     assert not set(target(made)) & set(" +#<>\"'\\^`{|}\r\n\t\0")
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(TEXT, TEXT | st.lists(TEXT, min_size=1, max_size=3), max_size=4))
 def test_any_parameters_of_a_free_call_come_back_as_they_were(
     params: dict[str, str | list[str]],
@@ -124,12 +126,14 @@ def test_any_parameters_of_a_free_call_come_back_as_they_were(
     assert (sent(made) if due else []) == due
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=5))
 def test_several_values_repeat_the_bracketed_name(ids: list[int]) -> None:
     made = call(to.PROVIDERS, ids=ids)
     assert [pair for pair in sent(made) if pair[0] == "ids[]"] == [("ids[]", str(n)) for n in ids]
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=5)))))
 def test_a_plus_is_always_encoded(moment: datetime) -> None:
     made = call(to.PATIENTS, updated_since=moment)
@@ -423,6 +427,7 @@ def test_a_subdomain_is_kept(subdomain: str) -> None:
 # Paths
 
 
+@settings(max_examples=80, deadline=None)
 @given(TEXT.filter(lambda text: text.strip(". ") != ""))
 def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
     try:
@@ -514,6 +519,7 @@ def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) ->
     assert caught.value.__cause__ is None
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

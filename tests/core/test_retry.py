@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import errors
@@ -126,6 +126,7 @@ def test_no_retry_means_never(error: NexHealthError, *, safe: bool) -> None:
     assert not isinstance(decision, Again)
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(1, 10**6),
     st.floats(0, 1, exclude_max=True),

@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async.core.token import (
@@ -73,11 +73,13 @@ def test_garbage_lives_for_the_cautious_default(text: str) -> None:
     assert lifetime_of(text) == UNREADABLE
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.text() | st.binary(max_size=60).map(jwt))
 def test_no_token_raises_or_lives_absurdly(text: str) -> None:
     assert 1 <= lifetime_of(text) <= DAY
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**40), st.integers(1, DAY))
 def test_exp_less_iat_is_the_lifetime(issued: int, seconds: int) -> None:
     claims = json.dumps({"iat": issued, "exp": issued + seconds}).encode()
@@ -96,6 +98,7 @@ def test_renewal_comes_before_the_end_and_the_end_before_expiry(
     assert one.dead_at - one.asked_at == pytest.approx(dead_at)
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.floats(1, DAY))
 def test_a_token_of_any_lifetime_has_a_life(lifetime: float) -> None:
     one = token(lifetime)

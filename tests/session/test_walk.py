@@ -350,7 +350,11 @@ async def test_bad_records_go_to_whoever_asked_for_them() -> None:
     source = ListSource()
     source.rows = [1, 2, None, 4]  # type: ignore[list-item]
     bad: list[bytes] = []
-    walk = source.walk(drift="ignore", on_bad_record=lambda _, record: bad.append(record))
+
+    def set_aside(_: UndecodableRecord, record: bytes) -> None:
+        bad.append(record)
+
+    walk = source.walk(drift="ignore", on_bad_record=set_aside)
     assert ids([p async for p in walk]) == [1, 2, 4]
     assert bad == [b'{"id": null}']
 

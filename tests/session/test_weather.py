@@ -538,11 +538,11 @@ async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: Movable)
 @pytest.mark.parametrize(
     "form", ["61", "999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Tue, 01 Jan 2999 00:00:00 GMT"]
 )
-@pytest.mark.parametrize("timeout", [60.0, None])
+@pytest.mark.parametrize("seconds", [60.0, None])
 async def test_an_absurd_retry_after_is_raised_at_once(
-    form: str, timeout: float | None, loop: Movable
+    form: str, seconds: float | None, loop: Movable
 ) -> None:
-    async with scene(timeout=timeout) as at, asyncio.timeout(5):
+    async with scene(timeout=seconds) as at, asyncio.timeout(5):
         await at.works()
         at.box.fail_next(429, headers={"Retry-After": form})
         began = loop.time()
