@@ -117,6 +117,8 @@ class Row:
     location: Need = Need.NONE
     location_filter: str = "location_id"
     """The filter that takes the scope's location."""
+    with_location: tuple[str, ...] = ()
+    """Filters that the API takes only together with a location."""
     filters: tuple[str, ...] = ()
     """Query parameters by their public (v3) names; ``[]`` marks those that take several values."""
     required: tuple[str, ...] = ()
@@ -247,6 +249,7 @@ PROVIDERS: Endpoint[m.Provider] = Endpoint(
         paging=Paging.NUMBERED,
         max_per_page=300,
         location=Need.OPTIONAL,
+        with_location=("requestable",),
         filters=("ids[]", "foreign_id", "requestable", "inactive", "updated_since", "include[]"),
     ),
 )

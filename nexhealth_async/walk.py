@@ -207,8 +207,9 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
             raise
         except Exception as error:
             self._end(_State.FAILED)
-            if isinstance(error, NexHealthError) and error.resume is None:
-                error.resume = self._resume
+            if isinstance(error, NexHealthError):
+                error.operation = error.operation or self._settings.call.operation
+                error.resume = error.resume or self._resume
             raise
         finally:
             self._busy = False

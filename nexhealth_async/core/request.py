@@ -272,7 +272,10 @@ def _bind_location(row: Row, given: dict[str, object], location_id: int | None) 
         chosen = own if own is not None else location_id
         if chosen is not None:
             given[row.location_filter] = chosen
-    if chosen is None and row.location is Need.REQUIRED:
+    needed = row.location is Need.REQUIRED or any(
+        given.get(name) is not None for name in row.with_location
+    )
+    if chosen is None and needed:
         raise MissingScope(
             "no location was given; use nex.practice(subdomain).location(id), open the session "
             "with location_id=, or pass location_id= to the call",

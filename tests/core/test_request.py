@@ -283,6 +283,13 @@ def test_a_missing_scope_is_said_before_anything_is_sent() -> None:
         call(to.PATIENTS, location_id=None)
 
 
+def test_a_filter_that_needs_a_location_says_so() -> None:
+    bound = plan(to.PROVIDERS, "v2", subdomain="s", location_id=3, arguments={"requestable": True})
+    assert ("location_id", "3") in bound.query
+    with pytest.raises(MissingScope, match="location"):
+        plan(to.PROVIDERS, "v2", subdomain="s", arguments={"requestable": True})
+
+
 def test_two_places_at_once_are_refused() -> None:
     arguments = {"start_date": date(2026, 2, 3), "days": 1, "lids": [1], "location_id": 2}
     with pytest.raises(InvalidArgument, match="not both"):

@@ -193,7 +193,6 @@ async def test_an_empty_first_page_beside_a_count_is_drift(drift: Drift) -> None
         await at.works()
 
 
-@pytest.mark.xfail(reason="what a plan raises carries no operation yet", strict=True)
 async def test_drift_names_the_operation() -> None:
     async with scene() as at:
         at.box.fail_next(200, body=envelope({"patients": []}, 25))
