@@ -58,9 +58,10 @@ async def test_every_record_comes_once_whatever_the_count_says(
         ids, heard = await walked(at, prefetch=prefetch)
         assert ids == list(at.box.patients.ids)
         assert bool(heard) == uncounted
-        # Without a count only a short or an empty page tells the end, and page 1 gives the size.
+        # Without a count only a short or an empty page tells the end, and page 1 gives the size;
+        # page 2 may be asked for beside page 1.
         pages = max(1, -(-total // PER_PAGE))
-        assert pages <= at.sent <= pages + uncounted
+        assert pages <= at.sent <= pages + (uncounted or prefetch > 1)
         assert all(one["per_page"] == str(PER_PAGE) for one in asked(at))
 
 
@@ -141,9 +142,8 @@ async def test_a_server_that_cuts_the_page_costs_no_record(
         assert ids == list(at.box.patients.ids)
         assert bool(heard) == (lie == "missing")
         pages = -(-total // cap)
-        assert pages <= at.sent <= pages + 1
+        assert pages <= at.sent <= pages + (lie == "missing" or prefetch > 1)
         assert {one["per_page"] for one in asked(at)} == {"300"}
-        assert at.sent == pages or lie == "missing"
 
 
 async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:

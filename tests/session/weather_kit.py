@@ -29,6 +29,7 @@ LONGEST_SENTENCE = 300
 class Movable(Protocol):
     """The loop of the tests, as far as these files move it."""
 
+    offset: float
     skip_waits: bool
     patience: float
 

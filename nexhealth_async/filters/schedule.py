@@ -1,17 +1,19 @@
-"""What each operation may be asked and what each write may carry, as typed dictionaries.
-
-Names are the API's v3 names in both versions. A ``datetime`` must have a zone: one without is
-refused, because the API would guess. Give a sequence where one is asked for, even for one value.
-A practice and a location are never required here, since a scope or the session may bind them.
-"""
+"""What the calendar may be asked and written."""
 
 # No `from __future__ import annotations` here: as text, `Required` would go unnoticed at run time.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.filters.people import Gender
+from nexhealth_async.filters.practice import DescriptorFilters
+from nexhealth_async.filters.shared import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    WholeOptions,
+)
 
 __all__ = [
     "AppointmentChanges",
@@ -25,36 +27,13 @@ __all__ = [
     "AppointmentTypeOptions",
     "DependantBio",
     "DependantPatient",
-    "DescriptorFilters",
-    "Gender",
-    "InstitutionFilters",
-    "LocationFilters",
-    "LocationScoped",
     "NewAppointment",
     "NewAppointmentType",
-    "NewPatient",
-    "NewPatientBio",
     "NewWorkingHours",
-    "NumberedOptions",
-    "OperatoryFilters",
-    "OperatoryInclude",
-    "OperatoryOptions",
-    "PatientFilters",
-    "PatientInclude",
-    "PatientOptions",
-    "PracticeScoped",
-    "ProcedureFilters",
-    "ProviderFilters",
-    "ProviderInclude",
-    "ProviderOptions",
     "Recurrence",
     "SlotFilters",
-    "SubscriptionFeature",
-    "SyncColour",
-    "SyncStatusFilters",
     "TypeDescriptorFilters",
     "Weekday",
-    "WholeOptions",
     "WorkingHoursChanges",
     "WorkingHoursFilters",
     "WorkingHoursInclude",
@@ -72,128 +51,19 @@ AppointmentInclude: TypeAlias = Literal[
 ]
 """Parts of an appointment that are sent on request."""
 
+
 AppointmentTypeInclude: TypeAlias = Literal["descriptors"]
 """Parts of an appointment type that are sent on request."""
 
-OperatoryInclude: TypeAlias = Literal["appointment_types", "appt_categories"]
-"""Parts of an operatory that are sent on request; the second is the older name of the first."""
-
-PatientInclude: TypeAlias = Literal[
-    "upcoming_appts",
-    "last_visited_appointment",
-    "children",
-    "guarantor",
-    "procedures",
-    "insurance_coverages",
-    "adjustments",
-    "charges",
-    "payments",
-    "patient_alerts",
-    "address",
-    "provider",
-]
-"""Parts of a patient that are sent on request."""
-
-ProviderInclude: TypeAlias = Literal["locations", "availabilities", "appointment_types"]
-"""Parts of a provider that are sent on request."""
 
 WorkingHoursInclude: TypeAlias = Literal["appointment_types"]
 """Parts of working hours that are sent on request."""
 
-Gender: TypeAlias = Literal["Male", "Female", "Other"]
-"""What the API takes for a new patient."""
-
-SubscriptionFeature: TypeAlias = Literal[
-    "messaging",
-    "campaigns",
-    "reviews",
-    "recalls",
-    "reminders",
-    "online_booking",
-    "waitlist",
-    "forms",
-    "payments",
-    "ledger_sync",
-    "enterprise",
-    "insurance_verification",
-]
-"""Products a location may have subscribed to."""
-
-SyncColour: TypeAlias = Literal["green", "red"]
-"""Whether a practice's system is being read or written to as it should."""
 
 Weekday: TypeAlias = Literal[
     "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
 ]
 """Days as working hours spell them."""
-
-
-class PracticeScoped(TypedDict, total=False):
-    """What belongs to one practice."""
-
-    subdomain: str
-    """The practice's slug, lower case, as ``GET /institutions`` lists it; a scope binds it."""
-
-
-class LocationScoped(PracticeScoped, total=False):
-    """What belongs to one location of a practice."""
-
-    location_id: int
-    """The location's id; a scope binds it, and a value given here goes before the scope's."""
-
-
-class WholeOptions(TypedDict, total=False):
-    """How to walk a list that comes in one reply."""
-
-    limit: int | None
-    """Stop after this many records; None, the default, means all."""
-    on_bad_record: Callable[[UndecodableRecord, bytes], None] | None
-    """Called with the error and the JSON of each record that cannot be read, and the walk goes on.
-
-    By default the walk ends with `UndecodableRecord`. The bytes are a person's data: do not log
-    them.
-    """
-
-
-class NumberedOptions(WholeOptions, total=False):
-    """How to walk a list that comes page by page."""
-
-    per_page: int
-    """Records asked for at once; the endpoint's maximum by default (300 in v2)."""
-    prefetch: int
-    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked."""
-    drift: Literal["watch", "verify", "ignore"]
-    """What to do about a list that changes during the walk.
-
-    ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
-    reads once.
-    """
-    passes: int
-    """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""
-    after: str | None
-    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""
-
-
-class InstitutionFilters(WholeOptions, total=False):
-    """How to walk institutions; they have no filters."""
-
-
-class LocationFilters(PracticeScoped, WholeOptions, total=False):
-    """Which locations are wanted."""
-
-    inactive: bool
-    """Only inactive (True) or active (False) ones; both when left out."""
-    foreign_id: str
-    """The location's id in the practice's own system."""
-    filter_by_subscription_feature: SubscriptionFeature
-    """Only locations that have subscribed to this product."""
-
-
-class DescriptorFilters(WholeOptions, total=False):
-    """Which appointment descriptors are wanted."""
-
-    descriptor_type: str
-    """Only descriptors of this type, such as ``"Procedure Code"``; types differ by system."""
 
 
 class TypeDescriptorFilters(LocationScoped, DescriptorFilters, total=False):
@@ -202,50 +72,6 @@ class TypeDescriptorFilters(LocationScoped, DescriptorFilters, total=False):
 
 class AppointmentDescriptorFilters(PracticeScoped, DescriptorFilters, total=False):
     """Which descriptors of an appointment are wanted."""
-
-
-class ProviderFilters(LocationScoped, NumberedOptions, total=False):
-    """Which providers are wanted. A location narrows the list to those who work there."""
-
-    ids: Sequence[int]
-    """Only providers with these ids."""
-    foreign_id: str
-    """The provider's id in the practice's own system."""
-    requestable: bool
-    """Only those who can be booked online at the location, which must be given too."""
-    inactive: bool
-    """Only inactive (True) or active (False) ones; the server's default is False."""
-    updated_since: datetime
-    """Only those changed at or after this time."""
-    include: Sequence[ProviderInclude]
-    """Parts to send along."""
-
-
-class ProviderOptions(PracticeScoped, total=False):
-    """How one provider is wanted."""
-
-    include: Sequence[ProviderInclude]
-    """Parts to send along."""
-
-
-class OperatoryFilters(LocationScoped, NumberedOptions, total=False):
-    """Which operatories are wanted."""
-
-    search_name: str
-    """Only those with this in their name."""
-    foreign_id: str
-    """The operatory's id in the practice's own system."""
-    updated_since: datetime
-    """Only those changed at or after this time."""
-    include: Sequence[OperatoryInclude]
-    """Parts to send along."""
-
-
-class OperatoryOptions(PracticeScoped, total=False):
-    """How one operatory is wanted."""
-
-    include: Sequence[OperatoryInclude]
-    """Parts to send along."""
 
 
 class AppointmentTypeFilters(LocationScoped, WholeOptions, total=False):
@@ -291,122 +117,6 @@ class AppointmentTypeChanges(_AppointmentTypeFields, total=False):
 
     name: str
     """Its name, which no other type may have."""
-
-
-class ProcedureFilters(LocationScoped, NumberedOptions, total=False):
-    """Which procedures are wanted. Give one filter besides the location; v3 refuses it alone."""
-
-    provider_id: int
-    """Only procedures of this provider."""
-    patient_id: int
-    """Only procedures of this patient."""
-    appointment_id: int
-    """Only procedures of this appointment."""
-    updated_since: datetime
-    """Only those changed at or after this time."""
-
-
-class PatientFilters(LocationScoped, NumberedOptions, total=False):
-    """Which patients are wanted. Filters narrow each other (email and phone: see ``email``)."""
-
-    name: str
-    """Matches names loosely."""
-    email: str
-    """Matches exactly. The vendor says that email and phone together widen the search (either)."""
-    phone_number: str
-    """Matches exactly: ten digits, without ``+1`` or punctuation."""
-    date_of_birth: date
-    """Matches exactly."""
-    inactive: bool
-    """Only inactive (True) or active (False) ones; both when left out."""
-    foreign_id: str
-    """The patient's id in the practice's own system."""
-    updated_since: datetime
-    """Only those changed at or after this time."""
-    new_patient: bool | None
-    """True: only new patients with an upcoming appointment; False, sent by default: none of them.
-
-    None sends nothing and lets the server decide.
-    """
-    non_patient: bool
-    """Only people who are no patients (True), or none of those (False); both when left out."""
-    forms_syncable: bool
-    """True: only patients whose file can take forms."""
-    location_strict: bool
-    """True: only the location's own; else everyone in the system it shares with others."""
-    include: Sequence[PatientInclude]
-    """Parts to send along; on this list in v2 only."""
-    sort: str
-    """Fields with commas between, ``-`` before one that descends: ``id``, ``updated_at``."""
-    appointment_date_start: date
-    """Only those with an appointment on or after this day; v2 only."""
-    appointment_date_end: date
-    """Only those with an appointment on or before this day; v2 only."""
-
-
-class PatientOptions(PracticeScoped, total=False):
-    """How one patient is wanted."""
-
-    include: Sequence[PatientInclude]
-    """Parts to send along."""
-
-
-class NewPatientBio(TypedDict, total=False):
-    """Particulars of a new patient."""
-
-    date_of_birth: Required[date]
-    """Not in the future, and at most 130 years ago."""
-    phone_number: Required[str]
-    """A North American number as ten digits; what is longer is cut off after ten characters."""
-    home_phone_number: str
-    """Ten digits."""
-    cell_phone_number: str
-    """Ten digits."""
-    work_phone_number: str
-    """Ten digits."""
-    custom_contact_number: str
-    """Ten digits."""
-    gender: Gender
-    """Give it: where it is missing the API stores ``"Female"``."""
-    weight: int
-    """In kilograms."""
-    height: int
-    """In centimetres."""
-    street_address: str
-    """The whole address in one line."""
-    address_line_1: str
-    """Street and number."""
-    address_line_2: str
-    """What comes under it."""
-    city: str
-    """City."""
-    state: str
-    """State."""
-    zip_code: str
-    """Postal code."""
-    insurance_name: str
-    """The insurer's name."""
-    ssn: str
-    """Social security number."""
-    race: str
-    """Race."""
-
-
-class NewPatient(LocationScoped, total=False):
-    """A new patient."""
-
-    provider_id: Required[int]
-    """The provider who takes the patient in."""
-    first_name: Required[str]
-    """Some systems cut it off after 15 characters."""
-    last_name: Required[str]
-    """Some systems cut it off after 20 characters."""
-    email: Required[str]
-    """Email address."""
-    middle_name: str
-    """Middle name."""
-    bio: Required[NewPatientBio]
-    """Particulars: birth date and phone at the least."""
 
 
 class WorkingHoursFilters(LocationScoped, NumberedOptions, total=False):
@@ -614,14 +324,3 @@ class AppointmentChanges(PracticeScoped, total=False):
     """Whether it is cancelled."""
     checkin_at: datetime
     """When the patient checked in; can be set once."""
-
-
-class SyncStatusFilters(LocationScoped, WholeOptions, total=False):
-    """Which synchronisations are wanted."""
-
-    location_ids: Sequence[int]
-    """Ids of several locations, instead of one ``location_id``."""
-    read_status: SyncColour
-    """Only those whose reading is in this state."""
-    write_status: SyncColour
-    """Only those whose writing is in this state."""

@@ -1,0 +1,148 @@
+"""What a row of the endpoint table says, and the words it uses."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CREATED",
+    "NO_CONTENT",
+    "Endpoint",
+    "Need",
+    "Operation",
+    "Paging",
+    "RateClass",
+    "Row",
+    "operation_of",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+
+CREATED = frozenset({200, 201})
+"""Statuses of a write that was accepted."""
+NO_CONTENT = frozenset({200, 204})
+"""Statuses of a deletion."""
+
+
+class Paging(Enum):
+    """How a reply relates to the list it belongs to."""
+
+    SINGLE = "single"
+    """One record, no list."""
+    WHOLE = "whole"
+    """The whole list in one reply."""
+    NUMBERED = "numbered"
+    """``page`` and ``per_page``, finished by the envelope's ``count``."""
+    CURSOR = "cursor"
+    """``end_cursor``, finished by ``page_info.has_next_page``."""
+
+
+class RateClass(Enum):
+    """Which of the documented limits count a request. Reference: rate limiting, per API key."""
+
+    SLOW = "slow"
+    """Appointment reads and slot searches: 10 a second, and the people's minute limit."""
+    PEOPLE = "people"
+    """Patients and appointments: 1,000 a minute."""
+    OTHER = "other"
+    """Everything else: 2,000 a minute."""
+
+
+class Need(Enum):
+    """Whether an operation takes a practice (subdomain) or a location."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@frozen(kw_only=True)
+class Row:
+    """One operation in one version of the API."""
+
+    method: str
+    path: str
+    """Template with the identifiers in braces: ``/patients/{id}``."""
+    paging: Paging = Paging.SINGLE
+    payload: tuple[str, ...] = ()
+    """Keys of ``data`` under which the record or list may sit; ``data`` itself otherwise."""
+    inner: str | None = None
+    """Key of each listed group under which the records really sit (locations in institutions)."""
+    max_per_page: int | None = None
+    rate: RateClass = RateClass.OTHER
+    safe: bool = True
+    """True where doing it twice does no harm, so that a lost answer may be asked for again."""
+    success: frozenset[int] = frozenset({200})
+    subdomain: Need = Need.REQUIRED
+    location: Need = Need.NONE
+    location_filter: str = "location_id"
+    """The filter that takes the scope's location."""
+    with_location: tuple[str, ...] = ()
+    """Filters that the API takes only together with a location."""
+    filters: tuple[str, ...] = ()
+    """Query parameters by their public (v3) names; ``[]`` marks those that take several values."""
+    required: tuple[str, ...] = ()
+    """Filters that must be given, by public name, without ``[]``."""
+    wire: Mapping[str, str] = field(factory=dict[str, str])
+    """Public name to this version's name, where they differ."""
+    defaults: Mapping[str, bool | str] = field(factory=dict[str, "bool | str"])
+    """Filters sent when the caller gives none, because the versions' own defaults differ."""
+    wrap: str | None = None
+    """Key under which the body's fields are sent."""
+    beside: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
+    """Body fields that sit elsewhere than under ``wrap``: public name to path of keys."""
+    lookup: str = ""
+    """For unsafe writes: the sentence that says how to find out whether it happened."""
+
+    @property
+    def operation(self) -> str:
+        """Verb and template, the name that logs and errors use."""
+        return f"{self.method} {self.path}"
+
+
+@frozen(kw_only=True)
+class Endpoint(Generic[T_co]):
+    """One method of the library: its name, what it returns, and its row in each version."""
+
+    resource: str
+    verb: str
+    model: str | None
+    """Name of the class in `nexhealth_async.models`; None where nothing comes back."""
+    v2: Row | None = None
+    v3: Row | None = None
+
+
+@frozen(kw_only=True)
+class Operation:
+    """One operation of one API version, as data; `NexHealth.endpoints` lists them."""
+
+    version: str
+    method: str
+    path: str
+    resource: str
+    verb: str
+    paging: str
+    rate_class: str
+    safe: bool
+    filters: tuple[str, ...]
+
+
+def operation_of(endpoint: Endpoint[object], version: str, row: Row) -> Operation:
+    """Describe a row for listings and contract checks."""
+    return Operation(
+        version=version,
+        method=row.method,
+        path=row.path,
+        resource=endpoint.resource,
+        verb=endpoint.verb,
+        paging=row.paging.value,
+        rate_class=row.rate.value,
+        safe=row.safe,
+        filters=row.filters,
+    )

@@ -1,0 +1,141 @@
+"""What patients may be asked and written."""
+
+# No `from __future__ import annotations` here: as text, `Required` would go unnoticed at run time.
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal, Required, TypeAlias, TypedDict
+
+from nexhealth_async.filters.shared import LocationScoped, NumberedOptions, PracticeScoped
+
+__all__ = [
+    "Gender",
+    "NewPatient",
+    "NewPatientBio",
+    "PatientFilters",
+    "PatientInclude",
+    "PatientOptions",
+]
+
+PatientInclude: TypeAlias = Literal[
+    "upcoming_appts",
+    "last_visited_appointment",
+    "children",
+    "guarantor",
+    "procedures",
+    "insurance_coverages",
+    "adjustments",
+    "charges",
+    "payments",
+    "patient_alerts",
+    "address",
+    "provider",
+]
+"""Parts of a patient that are sent on request."""
+
+
+Gender: TypeAlias = Literal["Male", "Female", "Other"]
+"""What the API takes for a new patient."""
+
+
+class PatientFilters(LocationScoped, NumberedOptions, total=False):
+    """Which patients are wanted. Filters narrow each other (email and phone: see ``email``)."""
+
+    name: str
+    """Matches names loosely."""
+    email: str
+    """Matches exactly. The vendor says that email and phone together widen the search (either)."""
+    phone_number: str
+    """Matches exactly: ten digits, without ``+1`` or punctuation."""
+    date_of_birth: date
+    """Matches exactly."""
+    inactive: bool
+    """Only inactive (True) or active (False) ones; both when left out."""
+    foreign_id: str
+    """The patient's id in the practice's own system."""
+    updated_since: datetime
+    """Only those changed at or after this time."""
+    new_patient: bool | None
+    """True: only new patients with an upcoming appointment; False, sent by default: none of them.
+
+    None sends nothing and lets the server decide.
+    """
+    non_patient: bool
+    """Only people who are no patients (True), or none of those (False); both when left out."""
+    forms_syncable: bool
+    """True: only patients whose file can take forms."""
+    location_strict: bool
+    """True: only the location's own; else everyone in the system it shares with others."""
+    include: Sequence[PatientInclude]
+    """Parts to send along; on this list in v2 only."""
+    sort: str
+    """Fields with commas between, ``-`` before one that descends: ``id``, ``updated_at``."""
+    appointment_date_start: date
+    """Only those with an appointment on or after this day; v2 only."""
+    appointment_date_end: date
+    """Only those with an appointment on or before this day; v2 only."""
+
+
+class PatientOptions(PracticeScoped, total=False):
+    """How one patient is wanted."""
+
+    include: Sequence[PatientInclude]
+    """Parts to send along."""
+
+
+class NewPatientBio(TypedDict, total=False):
+    """Particulars of a new patient."""
+
+    date_of_birth: Required[date]
+    """Not in the future, and at most 130 years ago."""
+    phone_number: Required[str]
+    """A North American number as ten digits; what is longer is cut off after ten characters."""
+    home_phone_number: str
+    """Ten digits."""
+    cell_phone_number: str
+    """Ten digits."""
+    work_phone_number: str
+    """Ten digits."""
+    custom_contact_number: str
+    """Ten digits."""
+    gender: Gender
+    """Give it: where it is missing the API stores ``"Female"``."""
+    weight: int
+    """In kilograms."""
+    height: int
+    """In centimetres."""
+    street_address: str
+    """The whole address in one line."""
+    address_line_1: str
+    """Street and number."""
+    address_line_2: str
+    """What comes under it."""
+    city: str
+    """City."""
+    state: str
+    """State."""
+    zip_code: str
+    """Postal code."""
+    insurance_name: str
+    """The insurer's name."""
+    ssn: str
+    """Social security number."""
+    race: str
+    """Race."""
+
+
+class NewPatient(LocationScoped, total=False):
+    """A new patient."""
+
+    provider_id: Required[int]
+    """The provider who takes the patient in."""
+    first_name: Required[str]
+    """Some systems cut it off after 15 characters."""
+    last_name: Required[str]
+    """Some systems cut it off after 20 characters."""
+    email: Required[str]
+    """Email address."""
+    middle_name: str
+    """Middle name."""
+    bio: Required[NewPatientBio]
+    """Particulars: birth date and phone at the least."""

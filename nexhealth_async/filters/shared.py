@@ -1,0 +1,56 @@
+"""What filters of all domains have in common: scopes, and the options of a walk."""
+
+# No `from __future__ import annotations` here: as text, `Required` would go unnoticed at run time.
+
+from collections.abc import Callable
+from typing import Literal, TypedDict
+
+from nexhealth_async.errors import UndecodableRecord
+
+__all__ = ["LocationScoped", "NumberedOptions", "PracticeScoped", "WholeOptions"]
+
+
+class PracticeScoped(TypedDict, total=False):
+    """What belongs to one practice."""
+
+    subdomain: str
+    """The practice's slug, lower case, as ``GET /institutions`` lists it; a scope binds it."""
+
+
+class LocationScoped(PracticeScoped, total=False):
+    """What belongs to one location of a practice."""
+
+    location_id: int
+    """The location's id; a scope binds it, and a value given here goes before the scope's."""
+
+
+class WholeOptions(TypedDict, total=False):
+    """How to walk a list that comes in one reply."""
+
+    limit: int | None
+    """Stop after this many records; None, the default, means all."""
+    on_bad_record: Callable[[UndecodableRecord, bytes], None] | None
+    """Called with the error and the JSON of each record that cannot be read, and the walk goes on.
+
+    By default the walk ends with `UndecodableRecord`. The bytes are a person's data: do not log
+    them.
+    """
+
+
+class NumberedOptions(WholeOptions, total=False):
+    """How to walk a list that comes page by page."""
+
+    per_page: int
+    """Records asked for at once; the endpoint's maximum by default (300 in v2)."""
+    prefetch: int
+    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked."""
+    drift: Literal["watch", "verify", "ignore"]
+    """What to do about a list that changes during the walk.
+
+    ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
+    reads once.
+    """
+    passes: int
+    """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""
+    after: str | None
+    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""
