@@ -52,7 +52,7 @@ def mypy_errors() -> list[tuple[Path, int, str]]:
 
 def pyright_errors(folder: Path) -> list[tuple[Path, int, str]]:
     """Copies, outside the project, whose settings leave the wrong file out; both ask for strict."""
-    copies = [shutil.copy(file, folder) for file in (RIGHT, WRONG)]
+    copies = [str(shutil.copy(file, folder)) for file in (RIGHT, WRONG)]
     python = f"--pythonpath={sys.executable}"
     output = run("pyright", "--outputjson", python, *copies, cwd=folder)
     return [
