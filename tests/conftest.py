@@ -20,9 +20,7 @@ class _SkippingSelector(selectors.DefaultSelector):
 
     loop: MovableLoop | None = None
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = self.loop
         if loop is None or not loop.skip_waits or not timeout or timeout < 0:
             return super().select(timeout)

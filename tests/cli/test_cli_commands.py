@@ -5,10 +5,18 @@ import json
 import sys
 
 import pytest
-from terminal import COMMAND, INTERRUPT, TERMINATE, environment, nexhealth, one_by_one, start
 
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
+from tests.cli.terminal import (
+    COMMAND,
+    INTERRUPT,
+    TERMINATE,
+    environment,
+    nexhealth,
+    one_by_one,
+    start,
+)
 
 
 async def test_help_lists_the_commands() -> None:

@@ -9,7 +9,11 @@ from typing import Any
 
 import attrs
 import pytest
-from terminal import (
+
+from nexhealth_async import models
+from nexhealth_async.cli.columns import KINDS, Kind
+from nexhealth_async.sandbox import Sandbox
+from tests.cli.terminal import (
     COMMAND,
     INTERRUPT,
     TERMINATE,
@@ -20,10 +24,6 @@ from terminal import (
     start,
     until,
 )
-
-from nexhealth_async import models
-from nexhealth_async.cli.columns import KINDS, Kind
-from nexhealth_async.sandbox import Sandbox
 
 
 def records(data: bytes) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from simulate import Page, Walked, drive, numbered
 
 from nexhealth_async.core.paging import Ask, Drift, NumberedPlan
+from tests.core.simulate import Page, Walked, drive, numbered
 
 RUNS = 2_000
 VISIBLE = ("insert", "delete", "move", "exchange")

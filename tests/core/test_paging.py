@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulate import Page, drive, numbered
 
 from nexhealth_async.core.paging import Ask, CursorPlan, Drift, NumberedPlan, Plan, WholePlan
 from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+from tests.core.simulate import Page, drive, numbered
 
 MODES: tuple[Drift, ...] = ("watch", "verify", "ignore")
 CAPS = (300, 100, 7, 1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from model_samples import MODELS, filled
 
 from nexhealth_async.models import Money, Patient, Record, Slot
+from tests.models.model_samples import MODELS, filled
 
 # What may be printed beside an id: names of places and kinds, times that are free, plain amounts.
 SHOWN = {

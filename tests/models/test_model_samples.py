@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_samples import MODELS, NO_SLOTS, SAMPLES, SLOTS, filled, instances
 
 from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins, to_json
@@ -28,6 +27,7 @@ from nexhealth_async.models import (
     SlotGroup,
     WorkingHours,
 )
+from tests.models.model_samples import MODELS, NO_SLOTS, SAMPLES, SLOTS, filled, instances
 
 CODEC = Codec()
 BY_NAME = {model.__name__: model for model in MODELS}

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest_asyncio
-from raw_wire import Wire
 
 from nexhealth_async.sandbox import Sandbox
+from tests.sandbox.raw_wire import Wire
 
 Dial = Callable[[Sandbox], Awaitable[Wire]]
 

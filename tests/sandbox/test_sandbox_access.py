@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import Dial
-from raw_wire import V2, Wire
 
 from nexhealth_async.sandbox import Clock, Sandbox
+from tests.sandbox.conftest import Dial
+from tests.sandbox.raw_wire import V2, Wire
 
 
 def claims(token: str) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import aiohttp
 import msgspec
 import pytest
-from conftest import Dial
-from raw_wire import Wire
 
 from nexhealth_async.sandbox import Clock, Sandbox
+from tests.sandbox.conftest import Dial
+from tests.sandbox.raw_wire import Wire
 
 NEW = {"appointment_type": {"name": "Whitening"}}
 

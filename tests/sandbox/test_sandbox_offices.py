@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Dial
-from raw_wire import Wire
 
 from nexhealth_async.sandbox import Sandbox
+from tests.sandbox.conftest import Dial
+from tests.sandbox.raw_wire import Wire
 
 
 async def test_institutions_and_locations(wire: Wire) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Dial
-from raw_wire import Wire
 
 from nexhealth_async.sandbox import Sandbox
+from tests.sandbox.conftest import Dial
+from tests.sandbox.raw_wire import Wire
 
 OBSERVED = {
     "id",

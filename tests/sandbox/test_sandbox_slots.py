@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import Dial
-from raw_wire import Reply, Wire
 
 from nexhealth_async.sandbox import Clock, Sandbox
+from tests.sandbox.conftest import Dial
+from tests.sandbox.raw_wire import Reply, Wire
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday; eight in the morning in New York
 DAY = "2026-07-01"

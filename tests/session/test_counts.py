@@ -7,9 +7,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from weather_kit import Scene, envelope, scene
 
 from nexhealth_async import NexHealthWarning, UnexpectedShape, WalkDrifted
+from tests.session.weather_kit import Scene, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted import ListSource, ids
 
 from nexhealth_async import WalkDrifted
+from tests.session.scripted import ListSource, ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ async def run(seed: int, drift: str, kinds: Sequence[str]) -> tuple[bool, bool]:
     walk = source.walk(per_page=rng.randint(1, 12), prefetch=rng.choice([0, 1, 2, 8]), drift=drift)
     try:
         async for patient in walk:
-            got.append(patient.id)  # noqa: PERF401 - what came before the error counts
+            got.append(patient.id)
     except WalkDrifted:
         said = True
     assert len(got) == len(set(got)), f"seed {seed}: a record was delivered twice"
@@ -152,7 +152,7 @@ async def test_a_list_that_never_rests_ends_in_an_error_that_bounds_the_loss() -
     got: list[int] = []
     with pytest.raises(WalkDrifted) as caught:
         async for patient in source.walk(per_page=10, drift="verify", passes=2):
-            got.append(patient.id)  # noqa: PERF401 - everything seen must have been delivered
+            got.append(patient.id)
     assert caught.value.at_most_missing is not None
     assert caught.value.at_most_missing > 0
     assert set(range(21, 31)) <= set(got)

@@ -18,7 +18,6 @@ from aiohttp import client_exceptions
 from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from attrs import frozen
 from multidict import CIMultiDict, CIMultiDictProxy
-from weather_kit import CANARY, Raw, envelope
 from yarl import URL
 
 from nexhealth_async import (
@@ -36,12 +35,14 @@ from nexhealth_async import (
     TransportError,
     __version__,
 )
+from tests.session.weather_kit import CANARY, Raw, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aioresponses import aioresponses
-    from weather_kit import Movable
+
+    from tests.session.weather_kit import Movable
 
 BASE = "https://api.example.com/synch"
 KEY = "the-api-key"

@@ -13,7 +13,7 @@ from nexhealth_async.endpoints import RateClass
 from nexhealth_async.gates import Gates
 
 if TYPE_CHECKING:
-    from conftest import MovableLoop
+    from tests.conftest import MovableLoop
 
 ONLY_SLOW = Rates(overall=None, slow=Limit(10, 1.0), people=None, other=None)
 

@@ -192,7 +192,7 @@ async def test_key_and_address_come_from_the_environment(
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: NexHealth(), "NEXHEALTH_API_KEY"),
+        (NexHealth, "NEXHEALTH_API_KEY"),
         (lambda: NexHealth("  "), "no API key"),
         (lambda: NexHealth("Bearer an-invented-key"), "Bearer prefix"),
         (lambda: NexHealth("an-invented\r\nkey"), "line breaks"),

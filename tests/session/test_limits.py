@@ -8,12 +8,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from weather_kit import LoopClock, Scene, check_text, scene
 
 from nexhealth_async import Limit, RateLimited, Rates, TimedOut
+from tests.session.weather_kit import LoopClock, Scene, check_text, scene
 
 if TYPE_CHECKING:
-    from weather_kit import Movable
+    from tests.session.weather_kit import Movable
 
 Kind = Literal["fixed", "sliding"]
 

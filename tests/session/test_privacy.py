@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import frozen
-from weather_kit import QUICK, Scene, envelope, scene
 
 import nexhealth_async
 from nexhealth_async import NexHealth, NexHealthError, NexHealthWarning, UndecodableRecord
+from tests.session.weather_kit import QUICK, Scene, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 from attrs import frozen
-from weather_kit import CANARY, QUICK, Raw, Scene, check_text, envelope, head, scene
 
 from nexhealth_async import (
     NO_RETRY,
@@ -29,13 +28,13 @@ from nexhealth_async import (
     Unauthorized,
     UnexpectedShape,
 )
+from tests.session.weather_kit import CANARY, QUICK, Raw, Scene, check_text, envelope, head, scene
 
 if TYPE_CHECKING:
-    from weather_kit import Movable
-
     from nexhealth_async.core.wire import Reply, Request
     from nexhealth_async.sandbox import Sandbox
     from nexhealth_async.sandbox.store import Table
+    from tests.session.weather_kit import Movable
 
 Fault: TypeAlias = Callable[["Sandbox", int], object]
 

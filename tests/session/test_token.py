@@ -13,10 +13,9 @@ from nexhealth_async import KeyRefused, NexHealth, ServerFailure, TimedOut, Unau
 from nexhealth_async.tokens import TokenKeeper
 
 if TYPE_CHECKING:
-    from conftest import MovableLoop
-
     from nexhealth_async import LocationScope
     from nexhealth_async.sandbox import Sandbox
+    from tests.conftest import MovableLoop
 
 
 def rejected(box: Sandbox) -> int:

@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from attrs import frozen
-from weather_kit import CANARY, QUICK, Raw, check_text, envelope, scene
 
 from nexhealth_async import (
     BrokenBody,
@@ -33,13 +32,14 @@ from nexhealth_async import (
     UnexpectedShape,
 )
 from nexhealth_async.sandbox import Sandbox
+from tests.session.weather_kit import CANARY, QUICK, Raw, check_text, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from socket import AddressFamily
 
-    from weather_kit import Movable
+    from tests.session.weather_kit import Movable
 
 HTML = b"<html><body>" + CANARY.encode() + b"</body></html>"
 FOR_EVER = 10_000
