@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         WalkDrifted,
         WalkOver,
     )
+    from nexhealth_async.files import Download
+    from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
     from nexhealth_async.walk import Page, Pages, Repair, Walk
@@ -68,10 +70,13 @@ __all__ = [
     "Codec",
     "ConnectFailed",
     "ConnectionLost",
+    "Download",
     "DuplicatePatient",
     "EdgeBlocked",
     "FinancialAccessOff",
     "Forbidden",
+    "Found",
+    "FreeSlot",
     "IgnoredFilter",
     "Invalid",
     "InvalidArgument",
@@ -88,6 +93,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "Pages",
+    "PracticeLocation",
     "PracticeScope",
     "RateLimited",
     "Rates",
@@ -109,6 +115,7 @@ __all__ = [
     "WalkDrifted",
     "WalkOver",
     "__version__",
+    "normalize_phone",
     "to_builtins",
     "to_json",
 ]
@@ -117,6 +124,8 @@ _HOMES = {
     "codec": ("Codec", "to_builtins", "to_json"),
     "core.rates": ("Limit", "Rates"),
     "core.retry": ("NO_RETRY", "RetryPolicy"),
+    "files": ("Download",),
+    "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),
     "walk": ("Page", "Pages", "Repair", "Walk"),

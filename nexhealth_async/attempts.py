@@ -8,7 +8,7 @@ import random
 import warnings
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from attrs import Factory, define, field
+from attrs import Factory, define, evolve, field
 
 from nexhealth_async.core.envelope import Reading, RecordReading
 from nexhealth_async.core.ignored import misread
@@ -82,6 +82,7 @@ class Attempts:
         "_renewed",
         "_sent",
         "_shared",
+        "_streams",
         "_tries",
     )
 
@@ -95,6 +96,7 @@ class Attempts:
         pairs: tuple[tuple[str, str], ...] = (),
         background: bool = False,
         logs_in: bool = False,
+        streams: bool = False,
     ) -> None:
         self._shared = shared
         self._options = options
@@ -103,6 +105,8 @@ class Attempts:
         self._pairs = pairs
         self._background = background
         self._logs_in = logs_in
+        self._streams = streams
+        """True if the body is left to be read by whoever asked, beyond the deadline."""
         self._loop = asyncio.get_running_loop()
         self._deadline = self._deadline_from_now()
         self._sent = 0
@@ -163,6 +167,8 @@ class Attempts:
             gates.withdraw(departure)
 
     async def _send(self, request: Request, departure: Departure) -> Reply:
+        if self._streams:
+            request = evolve(request, streams=True)
         started = self._loop.time()
         seconds = self._options.retry.attempt_timeout
         if self._deadline is not None:
@@ -218,7 +224,7 @@ class Attempts:
         row = self._call.row
         decision = decide(
             error,
-            safe=row.safe,
+            safe=self._call.safe,
             attempt=self._tries,
             policy=self._options.retry,
             draw=random.random(),  # noqa: S311 - jitter, no secret

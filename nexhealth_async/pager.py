@@ -71,6 +71,8 @@ class Pager:
 
     Up to twice as many pages are asked for or held: with a window no wider than the requests in
     flight, one slow page leaves the others idle. ``prefetch=0`` asks only when a page is wanted.
+    A page's cursor leads to one page only, so that such a list is at most one request ahead: it
+    leaves as soon as the reply is split, before a record is decoded.
     """
 
     __slots__ = (
@@ -133,8 +135,8 @@ class Pager:
         return self._take(ask, reading)
 
     def _take(self, ask: Ask, reading: ListReading) -> RawPage:
-        taken = self._plan.take(reading, _ids(reading.records))
         records = reading.records
+        taken = self._plan.take(reading, _ids(records) if self._plan.reads_ids else ())
         self._rows = len(records)
         if taken.fresh is not None:
             records = tuple(records[place] for place in taken.fresh)

@@ -10,16 +10,39 @@ from attrs import field, frozen
 from nexhealth_async.core.request import check_subdomain
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.resources import (
+    Adjustments,
+    AdjustmentTypes,
+    AppointmentCategories,
     Appointments,
     AppointmentTypes,
     AvailableSlots,
+    Charges,
+    Claims,
+    ClinicalNotes,
+    DocumentTypes,
+    FeeScheduleProcedures,
+    FeeSchedules,
+    GuarantorBalances,
     Institutions,
+    InsuranceBalances,
+    InsuranceCoverages,
+    InsurancePlans,
     Locations,
+    NexStaff,
+    Onboardings,
     Operatories,
+    PatientRecalls,
     Patients,
+    PaymentPlans,
+    Payments,
+    PaymentTypes,
     Procedures,
     Providers,
+    RecallTypes,
     SyncStatuses,
+    TreatmentPlans,
+    WebhookEndpoints,
+    WorkingHourLabels,
     WorkingHours,
 )
 from nexhealth_async.walk import Caller
@@ -92,9 +115,99 @@ class LocationNouns(ABC):
         return Appointments(self._caller)
 
     @property
+    def appointment_categories(self) -> AppointmentCategories:
+        """What appointment types were before they had that name; v2 only."""
+        return AppointmentCategories(self._caller)
+
+    @property
+    def patient_recalls(self) -> PatientRecalls:
+        """The visits patients are due for."""
+        return PatientRecalls(self._caller)
+
+    @property
+    def recall_types(self) -> RecallTypes:
+        """The kinds of recalls."""
+        return RecallTypes(self._caller)
+
+    @property
+    def clinical_notes(self) -> ClinicalNotes:
+        """What was written down about treatments; v3 only."""
+        return ClinicalNotes(self._caller)
+
+    @property
+    def document_types(self) -> DocumentTypes:
+        """The kinds of documents that can be filed under patients."""
+        return DocumentTypes(self._caller)
+
+    @property
+    def working_hour_labels(self) -> WorkingHourLabels:
+        """What working hours are called; v3 only."""
+        return WorkingHourLabels(self._caller)
+
+    @property
+    def nex_staff(self) -> NexStaff:
+        """The people who use NexHealth at a practice."""
+        return NexStaff(self._caller)
+
+    @property
     def sync_status(self) -> SyncStatuses:
         """Whether the practice's system is being read and written as it should."""
         return SyncStatuses(self._caller)
+
+    @property
+    def charges(self) -> Charges:
+        """What patients were charged; v3 only."""
+        return Charges(self._caller)
+
+    @property
+    def payments(self) -> Payments:
+        """Money received and given back; v3 only."""
+        return Payments(self._caller)
+
+    @property
+    def adjustments(self) -> Adjustments:
+        """Corrections of what patients owe; v3 only."""
+        return Adjustments(self._caller)
+
+    @property
+    def payment_types(self) -> PaymentTypes:
+        """The kinds of payments; v3 only."""
+        return PaymentTypes(self._caller)
+
+    @property
+    def adjustment_types(self) -> AdjustmentTypes:
+        """The kinds of adjustments; v3 only."""
+        return AdjustmentTypes(self._caller)
+
+    @property
+    def claims(self) -> Claims:
+        """What insurers were asked to pay; v3 only."""
+        return Claims(self._caller)
+
+    @property
+    def guarantor_balances(self) -> GuarantorBalances:
+        """What those who pay for patients owe; v3 only."""
+        return GuarantorBalances(self._caller)
+
+    @property
+    def insurance_balances(self) -> InsuranceBalances:
+        """What insurers are expected to pay; v3 only."""
+        return InsuranceBalances(self._caller)
+
+    @property
+    def fee_schedules(self) -> FeeSchedules:
+        """The price lists; v3 only."""
+        return FeeSchedules(self._caller)
+
+    @property
+    def fee_schedule_procedures(self) -> FeeScheduleProcedures:
+        """What price lists ask for each procedure; v3 only."""
+        return FeeScheduleProcedures(self._caller)
+
+    @property
+    def payment_plans(self) -> PaymentPlans:
+        """What patients pay in instalments; v3 only."""
+        return PaymentPlans(self._caller)
 
 
 class PracticeNouns(LocationNouns):
@@ -106,6 +219,31 @@ class PracticeNouns(LocationNouns):
     def locations(self) -> Locations:
         """The offices."""
         return Locations(self._caller)
+
+    @property
+    def treatment_plans(self) -> TreatmentPlans:
+        """What is proposed to patients; v3 only."""
+        return TreatmentPlans(self._caller)
+
+    @property
+    def onboardings(self) -> Onboardings:
+        """The setting up of practices that are to join; v3 only."""
+        return Onboardings(self._caller)
+
+    @property
+    def insurance_plans(self) -> InsurancePlans:
+        """The insurance plans the practice knows."""
+        return InsurancePlans(self._caller)
+
+    @property
+    def insurance_coverages(self) -> InsuranceCoverages:
+        """Which patient is covered by which plan."""
+        return InsuranceCoverages(self._caller)
+
+    @property
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        """The addresses events are sent to; they belong to the API key."""
+        return WebhookEndpoints(self._caller)
 
 
 class AccountNouns(PracticeNouns):

@@ -13,7 +13,15 @@ from nexhealth_async import endpoints as to
 from nexhealth_async import models
 from nexhealth_async.attempts import Attempts, Shared
 from nexhealth_async.codec import Codec, LazyDecoder, prepare
-from nexhealth_async.core.envelope import read_data, read_done, read_list, read_record, read_token
+from nexhealth_async.core.downloads import download_call
+from nexhealth_async.core.envelope import (
+    read_data,
+    read_done,
+    read_list,
+    read_record,
+    read_stream,
+    read_token,
+)
 from nexhealth_async.core.rates import Rates
 from nexhealth_async.core.request import (
     Call,
@@ -31,7 +39,9 @@ from nexhealth_async.errors import (
     Unauthorized,
     UnexpectedShape,
 )
+from nexhealth_async.files import Download
 from nexhealth_async.gates import Gates
+from nexhealth_async.hints import practice_locations
 from nexhealth_async.options import OnIgnored, Options, checked, checked_key, named_agent
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
@@ -40,7 +50,7 @@ from nexhealth_async.transport import Transport
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
     from types import TracebackType
 
     import aiohttp
@@ -50,6 +60,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.request import JSONValue
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Endpoint, Operation, Row
+    from nexhealth_async.hints import PracticeLocation
 
 __all__ = ["Answer", "NexHealth"]
 
@@ -290,19 +301,37 @@ class NexHealth(AccountNouns):
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> T:
         """Perform an endpoint of the table and decode the record it answers with."""
+        value, _ = await self.answered(endpoint, arguments, *ids)
+        return value
+
+    async def answered(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> tuple[T, int]:
+        """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
         call = self._plan(endpoint, arguments, ids)
         await self._make_ready(endpoint.model)
         reading = await self._perform(call, read_record)
         if reading.record is None:
             raise UnexpectedShape("the reply holds no record", operation=call.operation)
         value, _ = self._decoder(endpoint)(reading.record)
-        return value
+        return value, reading.status
 
     async def perform(
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
     ) -> None:
         """Perform an endpoint of the table that answers with nothing of use."""
         await self._perform(self._plan(endpoint, arguments, ids), read_done)
+
+    def download(self, url: str | None) -> Download:
+        """Return a file of the API's own host, to be entered with ``async with``.
+
+        ``url`` is what a record names, such as ``"/documents/18/download"``; credentials are sent
+        to no other host. A redirect to where the file is kept is followed without them.
+        """
+        call = download_call(
+            url, base_url=self._shared.transport.base_url, subdomain=self._options.subdomain
+        )
+        return Download(lambda: self._perform(call, read_stream, streams=True), call.operation)
 
     async def page(
         self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
@@ -347,6 +376,16 @@ class NexHealth(AccountNouns):
             count=reading.count,
             page_info=reading.page_info,
             warnings=reading.warnings,
+        )
+
+    def practices(self) -> AsyncIterator[PracticeLocation]:
+        """List every location of every practice the key can see, inactive ones too, one by one.
+
+        Each has what a scope wants: ``nex.practice(it.subdomain).location(it.location_id)``. The
+        session's own practice and location narrow nothing here.
+        """
+        return practice_locations(
+            self._copy(evolve(self._options, subdomain=None, location_id=None))
         )
 
     def endpoints(self) -> Sequence[Operation]:
@@ -413,15 +452,21 @@ class NexHealth(AccountNouns):
         pairs: tuple[tuple[str, str], ...] = (),
         *,
         background: bool = False,
+        streams: bool = False,
     ) -> T:
         self._check_usable()
+        headers = self._headers
+        if streams:
+            # What comes is no JSON, unless it is a refusal.
+            headers = {**headers, "Accept": f"{headers['Accept']}, */*;q=0.8"}
         attempts = Attempts(
             self._shared,
             self._options,
             call,
-            headers=self._headers,
+            headers=headers,
             pairs=pairs,
             background=background,
+            streams=streams,
         )
         return await attempts.run(read)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.paging import Drift, Plan
     from nexhealth_async.core.request import Call
     from nexhealth_async.endpoints import Endpoint
+    from nexhealth_async.files import Download
 
 __all__ = ["Caller", "OnBadRecord", "Page", "Pages", "Repair", "Walk", "WalkSettings"]
 
@@ -72,6 +73,19 @@ class Caller(Protocol):
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
     ) -> None:
         """Perform an operation that answers with nothing of use."""
+        ...
+
+    async def answered(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> tuple[T, int]:
+        """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
+        ...
+
+    def download(self, url: str | None) -> Download:
+        """Return a file of the API's own host, to be entered with ``async with``.
+
+        ``url`` is what a record names, such as ``"/documents/18/download"``.
+        """
         ...
 
 
@@ -132,6 +146,12 @@ class WalkSettings(Generic[T]):
         if self.limit is not None:
             per_page = max(1, min(per_page, self.limit))
         if row.paging is Paging.CURSOR:
+            if self.drift == "verify":
+                raise InvalidArgument(
+                    "a list with cursors has no count to verify it by, and needs none: cursors do "
+                    "not shift as page numbers do; leave out drift=",
+                    operation=row.operation,
+                )
             return CursorPlan(per_page=per_page, after=self.after)
         return NumberedPlan(
             per_page=per_page,
@@ -172,7 +192,7 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._settings = settings
         self._state = _State.FRESH
         self._busy = False
-        self._resume: str | None = None
+        self._resume = settings.after
         self._pager = Pager(
             settings.source,
             settings.call,
@@ -276,7 +296,7 @@ class Walk(_Machine[T, T]):
         self._ready: deque[T] = deque()
         self._undecoded: deque[Raw] = deque()
         self._failure: UndecodableRecord | None = None
-        self._upcoming: str | None = None
+        self._upcoming = settings.after
 
     def pages(self) -> Pages[T]:
         """Walk page by page: for progress, checkpoints, warnings and repairs."""
@@ -326,7 +346,8 @@ class Walk(_Machine[T, T]):
                 failure, self._failure = self._failure, None
                 raise failure
             if self._undecoded:
-                # A turn of the loop between slices, so that other requests do not notice.
+                # A turn of the loop before each slice: the next page's request leaves ahead of the
+                # first, and between them other requests go on.
                 await asyncio.sleep(0)
                 self._decode_slice()
                 continue
@@ -337,7 +358,6 @@ class Walk(_Machine[T, T]):
             self._announce(page)
             self._upcoming = page.resume or self._upcoming
             self._undecoded.extend(page.records)
-            self._decode_slice()
         if self._left is not None:
             self._left -= 1
         return self._ready.popleft()
@@ -396,9 +416,8 @@ class Pages(_Machine[T, Page[T]]):
             self._decoding = page
             self._undecoded.extend(page.records)
         while self._undecoded:
+            await asyncio.sleep(0)
             self._decode_slice()
-            if self._undecoded:
-                await asyncio.sleep(0)
         return self._deliver(self._decoding)
 
     def _decode_slice(self) -> None:

@@ -145,7 +145,8 @@ async def scoped(
         location_id=location_id or (opened.location_id if subdomain is None else None),
     )
     practice_lacks = row.subdomain is Need.REQUIRED and found.subdomain is None
-    location_lacks = row.location is Need.REQUIRED and found.location_id is None
+    wants_location = row.location is Need.REQUIRED or "location_id" in row.one_of
+    location_lacks = wants_location and found.location_id is None
     if practice_lacks or location_lacks:
         found = await _looked_up(found, any_location=not location_lacks)
     if row.location is Need.NONE:

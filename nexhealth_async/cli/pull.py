@@ -261,8 +261,10 @@ def _endpoint(resource: Resource) -> Endpoint[object]:
 
 
 def _row(resource: Resource, version: str) -> Row:
+    from nexhealth_async.core.request import version_name
     from nexhealth_async.errors import NotInThisVersion
 
+    version_name(version)
     endpoint = _endpoint(resource)
     row = endpoint.v2 if version.startswith("v2") else endpoint.v3
     if row is None:

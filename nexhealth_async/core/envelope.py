@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -22,7 +23,7 @@ from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nexhealth_async.core.wire import Reply
+    from nexhealth_async.core.wire import Reply, Stream
     from nexhealth_async.endpoints import Row
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "read_done",
     "read_list",
     "read_record",
+    "read_stream",
     "read_token",
 ]
 
@@ -90,6 +92,8 @@ class RecordReading(Reading):
     """One record, still bytes; None where the operation answers with nothing."""
 
     record: Raw | None = field(repr=False)
+    status: int = 200
+    """The HTTP status: 201 for what was made where 200 stands for what was there."""
 
 
 @frozen(kw_only=True)
@@ -160,7 +164,7 @@ def read_record(reply: Reply, row: Row) -> RecordReading:
             if key in fields and _kind(fields[key]) == "object":
                 record = fields[key]
                 break
-    return RecordReading(record=record, warnings=warnings, ignored=ignored)
+    return RecordReading(record=record, status=reply.status, warnings=warnings, ignored=ignored)
 
 
 @_guarded
@@ -186,6 +190,35 @@ def read_data(reply: Reply, row: Row) -> DataReading:
         warnings=warnings,
         ignored=ignored,
     )
+
+
+def read_stream(reply: Reply, row: Row) -> Stream:
+    """Return the body of a file's reply; raises what a refusal means.
+
+    A success of type JSON comes whole, since it may be a refusal after all: ``code: false``.
+    """
+    if reply.stream is not None:
+        return reply.stream
+    with suppress(*_UNREADABLE):
+        _opened(reply, row)
+    return _Whole(reply.body)
+
+
+class _Whole:
+    """A body that has come, read as if it were coming."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.size = len(body)
+
+    async def chunk(self) -> bytes:
+        chunk, self._body = self._body, b""
+        return chunk
+
+    def close(self) -> None:
+        self._body = b""
 
 
 @_guarded

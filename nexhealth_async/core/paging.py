@@ -29,7 +29,7 @@ _CHANGED = -2
 """Stands for the count in the resume value of a walk that saw the list change."""
 
 Drift: TypeAlias = Literal["watch", "verify", "ignore"]
-"""How a numbered walk treats a list that changes under it.
+"""How a numbered walk treats a list that changes under it; lists with cursors need no such care.
 
 Offsets shift while people work: a row deleted behind the walk moves an unread one onto a page that
 was read already. ``"watch"`` reads once, drops repeated ids, and verifies as soon as anything shows
@@ -77,6 +77,11 @@ class Plan(Protocol):
         ...
 
     @property
+    def reads_ids(self) -> bool:
+        """True if `take` wants the records' ids; reading them is work that delays the next page."""
+        ...
+
+    @property
     def over(self) -> bool:
         """True once everything has been taken."""
         ...
@@ -91,6 +96,7 @@ class WholePlan:
     """A list that comes in one reply."""
 
     failure = None
+    reads_ids = False
 
     def __init__(self) -> None:
         self._asked = False
@@ -110,13 +116,21 @@ class WholePlan:
 
 
 class CursorPlan:
-    """``end_cursor`` goes forward until ``has_next_page`` is false, and only then ends."""
+    """``end_cursor`` goes forward until ``has_next_page`` is false, and only then ends.
+
+    A cursor stands behind a record, so rows that enter or leave elsewhere shift nothing: there is
+    no drift to watch. What moves while it is read (sorted by ``updated_at``) may come twice.
+    """
 
     failure = None
+    reads_ids = False
 
     def __init__(self, *, per_page: int, after: str | None = None) -> None:
         self._per_page = str(per_page)
-        self._cursor = None if after is None else _resumed(after, "c")
+        self._cursor: str | None = None
+        if after is not None:
+            # The size stays what it was: whether a cursor outlives another one is not documented.
+            self._per_page, self._cursor = _cursor(after)
         self._followed = {hash(self._cursor)}
         """Hashes of the cursors that were followed: one that comes again would lead in a circle."""
         self._number = 0
@@ -151,11 +165,13 @@ class CursorPlan:
         else:
             self.over = True
         named = isinstance(cursor, str) and bool(cursor)
-        return Taken(None, f"c:{cursor}" if named else None)
+        return Taken(None, f"c:{self._per_page}:{cursor}" if named else None)
 
 
 class NumberedPlan:
     """``page`` and ``per_page``, finished by ``count``; see `Drift` for lists that change."""
+
+    reads_ids = True
 
     def __init__(
         self,
@@ -412,6 +428,14 @@ def _resumed(after: str, kind: str) -> str:
     if not after.startswith(f"{kind}:") or len(after) == len(kind) + 1:
         raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
     return after[2:]
+
+
+def _cursor(after: str) -> tuple[str, str]:
+    """Return page size and cursor of a resume value."""
+    per_page, _, cursor = _resumed(after, "c").partition(":")
+    if not (per_page.isascii() and per_page.isdigit() and int(per_page)) or not cursor:
+        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
+    return per_page, cursor
 
 
 def _numbers(after: str) -> tuple[int, int, int, int]:

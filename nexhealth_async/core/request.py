@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 from attrs import field, frozen
 
+from nexhealth_async.core.forms import form
 from nexhealth_async.core.wire import Request
 from nexhealth_async.endpoints import Endpoint, Need, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
@@ -41,8 +42,11 @@ _PATH = re.compile(r"/(?!/)(?!.*(\.|%2e){2})([\w\-./~@:]|%[0-9a-f]{2})*", re.IGN
 _VALUE = re.compile(r"(?<=/)(?![a-z_]+(/|$))[^/]+")
 """A part of a path that is no word of the API's, so that it may be a value."""
 _FREE: Endpoint[object] = Endpoint(resource="request", verb="request", model=None)
+_FILE = frozenset({"file", "filename", "content_type"})
+"""The fields that make up the file of a form."""
 _PLACE = re.compile(r"\{[a-z_]+\}")
-_VERSION_LITERAL = re.compile(r"v[0-9]+(\.[0-9]+)*")
+_VERSION_LITERAL = re.compile(r"v(?![01](\.|$))[0-9]+(\.[0-9]+)*")
+"""Version 2 and what came after it; the library has no rows for what came before."""
 _LOOPBACK = re.compile(r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/[^?#\s]*)?")
 _HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
 
@@ -56,6 +60,15 @@ class Call:
     path: str = field(repr=False)
     query: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    """What the body is, where there is one."""
+    harmless: bool = False
+    """True where an argument makes an unsafe write safe."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether doing it twice does no harm: the row's word, unless an argument changes it."""
+        return self.harmless or self.row.safe
 
     @property
     def operation(self) -> str:
@@ -74,13 +87,13 @@ class Call:
         if pairs:
             target += "?" + "&".join(f"{_quote(k)}={_quote(v)}" for k, v in pairs)
         if self.body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
+            headers = {**headers, "Content-Type": self.content_type}
         return Request(
             method=self.row.method,
             target=target,
             headers=headers,
             body=self.body,
-            fresh_connection=not self.row.safe,
+            fresh_connection=not self.safe,
         )
 
 
@@ -164,18 +177,20 @@ def plan(
     """
     row = row_for(endpoint, version)
     given = dict(arguments)
-    own_subdomain = given.pop("subdomain", None)
+    own_subdomain = None if "subdomain" in row.beside else given.pop("subdomain", None)
     if own_subdomain is not None and row.subdomain is Need.NONE:
         _refuse_unknown(endpoint, version, {"subdomain": own_subdomain})
-    query = _scope_query(row, subdomain if own_subdomain is None else str(own_subdomain))
+    query = _scope_query(row, given, own=own_subdomain, bound=subdomain)
+    ids = (*ids, *(_path_id(row, name, given.pop(name, None)) for name in row.path_from))
 
     filters = {name.removesuffix("[]"): name for name in row.filters}
     if row.location is not Need.NONE and row.location_filter not in row.beside:
         filters.setdefault(row.location_filter, row.location_filter)
     _bind_location(row, given, location_id)
     fields = {name: given.pop(name) for name in [*given] if name not in filters}
-    if fields and row.wrap is None:
+    if fields and not row.takes_body:
         _refuse_unknown(endpoint, version, fields)
+    _refuse_lacking(endpoint, version, row, fields)
     for name, default in row.defaults.items():
         given.setdefault(name, default)
     for name in row.required:
@@ -183,15 +198,23 @@ def plan(
             raise InvalidArgument(
                 f"{name} is required: the API refuses the call without it", operation=row.operation
             )
+    if row.one_of and all(given.get(name) is None for name in row.one_of):
+        raise InvalidArgument(
+            f"give at least one of {', '.join(row.one_of)}: the API refuses the call without",
+            operation=row.operation,
+        )
     for name, value in given.items():
         if value is not None:
             query.extend(_pairs(row, filters[name], value))
+    body, content_type = _body_of(row, fields)
     return Call(
         endpoint=endpoint,
         row=row,
         path=_path(row.path, ids),
         query=tuple(query),
-        body=None if row.wrap is None else _encoded(_body(row, fields)),
+        body=body,
+        content_type=content_type,
+        harmless=row.safe_if is not None and fields.get(row.safe_if) is True,
     )
 
 
@@ -244,9 +267,21 @@ def _rate_of(verb: str, path: str) -> RateClass:
     return RateClass.PEOPLE if first in ("patients", "appointments") else RateClass.OTHER
 
 
-def _scope_query(row: Row, subdomain: str | None) -> list[tuple[str, str]]:
+def _scope_query(
+    row: Row, given: Mapping[str, object], *, own: object, bound: str | None
+) -> list[tuple[str, str]]:
+    """Name the practice the caller chose, or else the bound one."""
     if row.subdomain is Need.NONE:
         return []
+    for name, value in row.unscoped_if.items():
+        if given.get(name) == value and own is None:
+            return []
+        if given.get(name) == value:
+            raise InvalidArgument(
+                f"{name}={value!r} belongs to no practice: leave subdomain out",
+                operation=row.operation,
+            )
+    subdomain = bound if own is None else str(own)
     if subdomain is None:
         if row.subdomain is Need.REQUIRED:
             raise MissingScope(
@@ -256,6 +291,13 @@ def _scope_query(row: Row, subdomain: str | None) -> list[tuple[str, str]]:
             )
         return []
     return [("subdomain", check_subdomain(subdomain))]
+
+
+def _path_id(row: Row, name: str, value: object) -> int | str:
+    """Return a filter that this version has in the path, where it cannot be left out."""
+    if value is None:
+        raise InvalidArgument(f"{name} is required in this API version", operation=row.operation)
+    return cast("int | str", value)
 
 
 def _bind_location(row: Row, given: dict[str, object], location_id: int | None) -> None:
@@ -288,14 +330,29 @@ def _refuse_unknown(
 ) -> None:
     other = endpoint.v3 if _is_old(version) else endpoint.v2
     known = {name.removesuffix("[]") for name in other.filters} if other else set[str]()
+    if other and other.subdomain is not Need.NONE:
+        known.add("subdomain")
     for name in arguments:
         if name in known:
             raise NotInThisVersion(
-                f"{endpoint.resource}.{endpoint.verb} takes {name} in the other API version only; "
-                f"the session uses {version}"
+                f"{endpoint.resource}.{endpoint.verb} takes {name} in "
+                f"{'v3' if _is_old(version) else 'v2'} only; the session uses {version}"
             )
     names = ", ".join(sorted(arguments))
     raise TypeError(f"{endpoint.resource}.{endpoint.verb}() got unexpected arguments: {names}")
+
+
+def _refuse_lacking(
+    endpoint: Endpoint[object], version: str, row: Row, fields: Mapping[str, object]
+) -> None:
+    other = "v3" if _is_old(version) else "v2"
+    for name in row.lacks:
+        if name in fields:
+            raise NotInThisVersion(
+                f"{endpoint.resource}.{endpoint.verb} takes {name} in {other} only; the session "
+                f"uses {version}",
+                operation=row.operation,
+            )
 
 
 def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
@@ -308,6 +365,11 @@ def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
         raise InvalidArgument(f"{name} takes one value, not several", operation=row.operation)
     if not values:
         raise _empty(name, row)
+    if len(values) > row.at_most.get(name, len(values)):
+        raise InvalidArgument(
+            f"{name} takes {row.at_most[name]} values at most; walk once for each lot",
+            operation=row.operation,
+        )
     if len(values) > 1 and not wire.endswith("[]"):
         raise NotInThisVersion(
             f"{name} takes one id in this API version; walk once for each, or open the session "
@@ -388,6 +450,19 @@ def _quote(text: str) -> str:
     return quote(text, safe="-._~:,")
 
 
+def _body_of(row: Row, fields: Mapping[str, object]) -> tuple[bytes | None, str]:
+    """Return the body and its kind: a form with a file in it, or JSON."""
+    if row.multipart:
+        beside = {name: value for name, value in fields.items() if name not in _FILE}
+        return form(
+            content=fields.get("file"),
+            filename=fields.get("filename"),
+            content_type=fields.get("content_type"),
+            fields=[(name, _text(name, v)) for name, v in beside.items() if v is not None],
+        )
+    return _encoded(_body(row, fields)) if row.takes_body else None, "application/json"
+
+
 def _body(row: Row, fields: Mapping[str, object]) -> dict[str, object]:
     inside: dict[str, object] = {}
     body: dict[str, object] = {}
@@ -400,7 +475,9 @@ def _body(row: Row, fields: Mapping[str, object]) -> dict[str, object]:
             for key in above:
                 place = cast("dict[str, object]", place.setdefault(key, {}))
             place[last] = value
-    body[cast("str", row.wrap)] = inside
+    if not row.wrap:
+        return {**inside, **body}
+    body[row.wrap] = {**inside, **cast("dict[str, object]", body.get(row.wrap, {}))}
     return body
 
 

@@ -9,15 +9,30 @@ from __future__ import annotations
 
 from typing import cast
 
-from nexhealth_async.endpoints import clinical, people, practice, rows, schedule
+from nexhealth_async.endpoints import (
+    clinical,
+    hooks,
+    insurance,
+    ledger,
+    people,
+    practice,
+    rows,
+    schedule,
+)
 from nexhealth_async.endpoints.clinical import *  # noqa: F403 - pinned by the modules' own __all__
+from nexhealth_async.endpoints.hooks import *  # noqa: F403
+from nexhealth_async.endpoints.insurance import *  # noqa: F403
+from nexhealth_async.endpoints.ledger import *  # noqa: F403
 from nexhealth_async.endpoints.people import *  # noqa: F403
 from nexhealth_async.endpoints.practice import *  # noqa: F403
 from nexhealth_async.endpoints.rows import *  # noqa: F403
 from nexhealth_async.endpoints.schedule import *  # noqa: F403
 
-__all__ = ["ALL"]
+__all__: list[str] = ["ALL"]
 __all__ += clinical.__all__
+__all__ += hooks.__all__
+__all__ += insurance.__all__
+__all__ += ledger.__all__
 __all__ += people.__all__
 __all__ += practice.__all__
 __all__ += rows.__all__
@@ -25,7 +40,7 @@ __all__ += schedule.__all__
 
 ALL: tuple[rows.Endpoint[object], ...] = tuple(
     cast("rows.Endpoint[object]", value)
-    for module in (practice, people, schedule, clinical)
+    for module in (practice, people, schedule, clinical, ledger, insurance, hooks)
     for value in vars(module).values()
     if isinstance(value, rows.Endpoint)
 )

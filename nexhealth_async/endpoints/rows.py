@@ -89,16 +89,35 @@ class Row:
     """Query parameters by their public (v3) names; ``[]`` marks those that take several values."""
     required: tuple[str, ...] = ()
     """Filters that must be given, by public name, without ``[]``."""
+    one_of: tuple[str, ...] = ()
+    """Filters of which at least one must be given, by public name, without ``[]``."""
+    at_most: Mapping[str, int] = field(factory=dict[str, int])
+    """How many values a filter takes, by public name, without ``[]``."""
+    path_from: tuple[str, ...] = ()
+    """Filters that fill the path's places in order, where the method takes no identifiers."""
+    unscoped_if: Mapping[str, str] = field(factory=dict[str, str])
+    """Arguments with whose value nothing of a practice is meant: the subdomain is left out."""
     wire: Mapping[str, str] = field(factory=dict[str, str])
     """Public name to this version's name, where they differ."""
     defaults: Mapping[str, bool | str] = field(factory=dict[str, "bool | str"])
     """Filters sent when the caller gives none, because the versions' own defaults differ."""
     wrap: str | None = None
-    """Key under which the body's fields are sent."""
+    """Key under which the body's fields are sent; ``""`` where they are the body themselves."""
     beside: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
     """Body fields that sit elsewhere than under ``wrap``: public name to path of keys."""
+    multipart: bool = False
+    """True where the body is a form with a file in it, instead of JSON."""
+    lacks: tuple[str, ...] = ()
+    """Body fields that only the other version takes."""
+    safe_if: str | None = None
+    """Body field that makes an unsafe write safe when it is True."""
     lookup: str = ""
     """For unsafe writes: the sentence that says how to find out whether it happened."""
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether the request has a body."""
+        return self.wrap is not None or self.multipart
 
     @property
     def operation(self) -> str:

@@ -1,20 +1,32 @@
-"""What patients may be asked and written."""
+"""What patients, what is filed under them, and the staff may be asked and written."""
 
 # No `from __future__ import annotations` here: as text, `Required` would go unnoticed at run time.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal, Required, TypeAlias, TypedDict
+from os import PathLike
+from typing import BinaryIO, Literal, Required, TypeAlias, TypedDict
 
-from nexhealth_async.filters.shared import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.filters.shared import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    WholeOptions,
+)
 
 __all__ = [
+    "AlertChanges",
+    "AlertFilters",
+    "DocumentFilters",
     "Gender",
+    "NewAlert",
+    "NewDocument",
     "NewPatient",
     "NewPatientBio",
     "PatientFilters",
     "PatientInclude",
     "PatientOptions",
+    "StaffFilters",
 ]
 
 PatientInclude: TypeAlias = Literal[
@@ -83,6 +95,53 @@ class PatientOptions(PracticeScoped, total=False):
     """Parts to send along."""
 
 
+class DocumentFilters(PracticeScoped, NumberedOptions, total=False):
+    """How to walk a patient's documents; they have no filters."""
+
+
+class NewDocument(LocationScoped, total=False):
+    """A document to be filed under a patient."""
+
+    file: Required[bytes | PathLike[str] | BinaryIO]
+    """What it holds: the bytes, a path, or a file that is open for reading them."""
+    filename: str
+    """What the file is called, without folders; the name of a path or an open file by default."""
+    content_type: str
+    """Its media type; by default what the name's ending says."""
+    document_type_id: int
+    """Its kind: the id of a record of ``document_types``."""
+
+
+class AlertFilters(PracticeScoped, WholeOptions, total=False):
+    """Which of a patient's alerts are wanted."""
+
+    include_disabled: bool
+    """True: also those that were switched off."""
+
+
+class NewAlert(PracticeScoped, total=False):
+    """An alert to be shown with a patient."""
+
+    note: Required[str]
+    """What it says."""
+
+
+class AlertChanges(PracticeScoped, total=False):
+    """What may be changed in an alert."""
+
+    disabled: bool
+    """Whether it is switched off."""
+
+
+class StaffFilters(LocationScoped, NumberedOptions, total=False):
+    """Which members of the staff are wanted."""
+
+    inactive: bool
+    """Only inactive (True) or active (False) ones; both when left out."""
+    location_ids: Sequence[int]
+    """Only those who may see these locations, instead of one ``location_id``."""
+
+
 class NewPatientBio(TypedDict, total=False):
     """Particulars of a new patient."""
 
@@ -136,6 +195,11 @@ class NewPatient(LocationScoped, total=False):
     email: Required[str]
     """Email address."""
     middle_name: str
-    """Middle name."""
+    """Middle name; v2 only."""
+    return_existing_if_match: bool
+    """True: answer with the patient who has this name, birth date and phone already; v3 only.
+
+    With it a lost answer is asked for again, since that makes nobody twice.
+    """
     bio: Required[NewPatientBio]
     """Particulars: birth date and phone at the least."""

@@ -1,12 +1,13 @@
-"""What the practice, its offices, providers and rooms may be asked."""
+"""What the practice, its offices, providers, rooms and set-up may be asked and written."""
 
 # No `from __future__ import annotations` here: as text, `Required` would go unnoticed at run time.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from nexhealth_async.filters.shared import (
+    CursorOptions,
     LocationScoped,
     NumberedOptions,
     PracticeScoped,
@@ -15,8 +16,14 @@ from nexhealth_async.filters.shared import (
 
 __all__ = [
     "DescriptorFilters",
+    "DocumentTypeFilters",
     "InstitutionFilters",
     "LocationFilters",
+    "LocationProviderFilters",
+    "NewOnboarding",
+    "OnboardingFilters",
+    "OnboardingStatus",
+    "OnboardingSystem",
     "OperatoryFilters",
     "OperatoryInclude",
     "OperatoryOptions",
@@ -57,6 +64,27 @@ SyncColour: TypeAlias = Literal["green", "red"]
 """Whether a practice's system is being read or written to as it should."""
 
 
+OnboardingStatus: TypeAlias = Literal["in_progress", "complete", "failed"]
+"""How far the setting up of a practice has come."""
+
+
+OnboardingSystem: TypeAlias = Literal[
+    "athena",
+    "curve2",
+    "cloud9",
+    "denticon",
+    "dentrix",
+    "dentrixascend",
+    "drchrono",
+    "eaglesoft",
+    "ecw",
+    "modmed",
+    "nextgen",
+    "opendental",
+]
+"""The systems a practice may be set up with."""
+
+
 class InstitutionFilters(WholeOptions, total=False):
     """How to walk institutions; they have no filters."""
 
@@ -79,6 +107,13 @@ class DescriptorFilters(WholeOptions, total=False):
     """Only descriptors of this type, such as ``"Procedure Code"``; types differ by system."""
 
 
+class LocationProviderFilters(PracticeScoped, NumberedOptions, total=False):
+    """Which of a location's providers are wanted."""
+
+    requestable: bool
+    """Only those who can be booked online there."""
+
+
 class ProviderFilters(LocationScoped, NumberedOptions, total=False):
     """Which providers are wanted. A location narrows the list to those who work there."""
 
@@ -94,6 +129,8 @@ class ProviderFilters(LocationScoped, NumberedOptions, total=False):
     """Only those changed at or after this time."""
     include: Sequence[ProviderInclude]
     """Parts to send along."""
+    sort: str
+    """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class ProviderOptions(PracticeScoped, total=False):
@@ -132,3 +169,39 @@ class SyncStatusFilters(LocationScoped, WholeOptions, total=False):
     """Only those whose reading is in this state."""
     write_status: SyncColour
     """Only those whose writing is in this state."""
+
+
+class DocumentTypeFilters(LocationScoped, WholeOptions, total=False):
+    """Which document types are wanted."""
+
+    active: bool
+    """Only active (True, the server's default) or switched-off (False) ones."""
+
+
+class OnboardingFilters(PracticeScoped, CursorOptions, total=False):
+    """Which onboardings are wanted: those of one practice, or all when none is given."""
+
+    status: OnboardingStatus
+    """Only those that have come this far."""
+    sort: str
+    """Fields with commas between, ``-`` before one that descends.
+
+    They are ``created_at``, ``status`` and ``subdomain``; ``"-created_at"`` by default.
+    """
+
+
+class NewOnboarding(TypedDict, total=False):
+    """The setting up of a new practice, or of more locations of one that exists."""
+
+    institution_name: str
+    """The new practice's name; give this or ``subdomain``."""
+    subdomain: str
+    """The slug of the practice that gets more locations; a scope or session does not give it."""
+    institution_zip_code: str
+    """The practice's postal code."""
+    institution_website: str
+    """The practice's website."""
+    institution_email: str
+    """The practice's email address."""
+    emr_name: OnboardingSystem
+    """The system the practice keeps its records in."""

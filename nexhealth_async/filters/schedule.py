@@ -9,6 +9,7 @@ from typing import Literal, Required, TypeAlias, TypedDict
 from nexhealth_async.filters.people import Gender
 from nexhealth_async.filters.practice import DescriptorFilters
 from nexhealth_async.filters.shared import (
+    CursorOptions,
     LocationScoped,
     NumberedOptions,
     PracticeScoped,
@@ -16,6 +17,7 @@ from nexhealth_async.filters.shared import (
 )
 
 __all__ = [
+    "AppointmentCategoryFilters",
     "AppointmentChanges",
     "AppointmentDescriptorFilters",
     "AppointmentFilters",
@@ -34,6 +36,8 @@ __all__ = [
     "SlotFilters",
     "TypeDescriptorFilters",
     "Weekday",
+    "WorkingHourLabelFilters",
+    "WorkingHourSource",
     "WorkingHoursChanges",
     "WorkingHoursFilters",
     "WorkingHoursInclude",
@@ -64,6 +68,14 @@ Weekday: TypeAlias = Literal[
     "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
 ]
 """Days as working hours spell them."""
+
+
+WorkingHourSource: TypeAlias = Literal["manual", "synced"]
+"""Where working hours come from: NexHealth's own settings, or the practice's system."""
+
+
+class AppointmentCategoryFilters(LocationScoped, WholeOptions, total=False):
+    """How to walk appointment categories; they have no filters."""
 
 
 class TypeDescriptorFilters(LocationScoped, DescriptorFilters, total=False):
@@ -126,12 +138,28 @@ class WorkingHoursFilters(LocationScoped, NumberedOptions, total=False):
     """Only those of this provider."""
     operatory_id: int
     """Only those in this operatory."""
+    label_id: int
+    """Only those with this label, by its id in ``working_hour_labels``; v3 only."""
+    source: WorkingHourSource
+    """Only those from here; v3 only."""
     active: bool
     """Only active (True, the server's default) or switched-off (False) ones."""
     ignore_past_dates: bool
     """True leaves out those for a single date that has passed; the server sends them else."""
     include: Sequence[WorkingHoursInclude]
     """Parts to send along."""
+
+
+class WorkingHourLabelFilters(LocationScoped, CursorOptions, total=False):
+    """Which labels of working hours are wanted.
+
+    A location narrows them to its own and those of the whole practice.
+    """
+
+    search_name: str
+    """Only those with this in their name."""
+    active: bool
+    """Only active (True) or switched-off (False) ones; both when left out."""
 
 
 class WorkingHoursOptions(PracticeScoped, total=False):
@@ -176,8 +204,13 @@ class NewWorkingHours(LocationScoped, total=False):
 
 
 class WorkingHoursChanges(PracticeScoped, total=False):
-    """What may be changed in working hours; what is left out stays. The provider stays always."""
+    """What may be changed in working hours; what is left out stays.
 
+    At most one of ``days``, ``specific_date`` and ``custom_recurrence``.
+    """
+
+    provider_id: int
+    """Whose hours these are; v3 only."""
     begin_time: str
     """``"HH:MM"``. One page of the vendor says UTC, against the rest: read the record back."""
     end_time: str
@@ -185,11 +218,13 @@ class WorkingHoursChanges(PracticeScoped, total=False):
     operatory_id: int
     """The operatory they work in."""
     appointment_type_ids: Sequence[int]
-    """The appointment types that can be booked in these hours."""
+    """The appointment types that can be booked in these hours; ``[]`` takes all away."""
     days: Sequence[Weekday]
     """Every week on these days."""
     specific_date: date
     """On this day only."""
+    custom_recurrence: Recurrence
+    """Every so many days, weeks or months; v3 only."""
     active: bool
     """Whether they count."""
 
@@ -209,16 +244,22 @@ class SlotFilters(LocationScoped, WholeOptions, total=False):
     """Only slots in these operatories, at locations that book by operatory."""
     appointment_type_id: int
     """Only slots this type fits into; its minutes become the slot's length."""
+    working_hour_label_id: int
+    """Only slots in working hours with this label; v3 only."""
+    working_hour_source: WorkingHourSource
+    """Only slots in working hours from here; v3 only."""
     slot_length: int
     """Minutes a slot is long; 15 by default."""
     slot_interval: int
     """Minutes from one slot's start to the next one's; the length by default."""
     overlapping_operatory_slots: bool
     """True: a time that is free in several operatories is a slot in each; else one slot."""
+    appointments_per_timeslot: int
+    """How many may be booked at one time: 1 (default) to 5; v3, eClinicalWorks and NextGen only."""
 
 
 class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
-    """Which appointments are wanted."""
+    """Which appointments are wanted. In v3 ``foreign_id`` will do instead of a location."""
 
     start: Required[datetime]
     """The earliest start."""
@@ -251,6 +292,8 @@ class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
     """Only those this user made."""
     include: Sequence[AppointmentInclude]
     """Parts to send along; on this list in v2 only."""
+    sort: str
+    """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class AppointmentOptions(PracticeScoped, total=False):
@@ -324,3 +367,11 @@ class AppointmentChanges(PracticeScoped, total=False):
     """Whether it is cancelled."""
     checkin_at: datetime
     """When the patient checked in; can be set once."""
+    start_time: datetime | str
+    """When it starts, with a zone, in a system that can move appointments; v3 only."""
+    end_time: datetime | str
+    """When it ends, with a zone; v3 only."""
+    operatory_id: int
+    """The operatory; v3 only."""
+    note: str
+    """Written to the practice's system; at most 128 characters; v3 only."""

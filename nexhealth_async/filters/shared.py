@@ -7,7 +7,13 @@ from typing import Literal, TypedDict
 
 from nexhealth_async.errors import UndecodableRecord
 
-__all__ = ["LocationScoped", "NumberedOptions", "PracticeScoped", "WholeOptions"]
+__all__ = [
+    "CursorOptions",
+    "LocationScoped",
+    "NumberedOptions",
+    "PracticeScoped",
+    "WholeOptions",
+]
 
 
 class PracticeScoped(TypedDict, total=False):
@@ -37,20 +43,28 @@ class WholeOptions(TypedDict, total=False):
     """
 
 
-class NumberedOptions(WholeOptions, total=False):
-    """How to walk a list that comes page by page."""
+class CursorOptions(WholeOptions, total=False):
+    """How to walk a list that comes page by page, each page behind the cursor of the one before."""
 
     per_page: int
-    """Records asked for at once; the endpoint's maximum by default (300 in v2)."""
+    """Records asked for at once; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
     prefetch: int
-    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked."""
+    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked.
+
+    Behind a cursor there is one at most.
+    """
+    after: str | None
+    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""
+
+
+class NumberedOptions(CursorOptions, total=False):
+    """How to walk a list that comes page by page, by numbers in one version at least."""
+
     drift: Literal["watch", "verify", "ignore"]
-    """What to do about a list that changes during the walk.
+    """What to do about a numbered list that changes during the walk.
 
     ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
-    reads once.
+    reads once. Behind cursors there is nothing to do, and ``"verify"`` is refused.
     """
     passes: int
     """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""
-    after: str | None
-    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, TypeAlias, TypeVar
 
@@ -11,12 +11,15 @@ import attrs
 from attrs import frozen
 from msgspec import Meta
 
-__all__ = ["JSON", "Money", "Record", "Timestamp", "often_absent"]
+__all__ = ["JSON", "Day", "Money", "Record", "Timestamp", "often_absent"]
 
 T = TypeVar("T", bound="type[attrs.AttrsInstance]")
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 """Whatever JSON can say."""
+
+Day: TypeAlias = date
+"""A date, for classes that have a field of that name."""
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset; never naive."""

@@ -1,4 +1,4 @@
-"""What was done, or is planned, in the chair."""
+"""What was done, or is planned, in the chair, and when patients are due again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ else:
     # BodySite makes a tuple of either, so that users and type checkers meet only tuples.
     Teeth = tuple[str, ...] | str
 
-__all__ = ["BodySite", "Procedure"]
+__all__ = [
+    "BodySite",
+    "ClinicalNote",
+    "PatientRecall",
+    "Procedure",
+    "RecallType",
+    "TreatmentPlan",
+]
 
 
 @frozen(kw_only=True, repr=False)
@@ -46,7 +53,8 @@ class BodySite(Record):
 class Procedure(Record):
     """A procedure planned for a patient or carried out.
 
-    Reference: ``GET /procedures``, and ``procedures`` of patients and appointments.
+    Reference: ``GET /procedures``, and ``procedures`` of patients, appointments and treatment
+    plans.
     """
 
     id: int
@@ -66,3 +74,86 @@ class Procedure(Record):
     fee: Money | None = None
     start_date: date | None = None
     end_date: date | None = None
+    treatment_plan_ids: tuple[int, ...] | None = None
+    """The plans this procedure is part of; v3 only, and None in the rows of lists."""
+
+
+@frozen(kw_only=True, repr=False)
+class TreatmentPlan(Record):
+    """Procedures proposed to a patient together (v3).
+
+    Reference: ``GET /treatment_plans``.
+    """
+
+    id: int
+    name: str | None = None
+    patient_id: int | None = None
+    updated_at: Timestamp | None = None
+    status: str | None = None
+    """``not_applicable``, ``proposed``, ``accepted``, ``rejected`` or ``completed``."""
+    procedures: tuple[Procedure, ...] = ()
+
+
+@frozen(kw_only=True, repr=False)
+class ClinicalNote(Record):
+    """What somebody wrote into a patient's chart (v3).
+
+    Reference: ``GET /clinical_notes``.
+    """
+
+    id: int
+    patient_id: int | None = None
+    procedure_id: int | None = None
+    entered_at: Timestamp | None = None
+    content: str | None = None
+    signed: bool | None = None
+    """Signed by a provider? None where the system knows no signatures."""
+    completed: bool | None = None
+    """Closed against changes (some systems say "locked")? None where the system has no such
+    thing."""
+    updated_at: Timestamp | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class RecallType(Record):
+    """A reason for asking patients back, such as a half-yearly cleaning.
+
+    Inside a recall it has only its ``id``, ``name``, ``description`` and interval.
+    Reference: ``GET /recall_types``, and ``recall_type`` of a recall.
+    """
+
+    _shown = ("id", "name")
+
+    id: int
+    name: str | None = None
+    description: str | None = None
+    foreign_id: str | None = None
+    foreign_id_type: str | None = None
+    interval_num: int | None = None
+    """How many ``interval_unit`` lie between two visits; None for Dentrix and Dolphin."""
+    interval_unit: str | None = None
+    """A letter, such as ``M`` for months."""
+    location_id: int | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class PatientRecall(Record):
+    """That a patient is due to come back, when and what for.
+
+    Reference: ``GET /patient_recalls``.
+    """
+
+    id: int
+    appointment_id: int | None = None
+    """The appointment made for it; None if there is none."""
+    date_due: date | None = None
+    foreign_id: str | None = None
+    foreign_id_type: str | None = None
+    recall_id: int | None = None
+    """The id of the recall type."""
+    recall_type: RecallType | None = None
+    patient_id: int | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None

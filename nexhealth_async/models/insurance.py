@@ -1,14 +1,27 @@
-"""Insurance as it hangs on a patient."""
+"""Insurance plans, whom they cover, and what is claimed from them."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async.models._base import Record, Timestamp
+from nexhealth_async.models._base import Money, Record, Timestamp, often_absent
 
-__all__ = ["InsuranceCoverage", "InsurancePlan", "Subscriber"]
+if TYPE_CHECKING:
+    from nexhealth_async.models.ledger import Charge, FeeSchedule, FeeScheduleProcedure
+    from nexhealth_async.models.people import Patient, Provider
+
+__all__ = [
+    "Claim",
+    "ClaimPayout",
+    "ClaimTotals",
+    "InsuranceBalance",
+    "InsuranceCoverage",
+    "InsurancePlan",
+    "Subscriber",
+]
 
 
 @frozen(kw_only=True, repr=False)
@@ -46,8 +59,15 @@ class InsurancePlan(Record):
     employer_name: str | None = None
     foreign_id: str | None = None
     """The plan's id in the practice's system; not always sent."""
+    updated_at: Timestamp | None = None
+    deleted_at: Timestamp | None = None
+    """Set once the plan was removed in the practice's system; v3 only."""
     patient_coverages: tuple[InsuranceCoverage, ...] | None = None
-    """Who is covered; only when included."""
+    """Who is covered; only when included, as all that follow."""
+    subscribers: tuple[Subscriber, ...] | None = None
+    """Who holds a policy under this plan."""
+    fee_schedule: FeeSchedule | None = None
+    """The price list agreed with the payer."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -79,3 +99,118 @@ class InsuranceCoverage(Record):
     """v3 only."""
     plan: InsurancePlan | None = None
     subscriber: Subscriber | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class ClaimTotals(Record):
+    """What insurance is asked for and gives, summed over a claim or over the claims of a charge.
+
+    Reference: ``totals`` of claims and charges.
+    """
+
+    _shown = ()
+
+    amount_billed_to_insurance: Money | None = None
+    estimated_insurance_payment: Money | None = None
+    insurance_payment: Money | None = None
+    write_off: Money | None = None
+    """What nobody will pay."""
+
+
+@frozen(kw_only=True, repr=False)
+class ClaimPayout(Record):
+    """What one claim means for one charge.
+
+    Found in a charge it names the claim, found in a claim it names the charge; the other id is
+    None.
+    Reference: ``claim_payouts`` of a charge and ``charge_payouts`` of a claim.
+    """
+
+    _shown = ("claim_id", "charge_id")
+
+    claim_id: int | None = None
+    charge_id: int | None = None
+    amount_billed_to_insurance: Money | None = None
+    estimated_insurance_payment: Money | None = None
+    insurance_payment: Money | None = None
+    write_off: Money | None = None
+    """What nobody will pay."""
+    allowed_amount: Money | None = None
+    """The highest price the plan accepts."""
+    fee_schedule_procedure_code: FeeScheduleProcedure | None = None
+    """The entry of the price list that was used."""
+
+
+@often_absent
+@frozen(slots=False, kw_only=True, repr=False)
+class _MoreOfClaim(Record):
+    """What comes with a single claim, and what only a claim inside a payment or adjustment has."""
+
+    patient: Patient | None = None
+    """Only with a single claim, as all fields down to ``charges``."""
+    provider: Provider | None = None
+    guarantor: Patient | None = None
+    charge_payouts: tuple[ClaimPayout, ...] | None = None
+    """What the claim means for each of its charges."""
+    charges: tuple[Charge, ...] | None = None
+
+    subscription_id: int | None = None
+    """Only inside a payment or adjustment, as all fields below. The cover claimed on."""
+    finalized_at: Timestamp | None = None
+    """When the claim was closed."""
+    payment_estimate_total: Money | None = None
+    write_off_estimate_total: Money | None = None
+    write_off_total: Money | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class Claim(_MoreOfClaim):
+    """A bill to an insurer (v3).
+
+    Reference: ``GET /claims``; ``claims`` of a charge; ``claim`` of a payment or adjustment.
+    """
+
+    id: int
+    location_id: int | None = None
+    patient_id: int | None = None
+    provider_id: int | None = None
+    guarantor_id: int | None = None
+    status: str | None = None
+    """``draft``, ``sent``, ``received``, ``canceled``; inside a payment or adjustment also
+    ``approved``, ``paid``, ``rejected``."""
+    received_at: Timestamp | None = None
+    """When the insurer's answer came."""
+    sent_at: Timestamp | None = None
+    note: str | None = None
+    primary_insurance_plan_id: int | None = None
+    secondary_insurance_plan_id: int | None = None
+    date_of_service: date | None = None
+    """The day of the treatment, in UTC."""
+    totals: ClaimTotals | None = None
+    updated_at: Timestamp | None = None
+    deleted_at: Timestamp | None = None
+    """Set once the claim was removed in the practice's system."""
+
+
+@frozen(kw_only=True, repr=False)
+class InsuranceBalance(Record):
+    """What insurers still owe for one patient, by age in days (v3).
+
+    Reference: ``GET /insurance_balances``.
+    """
+
+    id: int
+    patient_id: int | None = None
+    guarantor_id: int | None = None
+    location_id: int | None = None
+    updated_at: Timestamp | None = None
+    estimated_amount_under_30: Money | None = None
+    """What the insurers are expected to pay."""
+    estimated_amount_31_60: Money | None = None
+    estimated_amount_61_90: Money | None = None
+    estimated_amount_over_90: Money | None = None
+    billed_amount_under_30: Money | None = None
+    """What was billed to them."""
+    billed_amount_31_60: Money | None = None
+    billed_amount_61_90: Money | None = None
+    billed_amount_over_90: Money | None = None

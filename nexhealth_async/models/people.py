@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Document",
+    "DocumentType",
     "Patient",
     "PatientAddress",
     "PatientAlert",
     "PatientBio",
+    "PrivacyAuthorization",
     "Provider",
     "ProviderRequestable",
+    "StaffMember",
 ]
 
 
@@ -103,6 +107,25 @@ class PatientAlert(Record):
     updated_at: Timestamp | None = None
 
 
+@frozen(kw_only=True, repr=False)
+class PrivacyAuthorization(Record):
+    """Which privacy papers a patient has signed, and when.
+
+    Reference: ``hipaa`` of a patient (v3).
+    """
+
+    _shown = ()
+
+    authorization: bool | None = None
+    """May the practice use and disclose the patient's health information?"""
+    authorization_date: date | None = None
+    privacy: bool | None = None
+    """Has the patient confirmed reading the practice's privacy notice?"""
+    privacy_date: date | None = None
+    consent: bool | None = None
+    consent_date: date | None = None
+
+
 @often_absent
 @frozen(slots=False, kw_only=True, repr=False)
 class _MoreOfPatient(Record):
@@ -130,7 +153,7 @@ class _MoreOfPatient(Record):
     """None in v3's list rows, which leave it out."""
     provider_id: int | None = None
     """The primary provider."""
-    hipaa: dict[str, object] | None = field(default=None, hash=False)
+    hipaa: PrivacyAuthorization | None = None
     """v3 only."""
 
     upcoming_appts: tuple[UpcomingAppointment, ...] | None = None
@@ -253,3 +276,59 @@ class Provider(Record):
     """The provider's working hours; only when included."""
     appointment_types: tuple[AppointmentType, ...] | None = None
     """v3 only, when included."""
+
+
+@frozen(kw_only=True, repr=False)
+class StaffMember(Record):
+    """Somebody who works at a practice and has a NexHealth login.
+
+    Reference: ``GET /nex_staff``.
+    """
+
+    id: int
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+    patientable: bool | None = None
+    """Undocumented."""
+    inst_ids: tuple[int, ...] = ()
+    """The institutions this person may see."""
+    unsubscribe_emails: bool | None = None
+    inactive: bool | None = None
+    unsubscribe_sms: bool | None = None
+    location_ids: tuple[int, ...] = ()
+    """The locations this person may see."""
+
+
+@frozen(kw_only=True, repr=False)
+class DocumentType(Record):
+    """A folder of the practice's system that documents are filed in.
+
+    Reference: ``GET /document_types``.
+    """
+
+    _shown = ("id", "name")
+
+    id: int
+    name: str | None = None
+    active: bool | None = None
+
+
+@frozen(kw_only=True, repr=False)
+class Document(Record):
+    """A file in a patient's record; its content is fetched separately.
+
+    Reference: ``GET /patients/{id}/documents``.
+    """
+
+    id: int
+    filename: str | None = None
+    type: str | None = None
+    """Media type, such as ``application/pdf``."""
+    url: str | None = None
+    """Where to download it: a path on the API's own host, such as ``/documents/18/download``."""
+    created_at: Timestamp | None = None
+    """When it was uploaded."""
+    document_type_id: int | None = None

@@ -11,7 +11,16 @@ from nexhealth_async.models._base import Record, Timestamp, often_absent
 if TYPE_CHECKING:
     from nexhealth_async.models.schedule import AppointmentType
 
-__all__ = ["Emr", "Institution", "Location", "Operatory", "Specialty", "SyncStatus"]
+__all__ = [
+    "BookingParams",
+    "Emr",
+    "Institution",
+    "Location",
+    "Onboarding",
+    "Operatory",
+    "Specialty",
+    "SyncStatus",
+]
 
 
 @frozen(kw_only=True, repr=False)
@@ -212,3 +221,43 @@ class SyncStatus(Record):
     """When data were last written."""
     locations: tuple[Location, ...] = ()
     """The locations this source serves, in their short form."""
+
+
+@frozen(kw_only=True, repr=False)
+class BookingParams(Record):
+    """What a practice chose for online booking while it was being set up.
+
+    Reference: ``booking_params`` of an onboarding.
+    """
+
+    _shown = ("location_id",)
+
+    location_id: int | None = None
+    """None until it was chosen. The server may send it as text; it becomes a number here."""
+    appointment_type_ids: tuple[int, ...] | None = None
+    """None until they were chosen."""
+
+
+@frozen(kw_only=True, repr=False)
+class Onboarding(Record):
+    """The setting up of a new practice by its own staff (v3).
+
+    The id is part of the setup link, which opens without a login: neither is printed.
+    Reference: ``GET /onboardings``.
+    """
+
+    _shown = ("subdomain", "status")
+
+    id: str
+    """Text, unlike all other ids."""
+    created_at: Timestamp | None = None
+    subdomain: str | None = None
+    """None while no institution belongs to it yet."""
+    url: str | None = None
+    """The setup link for the practice's staff."""
+    url_expires_at: Timestamp | None = None
+    status: str | None = None
+    """``in_progress``, ``complete`` or ``failed``."""
+    booking_params: BookingParams | None = None
+    availability_ready_at: Timestamp | None = None
+    """When the location could first be booked; None until then."""

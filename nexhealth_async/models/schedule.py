@@ -214,6 +214,8 @@ class Slot(Record):
     operatory_id: int | None = None
     provider_id: int | None = None
     """Only where slots are not grouped by provider."""
+    working_hour_label_id: int | None = None
+    """The label of the working hours this slot lies in; v3 only."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -256,7 +258,7 @@ class CustomRecurrence(Record):
 class WorkingHoursLabel(Record):
     """A name practices give to some of their working hours (v3).
 
-    Reference: ``label`` of working hours.
+    Reference: ``GET /working_hour_labels``, and ``label`` of working hours.
     """
 
     _shown = ("id", "name")

@@ -1,28 +1,140 @@
-"""Patients, and the providers who treat them."""
+"""Patients, what is filed under them, the providers who treat them, and the staff."""
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
+from nexhealth_async.files import with_content
 from nexhealth_async.filters import (
+    AlertChanges,
+    AlertFilters,
+    DocumentFilters,
+    NewAlert,
+    NewDocument,
     NewPatient,
     PatientFilters,
     PatientOptions,
+    PracticeScoped,
     ProviderFilters,
     ProviderOptions,
+    StaffFilters,
 )
+from nexhealth_async.hints import find_or_create
 from nexhealth_async.resources._base import Noun
+from nexhealth_async.resources._checks import check_one_of
 from nexhealth_async.walk import Walk
 
-__all__ = ["Patients", "Providers"]
+if TYPE_CHECKING:
+    from nexhealth_async.files import Download
+    from nexhealth_async.hints import Found
+
+__all__ = ["NexStaff", "PatientAlerts", "PatientDocuments", "Patients", "Providers"]
+
+
+class PatientDocuments(Noun):
+    """The documents filed under a patient."""
+
+    __slots__ = ()
+
+    def walk(self, patient_id: int, /, **options: Unpack[DocumentFilters]) -> Walk[m.Document]:
+        """Walk the documents of one patient.
+
+        ``GET /patients/{id}/documents``
+
+        Raises `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.PATIENT_DOCUMENTS, options, patient_id)
+
+    async def create(self, patient_id: int, /, **fields: Unpack[NewDocument]) -> m.Document:
+        """File a document under a patient.
+
+        ``POST /patients/{id}/documents``
+
+        It reaches the practice's own system later, under the file's name.
+
+        Raises `InvalidArgument` for a file without a name or one that cannot be read,
+        `MissingScope` without a practice and a location, `Invalid` for what the API refuses, and
+        `OutcomeUnknown` if the answer was lost: creating is never repeated by itself.
+        """
+        form = await with_content(fields)
+        return await self._caller.call(to.PATIENT_DOCUMENTS_CREATE, form, patient_id)
+
+    def download(self, document: m.Document, /) -> Download:
+        """Return what a document holds, to be entered with ``async with`` and read in parts.
+
+        ``async with office.patients.documents.download(document) as file:``, and inside it either
+        ``await file.read()`` or ``async for chunk in file``.
+
+        Raises `InvalidArgument` for a document without an address, or with one on a host that is
+        not the API's.
+        """
+        return self._caller.download(document.url)
+
+
+class PatientAlerts(Noun):
+    """What the practice wants seen when it opens a patient's file."""
+
+    __slots__ = ()
+
+    def walk(self, patient_id: int, /, **filters: Unpack[AlertFilters]) -> Walk[m.PatientAlert]:
+        """Walk the alerts of one patient.
+
+        ``GET /patients/{id}/alerts``
+
+        Those that were switched off are left out unless asked for. The list comes whole. Raises
+        `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.PATIENT_ALERTS, filters, patient_id)
+
+    async def get(
+        self, patient_id: int, alert_id: int, /, **options: Unpack[PracticeScoped]
+    ) -> m.PatientAlert:
+        """Get one alert.
+
+        ``GET /patients/{id}/alerts/{alert_id}``
+
+        Raises `NotFound` for an id this patient does not have.
+        """
+        return await self._caller.call(to.PATIENT_ALERTS_GET, options, patient_id, alert_id)
+
+    async def create(self, patient_id: int, /, **fields: Unpack[NewAlert]) -> m.PatientAlert:
+        """Add an alert to a patient.
+
+        ``POST /patients/{id}/alerts``
+
+        Raises `NotFound` for a patient this practice does not have, and `OutcomeUnknown` if the
+        answer was lost: creating is never repeated by itself.
+        """
+        return await self._caller.call(to.PATIENT_ALERTS_CREATE, fields, patient_id)
+
+    async def update(
+        self, patient_id: int, alert_id: int, /, **fields: Unpack[AlertChanges]
+    ) -> m.PatientAlert:
+        """Switch an alert off or on.
+
+        ``PATCH /patients/{id}/alerts/{alert_id}``
+
+        Raises `NotFound` for an id this patient does not have.
+        """
+        return await self._caller.call(to.PATIENT_ALERTS_UPDATE, fields, patient_id, alert_id)
 
 
 class Patients(Noun):
     """The patients of a practice."""
 
     __slots__ = ()
+
+    @property
+    def documents(self) -> PatientDocuments:
+        """The documents filed under a patient."""
+        return PatientDocuments(self._caller)
+
+    @property
+    def alerts(self) -> PatientAlerts:
+        """What the practice wants seen when it opens a patient's file."""
+        return PatientAlerts(self._caller)
 
     def walk(self, **filters: Unpack[PatientFilters]) -> Walk[m.Patient]:
         """Walk the patients of one location.
@@ -35,7 +147,8 @@ class Patients(Noun):
         own. Phone numbers match exactly, as ten digits. To find people who can be booked, add
         ``inactive=False, non_patient=False``.
 
-        Raises `MissingScope` without a practice and a location.
+        Raises `MissingScope` without a practice and a location, and `NotInThisVersion` for
+        ``include``, ``appointment_date_start`` and ``appointment_date_end`` in v3.
         """
         return self._caller.walk(to.PATIENTS, filters)
 
@@ -54,13 +167,27 @@ class Patients(Noun):
         ``POST /patients``
 
         The record reaches the practice's own system later: ``foreign_id`` is None until it is
-        written there. Give ``gender``, or the API stores ``"Female"``.
+        written there. Give ``gender``, or the API stores ``"Female"``. In v3
+        ``return_existing_if_match=True`` answers with a patient of this name, birth date and phone
+        who exists already, and then a lost answer is asked for again.
 
         Raises `DuplicatePatient` with the id of the one who exists, `Invalid` for other refusals,
-        `MissingScope` without a practice and a location, and `OutcomeUnknown` if the answer was
-        lost: creating is never repeated by itself.
+        `MissingScope` without a practice and a location, `NotInThisVersion` for
+        ``return_existing_if_match`` in v2 and ``middle_name`` in v3, and `OutcomeUnknown` if the
+        answer was lost: creating is not repeated by itself otherwise.
         """
         return await self._caller.call(to.PATIENTS_CREATE, fields)
+
+    async def find_or_create(self, **fields: Unpack[NewPatient]) -> Found:
+        """Find the patient of this name, birth date and phone number, or create one.
+
+        The answer's ``created`` tells which it was. Phone numbers may be given in any usual form.
+        v3 does both in one request (``return_existing_if_match``); in v2 the patients born that day
+        are searched first, and a refusal that names the one who exists is an answer too.
+
+        Raises what `create` does; `DuplicatePatient` only if the API does not say who it is.
+        """
+        return await find_or_create(self._caller, fields)
 
 
 class Providers(Noun):
@@ -88,3 +215,20 @@ class Providers(Noun):
         Raises `NotFound` for an id this practice does not have.
         """
         return await self._caller.call(to.PROVIDERS_GET, options, id)
+
+
+class NexStaff(Noun):
+    """The people who use NexHealth at a practice."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[StaffFilters]) -> Walk[m.StaffMember]:
+        """Walk the staff of a practice, or of one or several of its locations.
+
+        ``GET /nex_staff``
+
+        The list is numbered in both versions. Raises `MissingScope` without a practice, and
+        `InvalidArgument` when both ``location_id`` and ``location_ids`` are given.
+        """
+        check_one_of(filters, ("location_id", "location_ids"), least=0)
+        return self._caller.walk(to.NEX_STAFF, filters)

@@ -1,4 +1,4 @@
-"""Institutions, their locations and operatories, and the state of their synchronisation."""
+"""Institutions, their locations and operatories, how they are set up, and how they are synced."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
 from nexhealth_async.filters import (
     DescriptorFilters,
+    DocumentTypeFilters,
     InstitutionFilters,
     LocationFilters,
+    LocationProviderFilters,
+    LocationScoped,
+    NewOnboarding,
+    OnboardingFilters,
     OperatoryFilters,
     OperatoryOptions,
     SyncStatusFilters,
 )
 from nexhealth_async.resources._base import Noun
-from nexhealth_async.resources._checks import check_one_of
+from nexhealth_async.resources._checks import check_one_of, check_some_of
 from nexhealth_async.walk import Walk
 
-__all__ = ["Institutions", "LocationDescriptors", "Locations", "Operatories", "SyncStatuses"]
+__all__ = [
+    "DocumentTypes",
+    "Institutions",
+    "LocationDescriptors",
+    "LocationProviders",
+    "Locations",
+    "Onboardings",
+    "Operatories",
+    "SyncStatuses",
+]
 
 
 class Institutions(Noun):
@@ -62,6 +76,24 @@ class LocationDescriptors(Noun):
         return self._caller.walk(to.LOCATION_DESCRIPTORS, filters, location_id)
 
 
+class LocationProviders(Noun):
+    """The providers of one location, by an older way; v2 only."""
+
+    __slots__ = ()
+
+    def walk(
+        self, location_id: int, /, **filters: Unpack[LocationProviderFilters]
+    ) -> Walk[m.Provider]:
+        """Walk the providers of one location, by an older way; v2 only.
+
+        ``GET /locations/{id}/providers``
+
+        Prefer ``providers.walk(location_id=...)``, which both versions have. Raises `MissingScope`
+        without a practice.
+        """
+        return self._caller.walk(to.LOCATION_PROVIDERS, filters, location_id)
+
+
 class Locations(Noun):
     """The offices of practices."""
 
@@ -71,6 +103,11 @@ class Locations(Noun):
     def appointment_descriptors(self) -> LocationDescriptors:
         """What a location's own system calls its kinds of appointments."""
         return LocationDescriptors(self._caller)
+
+    @property
+    def providers(self) -> LocationProviders:
+        """The providers of one location, by an older way; v2 only."""
+        return LocationProviders(self._caller)
 
     def walk(self, **filters: Unpack[LocationFilters]) -> Walk[m.Location]:
         """Walk the locations of one practice, or of every practice when none is given.
@@ -131,3 +168,68 @@ class SyncStatuses(Noun):
         """
         check_one_of(filters, ("location_id", "location_ids"), least=0)
         return self._caller.walk(to.SYNC_STATUS, filters)
+
+
+class DocumentTypes(Noun):
+    """The kinds of documents that can be filed under patients."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[DocumentTypeFilters]) -> Walk[m.DocumentType]:
+        """Walk the document types of one location.
+
+        ``GET /document_types``
+
+        Switched-off ones are left out by the server. The list comes whole. Raises `MissingScope`
+        without a practice and a location.
+        """
+        return self._caller.walk(to.DOCUMENT_TYPES, filters)
+
+    async def get(self, id: int, /, **options: Unpack[LocationScoped]) -> m.DocumentType:
+        """Get one document type of one location.
+
+        ``GET /document_types/{id}``
+
+        Raises `NotFound` for an id this location does not have, and `MissingScope` without a
+        practice and a location.
+        """
+        return await self._caller.call(to.DOCUMENT_TYPES_GET, options, id)
+
+
+class Onboardings(Noun):
+    """The setting up of practices that are to join; v3 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[OnboardingFilters]) -> Walk[m.Onboarding]:
+        """Walk the onboardings of one practice, or of all when none is given; v3 only.
+
+        ``GET /onboardings``
+
+        The newest come first, unless ``sort`` says otherwise.
+        """
+        return self._caller.walk(to.ONBOARDINGS, filters)
+
+    async def get(self, id: str, /) -> m.Onboarding:
+        """Get one onboarding by its id, which is a text; v3 only.
+
+        ``GET /onboardings/{hashid}``
+
+        Raises `NotFound` for an id the account does not have.
+        """
+        return await self._caller.call(to.ONBOARDINGS_GET, {}, id)
+
+    async def create(self, **fields: Unpack[NewOnboarding]) -> m.Onboarding:
+        """Begin to set up a practice, or more locations of one that exists; v3 only.
+
+        ``POST /onboardings``
+
+        The answer's ``url`` is for the practice's staff and holds for three months. Only production
+        keys may do this.
+
+        Raises `InvalidArgument` unless ``institution_name`` or ``subdomain`` is given, a scope's
+        not counting, `Invalid` for what the API refuses, and `OutcomeUnknown` if the answer was
+        lost: creating is never repeated by itself.
+        """
+        check_some_of(fields, ("institution_name", "subdomain"))
+        return await self._caller.call(to.ONBOARDINGS_CREATE, fields)

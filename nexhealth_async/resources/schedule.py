@@ -8,6 +8,7 @@ from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.filters import (
+    AppointmentCategoryFilters,
     AppointmentChanges,
     AppointmentDescriptorFilters,
     AppointmentFilters,
@@ -22,31 +23,52 @@ from nexhealth_async.filters import (
     PracticeScoped,
     SlotFilters,
     TypeDescriptorFilters,
+    WorkingHourLabelFilters,
     WorkingHoursChanges,
     WorkingHoursFilters,
     WorkingHoursOptions,
 )
+from nexhealth_async.hints import free_slots
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import (
     check_note,
     check_one_of,
     check_order,
     check_positive,
-    check_some_of,
 )
 from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
+
+    from nexhealth_async.hints import FreeSlot
 
 __all__ = [
+    "AppointmentCategories",
     "AppointmentDescriptors",
     "AppointmentTypes",
     "Appointments",
     "AvailableSlots",
     "TypeDescriptors",
+    "WorkingHourLabels",
     "WorkingHours",
 ]
+
+
+class AppointmentCategories(Noun):
+    """What appointment types were before they had that name; v2 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[AppointmentCategoryFilters]) -> Walk[m.AppointmentType]:
+        """Walk the appointment categories of one location; v2 only.
+
+        ``GET /appointment_categories``
+
+        Prefer ``appointment_types``, which both versions have: the vendor no longer documents
+        categories. The list comes whole. Raises `MissingScope` without a practice and a location.
+        """
+        return self._caller.walk(to.APPOINTMENT_CATEGORIES, filters)
 
 
 class TypeDescriptors(Noun):
@@ -128,6 +150,21 @@ class AppointmentTypes(Noun):
         await self._caller.perform(to.APPOINTMENT_TYPES_DELETE, options, id)
 
 
+class WorkingHourLabels(Noun):
+    """What working hours are called, to tell kinds of them apart; v3 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[WorkingHourLabelFilters]) -> Walk[m.WorkingHoursLabel]:
+        """Walk the labels of working hours, of a practice or of one location; v3 only.
+
+        ``GET /working_hour_labels``
+
+        Raises `MissingScope` without a practice.
+        """
+        return self._caller.walk(to.WORKING_HOUR_LABELS, filters)
+
+
 class WorkingHours(Noun):
     """The hours in which providers can be booked; not the times that are free."""
 
@@ -136,7 +173,7 @@ class WorkingHours(Noun):
     def walk(self, **filters: Unpack[WorkingHoursFilters]) -> Walk[m.WorkingHours]:
         """Walk the working hours of one location.
 
-        ``GET /availabilities``
+        ``GET /availabilities`` (v2), ``GET /working_hours`` (v3)
 
         Switched-off hours are left out by the server; hours for a day that has passed are not,
         unless ``ignore_past_dates=True``. Hours that come from the practice's own system may be
@@ -149,7 +186,7 @@ class WorkingHours(Noun):
     async def get(self, id: int, /, **options: Unpack[WorkingHoursOptions]) -> m.WorkingHours:
         """Get one record of working hours.
 
-        ``GET /availabilities/{id}``
+        ``GET /availabilities/{id}`` (v2), ``GET /working_hours/{id}`` (v3)
 
         Raises `NotFound` for an id this practice does not have.
         """
@@ -158,7 +195,7 @@ class WorkingHours(Noun):
     async def create(self, **fields: Unpack[NewWorkingHours]) -> m.WorkingHours:
         """Create working hours: weekly, on one day, or recurring.
 
-        ``POST /availabilities``
+        ``POST /availabilities`` (v2), ``POST /working_hours`` (v3)
 
         Times are ``"HH:MM"`` in the practice's zone.
 
@@ -172,16 +209,19 @@ class WorkingHours(Noun):
     async def update(self, id: int, /, **fields: Unpack[WorkingHoursChanges]) -> m.WorkingHours:
         """Change working hours; fields that are not given stay.
 
-        ``PATCH /availabilities/{id}``
+        ``PATCH /availabilities/{id}`` (v2), ``PATCH /working_hours/{id}`` (v3)
 
-        The provider cannot be changed. Raises `NotFound` for an id this practice does not have.
+        Raises `InvalidArgument` for more than one of ``days``, ``specific_date`` and
+        ``custom_recurrence``, `NotInThisVersion` for ``provider_id`` and ``custom_recurrence`` in
+        v2, and `NotFound` for an id this practice does not have.
         """
+        check_one_of(fields, ("days", "specific_date", "custom_recurrence"), least=0)
         return await self._caller.call(to.WORKING_HOURS_UPDATE, fields, id)
 
     async def delete(self, id: int, /, **options: Unpack[PracticeScoped]) -> None:
         """Delete working hours.
 
-        ``DELETE /availabilities/{id}``
+        ``DELETE /availabilities/{id}`` (v2), ``DELETE /working_hours/{id}`` (v3)
 
         Raises `NotFound` for an id this practice does not have.
         """
@@ -196,7 +236,7 @@ class AvailableSlots(Noun):
     def walk(self, **filters: Unpack[SlotFilters]) -> Walk[m.SlotGroup]:
         """Walk the free times, in groups of one provider (``pid``) at one location (``lid``).
 
-        ``GET /appointment_slots``
+        ``GET /appointment_slots`` (v2), ``GET /available_slots`` (v3)
 
         Times are in the practice's zone; pass a slot's ``time`` back unchanged as ``start_time`` of
         the appointment, with the group's ``pid`` as ``provider_id``, and with the slot's
@@ -207,12 +247,22 @@ class AvailableSlots(Noun):
 
         Raises `InvalidArgument` unless ``pids`` or ``appointment_type_id`` is given, for ``days``
         below 1, and for ``location_id`` beside ``lids``; `MissingScope` without a practice and a
-        location.
+        location; and `NotInThisVersion` for ``working_hour_label_id``, ``working_hour_source`` and
+        ``appointments_per_timeslot`` in v2.
         """
-        check_some_of(filters, ("pids", "appointment_type_id"))
         check_one_of(filters, ("location_id", "lids"), least=0)
         check_positive("days", filters.get("days"))
         return self._caller.walk(to.AVAILABLE_SLOTS, filters)
+
+    def flat(self, **filters: Unpack[SlotFilters]) -> AsyncIterator[FreeSlot]:
+        """Walk the free times one by one, each with its provider and location.
+
+        More than 14 ``days`` are searched in windows of 14, as the vendor advises; ``limit`` counts
+        times. What `walk` says of empty groups (``next_available_date``) is not told here.
+
+        Raises what `walk` does.
+        """
+        return free_slots(self.walk, filters)
 
 
 class AppointmentDescriptors(Noun):
@@ -251,9 +301,11 @@ class Appointments(Noun):
         out unless told otherwise: the versions' own defaults differ, so ``cancelled=False`` is
         sent; ``None`` leaves it to the server. Times in the answer are UTC.
 
-        Raises `InvalidArgument` for a time without a zone or an ``end`` before ``start``,
-        `MissingScope` without a practice and a location, and `NotInThisVersion` for several
-        ``patient_ids`` in v2.
+        In v3 a ``foreign_id`` will do instead of a location.
+
+        Raises `InvalidArgument` for a time without a zone, an ``end`` before ``start``, or more
+        than 25 ``patient_ids``; `MissingScope` without a practice and a location; and
+        `NotInThisVersion` for several ``patient_ids`` or ``sort`` in v2, and ``include`` in v3.
         """
         check_order(("start", "end"), filters.get("start"), filters.get("end"))
         return self._caller.walk(to.APPOINTMENTS, filters)
@@ -288,16 +340,22 @@ class Appointments(Noun):
         return await self._caller.call(to.APPOINTMENTS_CREATE, _booking(fields))
 
     async def update(self, id: int, /, **fields: Unpack[AppointmentChanges]) -> m.Appointment:
-        """Confirm, cancel or check in an appointment.
+        """Confirm, cancel or check in an appointment; in v3 also move it.
 
         ``PATCH /appointments/{id}``
 
-        In v2 it cannot be moved: cancel it and create another. The practice's own system has the
-        last word, and the next synchronisation may undo a change.
+        In v2 it cannot be moved: cancel it and create another. In v3 few systems take a new time
+        or operatory. The practice's own system has the last word, and the next synchronisation may
+        undo a change.
 
-        Raises `AlreadyCancelled`, `NotYetSynced` while it has not reached the practice's system,
-        `UnsupportedBySystem`, and `NotFound` for an id this practice does not have.
+        Raises `NotInThisVersion` for ``start_time``, ``end_time``, ``operatory_id`` and ``note`` in
+        v2, `InvalidArgument` for a note of more than 128 characters, a time without a zone or an
+        end before the start, `AlreadyCancelled`, `NotYetSynced` while it has not reached the
+        practice's system, `UnsupportedBySystem`, and `NotFound` for an id this practice does not
+        have.
         """
+        check_note(fields.get("note"))
+        check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
         return await self._caller.call(to.APPOINTMENTS_UPDATE, fields, id)
 
 

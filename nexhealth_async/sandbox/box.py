@@ -39,8 +39,9 @@ class Sandbox(FaultOrders):
     ```
 
     The same arguments give the same records, ids and times included; key and tokens differ. Data,
-    clock and switches may be changed at any time, before the start too. It speaks v2. Where the
-    vendor's documents are silent, see ``guesses``.
+    clock and switches may be changed at any time, before the start too. It speaks v2 and v3,
+    whichever a request names, about the same records. Where the vendor's documents are silent, see
+    ``guesses``.
 
     ``anchor`` is the day around which seeded records lie: it does not follow the clock, so that
     data stay the same; pass ``date.today()`` to have visits just passed and just to come.
@@ -51,6 +52,12 @@ class Sandbox(FaultOrders):
     page_cap: int
     """The largest page given, whatever ``per_page`` asks (300 as documented); more is cut in
     silence, which is a guess."""
+
+    cursor_page_cap: int
+    """As above for v3's pages by cursor (1000 as documented)."""
+
+    financial_access: bool
+    """Whether the key sees charges, payments and the like; when off, they are a 403."""
 
     count_as: CountAs
     """How paged listings report their total; ``"total"`` is the truth."""
@@ -124,6 +131,8 @@ class Sandbox(FaultOrders):
         self.limits = Limits()
         self.requests: deque[SeenRequest] = deque(maxlen=remember)
         self.page_cap = 300
+        self.cursor_page_cap = 1000
+        self.financial_access = True
         self.count_as: CountAs = "total"
         self.minimum_version: Literal["v2", "v3"] = "v2"
         self.media_type = MEDIA_TYPE
@@ -245,7 +254,8 @@ class Sandbox(FaultOrders):
         """Let the practice's system take up what was written; returns how many records it took.
 
         New appointments and patients get a ``foreign_id``, ``foreign_id_type`` and
-        ``last_sync_time``; new patients stop being ``new_patient``.
+        ``last_sync_time``; new patients stop being ``new_patient``. Payments and adjustments
+        accepted show in the ledger from now on, and onboardings are complete.
         """
         taken = 0
         now = stamp(self.clock.now())
@@ -263,6 +273,13 @@ class Sandbox(FaultOrders):
                         fields["bio"] = {**bio, "new_patient": False}
                     table.update(id, **fields)
                     taken += 1
+            for table, record in practice.pending:
+                id = table.add({**record, "updated_at": now})
+                table.update(id, **practice.bookkeeper.taken(id))
+                taken += 1
+            practice.pending.clear()
+        for id in self.world.onboardings.where("status", "in_progress").copy():
+            self.world.onboardings.update(id, status="complete", availability_ready_at=now)
         return taken
 
     # Keys and tokens

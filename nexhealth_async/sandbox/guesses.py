@@ -23,7 +23,7 @@ class Guesses:
 
     * Requests are judged in the order rate, version, token, path, scope, parameters, body;
       refused ones do not count against a rate window.
-    * The texts of 401, 415 and 429, of refused values, and of what is not served (501).
+    * The texts of 401, 415 and 429, and of refused values.
     * A page beyond the end is an empty list; a page or size below 1 is a 400, as is any value
       that cannot be read; an empty number, date or boolean counts as not sent.
     * Names match when every word asked for is somewhere in the full name, whatever its case.
@@ -92,3 +92,30 @@ class Guesses:
 
     block_stock_agents: bool = False
     """Whether the edge blocks Python's stock User-Agents with an HTML 403: reported once."""
+
+    cursor_per_page: int = 5
+    """How many rows a page of v3 has when ``per_page`` is not sent: 5 in its document, 1000 on its
+    page about pagination."""
+
+    undeclared_nulls: bool = False
+    """Whether v3 says null where its document does not allow it: in nested objects without a value,
+    and in an envelope's ``data``, ``description`` and ``error``. Its pages show such nulls. When
+    off, they are left out or empty."""
+
+    undeclared_not_found: int = 400
+    """Status of v3 for an unknown id where its document knows no 404 (single ledger entries and
+    their types, payment plans)."""
+
+    unknown_claim_status: int = 404
+    """Status for a claim that is not there: the document says 404, and 500 in its prose."""
+
+    include_replaces_default: bool = True
+    """Whether ``include[]`` replaces what v3 includes unasked: the usual meaning, untested."""
+
+    system_reschedules: bool = True
+    """Whether the practice's system lets v3 move an appointment: few do; the others answer 400
+    since June 2026 (the text is a guess)."""
+
+    repeat_transactions: bool = True
+    """Whether a second payment or adjustment with a ``transaction_id`` seen before is accepted, and
+    shows twice: no page promises otherwise. When off, it is a 400."""

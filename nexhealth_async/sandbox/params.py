@@ -16,6 +16,9 @@ _Value: TypeAlias = str | int | bool | date | datetime | list[int] | list[str]
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
 
 
+_PAGING = frozenset({"page", "per_page", "include", "start_cursor", "end_cursor"})
+
+
 class Params:
     """What was asked, by name without brackets; what the route does not take is ``ignored``."""
 
@@ -31,9 +34,7 @@ class Params:
         """What was filtered by, without the paging: a key for remembered selections."""
         return tuple(
             sorted(
-                (name, str(value))
-                for name, value in self._values.items()
-                if name not in {"page", "per_page", "include"}
+                (name, str(value)) for name, value in self._values.items() if name not in _PAGING
             )
         )
 

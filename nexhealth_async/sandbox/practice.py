@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from nexhealth_async.sandbox.bookkeeper import Bookkeeper
+from nexhealth_async.sandbox.names import CODES
 from nexhealth_async.sandbox.seed import Maker
 from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Row
+from nexhealth_async.sandbox.wire import Row, ints, number
 
 __all__ = ["Practice"]
 
@@ -95,6 +97,7 @@ class Practice:
         self.document_types = Table(first_id=401 + apart)
         for name in ("Consent", "X-ray"):
             self.document_types.add({"name": name, "active": True})
+        self._keep_books(apart, patients)
         self.type_descriptors: dict[int, list[int]] = {
             id: [self.descriptors.ids[at % len(self.descriptors)]]
             for at, id in enumerate(self.appointment_types.ids)
@@ -103,8 +106,45 @@ class Practice:
         self.read_status = "green"
         self.write_status = "green"
 
+    def _keep_books(self, apart: int, patients: int) -> None:
+        make = self.bookkeeper = Bookkeeper(self, self._maker)
+
+        def table(make: Callable[[int, int], Row], count: int, first_id: int) -> Table:
+            return Table(make, count, first_id=first_id + apart)
+
+        self.payment_types = table(make.payment_type, 4, 2_101)
+        self.adjustment_types = table(make.adjustment_type, 3, 2_201)
+        self.fee_schedules = table(make.fee_schedule, 3, 2_301)
+        self.fee_schedule_procedures = table(make.fee, 3 * len(CODES), 2_401)
+        self.working_hour_labels = table(make.label, 3, 2_501)
+        self._maker.label_id = self.working_hour_labels.first_id
+        self.staff = table(make.staff, 4, 2_601)
+        self.charges = table(make.charge, patients, 10_000_000_000)
+        self.claims = table(make.claim, (patients + 2) // 3, 11_000_000_000)
+        self.payments = table(make.payment, (patients + 1) // 2, 12_000_000_000)
+        self.adjustments = table(make.adjustment, (patients + 4) // 5, 13_000_000_000)
+        self.payment_plans = table(make.payment_plan, (patients + 4) // 5, 91_000_000)
+        self.treatment_plans = table(make.treatment_plan, (patients + 3) // 4, 92_000_000)
+        self.clinical_notes = table(make.clinical_note, (patients + 1) // 2, 93_000_000)
+        self.documents = Table(first_id=51_001 + apart)
+        self.document_bytes: dict[int, bytes] = {}
+        self.pending: list[tuple[Table, Row]] = []
+        """Payments and adjustments accepted and not written yet, with the table they go to."""
+
     def __repr__(self) -> str:
         return f"<Practice {self.number}: {len(self.patients)} patients>"
+
+    def plans_by_procedure(self) -> dict[int, list[int]]:
+        """For each procedure the treatment plans that have it."""
+
+        def build() -> dict[int, list[int]]:
+            found: dict[int, list[int]] = {}
+            for plan in self.treatment_plans:
+                for procedure_id in ints(plan.get("procedure_ids")):
+                    found.setdefault(procedure_id, []).append(number(plan, "id"))
+            return found
+
+        return self.treatment_plans.remembered("by procedure", build)
 
     def zone(self, location_id: int) -> ZoneInfo:
         """The office's time zone."""

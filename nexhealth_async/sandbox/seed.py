@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from nexhealth_async.sandbox.names import CODES, FIRST, LAST, STREETS, TYPES
 from nexhealth_async.sandbox.wire import Row, stamp
 
-__all__ = ["Maker", "draw"]
+__all__ = ["EMR", "Maker", "draw"]
 
 _MASK: Final = (1 << 64) - 1
 WEEK: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
@@ -64,15 +64,18 @@ class Maker:
         self.operatory_ids: Sequence[int] = ()
         self.type_ids: Sequence[int] = ()
         self.plan_ids: Sequence[int] = ()
+        self.label_id: int | None = None
         self.appointment_total = 0
         self._base = datetime.combine(anchor, time(8), UTC).timestamp()
         monday = anchor - timedelta(days=anchor.weekday())
         self._monday = monday
 
-    def _draw(self, stream: int, index: int) -> int:
+    def draw(self, stream: int, index: int) -> int:
+        """A number of this practice's own."""
         return draw(self.seed, self.number, stream, index)
 
-    def _times(self, value: int) -> Row:
+    def times(self, value: int) -> Row:
+        """When a record was made and last changed."""
         made = self._base - 86_400 - value % 60_000_000
         return {"created_at": stamp(made), "updated_at": stamp(made + (value >> 20) % 86_000)}
 
@@ -81,7 +84,7 @@ class Maker:
         return {
             "id": self.institution_id,
             "name": name,
-            **self._times(self._draw(1, 0)),
+            **self.times(self.draw(1, 0)),
             "subdomain": subdomain,
             "phone_number": "2065550100",
             "emrs": ["sandbox"],
@@ -102,7 +105,7 @@ class Maker:
 
     def location(self, index: int, id: int) -> Row:
         """One office."""
-        value = self._draw(2, index)
+        value = self.draw(2, index)
         return {
             "id": id,
             "name": f"{LAST[value % len(LAST)]} Dental {index + 1}",
@@ -113,7 +116,7 @@ class Maker:
             "state": "NY",
             "zip_code": "10099",
             "country_code": None,
-            **self._times(value),
+            **self.times(value),
             "latitude": -39.5,
             "longitude": -69.0,
             "phone_number": f"2065550{index % 1000:03d}",
@@ -133,7 +136,7 @@ class Maker:
 
     def patient(self, index: int, id: int) -> Row:
         """One invented person; about one in ten is inactive."""
-        value = self._draw(3, index)
+        value = self.draw(3, index)
         first = FIRST[value % len(FIRST)]
         last = LAST[(value >> 8) % len(LAST)]
         area = f"{2 + (value >> 12) % 8}{(value >> 16) % 9}{(value >> 20) % 10}"
@@ -145,7 +148,7 @@ class Maker:
             "middle_name": None,
             "last_name": last,
             "name": f"{first} {last}",
-            **self._times(value),
+            **self.times(value),
             "institution_id": self.institution_id,
             "foreign_id": _uuid(value),
             "foreign_id_type": EMR,
@@ -181,11 +184,11 @@ class Maker:
 
     def inactive(self, index: int) -> bool:
         """Whether a seeded patient is inactive, without making the rest."""
-        return (self._draw(3, index) >> 48) % 10 == 0
+        return (self.draw(3, index) >> 48) % 10 == 0
 
     def provider(self, index: int, id: int) -> Row:
         """One dentist, requestable in every office."""
-        value = self._draw(4, index)
+        value = self.draw(4, index)
         first = FIRST[value % len(FIRST)]
         last = LAST[(value >> 8) % len(LAST)]
         return {
@@ -195,7 +198,7 @@ class Maker:
             "middle_name": None,
             "last_name": last,
             "name": f"{first} {last}",
-            **self._times(value),
+            **self.times(value),
             "institution_id": self.institution_id,
             "foreign_id": _uuid(value),
             "foreign_id_type": EMR,
@@ -214,7 +217,7 @@ class Maker:
 
     def operatory(self, index: int, id: int) -> Row:
         """One room; rooms are dealt to the offices in turn."""
-        value = self._draw(5, index)
+        value = self.draw(5, index)
         return {
             "id": id,
             "name": f"Room {index + 1}",
@@ -222,7 +225,7 @@ class Maker:
             "foreign_id_type": EMR,
             "location_id": self.location_ids[index % len(self.location_ids)],
             "last_sync_time": None,
-            **self._times(value),
+            **self.times(value),
             "display_name": None,
             "profile_url": None,
             "active": True,
@@ -243,7 +246,7 @@ class Maker:
 
     def descriptor(self, index: int, id: int) -> Row:
         """One procedure code or visit type as the practice's own system names it."""
-        value = self._draw(6, index)
+        value = self.draw(6, index)
         code, name, _ = CODES[index % len(CODES)]
         return {
             "id": id,
@@ -255,8 +258,8 @@ class Maker:
             "foreign_id_type": EMR,
             "data": {},
             "active": True,
-            "last_sync_time": None,
-            **self._times(value),
+            "last_sync_time": self.times(value)["updated_at"],
+            **self.times(value),
         }
 
     def availability(self, index: int, id: int) -> Row:
@@ -281,6 +284,7 @@ class Maker:
             "tz_offset": self.offset(self._base, colon=False),
             "active": True,
             "synced": False,
+            "label_id": self.label_id,
             "appointment_type_ids": list(self.type_ids),
         }
 
@@ -291,7 +295,7 @@ class Maker:
 
     def appointment(self, index: int, id: int) -> Row:
         """One visit on a grid around the anchor's week: none clashes with another."""
-        value = self._draw(7, index)
+        value = self.draw(7, index)
         lanes = max(1, len(self.provider_ids))
         a_day = lanes * 8
         day = index // a_day - (self.appointment_total // a_day) // 2
@@ -301,7 +305,7 @@ class Maker:
         location = index % len(self.location_ids)
         rooms = self.operatory_ids[location :: len(self.location_ids)]
         cancelled = value % 12 == 0
-        times = self._times(value)
+        times = self.times(value)
         return {
             "id": id,
             "patient_id": self.patient_ids[index % len(self.patient_ids)],
@@ -343,7 +347,7 @@ class Maker:
 
     def procedure(self, index: int, id: int) -> Row:
         """One procedure; patients get theirs in turn."""
-        value = self._draw(8, index)
+        value = self.draw(8, index)
         code, name, fee = CODES[value % len(CODES)]
         day = (self.anchor - timedelta(days=(value >> 8) % 700)).isoformat()
         status = ("completed", "planned", "scheduled")[(value >> 20) % 3]
@@ -356,8 +360,11 @@ class Maker:
             "code": code,
             "name": name,
             "status": status,
-            "updated_at": self._times(value)["updated_at"],
-            "body_site": {"tooth": str(1 + (value >> 30) % 32), "surface": None},
+            "updated_at": self.times(value)["updated_at"],
+            "body_site": {
+                "tooth": str(1 + (value >> 30) % 32),
+                "surface": "O" if code == "D2391" else None,
+            },
             "fee": {"amount": fee, "currency": "USD"},
             "start_date": day,
             "end_date": day if status == "completed" else None,
@@ -378,6 +385,8 @@ class Maker:
             "group_num": f"G{1000 + index}",
             "employer_name": None,
             "foreign_id": str(index + 1),
+            "updated_at": self.times(self.draw(12, index))["updated_at"],
+            "deleted_at": None,
         }
 
     def coverage(self, index: int, id: int) -> Row:
@@ -389,14 +398,17 @@ class Maker:
             "patient_id": patient,
             "priority": 0,
             "plan_id": self.plan_ids[index % len(self.plan_ids)],
-            "subscriber_num": f"S{self._draw(9, index) % 10_000_000:07d}",
+            "subscriber_num": f"S{self.draw(9, index) % 10_000_000:07d}",
             "effective_date": "2025-01-01",
             "expiration_date": None,
+            "insurance_type": "dental",
+            "updated_at": self.times(self.draw(9, index))["updated_at"],
+            "active": True,
         }
 
     def recall_type(self, index: int, id: int) -> Row:
         """One kind of recall."""
-        value = self._draw(10, index)
+        value = self.draw(10, index)
         return {
             "id": id,
             "name": ("Hygiene", "Exam")[index % 2],
@@ -406,12 +418,12 @@ class Maker:
             "interval_num": (6, 12)[index % 2],
             "interval_unit": "M",
             "location_id": self.location_ids[0],
-            **self._times(value),
+            **self.times(value),
         }
 
     def recall(self, index: int, id: int, type_ids: Sequence[int]) -> Row:
         """One recall; every third patient has one."""
-        value = self._draw(11, index)
+        value = self.draw(11, index)
         return {
             "id": id,
             "appointment_id": None,
@@ -420,5 +432,5 @@ class Maker:
             "foreign_id_type": EMR,
             "recall_id": type_ids[index % len(type_ids)],
             "patient_id": self.patient_ids[index * 3 % len(self.patient_ids)],
-            **self._times(value),
+            **self.times(value),
         }

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from aiohttp import web
+from attrs import frozen
 
+from nexhealth_async.sandbox.cursors import Cursors
 from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault, half_then_reset, reset
-from nexhealth_async.sandbox.handlers import LOGIN, Router, known_elsewhere
+from nexhealth_async.sandbox.handlers import LOGIN, Router
 from nexhealth_async.sandbox.params import read
-from nexhealth_async.sandbox.routes import Call, Listing, Route, Version
+from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
+from nexhealth_async.sandbox.shapes import declared
 from nexhealth_async.sandbox.wire import NO_ACCESS, Refusal, Row, row
 
 if TYPE_CHECKING:
@@ -25,8 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["MEDIA_TYPE", "Server"]
 
 _ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
-_NAMES: Final[dict[str, Version]] = {"v2": "v2", "v3": "v3", "v3.0.0": "v3", "v20240412": "v3"}
+_NAMES: Final[dict[str, Version]] = {
+    "v2": "v2",
+    "v3": "v3",
+    "v3.0.0": "v3",
+    "v20240412": "v3",
+    "v3.1.0": "v3",  # the beta falls through to v3.0.0 wherever it has nothing of its own
+}
 _STOCK_AGENTS: Final = re.compile(r"python|aiohttp|httpx|urllib", re.IGNORECASE)
+_BODILESS: Final = frozenset({202, 204})
 MEDIA_TYPE: Final = "application/vnd.Nexhealth+json;version=2"
 
 
@@ -36,12 +46,14 @@ class Server:
     def __init__(self, box: Sandbox) -> None:
         self._box = box
         self._router = Router()
+        self._cursors = Cursors(box.seed)
         self._random = random.Random(box.seed)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, whatever becomes of it."""
         box = self._box
-        route, ids = self._router.find(request.method, request.path)
+        spoken = _spoken(request)
+        route, ids, word = self._router.find(request.method, request.rel_url.raw_path, spoken)
         seen = SeenRequest(
             method=request.method,
             path=request.path,
@@ -54,12 +66,12 @@ class Server:
         box.in_flight += 1
         box.most_in_flight = max(box.most_in_flight, box.in_flight)
         try:
-            return await self._answer(request, route, ids, seen)
+            return await self._answer(request, _Found(route, ids, word, spoken), seen)
         finally:
             box.in_flight -= 1
 
     async def _answer(
-        self, request: web.Request, route: Route | None, ids: tuple[int, ...], seen: SeenRequest
+        self, request: web.Request, found: _Found, seen: SeenRequest
     ) -> web.StreamResponse:
         box = self._box
         body = await request.read()
@@ -75,7 +87,7 @@ class Server:
         if fault is not None and not fault.processed:
             reply = _unprocessed(fault)
         else:
-            reply = await self._reply(request, route, ids, body)
+            reply = await self._reply(request, found, body)
             if fault is not None and fault.kind == "after":
                 reset(request)
                 return web.Response()
@@ -86,65 +98,66 @@ class Server:
         seen.status = reply.status
         return reply
 
-    async def _reply(
-        self, request: web.Request, route: Route | None, ids: tuple[int, ...], body: bytes
-    ) -> web.Response:
+    async def _reply(self, request: web.Request, found: _Found, body: bytes) -> web.Response:
         try:
-            envelope, status, shown = self._process(request, route, ids, body)
+            envelope, status, shown = self._process(request, found, body)
         except Refusal as refusal:
-            return self._refused(refusal)
+            return self._refused(refusal, found)
         if shown is not None and self._box.page_callback is not None:
             told = self._box.page_callback(shown)
             if inspect.isawaitable(told):
                 await told
-        return envelope if isinstance(envelope, web.Response) else self._respond(status, envelope)
+        return (
+            envelope
+            if isinstance(envelope, web.Response)
+            else self._respond(status, envelope, found)
+        )
 
     def _process(
-        self, request: web.Request, route: Route | None, ids: tuple[int, ...], body: bytes
+        self, request: web.Request, found: _Found, body: bytes
     ) -> tuple[Row | web.Response, int, PageShown | None]:
         box = self._box
+        route = found.route
         now = box.clock.now()
         agent = request.headers.get("User-Agent", "")
         if box.guesses.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
             return web.Response(status=403, body=EDGE_PAGE, content_type="text/html"), 403, None
         wait = box.limits.wait(route.rate if route else "other", now)
         if wait is not None:
-            limited = self._refused(Refusal(429, "Too many requests"))
+            limited = self._refused(Refusal(429, "Too many requests"), found)
             limited.headers.update(box.limits.header(wait, now))
             return limited, 429, None
-        version = self._version(request)
+        version = self._version(request, found.spoken)
         authorization = request.headers.get("Authorization")
         if route is LOGIN:
             return self._login(authorization), 201, None
         if not box.keys.accepts(authorization):
             raise Refusal(401, "Unauthorized")
         if route is None or version not in route.versions:
-            elsewhere = known_elsewhere(request.method, request.path)
-            if route is not None or elsewhere:
-                raise Refusal(501, f"The sandbox does not serve this operation in {version} yet")
             raise Refusal(404, "Resource not found")
-        call, description = self._call(request, route, version, ids, body)
+        if route.financial and not box.financial_access:
+            raise Refusal(403, NO_ACCESS)
+        call, description = self._call(request, route, version, found, body)
         outcome = route.handler(call)
         if isinstance(outcome, Listing):
             return self._listed(route, request, call, outcome, description)
-        if outcome.status == 204:
-            return web.Response(status=204), 204, None
+        if isinstance(outcome.data, Download):
+            return _file(outcome.data), outcome.status, None
+        if outcome.status in _BODILESS:
+            return web.Response(status=outcome.status), outcome.status, None
         told = outcome.description or (None if outcome.quiet else description)
-        return self._envelope(outcome.data, outcome.count, told), outcome.status, None
+        return self._envelope(call, outcome.data, told, outcome.count), outcome.status, None
 
-    def _version(self, request: web.Request) -> Version:
+    def _version(self, request: web.Request, spoken: Version | None) -> Version:
         named = request.headers.get("Nex-Api-Version")
         if named is not None:
-            version = _NAMES.get(named)
-            if version is None:
+            if spoken is None:
                 raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
-        elif _ACCEPT_V2.search(request.headers.get("Accept", "")):
-            version = "v2"
-        else:
+        elif spoken is None:
             raise Refusal(404, "Resource not found")
-        if version < self._box.minimum_version:
-            raise Refusal(403, f"API version '{version}' is below the minimum allowed")
-        return version
+        if spoken < self._box.minimum_version:
+            raise Refusal(403, f"API version '{spoken}' is below the minimum allowed")
+        return spoken
 
     def _login(self, authorization: str | None) -> Row:
         token = self._box.keys.login(authorization)
@@ -162,7 +175,7 @@ class Server:
         request: web.Request,
         route: Route,
         version: Version,
-        ids: tuple[int, ...],
+        found: _Found,
         body: bytes,
     ) -> tuple[Call, str | None]:
         world = self._box.world
@@ -182,11 +195,14 @@ class Server:
         call = Call(
             world=world,
             version=version,
-            ids=ids,
+            ids=found.ids,
             params=params,
             body=self._json(request, body),
             scope=scope,
             now=self._box.clock.now(),
+            word=found.word,
+            raw=body,
+            content_type=request.headers.get("Content-Type", ""),
         )
         return call, description
 
@@ -206,7 +222,7 @@ class Server:
         return scope
 
     def _json(self, request: web.Request, body: bytes) -> Row:
-        if not body or request.method == "GET":
+        if not body or request.method == "GET" or request.content_type.startswith("multipart/"):
             return {}
         if self._box.guesses.refuse_wrong_content_type and "json" not in request.content_type:
             raise Refusal(415, "Unsupported media type")
@@ -228,13 +244,23 @@ class Server:
     ) -> tuple[Row, int, PageShown]:
         total = len(listing.ids)
         page, per_page = 1, total
-        if route.paging == "numbered":
-            page = _at_least_one(call, "page", 1)
-            per_page = min(_at_least_one(call, "per_page", 5), self._box.page_cap)
-        chosen = listing.ids[(page - 1) * per_page : page * per_page]
+        info: Row | None = None
+        if route.paging == "cursor":
+            asked = _at_least_one(call, "per_page", self._box.guesses.cursor_per_page)
+            per_page = min(asked, self._box.cursor_page_cap)
+            cut = self._cursors.cut(call, request.path, listing, per_page)
+            chosen, info, page = cut.ids, cut.info, -(-cut.start // per_page) + 1
+        else:
+            if route.paging == "numbered":
+                page = _at_least_one(call, "page", 1)
+                per_page = min(_at_least_one(call, "per_page", 5), self._box.page_cap)
+            chosen = listing.ids[(page - 1) * per_page : page * per_page]
         records = [listing.show(id) for id in chosen]
         data: object = records if listing.under is None else {listing.under: records}
-        envelope = self._envelope(data, total, description)
+        envelope = self._envelope(call, data, description, None if info is not None else total)
+        if info is not None:
+            envelope.pop("count", None)
+            envelope["page_info"] = info
         if route.paging == "numbered":
             self._misreport(envelope, total)
         shown = PageShown(
@@ -251,27 +277,78 @@ class Server:
         elif count_as != "total":
             envelope["count"] = count_as
 
-    def _envelope(self, data: object, count: int | None, description: str | None) -> Row:
+    def _envelope(
+        self, call: Call, data: object, description: str | None, count: int | None
+    ) -> Row:
         envelope: Row = {"code": True, "description": description, "error": None, "data": data}
-        if description and self._box.guesses.ignored_in == "error" and "ignored" in description:
+        guesses = self._box.guesses
+        if description and guesses.ignored_in == "error" and "ignored" in description:
             envelope |= {"description": None, "error": [description]}
-        return {**envelope, "count": count}
+        envelope["count"] = count
+        if call.version == "v3" and not guesses.undeclared_nulls:
+            envelope |= {
+                "description": envelope["description"] or "",
+                "error": envelope["error"] or [],
+                "data": declared(data),
+            }
+            if count is None:
+                del envelope["count"]
+        return envelope
 
-    def _refused(self, refusal: Refusal) -> web.Response:
+    def _refused(self, refusal: Refusal, found: _Found) -> web.Response:
+        status = refusal.status
         envelope: Row = {
             "code": False,
             "description": None,
             "data": None,
             "error": list(refusal.texts),
         }
-        return self._respond(refusal.status, envelope)
+        if found.spoken == "v3":
+            guesses = self._box.guesses
+            if status == 404 and found.route is not None and found.route.no_404:
+                status = guesses.undeclared_not_found
+            if not guesses.undeclared_nulls:
+                envelope |= {"description": "", "data": {}}
+        return self._respond(status, envelope, found)
 
-    def _respond(self, status: int, envelope: Row) -> web.Response:
+    def _respond(self, status: int, envelope: Row, found: _Found) -> web.Response:
+        media_type = self._box.media_type
+        plain = found.spoken == "v3" and found.route is not None and found.route.plain
+        if plain and media_type == MEDIA_TYPE:
+            media_type = "application/json"
         return web.Response(
             status=status,
             body=msgspec.json.encode(envelope),
-            headers={"Content-Type": self._box.media_type},
+            headers={"Content-Type": media_type},
         )
+
+
+@frozen
+class _Found:
+    """Where a request leads: its route, what stands in its path, the version it speaks."""
+
+    route: Route | None
+    ids: tuple[int, ...]
+    word: str
+    spoken: Version | None
+
+
+def _spoken(request: web.Request) -> Version | None:
+    named = request.headers.get("Nex-Api-Version")
+    if named is not None:
+        return _NAMES.get(named)
+    return "v2" if _ACCEPT_V2.search(request.headers.get("Accept", "")) else None
+
+
+def _file(download: Download) -> web.Response:
+    name = re.sub(r"[^\w. -]", "_", download.filename)
+    return web.Response(
+        body=download.content,
+        headers={
+            "Content-Type": download.type,
+            "Content-Disposition": f'attachment; filename="{name}"',
+        },
+    )
 
 
 def _at_least_one(call: Call, name: str, default: int) -> int:

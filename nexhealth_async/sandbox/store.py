@@ -52,6 +52,11 @@ class Table:
         return self._ids
 
     @property
+    def first_id(self) -> int:
+        """The id of the first seeded row, or of the first one to come."""
+        return self._seeded.start
+
+    @property
     def version(self) -> int:
         """Rises with every change."""
         return self._version

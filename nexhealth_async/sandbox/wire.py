@@ -38,7 +38,10 @@ class Refusal(Exception):
 
 def stamp(seconds: float) -> str:
     """A record's timestamp: UTC with milliseconds and a ``Z`` (observed form)."""
-    at = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+    try:
+        at = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+    except OverflowError:  # a zone took a filter's bound out of the calendar
+        at = datetime.max if seconds > 0 else datetime.min  # noqa: DTZ901 -- naive as the others
     return at.isoformat(timespec="milliseconds") + "Z"
 
 

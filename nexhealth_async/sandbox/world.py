@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.guesses import Guesses
 from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.store import Table
 from nexhealth_async.sandbox.wire import Refusal, Row
 
 __all__ = ["World"]
@@ -19,6 +20,9 @@ class World:
         self.practices = list(practices)
         self.clock = clock
         self.guesses = Guesses()
+        self.webhook_endpoints = Table(first_id=701)
+        self.webhook_subscriptions = Table(first_id=8_001)
+        self.onboardings = Table(first_id=1)
 
     def by_subdomain(self, subdomain: str) -> Practice | None:
         """The practice with this slug; letters count as they are written."""

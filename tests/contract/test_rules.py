@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.request import Call, plan
+from nexhealth_async.endpoints import Endpoint
+from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 from nexhealth_async.filters import NewAppointment, NewWorkingHours
 from nexhealth_async.resources import (
     Appointments,
     AppointmentTypes,
     AvailableSlots,
+    NexStaff,
+    Onboardings,
     SyncStatuses,
     WorkingHours,
 )
@@ -37,6 +43,14 @@ class Recorder:
         self.arguments = arguments
 
     perform = call
+
+    async def answered(
+        self, endpoint: object, arguments: Mapping[str, object], *ids: int | str
+    ) -> Any:
+        return await self.call(endpoint, arguments, *ids), 200
+
+    def download(self, url: str | None) -> Any:
+        raise NotImplementedError(url)
 
 
 @pytest.fixture
@@ -101,12 +115,163 @@ def test_appointments_need_times_with_a_zone(recorder: Recorder) -> None:
         Appointments(recorder).walk(start=NINE, end=NINE.replace(tzinfo=None))
 
 
-def test_slots_need_a_provider_or_a_type(recorder: Recorder) -> None:
-    slots = AvailableSlots(recorder)
-    with pytest.raises(InvalidArgument, match="pids"):
-        slots.walk(start_date=TODAY, days=1)
-    slots.walk(start_date=TODAY, days=1, pids=[3])
-    slots.walk(start_date=TODAY, days=1, appointment_type_id=4)
+@pytest.mark.parametrize("version", ["v2", "v3.0.0"])
+def test_slots_need_a_provider_or_a_type(version: str) -> None:
+    with pytest.raises(InvalidArgument, match="pids, appointment_type_id"):
+        planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1)
+    planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1, pids=[3])
+    planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1, appointment_type_id=4)
+
+
+ONE_OF = [endpoint for endpoint in to.ALL if endpoint.v3 is not None and endpoint.v3.one_of]
+
+
+@pytest.mark.parametrize("endpoint", ONE_OF, ids=lambda one: str(one.resource))
+def test_what_v3_refuses_without_a_filter_is_not_sent(endpoint: Endpoint[object]) -> None:
+    assert endpoint.v3 is not None
+    needed: dict[str, object] = dict.fromkeys(endpoint.v3.required, TODAY)
+    one_of = endpoint.v3.one_of
+    needed["location_id"] = None if "location_id" in one_of else 7
+    with pytest.raises(InvalidArgument, match=", ".join(one_of)):
+        planned(endpoint, "v3.0.0", **needed)
+    with pytest.raises(InvalidArgument, match="at least one of"):
+        planned(endpoint, "v3.0.0", **(needed | dict.fromkeys(one_of)))
+    for name in one_of:
+        value = [1] if f"{name}[]" in endpoint.v3.filters else 1
+        planned(endpoint, "v3.0.0", **(needed | {name: value}))
+
+
+def test_an_appointment_of_v3_may_be_found_without_its_location() -> None:
+    times: dict[str, object] = {"start": NINE, "end": NINE}
+    found = planned(to.APPOINTMENTS, "v3.0.0", location_id=None, foreign_id="a", **times)
+    assert "location_id" not in found.sent_filters
+    with pytest.raises(MissingScope):
+        planned(to.APPOINTMENTS, "v2", location_id=None, foreign_id="a", **times)
+
+
+def test_a_filter_of_many_values_has_its_limit() -> None:
+    times: dict[str, object] = {"start": NINE, "end": NINE}
+    planned(to.APPOINTMENTS, "v3.0.0", patient_ids=range(1, 26), **times)
+    with pytest.raises(InvalidArgument, match="patient_ids takes 25 values at most"):
+        planned(to.APPOINTMENTS, "v3.0.0", patient_ids=range(1, 27), **times)
+    with pytest.raises(NotInThisVersion, match="one id"):
+        planned(to.APPOINTMENTS, "v2", patient_ids=[1, 2], **times)
+
+
+LACKING = [
+    (version, endpoint, name)
+    for endpoint in to.ALL
+    for version, row in (("v2", endpoint.v2), ("v3.0.0", endpoint.v3))
+    for name in (row.lacks if row else ())
+]
+
+
+@pytest.mark.parametrize(("version", "endpoint", "name"), LACKING)
+def test_a_body_field_of_the_other_version_is_refused(
+    version: str, endpoint: Endpoint[object], name: str
+) -> None:
+    row, other = (endpoint.v2, "v3") if version == "v2" else (endpoint.v3, "v2")
+    assert row is not None
+    ids = range(1, 1 + row.path.count("{"))
+    with pytest.raises(NotInThisVersion, match=f"takes {name} in {other} only"):
+        planned(endpoint, version, *ids, **{name: True})
+
+
+FILTERS_LACKING = [
+    (version, endpoint, name.removesuffix("[]"))
+    for endpoint in to.ALL
+    if endpoint.v2 and endpoint.v3
+    for version, own, other in (
+        ("v2", endpoint.v2, endpoint.v3),
+        ("v3.0.0", endpoint.v3, endpoint.v2),
+    )
+    for name in other.filters
+    if name not in own.filters and name not in own.path_from
+]
+
+
+@pytest.mark.parametrize(("version", "endpoint", "name"), FILTERS_LACKING)
+def test_a_filter_of_the_other_version_is_refused(
+    version: str, endpoint: Endpoint[object], name: str
+) -> None:
+    row, other = (endpoint.v2, "v3") if version == "v2" else (endpoint.v3, "v2")
+    assert row is not None
+    required: dict[str, object] = dict.fromkeys((*row.required, *row.path_from), 1)
+    with pytest.raises(NotInThisVersion, match=f"takes {name} in {other} only"):
+        planned(endpoint, version, **required, **{name: True})
+
+
+@pytest.mark.parametrize("version", ["v2", "v3.0.0"])
+@pytest.mark.parametrize(
+    ("endpoint", "name", "more"),
+    [
+        (to.PATIENTS, "new_patient", {}),
+        (to.APPOINTMENTS, "cancelled", {"start": NINE, "end": NINE}),
+    ],
+)
+def test_where_the_versions_defaults_differ_ours_is_sent_in_both(
+    version: str, endpoint: Endpoint[object], name: str, more: dict[str, object]
+) -> None:
+    assert (name, "false") in planned(endpoint, version, **more).query
+    assert name not in planned(endpoint, version, **more, **{name: None}).sent_filters
+
+
+@pytest.mark.parametrize("asked", [True, False, None])
+def test_creating_a_patient_is_safe_when_one_who_exists_will_do(asked: object) -> None:
+    fields: dict[str, object] = {"first_name": "Ada", "return_existing_if_match": asked}
+    made = planned(to.PATIENTS_CREATE, "v3.0.0", **fields)
+    assert made.safe is (asked is True)
+    assert made.request(headers={}).fresh_connection is not made.safe
+    assert not planned(to.PATIENTS_CREATE, "v2", first_name="Ada").safe
+
+
+def test_an_onboarding_names_its_practice_in_the_body() -> None:
+    made = planned(to.ONBOARDINGS_CREATE, "v3.0.0", subdomain="demo", emr_name="ecw")
+    assert made.query == ()
+    assert json.loads(made.body or b"") == {"onboarding": {"subdomain": "demo", "emr_name": "ecw"}}
+    made = planned(to.ONBOARDINGS_CREATE, "v3.0.0", institution_name="New")
+    assert json.loads(made.body or b"") == {"onboarding": {"institution_name": "New"}}
+
+
+async def test_an_onboarding_needs_a_practice_or_a_name(recorder: Recorder) -> None:
+    with pytest.raises(InvalidArgument, match="institution_name, subdomain"):
+        await Onboardings(recorder).create(emr_name="ecw")
+    assert recorder.arguments is None
+
+
+async def test_working_hours_are_changed_to_one_kind_at_most(recorder: Recorder) -> None:
+    with pytest.raises(InvalidArgument, match="at most one of days"):
+        await WorkingHours(recorder).update(6, days=["Monday"], specific_date=TODAY)
+    await WorkingHours(recorder).update(6, active=False)
+
+
+async def test_a_moved_appointment_has_zones_and_a_short_note(recorder: Recorder) -> None:
+    appointments = Appointments(recorder)
+    with pytest.raises(InvalidArgument, match="128"):
+        await appointments.update(9, note="n" * 129)
+    with pytest.raises(InvalidArgument, match="start_time"):
+        await appointments.update(9, start_time=NINE.replace(tzinfo=None))
+    with pytest.raises(InvalidArgument, match="end_time is before start_time"):
+        await appointments.update(9, start_time=NINE, end_time=NINE - timedelta(minutes=1))
+    assert recorder.arguments is None
+
+
+def planned(
+    endpoint: Endpoint[object],
+    version: str,
+    *ids: int,
+    **arguments: object,
+) -> Call:
+    """Plan a call in a scope of a practice, and of a location unless another or None is given."""
+    own = arguments.pop("location_id", 7)
+    return plan(
+        endpoint,
+        version,
+        ids=ids,
+        subdomain="demo-practice",
+        location_id=cast("int | None", own),
+        arguments=arguments,
+    )
 
 
 def test_slots_need_at_least_one_day(recorder: Recorder) -> None:
@@ -121,6 +286,8 @@ def test_one_location_beside_several_is_refused(recorder: Recorder) -> None:
         )
     with pytest.raises(InvalidArgument, match="location_ids"):
         SyncStatuses(recorder).walk(location_id=7, location_ids=[7, 8])
+    with pytest.raises(InvalidArgument, match="location_ids"):
+        NexStaff(recorder).walk(location_id=7, location_ids=[7, 8])
     SyncStatuses(recorder).walk()
 
 

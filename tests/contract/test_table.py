@@ -1,4 +1,4 @@
-"""The table, the filters and the methods say the same, and it is what the API documents."""
+"""The table, the filters and the methods say the same, and it is what v2's documentation says."""
 
 from __future__ import annotations
 
@@ -6,60 +6,37 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from types import FunctionType, MethodType
-from typing import Any, Required, cast, get_args, get_origin
+from typing import Any, cast, get_args
 
 import pytest
 
 from nexhealth_async import endpoints, filters, models, resources, scopes
-from nexhealth_async.endpoints import ALL, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async.endpoints import ALL, LOGIN, Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async.resources import _checks
-from nexhealth_async.resources._base import Noun
+from tests.contract.kept import KEPT, MORE_THAN_THE_API
+from tests.contract.surface import (
+    CREATING,
+    METHODS,
+    RECORDER,
+    REFERENCE,
+    ROWS,
+    SCOPE,
+    SESSION,
+    Everything,
+    Recorder,
+    bare,
+    body_fields,
+    dotted_name,
+    function_of,
+    keywords,
+    nouns_of,
+    required_keywords,
+    rows_of,
+    scope_keys,
+    walk_options,
+)
 
-REFERENCE = Path(__file__).parents[2].parent / "shared/reference/v2-endpoints.json"
-
-SCOPE = {"subdomain", "location_id"}
-CREATING = {"create", "update"}
-
-
-class Recorder:
-    """A caller that notes which endpoint and identifiers it was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Endpoint[object], Mapping[str, object], tuple[int | str, ...]]] = []
-        self.bindings: list[tuple[str, int | None]] = []
-
-    def walk(
-        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
-    ) -> Any:
-        self.asked.append((endpoint, arguments, ids))
-
-    async def call(
-        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
-    ) -> Any:
-        self.asked.append((endpoint, arguments, ids))
-
-    async def perform(
-        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
-    ) -> None:
-        self.asked.append((endpoint, arguments, ids))
-
-    def bound(self, *, subdomain: str, location_id: int | None = None) -> Recorder:
-        self.bindings.append((subdomain, location_id))
-        return self
-
-
-class Everything(scopes.AccountNouns):
-    """All nouns over a recorder."""
-
-    def __init__(self, caller: Recorder) -> None:
-        self._recorder = caller
-
-    @property
-    def _caller(self) -> Recorder:
-        return self._recorder
+Documented = dict[tuple[str, str], dict[str, Any]]
 
 
 def ignore(*_: object, **__: object) -> None:
@@ -70,83 +47,11 @@ def is_endpoint(value: object) -> bool:
     return isinstance(value, Endpoint)
 
 
-def public(kind: type) -> list[str]:
-    return [name for name in dir(kind) if not name.startswith("_")]
-
-
-def methods_of(noun: Noun, name: str) -> dict[str, MethodType]:
-    """The methods under a noun, and under the nouns nested in it, by dotted name."""
-    found: dict[str, MethodType] = {}
-    for member in public(type(noun)):
-        value = getattr(noun, member)
-        if isinstance(value, Noun):
-            found |= methods_of(value, f"{name}.{member}")
-        else:
-            found[f"{name}.{member}"] = value
-    return found
-
-
-def nouns_of(kind: type) -> set[str]:
-    return {name for name in public(kind) if isinstance(getattr(kind, name), property)}
-
-
-RECORDER = Recorder()
-SESSION = Everything(RECORDER)
-METHODS = {
-    dotted: method
-    for name in nouns_of(scopes.AccountNouns)
-    for dotted, method in methods_of(getattr(SESSION, name), name).items()
-}
-ROWS = [(endpoint, row) for endpoint in ALL for row in (endpoint.v2, endpoint.v3) if row]
-
-
-def dotted_name(endpoint: Endpoint[object]) -> str:
-    return f"{endpoint.resource}.{endpoint.verb}"
-
-
-def function_of(endpoint: Endpoint[object]) -> FunctionType:
-    return cast("FunctionType", METHODS[dotted_name(endpoint)].__func__)
-
-
-def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:
-    """The method's keyword arguments, by the `TypedDict` it unpacks."""
-    function = function_of(endpoint)
-    for annotation in function.__annotations__.values():
-        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
-            return dict(function.__globals__[match[1]].__annotations__)
-    return {}
-
-
-def required_keywords(endpoint: Endpoint[object]) -> set[str]:
-    return {name for name, kind in keywords(endpoint).items() if get_origin(kind) is Required}
-
-
-def scope_keys(row: Row) -> set[str]:
-    keys = set[str]()
-    if row.subdomain is not Need.NONE:
-        keys.add("subdomain")
-    if row.location is not Need.NONE:
-        keys.add("location_id")
-    return keys
-
-
-def walk_options(row: Row) -> set[str]:
-    match row.paging:
-        case Paging.SINGLE:
-            return set()
-        case Paging.WHOLE:
-            return set(filters.WholeOptions.__annotations__)
-        case _:
-            return set(filters.NumberedOptions.__annotations__)
-
-
-def bare(names: tuple[str, ...]) -> set[str]:
-    return {name.removesuffix("[]") for name in names}
-
-
 each_endpoint = pytest.mark.parametrize("endpoint", ALL, ids=dotted_name)
 each_row = pytest.mark.parametrize(
-    ("endpoint", "row"), ROWS, ids=[dotted_name(endpoint) for endpoint, _ in ROWS]
+    ("endpoint", "row"),
+    [(endpoint, row) for _, endpoint, row in ROWS],
+    ids=[f"{version}-{dotted_name(endpoint)}" for version, endpoint, _ in ROWS],
 )
 
 
@@ -156,7 +61,12 @@ each_row = pytest.mark.parametrize(
 def test_every_endpoint_has_one_method_and_every_method_one_endpoint() -> None:
     named = [dotted_name(endpoint) for endpoint in ALL]
     assert len(named) == len(set(named))
-    assert set(named) == set(METHODS)
+    assert set(named) == set(METHODS) - set(MORE_THAN_THE_API)
+
+
+def test_what_the_library_adds_to_the_api_has_a_reason() -> None:
+    assert set(MORE_THAN_THE_API) <= set(METHODS)
+    assert all(MORE_THAN_THE_API.values())
 
 
 def test_the_table_lists_every_endpoint_it_declares() -> None:
@@ -173,9 +83,8 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
     for name in _checks.__all__:
         if name in function.__globals__:
             monkeypatch.setitem(function.__globals__, name, ignore)
-    row = endpoint.v2 or endpoint.v3
-    assert row is not None
-    ids = tuple(range(11, 11 + row.path.count("{")))
+    row = rows_of(endpoint)[0]
+    ids = tuple(range(11, 11 + row.path.count("{") - len(row.path_from)))
     arguments: dict[str, object] = {"unavailable": True} if endpoint.verb == "create" else {}
     RECORDER.asked.clear()
     answer = METHODS[dotted_name(endpoint)](*ids, **arguments)
@@ -187,11 +96,11 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
     assert given == ids
 
 
-@each_row
-def test_the_keywords_are_the_rows_filters_scope_and_options(
-    endpoint: Endpoint[object], row: Row
-) -> None:
-    expected = bare(row.filters) | scope_keys(row) | walk_options(row)
+@each_endpoint
+def test_the_keywords_are_the_rows_filters_scope_and_options(endpoint: Endpoint[object]) -> None:
+    expected = set[str]()
+    for row in rows_of(endpoint):
+        expected |= bare(row.filters) | set(row.path_from) | scope_keys(row) | walk_options(row)
     if endpoint.verb in CREATING:
         assert expected <= set(keywords(endpoint))
     else:
@@ -227,7 +136,50 @@ def test_filters_with_a_default_of_ours_can_be_left_to_the_server(
 @each_row
 def test_a_docstring_names_the_verb_and_path(endpoint: Endpoint[object], row: Row) -> None:
     paragraphs = inspect.cleandoc(function_of(endpoint).__doc__ or "").split("\n\n")
-    assert paragraphs[1] == f"``{row.operation}``"
+    operations = {one.operation for one in rows_of(endpoint)}
+    assert set(re.findall(r"``([^`]+)``", paragraphs[1])) == operations
+    assert f"``{row.operation}``" in paragraphs[1]
+    if len(operations) > 1:
+        assert re.findall(r"v[23]", paragraphs[1])
+
+
+@each_endpoint
+def test_a_docstring_says_which_version_has_what_the_other_lacks(
+    endpoint: Endpoint[object],
+) -> None:
+    text = " ".join((function_of(endpoint).__doc__ or "").split())
+    for version, other in (("v2", endpoint.v3), ("v3", endpoint.v2)):
+        assert (f"{version} only" in text.split(".")[0]) == (other is None)
+
+
+@each_endpoint
+def test_what_only_one_version_takes_is_said_where_it_is_explained(
+    endpoint: Endpoint[object],
+) -> None:
+    """The docstring of each such key names the version."""
+    if endpoint.v2 is None or endpoint.v3 is None or endpoint.v2 is endpoint.v3:
+        return
+    for version, row, other in (
+        ("v2", endpoint.v2, endpoint.v3),
+        ("v3", endpoint.v3, endpoint.v2),
+    ):
+        own = bare(row.filters) | set(other.lacks)
+        for name in own - bare(other.filters) - set(other.path_from) - scope_keys(other):
+            said = explanation(endpoint, name) + (function_of(endpoint).__doc__ or "")
+            assert version in said, f"{dotted_name(endpoint)}: {name}"
+
+
+def explanation(endpoint: Endpoint[object], name: str) -> str:
+    """The text under a key, in whichever dictionary of the method's defines it."""
+    function = function_of(endpoint)
+    for annotation in function.__annotations__.values():
+        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
+            found = function.__globals__[match[1]]
+            source = inspect.getsource(sys.modules[found.__module__])
+            source = source[source.index(f"class {match[1]}(") :]
+            if key := re.search(rf'^    {name}: .+\n    """((?s:.*?))"""', source, re.MULTILINE):
+                return key[1]
+    return ""
 
 
 @each_endpoint
@@ -272,7 +224,12 @@ def test_paging_verb_and_method_fit_together(endpoint: Endpoint[object], row: Ro
 def test_a_rows_maps_speak_of_its_own_filters(endpoint: Endpoint[object], row: Row) -> None:
     assert set(row.wire) <= {*row.filters, *bare(row.filters)}
     assert {*row.defaults, *row.required} <= bare(row.filters)
+    assert set(row.one_of) <= bare(row.filters) | scope_keys(row)
+    assert set(row.at_most) <= bare(row.filters)
+    assert {*row.lacks, *row.path_from} <= set(keywords(endpoint))
+    assert row.safe_if is None or (not row.safe and row.safe_if in body_fields(endpoint, row))
     assert row.wrap is not None or not row.beside
+    assert row.takes_body or not row.lacks
     assert set(row.beside) <= set(keywords(endpoint))
 
 
@@ -314,7 +271,7 @@ def test_no_method_hides_a_builtin() -> None:
 def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
     takes = {
         endpoint.resource.split(".")[0]
-        for endpoint, row in ROWS
+        for _, endpoint, row in ROWS
         if getattr(row, part) is not Need.NONE
     }
     assert nouns_of(kind) == takes
@@ -360,14 +317,6 @@ def test_what_cannot_be_a_location_is_refused_at_once(location_id: object) -> No
 
 # The documentation of v2
 
-ON_PURPOSE: dict[tuple[str, str], str] = {
-    ("available_slots.walk", "required"): (
-        "lids is bound by the scope; pids is marked uncertain, so pids or appointment_type_id"
-    ),
-    ("appointment_types.update", "body required"): "a change needs no name",
-}
-"""Differences kept on purpose, each with its reason."""
-
 RATES = {
     "slow_read": RateClass.SLOW,
     "patients_appointments": RateClass.PEOPLE,
@@ -380,13 +329,12 @@ PAGE_KEYS = {"page", "per_page"}
 @pytest.fixture(scope="module")
 def documented() -> dict[tuple[str, str], dict[str, Any]]:
     """The published operations, by method and path."""
-    if not REFERENCE.exists():
+    reference = REFERENCE / "v2-endpoints.json"
+    if not reference.exists():
         pytest.skip("the reference lies beside the repository, and is not there")
-    published = json.loads(REFERENCE.read_text())["endpoints"]
+    published = json.loads(reference.read_text())["endpoints"]
     return {(one["method"], one["path"]): one for one in published}
 
-
-Documented = dict[tuple[str, str], dict[str, Any]]
 
 each_v2 = pytest.mark.parametrize(
     ("endpoint", "row"),
@@ -396,15 +344,14 @@ each_v2 = pytest.mark.parametrize(
 
 
 def kept(endpoint: Endpoint[object], aspect: str) -> bool:
-    return (dotted_name(endpoint), aspect) in ON_PURPOSE
+    return ("v2", dotted_name(endpoint), aspect) in KEPT
 
 
-@each_v2
-def test_the_operation_is_documented(
-    documented: Documented, endpoint: Endpoint[object], row: Row
-) -> None:
-    assert (row.method, row.path) in documented
-    assert endpoint.resource
+def test_every_documented_operation_has_one_row_and_the_reverse(documented: Documented) -> None:
+    ours = [(row.method, row.path) for version, _, row in ROWS if version == "v2"]
+    ours.append((LOGIN.method, LOGIN.path))
+    assert len(ours) == len(set(ours)) == 58
+    assert set(ours) == set(documented)
 
 
 @each_v2
@@ -445,7 +392,7 @@ def test_paging_is_as_documented(
     assert entry["paginated"] == (row.paging is Paging.NUMBERED)
     for one in entry["params"]:
         if one["name"] == "per_page":
-            assert row.max_per_page == one["max"], dotted_name(endpoint)
+            assert row.max_per_page == one.get("max", 300), dotted_name(endpoint)
 
 
 @each_v2
@@ -486,19 +433,20 @@ def test_the_body_is_as_documented(
 ) -> None:
     body = documented[row.method, row.path]["body"]
     if body is None:
-        assert row.wrap is None
+        assert not row.takes_body
         return
+    assert row.multipart == ("encoding" in body)
     names, required = published_fields(row, body)
-    ours = set(keywords(endpoint)) - bare(row.filters) - (SCOPE - set(row.beside))
-    assert ours == names
+    if not kept(endpoint, "body"):
+        assert body_fields(endpoint, row) == names
     if not kept(endpoint, "body required"):
         assert required_keywords(endpoint) == required - SCOPE
 
 
 def published_fields(row: Row, body: dict[str, Any]) -> tuple[set[str], set[str]]:
     """The names of a documented body, flat as we take them, and those that it requires."""
-    assert row.wrap is not None
-    inside = body[row.wrap]
+    assert row.takes_body
+    inside = body[row.wrap] if row.wrap else {k: v for k, v in body.items() if k != "encoding"}
     if isinstance(inside, str):
         listed = inside.split(" (")[0].split(",")
         return set(listed), set()
@@ -514,7 +462,7 @@ def published_fields(row: Row, body: dict[str, Any]) -> tuple[set[str], set[str]
 def is_required(kind: str | dict[str, Any]) -> bool:
     if isinstance(kind, dict):
         return bool(kind.get("required"))
-    return "*" in kind.split(" ")[0]
+    return "*" in kind.split("(")[0]
 
 
 def test_a_new_patients_particulars_are_the_documented_ones(documented: Documented) -> None:
@@ -544,6 +492,7 @@ def test_known_values_are_the_documented_ones(documented: Documented, path: str)
     assert all(set(values) == set(get_args(LITERALS[path])) for values in found)
 
 
-def test_every_difference_kept_on_purpose_names_an_endpoint() -> None:
-    assert {name for name, _ in ON_PURPOSE} <= set(METHODS)
-    assert all(ON_PURPOSE.values())
+def test_every_difference_kept_on_purpose_names_an_endpoint_and_a_reason() -> None:
+    rows = {(version, dotted_name(endpoint)) for version, endpoint, _ in ROWS}
+    assert {(version, name) for version, name, _ in KEPT} <= rows
+    assert all(KEPT.values())

@@ -302,7 +302,7 @@ def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
         {"end_cursor": "a", "per_page": "9"},
         {"end_cursor": "b", "per_page": "9"},
     ]
-    assert walked.resumes == ["c:a", "c:b", "c:c"]
+    assert walked.resumes == ["c:9:a", "c:9:b", "c:9:c"]
 
 
 @pytest.mark.parametrize(
@@ -327,13 +327,13 @@ def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) 
 
 
 def test_resuming_by_cursor_asks_behind_it_first() -> None:
-    plan = CursorPlan(per_page=4, after="c:a:b")
+    plan = CursorPlan(per_page=7, after="c:4:a:b")
     assert plan.ask(0) == Ask(1, (("end_cursor", "a:b"), ("per_page", "4")))
     with pytest.raises(StalledCursor):
         plan.take(cursor_page(1, "a:b").reading, [1])
 
 
-@pytest.mark.parametrize("after", ["", "c:", "n:1:5:5:9", "abc"])
+@pytest.mark.parametrize("after", ["", "c:", "n:1:5:5:9", "abc", "c:4", "c:4:", "c:0:a", "c:x:a", "c:²:a", "c:-1:a"])
 def test_a_foreign_cursor_is_refused(after: str) -> None:
     with pytest.raises(InvalidArgument, match="resume"):
         CursorPlan(per_page=4, after=after)

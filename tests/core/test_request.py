@@ -258,11 +258,12 @@ def test_a_required_filter_must_be_there() -> None:
         (call(to.LOCATIONS, subdomain=None), []),
         (call(to.SYNC_STATUS), [("subdomain", "demo-practice"), ("location_ids[]", "7")]),
         (
-            call(to.AVAILABLE_SLOTS, start_date=date(2026, 2, 3), days=2),
+            call(to.AVAILABLE_SLOTS, start_date=date(2026, 2, 3), days=2, pids=[3]),
             [
                 ("subdomain", "demo-practice"),
                 ("start_date", "2026-02-03"),
                 ("days", "2"),
+                ("pids[]", "3"),
                 ("lids[]", "7"),
             ],
         ),
@@ -338,7 +339,7 @@ def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path
 
 def test_an_operation_of_the_other_version_says_so() -> None:
     with pytest.raises(NotInThisVersion, match='version="v2"'):
-        row_for(to.INSTITUTIONS, "v3.0.0")
+        row_for(to.APPOINTMENT_CATEGORIES, "v3.0.0")
 
 
 @pytest.mark.parametrize(

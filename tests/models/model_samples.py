@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import attrs
@@ -97,6 +98,36 @@ COVERAGE = """{"id":18,"subscription_relation":"self","patient_id":25,"priority"
 "state":"IA","zip_code":"50010","country_code":"US","group_num":"7","employer_name":"Acme"},
 "subscriber":{"id":415,"name":"Ida Moss","date_of_birth":"1990-06-05"}}"""
 
+PAYOUT = f"""{{"amount_billed_to_insurance":{MONEY},"estimated_insurance_payment":{MONEY},
+"insurance_payment":null,"write_off":{MONEY},"allowed_amount":{MONEY},
+"fee_schedule_procedure_code":{{"procedure_code_id":"ab123456-11aa-99ff-a111-d1ee12345678",
+"fee":{MONEY},"code":"D0120","id":113,"location_id":10,"fee_schedule_id":1234,
+"updated_at":"2026-01-10T20:59:37.007Z"}}"""
+
+TOTALS = f"""{{"amount_billed_to_insurance":{MONEY},"estimated_insurance_payment":{MONEY},
+"insurance_payment":{MONEY},"write_off":null}}"""
+
+CLAIM = f"""{{"id":10,"location_id":1,"patient_id":1002,"provider_id":101,"guarantor_id":1001,
+"status":"canceled","received_at":null,"sent_at":"2026-01-03T11:23:12.000Z","note":null,
+"primary_insurance_plan_id":10021,"secondary_insurance_plan_id":null,
+"date_of_service":"2026-01-03","totals":{TOTALS},"updated_at":"2026-01-10T20:59:37.007Z",
+"deleted_at":null}}"""
+
+OLD_CLAIM = f"""{{"id":10,"subscription_id":10021,"status":"approved","finalized_at":null,
+"sent_at":"2026-01-03T11:23:12.000Z","note":"n","payment_estimate_total":{MONEY},
+"write_off_estimate_total":null,"write_off_total":{MONEY},"deleted_at":null}}"""
+
+OLD_CHARGE = f"""{{{ENTRY}"fee":{MONEY},"charged_at":"2026-01-05","procedure_id":"NHP:JXZEQ1234",
+"claim_ids":[2222,3333],"payment_estimate_total":{MONEY},"write_off_estimate_total":{MONEY},
+"write_off_total":null}}"""
+
+RECALL = """{"id":1,"appointment_id":null,"date_due":"2026-08-15","foreign_id":"1",
+"foreign_id_type":"msg-mdland-Institution-3","recall_id":1,"recall_type":{"id":1,"name":"PROPHY",
+"description":"d","interval_num":8,"interval_unit":"M"},"patient_id":1,
+"created_at":"2019-09-13T15:11:28Z","updated_at":"2019-09-13T15:11:28Z"}"""
+
+AGES = ("under_30", "31_60", "61_90", "over_90")
+
 SAMPLES: list[tuple[str, str]] = [
     ("Patient", PATIENT),
     (
@@ -149,6 +180,130 @@ SAMPLES: list[tuple[str, str]] = [
         "read_status_at":"2026-01-10T20:59:37.007Z","write_status":"red","write_status_at":null,
         "locations":[{"id":7}]}""",
     ),
+    ("PatientRecall", RECALL),
+    (
+        "RecallType",
+        """{"id":1,"name":"PROPHY","description":null,"foreign_id":"1","foreign_id_type":"x",
+        "interval_num":null,"interval_unit":null,"location_id":1,
+        "created_at":"2019-09-13T15:11:28Z","updated_at":"2019-09-13T15:11:28Z"}""",
+    ),
+    (
+        "TreatmentPlan",
+        f"""{{"id":423,"name":null,"patient_id":115,"updated_at":"2026-01-10T20:59:37Z",
+        "status":"proposed","procedures":[{PROCEDURE}]}}""",
+    ),
+    (
+        "ClinicalNote",
+        """{"id":113,"patient_id":115,"procedure_id":null,"entered_at":"2026-01-01T00:00:00Z",
+        "content":"c","signed":null,"completed":true,"updated_at":"2026-01-10T20:59:37Z"}""",
+    ),
+    ("Procedure", '{"id":11,"treatment_plan_ids":[42,57]}'),
+    (
+        "Document",
+        """{"id":18,"filename":"xray.pdf","type":"application/pdf","url":"/documents/18/download",
+        "created_at":"2026-01-10T20:59:37Z","document_type_id":null}""",
+    ),
+    ("DocumentType", '{"id":1,"name":"Health History","active":true}'),
+    (
+        "StaffMember",
+        """{"id":1,"email":"staff@example.com","first_name":"Ida","last_name":"Moss",
+        "created_at":"2026-01-10T20:59:37Z","updated_at":"2026-01-10T20:59:37Z",
+        "patientable":false,"inst_ids":[1,2],"unsubscribe_emails":true,"inactive":false,
+        "unsubscribe_sms":true,"location_ids":[]}""",
+    ),
+    (
+        "Patient",
+        """{"id":1,"hipaa":{"authorization":true,"authorization_date":"2023-03-22",
+        "privacy":false,"privacy_date":null,"consent":null,"consent_date":null}}""",
+    ),
+    ("Patient", '{"id":1,"hipaa":null}'),
+    (
+        "Onboarding",
+        """{"id":"y2wxl82zldm4","created_at":"2026-01-01T00:00:00Z","subdomain":null,
+        "url":"https://app.example.com/onboardings/y2wxl82zldm4",
+        "url_expires_at":"2026-02-01T00:00:00Z","status":"in_progress",
+        "booking_params":{"location_id":105,"appointment_type_ids":[19,20]},
+        "availability_ready_at":null}""",
+    ),
+    ("Onboarding", '{"id":"5","booking_params":null}'),
+    (
+        "Charge",
+        f"""{{{ENTRY}"procedure_id":34,"procedure_code":"D0120","fee":{MONEY},"charged_at":null,
+        "claim_payouts":[{PAYOUT},"claim_id":1234}}],"claims":[{CLAIM}],"totals":{TOTALS},
+        "patient":{PATIENT},"provider":{PROVIDER},"guarantor":null,"procedure":{PROCEDURE}}}""",
+    ),
+    ("Charge", OLD_CHARGE),
+    (
+        "Charge",
+        f"""{{"id":5,"value":{MONEY},"patient_id":7,"date":"2026-01-05","notes":null,
+        "procedure":null}}""",
+    ),
+    (
+        "Payment",
+        f"""{{{ENTRY}"payment_amount":{MONEY},"paid_at":"2026-01-05","transaction_id":"NHP:1",
+        "payment_plan_id":3,"claim":{OLD_CLAIM},"charge":{OLD_CHARGE},"payment_plan":{{"id":3,
+        "first_payment_due_date":"2026-01-05","created_date":"2026-01-01"}},
+        "payment_type":{{"id":5,"name":"Cash","active":true,"updated_at":"2026-01-05T09:00:00Z"}},
+        "patient":{PATIENT}}}""",
+    ),
+    (
+        "Adjustment",
+        f"""{{{ENTRY}"adjustment_amount":{MONEY},"adjusted_at":null,"claim":{OLD_CLAIM},
+        "charge":{OLD_CHARGE},"adjustment_type":{{"id":5,"name":"Staff","active":true,
+        "action":"credit","updated_at":"2026-01-05T09:00:00Z"}}}}""",
+    ),
+    (
+        "Adjustment",
+        f"""{{"id":5,"value":{MONEY},"procedure_id":34,"date":"2026-01-05","notes":"n",
+        "directionality":"credit"}}""",
+    ),
+    (
+        "PaymentPlan",
+        f"""{{"id":113,"patient_id":115,"guarantor_id":115,"active":true,
+        "first_payment_due_date":null,"created_date":"2026-01-05","guarantor":{PATIENT}}}""",
+    ),
+    ("Claim", CLAIM),
+    (
+        "Claim",
+        f"""{{"id":10,"patient":{PATIENT},"provider":{PROVIDER},"guarantor":{PATIENT},
+        "charge_payouts":[{PAYOUT},"charge_id":1234}}],"charges":[{OLD_CHARGE}]}}""",
+    ),
+    (
+        "GuarantorBalance",
+        f"""{{"id":113,"foreign_id":"1","guarantor_id":115,"write_off_estimate":null,
+        "total_balance":{MONEY},"guarantor_portion":{MONEY},"guarantor":{PATIENT},
+        {",".join(f'"total_balance_{age}":{MONEY}' for age in AGES)}}}""",
+    ),
+    (
+        "InsuranceBalance",
+        f"""{{"id":113,"patient_id":115,
+        {",".join(f'"estimated_amount_{age}":{MONEY},"billed_amount_{age}":null' for age in AGES)}
+        }}""",
+    ),
+    (
+        "FeeSchedule",
+        f"""{{"id":113,"name":"Cash","active":null,"location_id":null,
+        "updated_at":"2026-01-05T09:00:00Z","procedure_fees":[{{"procedure_code_id":null,
+        "fee":{MONEY},"code":"D0120"}}]}}""",
+    ),
+    ("FeeScheduleProcedure", f'{{"id":113,"fee_schedule_id":1234,"fee":{MONEY},"code":"D0120"}}'),
+    (
+        "InsurancePlan",
+        f"""{{"id":18,"name":"Plan","address":"1 Elm St","updated_at":"2026-01-05T09:00:00Z",
+        "deleted_at":null,"patient_coverages":[{COVERAGE}],"subscribers":[{{"id":415,
+        "name":"Ida Moss","date_of_birth":null}}],"fee_schedule":{{"id":113,"name":"Cash"}}}}""",
+    ),
+    (
+        "WebhookEndpoint",
+        """{"id":1,"target_url":"https://example.com/hook","secret_key":"s","active":true,
+        "created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}""",
+    ),
+    (
+        "WebhookSubscription",
+        """{"id":1,"webhook_endpoint_id":1,"institution_id":null,"resource_type":"Appointment",
+        "event":"appointment_insertion","active":true,"created_at":"2026-01-05T09:00:00Z",
+        "updated_at":"2026-01-05T09:00:00Z"}""",
+    ),
 ]
 
 _JSON = st.recursive(
@@ -177,6 +332,12 @@ _SIMPLE: dict[object, st.SearchStrategy[object]] = {
 
 def instances(model: type[Record], depth: int = 2) -> st.SearchStrategy[Record]:
     """Make objects of a model, with any of its fields left out."""
+    return _instances(model.__name__, depth)
+
+
+@cache
+def _instances(name: str, depth: int) -> st.SearchStrategy[Record]:
+    model: type[Record] = getattr(models, name)
     prepare(model)
     needed: dict[str, st.SearchStrategy[object]] = {}
     optional: dict[str, st.SearchStrategy[object]] = {}

@@ -44,7 +44,7 @@ def test_the_codec_loads_no_domain_before_it_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["Patient", "Appointment", "Provider", "Operatory", "WorkingHours"]
+    "first", ["Patient", "Appointment", "Provider", "Operatory", "WorkingHours", "Claim"]
 )
 def test_any_model_can_be_the_first_one_used(first: str) -> None:
     out = run(
@@ -55,7 +55,7 @@ def test_any_model_can_be_the_first_one_used(first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["Patient", "Appointment", "Provider", "Operatory", "WorkingHours"]
+    "first", ["Patient", "Appointment", "Provider", "Operatory", "WorkingHours", "Claim"]
 )
 def test_a_prepared_model_can_be_decoded_natively(first: str) -> None:
     out = run(

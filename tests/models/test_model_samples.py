@@ -16,11 +16,19 @@ from hypothesis import strategies as st
 
 from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins, to_json
+from nexhealth_async.errors import UndecodableRecord
 from nexhealth_async.models import (
     Appointment,
+    BookingParams,
+    Charge,
+    Claim,
+    ClaimPayout,
+    InsurancePlan,
     Money,
+    Onboarding,
     Patient,
     PatientBio,
+    Payment,
     Procedure,
     Provider,
     Record,
@@ -121,6 +129,44 @@ def test_a_cancellation_under_either_spelling_is_seen(
     assert CODEC.decode(Appointment, data.encode())[0].cancelled is cancelled
     prepare(Appointment)
     assert msgspec.json.decode(data, type=Appointment).cancelled is cancelled
+
+
+@pytest.mark.parametrize("sent", [34, "34", "NHP:JXZEQ1234", None])
+def test_a_charge_names_its_procedure_by_number_or_by_text(sent: int | str | None) -> None:
+    made, repairs = CODEC.decode(Charge, json.dumps({"id": 1, "procedure_id": sent}).encode())
+    assert (made.procedure_id, repairs) == (sent, ())
+
+
+def test_a_payout_names_what_it_was_not_found_in() -> None:
+    claim, _ = CODEC.decode(Claim, b'{"id":1,"charge_payouts":[{"charge_id":2}]}')
+    charge, _ = CODEC.decode(Charge, b'{"id":2,"claim_payouts":[{"claim_id":1}]}')
+    assert claim.charge_payouts == (ClaimPayout(charge_id=2),)
+    assert charge.claim_payouts == (ClaimPayout(claim_id=1),)
+
+
+def test_a_location_chosen_in_setup_is_a_number_however_it_was_sent() -> None:
+    for sent, fixed in ((105, ()), ("105", ("booking_params.location_id",))):
+        data = {"id": "y2", "booking_params": {"location_id": sent}}
+        made, repairs = CODEC.decode(Onboarding, json.dumps(data).encode())
+        assert made.booking_params == BookingParams(location_id=105)
+        assert repairs == fixed
+
+
+@pytest.mark.parametrize("model", [Claim, InsurancePlan, Payment])
+def test_a_deletion_that_cannot_be_read_is_not_forgotten(model: type[Record]) -> None:
+    with pytest.raises(UndecodableRecord, match="deleted_at"):
+        CODEC.decode(model, b'{"id":1,"deleted_at":"soon"}')
+
+
+def test_the_old_words_of_the_ledger_keep_their_own_places() -> None:
+    charge, repairs = CODEC.decode(
+        Charge, b'{"id":1,"value":{"amount":"62.00","currency":"USD"},"date":"2026-01-05"}'
+    )
+    assert (charge.value, charge.date) == (
+        Money(amount=Decimal("62.00"), currency="USD"),
+        date(2026, 1, 5),
+    )
+    assert (charge.fee, charge.charged_at, repairs) == (None, None, ())
 
 
 def test_working_hours_keep_times_of_day_as_text() -> None:

@@ -26,5 +26,10 @@ async def dial() -> AsyncIterator[Dial]:
 
 
 @pytest_asyncio.fixture
+async def v3(dial: Dial) -> Wire:
+    return (await dial(Sandbox())).as_v3()
+
+
+@pytest_asyncio.fixture
 async def wire(dial: Dial) -> Wire:
     return await dial(Sandbox())

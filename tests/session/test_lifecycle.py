@@ -176,7 +176,7 @@ async def test_open_and_aclose_serve_frameworks(box: Sandbox) -> None:
 
 async def test_decoders_can_be_built_when_the_session_opens(box: Sandbox) -> None:
     async with NexHealth(box.api_key, base_url=box.url, preload=["patients"]) as nex:
-        assert nex._shared.ready == {"Patient"}
+        assert nex._shared.ready == {"Patient", "Document", "PatientAlert"}
         assert not box.requests
 
 
@@ -232,7 +232,7 @@ async def test_an_operation_the_version_lacks_is_refused_before_anything_is_sent
     nex: NexHealth, box: Sandbox
 ) -> None:
     with pytest.raises(NotInThisVersion, match='version="v2"'):
-        nex.with_options(version="v3", subdomain="demo", location_id=1).patients.walk()
+        nex.with_options(version="v3", subdomain="demo").appointment_categories.walk()
     assert not box.requests
 
 

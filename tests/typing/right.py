@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import assert_type
+from typing import BinaryIO, assert_type
 
 from nexhealth_async import models as m
 from nexhealth_async.errors import UndecodableRecord
@@ -49,6 +49,37 @@ def listings(nex: AccountNouns) -> None:
     nex.sync_status.walk(read_status="red")
 
 
+def listings_of_v3(nex: AccountNouns) -> None:
+    nex.providers.walk(sort="-updated_at")
+    nex.patients.walk(sort="id", updated_since=START, after=None)
+    nex.procedures.walk(started_after=TODAY, ended_before=TODAY, sort="updated_at")
+    nex.working_hours.walk(label_id=4, source="synced")
+    assert_type(nex.working_hour_labels.walk(search_name="A"), Walk[m.WorkingHoursLabel])
+    nex.available_slots.walk(
+        start_date=TODAY,
+        days=3,
+        appointment_type_id=8,
+        working_hour_label_id=4,
+        working_hour_source="manual",
+        appointments_per_timeslot=2,
+    )
+    nex.appointments.walk(start=START, end=END, patient_ids=[1, 2], sort="-updated_at")
+    assert_type(nex.treatment_plans.walk(status="accepted"), Walk[m.TreatmentPlan])
+    assert_type(nex.clinical_notes.walk(entered_after=START), Walk[m.ClinicalNote])
+    assert_type(nex.onboardings.walk(status="complete", per_page=9), Walk[m.Onboarding])
+
+
+def more_listings(nex: AccountNouns) -> None:
+    assert_type(nex.patients.documents.walk(5), Walk[m.Document])
+    assert_type(nex.patients.alerts.walk(5, include_disabled=True), Walk[m.PatientAlert])
+    assert_type(nex.nex_staff.walk(location_ids=[7], drift="verify"), Walk[m.StaffMember])
+    assert_type(nex.document_types.walk(active=False), Walk[m.DocumentType])
+    assert_type(nex.patient_recalls.walk(due_after=START), Walk[m.PatientRecall])
+    assert_type(nex.recall_types.walk(foreign_id="3"), Walk[m.RecallType])
+    assert_type(nex.locations.providers.walk(7, requestable=True), Walk[m.Provider])
+    assert_type(nex.appointment_categories.walk(location_id=7), Walk[m.AppointmentType])
+
+
 def scopes(nex: AccountNouns) -> None:
     practice = assert_type(nex.practice("demo"), PracticeScope)
     assert_type(practice.subdomain, str)
@@ -69,6 +100,12 @@ async def single(nex: AccountNouns, office: LocationScope) -> None:
     assert_type(await office.appointments.get(9, include=["patient"]), m.Appointment)
     assert_type(await office.working_hours.get(6), m.WorkingHours)
     assert_type(await office.appointment_types.get(8), m.AppointmentType)
+    assert_type(await office.patients.alerts.get(5, 6), m.PatientAlert)
+    assert_type(await office.document_types.get(2, location_id=7), m.DocumentType)
+    assert_type(await office.patient_recalls.get(2), m.PatientRecall)
+    assert_type(await office.recall_types.get(2), m.RecallType)
+    assert_type(await nex.treatment_plans.get(2, subdomain="demo"), m.TreatmentPlan)
+    assert_type(await nex.onboardings.get("h4sh"), m.Onboarding)
 
 
 async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
@@ -109,6 +146,27 @@ async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
     assert_type(kind, m.AppointmentType)
     await office.appointment_types.update(kind.id, bookable_online=True)
     await office.appointment_types.delete(kind.id)
+
+
+async def more_writes(nex: AccountNouns, office: LocationScope, open_file: BinaryIO) -> None:
+    await office.patients.create(
+        provider_id=3,
+        first_name="Ada",
+        last_name="Example",
+        email="ada@example.com",
+        bio={"date_of_birth": TODAY, "phone_number": "5550100100"},
+        return_existing_if_match=True,
+    )
+    await office.appointments.update(9, start_time=START, end_time=END, operatory_id=2, note="n")
+    await office.working_hours.update(6, provider_id=3)
+    await office.working_hours.update(6, custom_recurrence={"num": 3, "unit": "week", "ref": TODAY})
+    alert = await office.patients.alerts.create(5, note="Allergic")
+    assert_type(await office.patients.alerts.update(5, alert.id, disabled=True), m.PatientAlert)
+    document = await office.patients.documents.create(5, file=b"%PDF", filename="consent.pdf")
+    assert_type(document, m.Document)
+    await office.patients.documents.create(5, file=open_file, document_type_id=2)
+    office.patients.documents.download(document)
+    assert_type(await nex.onboardings.create(subdomain="demo", emr_name="ecw"), m.Onboarding)
 
 
 async def walking(office: LocationScope) -> None:

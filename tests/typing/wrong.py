@@ -47,6 +47,21 @@ def listings(nex: AccountNouns) -> None:
     nex.available_slots.walk(start_date=TODAY, days="3", pids=[3])  # wrong: text for a number
     nex.sync_status.walk(read_status="yellow")  # wrong: no such colour
     nex.patients.list()  # wrong: listings are walked
+    nex.available_slots.walk(start_date=TODAY, days=3, working_hour_source="fax")  # wrong: source
+    nex.working_hours.walk(source="manually")  # wrong: no such source
+    nex.working_hour_labels.walk(drift="verify")  # wrong: a list with cursors only
+    nex.treatment_plans.walk(status="done")  # wrong: no such status
+    nex.treatment_plans.walk(location_id=7)  # wrong: plans take no location
+    nex.clinical_notes.walk(entered_after=TODAY)  # wrong: a date for a date-time
+    nex.procedures.walk(started_after="2031-01-06")  # wrong: text for a date
+    nex.patient_recalls.walk(due_before=START)  # wrong: no such filter
+    nex.patients.alerts.walk()  # wrong: without the patient
+    nex.patients.documents.walk(5, location_id=7)  # wrong: documents take no location
+    nex.nex_staff.walk(location_ids=7)  # wrong: a scalar for a list
+    nex.document_types.walk(per_page=5)  # wrong: this list comes whole
+    nex.onboardings.walk(status="red")  # wrong: no such status
+    nex.onboardings.walk(location_id=7)  # wrong: onboardings take no location
+    nex.locations.providers.walk()  # wrong: without the location
 
 
 def scopes(nex: AccountNouns, practice: PracticeScope, office: LocationScope) -> None:
@@ -66,6 +81,8 @@ async def single(office: LocationScope) -> None:
     await office.patients.get(5, location_id=7)  # wrong: a single patient takes no location
     await office.patients.get(5, include=["patient"])  # wrong: no such part
     await office.patients.delete(5)  # wrong: patients cannot be deleted
+    await office.patients.alerts.get(5)  # wrong: without the alert
+    await office.recall_types.get(5, location_id=7)  # wrong: a single type takes no location
     appointment: m.Appointment = await office.patients.get(5)  # wrong: another record
     del appointment
 
@@ -74,10 +91,24 @@ async def writes(office: LocationScope) -> None:
     await office.patients.create(first_name="Ada")  # wrong: without the rest
     await office.appointments.create(provider_id=3, start_time=START)  # wrong: without a patient
     await office.appointments.create(patient_id=1, provider_id=3, start_time=7)  # wrong: no time
-    await office.appointments.update(9, start_time=START)  # wrong: cannot be moved
+    await office.appointments.update(9, start_time=7)  # wrong: no time
+    await office.appointments.update(9, provider_id=3)  # wrong: the provider stays
     await office.appointments.update(9, cancelled="yes")  # wrong: text for a flag
-    await office.working_hours.update(6, provider_id=3)  # wrong: the provider stays
+    await office.working_hours.update(6, label_id=3)  # wrong: labels cannot be given
     await office.working_hours.update(6, days=["Mon"])  # wrong: no such day
     await office.working_hours.update(6, days="Monday")  # wrong: a scalar instead of a list
     await office.appointment_types.create(minutes=30)  # wrong: without a name
     await office.appointment_types.create(name="X", parent_type="Chain")  # wrong: no such parent
+    await office.patients.alerts.create(5)  # wrong: without a note
+    await office.patients.alerts.update(5, 6, note="n")  # wrong: the note stays
+    await office.patients.documents.create(5, filename="a.pdf")  # wrong: without the file
+    await office.patients.documents.create(5, file="a.pdf")  # wrong: a name for a file
+    office.patients.documents.download(7)  # wrong: a number for a document
+
+
+async def set_up(nex: AccountNouns, office: LocationScope) -> None:
+    await nex.onboardings.get(7)  # wrong: the id is a text
+    await nex.onboardings.create(emr_name="fax")  # wrong: no such system
+    await nex.onboardings.create(name="New")  # wrong: it is institution_name
+    office.onboardings.walk()  # wrong: onboardings take no location
+    office.treatment_plans.walk()  # wrong: plans take no location

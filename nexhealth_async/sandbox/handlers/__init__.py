@@ -5,11 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import unquote
 
-from nexhealth_async.sandbox.handlers import offices, people, slots, visits, work
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Route
+from nexhealth_async.sandbox.handlers import (
+    clinical,
+    documents,
+    insurance,
+    ledger,
+    offices,
+    onboardings,
+    people,
+    slots,
+    visits,
+    webhooks,
+    work,
+)
+from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Route, Version
 
-__all__ = ["LOGIN", "ROUTES", "Router", "known_elsewhere"]
+__all__ = ["LOGIN", "ROUTES", "Router"]
 
 
 def _login(_call: Call) -> Answer:
@@ -25,36 +38,55 @@ ROUTES: Final[Sequence[Route]] = (
     *visits.ROUTES,
     *work.ROUTES,
     *slots.ROUTES,
+    *documents.ROUTES,
+    *insurance.ROUTES,
+    *clinical.ROUTES,
+    *ledger.ROUTES,
+    *webhooks.ROUTES,
+    *onboardings.ROUTES,
 )
 
-_ELSEWHERE: Final = re.compile(
-    r"/(nex_staff|insurance_plans(/\d+)?|webhook_endpoints(/.*)?|patients/\d+/documents"
-    r"|available_slots|working_hours(/\d+)?|working_hour_labels|insurance_coverages(/\d+)?"
-    r"|insurance_balances|claims(/\d+)?|charges(/\d+)?|payments(/\d+)?|adjustments(/\d+)?"
-    r"|guarantor_balances(/\d+)?|payment_plans(/\d+)?|payment_types|adjustment_types"
-    r"|fee_schedules(/\d+)?|fee_schedule_procedures|treatment_plans(/\d+)?"
-    r"|clinical_notes(/\d+)?|onboardings(/.*)?)"
-)
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
-def known_elsewhere(_method: str, path: str) -> bool:
-    """Whether the vendor has something at this path that the sandbox does not serve (yet)."""
-    return _ELSEWHERE.fullmatch(path) is not None
+def _pattern(path: str) -> re.Pattern[str]:
+    spelled = _PARAMETER.sub(
+        lambda found: r"([^/]+)" if found[1] == "hashid" else r"(-?[0-9]{1,19})", path
+    )
+    return re.compile(spelled)
 
 
 class Router:
     """Finds the route of a request: method and path, ids in the path taken out."""
 
     def __init__(self, routes: Sequence[Route] = ROUTES) -> None:
-        self._by_template: dict[tuple[str, str], tuple[Route, ...]] = {}
+        self._plain: dict[tuple[str, str], list[Route]] = {}
+        patterns: dict[tuple[str, str], list[Route]] = {}
         for route in routes:
-            key = (route.method, re.sub(r"\{\w+\}", "#", route.path))
-            self._by_template[key] = (*self._by_template.get(key, ()), route)
+            group = patterns if "{" in route.path else self._plain
+            group.setdefault((route.method, route.path), []).append(route)
+        self._patterns = [
+            (method, _pattern(path), found) for (method, path), found in patterns.items()
+        ]
 
-    def find(self, method: str, path: str) -> tuple[Route | None, tuple[int, ...]]:
-        """The route and the ids, in the order of the path."""
-        parts = path.split("/")
-        ids = tuple(int(part) for part in parts if part.isascii() and part.isdigit())
-        shape = "/".join("#" if part.isascii() and part.isdigit() else part for part in parts)
-        found = self._by_template.get((method, shape))
-        return (found[0], ids) if found else (None, ())
+    def find(
+        self, method: str, path: str, version: Version | None = None
+    ) -> tuple[Route | None, tuple[int, ...], str]:
+        """The route (of this version, if it has one), the ids in the path, and the word in it."""
+        found, parts = self._matching(method, path)
+        if not found:
+            return None, (), ""
+        route = next((one for one in found if version in one.versions), found[0])
+        if "{hashid}" in route.path:
+            return route, (), unquote(parts[0])
+        return route, tuple(int(part) for part in parts), ""
+
+    def _matching(self, method: str, path: str) -> tuple[Sequence[Route], Sequence[str]]:
+        plain = self._plain.get((method, path))
+        if plain is not None:
+            return plain, ()
+        for for_method, pattern, routes in self._patterns:
+            matched = pattern.fullmatch(path) if for_method == method else None
+            if matched is not None:
+                return routes, matched.groups()
+        return (), ()

@@ -10,7 +10,7 @@ from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import Call
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, moment, number, stamp, text
 
-__all__ = ["Busy", "busy_times", "create"]
+__all__ = ["Busy", "busy_times", "create", "moved"]
 
 _NOTE_LENGTH = 128
 
@@ -167,8 +167,69 @@ def _end(
     return end
 
 
+def moved(call: Call, found: Row, wanted: Row) -> Row:
+    """What changes when an appointment is put elsewhere (v3): the time, the room, the note."""
+    changes: Row = {}
+    note = wanted.get("note")
+    if isinstance(note, str):
+        if len(note) > _NOTE_LENGTH:
+            raise Refusal(400, f"note is too long (maximum is {_NOTE_LENGTH} characters)")
+        changes["note"] = note
+    placing = {
+        name: wanted[name]
+        for name in ("start_time", "end_time", "operatory_id")
+        if wanted.get(name) is not None
+    }
+    if not placing:
+        return changes
+    if not call.world.guesses.system_reschedules:
+        raise Refusal(400, "The practice's system does not support this update")
+    now_at = {**found, **placing}
+    start, end = _time(now_at, "start_time"), _time(now_at, "end_time")
+    was = moment(found.get("end_time")), moment(found.get("start_time"))
+    if "start_time" in placing and "end_time" not in placing and was[0] and was[1]:
+        end = start + (was[0] - was[1])
+    if "start_time" in placing and start.timestamp() <= call.now:
+        raise Refusal(400, "Appointment start time cannot be in the past")
+    if end <= start:
+        raise Refusal(400, "end_time must be after start_time")
+    room = _known(call.practice, now_at, "operatory", required=False)
+    if room is not None and "operatory_id" in placing:
+        office = call.practice.operatories.row(room).get("location_id")
+        if office != found.get("location_id"):
+            raise Refusal(404, f"Operatory with id {room} not found")
+    own = Busy(
+        was[1].timestamp() if was[1] else 0.0,
+        was[0].timestamp() if was[0] else 0.0,
+        found.get("provider_id"),
+        found.get("operatory_id"),
+        found.get("location_id"),
+    )
+    provider = found.get("provider_id")
+    _refuse_clash(
+        call,
+        start.timestamp(),
+        end.timestamp(),
+        provider if isinstance(provider, int) else None,
+        room,
+        own,
+    )
+    return {
+        **changes,
+        "start_time": stamp(start.timestamp()),
+        "end_time": stamp(end.timestamp()),
+        "operatory_id": room,
+        "timezone_offset": call.practice.offset(start.timestamp()),
+    }
+
+
 def _refuse_clash(
-    call: Call, start: float, end: float, provider_id: int | None, operatory_id: int | None
+    call: Call,
+    start: float,
+    end: float,
+    provider_id: int | None,
+    operatory_id: int | None,
+    own: Busy | None = None,
 ) -> None:
     room_for = call.body.get("appointments_per_timeslot", 1)
     if not isinstance(room_for, int) or not 1 <= room_for <= 5:
@@ -176,7 +237,8 @@ def _refuse_clash(
     taken = [
         one
         for one in busy_times(call.practice)
-        if one.start < end
+        if one != own
+        and one.start < end
         and start < one.end
         and (
             one.provider_id == provider_id

@@ -1,4 +1,7 @@
-"""Working hours (``/availabilities``): when a provider may be booked, not when they are free."""
+"""Working hours: when a provider may be booked, not when they are free.
+
+``/availabilities`` in v2, ``/working_hours`` in v3.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.offices import availability_row
-from nexhealth_async.sandbox.routes import Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import V2, V3, Answer, Call, Listing, Route, Version
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, text, texts
 
 __all__ = ["ROUTES", "WEEKDAYS"]
@@ -15,6 +18,7 @@ __all__ = ["ROUTES", "WEEKDAYS"]
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _PATTERNS: Final = ("days", "specific_date", "custom_recurrence")
+_WRAPPER: Final[dict[Version, str]] = {"v2": "availability", "v3": "working_hour"}
 _UNITS: Final = frozenset({"day", "week", "month"})
 
 
@@ -22,9 +26,12 @@ def _list(call: Call) -> Listing:
     practice, asked = call.practice, call.params
     exact: Row = {
         name: asked.number(name)
-        for name in ("location_id", "provider_id", "operatory_id")
+        for name in ("location_id", "provider_id", "operatory_id", "label_id")
         if name in asked
     }
+    source = asked.text("source")
+    if source is not None:
+        exact["synced"] = source == "synced"
     active = asked.flag("active") if "active" in asked else True
     today = ""
     if asked.flag("ignore_past_dates"):
@@ -42,7 +49,7 @@ def _list(call: Call) -> Listing:
     types = "appointment_types" in asked.texts("include")
     return Listing(
         ids=practice.availabilities.select((asked.key, today), keep),
-        show=lambda id: availability_row(practice, id, types=types),
+        show=lambda id: availability_row(practice, id, call.version, types=types),
     )
 
 
@@ -56,7 +63,7 @@ def _checked(call: Call) -> Row:
 def _get(call: Call) -> Answer:
     _checked(call)
     types = "appointment_types" in call.params.texts("include")
-    return Answer(data=availability_row(call.practice, call.ids[0], types=types))
+    return Answer(data=availability_row(call.practice, call.ids[0], call.version, types=types))
 
 
 def _pattern(wanted: Row) -> Row:
@@ -111,8 +118,13 @@ def _hours(record: Row) -> None:
 
 def _related(call: Call, record: Row) -> None:
     practice = call.practice
+    provider = record.get("provider_id")
+    if not isinstance(provider, int | None):
+        raise Refusal(400, "provider_id is invalid")
+    if provider is not None and provider not in practice.providers:
+        raise Refusal(404, f"Provider with id {provider} not found")
     room = record.get("operatory_id")
-    if room is not None and room not in practice.operatories:
+    if room is not None and (not isinstance(room, int) or room not in practice.operatories):
         raise Refusal(404, f"Operatory with id {room} not found")
     for one in ints(record.get("appointment_type_ids")):
         if one not in practice.appointment_types:
@@ -120,7 +132,7 @@ def _related(call: Call, record: Row) -> None:
 
 
 def _create(call: Call) -> Answer:
-    wanted = call.wrapped("availability")
+    wanted = call.wrapped(_WRAPPER[call.version])
     practice = call.practice
     provider_id = wanted.get("provider_id")
     if not isinstance(provider_id, int):
@@ -137,20 +149,28 @@ def _create(call: Call) -> Answer:
         "tz_offset": practice.offset(call.now, colon=False),
         "active": wanted.get("active") is not False,
         "synced": False,
+        "label_id": None,
         "appointment_type_ids": ints(wanted.get("appointment_type_ids")),
     }
     _hours(record)
     _related(call, record)
     id = practice.availabilities.add(record)
-    return Answer(data=availability_row(practice, id, types=False), status=201)
+    return Answer(data=availability_row(practice, id, call.version, types=False), status=201)
 
 
 def _update(call: Call) -> Answer:
-    wanted = call.wrapped("availability")
+    wanted = call.wrapped(_WRAPPER[call.version])
     found = _checked(call)
     changes: Row = {
         name: wanted[name]
-        for name in ("begin_time", "end_time", "operatory_id", "appointment_type_ids", "active")
+        for name in (
+            "provider_id",
+            "begin_time",
+            "end_time",
+            "operatory_id",
+            "appointment_type_ids",
+            "active",
+        )
         if name in wanted
     }
     if any(name in wanted for name in _PATTERNS):
@@ -159,7 +179,7 @@ def _update(call: Call) -> Answer:
     _related(call, changes)
     call.practice.availabilities.update(call.ids[0], **changes)
     return Answer(
-        data=availability_row(call.practice, call.ids[0], types=False),
+        data=availability_row(call.practice, call.ids[0], call.version, types=call.version == "v3"),
         description="Resource updated successfully.",
     )
 
@@ -167,23 +187,59 @@ def _update(call: Call) -> Answer:
 def _delete(call: Call) -> Answer:
     found = _checked(call)
     call.practice.availabilities.delete(call.ids[0])
-    return Answer(data={"id": found["id"]}, status=call.world.guesses.delete_availability_status)
+    status = 204 if call.version == "v3" else call.world.guesses.delete_availability_status
+    return Answer(data={"id": found["id"]}, status=status)
 
 
-_PATH: Final = "/availabilities"
-_ONE: Final = "/availabilities/{id}"
+_FILTERS: Final = (
+    "subdomain! location_id:int! provider_id:int operatory_id:int active:bool "
+    "ignore_past_dates:bool include:texts"
+)
+
+
+def _routes(path: str, versions: tuple[Version, ...]) -> tuple[Route, ...]:
+    return (
+        Route(
+            method="POST",
+            path=path,
+            handler=_create,
+            takes="subdomain! location_id:int!",
+            versions=versions,
+        ),
+        Route(
+            method="GET",
+            path=path + "/{id}",
+            handler=_get,
+            takes="subdomain! include:texts",
+            versions=versions,
+        ),
+        Route(
+            method="PATCH",
+            path=path + "/{id}",
+            handler=_update,
+            takes="subdomain!",
+            versions=versions,
+        ),
+        Route(
+            method="DELETE",
+            path=path + "/{id}",
+            handler=_delete,
+            takes="subdomain!",
+            versions=versions,
+        ),
+    )
+
 
 ROUTES: Final = (
+    Route(method="GET", path="/availabilities", handler=_list, takes=_FILTERS, paging="numbered"),
+    *_routes("/availabilities", V2),
     Route(
         method="GET",
-        path=_PATH,
+        path="/working_hours",
         handler=_list,
-        takes="subdomain! location_id:int! provider_id:int operatory_id:int active:bool "
-        "ignore_past_dates:bool include:texts",
-        paging="numbered",
+        takes=f"{_FILTERS} label_id:int source",
+        versions=V3,
+        paging="cursor",
     ),
-    Route(method="POST", path=_PATH, handler=_create, takes="subdomain! location_id:int!"),
-    Route(method="GET", path=_ONE, handler=_get, takes="subdomain! include:texts"),
-    Route(method="PATCH", path=_ONE, handler=_update, takes="subdomain!"),
-    Route(method="DELETE", path=_ONE, handler=_delete, takes="subdomain!"),
+    *_routes("/working_hours", V3),
 )

@@ -126,6 +126,12 @@ _ONE: Final = "/appointment_types/{id}"
 ROUTES: Final = (
     Route(
         method="GET",
+        path="/appointment_categories",
+        handler=_types,
+        takes="subdomain! location_id:int!",
+    ),
+    Route(
+        method="GET",
         path=_PATH,
         handler=_types,
         takes="subdomain! location_id:int include:texts",

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from nexhealth_async.sandbox.routes import Answer, Call
+from nexhealth_async.sandbox.shapes import without
 from nexhealth_async.sandbox.wire import Refusal, Row, row, stamp, text
 
 __all__ = ["create"]
@@ -39,14 +40,26 @@ def create(call: Call) -> Answer:
     name = f"{text(patient, 'first_name')} {text(patient, 'last_name')}"
     same = _same(call, name, text(bio, "date_of_birth"), phone)
     if same is not None:
-        raise Refusal(
-            call.world.guesses.duplicate_status,
-            f"A patient with that information already exists - id={same}",
-        )
+        return _met_before(call, same)
     id = practice.patients.add(_record(call, patient, bio, name, phone))
-    made = practice.patients.row(id)
+    return _answer(call, id, 201)
+
+
+def _met_before(call: Call, same: int) -> Answer:
+    if call.version == "v3" and call.body.get("return_existing_if_match") is True:
+        return _answer(call, same, 200)
+    raise Refusal(
+        call.world.guesses.duplicate_status,
+        f"A patient with that information already exists - id={same}",
+    )
+
+
+def _answer(call: Call, id: int, status: int) -> Answer:
+    shown = call.practice.patients.row(id)
+    if call.version == "v3":
+        shown = without(shown, "unsubscribe_sms", "balance")
     at_user = call.world.guesses.patient_record_at == "user"
-    return Answer(data={"user": made} if at_user else made, status=201)
+    return Answer(data={"user": shown} if at_user else shown, status=status)
 
 
 def _same(call: Call, name: str, born: str, phone: str) -> int | None:

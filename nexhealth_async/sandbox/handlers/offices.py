@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from nexhealth_async.sandbox.handlers.lists import in_order, order
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import (
+    BOTH,
+    Answer,
+    Call,
+    Listing,
+    Route,
+    Version,
+    paged_in_both,
+)
+from nexhealth_async.sandbox.shapes import hours_v3
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, rows, stamp, text
 
 __all__ = ["ROUTES", "availability_row"]
@@ -25,30 +35,40 @@ _SHORT: Final = (
 )
 
 
-def location_row(practice: Practice, id: int) -> Row:
-    """One office as the API shows it."""
-    return practice.locations.row(id)
+def location_row(practice: Practice, id: int, version: Version = "v2") -> Row:
+    """One office as the API shows it; v3 adds what it specialises in."""
+    return _specialised(practice.locations.row(id), version)
 
 
-def _short(practice: Practice, ids: list[int]) -> list[Row]:
+def _specialised(record: Row, version: Version) -> Row:
+    if version == "v2":
+        return record
+    return {"specialty": {"id": 1, "name": "General Dentistry"}, **record}
+
+
+def _short(practice: Practice, ids: list[int], version: Version) -> list[Row]:
+    """Offices in brief; what they have no value for is left out in v3."""
     found = [practice.locations.row(id) for id in ids]
-    return [{key: one.get(key) for key in _SHORT} for one in found]
+    return [
+        {key: one.get(key) for key in _SHORT if version == "v2" or one.get(key) is not None}
+        for one in found
+    ]
 
 
-def _institution(practice: Practice) -> Row:
-    locations = _short(practice, list(practice.locations.ids))
+def _institution(practice: Practice, version: Version) -> Row:
+    locations = _short(practice, list(practice.locations.ids), version)
     return {**practice.institution, "subdomain": practice.subdomain, "locations": locations}
 
 
 def _institutions(call: Call) -> Answer:
-    found = [_institution(one) for one in call.world.practices]
+    found = [_institution(one, call.version) for one in call.world.practices]
     return Answer(data=found, count=len(found))
 
 
 def _institution_get(call: Call) -> Answer:
     for practice in call.world.practices:
         if practice.institution_id == call.ids[0]:
-            return Answer(data=_institution(practice))
+            return Answer(data=_institution(practice, call.version))
     raise Refusal(404, "Resource not found")
 
 
@@ -58,7 +78,7 @@ def _locations(call: Call) -> Answer:
     groups: list[Row] = []
     for practice in [call.scope] if call.scope else call.world.practices:
         shown = [
-            one
+            _specialised(one, call.version)
             for one in practice.locations
             if (inactive is None or one.get("inactive") is inactive)
             and (foreign_id is None or one.get("foreign_id") == foreign_id)
@@ -76,7 +96,7 @@ def _locations(call: Call) -> Answer:
 
 def _location_get(call: Call) -> Answer:
     practice, _ = call.world.location(call.ids[0])
-    return Answer(data=location_row(practice, call.ids[0]))
+    return Answer(data=location_row(practice, call.ids[0], call.version))
 
 
 def _location_descriptors(call: Call) -> Listing:
@@ -90,9 +110,14 @@ def _location_descriptors(call: Call) -> Listing:
     return Listing(ids=ids, show=practice.descriptors.row)
 
 
-def availability_row(practice: Practice, id: int, *, types: bool = True) -> Row:
+def availability_row(practice: Practice, id: int, version: Version, *, types: bool = True) -> Row:
     """Working hours as the API shows them."""
     stored = practice.availabilities.row(id)
+    if version == "v3":
+        label = stored.get("label_id")
+        known = practice.working_hour_labels.get(label) if isinstance(label, int) else None
+        stored = hours_v3(stored, known)
+    stored.pop("label_id", None)
     wanted = stored.pop("appointment_type_ids", None)
     if types:
         stored["appointment_types"] = [
@@ -103,21 +128,29 @@ def availability_row(practice: Practice, id: int, *, types: bool = True) -> Row:
     return stored
 
 
-def provider_row(practice: Practice, id: int, include: list[str]) -> Row:
+def provider_row(
+    practice: Practice, id: int, include: list[str], version: Version, *, locations: bool = True
+) -> Row:
     """A provider; its offices come along unasked, as observed."""
     shown = practice.providers.row(id)
-    requestable = [number(one, "location_id") for one in rows(shown.get("provider_requestables"))]
-    shown["locations"] = [
-        location_row(practice, one) for one in requestable if one in practice.locations
-    ]
+    if locations or "locations" in include:
+        offices = [number(one, "location_id") for one in rows(shown.get("provider_requestables"))]
+        shown["locations"] = [
+            location_row(practice, one, version) for one in offices if one in practice.locations
+        ]
     if "availabilities" in include:
         shown["availabilities"] = [
-            availability_row(practice, one)
+            availability_row(practice, one, version)
             for one in practice.availabilities.where("provider_id", id)
         ]
     if "appointment_types" in include:
         shown["appointment_types"] = list(practice.appointment_types)
     return shown
+
+
+def _shows_offices(call: Call) -> bool:
+    replaced = call.params.texts("include") and call.world.guesses.include_replaces_default
+    return call.version == "v2" or not replaced
 
 
 def _providers(call: Call) -> Listing:
@@ -143,23 +176,49 @@ def _providers(call: Call) -> Listing:
             and text(one, "updated_at") >= floor
         )
 
-    include = asked.texts("include")
+    include, offices_too = asked.texts("include"), _shows_offices(call)
+    table = practice.providers
+    by = order(call, table, ("updated_at",)) if call.version == "v3" else None
     return Listing(
-        ids=practice.providers.select(asked.key, keep),
-        show=lambda id: provider_row(practice, id, include),
+        ids=in_order(table, table.select(asked.key, keep), by),
+        show=lambda id: provider_row(practice, id, include, call.version, locations=offices_too),
+        order=by,
+    )
+
+
+def _office_providers(call: Call) -> Listing:
+    practice, _ = call.world.location(call.ids[0], call.practice)
+    requestable = call.params.flag("requestable")
+
+    def keep(one: Row) -> bool:
+        offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
+        return requestable is None or (call.ids[0] in offices) is requestable
+
+    return Listing(
+        ids=practice.providers.select((call.ids, call.params.key), keep),
+        show=lambda id: provider_row(practice, id, [], "v2"),
     )
 
 
 def _provider_get(call: Call) -> Answer:
     if call.ids[0] not in call.practice.providers:
         raise Refusal(404, "Resource not found")
-    return Answer(data=provider_row(call.practice, call.ids[0], call.params.texts("include")))
+    include = call.params.texts("include")
+    offices = _shows_offices(call)
+    return Answer(
+        data=provider_row(call.practice, call.ids[0], include, call.version, locations=offices)
+    )
 
 
-def operatory_row(practice: Practice, id: int, include: list[str]) -> Row:
-    """A room; ``appt_categories`` always, ``appointment_types`` when asked for."""
+def operatory_row(practice: Practice, id: int, include: list[str], version: Version) -> Row:
+    """A room; in v2 ``appt_categories`` always, ``appointment_types`` when asked for.
+
+    In v3 both values, and none, give ``appointment_types``: its records know no other name.
+    """
     shown = practice.operatories.row(id)
     kinds = list(practice.appointment_types)
+    if version == "v3":
+        return {**shown, "appointment_types": kinds}
     shown["appt_categories"] = kinds
     if "appointment_types" in include:
         shown["appointment_types"] = kinds
@@ -185,14 +244,15 @@ def _operatories(call: Call) -> Listing:
     include = asked.texts("include")
     return Listing(
         ids=practice.operatories.select(asked.key, keep),
-        show=lambda id: operatory_row(practice, id, include),
+        show=lambda id: operatory_row(practice, id, include, call.version),
     )
 
 
 def _operatory_get(call: Call) -> Answer:
     if call.ids[0] not in call.practice.operatories:
         raise Refusal(404, "Resource not found")
-    return Answer(data=operatory_row(call.practice, call.ids[0], call.params.texts("include")))
+    include = call.params.texts("include")
+    return Answer(data=operatory_row(call.practice, call.ids[0], include, call.version))
 
 
 def _sync_status(call: Call) -> Answer:
@@ -215,11 +275,19 @@ def _sync_status(call: Call) -> Answer:
                 "read_status_at": now,
                 "write_status": practice.write_status,
                 "write_status_at": now,
-                "locations": _short(practice, ids),
+                "locations": _short(practice, ids, call.version),
             }
         )
     return Answer(data=found, count=len(found))
 
+
+_PROVIDER_FILTERS: Final = (
+    "subdomain! location_id:int ids:ints foreign_id requestable:bool inactive:bool "
+    "updated_since:time include:texts"
+)
+_ROOM_FILTERS: Final = (
+    "subdomain! location_id:int! search_name foreign_id updated_since:time include:texts"
+)
 
 ROUTES: Final = (
     Route(method="GET", path="/institutions", handler=_institutions, versions=BOTH),
@@ -230,6 +298,7 @@ ROUTES: Final = (
         handler=_locations,
         takes="subdomain inactive:bool foreign_id filter_by_subscription_feature",
         versions=BOTH,
+        no_404=True,
     ),
     Route(method="GET", path="/locations/{id}", handler=_location_get, versions=BOTH),
     Route(
@@ -241,25 +310,26 @@ ROUTES: Final = (
     ),
     Route(
         method="GET",
-        path="/providers",
-        handler=_providers,
-        takes="subdomain! location_id:int ids:ints foreign_id requestable:bool inactive:bool "
-        "updated_since:time include:texts",
+        path="/locations/{id}/providers",
+        handler=_office_providers,
+        takes="subdomain! requestable:bool",
         paging="numbered",
+    ),
+    *paged_in_both(
+        "/providers",
+        _providers,
+        v2=_PROVIDER_FILTERS,
+        v3=f"{_PROVIDER_FILTERS} sort",
     ),
     Route(
         method="GET",
         path="/providers/{id}",
         handler=_provider_get,
         takes="subdomain! include:texts",
+        versions=BOTH,
+        media="json",
     ),
-    Route(
-        method="GET",
-        path="/operatories",
-        handler=_operatories,
-        takes="subdomain! location_id:int! search_name foreign_id updated_since:time include:texts",
-        paging="numbered",
-    ),
+    *paged_in_both("/operatories", _operatories, v2=_ROOM_FILTERS, v3=_ROOM_FILTERS),
     Route(
         method="GET",
         path="/operatories/{id}",
@@ -273,5 +343,6 @@ ROUTES: Final = (
         handler=_sync_status,
         takes="subdomain location_ids:ints read_status write_status",
         versions=BOTH,
+        no_404=True,
     ),
 )

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.alerts import ROUTES as ALERT_ROUTES
+from nexhealth_async.sandbox.handlers.lists import in_order, order
 from nexhealth_async.sandbox.handlers.newcomers import create
 from nexhealth_async.sandbox.handlers.related import coverage_row, patient_row
-from nexhealth_async.sandbox.routes import Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import (
+    BOTH,
+    Answer,
+    Call,
+    Listing,
+    Route,
+    Version,
+    paged_in_both,
+)
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, stamp, text
 
 __all__ = ["ROUTES"]
 
-_SORTS: Final = frozenset({"id", "updated_at", "created_at"})
+_SORTS: Final[dict[Version, tuple[str, ...]]] = {
+    "v2": ("id", "updated_at", "created_at"),
+    "v3": ("id", "updated_at"),
+}
 
 
 def _patients(call: Call) -> Listing:
@@ -28,23 +40,15 @@ def _patients(call: Call) -> Listing:
     if inactive is not None and narrowing == {"inactive"} and new is None and not strict:
         ids = practice.patients.by_fact("inactive", inactive)
     elif strict or new is not None or narrowing:
-        key = (asked.key, new, practice.appointments.version, call.world.guesses.email_or_phone)
+        either = call.world.guesses.email_or_phone
+        key = (asked.key, call.version, new, practice.appointments.version, either)
         ids = practice.patients.select(key, lambda one: _keep(call, one, strict=strict, new=new))
-    sort = asked.text("sort")
-    if sort:
-        field = sort.removeprefix("-")
-        if field not in _SORTS:
-            raise Refusal(400, "sort is invalid")
-        table = practice.patients
-
-        def by_field(id: int) -> tuple[str, int]:
-            return ("" if field == "id" else text(table.row(id), field), id)
-
-        ids = sorted(ids, key=by_field, reverse=sort.startswith("-"))
+    by = order(call, practice.patients, _SORTS[call.version])
     return Listing(
-        ids=ids,
-        show=lambda id: patient_row(practice, id, include, call.now),
+        ids=in_order(practice.patients, ids, by),
+        show=lambda id: patient_row(practice, id, include, call.now, call.version, listed=True),
         under="patients" if call.version == "v2" else None,
+        order=by,
     )
 
 
@@ -75,7 +79,7 @@ def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:
         )
         if name in asked
     ]
-    either = call.world.guesses.email_or_phone
+    either = call.world.guesses.email_or_phone or call.version == "v3"
     if reached and not (any(reached) if either else all(reached)):
         return False
     born = asked.day("date_of_birth")
@@ -103,7 +107,7 @@ def _patient(call: Call) -> Answer:
     if call.ids[0] not in call.practice.patients:
         raise Refusal(404, "Resource not found")
     include = call.params.texts("include")
-    return Answer(data=patient_row(call.practice, call.ids[0], include, call.now))
+    return Answer(data=patient_row(call.practice, call.ids[0], include, call.now, call.version))
 
 
 def _coverages(call: Call) -> Listing:
@@ -116,16 +120,18 @@ def _coverages(call: Call) -> Listing:
     )
 
 
+_FILTERS: Final = (
+    "subdomain! location_id:int! name email phone_number date_of_birth:date inactive:bool "
+    "foreign_id updated_since:time new_patient:bool non_patient:bool forms_syncable:bool "
+    "location_strict:bool sort"
+)
+
 ROUTES: Final = (
-    Route(
-        method="GET",
-        path="/patients",
-        handler=_patients,
-        takes="subdomain! location_id:int! name email phone_number date_of_birth:date "
-        "inactive:bool foreign_id updated_since:time new_patient:bool non_patient:bool "
-        "forms_syncable:bool location_strict:bool include:texts sort appointment_date_start:date "
-        "appointment_date_end:date",
-        paging="numbered",
+    *paged_in_both(
+        "/patients",
+        _patients,
+        v2=f"{_FILTERS} include:texts appointment_date_start:date appointment_date_end:date",
+        v3=_FILTERS,
         rate="people",
     ),
     Route(
@@ -133,14 +139,18 @@ ROUTES: Final = (
         path="/patients",
         handler=create,
         takes="subdomain! location_id:int!",
+        versions=BOTH,
         rate="people",
+        media="json",
     ),
     Route(
         method="GET",
         path="/patients/{id}",
         handler=_patient,
         takes="subdomain! include:texts",
+        versions=BOTH,
         rate="people",
+        media="json",
     ),
     Route(
         method="GET",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.wire import Row, row, stamp, text
+from nexhealth_async.sandbox.routes import Version
+from nexhealth_async.sandbox.shapes import patient_v3, procedure_v3, without
+from nexhealth_async.sandbox.wire import Row, row, rows, stamp, text
 
-__all__ = ["coverage_row", "patient_row"]
+__all__ = ["coverage_row", "patient_row", "plain_coverage", "subscriber"]
 
 _BRIEF = (
     "id",
@@ -16,15 +18,29 @@ _BRIEF = (
     "location_id",
     "confirmed",
 )
-_LEDGER = frozenset({"charges", "payments", "adjustments"})
 
 
-def patient_row(practice: Practice, id: int, include: list[str], now: float) -> Row:
+def patient_row(
+    practice: Practice,
+    id: int,
+    include: list[str],
+    now: float,
+    version: Version = "v2",
+    *,
+    listed: bool = False,
+) -> Row:
     """A patient; keys of includes are there only when asked for."""
     shown = practice.patients.row(id)
+    related: Row = {}
     for wanted in include:
-        shown |= _included(practice, shown, id, wanted, now)
-    return shown
+        related |= _included(practice, shown, id, wanted, now)
+    if version == "v2":
+        return shown | related
+    works = rows(related.get("procedures"))
+    if works:
+        plans = practice.plans_by_procedure()
+        related["procedures"] = [procedure_v3(one, plans) for one in works]
+    return patient_v3(shown, listed=listed) | related
 
 
 def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) -> Row:
@@ -48,13 +64,10 @@ def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) 
         case "children":
             found = practice.patients.where("guarantor_id", id) if len(practice.patients) else []
             return {wanted: [practice.patients.row(one) for one in found if one != id]}
-        case "guarantor":
-            guarantor = shown.get("guarantor_id")
-            known = isinstance(guarantor, int) and guarantor in practice.patients
-            return {wanted: practice.patients.row(guarantor) if known else None}  # type: ignore[arg-type]
-        case "provider":
-            provider = shown.get("provider_id")
-            return {wanted: practice.providers.get(provider) if isinstance(provider, int) else None}
+        case "guarantor" | "provider":
+            table = practice.patients if wanted == "guarantor" else practice.providers
+            known = shown.get(f"{wanted}_id")
+            return {wanted: table.get(known) if isinstance(known, int) else None}
         case "address":
             bio = row(shown.get("bio"))
             return {
@@ -67,7 +80,20 @@ def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) 
                 }
             }
         case _:
-            return {wanted: []} if wanted in _LEDGER else {}
+            return _ledger(practice, id, wanted)
+
+
+def _ledger(practice: Practice, id: int, wanted: str) -> Row:
+    tables = {
+        "charges": practice.charges,
+        "payments": practice.payments,
+        "adjustments": practice.adjustments,
+    }
+    table = tables.get(wanted)
+    if table is None:
+        return {}
+    found = table.where("patient_id", id)
+    return {wanted: [without(table.row(one), "foreign_id_type") for one in found]}
 
 
 def _visits(practice: Practice, patient_id: int) -> list[Row]:
@@ -89,13 +115,28 @@ def _provider(practice: Practice, visit: Row) -> Row | None:
 
 def coverage_row(practice: Practice, id: int) -> Row:
     """A coverage with its plan and subscriber."""
+    shown = plain_coverage(practice, id, "v2")
+    plan = shown.get("plan_id")
+    found = practice.insurance_plans.get(plan) if isinstance(plan, int) else None
+    shown["plan"] = found and without(found, "deleted_at")
+    shown["subscriber"] = subscriber(practice, id)
+    return shown
+
+
+def plain_coverage(practice: Practice, id: int, version: Version) -> Row:
+    """A coverage by itself; what v3 added is left out in v2."""
     shown = practice.insurance_coverages.row(id)
-    plan, patient = shown.get("plan_id"), shown.get("patient_id")
+    if version == "v3":
+        return shown
+    return without(shown, "insurance_type", "updated_at", "active")
+
+
+def subscriber(practice: Practice, id: int) -> Row | None:
+    """Whose coverage it is."""
+    patient = practice.insurance_coverages.row(id).get("patient_id")
     person = practice.patients.get(patient) if isinstance(patient, int) else None
-    shown["plan"] = practice.insurance_plans.get(plan) if isinstance(plan, int) else None
-    shown["subscriber"] = person and {
+    return person and {
         "id": person["id"],
         "name": person["name"],
         "date_of_birth": text(row(person.get("bio")), "date_of_birth") or None,
     }
-    return shown

@@ -12,11 +12,13 @@ from attrs import frozen
 from nexhealth_async.sandbox.handlers.booking import Busy, busy_times
 from nexhealth_async.sandbox.handlers.hours import WEEKDAYS
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import Answer, Call, Route
+from nexhealth_async.sandbox.routes import V3, Answer, Call, Route
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, row, text
 
 __all__ = ["ROUTES"]
 
+_MOST_DAYS: Final = 366
+"""More in one search are refused: a guess, to end it."""
 _HORIZON: Final = 180
 """Days within which ``next_available_date`` is looked for (documented)."""
 
@@ -34,24 +36,31 @@ class _Search:
     overlapping: bool
     busy: Sequence[Busy]
     now: float
+    label_id: int | None
+    synced: bool | None
+    v3: bool
 
     def slots(self, day: date) -> list[Row]:
         """The slots that start on a day, earliest first."""
-        found: dict[tuple[float, int | None], None] = {}
+        found: dict[tuple[float, int | None], object] = {}
         for hours in self.practice.availabilities:
             if not self._meant(hours) or not _applies(hours, day):
                 continue
             for room in self._rooms(hours):
                 window = self._window(hours, day)
-                found |= dict.fromkeys((start, room) for start in self._starts(window, room))
+                starts = self._starts(window, room)
+                found |= dict.fromkeys(((start, room) for start in starts), hours.get("label_id"))
         chosen = sorted(found, key=lambda one: (one[0], one[1] or 0))
         shown: list[Row] = []
         for at, (start, room) in enumerate(chosen):
             if not self.overlapping and at and chosen[at - 1][0] == start:
                 continue
+            label = found[start, room]
             slot: Row = {"time": self._local(start), "end_time": self._local(start + self.length)}
             if room is not None:
                 slot["operatory_id"] = room
+            if self.v3:
+                slot |= {"provider_id": self.provider_id, "working_hour_label_id": label}
             shown.append(slot)
         return shown
 
@@ -60,6 +69,8 @@ class _Search:
             hours.get("active") is True
             and hours.get("provider_id") == self.provider_id
             and hours.get("location_id") == self.location_id
+            and (self.label_id is None or hours.get("label_id") == self.label_id)
+            and (self.synced is None or bool(hours.get("synced")) is self.synced)
             and (self.type_id is None or self.type_id in ints(hours.get("appointment_type_ids")))
         )
 
@@ -132,6 +143,16 @@ def _positive(call: Call, name: str, default: int) -> int:
     return default if value is None else value
 
 
+def _span(call: Call) -> tuple[date, int]:
+    first = call.params.day("start_date")
+    if first is None:
+        raise Refusal(400, "Missing parameter start_date")
+    days = _positive(call, "days", 1)
+    if days > _MOST_DAYS or first.toordinal() + days + _HORIZON > date.max.toordinal():
+        raise Refusal(400, "days is invalid")
+    return first, days
+
+
 def _slots(call: Call) -> Answer:
     asked, practice = call.params, call.practice
     lids, pids = asked.ints("lids"), asked.ints("pids")
@@ -150,10 +171,8 @@ def _slots(call: Call) -> Answer:
         if kind is None:
             raise Refusal(404, f"Appointment type with id {type_id} not found")
         minutes = number(kind, "minutes")
-    first = asked.day("start_date")
-    if first is None:
-        raise Refusal(400, "Missing parameter start_date")
-    days = _positive(call, "days", 1)
+    first, days = _span(call)
+    source = asked.text("working_hour_source")
     busy = busy_times(practice)
     groups: list[Row] = []
     for location_id in lids:
@@ -173,6 +192,9 @@ def _slots(call: Call) -> Answer:
                 overlapping=asked.flag("overlapping_operatory_slots") is True,
                 busy=busy,
                 now=call.now,
+                label_id=asked.number("working_hour_label_id"),
+                synced=None if source is None else source == "synced",
+                v3=call.version == "v3",
             )
             groups.append(_group(search, first, days))
     return Answer(data=groups, count=len(groups))
@@ -189,14 +211,27 @@ def _group(search: _Search, first: date, days: int) -> Row:
     return group
 
 
+_FILTERS: Final = (
+    "subdomain! start_date:date! days:int! lids:ints pids:ints operatory_ids:ints "
+    "appointment_type_id:int slot_length:int slot_interval:int overlapping_operatory_slots:bool"
+)
+
 ROUTES: Final = (
     Route(
         method="GET",
         path="/appointment_slots",
         handler=_slots,
-        takes="subdomain! start_date:date! days:int! lids:ints pids:ints operatory_ids:ints "
-        "appointment_type_id:int slot_length:int slot_interval:int "
-        "overlapping_operatory_slots:bool",
+        takes=_FILTERS,
         rate="slow",
+    ),
+    Route(
+        method="GET",
+        path="/available_slots",
+        handler=_slots,
+        takes=f"{_FILTERS} working_hour_label_id:int working_hour_source "
+        "appointments_per_timeslot:int",
+        versions=V3,
+        rate="slow",
+        no_404=True,
     ),
 )

@@ -6,19 +6,33 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.handlers.booking import create
+from nexhealth_async.sandbox.handlers.booking import create, moved
 from nexhealth_async.sandbox.handlers.kinds import ROUTES as KIND_ROUTES
+from nexhealth_async.sandbox.handlers.lists import in_order, order
 from nexhealth_async.sandbox.handlers.related import patient_row
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import (
+    BOTH,
+    Answer,
+    Call,
+    Listing,
+    Route,
+    Version,
+    paged_in_both,
+)
+from nexhealth_async.sandbox.shapes import procedure_v3
 from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
 
 __all__ = ["ROUTES"]
 
 _CHANGEABLE: Final = ("confirmed", "cancelled", "checkin_at")
+_MOVABLE: Final = ("start_time", "end_time", "operatory_id", "note")
+_MOST_PATIENTS: Final = 25
 
 
-def _visit_row(practice: Practice, id: int, include: list[str], now: float) -> Row:
+def _visit_row(
+    practice: Practice, id: int, include: list[str], now: float, version: Version
+) -> Row:
     """An appointment; keys of includes are there only when asked for."""
     shown = practice.appointments.row(id)
     provider_id = shown.get("provider_id")
@@ -30,7 +44,7 @@ def _visit_row(practice: Practice, id: int, include: list[str], now: float) -> R
     if "patient" in include or "guarantor" in include:
         also = ["guarantor"] if "guarantor" in include else []
         shown["patient"] = (
-            patient_row(practice, patient_id, also, now)
+            patient_row(practice, patient_id, also, now, version)
             if known and isinstance(patient_id, int)
             else None
         )
@@ -46,7 +60,8 @@ def _visit_row(practice: Practice, id: int, include: list[str], now: float) -> R
         }
     if "procedures" in include:
         found = practice.procedures.where("appointment_id", id)
-        shown["procedures"] = [practice.procedures.row(one) for one in found]
+        works = [practice.procedures.row(one) for one in found]
+        shown["procedures"] = works if version == "v2" else [procedure_v3(one) for one in works]
     for name, table in (
         ("operatory", practice.operatories),
         ("appointment_type", practice.appointment_types),
@@ -70,13 +85,18 @@ def _bound(call: Call, name: str) -> datetime:
     try:
         zone: tzinfo = ZoneInfo(zone_name) if zone_name else UTC
         read = datetime.fromisoformat(spelled)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OSError):
         raise Refusal(400, f"{name} is invalid") from None
     return read.replace(tzinfo=zone) if read.tzinfo is None else read
 
 
 def _appointments(call: Call) -> Listing:
     practice, asked = call.practice, call.params
+    if call.version == "v3" and not {"location_id", "foreign_id"} & {name for name, _ in asked.key}:
+        raise Refusal(400, "Missing parameter location_id")
+    people = asked.ints("patient_ids")
+    if len(people) > _MOST_PATIENTS:
+        raise Refusal(400, f"patient_ids[] is limited to {_MOST_PATIENTS} ids")
     first = stamp(_bound(call, "start").timestamp())
     last = stamp(_bound(call, "end").timestamp())
     cancelled = asked.flag("cancelled")
@@ -97,7 +117,7 @@ def _appointments(call: Call) -> Listing:
         exact["unavailable"] = asked.flag("unavailable")
     if cancelled is not None:
         exact["cancelled"] = cancelled
-    among = {name: asked.ints(f"{name}s") for name in ("provider_id", "operatory_id")}
+    among = {name: asked.ints(f"{name}s") for name in ("provider_id", "operatory_id", "patient_id")}
 
     def keep(one: Row) -> bool:
         return (
@@ -112,9 +132,12 @@ def _appointments(call: Call) -> Listing:
         )
 
     include = asked.texts("include")
+    table = practice.appointments
+    by = order(call, table, ("updated_at",)) if call.version == "v3" else None
     return Listing(
-        ids=practice.appointments.select((asked.key, cancelled), keep),
-        show=lambda id: _visit_row(practice, id, include, call.now),
+        ids=in_order(table, table.select((asked.key, cancelled), keep), by),
+        show=lambda id: _visit_row(practice, id, include, call.now, call.version),
+        order=by,
     )
 
 
@@ -128,7 +151,9 @@ def _found(call: Call) -> Row:
 def _appointment(call: Call) -> Answer:
     _found(call)
     include = call.params.texts("include")
-    return Answer(data=_visit_row(call.practice, call.ids[0], include, call.now))
+    if call.version == "v3" and not (include and call.world.guesses.include_replaces_default):
+        include = ["patient", *include]
+    return Answer(data=_visit_row(call.practice, call.ids[0], include, call.now, call.version))
 
 
 def _visit_descriptors(call: Call) -> Listing:
@@ -145,7 +170,7 @@ def _visit_descriptors(call: Call) -> Listing:
 
 def _written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
     """The reply to a written appointment."""
-    record = _visit_row(call.practice, id, [], call.now)
+    record = _visit_row(call.practice, id, [], call.now, call.version)
     bare = call.world.guesses.appointment_record_at == "bare"
     data: Row = record if bare else {"appt": record, "stripe_client_secret": None}
     return Answer(data=data, status=status, description=ignored or description)
@@ -163,7 +188,10 @@ def _update(call: Call) -> Answer:
     guesses = call.world.guesses
     now = stamp(call.now)
     changes: Row = {}
-    takes = _CHANGEABLE if guesses.v2_checkin else _CHANGEABLE[:2]
+    takes: tuple[str, ...] = _CHANGEABLE if guesses.v2_checkin else _CHANGEABLE[:2]
+    if call.version == "v3":
+        takes = (*_CHANGEABLE, *_MOVABLE)
+        changes |= moved(call, found, wanted)
     if wanted.get("confirmed") is not None and wanted["confirmed"] != found.get("confirmed"):
         if wanted["confirmed"] is not True:
             raise Refusal(400, "A confirmed appointment cannot be unconfirmed")
@@ -186,15 +214,17 @@ def _update(call: Call) -> Answer:
     return _written(call, call.ids[0], "Resource updated successfully.", 200, ignored)
 
 
+_FILTERS: Final = (
+    "start! end! timezone cancelled:bool unavailable:bool nex_only:bool updated_since:time "
+    "appointment_type_id:int foreign_id provider_ids:ints operatory_ids:ints created_by:int"
+)
+
 ROUTES: Final = (
-    Route(
-        method="GET",
-        path="/appointments",
-        handler=_appointments,
-        takes="subdomain! location_id:int! start! end! timezone cancelled:bool unavailable:bool "
-        "nex_only:bool updated_since:time appointment_type_id:int foreign_id patient_id:int "
-        "provider_ids:ints operatory_ids:ints created_by:int include:texts",
-        paging="numbered",
+    *paged_in_both(
+        "/appointments",
+        _appointments,
+        v2=f"subdomain! location_id:int! {_FILTERS} patient_id:int include:texts",
+        v3=f"subdomain! location_id:int {_FILTERS} patient_ids:ints sort",
         rate="slow",
     ),
     Route(
@@ -202,6 +232,8 @@ ROUTES: Final = (
         path="/appointments",
         handler=_create,
         takes="subdomain! location_id:int! notify_patient:bool",
+        versions=BOTH,
+        media="json",
         rate="people",
     ),
     Route(
@@ -217,6 +249,8 @@ ROUTES: Final = (
         path="/appointments/{id}",
         handler=_update,
         takes="subdomain!",
+        versions=BOTH,
+        media="json",
         rate="people",
     ),
     Route(

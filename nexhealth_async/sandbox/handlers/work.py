@@ -5,37 +5,56 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.hours import ROUTES as HOUR_ROUTES
+from nexhealth_async.sandbox.handlers.lists import in_order, need_one_of, order
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route, paged_in_both
+from nexhealth_async.sandbox.shapes import procedure_v3
 from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
 
 __all__ = ["ROUTES"]
 
 _IDS: Final = ("location_id", "provider_id", "patient_id", "appointment_id")
+_BOUNDS: Final = ("started_after", "started_before", "ended_after", "ended_before")
 
 
 def _procedures(call: Call) -> Listing:
     table, asked = call.practice.procedures, call.params
     exact = {name: asked.number(name) for name in _IDS if name in asked}
-    since = asked.time("updated_after")
+    since = asked.time("updated_since" if call.version == "v3" else "updated_after")
     floor = stamp(since.timestamp()) if since else ""
+    bounds = {name: day.isoformat() for name in _BOUNDS if (day := asked.day(name)) is not None}
+    if call.version == "v3" and not (exact.keys() - {"location_id"} or since or bounds):
+        need_one_of(call, (*_IDS[1:], *_BOUNDS, "updated_since"))
 
     def keep(one: Row) -> bool:
-        return text(one, "updated_at") >= floor and all(
-            one.get(name) == value for name, value in exact.items()
+        return (
+            text(one, "updated_at") >= floor
+            and all(one.get(name) == value for name, value in exact.items())
+            and all(_within(one, name, day) for name, day in bounds.items())
         )
 
     ids = table.ids
-    if exact or since:
+    if exact or since or bounds:
         among = table.where("patient_id", exact["patient_id"]) if "patient_id" in exact else None
         ids = table.select(asked.key, keep, among)
-    return Listing(ids=ids, show=table.row)
+    if call.version == "v2":
+        return Listing(ids=ids, show=table.row)
+    by = order(call, table, ("updated_at",))
+    ids = in_order(table, ids, by)
+    return Listing(ids=ids, show=lambda id: procedure_v3(table.row(id)), order=by)
+
+
+def _within(one: Row, bound: str, day: str) -> bool:
+    stood = text(one, "start_date" if bound.startswith("started") else "end_date")
+    return bool(stood) and (stood >= day if bound.endswith("after") else stood <= day)
 
 
 def _procedure(call: Call) -> Answer:
     found = call.practice.procedures.get(call.ids[0])
     if found is None:
         raise Refusal(404, "Resource not found")
+    if call.version == "v3":
+        found = procedure_v3(found, call.practice.plans_by_procedure())
     return Answer(data=found)
 
 
@@ -66,16 +85,10 @@ def _recalls(call: Call) -> Listing:
 
     table = practice.patient_recalls
     ids = table.select(asked.key, keep)
-    sort = asked.text("sort")
-    if sort:
-        if sort not in {"date_due", "-date_due"}:
-            raise Refusal(400, "sort is invalid")
-        ids = sorted(
-            ids,
-            key=lambda id: (text(table.row(id), "date_due"), id),
-            reverse=sort.startswith("-"),
-        )
-    return Listing(ids=ids, show=lambda id: _recall_row(practice, id))
+    by = order(call, table, ("date_due",))
+    return Listing(
+        ids=in_order(table, ids, by), show=lambda id: _recall_row(practice, id), order=by
+    )
 
 
 def _recall(call: Call) -> Answer:
@@ -121,14 +134,20 @@ def _document_type(call: Call) -> Answer:
     return Answer(data=found)
 
 
+_RECALL_FILTERS: Final = (
+    "subdomain! location_id:int! recall_id:int patient_id:int foreign_id updated_since:time "
+    "due_after:time sort"
+)
+
 ROUTES: Final = (
-    Route(
-        method="GET",
-        path="/procedures",
-        handler=_procedures,
-        takes="subdomain! location_id:int provider_id:int patient_id:int appointment_id:int "
+    *paged_in_both(
+        "/procedures",
+        _procedures,
+        v2="subdomain! location_id:int provider_id:int patient_id:int appointment_id:int "
         "updated_after:time",
-        paging="numbered",
+        v3="subdomain! location_id:int provider_id:int patient_id:int appointment_id:int "
+        "updated_since:time started_after:date started_before:date ended_after:date "
+        "ended_before:date sort",
     ),
     Route(
         method="GET",
@@ -136,15 +155,9 @@ ROUTES: Final = (
         handler=_procedure,
         takes="subdomain!",
         versions=BOTH,
+        media="json",
     ),
-    Route(
-        method="GET",
-        path="/patient_recalls",
-        handler=_recalls,
-        takes="subdomain! location_id:int! recall_id:int patient_id:int foreign_id "
-        "updated_since:time due_after:time sort",
-        paging="numbered",
-    ),
+    *paged_in_both("/patient_recalls", _recalls, v2=_RECALL_FILTERS, v3=_RECALL_FILTERS),
     Route(
         method="GET",
         path="/patient_recalls/{id}",

@@ -1,0 +1,237 @@
+"""What is owed: sums over the ledger, by who pays, and over open claims, by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Final
+
+from nexhealth_async.sandbox.handlers.lists import need_one_of
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Order, Route
+from nexhealth_async.sandbox.shapes import patient_v3, price
+from nexhealth_async.sandbox.store import Table
+from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, row, stamp, text
+
+__all__ = ["ROUTES", "guarantor_balance"]
+
+_BY_GUARANTOR: Final = 1_000_000_000
+_BY_PATIENT: Final = 2_000_000_000
+"""What is added to a person's id to make the id of their balance."""
+_AGES: Final = ((30, "under_30"), (60, "31_60"), (90, "61_90"))
+_OPEN: Final = frozenset({"draft", "sent"})
+
+
+def _cents(record: Row, field: str) -> int:
+    money = row(record.get(field)) or {}
+    try:
+        return round(float(text(money, "amount")) * 100)
+    except ValueError:  # a test broke the amount
+        return 0
+
+
+def _age(spelled: str, today: date) -> str:
+    try:
+        days = (today - date.fromisoformat(spelled[:10])).days
+    except ValueError:
+        return "over_90"
+    return next((name for limit, name in _AGES if days <= limit), "over_90")
+
+
+def _sums(
+    call: Call, practice: Practice, tables: Mapping[str, tuple[Table, str, str]], by: str
+) -> dict[int, dict[str, int]]:
+    """For each person, cents by age (and under ``since`` nothing but when they last changed)."""
+    today = datetime.fromtimestamp(call.now, UTC).date()
+    key = ("sums", by, today, *(table.version for table, _, _ in tables.values()))
+
+    def build() -> dict[int, dict[str, int]]:
+        found: dict[int, dict[str, int]] = {}
+        for table, field, dated in tables.values():
+            for one in table:
+                if one.get("deleted_at") is None:
+                    ages = found.setdefault(number(one, by), {})
+                    age = _age(text(one, dated), today)
+                    ages[age] = ages.get(age, 0) + _cents(one, field)
+        return found
+
+    return practice.charges.remembered(key, build)
+
+
+def _ledger(practice: Practice) -> dict[str, tuple[Table, str, str]]:
+    return {
+        "charges": (practice.charges, "fee", "charged_at"),
+        "payments": (practice.payments, "payment_amount", "paid_at"),
+        "adjustments": (practice.adjustments, "adjustment_amount", "adjusted_at"),
+    }
+
+
+def _claimed(practice: Practice, person_id: int, by: str) -> list[Row]:
+    found = [practice.claims.row(id) for id in practice.claims.where(by, person_id)]
+    return [one for one in found if one.get("status") in _OPEN and one.get("deleted_at") is None]
+
+
+def _total(claims: list[Row], name: str) -> int:
+    return sum(_cents(row(one.get("totals")) or {}, name) for one in claims)
+
+
+def _office(practice: Practice, person_id: int) -> int | None:
+    person = practice.patients.get(person_id)
+    offices = ints(person.get("location_ids")) if person else []
+    return offices[0] if offices else None
+
+
+def _changed(practice: Practice, person_id: int, by: str) -> str:
+    tables = (practice.charges, practice.payments, practice.adjustments, practice.claims)
+    times = [text(one.row(id), "updated_at") for one in tables for id in one.where(by, person_id)]
+    return max(times, default="")
+
+
+def _money(cents: int) -> Row:
+    return price(cents / 100)
+
+
+def guarantor_balance(call: Call, practice: Practice, guarantor_id: int) -> Row:
+    """What one person owes for themselves and those they pay for."""
+    ages = _sums(call, practice, _ledger(practice), "guarantor_id").get(guarantor_id, {})
+    total = sum(ages.values())
+    claims = _claimed(practice, guarantor_id, "guarantor_id")
+    estimate = _total(claims, "estimated_insurance_payment")
+    names = (*(name for _, name in _AGES), "over_90")
+    return {
+        "id": guarantor_id + _BY_GUARANTOR,
+        "foreign_id": str(guarantor_id),
+        "guarantor_id": guarantor_id,
+        "location_id": _office(practice, guarantor_id),
+        "updated_at": _changed(practice, guarantor_id, "guarantor_id"),
+        "write_off_estimate": _money(_total(claims, "write_off")),
+        "total_balance": _money(total),
+        "insurance_estimate": _money(estimate),
+        "guarantor_portion": _money(total - estimate),
+        **{f"total_balance_{name}": _money(ages.get(name, 0)) for name in names},
+    }
+
+
+def _insurance_balance(call: Call, practice: Practice, patient_id: int) -> Row:
+    today = datetime.fromtimestamp(call.now, UTC).date()
+    claims = _claimed(practice, patient_id, "patient_id")
+    shown: Row = {
+        "id": patient_id + _BY_PATIENT,
+        "patient_id": patient_id,
+        "guarantor_id": practice.bookkeeper.guarantor_id(patient_id),
+        "location_id": _office(practice, patient_id),
+        "updated_at": _changed(practice, patient_id, "patient_id"),
+    }
+    for name in (*(name for _, name in _AGES), "over_90"):
+        aged = [one for one in claims if _age(text(one, "date_of_service"), today) == name]
+        shown[f"estimated_amount_{name}"] = _money(_total(aged, "estimated_insurance_payment"))
+        shown[f"billed_amount_{name}"] = _money(_total(aged, "amount_billed_to_insurance"))
+    return shown
+
+
+def _guarantors(call: Call) -> Listing:
+    need_one_of(call, ("guarantor_id", "updated_since"))
+    practice, asked = call.practice, call.params
+    sums = _sums(call, practice, _ledger(practice), "guarantor_id")
+    zeros = asked.flag("show_zero_balances") is True
+    people = [id for id, ages in sums.items() if zeros or sum(ages.values()) != 0]
+    return _listed(call, people, "guarantor_id", _BY_GUARANTOR)
+
+
+def _listed(call: Call, people: list[int], by: str, apart: int) -> Listing:
+    practice, asked = call.practice, call.params
+
+    def show(id: int) -> Row:
+        if by == "guarantor_id":
+            return guarantor_balance(call, practice, id - apart)
+        return _insurance_balance(call, practice, id - apart)
+
+    wanted = asked.number(by)
+    payer = asked.number("guarantor_id")
+    since = asked.time("updated_since")
+    floor = stamp(since.timestamp()) if since else ""
+    ids = [
+        id + apart
+        for id in sorted(people)
+        if (wanted is None or id == wanted)
+        and (by == "guarantor_id" or payer is None or practice.bookkeeper.guarantor_id(id) == payer)
+        and _office(practice, id) == asked.number("location_id")
+        and (not floor or _changed(practice, id, by) >= floor)
+    ]
+    sort = asked.text("sort")
+    order = None
+    if sort:
+        if sort.removeprefix("-") != "updated_at":
+            raise Refusal(400, "sort is invalid")
+        order = Order([("updated_at", sort.startswith("-"))], show)
+        ids = order.sorted(ids)
+    return Listing(ids=ids, show=show, order=order)
+
+
+def _insured(practice: Practice) -> list[int]:
+    return sorted({number(one, "patient_id") for one in practice.claims})
+
+
+def _insurers(call: Call) -> Listing:
+    need_one_of(call, ("patient_id", "guarantor_id", "updated_since"))
+    return _listed(call, _insured(call.practice), "patient_id", _BY_PATIENT)
+
+
+def _guarantor(call: Call) -> Answer:
+    id = call.ids[0] - _BY_GUARANTOR
+    for practice in [call.scope] if call.scope else call.world.practices:
+        person = practice.patients.get(id)
+        if person is not None:
+            shown = guarantor_balance(call, practice, id)
+            if "guarantor" in call.params.texts("include"):
+                shown["guarantor"] = patient_v3(person, listed=False)
+            return Answer(data=shown)
+    raise Refusal(404, "Resource not found")
+
+
+def _insurer(call: Call) -> Answer:
+    id = call.ids[0] - _BY_PATIENT
+    if id not in call.practice.patients or not call.practice.claims.where("patient_id", id):
+        raise Refusal(404, "Resource not found")
+    return Answer(data=_insurance_balance(call, call.practice, id))
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/guarantor_balances",
+        handler=_guarantors,
+        takes="subdomain! location_id:int! sort guarantor_id:int updated_since:time "
+        "show_zero_balances:bool",
+        versions=V3,
+        paging="cursor",
+        financial=True,
+        no_404=True,
+    ),
+    Route(
+        method="GET",
+        path="/guarantor_balances/{id}",
+        handler=_guarantor,
+        takes="include:texts",
+        versions=V3,
+        financial=True,
+    ),
+    Route(
+        method="GET",
+        path="/insurance_balances",
+        handler=_insurers,
+        takes="subdomain! location_id:int! sort patient_id:int guarantor_id:int updated_since:time",
+        versions=V3,
+        paging="cursor",
+        financial=True,
+        no_404=True,
+    ),
+    Route(
+        method="GET",
+        path="/insurance_balances/{id}",
+        handler=_insurer,
+        takes="subdomain!",
+        versions=V3,
+        financial=True,
+    ),
+)

@@ -1,0 +1,106 @@
+"""Treatment plans, clinical notes, and the labels of working hours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.shapes import procedure_v3, without
+from nexhealth_async.sandbox.wire import Row, ints, stamp, text
+
+__all__ = ["ROUTES"]
+
+
+def _plan_row(practice: Practice, id: int) -> Row:
+    shown = practice.treatment_plans.row(id)
+    wanted = ints(shown.pop("procedure_ids", None))
+    works = [practice.procedures.row(one) for one in wanted if one in practice.procedures]
+    return {**shown, "procedures": [procedure_v3(one) for one in works]}
+
+
+def _plans(call: Call) -> Listing:
+    practice = call.practice
+    return narrowed(
+        call,
+        practice.treatment_plans,
+        lambda id: _plan_row(practice, id),
+        exact=("patient_id", "status"),
+    )
+
+
+def _plan(call: Call) -> Answer:
+    found(call.practice.treatment_plans, call.ids[0])
+    return Answer(data=_plan_row(call.practice, call.ids[0]))
+
+
+def _notes(call: Call) -> Listing:
+    need_one_of(
+        call, ("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since")
+    )
+    table, asked = call.practice.clinical_notes, call.params
+    after, before = asked.time("entered_after"), asked.time("entered_before")
+    first = stamp(after.timestamp()) if after else None
+    last = stamp(before.timestamp()) if before else None
+
+    def keep(one: Row) -> bool:
+        entered = text(one, "entered_at")
+        return (first is None or entered >= first) and (last is None or entered <= last)
+
+    return narrowed(
+        call,
+        table,
+        lambda id: without(table.row(id), "location_id"),
+        exact=("location_id", "patient_id", "procedure_id"),
+        keep=keep,
+    )
+
+
+def _labels(call: Call) -> Listing:
+    table = call.practice.working_hour_labels
+    name = (call.params.text("search_name") or "").lower()
+    return narrowed(
+        call,
+        table,
+        lambda id: without(table.row(id), "active"),
+        exact=("location_id", "active"),
+        keep=lambda one: name in text(one, "name").lower(),
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/treatment_plans",
+        handler=_plans,
+        takes="subdomain! patient_id:int status updated_since:time",
+        versions=V3,
+        paging="cursor",
+        no_404=True,
+    ),
+    Route(
+        method="GET",
+        path="/treatment_plans/{id}",
+        handler=_plan,
+        takes="subdomain!",
+        versions=V3,
+    ),
+    Route(
+        method="GET",
+        path="/clinical_notes",
+        handler=_notes,
+        takes="subdomain! location_id:int! patient_id:int procedure_id:int entered_before:time "
+        "entered_after:time updated_since:time",
+        versions=V3,
+        paging="cursor",
+    ),
+    Route(
+        method="GET",
+        path="/working_hour_labels",
+        handler=_labels,
+        takes="subdomain! location_id:int search_name active:bool",
+        versions=V3,
+        paging="cursor",
+    ),
+)

@@ -1,0 +1,157 @@
+"""The ledger: charges, payments and adjustments, what is claimed, and what is owed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.sandbox.handlers import accounts
+from nexhealth_async.sandbox.handlers.balances import ROUTES as BALANCE_ROUTES
+from nexhealth_async.sandbox.handlers.entries import adjust, pay
+from nexhealth_async.sandbox.handlers.fees import ROUTES as FEE_ROUTES
+from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
+from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
+from nexhealth_async.sandbox.shapes import without
+from nexhealth_async.sandbox.wire import Row
+
+__all__ = ["ROUTES"]
+
+
+def _charges(call: Call) -> Listing:
+    practice, include = call.practice, call.params.texts("include")
+    exact = ("patient_id", "provider_id", "procedure_id", "guarantor_id")
+    need_one_of(call, (*exact, "updated_since"))
+    return narrowed(
+        call,
+        practice.charges,
+        lambda id: accounts.charge(practice, id, include),
+        exact=("location_id", *exact),
+        sorts=("updated_at",),
+    )
+
+
+def _charge(call: Call) -> Answer:
+    found(call.practice.charges, call.ids[0])
+    include = call.params.texts("include")
+    return Answer(data=accounts.charge(call.practice, call.ids[0], include))
+
+
+def _entry_row(record: Row) -> Row:
+    return without(record, "foreign_id_type")
+
+
+def _payments(call: Call) -> Listing:
+    exact = (
+        "patient_id",
+        "provider_id",
+        "guarantor_id",
+        "charge_id",
+        "claim_id",
+        "transaction_id",
+    )
+    need_one_of(call, (*exact, "updated_since"))
+    table = call.practice.payments
+    return narrowed(
+        call,
+        table,
+        lambda id: _entry_row(table.row(id)),
+        exact=("location_id", *exact),
+        sorts=("updated_at",),
+    )
+
+
+def _payment(call: Call) -> Answer:
+    shown = _entry_row(found(call.practice.payments, call.ids[0]))
+    return Answer(data=accounts.related(call.practice, shown, call.params.texts("include")))
+
+
+def _adjustments(call: Call) -> Listing:
+    exact = ("patient_id", "provider_id", "guarantor_id", "claim_id", "charge_id")
+    need_one_of(call, (*exact, "updated_since"))
+    table = call.practice.adjustments
+    return narrowed(
+        call,
+        table,
+        lambda id: _entry_row(table.row(id)),
+        exact=("location_id", *exact),
+        sorts=("updated_at",),
+    )
+
+
+def _adjustment(call: Call) -> Answer:
+    shown = _entry_row(found(call.practice.adjustments, call.ids[0]))
+    return Answer(data=accounts.related(call.practice, shown, call.params.texts("include")))
+
+
+def _claims(call: Call) -> Listing:
+    practice, asked = call.practice, call.params
+    exact = ("patient_id", "guarantor_id", "provider_id")
+    need_one_of(call, (*exact, "date_of_service", "updated_since"))
+    served = asked.day("date_of_service")
+    return narrowed(
+        call,
+        practice.claims,
+        lambda id: without(practice.claims.row(id), "charge_ids"),
+        exact=("location_id", *exact),
+        sorts=("updated_at",),
+        keep=lambda one: served is None or one.get("date_of_service") == served.isoformat(),
+    )
+
+
+def _claim(call: Call) -> Answer:
+    found(call.practice.claims, call.ids[0], call.world.guesses.unknown_claim_status)
+    return Answer(data=accounts.claim(call.practice, call.ids[0], call.params.texts("include")))
+
+
+def _list_route(path: str, handler: Handler, takes: str) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        takes="subdomain! location_id:int! sort updated_since:time include_deleted:bool " + takes,
+        versions=V3,
+        paging="cursor",
+        financial=True,
+        no_404=True,
+    )
+
+
+def _single(path: str, handler: Handler, *, no_404: bool = True) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        takes="subdomain! include:texts",
+        versions=V3,
+        financial=True,
+        no_404=no_404,
+    )
+
+
+def _write(path: str, handler: Handler) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        takes="subdomain! location_id:int!",
+        versions=V3,
+        financial=True,
+        no_404=True,
+    )
+
+
+_PEOPLE: Final = "patient_id:int provider_id:int guarantor_id:int"
+
+ROUTES: Final = (
+    _list_route("/charges", _charges, f"{_PEOPLE} procedure_id:int include:texts"),
+    _single("/charges/{id}", _charge),
+    _list_route("/payments", _payments, f"{_PEOPLE} charge_id:int claim_id:int transaction_id"),
+    _write("/payments", pay),
+    _single("/payments/{id}", _payment),
+    _list_route("/adjustments", _adjustments, f"{_PEOPLE} charge_id:int claim_id:int"),
+    _write("/adjustments", adjust),
+    _single("/adjustments/{id}", _adjustment),
+    _list_route("/claims", _claims, f"{_PEOPLE} date_of_service:date"),
+    _single("/claims/{id}", _claim, no_404=False),
+    *BALANCE_ROUTES,
+    *FEE_ROUTES,
+)

@@ -1,0 +1,100 @@
+"""What most listings have in common: exact filters, ``updated_since``, ``sort``, deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nexhealth_async.sandbox.routes import Call, Listing, Order
+from nexhealth_async.sandbox.store import Table
+from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+
+__all__ = ["found", "in_order", "narrowed", "need_one_of", "order"]
+
+
+def order(call: Call, table: Table, allowed: Sequence[str], default: str = "") -> Order | None:
+    """What ``sort`` asks for: names with commas between, a minus in front for falling.
+
+    Raises:
+        Refusal: 400 for anything else.
+    """
+    asked = call.params.text("sort") or default
+    if not asked:
+        return None
+    fields = [
+        (name.strip().removeprefix("-"), name.strip().startswith("-")) for name in asked.split(",")
+    ]
+    if any(name not in allowed for name, _ in fields):
+        raise Refusal(400, "sort is invalid")
+    return Order(fields, table.row)
+
+
+def in_order(table: Table, ids: Sequence[int], by: Order | None) -> Sequence[int]:
+    """The ids as sorted, remembered until the table changes."""
+    if by is None:
+        return ids
+    return table.remembered(("sorted", tuple(by.fields), tuple(ids)), lambda: by.sorted(ids))
+
+
+def need_one_of(call: Call, names: Sequence[str]) -> None:
+    """Refuse to run a listing that none of these filters narrows."""
+    if not any(name in call.params for name in names):
+        raise Refusal(400, f"At least one of these parameters is required: {', '.join(names)}")
+
+
+def narrowed(
+    call: Call,
+    table: Table,
+    show: Callable[[int], Row],
+    *,
+    exact: Sequence[str] = (),
+    sorts: Sequence[str] = (),
+    default_sort: str = "",
+    keep: Callable[[Row], bool] | None = None,
+    key: object = None,
+) -> Listing:
+    """The rows of a table as the usual parameters narrow and sort them.
+
+    ``exact`` are parameters that a row's field of the same name must equal; ``key`` is what
+    ``keep`` depends on besides the parameters.
+    """
+    asked = call.params
+    wanted: Row = {
+        name: value
+        for name in exact
+        if name in asked
+        for value in (asked.flag(name), asked.number(name), asked.text(name))
+        if value is not None
+    }
+    since = asked.time("updated_since")
+    floor = stamp(since.timestamp()) if since else ""
+    hides_deleted = "include_deleted" in asked or call.version == "v3"
+    deleted = asked.flag("include_deleted") is True or not hides_deleted
+
+    def kept(one: Row) -> bool:
+        return (
+            all(one.get(name) == value for name, value in wanted.items())
+            and (not floor or text(one, "updated_at") >= floor)
+            and (deleted or one.get("deleted_at") is None)
+            and (keep is None or keep(one))
+        )
+
+    among = None
+    for name in ("patient_id", "guarantor_id"):
+        if name in wanted and name in exact:
+            among = table.where(name, wanted[name])
+            break
+    ids = table.select((asked.key, call.version, repr(key)), kept, among)
+    by = order(call, table, sorts, default_sort) if sorts else None
+    return Listing(ids=in_order(table, ids, by), show=show, order=by)
+
+
+def found(table: Table, id: int, status: int = 404) -> Row:
+    """The row with this id.
+
+    Raises:
+        Refusal: 404 when there is none.
+    """
+    one = table.get(id)
+    if one is None:
+        raise Refusal(status, "Resource not found")
+    return one

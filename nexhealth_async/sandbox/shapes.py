@@ -1,0 +1,127 @@
+"""How v3 shows what both versions keep: fields left out, added or spelled otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from nexhealth_async.sandbox.wire import Row, row
+
+__all__ = ["declared", "hours_v3", "patient_v3", "person", "price", "procedure_v3", "without"]
+
+_NEVER_NULL: Final = frozenset(
+    {
+        "adjustment_type",
+        "address",
+        "appointment_type",
+        "appt",
+        "body_site",
+        "booking_details",
+        "campaign_id",
+        "campaign_medium",
+        "campaign_type",
+        "charge",
+        "claim",
+        "disabled_at",
+        "document_type_id",
+        "fee",
+        "fee_schedule",
+        "guarantor",
+        "hipaa",
+        "label",
+        "last_visited_appointment",
+        "operatory",
+        "patient",
+        "payment_plan",
+        "payment_type",
+        "plan",
+        "procedure",
+        "provider",
+        "recall_type",
+        "specialty",
+        "stripe_client_secret",
+        "subscriber",
+        "surface",
+        "totals",
+    }
+)
+"""Names of fields that v3's document does not allow to be null, in whatever record."""
+
+
+def declared(value: object) -> object:
+    """The value without the nulls that v3's document does not allow."""
+    if isinstance(value, dict):
+        record = cast("Row", value)
+        return {
+            name: declared(one)
+            for name, one in record.items()
+            if one is not None or name not in _NEVER_NULL
+        }
+    if isinstance(value, list):
+        return [declared(one) for one in cast("list[object]", value)]
+    return value
+
+
+def without(record: Row, *names: str) -> Row:
+    """The record without these fields."""
+    return {name: value for name, value in record.items() if name not in names}
+
+
+def price(amount: float | str, currency: str = "USD") -> Row:
+    """Money: a text in whole units."""
+    shown = amount if isinstance(amount, str) else f"{amount:.2f}"
+    return {"amount": shown, "currency": currency}
+
+
+def patient_v3(record: Row, *, listed: bool) -> Row:
+    """A patient; rows of the listing do not say in which offices they are."""
+    shown = without(record, "unsubscribe_sms", "balance")
+    if listed:
+        shown = without(shown, "location_ids", "preferred_locale")
+    return {
+        **shown,
+        "hipaa": {
+            "authorization": True,
+            "authorization_date": "2025-01-15",
+            "privacy": True,
+            "privacy_date": "2025-01-15",
+            "consent": True,
+            "consent_date": "2025-01-15",
+        },
+    }
+
+
+_DENTIST_TEXTS: Final = ("display_name", "npi", "tin", "state_license", "specialty_code")
+
+
+def person(record: Row | None) -> Row | None:
+    """A provider inside another record: texts without a value are left out."""
+    if record is None:
+        return None
+    return {
+        name: value
+        for name, value in without(record, "provider_requestables").items()
+        if value is not None or name not in _DENTIST_TEXTS
+    }
+
+
+def procedure_v3(record: Row, plans: Mapping[int, list[int]] | None = None) -> Row:
+    """A procedure: teeth are a list, and ``treatment_plan_ids`` there where ``plans`` are given."""
+    site = row(record.get("body_site"))
+    shown = dict(record)
+    if site is not None:
+        tooth = site.get("tooth")
+        shown["body_site"] = {**site, "tooth": [tooth] if isinstance(tooth, str) else tooth or []}
+    if plans is not None:
+        id = record.get("id")
+        shown["treatment_plan_ids"] = plans.get(id, []) if isinstance(id, int) else []
+    return shown
+
+
+def hours_v3(record: Row, label: Row | None) -> Row:
+    """Working hours: whence they come in words, and with their label."""
+    shown = without(record, "synced", "label_id")
+    shown["days"] = record.get("days") or []
+    shown["source"] = "synced" if record.get("synced") else "manual"
+    shown["label"] = label and {name: label.get(name) for name in ("id", "location_id", "name")}
+    return shown

@@ -1,0 +1,178 @@
+"""What the library offers, read off its classes and its table, for the tests of this folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import FunctionType, MethodType
+from typing import Any, Required, cast, get_origin
+
+from nexhealth_async import filters, scopes
+from nexhealth_async.endpoints import ALL, Endpoint, Need, Paging, Row
+from nexhealth_async.resources._base import Noun
+
+__all__ = [
+    "CREATING",
+    "METHODS",
+    "RECORDER",
+    "REFERENCE",
+    "ROWS",
+    "SCOPE",
+    "SESSION",
+    "Everything",
+    "Recorder",
+    "bare",
+    "body_fields",
+    "dotted_name",
+    "function_of",
+    "keywords",
+    "nouns_of",
+    "required_keywords",
+    "rows_of",
+    "scope_keys",
+    "walk_options",
+]
+
+REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
+"""What is known of the API; it lies beside the repository and may be missing."""
+
+SCOPE = {"subdomain", "location_id"}
+CREATING = {"create", "update"}
+
+
+class Recorder:
+    """A caller that notes which endpoint and identifiers it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Endpoint[object], Mapping[str, object], tuple[int | str, ...]]] = []
+        self.bindings: list[tuple[str, int | None]] = []
+
+    def walk(
+        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
+    ) -> Any:
+        self.asked.append((endpoint, arguments, ids))
+
+    async def call(
+        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
+    ) -> Any:
+        self.asked.append((endpoint, arguments, ids))
+
+    async def perform(
+        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
+    ) -> None:
+        self.asked.append((endpoint, arguments, ids))
+
+    async def answered(
+        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
+    ) -> Any:
+        return await self.call(endpoint, arguments, *ids), 200
+
+    def download(self, url: str | None) -> Any:
+        raise NotImplementedError(url)
+
+    def bound(self, *, subdomain: str, location_id: int | None = None) -> Recorder:
+        self.bindings.append((subdomain, location_id))
+        return self
+
+
+class Everything(scopes.AccountNouns):
+    """All nouns over a recorder."""
+
+    def __init__(self, caller: Recorder) -> None:
+        self._recorder = caller
+
+    @property
+    def _caller(self) -> Recorder:
+        return self._recorder
+
+
+def public(kind: type) -> list[str]:
+    return [name for name in dir(kind) if not name.startswith("_")]
+
+
+def methods_of(noun: Noun, name: str) -> dict[str, MethodType]:
+    """The methods under a noun, and under the nouns nested in it, by dotted name."""
+    found: dict[str, MethodType] = {}
+    for member in public(type(noun)):
+        value = getattr(noun, member)
+        if isinstance(value, Noun):
+            found |= methods_of(value, f"{name}.{member}")
+        else:
+            found[f"{name}.{member}"] = value
+    return found
+
+
+def nouns_of(kind: type) -> set[str]:
+    return {name for name in public(kind) if isinstance(getattr(kind, name), property)}
+
+
+RECORDER = Recorder()
+SESSION = Everything(RECORDER)
+METHODS = {
+    dotted: method
+    for name in nouns_of(scopes.AccountNouns)
+    for dotted, method in methods_of(getattr(SESSION, name), name).items()
+}
+ROWS = [
+    (version, endpoint, row)
+    for endpoint in ALL
+    for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
+    if row is not None
+]
+
+
+def dotted_name(endpoint: Endpoint[object]) -> str:
+    return f"{endpoint.resource}.{endpoint.verb}"
+
+
+def function_of(endpoint: Endpoint[object]) -> FunctionType:
+    return cast("FunctionType", METHODS[dotted_name(endpoint)].__func__)
+
+
+def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:
+    """The method's keyword arguments, by the `TypedDict` it unpacks."""
+    function = function_of(endpoint)
+    for annotation in function.__annotations__.values():
+        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
+            return dict(function.__globals__[match[1]].__annotations__)
+    return {}
+
+
+def required_keywords(endpoint: Endpoint[object]) -> set[str]:
+    return {name for name, kind in keywords(endpoint).items() if get_origin(kind) is Required}
+
+
+def rows_of(endpoint: Endpoint[object]) -> list[Row]:
+    return [row for row in (endpoint.v2, endpoint.v3) if row is not None]
+
+
+def body_fields(endpoint: Endpoint[object], row: Row) -> set[str]:
+    """The keywords that a version sends in the body."""
+    elsewhere = bare(row.filters) | (SCOPE - set(row.beside)) | set(row.lacks)
+    return set(keywords(endpoint)) - elsewhere
+
+
+def scope_keys(row: Row) -> set[str]:
+    keys = set[str]()
+    if row.subdomain is not Need.NONE:
+        keys.add("subdomain")
+    if row.location is not Need.NONE:
+        keys.add("location_id")
+    return keys
+
+
+def walk_options(row: Row) -> set[str]:
+    match row.paging:
+        case Paging.SINGLE:
+            return set()
+        case Paging.WHOLE:
+            return set(filters.WholeOptions.__annotations__)
+        case Paging.CURSOR:
+            return set(filters.CursorOptions.__annotations__)
+        case _:
+            return set(filters.NumberedOptions.__annotations__)
+
+
+def bare(names: tuple[str, ...]) -> set[str]:
+    return {name.removesuffix("[]") for name in names}

@@ -1,0 +1,160 @@
+"""What ledger, insurance and webhook methods refuse, and how their odd calls are spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.request import Call, plan
+from nexhealth_async.endpoints import Endpoint
+from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+from nexhealth_async.filters import NewAdjustment, NewPayment
+from nexhealth_async.resources import Adjustments, Payments
+from nexhealth_async.walk import Caller
+
+V3 = "v3.0.0"
+
+
+class Recorder:
+    """As much of a caller as writes without an answer need; keeps the arguments it was given."""
+
+    def __init__(self) -> None:
+        self.arguments: Mapping[str, object] | None = None
+
+    async def perform(
+        self, endpoint: object, arguments: Mapping[str, object], *ids: int | str
+    ) -> None:
+        del endpoint, ids
+        self.arguments = arguments
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def planned(
+    endpoint: Endpoint[Any],
+    version: str,
+    *ids: int,
+    subdomain: str | None = "demo",
+    **arguments: object,
+) -> Call:
+    return plan(
+        endpoint,
+        version,
+        ids=ids,
+        subdomain=subdomain,
+        location_id=7,
+        arguments=arguments,
+    )
+
+
+def payment(**changes: object) -> NewPayment:
+    fields = {"patient_id": 1, "amount": Decimal("-138.50"), "transaction_id": "shop:1"}
+    return cast("NewPayment", {**fields, **changes})
+
+
+@pytest.mark.parametrize("amount", [1.5, True, "1.50"])
+async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> None:
+    for changes in (
+        {"amount": amount},
+        {"charge_splits": {12: amount}},
+        {"provider_splits": {12: amount}},
+    ):
+        with pytest.raises(InvalidArgument, match=next(iter(changes))):
+            await Payments(cast("Caller", recorder)).create(**payment(**changes))
+        with pytest.raises(InvalidArgument, match=next(iter(changes))):
+            await Adjustments(cast("Caller", recorder)).create(
+                **cast("NewAdjustment", payment(**changes))
+            )
+    assert recorder.arguments is None
+
+
+async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Recorder) -> None:
+    await Payments(cast("Caller", recorder)).create(**payment(transaction_id="t" * 50))
+    for name in ("", " ", "secret" * 9):
+        with pytest.raises(InvalidArgument, match="1 to 50") as refused:
+            await Payments(cast("Caller", recorder)).create(**payment(transaction_id=name))
+        assert "secret" not in str(refused.value)
+
+
+def test_amounts_travel_as_exact_numbers_and_splits_by_id() -> None:
+    call = planned(
+        to.PAYMENTS_CREATE, V3, **payment(charge_splits={12: Decimal("-100.10"), 13: -38})
+    )
+    assert call.body == (
+        b'{"payment":{"patient_id":1,"amount":-138.50,"transaction_id":"shop:1",'
+        b'"charge_splits":{"12":-100.10,"13":-38}}}'
+    )
+    assert dict(call.query) == {"subdomain": "demo", "location_id": "7"}
+    assert not call.row.safe
+
+
+def test_a_ledger_list_needs_a_filter_beside_its_location() -> None:
+    for endpoint in (
+        to.CHARGES,
+        to.PAYMENTS,
+        to.ADJUSTMENTS,
+        to.CLAIMS,
+        to.GUARANTOR_BALANCES,
+        to.INSURANCE_BALANCES,
+        to.FEE_SCHEDULE_PROCEDURES,
+    ):
+        with pytest.raises(InvalidArgument, match=r"at least one of .*updated_since"):
+            planned(endpoint, V3)
+
+
+def test_the_ledger_is_not_in_v2() -> None:
+    with pytest.raises(NotInThisVersion, match='version="v3"'):
+        planned(to.CHARGES, "v2", patient_id=1)
+
+
+def test_v2_has_a_coverages_patient_in_the_path_and_v3_in_the_query() -> None:
+    old = planned(to.INSURANCE_COVERAGES, "v2", patient_id=5)
+    assert (old.path, dict(old.query)) == (
+        "/patients/5/insurance_coverages",
+        {"subdomain": "demo"},
+    )
+    new = planned(to.INSURANCE_COVERAGES, V3, patient_id=5)
+    assert (new.path, dict(new.query)) == (
+        "/insurance_coverages",
+        {"subdomain": "demo", "patient_id": "5"},
+    )
+
+
+def test_what_is_in_the_path_cannot_be_left_out() -> None:
+    with pytest.raises(InvalidArgument, match="patient_id is required"):
+        planned(to.INSURANCE_COVERAGES, "v2")
+    assert planned(to.INSURANCE_COVERAGES, V3).path == "/insurance_coverages"
+
+
+def test_a_subscription_to_onboardings_belongs_to_no_practice() -> None:
+    wanted = {"resource_type": "Onboarding", "event": "onboarding_created"}
+    assert planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, **wanted).query == ()
+    with pytest.raises(InvalidArgument, match="no practice"):
+        plan(
+            to.WEBHOOK_SUBSCRIPTIONS_CREATE,
+            V3,
+            ids=(3,),
+            arguments={**wanted, "subdomain": "demo"},
+        )
+
+
+def test_other_subscriptions_name_their_practice_in_the_query() -> None:
+    wanted = {"resource_type": "Patient", "event": "patient_created"}
+    call = planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, **wanted)
+    assert call.query == (("subdomain", "demo"),)
+    assert call.body == b'{"resource_type":"Patient","event":"patient_created"}'
+    with pytest.raises(MissingScope):
+        planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, subdomain=None, **wanted)
+
+
+def test_v2_lists_the_subscriptions_of_all_practices() -> None:
+    assert planned(to.WEBHOOK_SUBSCRIPTIONS, "v2", 3).query == ()
+    with pytest.raises(NotInThisVersion, match="subdomain in v3 only"):
+        plan(to.WEBHOOK_SUBSCRIPTIONS, "v2", ids=(3,), arguments={"subdomain": "demo"})

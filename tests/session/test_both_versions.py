@@ -1,0 +1,72 @@
+"""One program, two versions: the same text walks the same practice with the same ids."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NexHealth
+from nexhealth_async.sandbox import ANCHOR, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from nexhealth_async import LocationScope, Walk
+    from nexhealth_async.models import Appointment, Patient, PatientRecall, Provider
+
+    AnyWalk = Walk[Patient] | Walk[Appointment] | Walk[Provider] | Walk[PatientRecall]
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=230, seed=3, appointments=120) as box:
+        yield box
+
+
+def appointments(office: LocationScope, per_page: int) -> Walk[Appointment]:
+    from datetime import UTC, datetime
+
+    noon = datetime(ANCHOR.year, ANCHOR.month, ANCHOR.day, 12, tzinfo=UTC)
+    year = timedelta(days=366)
+    return office.appointments.walk(start=noon - year, end=noon + year, per_page=per_page)
+
+
+WALKS: dict[str, Callable[[LocationScope, int], AnyWalk]] = {
+    "patients": lambda office, size: office.patients.walk(per_page=size),
+    "active patients": lambda office, size: office.patients.walk(inactive=False, per_page=size),
+    "appointments": appointments,
+    "providers": lambda office, size: office.providers.walk(per_page=size),
+    "recalls": lambda office, size: office.patient_recalls.walk(per_page=size),
+}
+
+
+@pytest.mark.parametrize("per_page", [1, 7, 300])
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
+async def test_the_same_text_gives_the_same_records_in_both_versions(
+    walk: Callable[[LocationScope, int], AnyWalk], per_page: int, crowd: Sandbox
+) -> None:
+    found: dict[str, list[int]] = {}
+    paged: dict[str, list[int]] = {}
+    for version in ("v2", "v3"):
+        async with NexHealth(crowd.api_key, base_url=crowd.url, version=version) as nex:
+            office = nex.practice(crowd.subdomain).location(crowd.location_id)
+            found[version] = [one.id async for one in walk(office, per_page)]
+            pages = walk(office, per_page).pages()
+            paged[version] = [one.id async for page in pages for one in page.items]
+    assert sorted(found["v2"]) == sorted(found["v3"])
+    assert found["v2"]
+    assert found == paged
+
+
+async def test_a_walk_is_taken_up_again_in_both_versions(crowd: Sandbox) -> None:
+    for version in ("v2", "v3"):
+        async with NexHealth(crowd.api_key, base_url=crowd.url, version=version) as nex:
+            office = nex.practice(crowd.subdomain).location(crowd.location_id)
+            whole = [one.id async for one in office.patients.walk(per_page=50)]
+            async for page in office.patients.walk(per_page=50).pages():
+                got = [one.id for one in page.items]
+                rest = [one.id async for one in office.patients.walk(after=page.resume)]
+                assert got + rest == whole
+                break
