@@ -18,6 +18,7 @@ from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
     ConnectFailed,
     ConnectionLost,
+    InvalidArgument,
     SessionStateError,
     TimedOut,
     TransportError,
@@ -45,11 +46,14 @@ class Transport:
         self._borrowed = borrowed
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
-
-    @property
-    def host(self) -> str:
+        try:
+            url = URL(base_url)
+            self.host = url.host if url.port else None
+        except ValueError:
+            self.host = None
         """Name of the host, for messages."""
-        return URL(self._base_url).host or self._base_url
+        if not self.host:
+            raise InvalidArgument("base_url is no address: its host or its port cannot be read")
 
     def open(self) -> None:
         """Make the session; needs a running event loop."""

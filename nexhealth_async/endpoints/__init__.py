@@ -16,7 +16,7 @@ from nexhealth_async.endpoints.practice import *  # noqa: F403
 from nexhealth_async.endpoints.rows import *  # noqa: F403
 from nexhealth_async.endpoints.schedule import *  # noqa: F403
 
-__all__ = ["ALL"]
+__all__: list[str] = ["ALL"]
 __all__ += clinical.__all__
 __all__ += people.__all__
 __all__ += practice.__all__
