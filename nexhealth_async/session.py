@@ -27,8 +27,10 @@ from nexhealth_async.core.request import (
 from nexhealth_async.core.retry import RetryPolicy
 from nexhealth_async.errors import (
     InvalidArgument,
+    OutcomeUnknown,
     SessionStateError,
     Unauthorized,
+    UndecodableRecord,
     UnexpectedShape,
 )
 from nexhealth_async.gates import Gates
@@ -295,7 +297,17 @@ class NexHealth(AccountNouns):
         reading = await self._perform(call, read_record)
         if reading.record is None:
             raise UnexpectedShape("the reply holds no record", operation=call.operation)
-        value, _ = self._decoder(endpoint)(reading.record)
+        try:
+            value, _ = self._decoder(endpoint)(reading.record)
+        except UndecodableRecord as error:
+            error.operation = call.operation
+            if call.row.safe:
+                raise
+            raise OutcomeUnknown(
+                f"the write was accepted, but its record cannot be read ({error.message}).",
+                lookup=call.row.lookup,
+                operation=call.operation,
+            ) from None
         return value
 
     async def perform(
@@ -380,7 +392,7 @@ class NexHealth(AccountNouns):
         shared = self._shared
         if model is not None and model not in shared.ready:
             self._check_usable()
-            await asyncio.to_thread(prepare, getattr(models, model))
+            await asyncio.to_thread(_prepare, model)
             shared.ready.add(model)
 
     # The way of one call
@@ -439,6 +451,10 @@ class NexHealth(AccountNouns):
             return await attempts.run(read_token)
         except Unauthorized as error:
             raise key_refused(error) from None
+
+
+def _prepare(model: str) -> None:
+    prepare(getattr(models, model))
 
 
 def _models_of(nouns: Collection[str]) -> frozenset[str]:

@@ -46,14 +46,8 @@ class Transport:
         self._borrowed = borrowed
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
-        try:
-            url = URL(base_url)
-            self.host = url.host if url.port else None
-        except ValueError:
-            self.host = None
+        self.host = _host_of(base_url)
         """Name of the host, for messages."""
-        if not self.host:
-            raise InvalidArgument("base_url is no address: its host or its port cannot be read")
 
     def open(self) -> None:
         """Make the session; needs a running event loop."""
@@ -149,6 +143,17 @@ class Transport:
 
     def _no_connection(self, why: str) -> ConnectFailed:
         return ConnectFailed(f"no connection to {self.host}: {why}")
+
+
+def _host_of(base_url: str) -> str:
+    try:
+        url = URL(base_url)
+        host = url.host if url.port else None
+    except ValueError:
+        host = None
+    if not host:
+        raise InvalidArgument("base_url is no address: its host or its port cannot be read")
+    return host
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
