@@ -133,7 +133,7 @@ class Attempts:
             try:
                 reply = await self._send(request, departure)
                 if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
-                    self._shared.keeper.accepted(generation)
+                    self._shared.keeper.accepted()
                 return self._noticed(read(reply, self._call.row))
             except Unauthorized as error:
                 await self._after_401(error, generation)

@@ -345,9 +345,7 @@ class UndecodableRecord(BadReply):
         which = "a record without a readable id" if record_id is None else f"record {record_id}"
         where = f" at {path}" if path else ""
         super().__init__(
-            f"{which} is no {model}: {expected} was expected{where}; "
-            "pass on_bad_record= to set such records aside",
-            operation=operation,
+            f"{which} is no {model}: {expected} was expected{where}", operation=operation
         )
         self.model = model
         self.path = path

@@ -26,6 +26,11 @@ class _Queue:
         self.calls: deque[asyncio.Future[Departure]] = deque()
         self.pages: deque[asyncio.Future[Departure]] = deque()
 
+    def ahead(self, *, background: bool) -> int:
+        """Count those who go before a newcomer."""
+        lines = (self.calls, self.pages) if background else (self.calls,)
+        return sum(not waiter.done() for line in lines for waiter in line)
+
     def head(self) -> asyncio.Future[Departure] | None:
         """Return the next one who still waits."""
         for line in (self.calls, self.pages):
@@ -56,14 +61,13 @@ class Gates:
         loop = asyncio.get_running_loop()
         now = loop.time()
         queue = self._queues[rate]
-        if queue.head() is None:
-            moment = self._log.earliest(rate, now)
-            if moment <= now:
-                return self._log.leave(rate, now)
-        else:
-            moment = now
-        if deadline is not None and max(moment, now) >= deadline:
-            raise _too_late()
+        moment = self._log.earliest(rate, now)
+        if moment <= now and queue.head() is None:
+            return self._log.leave(rate, now)
+        if deadline is not None:
+            ahead = queue.ahead(background=background)
+            if self._log.not_before(rate, moment, ahead) >= deadline:
+                raise _too_late()
         waiter: asyncio.Future[Departure] = loop.create_future()
         (queue.pages if background else queue.calls).append(waiter)
         self._serve()

@@ -35,8 +35,10 @@ from nexhealth_async.core.request import (
 from nexhealth_async.core.retry import RetryPolicy
 from nexhealth_async.errors import (
     InvalidArgument,
+    OutcomeUnknown,
     SessionStateError,
     Unauthorized,
+    UndecodableRecord,
     UnexpectedShape,
 )
 from nexhealth_async.files import Download
@@ -313,7 +315,17 @@ class NexHealth(AccountNouns):
         reading = await self._perform(call, read_record)
         if reading.record is None:
             raise UnexpectedShape("the reply holds no record", operation=call.operation)
-        value, _ = self._decoder(endpoint)(reading.record)
+        try:
+            value, _ = self._decoder(endpoint)(reading.record)
+        except UndecodableRecord as error:
+            error.operation = call.operation
+            if call.safe:
+                raise
+            raise OutcomeUnknown(
+                f"the write was accepted, but its record cannot be read ({error.message}).",
+                lookup=call.row.lookup,
+                operation=call.operation,
+            ) from None
         return value, reading.status
 
     async def perform(
@@ -419,7 +431,7 @@ class NexHealth(AccountNouns):
         shared = self._shared
         if model is not None and model not in shared.ready:
             self._check_usable()
-            await asyncio.to_thread(prepare, getattr(models, model))
+            await asyncio.to_thread(_prepare, model)
             shared.ready.add(model)
 
     # The way of one call
@@ -484,6 +496,10 @@ class NexHealth(AccountNouns):
             return await attempts.run(read_token)
         except Unauthorized as error:
             raise key_refused(error) from None
+
+
+def _prepare(model: str) -> None:
+    prepare(getattr(models, model))
 
 
 def _models_of(nouns: Collection[str]) -> frozenset[str]:

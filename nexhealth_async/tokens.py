@@ -39,11 +39,11 @@ class TokenKeeper:
         self._log_in = log_in
         self._token: Token | None = None
         self._generation = 0
-        self._accepted = 0
-        """The newest generation that anything but a 401 was answered to."""
+        self._accepted = False
+        """True once any token was answered with anything but a 401: the key is good."""
         self._login: asyncio.Task[None] | None = None
         self._failures = 0
-        self._failure: NexHealthError | None = None
+        self._failure: Exception | None = None
         self._quiet_until = 0.0
         self._closed = False
 
@@ -72,15 +72,15 @@ class TokenKeeper:
                 raise _closed()
             if self._login is None:
                 if self._failure is not None and now < self._quiet_until:
-                    raise copy.copy(self._failure)
+                    raise _own(self._failure)
                 self._start()
             await self._join(deadline)
             now = asyncio.get_running_loop().time()
         return token
 
-    def accepted(self, generation: int) -> None:
-        """Note that the server took a token of this generation."""
-        self._accepted = max(self._accepted, generation)
+    def accepted(self) -> None:
+        """Note that the server took a token of this key."""
+        self._accepted = True
 
     async def refused(self, error: Unauthorized, generation: int, deadline: float | None) -> Token:
         """Return another token after a 401 for this generation, or raise what the 401 means."""
@@ -98,9 +98,7 @@ class TokenKeeper:
 
     def verdict(self, generation: int, now: float) -> Verdict:
         """Say what a 401 for a token of this generation means."""
-        return verdict_on_refusal(
-            self._token, generation, ever_accepted=self._accepted >= generation, now=now
-        )
+        return verdict_on_refusal(self._token, generation, ever_accepted=self._accepted, now=now)
 
     def _start(self) -> None:
         self._login = asyncio.get_running_loop().create_task(
@@ -119,12 +117,12 @@ class TokenKeeper:
             raise TimedOut("the login took longer than the call's timeout allows")
 
     async def _renew(self) -> None:
-        """Log in once and keep the result, good or bad; never raises but for cancellation."""
+        """Log in once and keep the result, good or bad; raises nothing but cancellation."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         try:
             value = await self._log_in()
-        except NexHealthError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             self._failures += 1
             self._failure = error.with_traceback(None)
             self._quiet_until = loop.time() + pause_after(self._failures)
@@ -161,6 +159,11 @@ def key_refused(error: Unauthorized) -> KeyRefused:
         operation=error.operation,
         attempts=error.attempts,
     )
+
+
+def _own(failure: Exception) -> Exception:
+    """Give everyone who meets a remembered failure an error of their own, to add a traceback to."""
+    return copy.copy(failure) if isinstance(failure, NexHealthError) else failure
 
 
 def _closed() -> SessionStateError:

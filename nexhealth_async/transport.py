@@ -18,6 +18,7 @@ from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
     ConnectFailed,
     ConnectionLost,
+    InvalidArgument,
     SessionStateError,
     TimedOut,
     TransportError,
@@ -50,16 +51,13 @@ class Transport:
         self._borrowed = borrowed
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
+        self.host = _host_of(base_url)
+        """Name of the host, for messages."""
 
     @property
     def base_url(self) -> str:
         """The API's address, without a trailing slash."""
         return self._base_url
-
-    @property
-    def host(self) -> str:
-        """Name of the host, for messages."""
-        return URL(self._base_url).host or self._base_url
 
     def open(self) -> None:
         """Make the session; needs a running event loop."""
@@ -253,6 +251,17 @@ def _redirected(response: aiohttp.ClientResponse, url: URL) -> URL | None:
         return None
     safe = target.scheme == "https" or (target.scheme == "http" and target.host == url.host)
     return target if safe and target.host else None
+
+
+def _host_of(base_url: str) -> str:
+    try:
+        url = URL(base_url)
+        host = url.host if url.port else None
+    except ValueError:
+        host = None
+    if not host:
+        raise InvalidArgument("base_url is no address: its host or its port cannot be read")
+    return host
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

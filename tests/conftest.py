@@ -1,8 +1,9 @@
-"""An event loop whose time tests may move, and the aioresponses shim."""
+"""An event loop whose time tests may move, the aioresponses shim, and no complaint of asyncio's."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import selectors
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from aioresponses import aioresponses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 
 class _SkippingSelector(selectors.DefaultSelector):
@@ -54,6 +55,31 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"movable": MovableLoop}
+
+
+class _Complaints(logging.Handler):
+    """What asyncio only logs: tasks destroyed while pending, errors that nobody asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+_COMPLAINTS = _Complaints()
+logging.getLogger("asyncio").addHandler(_COMPLAINTS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Fail a test, its loop closed by now, that left asyncio something to complain of."""
+    result = yield
+    texts, _COMPLAINTS.texts = _COMPLAINTS.texts, []
+    if texts:
+        pytest.fail("asyncio complained: " + "; ".join(texts), pytrace=False)
+    return result
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_the_public_names_are_these() -> None:
         assert getattr(nexhealth_async, name) is not None
     assert set(nexhealth_async.__all__) <= set(dir(nexhealth_async))
     with pytest.raises(AttributeError, match="no attribute"):
-        _ = nexhealth_async.nothing  # type: ignore[attr-defined]
+        _ = nexhealth_async.nothing
 
 
 def test_every_error_is_public_and_drawn_in_the_tree() -> None:

@@ -199,6 +199,11 @@ class RatesLog:
             moment = max(moment, log.earliest(now))
         return moment
 
+    def not_before(self, rate: RateClass, moment: float, ahead: int) -> float:
+        """Return a time before which nobody can leave who has so many ahead at ``moment``."""
+        waits = (ahead // log.limit.count * log.limit.seconds for log in self._logs[rate])
+        return moment + max(waits, default=0.0)
+
     def leave(self, rate: RateClass, now: float) -> Departure:
         """Take a place in every limit of the class at once."""
         logs = self._logs[rate]

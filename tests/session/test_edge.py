@@ -152,6 +152,14 @@ def test_a_name_that_is_no_header_is_refused(name: str) -> None:
         NexHealth(KEY, base_url=BASE, user_agent=name)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://api.example.com:99999", "https://:443", "https://[::1", "https://x:0/"]
+)
+def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(InvalidArgument, match="base_url"):
+        NexHealth(KEY, base_url=url)
+
+
 async def test_redirects_and_statuses_are_ours_to_judge(edge: Edge) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
@@ -406,6 +414,14 @@ async def test_what_is_a_bug_stays_what_it_is(edge: Edge, error: Exception) -> N
         with pytest.raises(type(error)) as caught:
             await nex.patients.walk().count()
     assert caught.value is error
+
+
+async def test_a_bug_in_a_login_reaches_the_caller(mocked: aioresponses) -> None:
+    replies: Any = mocked
+    replies.post(f"{BASE}/authenticates", exception=RuntimeError("a bug"), repeat=True)
+    async with session(timeout=0.05) as nex:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await nex.patients.walk().count()
 
 
 async def test_cancellation_passes_untouched(edge: Edge) -> None:

@@ -144,14 +144,31 @@ async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) 
     assert loop.time() - now < 0.1
 
 
-async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLoop) -> None:
+async def test_a_deadline_behind_a_queue_too_long_for_it_is_said_at_once(
+    loop: MovableLoop,
+) -> None:
     gates = Gates(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(gates)) for _ in range(60)]
     await asyncio.sleep(0)
     now = loop.time()
+    with pytest.raises(TimedOut, match="nothing was sent"):
+        await leave(gates, deadline=now + 4)
+    assert loop.time() - now < 0.1
+    for task in tasks[20:]:
+        task.cancel()
+    left = await leave(gates, deadline=now + 4)
+    assert left - now < 4
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLoop) -> None:
+    gates = Gates(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(25)]
+    await asyncio.sleep(0)
+    now = loop.time()
     with pytest.raises(TimedOut):
-        await leave(gates, deadline=now + 2)
-    assert 0 <= loop.time() - now <= 2.2
+        await leave(gates, deadline=now + 2.3)
+    assert 2.2 <= loop.time() - now <= 2.5
     await asyncio.gather(*tasks)
 
 

@@ -46,7 +46,7 @@ async def test_an_unopened_session_says_how_to_open_it(box: Sandbox) -> None:
 
 async def test_a_closed_session_says_so(box: Sandbox) -> None:
     async with NexHealth(box.api_key, base_url=box.url) as nex:
-        assert await nex.institutions.walk().__anext__()
+        assert len([i async for i in nex.institutions.walk()]) == 1
     with pytest.raises(SessionStateError, match="closed"):
         await nex.institutions.get(1)
     with pytest.raises(SessionStateError, match="closed"):

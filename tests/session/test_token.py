@@ -124,6 +124,19 @@ async def test_an_operation_that_always_says_401_does_not_log_in_on_every_call(
     assert box.logins == 1
 
 
+async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
+    office: LocationScope, box: Sandbox, loop: MovableLoop
+) -> None:
+    await gather(office, 1)
+    box.fail_next(status=401, times=100, path="/patients/1")
+    for logins in (2, 3):
+        loop.shift(60)
+        with pytest.raises(Unauthorized) as caught:
+            await office.patients.get(1)
+        assert type(caught.value) is Unauthorized
+        assert box.logins == logins
+
+
 async def test_a_failed_renewal_harms_nobody_while_the_token_lives(
     office: LocationScope, box: Sandbox, loop: MovableLoop
 ) -> None:

@@ -1,0 +1,44 @@
+"""Single records that cannot be read: said after a read, never taken for a failed write."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NotFound, OutcomeUnknown, UndecodableRecord
+
+if TYPE_CHECKING:
+    from nexhealth_async import LocationScope
+    from nexhealth_async.sandbox import Sandbox
+
+
+def odd(**data: object) -> bytes:
+    return json.dumps({"code": True, "data": data, "error": None}).encode()
+
+
+async def test_a_record_that_cannot_be_read_is_said_with_its_place(
+    office: LocationScope, box: Sandbox
+) -> None:
+    box.fail_next(status=200, body=odd(id=7, cancelled_at="someday"), path="/appointments/7")
+    with pytest.raises(UndecodableRecord, match=r"^GET /appointments/\{id\}: record 7 ") as caught:
+        await office.appointments.get(7)
+    assert (caught.value.record_id, caught.value.path) == (7, "cancelled_at")
+    assert "someday" not in str(caught.value)
+
+
+async def test_a_write_whose_record_cannot_be_read_was_accepted_all_the_same(
+    office: LocationScope, box: Sandbox
+) -> None:
+    box.fail_next(status=201, body=odd(id=None), path="/appointment_types", method="POST")
+    with pytest.raises(OutcomeUnknown, match="accepted, but its record cannot be read"):
+        await office.appointment_types.create(name="An invented type", minutes=30)
+
+
+async def test_null_for_a_record_means_that_there_is_none(
+    office: LocationScope, box: Sandbox
+) -> None:
+    box.fail_next(status=200, body=b'{"code": true, "data": null}', path="/procedures/1")
+    with pytest.raises(NotFound):
+        await office.procedures.get(1)
