@@ -29,7 +29,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy and pyright, both strict, over package and tests."""
-    install(session, "types", "tests", "bench", "lint")
+    install(session, "types", "tests", "contract", "bench", "lint")
     session.install("--quiet", "nox")
     session.run("mypy")
     session.run("pyright")
@@ -53,7 +53,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def contract(session: nox.Session) -> None:
     """The endpoint table against the published descriptions of the API, where they are at hand."""
-    install(session, "tests", "types")
+    install(session, "tests", "types", "contract")
     session.run("pytest", "tests/contract", "tests/typing", *session.posargs)
 
 

@@ -401,13 +401,8 @@ class NexHealth(AccountNouns):
         )
 
     def endpoints(self) -> Sequence[Operation]:
-        """List every operation of every version that this library offers, as data."""
-        return [
-            to.operation_of(endpoint, version, row)
-            for endpoint in to.ALL
-            for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
-            if row is not None
-        ]
+        """List every operation of every version as data; ``authenticates`` goes by itself."""
+        return to.operations()
 
     def _plan(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]

@@ -12,7 +12,7 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.life import Quit
 from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.endpoints import ALL, Operation, operation_of
+from nexhealth_async.endpoints import Operation, operations
 
 __all__ = ["endpoints"]
 
@@ -34,7 +34,11 @@ def endpoints(
         bool, Parameter(negative="", help="As JSON, with all that is known of each.")
     ] = False,
     api_version: Annotated[
-        str | None, Parameter(help="Only those of this version of the API: v2 or v3.")
+        str | None,
+        Parameter(
+            name=["--version", "--api-version"],
+            help="Only those of this version of the API: v2 or v3.",
+        ),
     ] = None,
     resource: Annotated[
         str | None, Parameter(help="Only those of one noun, such as patients.")
@@ -42,12 +46,10 @@ def endpoints(
 ) -> int:
     """List every operation of the API that this library offers. Asks no server."""
     found = [
-        operation_of(endpoint, version, row)
-        for endpoint in ALL
-        for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
-        if row is not None
-        and (api_version is None or api_version.partition(".")[0] == version)
-        and resource in (None, endpoint.resource, endpoint.resource.partition(".")[0])
+        one
+        for one in operations()
+        if (api_version is None or api_version.partition(".")[0] == one.version)
+        and resource in (None, one.resource, one.resource.partition(".")[0])
     ]
     if not found:
         raise Quit("There is no such operation; `nexhealth endpoints` lists them all.")
@@ -62,6 +64,7 @@ def endpoints(
 
 def _shown(operation: Operation) -> dict[str, object]:
     fields: dict[str, object] = asdict(operation)
-    fields["python"] = f"nex.{operation.resource}.{operation.verb}()"
+    noun = "" if operation.resource == "authenticates" else f"{operation.resource}."
+    fields["python"] = f"nex.{noun}{operation.verb}()"
     fields["filters"] = list(operation.filters)
     return fields

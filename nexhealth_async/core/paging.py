@@ -110,9 +110,16 @@ class WholePlan:
         return Ask(1, ())
 
     def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
-        """Take everything."""
+        """Take everything, with a warning if the server counts more than it sent."""
         self.over = True
-        return Taken(None, None)
+        count, rows = reading.count, len(reading.records)
+        if count is None or count <= rows:
+            return Taken(None, None)
+        return Taken(
+            None,
+            None,
+            (f"the server counts {count} records but sent {rows}; the rest may be missing",),
+        )
 
 
 class CursorPlan:

@@ -28,7 +28,7 @@ from nexhealth_async.endpoints.practice import *  # noqa: F403
 from nexhealth_async.endpoints.rows import *  # noqa: F403
 from nexhealth_async.endpoints.schedule import *  # noqa: F403
 
-__all__: list[str] = ["ALL"]
+__all__: list[str] = ["ALL", "operations"]
 __all__ += clinical.__all__
 __all__ += hooks.__all__
 __all__ += insurance.__all__
@@ -45,3 +45,16 @@ ALL: tuple[rows.Endpoint[object], ...] = tuple(
     if isinstance(value, rows.Endpoint)
 )
 """Every endpoint of the table, the practice's first."""
+
+
+def operations() -> list[rows.Operation]:
+    """List every operation of every version as data, the login that goes by itself included."""
+    login = rows.Endpoint[None](
+        resource="authenticates", verb="log_in", model=None, v2=practice.LOGIN, v3=practice.LOGIN
+    )
+    return [
+        rows.operation_of(endpoint, version, row)
+        for endpoint in (login, *ALL)
+        for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
+        if row is not None
+    ]

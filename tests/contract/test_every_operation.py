@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from attrs import frozen
@@ -301,6 +301,6 @@ async def test_the_operation_is_performed(endpoint: Endpoint[object], version: s
         assert seen.status in row.success
         if endpoint.model is not None and not isinstance(done, tuple):
             model = getattr(models, endpoint.model)
-            records = done if isinstance(done, list) else [done]
+            records = cast("list[object]", done if isinstance(done, list) else [done])
             assert records, "the sandbox has none to show"
             assert all(isinstance(record, model) for record in records)

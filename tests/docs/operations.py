@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nexhealth_async.endpoints import ALL, LOGIN, Row
 
-__all__ = ["operations_table"]
+__all__ = ["BEGIN", "END", "operations_table"]
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- operations -->\n", "<!-- end of operations -->\n"

@@ -16,6 +16,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
+from tests.docs.operations import BEGIN, END, operations_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,8 +97,18 @@ async def test_the_fixtures_serve_users_tests(
     await block("def test_my_import")["test_my_import"](nexhealth_sandbox, nexhealth)
 
 
+async def test_both_versions_walk_the_same_patients(box: Sandbox) -> None:
+    patients_of = block("async def patients_of")["patients_of"]
+    found = [await patients_of(v, box.subdomain, box.location_id) for v in ("v2", "v3")]
+    assert found == [list(box.patients.ids)] * 2
+
+
+def test_the_table_of_operations_is_that_of_the_code() -> None:
+    assert f"{BEGIN}\n{operations_table()}\n{END}" in README, "python -m tests.docs.operations"
+
+
 def test_every_python_block_is_run_here() -> None:
-    assert len(blocks("python")) == 5
+    assert len(blocks("python")) == 6
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

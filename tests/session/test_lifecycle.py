@@ -273,6 +273,7 @@ def test_the_table_is_offered_as_data() -> None:
     patients = next(r for r in rows if (r.path, r.method) == ("/patients", "GET"))
     assert (patients.resource, patients.verb, patients.paging) == ("patients", "walk", "numbered")
     assert "updated_since" in patients.filters
+    assert [sum(r.version == version for r in rows) for version in ("v2", "v3")] == [58, 88]
 
 
 def test_the_repr_shows_host_version_scope_and_state() -> None:
