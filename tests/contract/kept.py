@@ -1,8 +1,15 @@
-"""Where the table differs on purpose from what is published of the API, and why."""
+"""Where table and models differ on purpose from what is published of the API, and why.
+
+Schemas are named as in the vendor's document without ``API_`` and ``Entities_``.
+"""
 
 from __future__ import annotations
 
-__all__ = ["KEPT", "LOGIN_REASON", "MORE_THAN_THE_API"]
+from datetime import date, datetime
+
+from nexhealth_async.models import BookingParams, CustomRecurrence, PatientBio
+
+__all__ = ["KEPT", "LEAVES", "LOGIN_REASON", "MORE_THAN_THE_API", "WRAPPERS"]
 
 _LEGACY = (
     "an older way that current documents leave out; offered in v2 because all its operations are, "
@@ -36,3 +43,34 @@ MORE_THAN_THE_API: dict[str, str] = {
 
 LOGIN_REASON = "the session logs in by itself, so the login has a row and no method"
 """Why the only operation without a method has none: ``POST /authenticates``."""
+
+WRAPPERS: dict[str, tuple[str | None, str]] = {
+    "V2_AppointmentResponse": (
+        "appt",
+        "users get the appointment; the stripe_client_secret beside it is kept by no object",
+    ),
+    "V2_PatientsResponses_Create": ("user", "users get the patient"),
+    "V2_AuthorizationResponse": (None, "the session keeps the token to itself"),
+}
+"""Schemas without a model: the property that holds the record, if any, and the reason."""
+
+_NO_FORMAT = "the document leaves out the format; text and example are timestamps"
+_OPEN = "an open object in the document; its keys are known from example, text and recordings"
+
+LEAVES: dict[str, tuple[set[type], str]] = {
+    "Charge.procedure_id": (
+        {int, str},
+        "a number, but text in the charge of a payment or adjustment: one class holds both",
+    ),
+    "Location.created_at": ({datetime}, _NO_FORMAT),
+    "Location.updated_at": ({datetime}, _NO_FORMAT),
+    "Location.last_sync_time": ({datetime}, _NO_FORMAT),
+    "Onboarding.booking_params": ({BookingParams}, _OPEN),
+    "Patient.bio": ({PatientBio}, _OPEN),
+    "Provider.bio": ({PatientBio}, _OPEN),
+    "Slot.end_time": ({datetime}, _NO_FORMAT),
+    "Slot.time": ({datetime}, _NO_FORMAT),
+    "Subscriber.date_of_birth": ({date}, "the document leaves out the format; it is a day"),
+    "WorkingHours.custom_recurrence": ({CustomRecurrence}, _OPEN),
+}
+"""Fields of another type than the document's: the types beside None, and the reason."""

@@ -18,7 +18,7 @@ import pytest
 from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins
 from nexhealth_async.models import Money, Record
-from tests.contract.kept_models import LEAVES, WRAPPERS
+from tests.contract.kept import LEAVES, WRAPPERS
 from tests.models.model_samples import MODELS
 
 REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
@@ -30,7 +30,7 @@ needs_notes = pytest.mark.skipif(not NOTES.exists(), reason="the notes on v2 are
 
 CODEC = Codec()
 
-# What stands for each schema, whose name is shortened as in kept_models.
+# What stands for each schema, whose name is shortened as in kept.
 STANDS_FOR: dict[str, tuple[str, ...]] = {
     "Insurance_EhrPlan": ("InsurancePlan",),
     "V20240412_Insurance_EhrPlanWithIncludes": ("InsurancePlan",),
