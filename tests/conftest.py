@@ -46,6 +46,11 @@ class MovableLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return super().time() + self.offset
 
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """End the threads in real time: they know no other."""
+        self.skip_waits = False
+        await super().shutdown_default_executor(*args, **kwargs)
+
     def shift(self, seconds: float) -> None:
         """Let this much time have passed."""
         self.offset += seconds
