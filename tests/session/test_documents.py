@@ -321,7 +321,7 @@ async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> Non
                 await reply.write(b"x")
                 await asyncio.sleep(0.06)
             if request.path.startswith("/documents/19"):
-                await asyncio.sleep(30)
+                await asyncio.sleep(0.6)
             return reply
 
         keeper.answer = trickle
