@@ -161,7 +161,9 @@ class Pager:
         """Ask for what the plan allows and the window holds; only the first is waited for."""
         width = 2 * self._prefetch or 1
         while len(self._window) < width:
-            if self._wanted is not None and len(self._window) * self._rows >= self._wanted:
+            # A page that is waited for is always wanted: records set aside count for no limit.
+            held = len(self._window) * self._rows
+            if background and self._wanted is not None and held >= self._wanted:
                 return
             ask = self._plan.ask(len(self._window))
             if ask is None:

@@ -41,9 +41,9 @@ class Transport:
     """Sends requests over an own or a borrowed ``aiohttp.ClientSession``.
 
     Redirects are never followed but for files, and then without any credentials. Cookies are never
-    kept. Unsafe writes go over connections of their
-    own, each opened for one request: on one that idled, a server's silent close would look like a
-    write with an unknown outcome. A borrowed session keeps its own ways, but for redirects.
+    kept. Unsafe writes go over connections of their own, each opened for one request: on one that
+    idled, a server's silent close would look like a write with an unknown outcome. A borrowed
+    session keeps its own ways, but for redirects.
     """
 
     def __init__(self, base_url: str, borrowed: aiohttp.ClientSession | None) -> None:

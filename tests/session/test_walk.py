@@ -357,5 +357,18 @@ async def test_bad_records_go_to_whoever_asked_for_them() -> None:
     assert bad == [b'{"id": null}']
 
 
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+async def test_records_set_aside_do_not_count_for_the_limit(prefetch: int) -> None:
+    source = ListSource()
+    source.rows = [1, None, 2, 3, 4, 5]  # type: ignore[list-item]
+
+    def set_aside(_: UndecodableRecord, __: bytes) -> None: ...
+
+    options = {"limit": 3, "drift": "ignore", "prefetch": prefetch, "on_bad_record": set_aside}
+    assert ids([p async for p in source.walk(**options)]) == [1, 2, 3]
+    pages = [page async for page in source.walk(**options).pages()]
+    assert ids([p for page in pages for p in page.items]) == [1, 2, 3]
+
+
 def test_the_repr_shows_operation_and_state_only() -> None:
     assert repr(ListSource().walk()) == "<Walk GET /patients: has not begun>"
