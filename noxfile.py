@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -38,15 +40,17 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The whole suite, in random order and in parallel, on each Python."""
-    install(session, "tests", "types")
+    install(session, "tests", "types", "bench")
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """The suite with the oldest dependencies that are allowed."""
-    install(session, "tests", "types")
-    session.install("--quiet", *_lowest(PYPROJECT["project"]["dependencies"]))
+    """The suite with the oldest dependencies that are allowed, the command line's too."""
+    install(session, "tests", "types", "bench")
+    project = PYPROJECT["project"]
+    allowed = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
+    session.install("--quiet", *_lowest(allowed))
     session.run("pytest", "-n", "auto", "-W", "default", *session.posargs)
 
 
@@ -66,9 +70,31 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, side by side in one run; ``-- --quick`` for a short one."""
+    """The benchmarks, ten minutes in one run: table and picture; ``-- --quick`` tries them."""
     install(session, "bench")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["--write"]))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing of everything that reads foreign bytes; ``-- --seconds 60`` each."""
+    install(session, "tests", "fuzz")
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """What users install, against the published advisories; needs the service that has them."""
+    session.install("--quiet", "-e", ".[cli]")
+    listed = Path(session.create_tmp()) / "installed.txt"
+    frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
+    listed.write_text(str(frozen))
+    session.install("--quiet", "pip-audit>=2.10")
+    # Strict, since a package that could not be asked about would pass as clean.
+    session.run(
+        *("pip-audit", "--strict", "--disable-pip", "--no-deps", "-r", str(listed)),
+        *session.posargs,
+    )
 
 
 @nox.session

@@ -4,126 +4,157 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import time
 from contextlib import ExitStack
 
-from attrs import evolve, frozen
+import aiohttp
 
-from benchmarks.pull import WrongRecordsError, office
-from benchmarks.report import middle, spread, table
-from benchmarks.server import Served, Stock, serving
+from benchmarks.ideal import ideal
+from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.peers import aiohttp_page
+from benchmarks.report import Table, middle, spread
+from benchmarks.server import Served, serving
+from benchmarks.stock import Stock
 
-__all__ = ["concurrency_report"]
+__all__ = ["LATENCIES", "PREFETCHES", "measure", "pages_for", "tables"]
 
-_PER_PAGE = 300
-_PREFETCHES = (0, 1, 2, 4, 8, 16)
-
-
-@frozen(kw_only=True)
-class Setting:
-    """A server's stock, and the prefetches it is walked with."""
-
-    stock: Stock
-    prefetches: tuple[int, ...]
+PER_PAGE = 300
+LATENCIES = (0, 20, 100, 300)
+PREFETCHES = (1, 2, 4, 8, 16)
+_JITTER = 0.8
 
 
-def ideal(latency: float, pages: int, prefetch: int) -> float:
-    """Return the seconds that latency alone takes.
-
-    With a prefetch of 2 and more, pages 1 and 2 leave together; the others need page 1's count, and
-    go ``prefetch`` at a time. Below that, page follows page. The session is logged in before.
-    """
-    if prefetch <= 1:
-        return latency * pages
-    return latency * (1 + math.ceil(max(0, pages - 2) / prefetch))
+def pages_for(prefetch: int, *, quick: bool = False) -> int:
+    """Return how long a list is walked: 30,000 records, or 6,000 where page follows page."""
+    if quick:
+        return 6
+    return 100 if prefetch >= 4 else 20
 
 
-@frozen
-class Sample:
-    """What one walk took, in seconds."""
-
-    wall: float
-    cpu: float
-
-
-async def _walk(served: Served, prefetch: int) -> Sample:
+async def _walk(served: Served, prefetch: int, pages: int) -> tuple[float, float]:
     ids: list[int] = []
     gc.collect()
+    limit = pages * PER_PAGE
     async with office(served, warm=True) as at:
+        await at.patients.get(1)  # builds the model's decoder, and opens a connection
         wall, cpu = time.perf_counter(), time.process_time()
-        async for patient in at.patients.walk(per_page=_PER_PAGE, prefetch=prefetch):
+        async for patient in at.patients.walk(
+            per_page=PER_PAGE,
+            prefetch=prefetch,
+            limit=limit if limit < served.records else None,
+        ):
             ids.append(patient.id)  # noqa: PERF401 - a loop, as users write it
-        sample = Sample(time.perf_counter() - wall, time.process_time() - cpu)
-    if (len(ids), sum(ids)) != (served.records, served.sum_of_ids):
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if len(ids) != limit or sum(ids) != limit * ids[0] + limit * (limit - 1) // 2:
         raise WrongRecordsError("the sum of ids is wrong")
-    return sample
+    return wall, cpu
 
 
-def concurrency_report(*, records: int, latency: float, jitter: float, rounds: int) -> str:
-    """Measure walks at several prefetches, with and without jitter, and draw the tables."""
-    even = Stock(records=records, per_page=(_PER_PAGE,), latency=latency)
-    settings = [
-        Setting(stock=even, prefetches=_PREFETCHES),
-        Setting(stock=evolve(even, jitter=jitter), prefetches=_PREFETCHES),
-    ]
-    samples: dict[tuple[int, int], list[Sample]] = {}
+async def _bytes_only(served: Served, prefetch: int, pages: int) -> float:
+    """Read the pages' bytes with as many workers, pages 1 and 2 first and together."""
+    left = iter(range(3, pages + 1))
+    async with aiohttp.ClientSession() as http:
+
+        async def read(page: int) -> None:
+            await aiohttp_page(http, served, "1.x.x", page, PER_PAGE)
+
+        async def work() -> None:
+            for page in left:
+                await read(page)
+
+        await read(1)
+        begin = time.perf_counter()
+        if prefetch <= 1:
+            await read(1)
+            await read(2)
+            await work()
+        else:
+            second = asyncio.create_task(read(2))
+            await read(1)
+            others = [asyncio.create_task(work()) for _ in range(prefetch - 1)]
+            await second
+            await work()
+            await asyncio.gather(*others)
+        return time.perf_counter() - begin
+
+
+def _stocks(scale: Scale) -> dict[str, Stock]:
+    records = PER_PAGE * pages_for(16, quick=scale.quick)
+    made: dict[str, Stock] = {}
+    for latency in scale.of(LATENCIES, (0, 20)):
+        for jitter in (0.0, _JITTER) if latency else (0.0,):
+            made[_name(latency, jitter)] = Stock(
+                records=records,
+                per_page=(PER_PAGE,),
+                latency=latency / 1000,
+                jitter=jitter * latency / 1000,
+            )
+    return made
+
+
+def _name(latency: int, jitter: float) -> str:
+    return f"{latency}{'j' if jitter else ''}"
+
+
+def measure(scale: Scale, figures: Figures) -> None:
+    """Measure seconds, and the share of them that is latency."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(serving(setting.stock)) for setting in settings]
-        for served in servers:
-            asyncio.run(_walk(served, 16))  # builds what is built once
-        for _ in range(rounds):
-            for prefetch in _PREFETCHES:
-                for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
-                    if prefetch in setting.prefetches:
-                        sample = asyncio.run(_walk(served, prefetch))
-                        samples.setdefault((at, prefetch), []).append(sample)
-    text = [
-        (
-            f"{_PER_PAGE} a page, {rounds} interleaved rounds: medians (least-greatest) in "
-            "seconds, in a session that is logged in; every walk checked by the sum of ids. The "
-            "ideal is `latency x (1 + ceil((pages - 2) / prefetch))`, and `latency x pages` for 0 "
-            "and 1. `Rates.unlimited()`.\n"
-        )
-    ]
-    for at, (setting, served) in enumerate(zip(settings, servers, strict=True)):
-        of = {prefetch: samples[at, prefetch] for prefetch in setting.prefetches}
-        text.append(f"### {_title(setting.stock, served)}\n\n{_table(setting, served, of)}\n")
-    return "\n".join(text)
+        servers = {
+            name: stack.enter_context(serving(stock)) for name, stock in _stocks(scale).items()
+        }
+        asyncio.run(_walk(servers["0"], 16, 2))
+        for round_ in range(scale.some(3)):
+            for prefetch in in_turns(PREFETCHES, round_):
+                for name, served in servers.items():
+                    _measure_one(scale, figures, name, served, prefetch)
 
 
-def _title(stock: Stock, served: Served) -> str:
-    varies = f" +/- {stock.jitter * 1000:.0f}" if stock.jitter else ""
-    pages = served.pages(_PER_PAGE)
-    return (
-        f"{stock.records:,} patients ({pages} pages), latency {stock.latency * 1000:.0f}{varies} ms"
-    )
+def _measure_one(scale: Scale, figures: Figures, name: str, served: Served, prefetch: int) -> None:
+    pages = pages_for(prefetch, quick=scale.quick)
+    base = f"ahead.{name}.{prefetch}"
+    wall, cpu = asyncio.run(_walk(served, prefetch, pages))
+    figures.add(f"{base}.wall", wall)
+    figures.add(f"{base}.cpu", cpu)
+    figures.add(f"{base}.rate", pages * PER_PAGE / wall)
+    if served.stock.latency:
+        figures.add(f"{base}.reached", ideal(served.stock, pages, prefetch) / wall)
+        if name.startswith(("20", "100")):
+            plain = asyncio.run(_bytes_only(served, prefetch, pages))
+            figures.add(f"{base}.bytes", ideal(served.stock, pages, prefetch) / plain)
 
 
-def _table(setting: Setting, served: Served, of: dict[int, list[Sample]]) -> str:
-    heads = (
-        "prefetch",
-        "wall s",
-        "CPU s",
-        "records/s",
-        "ideal s",
-        "ideal / wall",
-        "wall / prefetch=1",
-    )
+def tables(figures: Figures) -> list[Table]:
+    """Draw what was measured."""
+    made: list[Table] = []
+    for latency in LATENCIES:
+        for jitter in (0.0, _JITTER) if latency else (0.0,):
+            name = _name(latency, jitter)
+            if f"ahead.{name}.1.wall" in figures:
+                made.append(_table(figures, name, latency, jitter))
+    return made
+
+
+def _table(figures: Figures, name: str, latency: int, jitter: float) -> Table:
+    varies = f" ± {latency * jitter:.0f}" if jitter else ""
     rows: list[tuple[str, ...]] = []
-    alone = [sample.wall for sample in of[1]]
-    for prefetch, samples in of.items():
-        walls = [sample.wall for sample in samples]
-        best = ideal(setting.stock.latency, served.pages(_PER_PAGE), prefetch)
+    for prefetch in PREFETCHES:
+        base = f"ahead.{name}.{prefetch}"
         rows.append(
             (
                 str(prefetch),
-                spread(walls),
-                middle([sample.cpu for sample in samples]),
-                middle([served.records / wall for wall in walls], 0),
-                f"{best:.2f}",
-                middle([best / wall for wall in walls]),
-                middle([wall / one for wall, one in zip(walls, alone, strict=True)], 3),
+                spread(figures[f"{base}.wall"]),
+                middle(figures[f"{base}.cpu"]),
+                middle(figures[f"{base}.rate"], 0),
+                *(
+                    middle(figures[f"{base}.{what}"], 3) if f"{base}.{what}" in figures else ""
+                    for what in ("reached", "bytes")
+                ),
             )
         )
-    return table(heads, rows)
+    return Table(
+        title=f"Asking ahead, latency {latency}{varies} ms",
+        note="300 a page; 30,000 records with a prefetch of 4 and more, 6,000 below. The ideal is "
+        "a replay of the very latencies the server drew, with no computing at all: `ideal / wall`.",
+        heads=("prefetch", "wall s", "CPU s", "records/s", "ideal / wall", "the same, bytes only"),
+        rows=rows,
+    )

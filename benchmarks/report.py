@@ -1,4 +1,4 @@
-"""Medians, spreads and tables."""
+"""Medians, spreads, tables, and what figures depend on."""
 
 from __future__ import annotations
 
@@ -10,36 +10,62 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 
-__all__ = ["middle", "spread", "surroundings", "table"]
+from attrs import field, frozen
 
-_LIBRARIES = ("nexhealth-async", "aiohttp", "msgspec", "attrs", "cattrs", "orjson")
+__all__ = ["Table", "machine", "middle", "spread", "versions"]
+
+_LIBRARIES = (
+    "nexhealth-async",
+    "aiohttp",
+    "msgspec",
+    "attrs",
+    "cattrs",
+    "orjson",
+    "httpx",
+    "pydantic",
+)
+
+
+@frozen(kw_only=True)
+class Table:
+    """A table of figures, and what must be known to read it."""
+
+    title: str
+    note: str = ""
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]] = field(converter=tuple[Sequence[str], ...])
+
+    def markdown(self) -> str:
+        """Draw it; every column but the first is of figures."""
+        rule = ["---", *("---:" for _ in self.heads[1:])]
+        lines = [f"| {' | '.join(row)} |" for row in (self.heads, rule, *self.rows)]
+        note = f"{self.note}\n\n" if self.note else ""
+        return f"### {self.title}\n\n{note}" + "\n".join(lines) + "\n"
 
 
 def middle(values: Iterable[float], places: int = 2) -> str:
     """Show the median."""
-    return f"{median(values):.{places}f}"
+    return f"{median(values):,.{places}f}"
 
 
 def spread(values: Sequence[float], places: int = 2) -> str:
     """Show the median, and the least and the greatest in parentheses."""
-    return f"{median(values):.{places}f} ({min(values):.{places}f}-{max(values):.{places}f})"
+    return f"{median(values):,.{places}f} ({min(values):,.{places}f}-{max(values):,.{places}f})"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Draw a table in Markdown; every column but the first is of figures."""
-    rule = ["---", *("---:" for _ in heads[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows))
-
-
-def surroundings() -> str:
-    """Tell what a figure depends on: machine class, Python, libraries; nothing that names it."""
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    libraries = ", ".join(f"{name} {_version_of(name)}" for name in _LIBRARIES)
+def machine() -> str:
+    """Tell the class of the machine and its load; nothing that names it."""
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
-        f"{datetime.now(UTC).date()}; {os.cpu_count()} cores ({platform.machine()}, "
-        f"{sys.platform}), load average before the run {load}; {python}; {libraries}."
+        f"{datetime.now(UTC).date()}; {os.cpu_count()} shared cores ({platform.machine()}, "
+        f"{sys.platform}), load average before the run {load}"
     )
+
+
+def versions() -> str:
+    """Name Python and the libraries with their versions."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return ", ".join((python, *(f"{name} {_version_of(name)}" for name in _LIBRARIES)))
 
 
 def _version_of(name: str) -> str:

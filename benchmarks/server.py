@@ -1,39 +1,28 @@
 """A server of pages rendered beforehand, in a process of its own, so that its work is not counted.
 
-It is asyncio and a dictionary: it checks no token and knows no filter. The records are the
-sandbox's invented patients, in the API's v2 envelope.
+It is asyncio and a dictionary: it knows no filter. It answers v2's numbered pages and v3's cursor
+pages, single patients, the login, and questions about what it has seen (``GET /seen``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
+import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
-import msgspec
 from attrs import field, frozen
 
-from nexhealth_async.sandbox import Sandbox
+from benchmarks.desk import Desk
+from benchmarks.records import FIRST_ID
+from benchmarks.stock import Rendered, Stock, latency_of, reply, server_context
 
-__all__ = ["Served", "Stock", "serving"]
-
-
-@frozen(kw_only=True)
-class Stock:
-    """What a server is to hold, and how slowly it is to answer."""
-
-    records: int
-    per_page: tuple[int, ...]
-    latency: float = 0.0
-    """Seconds every answer takes, the login's too."""
-    jitter: float = 0.0
-    """Seconds by which that varies, up and down, evenly and from a fixed seed."""
+__all__ = ["Served", "serving"]
 
 
 @frozen(kw_only=True)
@@ -41,18 +30,35 @@ class Served:
     """Where a server listens, and what a client that read everything has seen."""
 
     url: str
-    subdomain: str
-    location_id: int
-    records: int
-    sum_of_ids: int
+    stock: Stock
     record_bytes: int
-    """Bytes of the records alone."""
+    """Bytes of the records alone; 0 if the pages are rendered as they are asked for."""
     body_bytes: Mapping[int, int] = field(repr=False)
     """Bytes of all pages' bodies, by page size."""
+    authority: str | None = field(default=None, repr=False)
+    """The certificate that vouches for the server's, with TLS."""
 
-    def pages(self, per_page: int) -> int:
-        """Return how many pages of this size there are."""
-        return math.ceil(self.records / per_page)
+    subdomain: str = "invented-dental"
+    location_id: int = 339_273
+
+    @property
+    def records(self) -> int:
+        """How many records there are."""
+        return self.stock.records
+
+    @property
+    def sum_of_ids(self) -> int:
+        """What the ids of all records add up to."""
+        return self.records * FIRST_ID + self.records * (self.records - 1) // 2
+
+    def seen(self) -> dict[str, list[float]]:
+        """Ask the server what it has seen; see `Desk.seen`."""
+        with urlopen(f"{self.url}/seen") as answer:  # noqa: S310 - a server of our own
+            return cast("dict[str, list[float]]", json.load(answer))
+
+    def expire_tokens(self) -> None:
+        """Let the server refuse every token it has given out, and forget what it has seen."""
+        urlopen(f"{self.url}/expire").close()  # noqa: S310 - a server of our own
 
 
 @contextmanager
@@ -76,65 +82,32 @@ def _run(stock: Stock, pipe: Connection) -> None:
 
 
 async def _serve(stock: Stock, pipe: Connection) -> None:
-    box = Sandbox(patients=stock.records, appointments=0, procedures=0)
-    records = [msgspec.json.encode(patient) for patient in box.patients]
-    bodies = {
-        (per_page, page + 1): _body(records[page * per_page : (page + 1) * per_page], len(records))
-        for per_page in stock.per_page
-        for page in range(math.ceil(len(records) / per_page))
-    }
-    replies = {place: _reply("200 OK", body) for place, body in bodies.items()}
-    moods = random.Random(1)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: _Connection(stock, replies, moods), "127.0.0.1", 0, backlog=128
+    rendered = Rendered(stock)
+    desk = Desk(stock)
+    ssl, authority = server_context() if stock.tls else (None, None)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(stock, rendered, desk), "127.0.0.1", 0, backlog=256, ssl=ssl
     )
+    scheme = "https" if stock.tls else "http"
     served = Served(
-        url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
-        subdomain=box.subdomain,
-        location_id=box.location_id,
-        records=len(records),
-        sum_of_ids=sum(box.patients.ids),
-        record_bytes=sum(map(len, records)),
-        body_bytes={
-            per_page: sum(len(body) for (size, _), body in bodies.items() if size == per_page)
-            for per_page in stock.per_page
-        },
+        url=f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        stock=stock,
+        record_bytes=rendered.record_bytes,
+        body_bytes=rendered.body_bytes,
+        authority=authority,
     )
-    del records, bodies
     pipe.send(served)
     pipe.close()
     await server.serve_forever()
 
 
-def _body(records: list[bytes], count: int) -> bytes:
-    rows = b",".join(records)
-    return (
-        b'{"code":true,"description":null,"error":null,"data":{"patients":['
-        + rows
-        + b']},"count":%d}' % count
-    )
-
-
-def _reply(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body
-
-
-# Never verified by a client; its lifetime cannot be read, so that clients take their default.
-_LOGIN = _reply("201 Created", b'{"code":true,"data":{"token":"invented"},"error":null}')
-_MISSING = _reply("404 Not Found", b'{"code":false,"data":null,"error":["No such page"]}')
-
-
 class _Connection(asyncio.Protocol):
     """One connection: requests come one after the other, and none has a body worth reading."""
 
-    def __init__(
-        self, stock: Stock, replies: Mapping[tuple[int, int], bytes], moods: random.Random
-    ) -> None:
+    def __init__(self, stock: Stock, rendered: Rendered, desk: Desk) -> None:
         self._stock = stock
-        self._replies = replies
-        self._moods = moods
+        self._rendered = rendered
+        self._desk = desk
         self._loop = asyncio.get_running_loop()
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -150,22 +123,34 @@ class _Connection(asyncio.Protocol):
         if not end:
             return
         self._received = rest
-        reply = self._reply_to(head)
-        stock = self._stock
-        wait = stock.latency + stock.jitter * (2 * self._moods.random() - 1)
+        answer, wait = self._answer(head)
         if wait > 0:
-            self._loop.call_later(wait, self._send, reply)
+            self._loop.call_later(wait, self._send, answer)
         else:
-            self._send(reply)
+            self._send(answer)
 
-    def _reply_to(self, head: bytes) -> bytes:
-        method, target, _ = head.split(b" ", 2)
-        if method == b"POST":
-            return _LOGIN
-        query = parse_qs(urlsplit(target.decode()).query)
-        place = int(query["per_page"][0]), int(query["page"][0])
-        return self._replies.get(place, _MISSING)
+    def _answer(self, head: bytes) -> tuple[bytes, float]:
+        line, _, fields = head.partition(b"\r\n")
+        method, target, _ = line.decode().split(" ", 2)
+        split = urlsplit(target)
+        now = self._loop.time()
+        if method == "POST":
+            return self._desk.log_in(now), self._stock.login_seconds or self._stock.latency
+        if split.path == "/seen":
+            return reply("200 OK", json.dumps(self._desk.seen).encode()), 0.0
+        if split.path == "/expire":
+            self._desk.expire()
+            return reply("200 OK", b"{}"), 0.0
+        query = parse_qs(split.query)
+        page = int(query.get("page", ["1"])[0])
+        wait = latency_of(self._stock, page)
+        refusal = self._desk.refusal(fields, now)
+        if refusal is not None:
+            return refusal, wait
+        if split.path != "/patients":
+            return self._rendered.single, wait
+        return self._rendered.page(query, gzip=b"gzip" in fields), wait
 
-    def _send(self, reply: bytes) -> None:
+    def _send(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(reply)
+            self._transport.write(answer)

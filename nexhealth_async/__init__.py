@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
-    from nexhealth_async.walk import Page, Pages, Repair, Walk
+    from nexhealth_async.slices import Repair
+    from nexhealth_async.walk import Page, Pages, Walk
 
 __all__ = [
     "NO_RETRY",
@@ -128,7 +129,8 @@ _HOMES = {
     "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),
-    "walk": ("Page", "Pages", "Repair", "Walk"),
+    "slices": ("Repair",),
+    "walk": ("Page", "Pages", "Walk"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -17,6 +17,7 @@ from nexhealth_async.core.token import Verdict
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
     ConnectFailed,
+    ConnectionLost,
     IgnoredFilter,
     NexHealthError,
     NexHealthWarning,
@@ -55,15 +56,29 @@ class Shared:
 
     transport: Transport
     gates: Gates
-    codec: Codec
-    user_agent: str
+    user_agent: str = field(repr=False)
     keeper: TokenKeeper = field(init=False)
     loop: asyncio.AbstractEventLoop | None = None
     pid: int = 0
     closed: bool = False
+    _codec: Codec | None = None
     ready: set[str] = Factory(set[str])
     """Models whose decoders are built."""
     tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
+
+    def retire(self, task: asyncio.Task[ListReading]) -> None:
+        """Forget a page's task, and call its error seen: a walk that was left asks for none."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def codec(self) -> Codec:
+        """Return the decoder, made when first asked for."""
+        if self._codec is None:
+            from nexhealth_async.codec import Codec
+
+            self._codec = Codec()
+        return self._codec
 
 
 class Attempts:
@@ -136,11 +151,14 @@ class Attempts:
                     self._shared.keeper.accepted()
                 return self._noticed(read(reply, self._call.row))
             except Unauthorized as error:
-                await self._after_401(error, generation)
+                if not await self._has_other_token(error, generation):
+                    raise
             except NexHealthError as error:
                 if self._was_gone(error):
                     return read(Reply(status=204), self._call.row)
                 pause = self._after_failure(self._signed(error))
+                if pause is None:
+                    raise
                 if pause:
                     await asyncio.sleep(pause)
 
@@ -153,15 +171,21 @@ class Attempts:
             return call.request(headers=self._headers), 0, departure
         patient = self._background and not self._options.timeout_chosen
         while True:
-            if keeper.current(self._loop.time()) is None:
+            now = self._loop.time()
+            token = keeper.current(now)
+            at_once = gates.leave_at_once(rate, now) if token else None
+            if at_once:
+                departure = at_once
+            else:
                 await keeper.get(self._deadline)
-            departure = await gates.leave(
-                rate, background=self._background, deadline=None if patient else self._deadline
-            )
+                departure = await gates.leave(
+                    rate, background=self._background, deadline=None if patient else self._deadline
+                )
+                # The wait may have outlived the token.
+                token = keeper.current(self._loop.time())
             if patient and self._sent == 0:
                 self._deadline = self._deadline_from_now()
-            # The wait may have outlived the token.
-            if token := keeper.current(self._loop.time()):
+            if token:
                 headers = {**self._headers, "Authorization": f"Bearer {token.value}"}
                 return call.request(*self._pairs, headers=headers), token.generation, departure
             gates.withdraw(departure)
@@ -175,12 +199,18 @@ class Attempts:
             left = self._deadline - started
             seconds = left if seconds is None else min(left, seconds)
         outcome: object = "no reply"
+        # One that was given up may still be on its way, and counted when it arrives.
+        over = False
         try:
             reply = await self._shared.transport.send(request, timeout=seconds)
-            outcome = reply.status
+            outcome, over = reply.status, True
+        except (ConnectFailed, ConnectionLost):
+            over = True
+            raise
+        else:
             return reply
         finally:
-            self._shared.gates.answered(departure)
+            self._shared.gates.ended(departure, answered=over)
             if _LOG.isEnabledFor(logging.DEBUG):
                 _LOG.debug(
                     "%s: %s, attempt %d, %.0f ms",
@@ -191,27 +221,37 @@ class Attempts:
                 )
 
     def _signed(self, error: NexHealthError) -> NexHealthError:
-        """Note on an error which operation it belongs to and how often that was sent."""
+        """Note on an error which operation it belongs to and how often that was sent.
+
+        It lets go of what it came from: aiohttp's errors hold the URL, the token and the reply.
+        """
+        error.__context__ = None
         error.operation = error.operation or self._call.operation
         if error.attempts is None:
             error.attempts = self._sent
         return error
 
-    async def _after_401(self, error: Unauthorized, generation: int) -> None:
+    # An error is raised where it was caught: in the frame of a method that had it for an argument
+    # it would be in a cycle with its own traceback, and keep everything in it alive.
+
+    async def _has_other_token(self, error: Unauthorized, generation: int) -> bool:
+        """Get another token after a 401; False if that is the answer."""
         self._signed(error)
-        if self._logs_in:
-            raise error
         keeper = self._shared.keeper
-        if self._renewed:
-            if keeper.verdict(generation, self._loop.time()) is Verdict.KEY_REFUSED:
-                raise key_refused(error) from None
-            raise error
+        if self._logs_in:
+            return False
+        verdict = keeper.verdict(generation)
+        if verdict is Verdict.KEY_REFUSED:
+            raise key_refused(error) from None
+        if self._renewed or verdict is Verdict.GIVE_UP:
+            return False
         self._renewed = True
         self._tries -= 1
         try:
-            await keeper.refused(error, generation, self._deadline)
+            await keeper.replace(generation, self._deadline)
         except NexHealthError as failure:
             raise self._signed(failure) from None
+        return True
 
     def _was_gone(self, error: NexHealthError) -> bool:
         """Tell whether a repeated DELETE found nothing because an earlier attempt had succeeded."""
@@ -219,8 +259,11 @@ class Attempts:
             isinstance(error, NotFound) and self._call.row.method == "DELETE" and self._maybe_done
         )
 
-    def _after_failure(self, error: NexHealthError) -> float:
-        """Return how long to wait before the next try, or raise what the failure comes to."""
+    def _after_failure(self, error: NexHealthError) -> float | None:
+        """Return how long to wait before the next try, None to raise the failure as it is.
+
+        Raises what else the failure comes to.
+        """
         row = self._call.row
         decision = decide(
             error,
@@ -233,7 +276,7 @@ class Attempts:
             self._shut_gate(error, decision)
         match decision:
             case Stop():
-                raise error
+                return None
             case Again(after=after):
                 if self._shared.closed:
                     raise SessionStateError(
@@ -241,7 +284,7 @@ class Attempts:
                         operation=row.operation,
                     ) from None
                 if self._deadline is not None and self._loop.time() + after >= self._deadline:
-                    raise error
+                    return None
                 refused = isinstance(error, RateLimited)
                 arrived = not isinstance(error, (RateLimited, ConnectFailed))
                 self._maybe_done = self._maybe_done or arrived

@@ -384,7 +384,7 @@ class WalkDrifted(NexHealthError):
 
 
 class StalledCursor(NexHealthError):
-    """The server says there is a next page but names none, or the same one again."""
+    """The server says that more follows but names no new page, or sends empty ones without end."""
 
 
 class NexHealthWarning(UserWarning):

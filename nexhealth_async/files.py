@@ -8,7 +8,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from nexhealth_async.errors import InvalidArgument, NexHealthError, UsageError
+from nexhealth_async.errors import (
+    InvalidArgument,
+    NexHealthError,
+    SessionStateError,
+    UnexpectedShape,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,12 +33,13 @@ class Download:
     Leaving the block early closes the connection. It can be entered once.
     """
 
-    __slots__ = ("_begin", "_operation", "_stream")
+    __slots__ = ("_begin", "_loop", "_operation", "_stream")
 
     def __init__(self, begin: Callable[[], Awaitable[Stream]], operation: str) -> None:
         self._begin: Callable[[], Awaitable[Stream]] | None = begin
         self._operation = operation
         self._stream: Stream | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         """Show the operation, never the address."""
@@ -48,9 +55,21 @@ class Download:
         """Its length in bytes; None where the server does not say."""
         return self._entered().size
 
-    async def read(self) -> bytes:
-        """Read what is left of the file."""
-        return b"".join([chunk async for chunk in self])
+    async def read(self, *, at_most: int = 256 * 2**20) -> bytes:
+        """Read what is left of the file; `UnexpectedShape` if that is more bytes than ``at_most``.
+
+        A small compressed file can hold a very large one; iterate to take any size in pieces.
+        """
+        content = io.BytesIO()  # which shows nothing in a traceback with local variables
+        while content.tell() <= at_most:
+            try:
+                content.write(await anext(self))
+            except StopAsyncIteration:
+                return content.getvalue()
+        raise UnexpectedShape(
+            "the file is larger than at_most allows; read it in pieces instead",
+            operation=self._operation,
+        )
 
     async def __aenter__(self) -> Self:
         """Ask for the file; raises what any call raises."""
@@ -58,6 +77,7 @@ class Download:
             raise UsageError("a download can be entered once", operation=self._operation)
         begin, self._begin = self._begin, None
         self._stream = await begin()
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(
@@ -76,6 +96,7 @@ class Download:
     async def __anext__(self) -> bytes:
         """Return the next piece; cancelling this loses nothing."""
         stream = self._entered()
+        self._check_loop()
         try:
             chunk = await stream.chunk()
         except NexHealthError as error:
@@ -91,6 +112,12 @@ class Download:
                 "enter a download first: async with ... as file", operation=self._operation
             )
         return self._stream
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise SessionStateError(
+                "this download was entered in another event loop", operation=self._operation
+            )
 
 
 async def with_content(fields: Mapping[str, object]) -> dict[str, object]:

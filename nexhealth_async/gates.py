@@ -16,7 +16,11 @@ from nexhealth_async.errors import SessionStateError, TimedOut
 if TYPE_CHECKING:
     from nexhealth_async.core.rates import Departure, Rates
 
-__all__ = ["Gates"]
+__all__ = ["MOST_UNDER_WAY", "Gates"]
+
+MOST_UNDER_WAY = 100
+"""Requests under way at once; more would only wait for connections, their places in the limits
+taken, and arrive together when the server goes on."""
 
 
 class _Queue:
@@ -49,6 +53,18 @@ class Gates:
         self._queues = {rate: _Queue() for rate in RateClass}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._under_way = 0
+        self._crowded = False
+        """True while somebody waits for a request to end, whatever the limits say."""
+
+    def leave_at_once(self, rate: RateClass, now: float) -> Departure | None:
+        """Take a place in every limit of the class if there is one and nobody waits for it."""
+        if self._under_way >= MOST_UNDER_WAY or self._queues[rate].head() is not None:
+            return None
+        if self._log.earliest(rate, now) > now:
+            return None
+        self._under_way += 1
+        return self._log.leave(rate, now)
 
     async def leave(
         self, rate: RateClass, *, background: bool, deadline: float | None
@@ -60,11 +76,11 @@ class Gates:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if departure := self.leave_at_once(rate, now):
+            return departure
         queue = self._queues[rate]
-        moment = self._log.earliest(rate, now)
-        if moment <= now and queue.head() is None:
-            return self._log.leave(rate, now)
         if deadline is not None:
+            moment = self._log.earliest(rate, now)
             ahead = queue.ahead(background=background)
             if self._log.not_before(rate, moment, ahead) >= deadline:
                 raise _too_late()
@@ -82,14 +98,17 @@ class Gates:
             if timer is not None:
                 timer.cancel()
 
-    def answered(self, departure: Departure) -> None:
-        """Note that the answer came, which may free the place earlier."""
-        departure.answered = asyncio.get_running_loop().time()
+    def ended(self, departure: Departure, *, answered: bool) -> None:
+        """Note that a request is over; an answer may free its place in the limits earlier."""
+        self._under_way -= 1
+        if answered:
+            departure.answer(asyncio.get_running_loop().time())
         self._serve_if_waiting()
 
     def withdraw(self, departure: Departure) -> None:
         """Give back the place of a request that did not leave after all."""
-        departure.withdrawn = True
+        self._under_way -= 1
+        departure.withdraw()
         self._serve_if_waiting()
 
     def shut(self, rate: RateClass, seconds: float) -> None:
@@ -108,7 +127,7 @@ class Gates:
                 )
 
     def _serve_if_waiting(self) -> None:
-        if self._timer is not None and not self._closed:
+        if (self._timer is not None or self._crowded) and not self._closed:
             self._serve()
 
     def _serve(self) -> None:
@@ -118,19 +137,26 @@ class Gates:
             self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self._crowded = False
         someone_left = True
         moments: list[float] = []
         while someone_left:  # one of each class in turn, so that none takes the common limit alone
             someone_left, moments = False, []
-            for rate, queue in self._queues.items():
+            for rate, queue in [*self._queues.items()]:
                 if (waiter := queue.head()) is None:
                     continue
+                if self._under_way >= MOST_UNDER_WAY:
+                    self._crowded = True
+                    return
                 moment = self._log.earliest(rate, now)
                 if moment > now:
                     moments.append(moment)
-                else:
-                    waiter.set_result(self._log.leave(rate, now))
-                    someone_left = True
+                    continue
+                self._under_way += 1
+                waiter.set_result(self._log.leave(rate, now))
+                someone_left = True
+                # Where places come one by one, whoever had the last goes last.
+                self._queues[rate] = self._queues.pop(rate)
         if moments:
             self._timer = loop.call_at(min(moments), self._serve)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from attrs import frozen
 
 from nexhealth_async import endpoints as to
+from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     DuplicatePatient,
     InvalidArgument,
@@ -57,6 +58,7 @@ _LONGEST_SEARCH = 14
 _FOUND = 200
 
 
+@discreet
 def normalize_phone(text: str) -> str:
     """Return a North American number as the API wants it: ten digits.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nexhealth_async._version import __version__
 from nexhealth_async.core.request import check_subdomain
@@ -14,7 +14,7 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from nexhealth_async.core.retry import RetryPolicy
 
-__all__ = ["OnIgnored", "Options", "checked", "checked_key", "named_agent"]
+__all__ = ["OnIgnored", "Options", "Secret", "checked", "checked_key", "named_agent"]
 
 OnIgnored: TypeAlias = Literal["raise", "warn"]
 """What a filter that the server ignored leads to."""
@@ -34,19 +34,29 @@ class Options:
     on_ignored: OnIgnored
 
 
-def checked_key(key: str | None) -> str:
+@frozen
+class Secret:
+    """A text that no ``repr`` shows, and so no traceback printed with local variables."""
+
+    value: str = field(repr=False)
+
+
+def checked_key(given: Secret | None) -> Secret:
     """Return the key, or refuse what cannot be one, without showing it."""
-    if key is None or not key.strip():
+    if given is None or not given.value.strip():
         raise InvalidArgument(
             "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
         )
-    key = key.strip()
-    if not key.isascii() or not key.isprintable() or key.split() != [key]:
+    if not _may_be_key(given.value.strip()):
         raise InvalidArgument(
             "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
             "pass it bare, as the developer portal shows it"
         )
-    return key
+    return Secret(given.value.strip())
+
+
+def _may_be_key(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text.split() == [text]
 
 
 def checked(options: Options) -> Options:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -12,7 +15,8 @@ from attrs import evolve, field, frozen
 from nexhealth_async import endpoints as to
 from nexhealth_async import models
 from nexhealth_async.attempts import Attempts, Shared
-from nexhealth_async.codec import Codec, LazyDecoder, prepare
+from nexhealth_async.codec.lazy import LazyDecoder
+from nexhealth_async.codec.native import native_of
 from nexhealth_async.core.downloads import download_call
 from nexhealth_async.core.envelope import (
     read_data,
@@ -33,6 +37,7 @@ from nexhealth_async.core.request import (
     version_name,
 )
 from nexhealth_async.core.retry import RetryPolicy
+from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     InvalidArgument,
     OutcomeUnknown,
@@ -44,7 +49,7 @@ from nexhealth_async.errors import (
 from nexhealth_async.files import Download
 from nexhealth_async.gates import Gates
 from nexhealth_async.hints import practice_locations
-from nexhealth_async.options import OnIgnored, Options, checked, checked_key, named_agent
+from nexhealth_async.options import OnIgnored, Options, Secret, checked, checked_key, named_agent
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
 from nexhealth_async.tokens import TokenKeeper, key_refused
@@ -56,8 +61,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
-    from msgspec import Raw
 
+    from nexhealth_async.codec import Codec
     from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.request import JSONValue
     from nexhealth_async.core.wire import Reply
@@ -79,7 +84,7 @@ class Answer:
 
     data: object = field(repr=False)
     count: int | None = None
-    page_info: Mapping[str, object] | None = None
+    page_info: Mapping[str, object] | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -103,12 +108,15 @@ class NexHealth(AccountNouns):
         rates: The limits to keep; by default the documented ones, per API key.
         http: An ``aiohttp.ClientSession`` to borrow; it is not closed. Use it for proxies or an
             own TLS context. Its pooled connections may have idled, so that more lost writes end as
-            `OutcomeUnknown` than on connections of our own.
+            `OutcomeUnknown` than on connections of our own. Its cookie jar goes on working: pass
+            ``cookie_jar=aiohttp.DummyCookieJar()`` when making it.
         user_agent: Name of your application, put before the library's own in the User-Agent.
         on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
             with other records; ``"warn"`` warns. After a write it is always a warning.
         preload: Nouns (``"patients"``, ``"appointments"``) whose decoders are built by `open`
             instead of beside the first request that needs them.
+        allow_http: True accepts plain ``http://`` beyond the loopback interface: for a sandbox in
+            another container, never for patients' records.
 
     Reference: v2 1.1 to 1.4, getting started.
     """
@@ -128,8 +136,13 @@ class NexHealth(AccountNouns):
         user_agent: str | None = None,
         on_ignored: OnIgnored = "raise",
         preload: Collection[str] = (),
+        allow_http: bool = False,
     ) -> None:
-        key = checked_key(os.environ.get("NEXHEALTH_API_KEY") if api_key is None else api_key)
+        if api_key is None:
+            api_key = os.environ.get("NEXHEALTH_API_KEY")
+        key = None if api_key is None else Secret(api_key)
+        del api_key  # so that no traceback with local variables shows it
+        key = checked_key(key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
         self._options = checked(
             Options(
@@ -143,9 +156,8 @@ class NexHealth(AccountNouns):
             )
         )
         self._shared = Shared(
-            transport=Transport(check_base_url(url), http),
+            transport=Transport(check_base_url(url, allow_http=allow_http), http),
             gates=Gates(rates or Rates()),
-            codec=Codec(),
             user_agent=named_agent(user_agent),
         )
         self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
@@ -156,6 +168,8 @@ class NexHealth(AccountNouns):
 
     def __repr__(self) -> str:
         """Show host, version and scope, never key or token."""
+        if not hasattr(self, "_shared"):  # in the traceback of a constructor that refuses
+            return f"<{type(self).__name__}: not made>"
         o, shared = self._options, self._shared
         state = "closed" if shared.closed else "open" if shared.loop else "not open"
         scope = "".join(f", {k}={v!r}" for k, v in self._scope().items() if v is not None)
@@ -174,10 +188,15 @@ class NexHealth(AccountNouns):
         if shared.loop is None:
             shared.loop = asyncio.get_running_loop()
             shared.pid = os.getpid()
-            shared.transport.open()
+            try:
+                for model in self._preload:
+                    await self._make_ready(model)
+                self.check_usable()  # it may have been closed meanwhile
+                shared.transport.open()
+            except BaseException:
+                shared.loop = None
+                raise
             self._opened_here = True
-            for model in self._preload:
-                await self._make_ready(model)
         elif not self._is_copy:
             raise SessionStateError("the session is open already")
         return self
@@ -191,14 +210,13 @@ class NexHealth(AccountNouns):
         shared = self._shared
         if shared.closed or (self._is_copy and not self._opened_here):
             return
+        if shared.loop is not None:
+            self.check_usable()
         shared.closed = True
         shared.gates.close()
-        for task in shared.tasks:
-            task.cancel()
+        tasks = (*shared.keeper.close(), *shared.tasks)
         try:
-            with anyio.CancelScope(shield=True):
-                await shared.keeper.close()
-                await reap(shared.tasks)
+            await reap(tasks)
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await shared.transport.close()
@@ -219,7 +237,7 @@ class NexHealth(AccountNouns):
     @property
     def codec(self) -> Codec:
         """The decoder, a cattrs converter: register hooks here before the first record is read."""
-        return self._shared.codec
+        return self._shared.codec()
 
     async def log_in(self) -> float:
         """Log in now if there is no token yet; return how many seconds a token lives.
@@ -227,7 +245,7 @@ class NexHealth(AccountNouns):
         Calls log in by themselves. This is for finding out at the start whether the key is good:
         raises `KeyRefused` if it is not, and what else a call may raise.
         """
-        self._check_usable()
+        self.check_usable()
         token = await self._shared.keeper.get(None)
         return token.lifetime
 
@@ -294,7 +312,7 @@ class NexHealth(AccountNouns):
         settings = WalkSettings(
             source=self,
             call=call,
-            decode=self._decoder(endpoint),
+            decoder=self._decoder(endpoint),
             **options,  # type: ignore[arg-type]  # checked next, and typed in the TypedDicts
         )
         return Walk(check_settings(settings))
@@ -334,6 +352,7 @@ class NexHealth(AccountNouns):
         """Perform an endpoint of the table that answers with nothing of use."""
         await self._perform(self._plan(endpoint, arguments, ids), read_done)
 
+    @discreet
     def download(self, url: str | None) -> Download:
         """Return a file of the API's own host, to be entered with ``async with``.
 
@@ -356,16 +375,16 @@ class NexHealth(AccountNouns):
         """Run a page's request as a task that ends with the session at the latest; walks use it."""
         shared = self._shared
         try:
-            self._check_usable()
+            self.check_usable()
         except SessionStateError:
             work.close()
             raise
         task = asyncio.get_running_loop().create_task(work)
         shared.tasks.add(task)
-        task.add_done_callback(shared.tasks.discard)
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(shared.retire)
         return task
 
+    @discreet
     async def request(
         self,
         method: str,
@@ -417,21 +436,21 @@ class NexHealth(AccountNouns):
             arguments=arguments,
         )
 
-    def _decoder(self, endpoint: Endpoint[T]) -> Callable[[Raw], tuple[T, tuple[str, ...]]]:
-        decoder: LazyDecoder[T] = LazyDecoder(self._shared.codec, str(endpoint.model))
-        return decoder
+    def _decoder(self, endpoint: Endpoint[T]) -> LazyDecoder[T]:
+        return LazyDecoder(self._shared.codec, str(endpoint.model))
 
     async def _make_ready(self, model: str | None) -> None:
         """Build a model's decoder in a thread, once: here it would stall the loop for 20 ms."""
         shared = self._shared
         if model is not None and model not in shared.ready:
-            self._check_usable()
+            self.check_usable()
             await asyncio.to_thread(_prepare, model)
             shared.ready.add(model)
 
     # The way of one call
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise `SessionStateError` unless calls can be made here and now; walks use it."""
         shared = self._shared
         if shared.closed:
             raise SessionStateError("the session is closed; open a new one")
@@ -439,14 +458,13 @@ class NexHealth(AccountNouns):
             raise SessionStateError(
                 "the session is not open; use `async with NexHealth(...) as nex:`, or await open()"
             )
-        loop = asyncio.get_running_loop()
-        if loop is not shared.loop:
-            raise SessionStateError(
-                "the session belongs to another event loop; open one session in each loop"
-            )
         if shared.pid != os.getpid():
             raise SessionStateError(
                 "the session was opened before this process was forked; open one after the fork"
+            )
+        if asyncio.get_running_loop() is not shared.loop:
+            raise SessionStateError(
+                "the session belongs to another event loop; open one session in each loop"
             )
 
     def _selecting_headers(self) -> dict[str, str]:
@@ -461,7 +479,7 @@ class NexHealth(AccountNouns):
         background: bool = False,
         streams: bool = False,
     ) -> T:
-        self._check_usable()
+        self.check_usable()
         headers = self._headers
         if streams:
             # What comes is no JSON, unless it is a refusal.
@@ -477,14 +495,14 @@ class NexHealth(AccountNouns):
         )
         return await attempts.run(read)
 
-    async def _log_in(self, key: str) -> str:
+    async def _log_in(self, key: Secret) -> str:
         """Send the login, outside of all that needs a token."""
-        self._check_usable()
+        self.check_usable()
         attempts = Attempts(
             self._shared,
             evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
             Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=()),
-            headers={**self._headers, "Authorization": key},
+            headers={**self._headers, "Authorization": key.value},
             logs_in=True,
         )
         try:
@@ -493,8 +511,23 @@ class NexHealth(AccountNouns):
             raise key_refused(error) from None
 
 
+_PREPARING = Lock()
+_TURN_SECONDS = 0.001
+
+
 def _prepare(model: str) -> None:
-    prepare(getattr(models, model))
+    """Build a model's decoder in a thread: some 50 ms of Python, most of it classes.
+
+    Meanwhile the event loop gets its turn after one millisecond instead of the interpreter's five.
+    """
+    with _PREPARING:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(min(usual, _TURN_SECONDS))
+        try:
+            import_module("nexhealth_async.codec.converter")
+            native_of(getattr(models, model))
+        finally:
+            sys.setswitchinterval(usual)
 
 
 def _models_of(nouns: Collection[str]) -> frozenset[str]:
@@ -514,9 +547,3 @@ _LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", 
 _WALK_OPTIONS = frozenset(
     {"per_page", "limit", "prefetch", "drift", "passes", "on_bad_record", "after"}
 )
-
-
-def _retrieve(task: asyncio.Task[ListReading]) -> None:
-    """Mark a page's error as seen: a walk that was left never asks for it."""
-    if not task.cancelled():
-        task.exception()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from contextlib import suppress
+import time
 from typing import TYPE_CHECKING
 
 from nexhealth_async.core.token import (
@@ -82,28 +82,32 @@ class TokenKeeper:
         """Note that the server took a token of this key."""
         self._accepted = True
 
-    async def refused(self, error: Unauthorized, generation: int, deadline: float | None) -> Token:
-        """Return another token after a 401 for this generation, or raise what the 401 means."""
-        now = asyncio.get_running_loop().time()
-        match self.verdict(generation, now):
-            case Verdict.KEY_REFUSED:
-                raise key_refused(error) from None
-            case Verdict.GIVE_UP:
-                raise error
-            case Verdict.LOG_IN:
-                self._token = None
-            case Verdict.USE_CURRENT:
-                pass
+    async def replace(self, generation: int, deadline: float | None) -> Token:
+        """Return another token after a 401 for this generation; raises as `get`."""
+        if self._token is not None and self._token.generation == generation:
+            self._token = None
         return await self.get(deadline)
 
-    def verdict(self, generation: int, now: float) -> Verdict:
+    def verdict(self, generation: int) -> Verdict:
         """Say what a 401 for a token of this generation means."""
-        return verdict_on_refusal(self._token, generation, ever_accepted=self._accepted, now=now)
+        return verdict_on_refusal(
+            self._token,
+            generation,
+            ever_accepted=self._accepted,
+            now=asyncio.get_running_loop().time(),
+            wall=time.time(),
+        )
 
     def _start(self) -> None:
         self._login = asyncio.get_running_loop().create_task(
             self._renew(), name="nexhealth_async login"
         )
+        # One that is cancelled before its first step never comes to let go of the lock itself.
+        self._login.add_done_callback(self._ended)
+
+    def _ended(self, login: asyncio.Task[None]) -> None:
+        if self._login is login:
+            self._login = None
 
     async def _join(self, deadline: float | None) -> None:
         login = self._login
@@ -119,7 +123,7 @@ class TokenKeeper:
     async def _renew(self) -> None:
         """Log in once and keep the result, good or bad; raises nothing but cancellation."""
         loop = asyncio.get_running_loop()
-        asked_at = loop.time()
+        asked_at, asked_wall = loop.time(), time.time()
         try:
             value = await self._log_in()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
@@ -132,20 +136,18 @@ class TokenKeeper:
                 value=value,
                 generation=self._generation,
                 asked_at=asked_at,
+                asked_wall=asked_wall,
                 lifetime=lifetime_of(value),
             )
             self._failures, self._failure, self._quiet_until = 0, None, 0.0
         finally:
             self._login = None
 
-    async def close(self) -> None:
-        """Stop a login under way; whoever waits for it is told that the session closed."""
+    def close(self) -> tuple[asyncio.Task[None], ...]:
+        """Let nobody log in any more; return the login under way, to be cancelled and awaited."""
         self._closed = True
         self._token = None
-        if (login := self._login) is not None:
-            login.cancel()
-            with suppress(asyncio.CancelledError):
-                await login
+        return () if self._login is None else (self._login,)
 
 
 def key_refused(error: Unauthorized) -> KeyRefused:

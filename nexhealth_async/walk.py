@@ -11,11 +11,10 @@ import asyncio
 import warnings
 from abc import abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 
-import msgspec
 from attrs import evolve, field, frozen
 
 from nexhealth_async.core.paging import CursorPlan, NumberedPlan, WholePlan
@@ -24,34 +23,26 @@ from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,
     NexHealthWarning,
-    UndecodableRecord,
     UnexpectedShape,
     UsageError,
     WalkOver,
 )
 from nexhealth_async.pager import Pager, RawPage, Source
+from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Repair, Slices
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from msgspec import Raw
 
     from nexhealth_async.core.paging import Drift, Plan
     from nexhealth_async.core.request import Call
     from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.files import Download
 
-__all__ = ["Caller", "OnBadRecord", "Page", "Pages", "Repair", "Walk", "WalkSettings"]
+__all__ = ["Caller", "Page", "Pages", "Walk", "WalkSettings"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Y_co = TypeVar("Y_co", covariant=True)
-
-OnBadRecord: TypeAlias = Callable[[UndecodableRecord, bytes], None]
-"""Called with the error and the record's bytes for every record that cannot be read."""
-
-_SLICE = 64
-"""Records decoded in one turn of the event loop; whole pages of 1,000 would stall it."""
 
 
 class Caller(Protocol):
@@ -89,15 +80,6 @@ class Caller(Protocol):
         ...
 
 
-@frozen
-class Repair:
-    """A field that did not hold what it should and was read as something sensible, or as None."""
-
-    record_id: int | str | None
-    field: str
-    """Path of the field, such as ``bio.date_of_birth``."""
-
-
 @frozen(kw_only=True)
 class Page(Generic[T_co]):
     """One page of a walk."""
@@ -124,7 +106,7 @@ class WalkSettings(Generic[T]):
 
     source: Source
     call: Call
-    decode: Callable[[Raw], tuple[T, tuple[str, ...]]]
+    decoder: Decoder[T]
     per_page: int | None = None
     limit: int | None = None
     prefetch: int = 1
@@ -288,15 +270,20 @@ class Walk(_Machine[T, T]):
     loses nothing: ask again and the walk goes on.
     """
 
-    __slots__ = ("_failure", "_left", "_ready", "_undecoded", "_upcoming")
+    __slots__ = ("_left", "_ready", "_slices", "_upcoming")
 
     def __init__(self, settings: WalkSettings[T]) -> None:
         super().__init__(settings)
         self._left = settings.limit
         self._ready: deque[T] = deque()
-        self._undecoded: deque[Raw] = deque()
-        self._failure: UndecodableRecord | None = None
+        self._slices = Slices(settings.decoder, settings.on_bad_record)
         self._upcoming = settings.after
+
+    async def __anext__(self) -> T:
+        """Return the next record; cancelling this loses nothing, and the walk can go on."""
+        if self._ready and not self._busy:  # most records: decoded with others, and not yet taken
+            return self._ready.popleft()
+        return await super().__anext__()
 
     def pages(self) -> Pages[T]:
         """Walk page by page: for progress, checkpoints, warnings and repairs."""
@@ -304,11 +291,11 @@ class Walk(_Machine[T, T]):
 
     def raw(self) -> Walk[dict[str, object]]:
         """Walk the records as plain dicts with every field the vendor sends."""
-        return Walk(evolve(self._unbegun("raw"), decode=_as_dict))  # type: ignore[arg-type]  # evolve keeps T
+        return Walk(evolve(self._unbegun("raw"), decoder=AS_DICTS))  # type: ignore[arg-type]  # evolve keeps T
 
     def raw_json(self) -> Walk[bytes]:
         """Walk the records as the bytes of their JSON, for about the cost of reading them."""
-        return Walk(evolve(self._unbegun("raw_json"), decode=_as_bytes))  # type: ignore[arg-type]  # evolve keeps T
+        return Walk(evolve(self._unbegun("raw_json"), decoder=AS_BYTES))  # type: ignore[arg-type]  # evolve keeps T
 
     async def count(self) -> int:
         """Ask the server how many records the list has, with one small request.
@@ -339,17 +326,21 @@ class Walk(_Machine[T, T]):
         return self._settings
 
     async def _advance(self) -> T:
-        if self._left == 0:
-            raise StopAsyncIteration
+        slices = self._slices
         while not self._ready:
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise failure
-            if self._undecoded:
+            if self._left == 0:
+                raise StopAsyncIteration
+            if slices.failure is not None:
+                raise slices.failure
+            if slices.left:
                 # A turn of the loop before each slice: the next page's request leaves ahead of the
                 # first, and between them other requests go on.
                 await asyncio.sleep(0)
-                self._decode_slice()
+                made = slices.read()
+                if self._left is not None:
+                    del made[self._left :]
+                    self._left -= len(made)
+                self._ready.extend(made)
                 continue
             self._resume = self._upcoming
             page = await self._next_page()
@@ -357,25 +348,8 @@ class Walk(_Machine[T, T]):
                 raise StopAsyncIteration
             self._announce(page)
             self._upcoming = page.resume or self._upcoming
-            self._undecoded.extend(page.records)
-        if self._left is not None:
-            self._left -= 1
+            slices.begin(page.records)
         return self._ready.popleft()
-
-    def _decode_slice(self) -> None:
-        settings, undecoded = self._settings, self._undecoded
-        for _ in range(min(_SLICE, len(undecoded))):
-            record = undecoded.popleft()
-            try:
-                value, _repairs = settings.decode(record)
-            except UndecodableRecord as error:
-                if settings.on_bad_record is None:
-                    # What came before it is delivered first. No traceback: it would hold this walk.
-                    self._failure = error.with_traceback(None)
-                    return
-                settings.on_bad_record(error, bytes(record))
-            else:
-                self._ready.append(value)
 
     def _announce(self, page: RawPage) -> None:
         """Warn of what ``pages()`` would show, in words that are free of personal data."""
@@ -389,22 +363,20 @@ class Walk(_Machine[T, T]):
 
     def _drop(self) -> None:
         self._ready.clear()
-        self._undecoded.clear()
-        self._failure = None
+        self._slices.begin(())
 
 
 class Pages(_Machine[T, Page[T]]):
     """The same listing page by page; ``page.resume`` lets a later walk go on behind a page."""
 
-    __slots__ = ("_decoding", "_items", "_left", "_repairs", "_undecoded")
+    __slots__ = ("_decoding", "_items", "_left", "_slices")
 
     def __init__(self, settings: WalkSettings[T]) -> None:
         super().__init__(settings)
         self._left = settings.limit
         self._decoding: RawPage | None = None
-        self._undecoded: deque[Raw] = deque()
         self._items: list[T] = []
-        self._repairs: list[Repair] = []
+        self._slices = Slices(settings.decoder, settings.on_bad_record)
 
     async def _advance(self) -> Page[T]:
         if self._left == 0:
@@ -414,27 +386,13 @@ class Pages(_Machine[T, Page[T]]):
             if page is None:
                 raise StopAsyncIteration
             self._decoding = page
-            self._undecoded.extend(page.records)
-        while self._undecoded:
+            self._slices.begin(page.records)
+        while self._slices.left:
             await asyncio.sleep(0)
-            self._decode_slice()
+            self._items += self._slices.read()
+        if self._slices.failure is not None:
+            raise self._slices.failure
         return self._deliver(self._decoding)
-
-    def _decode_slice(self) -> None:
-        settings, undecoded = self._settings, self._undecoded
-        for _ in range(min(_SLICE, len(undecoded))):
-            record = undecoded.popleft()
-            try:
-                value, repaired = settings.decode(record)
-            except UndecodableRecord as error:
-                if settings.on_bad_record is None:
-                    raise
-                settings.on_bad_record(error, bytes(record))
-                continue
-            self._items.append(value)
-            if repaired:
-                id = getattr(value, "id", None)
-                self._repairs.extend(Repair(id, path) for path in repaired)
 
     def _deliver(self, page: RawPage) -> Page[T]:
         items, resume = tuple(self._items), page.resume
@@ -450,7 +408,7 @@ class Pages(_Machine[T, Page[T]]):
             cursor=page.cursor,
             resume=resume,
             warnings=page.warnings,
-            repairs=tuple(self._repairs),
+            repairs=tuple(self._slices.repairs),
         )
         self._resume = resume or self._resume
         self._drop()
@@ -458,20 +416,5 @@ class Pages(_Machine[T, Page[T]]):
 
     def _drop(self) -> None:
         self._decoding = None
-        self._undecoded.clear()
         self._items = []
-        self._repairs = []
-
-
-def _as_dict(record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:
-    try:
-        value: object = msgspec.json.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise UndecodableRecord(model="record", path="", expected="an object") from None
-    return cast("dict[str, object]", value), ()
-
-
-def _as_bytes(record: Raw) -> tuple[bytes, tuple[str, ...]]:
-    return bytes(record), ()
+        self._slices.begin(())

@@ -100,7 +100,7 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
             return
     if not target.parent.is_dir():
         raise Quit(f"{path} cannot be written: there is no directory {path.parent}.")
-    # mkstemp gives mode 0600 and a name nobody else has.
+    # A name nobody else has, and mode 0600 at most: what the umask takes from it is put back.
     try:
         number, name = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name}.", suffix=".part"
@@ -109,6 +109,7 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
         raise Quit(f"{path} cannot be written: {error.strerror}.", status=FAILED) from None
     try:
         with os.fdopen(number, "wb", buffering=1 << 18) as file:
+            Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
             yield FilePen(file)
             file.flush()
             os.fsync(file.fileno())

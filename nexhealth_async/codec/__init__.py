@@ -1,8 +1,29 @@
-"""From the API's JSON to models and back; `Codec` is the converter, its parts are beside it."""
+"""From the API's JSON to models and back; `Codec` is the converter, its parts are beside it.
+
+It comes with cattrs, whose loading takes as long as msgspec's and attrs' together: so it is loaded
+when first used, by a session in a thread.
+"""
 
 from __future__ import annotations
 
-from nexhealth_async.codec.converter import Codec, prepare, to_builtins, to_json
-from nexhealth_async.codec.lazy import LazyDecoder
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Codec", "LazyDecoder", "prepare", "to_builtins", "to_json"]
+from nexhealth_async.codec.names import prepare
+from nexhealth_async.codec.native import REFUSALS, Data
+
+if TYPE_CHECKING:
+    from nexhealth_async.codec.converter import Codec, to_builtins, to_json
+    from nexhealth_async.codec.lazy import LazyDecoder
+
+__all__ = ["REFUSALS", "Codec", "Data", "LazyDecoder", "prepare", "to_builtins", "to_json"]
+
+
+def __getattr__(name: str) -> object:
+    """Load the module behind a name on its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "lazy" if name == "LazyDecoder" else "converter"
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -3,7 +3,8 @@
 Records arrive with small faults: ``{}`` for a missing date, a number for text, a timestamp nobody
 can read. ``Codec`` repairs what has only one meaning, names the fields it repaired, and refuses the
 rest with ``UndecodableRecord``, which never holds the value. A record without faults is read by
-msgspec straight from its bytes, which gives the same object at a fifth of the cost.
+msgspec straight from its bytes, which gives the same object at a fifth of the cost, unless a hook
+of yours reads something inside it.
 
 A codec is a cattrs converter, so hooks of your own can be registered, and go before its own::
 
@@ -26,9 +27,20 @@ import msgspec
 
 from nexhealth_async import models
 from nexhealth_async.codec.names import is_attrs, prepare
-from nexhealth_async.codec.shapes import SCALARS, compose, is_composite, reader_of, refuse, settle
+from nexhealth_async.codec.native import REFUSALS, Data, native_of
+from nexhealth_async.codec.reach import is_read_by_ours_alone
+from nexhealth_async.codec.shapes import (
+    SCALARS,
+    compose,
+    is_composite,
+    reader_of,
+    refusal,
+    result,
+    settle,
+)
 
 if TYPE_CHECKING:
+    from nexhealth_async.codec.shapes import Outcome
     from nexhealth_async.models import JSON
 
 __all__ = ["Codec", "prepare", "to_builtins", "to_json"]
@@ -50,18 +62,17 @@ class Codec(cattrs.Converter):
     """
 
     def __init__(self, *_options: object, **_more: object) -> None:
+        self._is_native: dict[type, bool] = {}
+        """Whether msgspec may read a model, once hooks were registered."""
         super().__init__(detailed_validation=False)
         for kind, hook in SCALARS.items():
             super().register_structure_hook(kind, hook)
         self.register_structure_hook_factory(is_composite, compose)
         self.register_unstructure_hook_func(_is_model, to_builtins)
-        self._native: dict[type, msgspec.json.Decoder[Any] | None] = {}
-        # Msgspec knows nothing of hooks. A copy, which alone is made with options, may hold some.
+        # A copy, which alone is made with options, may hold hooks that were never registered here.
         self._hooked = bool(_options)
 
-    def decode(
-        self, model: type[T], data: bytes | bytearray | memoryview | msgspec.Raw
-    ) -> tuple[T, tuple[str, ...]]:
+    def decode(self, model: type[T], data: Data) -> tuple[T, tuple[str, ...]]:
         """Read one record's JSON; return the object and the paths of the fields that were repaired.
 
         A path is ``waitlisted_at``, ``bio.date_of_birth`` or ``upcoming_appts[0].start_time``.
@@ -69,44 +80,62 @@ class Codec(cattrs.Converter):
         Raises:
             UndecodableRecord: the record cannot be read, with path and expected type.
         """
-        if native := self._native_decoder(model):
-            with suppress(ValueError, ArithmeticError, RecursionError):  # what is wrong shows below
-                return cast("T", native.decode(data)), ()
-        parsed, fault = _parse(data)
-        if fault:
-            refuse(model, "", fault)
-        return self.structure_record(model, parsed)
+        if native := self.native(model):
+            with suppress(*REFUSALS):  # what is wrong shows below
+                return native(data), ()
+        outcome = self._settled(model, data)
+        del data  # a refusal's traceback must not lead to the value
+        return cast("tuple[T, tuple[str, ...]]", result(outcome))
+
+    def decode_tolerantly(self, model: type[T], data: Data) -> tuple[T, tuple[str, ...]]:
+        """Do what ``decode`` does with a record that the native decoder has refused."""
+        outcome = self._settled(model, data)
+        del data
+        return cast("tuple[T, tuple[str, ...]]", result(outcome))
 
     def structure_record(self, model: type[T], obj: object) -> tuple[T, tuple[str, ...]]:
         """Do what ``decode`` does with a record that was parsed already."""
-        made, repairs = settle(reader_of(model, self), model, obj)
-        return cast("T", made), repairs
+        outcome = settle(reader_of(model, self), model, obj)
+        del obj
+        return cast("tuple[T, tuple[str, ...]]", result(outcome))
 
-    def _native_decoder(self, model: type) -> msgspec.json.Decoder[Any] | None:
-        """Return msgspec's decoder for one of our models; other classes may ask more of cattrs."""
-        if self._hooked:
-            return None
-        if model not in self._native:
-            ours = getattr(models, model.__name__, None) is model
-            if ours:
-                prepare(model)
-            self._native[model] = msgspec.json.Decoder(model) if ours else None
-        return self._native[model]
+    def _settled(self, model: type, data: Data) -> Outcome:
+        parsed, fault = _parse(data)
+        if fault:
+            return refusal(model, "", fault)
+        return settle(reader_of(model, self), model, parsed)
+
+    def native(self, model: type[T]) -> Callable[[Data], T] | None:
+        """Return what reads a model's faultless records fastest, and refuses all others.
+
+        Its refusals are `REFUSALS`, and may hold the value. None for classes that are not ours, and
+        for models with a user's hook anywhere inside: msgspec knows nothing of hooks.
+        """
+        if not self._hooked:
+            return native_of(model)
+        allowed = self._is_native.get(model)
+        if allowed is None:
+            allowed = self._is_native[model] = is_read_by_ours_alone(model, self)
+        return native_of(model) if allowed else None
 
     def register_structure_hook_func(
         self, check_func: Callable[[Any], bool], func: Callable[[Any, Any], Any]
     ) -> None:
         """Register a hook for all types a predicate takes, as cattrs does."""
-        self._hooked = True
+        self._heed_hooks()
         super().register_structure_hook_func(check_func, func)
 
     def register_structure_hook_factory(
         self, predicate: Callable[[Any], bool], factory: Callable[..., Any] | None = None
     ) -> Any:
         """Register a factory of hooks, as cattrs does."""
-        self._hooked = True
+        self._heed_hooks()
         register: Callable[..., Any] = super().register_structure_hook_factory
         return register(predicate, factory)
+
+    def _heed_hooks(self) -> None:
+        self._hooked = True
+        self._is_native.clear()
 
     @overload
     def register_structure_hook(self, cl: _HookT) -> _HookT: ...
@@ -127,7 +156,7 @@ class Codec(cattrs.Converter):
             return cl
         if is_attrs(cl):
             prepare(cl)  # cattrs resolves the annotations of a class it takes a hook for
-        self._hooked = True
+        self._heed_hooks()
         super().register_structure_hook(cl, func)
         return None
 
@@ -165,7 +194,7 @@ def _is_model(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, models.Record)
 
 
-def _parse(data: bytes | bytearray | memoryview | msgspec.Raw) -> tuple[object, str]:
+def _parse(data: Data) -> tuple[object, str]:
     try:
         return _PARSER.decode(data), ""
     except RecursionError:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from nexhealth_async import models
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec import Raw
 
     from nexhealth_async.codec.converter import Codec
@@ -21,14 +23,24 @@ class LazyDecoder(Generic[T]):
 
     __slots__ = ("_codec", "_model", "_name")
 
-    def __init__(self, codec: Codec, name: str) -> None:
+    def __init__(self, codec: Callable[[], Codec], name: str) -> None:
         self._codec = codec
         self._name = name
         self._model: type[T] | None = None
 
+    def _loaded(self) -> type[T]:
+        if self._model is None:
+            self._model = cast("type[T]", getattr(models, self._name))
+        return self._model
+
+    def native(self) -> Callable[[Raw], T] | None:
+        """Return what reads records without faults fastest, if the codec has it."""
+        return self._codec().native(self._loaded())
+
     def __call__(self, record: Raw) -> tuple[T, tuple[str, ...]]:
         """Decode a record; return the object and the paths of its repaired fields."""
-        model = self._model
-        if model is None:
-            model = self._model = cast("type[T]", getattr(models, self._name))
-        return self._codec.decode(model, record)
+        return self._codec().decode(self._loaded(), record)
+
+    def tolerant(self, record: Raw) -> tuple[T, tuple[str, ...]]:
+        """Decode a record that ``native`` has refused."""
+        return self._codec().decode_tolerantly(self._loaded(), record)

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, NoReturn, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -23,7 +23,21 @@ from nexhealth_async.codec.names import is_attrs, prepare
 from nexhealth_async.codec.values import Reader, Refusal
 from nexhealth_async.errors import UndecodableRecord
 
-__all__ = ["SCALARS", "Hook", "compose", "is_composite", "reader_of", "refuse", "settle"]
+__all__ = [
+    "SCALARS",
+    "Hook",
+    "Outcome",
+    "bare",
+    "compose",
+    "is_composite",
+    "reader_of",
+    "refusal",
+    "result",
+    "settle",
+]
+
+Outcome: TypeAlias = "tuple[object, tuple[str, ...]] | UndecodableRecord"
+"""What was read and the paths of repairs, or the refusal, which is yet to be raised."""
 
 _Foreign = Callable[[object, object], object]
 
@@ -46,7 +60,9 @@ class Hook:
         repairs = _in_work.get()
         if repairs is not None:
             return self.read(value, repairs)
-        return settle(self.read, kind, value)[0]
+        outcome = settle(self.read, kind, value)
+        del value  # as in all frames that a refusal passes: some tools print their variables
+        return result(outcome)[0]
 
 
 SCALARS: Final[dict[object, Hook]] = {
@@ -69,35 +85,46 @@ _EXPECTED: Final[dict[object, str]] = {
 }
 
 
-def settle(reader: Reader, kind: object, value: object) -> tuple[object, tuple[str, ...]]:
-    """Read one whole record; whatever was refused leaves as UndecodableRecord, free of values."""
+def settle(reader: Reader, kind: object, value: object) -> Outcome:
+    """Read one whole record; a refusal is returned, so that no frame of its holds the value."""
     repairs: list[str] = []
     path = expected = ""
     try:
         made = reader(value, repairs)
         if made is None and NoneType not in get_args(kind):
             raise _nothing(kind)
-    except Refusal as refusal:
-        made, path, expected = None, refusal.path, refusal.expected
+    except Refusal as refused:
+        made, path, expected = None, refused.path, refused.expected
     except RecursionError:
         made, expected = None, "less deep nesting"
     if expected:
-        refuse(kind, path, expected, _id_of(value))
+        return refusal(kind, path, expected, _id_of(value))
     return made, tuple(repairs)
 
 
-def refuse(kind: object, path: str, expected: str, record_id: int | None = None) -> NoReturn:
-    """Raise UndecodableRecord alone: what is being handled meanwhile may hold the value."""
-    error = UndecodableRecord(
+def refusal(
+    kind: object, path: str, expected: str, record_id: int | None = None
+) -> UndecodableRecord:
+    """Make the error for a record that cannot be read."""
+    return UndecodableRecord(
         model=getattr(kind, "__name__", "record"),
         path=path,
         expected=expected,
         record_id=record_id,
     )
+
+
+def result(outcome: Outcome) -> tuple[object, tuple[str, ...]]:
+    """Return what was read, or raise the refusal alone.
+
+    What is being handled meanwhile, such as the native decoder's error, may hold the value.
+    """
+    if not isinstance(outcome, UndecodableRecord):
+        return outcome
     try:
-        raise error from None
+        raise outcome from None
     finally:
-        error.__context__ = None
+        outcome.__context__ = None
 
 
 def _due(kind: object) -> str:
@@ -109,7 +136,7 @@ def _nothing(kind: object) -> Refusal:
     if is_attrs(kind):
         for attribute in attrs.fields(kind):
             if attribute.default is attrs.NOTHING:
-                return Refusal(_due(_bare(attribute.type)), attribute.name)
+                return Refusal(_due(bare(attribute.type)), attribute.name)
     return Refusal(_due(kind))
 
 
@@ -151,7 +178,7 @@ def _within(step: str, reader: Reader, value: object, repairs: list[str]) -> obj
     return found
 
 
-def _bare(kind: object) -> object:
+def bare(kind: object) -> object:
     """Take ``Annotated`` and ``| None`` off a type; callers see to None themselves."""
     while True:
         if get_origin(kind) is Annotated:
@@ -165,7 +192,7 @@ def _bare(kind: object) -> object:
 
 def reader_of(kind: object, codec: cattrs.Converter) -> Reader:
     """Find what reads a type: our own hook without its wrapping, or a user's."""
-    kind = _bare(kind)
+    kind = bare(kind)
     hook = _hook_for(codec, kind)
     if not isinstance(hook, Hook):
         return _foreign(hook, kind)
@@ -228,7 +255,7 @@ def _union(parts: list[object], codec: cattrs.Converter) -> Reader:
 
 def _many(reader: Reader, element: object) -> Reader:
     """Read a list. Elements that are no value at all are left out, which is a repair."""
-    takes_text = _bare(element) is str
+    takes_text = bare(element) is str
 
     def read_many(value: object, repairs: list[str]) -> tuple[object, ...] | None:
         if read.is_gap(value):
@@ -306,7 +333,7 @@ def _plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _Plan:
     for attribute in attrs.fields(model):
         if not attribute.init:
             continue
-        name, kind = attribute.name, _bare(attribute.type)
+        name, kind = attribute.name, bare(attribute.type)
         reader = reader_of(kind, codec)
         if name in _NEVER_DROPPED and reader is SCALARS[datetime].read:
             reader = read.strict_moment

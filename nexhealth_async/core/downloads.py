@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from attrs import evolve
 
-from nexhealth_async.core.request import free_call
+from nexhealth_async.core.request import free_call, spelt
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def download_call(url: str | None, *, base_url: str, subdomain: str | None) -> C
             "the address is not on the API's own host, so no credentials are sent there; "
             "fetch it with a client of your own"
         )
-    pairs = tuple(parse_qsl(query, keep_blank_values=True))
+    pairs = tuple(parse_qsl(spelt("the record's address", query), keep_blank_values=True))
     if subdomain is not None and "subdomain" not in dict(pairs):
         pairs = (("subdomain", subdomain), *pairs)
     return evolve(free_call("GET", path, params={}), query=pairs)

@@ -18,6 +18,17 @@ from attrs import field, frozen
 from msgspec import Raw
 
 from nexhealth_async.core.refusals import refusal
+from nexhealth_async.core.split import (
+    ENVELOPE,
+    FIELDS,
+    NULL,
+    ROWS,
+    UNREADABLE,
+    Envelope,
+    Head,
+    kind_of,
+    split_list,
+)
 from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 
 if TYPE_CHECKING:
@@ -48,22 +59,6 @@ _LONGEST_WARNING = 1_000
 _DEEPEST_SENTENCE = 20
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 _LARGEST_COUNT = 2**63 - 1
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, or that no Python value can hold."""
-
-
-class _Envelope(msgspec.Struct):
-    code: Raw = Raw(b"null")
-    description: Raw = Raw(b"null")
-    error: Raw = Raw(b"null")
-    data: Raw = Raw(b"null")
-    count: Raw = Raw(b"null")
-    page_info: Raw = Raw(b"null")
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_ROWS = msgspec.json.Decoder(list[Raw])
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ANYTHING = msgspec.json.Decoder()
 
 
@@ -73,8 +68,8 @@ class Reading:
 
     warnings: tuple[str, ...] = field(default=(), repr=False)
     """Sentences of the server; they may be personal."""
-    ignored: frozenset[str] = frozenset()
-    """Parameters the server says it ignored."""
+    ignored: frozenset[str] = field(default=frozenset(), repr=False)
+    """Parameters the server says it ignored, in its words."""
 
 
 @frozen(kw_only=True)
@@ -84,7 +79,7 @@ class ListReading(Reading):
     records: tuple[Raw, ...] = field(repr=False)
     count: int | None = None
     """Total number of records the server speaks of; None if it sent none that can be used."""
-    page_info: dict[str, object] | None = None
+    page_info: dict[str, object] | None = field(default=None, repr=False)
 
 
 @frozen(kw_only=True)
@@ -102,23 +97,24 @@ class DataReading(Reading):
 
     data: object = field(repr=False)
     count: int | None = None
-    page_info: dict[str, object] | None = None
+    page_info: dict[str, object] | None = field(default=None, repr=False)
 
 
 def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
     """Let what cannot be read be a `BrokenBody`, wherever in the envelope it shows.
 
     Splitting takes the parts as they are, so that their faults show only when they are opened.
+    The error is raised once the decoder's is gone, which may quote the body: ``from None`` would
+    keep that as context. For the same end no frame that raises here names a decoded value.
     """
 
     @wraps(read)
     def guarded(reply: Reply, row: Row) -> T:
         try:
             return read(reply, row)
-        except _UNREADABLE:
-            raise BrokenBody(
-                _what_is_wrong(reply), status=reply.status, operation=row.operation
-            ) from None
+        except UNREADABLE:
+            wrong = _what_is_wrong(reply)
+        raise BrokenBody(wrong, status=reply.status, operation=row.operation)
 
     return guarded
 
@@ -126,16 +122,22 @@ def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
 @_guarded
 def read_list(reply: Reply, row: Row) -> ListReading:
     """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
-    envelope = _opened(reply, row)
-    warnings, ignored = _warnings(envelope)
-    count = _number(envelope.count)
-    records = _records(envelope.data, row, reply.status, empty_is_fine=count == 0)
+    split = split_list(reply.body, _keys(row)) if _is_success(reply.status) else None
+    if split is not None and _says_yes(split[0]):
+        head, rows = split
+        records = tuple(rows)
+    else:
+        head = envelope = _opened(reply, row)
+        records = _records(
+            envelope.data, row, reply.status, empty_is_fine=_number(envelope.count) == 0
+        )
     if row.inner is not None:
         records = tuple(_inner_records(records, row, row.inner, reply.status))
+    warnings, ignored = _warnings(head)
     return ListReading(
         records=records,
-        count=count,
-        page_info=_object(envelope.page_info),
+        count=_number(head.count),
+        page_info=_object(head.page_info),
         warnings=warnings,
         ignored=ignored,
     )
@@ -145,8 +147,7 @@ def read_list(reply: Reply, row: Row) -> ListReading:
 def read_record(reply: Reply, row: Row) -> RecordReading:
     """Read one record; raises as `read_list`, and `NotFound` for a lookup answered with null."""
     envelope = _opened(reply, row)
-    warnings, ignored = _warnings(envelope)
-    kind = _kind(envelope.data)
+    kind = kind_of(envelope.data)
     if kind == "null" and row.method == "GET":
         raise NotFound(
             "there is no such record", status=reply.status, operation=row.operation, body=reply.body
@@ -157,14 +158,21 @@ def read_record(reply: Reply, row: Row) -> RecordReading:
             status=reply.status,
             operation=row.operation,
         )
-    record = envelope.data
-    fields = _FIELDS.decode(record)
-    if "id" not in fields:
-        for key in row.payload:
-            if key in fields and _kind(fields[key]) == "object":
-                record = fields[key]
-                break
+    record = _unwrapped(envelope.data, row.payload)
+    warnings, ignored = _warnings(envelope)
     return RecordReading(record=record, status=reply.status, warnings=warnings, ignored=ignored)
+
+
+def _unwrapped(data: Raw, keys: tuple[str, ...]) -> Raw:
+    """Return the record in ``data``, or under one of the keys if ``data`` itself is none."""
+    if bytes(memoryview(data)[:6]) == b'{"id":':
+        return data
+    fields = FIELDS.decode(data)
+    if "id" not in fields:
+        for key in keys:
+            if key in fields and kind_of(fields[key]) == "object":
+                return fields[key]
+    return data
 
 
 @_guarded
@@ -199,7 +207,7 @@ def read_stream(reply: Reply, row: Row) -> Stream:
     """
     if reply.stream is not None:
         return reply.stream
-    with suppress(*_UNREADABLE):
+    with suppress(*UNREADABLE):
         _opened(reply, row)
     return _Whole(reply.body)
 
@@ -224,18 +232,24 @@ class _Whole:
 @_guarded
 def read_token(reply: Reply, row: Row) -> str:
     """Read a login's answer; raises as `read_list`, never with the token in the text."""
-    envelope = _opened(reply, row)
-    if _kind(envelope.data) == "object":
-        token = _decoded(_FIELDS.decode(envelope.data).get("token", Raw(b"null")))
-        # A line break would end the header early, and other such signs are in no token.
-        if isinstance(token, str) and token and _VISIBLE.issuperset(token):
-            return token
-    raise UnexpectedShape(
-        "the login was answered without a token", status=reply.status, operation=row.operation
-    )
+    token = _token_in(_opened(reply, row).data)
+    if token is None:
+        raise UnexpectedShape(
+            "the login was answered without a token", status=reply.status, operation=row.operation
+        )
+    return token
 
 
-def _opened(reply: Reply, row: Row) -> _Envelope:
+def _token_in(data: Raw) -> str | None:
+    if kind_of(data) != "object":
+        return None
+    token = _decoded(FIELDS.decode(data).get("token", NULL))
+    # A line break would end the header early, and other such signs are in no token.
+    usable = isinstance(token, str) and token and _VISIBLE.issuperset(token)
+    return cast("str", token) if usable else None
+
+
+def _opened(reply: Reply, row: Row) -> Envelope:
     """Split the envelope of a success; raise for everything else."""
     if 300 <= reply.status < 400:  # noqa: PLR2004 - the redirects' hundred
         raise UnexpectedShape(
@@ -244,16 +258,28 @@ def _opened(reply: Reply, row: Row) -> _Envelope:
             status=reply.status,
             operation=row.operation,
         )
-    try:
-        envelope = _ENVELOPE.decode(reply.body)
-    except _UNREADABLE:
-        if _is_success(reply.status):
-            raise
-        raise refusal(reply, row, texts=None) from None
-    if _is_success(reply.status) and bytes(envelope.code) != b"false":
-        return envelope
-    texts = (*_sentences(envelope.error), *_sentences(envelope.description))
-    raise refusal(reply, row, texts=texts)
+    if _is_success(reply.status):
+        envelope = ENVELOPE.decode(reply.body)
+        if _says_yes(envelope):
+            return envelope
+    raise refusal(reply, row, texts=_said(reply.body))
+
+
+def _said(body: bytes) -> tuple[str, ...] | None:
+    """Return the sentences of a refusal; None if its body is no envelope."""
+    with suppress(*UNREADABLE):
+        envelope = ENVELOPE.decode(body)
+        return (*_sentences(envelope.error), *_sentences(envelope.description))
+    return None
+
+
+def _says_yes(head: Head) -> bool:
+    return bytes(head.code) != b"false"
+
+
+def _keys(row: Row) -> tuple[str, ...]:
+    """Return the keys of ``data`` under which a list may sit."""
+    return (*row.payload, row.path.rsplit("/", 1)[-1])
 
 
 def _is_success(status: int) -> bool:
@@ -271,23 +297,6 @@ def _what_is_wrong(reply: Reply) -> str:
     return "the reply is no JSON envelope"
 
 
-def _kind(raw: Raw) -> str:
-    """Name the JSON kind of a value by its first character."""
-    match bytes(memoryview(raw)[:1]):
-        case b"{":
-            return "object"
-        case b"[":
-            return "list"
-        case b'"':
-            return "text"
-        case b"n" | b"":
-            return "null"
-        case b"t" | b"f":
-            return "boolean"
-        case _:
-            return "number"
-
-
 def _article(kind: str) -> str:
     return {"null": "null", "text": "text", "object": "an object"}.get(kind, f"a {kind}")
 
@@ -299,16 +308,19 @@ def _decoded(raw: Raw) -> object:
 def _if_readable(raw: Raw) -> object:
     try:
         return _decoded(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
 def _object(raw: Raw) -> dict[str, object] | None:
-    value = _if_readable(raw)
+    value = _if_readable(raw) if kind_of(raw) == "object" else None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
 def _number(raw: Raw) -> int | None:
+    digits = bytes(raw)
+    if digits.isdigit() and len(digits) < 19:  # noqa: PLR2004 - a 64-bit number's digits
+        return int(digits)
     value = _if_readable(raw)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - a 64-bit number's digits
         value = int(value)
@@ -320,19 +332,18 @@ def _number(raw: Raw) -> int | None:
 
 
 def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
-    kind = _kind(data)
+    kind = kind_of(data)
     if kind == "list":
-        return tuple(_ROWS.decode(data))
+        return tuple(ROWS.decode(data))
     if kind == "object":
-        fields = _FIELDS.decode(data)
-        for key in (*row.payload, row.path.rsplit("/", 1)[-1]):
-            if key in fields and _kind(fields[key]) == "list":
-                return tuple(_ROWS.decode(fields[key]))
-        raise UnexpectedShape(
-            "data is an object without the list that was due",
-            status=status,
-            operation=row.operation,
-        )
+        rows = _rows_under(_keys(row), data)
+        if rows is None:
+            raise UnexpectedShape(
+                "data is an object without the list that was due",
+                status=status,
+                operation=row.operation,
+            )
+        return tuple(rows)
     if kind == "null" and empty_is_fine:
         return ()
     raise UnexpectedShape(
@@ -340,34 +351,48 @@ def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[
     )
 
 
+def _rows_under(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
+    fields = FIELDS.decode(data)
+    for key in keys:
+        if key in fields and kind_of(fields[key]) == "list":
+            return ROWS.decode(fields[key])
+    return None
+
+
 def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -> Iterator[Raw]:
-    """Flatten groups to their records, each told its group's id, name and subdomain.
+    """Flatten groups to their records.
 
     ``GET /locations`` lists institutions; read as locations, its rows would give institution ids.
     """
     for group in groups:
-        fields = _FIELDS.decode(group) if _kind(group) == "object" else {}
-        if _kind(fields.get(inner, Raw(b"null"))) != "list":
+        rows = _rows_under((inner,), group) if kind_of(group) == "object" else None
+        if rows is None:
             raise UnexpectedShape(
                 f"a listed group has no list of {inner}", status=status, operation=row.operation
             )
-        for record in _ROWS.decode(fields[inner]):
-            if _kind(record) != "object":
-                yield record
-                continue
-            told = {
-                "institution_id": fields.get("id", Raw(b"null")),
-                "institution_name": fields.get("name", Raw(b"null")),
-                "subdomain": fields.get("subdomain", Raw(b"null")),
-            }
-            yield Raw(msgspec.json.encode(told | _FIELDS.decode(record)))
+        yield from _told(rows, group)
+
+
+def _told(records: list[Raw], group: Raw) -> Iterator[Raw]:
+    """Tell each record its group's id, name and subdomain."""
+    fields = FIELDS.decode(group)
+    told = {
+        "institution_id": fields.get("id", NULL),
+        "institution_name": fields.get("name", NULL),
+        "subdomain": fields.get("subdomain", NULL),
+    }
+    for record in records:
+        if kind_of(record) != "object":
+            yield record
+        else:
+            yield Raw(msgspec.json.encode(told | FIELDS.decode(record)))
 
 
 def _sentences(raw: Raw) -> tuple[str, ...]:
     """Return the sentences of ``error`` or ``description``."""
     try:
         return tuple(_texts(_decoded(raw), _DEEPEST_SENTENCE))
-    except _UNREADABLE:
+    except UNREADABLE:
         return ("the server attached a text that cannot be read",)
 
 
@@ -387,9 +412,9 @@ def _texts(value: object, depth: int) -> Iterator[str]:
             yield from _texts(item, depth - 1)
 
 
-def _warnings(envelope: _Envelope) -> tuple[tuple[str, ...], frozenset[str]]:
+def _warnings(envelope: Head) -> tuple[tuple[str, ...], frozenset[str]]:
     """Collect what a success warns of: anything in ``error``, and ignored parameters anywhere."""
-    if _kind(envelope.error) == "null" and _kind(envelope.description) == "null":
+    if kind_of(envelope.error) == "null" and kind_of(envelope.description) == "null":
         return (), frozenset()
     texts = [*_sentences(envelope.error)]
     texts += [t for t in _sentences(envelope.description) if _IGNORED.search(t)]

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["form"]
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+\-]+/[\w!#$&^.+\-]+(; ?[\w\-]+=[\w.\-]+)*", re.ASCII)
-_KINDS = MimeTypes()
-"""The standard library's own table, so that the machine's files are not asked."""
 
 
 def form(
@@ -33,7 +31,8 @@ def form(
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise InvalidArgument(f"file is bytes or a path, never a {type(content).__name__}")
     name = _checked_name(filename)
-    kind = content_type or _KINDS.guess_type(name)[0] or "application/octet-stream"
+    # The standard library's own table, so that the machine's files are not asked.
+    kind = content_type or MimeTypes().guess_type(name)[0] or "application/octet-stream"
     if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
         raise InvalidArgument('content_type must be a media type such as "application/pdf"')
     told = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields]

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from itertools import islice
+from operator import lt
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["IdSet"]
 
@@ -19,12 +25,13 @@ _BITMAP_BYTES = 8_192
 class IdSet:
     """Ids that were seen; integers compactly, other ids (text) in an ordinary set."""
 
-    __slots__ = ("_chunks", "_count", "_others")
+    __slots__ = ("_chunks", "_count", "_greatest", "_others")
 
     def __init__(self) -> None:
         self._chunks: dict[int, array[int] | bytearray] = {}
         self._others: set[object] = set()
         self._count = 0
+        self._greatest: int | None = None
 
     def __len__(self) -> int:
         return self._count + len(self._others)
@@ -48,10 +55,8 @@ class IdSet:
             self._others.add(id)
             return len(self._others) > before
         high, low = id >> 16, id & 0xFFFF
-        chunk = self._chunks.get(high)
-        if chunk is None:
-            self._chunks[high] = array("H", (low,))
-        elif isinstance(chunk, bytearray):
+        chunk = self._chunks.setdefault(high, array("H"))
+        if isinstance(chunk, bytearray):
             bit = 1 << (low & 7)
             if chunk[low >> 3] & bit:
                 return False
@@ -64,6 +69,36 @@ class IdSet:
             if len(chunk) > _ARRAY_LIMIT:
                 self._chunks[high] = _as_bitmap(chunk)
         self._count += 1
+        self._greatest = id if self._greatest is None else max(self._greatest, id)
+        return True
+
+    def add_all(self, ids: Sequence[object]) -> list[int]:
+        """Add ids; return the places of those that were there before, among these too."""
+        if self._append(ids):
+            return []
+        return [place for place, id in enumerate(ids) if not self.add(id)]
+
+    def _append(self, ids: Sequence[object]) -> bool:
+        """Add ids that rise beyond all that are there, as pages sorted by id bring them."""
+        if set(map(type, ids)) != {int}:
+            return False
+        numbers = cast("Sequence[int]", ids)
+        high, greatest = numbers[0] >> 16, self._greatest
+        in_order = all(map(lt, numbers, islice(numbers, 1, None)))
+        if (greatest is not None and numbers[0] <= greatest) or not in_order:
+            return False
+        if high != numbers[-1] >> 16:
+            return False
+        chunk = self._chunks.get(high, None) or array("H")
+        lows = [number & 0xFFFF for number in numbers]
+        if isinstance(chunk, array):
+            chunk.extend(lows)
+            self._chunks[high] = chunk if len(chunk) <= _ARRAY_LIMIT else _as_bitmap(chunk)
+        else:
+            for low in lows:
+                chunk[low >> 3] |= 1 << (low & 7)
+        self._count += len(lows)
+        self._greatest = numbers[-1]
         return True
 
 

@@ -7,6 +7,7 @@ Reference: v2 1.7 pagination, v3 1.3; the promise about drift is written out at 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import frozen
@@ -25,8 +26,13 @@ _REPEATS = 50
 """Pages of one pass that may repeat an earlier one: rows entering behind a walk push others on."""
 _UNCOUNTED_REPEATS = 3
 """The same where no count says that the list has an end."""
+_EMPTY_PAGES = 50
+"""Pages without a record, one after the other, that a list with cursors may have."""
 _CHANGED = -2
 """Stands for the count in the resume value of a walk that saw the list change."""
+_LONGEST_RESUME = 4_000
+_AT_CURSOR = re.compile("c:([1-9][0-9]{0,18}):([^\ud800-\udfff]+)")
+_AT_NUMBER = re.compile("n:([1-9][0-9]{0,18}):([1-9][0-9]{0,18}):([0-9]{1,19}):(-[12]|[0-9]{1,19})")
 
 Drift: TypeAlias = Literal["watch", "verify", "ignore"]
 """How a numbered walk treats a list that changes under it; lists with cursors need no such care.
@@ -42,6 +48,10 @@ or stand on the pivot's page, were in the list before and after that moment, so 
 C of them they are the whole list of that moment and the walk ends; else it passes again. This
 holds for any order and any prefetch, provided that the count and the rows of one reply are one
 snapshot, and that no row leaves the filtered list and comes back during the walk.
+
+A walk that goes on with ``after=`` cannot ask again for what came before. It refuses a ``count``
+that changed meanwhile (``"ignore"`` does not), but cannot see changes that keep the count, one row
+entering and one leaving, nor rows that changed places: begin anew where that matters.
 """
 
 
@@ -126,7 +136,10 @@ class CursorPlan:
     """``end_cursor`` goes forward until ``has_next_page`` is false, and only then ends.
 
     A cursor stands behind a record, so rows that enter or leave elsewhere shift nothing: there is
-    no drift to watch. What moves while it is read (sorted by ``updated_at``) may come twice.
+    no drift to watch. Rows that move are another matter. Sorted by ``updated_at``, one that is
+    touched during the walk moves to the end and may come twice; with ``sort="-updated_at"`` it
+    moves to the front, and is missed if it was not read yet. An order that no touch changes, by
+    ``id`` say, has neither trouble.
     """
 
     failure = None
@@ -137,10 +150,12 @@ class CursorPlan:
         self._cursor: str | None = None
         if after is not None:
             # The size stays what it was: whether a cursor outlives another one is not documented.
-            self._per_page, self._cursor = _cursor(after)
+            self._per_page, self._cursor = _resumed(_AT_CURSOR, after)
         self._followed = {hash(self._cursor)}
         """Hashes of the cursors that were followed: one that comes again would lead in a circle."""
         self._number = 0
+        self._empty = 0
+        """Pages without a record since the last one with any."""
         self._asked = False
         self.over = False
 
@@ -167,12 +182,19 @@ class CursorPlan:
                 raise StalledCursor(
                     "the server says that another page follows but names no new cursor for it"
                 )
+            self._empty = 0 if reading.records else self._empty + 1
+            if self._empty == _EMPTY_PAGES:
+                raise StalledCursor(
+                    f"the server sent {_EMPTY_PAGES} pages without a record, one after the other, "
+                    "and says that more follow, so the end of the list cannot be found"
+                )
             self._followed.add(hash(cursor))
             self._cursor = cursor
         else:
             self.over = True
-        named = isinstance(cursor, str) and bool(cursor)
-        return Taken(None, f"c:{self._per_page}:{cursor}" if named else None)
+        resume = f"c:{self._per_page}:{cursor}"
+        named = isinstance(cursor, str) and cursor and len(resume) <= _LONGEST_RESUME
+        return Taken(None, resume if named else None)
 
 
 class NumberedPlan:
@@ -212,7 +234,7 @@ class NumberedPlan:
                     "a numbered walk cannot be verified from its middle; leave out after=, or pass "
                     'drift="watch"'
                 )
-            page, self._per_page, self._size, count = _numbers(after)
+            page, self._per_page, self._size, count = map(int, _resumed(_AT_NUMBER, after))
             self._first, self._count = page + 1, None if count == -1 else count
         self._begin(self._first, known=2 if self._eager else self._first)
 
@@ -326,22 +348,21 @@ class NumberedPlan:
         seen = self._seen
         if seen is None:
             return None
-        fresh: list[int] = []
-        for place, id in enumerate(ids):
-            if id is None:
-                # Without an id nothing tells it from one that was delivered in an earlier pass.
-                if not self._verifying:
-                    self._anonymous += 1
-                    fresh.append(place)
-                continue
-            new = seen.add(id)
-            if self._here is not None and self._here.add(id) and (pivot or not new):
-                self._matched += 1
-            if new:
-                fresh.append(place)
-            else:
-                self._signs = True
-        return None if len(fresh) == len(ids) else tuple(fresh)
+        named = ids
+        if None in ids:
+            # Without an id nothing tells it from one that was delivered in an earlier pass.
+            named = [id for id in ids if id is not None]
+            if not self._verifying:
+                self._anonymous += len(ids) - len(named)
+        repeated = seen.add_all(named)
+        if self._here is not None:
+            again = set(self._here.add_all(named))
+            matched = range(len(named)) if pivot else repeated
+            self._matched += sum(place not in again for place in matched)
+        self._signs = self._signs or bool(repeated)
+        if not repeated and (len(named) == len(ids) or not self._verifying):
+            return None
+        return _fresh(ids, set(repeated), anonymous=not self._verifying)
 
     def _check_repeats(self, number: int, reading: ListReading, ids: Sequence[object]) -> None:
         """Refuse a list whose pages come again and again: without a true count it never ends.
@@ -431,29 +452,24 @@ class NumberedPlan:
         self.failure = failure
 
 
-def _resumed(after: str, kind: str) -> str:
-    if not after.startswith(f"{kind}:") or len(after) == len(kind) + 1:
+def _fresh(ids: Sequence[object], repeated: set[int], *, anonymous: bool) -> tuple[int, ...]:
+    """Return the places of the records to deliver; ``repeated`` counts those with an id only."""
+    fresh: list[int] = []
+    nth = -1
+    for place, id in enumerate(ids):
+        if id is None:
+            if anonymous:
+                fresh.append(place)
+            continue
+        nth += 1
+        if nth not in repeated:
+            fresh.append(place)
+    return tuple(fresh)
+
+
+def _resumed(pattern: re.Pattern[str], after: str) -> tuple[str, ...]:
+    """Return the parts of a resume value; refuse what no walk of this kind gave, unquoted."""
+    found = pattern.fullmatch(after) if len(after) <= _LONGEST_RESUME else None
+    if found is None:
         raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
-    return after[2:]
-
-
-def _cursor(after: str) -> tuple[str, str]:
-    """Return page size and cursor of a resume value."""
-    per_page, _, cursor = _resumed(after, "c").partition(":")
-    if not (per_page.isascii() and per_page.isdigit() and int(per_page)) or not cursor:
-        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
-    return per_page, cursor
-
-
-def _numbers(after: str) -> tuple[int, int, int, int]:
-    try:
-        page, per_page, size, count = map(int, _resumed(after, "n").split(":"))
-    except ValueError as error:
-        if isinstance(error, InvalidArgument):
-            raise
-        raise InvalidArgument(
-            "after is no resume value of such a walk; pass page.resume unchanged"
-        ) from None
-    if page < 1 or per_page < 1 or size < 0 or count < _CHANGED:
-        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
-    return page, per_page, size, count
+    return found.groups()

@@ -10,9 +10,10 @@ Reference: v2 1.10, v3 1.7 (limits per API key).
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from math import inf
 
-from attrs import define, field, frozen, validators
+from attrs import field, frozen, validators
 
 from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import InvalidArgument
@@ -21,9 +22,6 @@ __all__ = ["Departure", "Limit", "Rates", "RatesLog"]
 
 _SLACK = 0.25
 """Seconds a request may travel before it is counted, as far as the log reckons."""
-
-_LEFT_OVER = 64
-"""Withdrawn departures that may stay in a log until their turn comes."""
 
 
 @frozen
@@ -72,46 +70,46 @@ class Rates:
         )
 
 
-@define(eq=False)
 class Departure:
     """One request's places in its limits' logs."""
 
-    rate: RateClass
-    left: float
-    _answered: float | None = None
-    _withdrawn: bool = False
-    _logs: tuple[_Log, ...] = field(default=(), alias="logs", repr=False)
+    __slots__ = ("_logs", "answered", "left", "soon", "withdrawn")
 
-    @property
-    def answered(self) -> float | None:
-        """When the answer came; set it, and the places are free earlier."""
-        return self._answered
+    def __init__(self, left: float, logs: tuple[_Log, ...]) -> None:
+        self.left = left
+        """When it left."""
+        self.answered: float | None = None
+        """When the answer came."""
+        self.soon = False
+        """True if that was soon enough to free the places earlier."""
+        self.withdrawn = False
+        """True if it never left after all."""
+        self._logs = logs
 
-    @answered.setter
-    def answered(self, moment: float) -> None:
-        self._answered = moment
+    def answer(self, moment: float) -> None:
+        """Note that the answer came, which may free its places earlier."""
+        if self.answered is not None or self.withdrawn:
+            return
+        self.answered = moment
         if moment < self.left + _SLACK:
+            self.soon = True
             for log in self._logs:
                 log.note_answer(self)
 
-    @property
-    def withdrawn(self) -> bool:
-        """True if it never left; set it, and its places are free at once."""
-        return self._withdrawn
-
-    @withdrawn.setter
-    def withdrawn(self, value: bool) -> None:
-        self._withdrawn = value
-        if value:
+    def withdraw(self) -> None:
+        """Give its places back at once: it did not leave."""
+        if not self.withdrawn:
+            self.withdrawn = True
             for log in self._logs:
                 log.free(self)
 
     def free_at(self, seconds: float) -> float:
         """Return when its place in a limit with this window is free again."""
-        if self._withdrawn:
-            return float("-inf")
-        latest = self.left + seconds + _SLACK
-        return latest if self._answered is None else min(latest, self._answered + seconds)
+        if self.withdrawn:
+            return -inf
+        if self.soon and self.answered is not None:
+            return self.answered + seconds
+        return self.left + seconds + _SLACK
 
 
 class _Log:
@@ -121,54 +119,59 @@ class _Log:
     are kept, so that the next place to become free is at the head of one of the two queues.
     """
 
+    __slots__ = ("_answered", "_held", "_left", "limit")
+
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._holding: set[Departure] = set()
+        self._held = 0
         self._left: deque[Departure] = deque()
         self._answered: deque[Departure] = deque()
 
     def add(self, departure: Departure) -> None:
-        self._holding.add(departure)
+        self._held += 1
         self._left.append(departure)
 
     def note_answer(self, departure: Departure) -> None:
-        if departure in self._holding:
-            self._answered.append(departure)
+        self._answered.append(departure)
 
     def free(self, departure: Departure) -> None:
-        """Give its place back; who waits and gives up all the time must not fill the queue."""
-        self._holding.discard(departure)
-        if len(self._left) > 2 * len(self._holding) + _LEFT_OVER:
-            self._left = deque(held for held in self._left if held in self._holding)
+        """Give a withdrawn place back, unless it is free by now."""
+        queue = self._answered if departure.soon else self._left
+        with suppress(ValueError):
+            queue.remove(departure)
+            self._held -= 1
 
     def earliest(self, now: float) -> float:
         """Return the first moment, now or later, at which a place is free."""
-        holding = self._holding
-        if len(holding) < self.limit.count:
+        count = self.limit.count
+        if self._held < count:
             return now  # Whether places are free already is looked at when none is left.
         soonest = self._sweep(now)
-        taken = len(holding) - self.limit.count
-        if taken < 0:
+        if self._held < count:
             return now
-        if taken == 0:
+        if self._held == count:
             return soonest
         # Somebody left without asking; then several places must become free.
-        return sorted(held.free_at(self.limit.seconds) for held in holding)[taken]
+        holding = (*self._answered, *(held for held in self._left if not held.soon))
+        ends = sorted(held.free_at(self.limit.seconds) for held in holding)
+        return ends[self._held - count]
 
     def _sweep(self, now: float) -> float:
         """Give back what is free by now; return when the next place will be."""
-        seconds, holding = self.limit.seconds, self._holding
-        soonest = inf
-        for queue in (self._left, self._answered):
-            while queue:
-                head = queue[0]
-                if head in holding:
-                    end = head.free_at(seconds)
-                    if end > now:
-                        soonest = min(soonest, end)
-                        break
-                    holding.remove(head)
-                queue.popleft()
+        seconds, soonest = self.limit.seconds, inf
+        left, answered = self._left, self._answered
+        while answered:
+            if (end := answered[0].free_at(seconds)) > now:
+                soonest = end
+                break
+            answered.popleft()
+            self._held -= 1
+        while left:
+            if not left[0].soon:
+                if (end := left[0].free_at(seconds)) > now:
+                    return min(soonest, end)
+                self._held -= 1
+            left.popleft()
         return soonest
 
 
@@ -200,14 +203,17 @@ class RatesLog:
         return moment
 
     def not_before(self, rate: RateClass, moment: float, ahead: int) -> float:
-        """Return a time before which nobody can leave who has so many ahead at ``moment``."""
+        """Return a time before which nobody can leave who has so many ahead at ``moment``.
+
+        Answers under way may open places up to a quarter of a second before that.
+        """
         waits = (ahead // log.limit.count * log.limit.seconds for log in self._logs[rate])
-        return moment + max(waits, default=0.0)
+        return moment - _SLACK + max(waits, default=0.0)
 
     def leave(self, rate: RateClass, now: float) -> Departure:
         """Take a place in every limit of the class at once."""
         logs = self._logs[rate]
-        departure = Departure(rate, now, logs=logs)
+        departure = Departure(now, logs)
         for log in logs:
             log.add(departure)
         return departure

@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache, lru_cache
 from math import isfinite
 from typing import TypeAlias, cast
 from urllib.parse import quote
 
 import msgspec
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from nexhealth_async.core.forms import form
 from nexhealth_async.core.wire import Request
@@ -29,6 +30,7 @@ __all__ = [
     "free_call",
     "plan",
     "row_for",
+    "spelt",
     "version_headers",
     "version_name",
 ]
@@ -38,17 +40,31 @@ JSONValue: TypeAlias = (
 )
 
 _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_PATH = re.compile(r"/(?!/)(?!.*(\.|%2e){2})([\w\-./~@:]|%[0-9a-f]{2})*", re.IGNORECASE)
+_PATH = re.compile(r"/(?!/)(?!.*(\.|%2e){2})(?:[\w\-./~@:]|%[0-9a-f]{2})*+", re.IGNORECASE)
+_LONGEST_PATH = 4_000
 _VALUE = re.compile(r"(?<=/)(?![a-z_]+(/|$))[^/]+")
 """A part of a path that is no word of the API's, so that it may be a value."""
 _FREE: Endpoint[object] = Endpoint(resource="request", verb="request", model=None)
 _FILE = frozenset({"file", "filename", "content_type"})
 """The fields that make up the file of a form."""
 _PLACE = re.compile(r"\{[a-z_]+\}")
+_PLAIN = re.compile(r"[\w\-.~:,]*", re.ASCII)
+"""Text that is the same in a URL; most is."""
 _VERSION_LITERAL = re.compile(r"v(?![01](\.|$))[0-9]+(\.[0-9]+)*")
 """Version 2 and what came after it; the library has no rows for what came before."""
-_LOOPBACK = re.compile(r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/[^?#\s]*)?")
+_HALF = re.compile("[\ud800-\udfff]")
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+"""What is none makes a name of the address, and names are looked up."""
+_LOOPBACK = re.compile(rf"http://(localhost|127(\.{_OCTET}){{3}}|\[::1\])(:[0-9]+)?(/[^?#\s]*)?")
 _HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
+
+
+def _target_of(call: Call) -> str:
+    return f"{call.path}?{_spelt_out(call.query)}" if call.query else call.path
+
+
+def _spelt_out(pairs: Sequence[tuple[str, str]]) -> str:
+    return "&".join([f"{_quote(name)}={_quote(value)}" for name, value in pairs])
 
 
 @frozen(kw_only=True)
@@ -64,6 +80,7 @@ class Call:
     """What the body is, where there is one."""
     harmless: bool = False
     """True where an argument makes an unsafe write safe."""
+    _target: str = field(init=False, repr=False, default=Factory(_target_of, takes_self=True))
 
     @property
     def safe(self) -> bool:
@@ -82,10 +99,9 @@ class Call:
 
     def request(self, *extra: tuple[str, str], headers: Mapping[str, str]) -> Request:
         """Build the request, with page or cursor parameters after the call's own."""
-        pairs = (*self.query, *extra)
-        target = self.path
-        if pairs:
-            target += "?" + "&".join(f"{_quote(k)}={_quote(v)}" for k, v in pairs)
+        target = self._target
+        if extra:
+            target += f"{'&' if self.query else '?'}{_spelt_out(extra)}"
         if self.body is not None:
             headers = {**headers, "Content-Type": self.content_type}
         return Request(
@@ -97,16 +113,24 @@ class Call:
         )
 
 
-def check_base_url(url: str) -> str:
+def check_base_url(url: str, *, allow_http: bool = False) -> str:
     """Return the base URL without a trailing slash; refuse what would send a key in the clear."""
-    if _HTTPS.fullmatch(url) or _LOOPBACK.fullmatch(url):
+    if not url.isascii():
+        raise InvalidArgument(
+            "base_url has characters beyond ASCII, which can be read in more than one way; spell "
+            "its host in punycode (xn--...) and percent-encode its path"
+        )
+    asked = allow_http and _HTTPS.fullmatch(url.replace("http://", "https://", 1))
+    if asked or _HTTPS.fullmatch(url) or _LOOPBACK.fullmatch(url):
         return url.rstrip("/")
     raise InvalidArgument(
-        "base_url must be an https:// address without credentials, query or fragment; "
-        "http:// is accepted for the loopback interface only"
+        "base_url must be an https:// address without credentials, query or fragment; http:// is "
+        "accepted for the loopback interface, and elsewhere with allow_http=True only, because it "
+        "shows key and records to everyone on the way"
     )
 
 
+@lru_cache(maxsize=4_096)
 def check_subdomain(subdomain: str) -> str:
     """Return the subdomain; refuse what the API would answer with a misleading 403 or 400."""
     if not subdomain.strip():
@@ -183,9 +207,7 @@ def plan(
     query = _scope_query(row, given, own=own_subdomain, bound=subdomain)
     ids = (*ids, *(_path_id(row, name, given.pop(name, None)) for name in row.path_from))
 
-    filters = {name.removesuffix("[]"): name for name in row.filters}
-    if row.location is not Need.NONE and row.location_filter not in row.beside:
-        filters.setdefault(row.location_filter, row.location_filter)
+    filters = row.spelling
     _bind_location(row, given, location_id)
     fields = {name: given.pop(name) for name in [*given] if name not in filters}
     if fields and not row.takes_body:
@@ -230,6 +252,8 @@ def free_call(
     verb = method.upper()
     if verb not in _VERBS:
         raise InvalidArgument("method must be GET, POST, PUT, PATCH or DELETE")
+    if len(path) > _LONGEST_PATH:
+        raise InvalidArgument(f"path is longer than {_LONGEST_PATH:,} characters")
     if not _PATH.fullmatch(path):
         raise InvalidArgument('path must begin with "/" and hold neither host, query nor ".."')
     row = Row(
@@ -249,7 +273,7 @@ def free_call(
         items = list(cast("Sequence[object]", value)) if several else [value]
         if not items:
             raise _empty(name, row)
-        query.extend((_spelt("a parameter's name", key), _text(name, item)) for item in items)
+        query.extend((spelt("a parameter's name", key), _text(name, item)) for item in items)
     return Call(
         endpoint=_FREE,
         row=row,
@@ -400,7 +424,7 @@ def _text(name: str, value: object) -> str:
                 raise InvalidArgument(
                     f"{name} is blank; the API refuses blank values: leave it out instead"
                 )
-            return _spelt(name, value)
+            return spelt(name, value)
         case int():
             return str(int(value))
         case float() | Decimal():
@@ -420,17 +444,22 @@ def _text(name: str, value: object) -> str:
             raise InvalidArgument(f"{name} cannot be a {type(value).__name__}")
 
 
-def _spelt(name: str, text: str) -> str:
+def spelt(name: str, text: str) -> str:
     """Return a text that a URL can hold; half a surrogate pair has no bytes to send."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgument(f"{name} holds half a character (a lone surrogate)") from None
+    if not text.isascii() and _HALF.search(text):
+        raise InvalidArgument(f"{name} holds half a character (a lone surrogate)")
     return text
 
 
+@cache
+def _words(template: str) -> list[str]:
+    return _PLACE.split(template)
+
+
 def _path(template: str, ids: Sequence[int | str]) -> str:
-    words = _PLACE.split(template)
+    if not ids and "{" not in template:
+        return template
+    words = _words(template)
     if len(words) != len(ids) + 1:
         raise TypeError(f"{template} takes {len(words) - 1} identifiers, not {len(ids)}")
     path = words[0]
@@ -439,7 +468,10 @@ def _path(template: str, ids: Sequence[int | str]) -> str:
             raise InvalidArgument(
                 f"an identifier is a whole number or a text, never a {type(id).__name__}"
             )
-        part = _spelt("an identifier", str(id))
+        if type(id) is int:
+            path += f"{id}{word}"
+            continue
+        part = spelt("an identifier", str(id))
         if part.strip(". ") == "":
             raise InvalidArgument("an identifier in the path is blank or made of dots")
         path += quote(part, safe="") + word
@@ -447,7 +479,7 @@ def _path(template: str, ids: Sequence[int | str]) -> str:
 
 
 def _quote(text: str) -> str:
-    return quote(text, safe="-._~:,")
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="-._~:,")
 
 
 def _body_of(row: Row, fields: Mapping[str, object]) -> tuple[bytes | None, str]:
@@ -512,8 +544,9 @@ def _encoded(body: object) -> bytes:
     except InvalidArgument:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-        # Chosen words: the codec's own message, or its traceback, may hold a value.
-        raise InvalidArgument(
-            "the body holds something JSON has no form for: half a character, a key that is no "
-            "text, a value of a foreign type, or too many levels"
-        ) from None
+        # The codec's error may hold a value, so it is gone when ours is raised.
+        pass
+    raise InvalidArgument(
+        "the body holds something JSON has no form for: half a character, a key that is no "
+        "text, a value of a foreign type, or too many levels"
+    )

@@ -12,7 +12,7 @@ from math import isfinite, nan
 from typing import cast
 
 import msgspec
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 __all__ = ["Token", "Verdict", "lifetime_of", "pause_after", "verdict_on_refusal"]
 
@@ -21,6 +21,14 @@ _LONGEST_LIFETIME = 24 * 3600.0
 _SHORTEST_LIFETIME = 1.0
 """A token that died before it could be sent once would be asked for again without end."""
 _YOUNG = 10.0
+
+
+def _renew_at(token: Token) -> float:
+    return token.asked_at + token.lifetime - min(300.0, token.lifetime * 0.2)
+
+
+def _dead_at(token: Token) -> float:
+    return token.asked_at + token.lifetime - min(10.0, token.lifetime * 0.05)
 
 
 @frozen(kw_only=True)
@@ -34,21 +42,18 @@ class Token:
     value: str = field(repr=False)
     generation: int
     asked_at: float
+    asked_wall: float = 0.0
+    """The same moment by the clock on the wall, which a suspended machine does not stop."""
     lifetime: float
 
-    @property
-    def renew_at(self) -> float:
-        """When a renewal should begin beside the requests that still use the token."""
-        return self.asked_at + self.lifetime - min(300.0, self.lifetime * 0.2)
+    renew_at: float = field(init=False, default=Factory(_renew_at, takes_self=True))
+    """When a renewal should begin beside the requests that still use the token."""
+    dead_at: float = field(init=False, default=Factory(_dead_at, takes_self=True))
+    """When it is no longer sent: a little early, since a request takes time to arrive."""
 
-    @property
-    def dead_at(self) -> float:
-        """When it is no longer sent: a little early, since a request takes time to arrive."""
-        return self.asked_at + self.lifetime - min(10.0, self.lifetime * 0.05)
-
-    def is_young(self, now: float) -> bool:
+    def is_young(self, now: float, wall: float) -> bool:
         """Tell whether it is too new for a 401 to mean that it ran out."""
-        return now - self.asked_at < _YOUNG
+        return now - self.asked_at < _YOUNG and abs(wall - self.asked_wall) < _YOUNG
 
 
 class Verdict(Enum):
@@ -92,14 +97,19 @@ def _number(claim: object) -> float:
 
 
 def verdict_on_refusal(
-    current: Token | None, refused_generation: int, *, ever_accepted: bool, now: float
+    current: Token | None,
+    refused_generation: int,
+    *,
+    ever_accepted: bool,
+    now: float,
+    wall: float,
 ) -> Verdict:
     """Decide what a 401 for a request sent with ``refused_generation`` means."""
     if current is None:
         return Verdict.LOG_IN
     if current.generation != refused_generation:
         return Verdict.USE_CURRENT
-    if not current.is_young(now):
+    if not current.is_young(now, wall):
         return Verdict.LOG_IN
     return Verdict.GIVE_UP if ever_accepted else Verdict.KEY_REFUSED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,17 @@ class Need(Enum):
     REQUIRED = "required"
 
 
+def _operation(row: Row) -> str:
+    return f"{row.method} {row.path}"
+
+
+def _spelling(row: Row) -> dict[str, str]:
+    names = {name.removesuffix("[]"): name for name in row.filters}
+    if row.location is not Need.NONE and row.location_filter not in row.beside:
+        names.setdefault(row.location_filter, row.location_filter)
+    return names
+
+
 @frozen(kw_only=True)
 class Row:
     """One operation in one version of the API."""
@@ -114,15 +125,17 @@ class Row:
     lookup: str = ""
     """For unsafe writes: the sentence that says how to find out whether it happened."""
 
+    operation: str = field(init=False, eq=False, default=Factory(_operation, takes_self=True))
+    """Verb and template, the name that logs and errors use."""
+    spelling: Mapping[str, str] = field(
+        init=False, eq=False, repr=False, default=Factory(_spelling, takes_self=True)
+    )
+    """Public name of each filter without ``[]`` to the name with it; the scope's place too."""
+
     @property
     def takes_body(self) -> bool:
         """Whether the request has a body."""
         return self.wrap is not None or self.multipart
-
-    @property
-    def operation(self) -> str:
-        """Verb and template, the name that logs and errors use."""
-        return f"{self.method} {self.path}"
 
 
 @frozen(kw_only=True)

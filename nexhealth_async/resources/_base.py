@@ -6,7 +6,11 @@ from inspect import Parameter, signature
 from types import FunctionType
 from typing import TYPE_CHECKING, Required, get_args, get_origin
 
+from nexhealth_async.discreet import discreet
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nexhealth_async.walk import Caller
 
 __all__ = ["Noun"]
@@ -25,13 +29,15 @@ class Noun:
         return f"<{type(self).__name__}>"
 
     def __init_subclass__(cls) -> None:
-        """Give each method a signature that spells out its filters."""
-        for member in vars(cls).values():
-            if isinstance(member, FunctionType):
-                _spell_out(member)
+        """Give each method a signature that spells out its filters, and errors without them."""
+        for name, member in list(vars(cls).items()):
+            if isinstance(member, FunctionType) and not name.startswith("_"):
+                guarded = discreet(member)
+                _spell_out(guarded, member)
+                setattr(cls, name, guarded)
 
 
-def _spell_out(method: FunctionType) -> None:
+def _spell_out(shown: Callable[..., object], method: FunctionType) -> None:
     """Replace ``**filters: Unpack[PatientFilters]`` by the filters, required ones first."""
     shape = signature(method)
     *plain, last = shape.parameters.values() or (None,)
@@ -50,4 +56,4 @@ def _spell_out(method: FunctionType) -> None:
             )
         )
     spelled.sort(key=lambda one: one.default is ...)
-    method.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
+    shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])

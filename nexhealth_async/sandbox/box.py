@@ -14,7 +14,7 @@ from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
 from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
-from nexhealth_async.sandbox.orders import FaultOrders
+from nexhealth_async.sandbox.line import LineOrders
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
 from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
@@ -28,7 +28,7 @@ ANCHOR = date(2026, 6, 1)
 """The day around which seeded records lie, unless told otherwise."""
 
 
-class Sandbox(FaultOrders):
+class Sandbox(LineOrders):
     """An API server of invented practices on 127.0.0.1, for tests.
 
     ```python
@@ -169,15 +169,18 @@ class Sandbox(FaultOrders):
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            self.door.serve(runner)
+            await self.door.open(port)
         except OSError:
             await runner.cleanup()
             raise
-        self._runner, self._url = runner, "http://{}:{}".format(*runner.addresses[0][:2])
+        self._runner, self._url = runner, f"http://127.0.0.1:{self.door.port}"
 
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
         runner, self._runner = self._runner, None
+        self.door.shut()
+        self.faults.end()
         if runner is not None:
             await runner.cleanup()
 

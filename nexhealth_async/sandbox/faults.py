@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
-from typing import Literal, TypeAlias, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal, TypeAlias
 
 from aiohttp import web
 from attrs import define, field
 
-__all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "half_then_reset", "reset"]
+from nexhealth_async.sandbox.door import break_off
+
+__all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "reset"]
 
 Kind: TypeAlias = Literal[
-    "fail", "before", "after", "mid_body", "truncate", "garbage", "empty", "delay", "edge_block"
+    "fail",
+    "before",
+    "after",
+    "mid_body",
+    "truncate",
+    "garbage",
+    "empty",
+    "delay",
+    "edge_block",
+    "alter",
+    "hang",
+    "drip",
 ]
 
 _UNPROCESSED: frozenset[Kind] = frozenset({"fail", "before", "edge_block"})
@@ -39,11 +52,14 @@ class Fault:
     content_type: str | None = None
     headers: dict[str, str] = field(factory=dict[str, str])
     seconds: float = 0.0
+    change: Callable[[bytes], bytes] | None = None
+    chunked: bool = False
+    when: Literal["before", "after", "mid_body"] = "after"
 
     @property
     def processed(self) -> bool:
         """Whether the request takes effect all the same, only its answer suffers."""
-        return self.kind not in _UNPROCESSED
+        return self.kind not in _UNPROCESSED and self.when != "before"
 
     def matches(self, method: str, path: str, template: str | None) -> bool:
         """Whether a request is meant: by path or by template such as ``/patients/{id}``.
@@ -62,6 +78,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._queue: deque[Fault] = deque()
+        self._ended = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -74,8 +91,14 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all faults still to come."""
+        """Forget all faults still to come, and end those that last."""
         self._queue.clear()
+        self.end()
+
+    def end(self) -> None:
+        """End the silences and drips of requests that are being answered."""
+        self._ended.set()
+        self._ended = asyncio.Event()
 
     def take(self, method: str, path: str, template: str | None) -> Fault | None:
         """The first fault meant for this request, used up by one."""
@@ -87,25 +110,75 @@ class Faults:
                 return fault
         return None
 
+    async def befall(
+        self, fault: Fault, request: web.Request, reply: web.Response
+    ) -> web.StreamResponse | None:
+        """Let a fault befall an answer on its way; None if it leaves as any other."""
+        match fault.kind:
+            case "before" | "after":
+                reset(request)
+                return web.Response()
+            case "mid_body":
+                partial = await _half(request, reply)
+                await asyncio.sleep(0.005)  # the half must be read before the reset overtakes it
+                reset(request)
+                return partial
+            case "hang":
+                begun = await _half(request, reply) if fault.when == "mid_body" else None
+                await self._ended.wait()
+                reset(request)
+                return begun or web.Response()
+            case "drip":
+                return await _drip(request, reply, fault.seconds, self._ended)
+            case "alter" if fault.chunked:
+                return await _chunked(request, reply)
+            case _:
+                return None
+
 
 def reset(request: web.Request) -> None:
-    """Break the connection so that the other side sees a reset, not an orderly end."""
-    transport = request.transport
-    if transport is None:
-        return
-    raw = cast("socket.socket | None", transport.get_extra_info("socket"))
-    if raw is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    """Break the connection of a request."""
+    if request.transport is not None:
+        break_off(request.transport)
 
 
-async def half_then_reset(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """Send the headers and half the body of a reply, then break the connection."""
-    body = whole.body if isinstance(whole.body, bytes) else b""
+def _bytes_of(reply: web.Response) -> bytes:
+    return reply.body if isinstance(reply.body, bytes) else b""
+
+
+async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Send the headers and half the body of a reply."""
+    body = _bytes_of(whole)
     partial = web.StreamResponse(status=whole.status, headers=whole.headers)
     partial.content_length = max(len(body), 2)
     await partial.prepare(request)
     await partial.write(body[: len(body) // 2])
-    await asyncio.sleep(0.005)  # the half must be read before the reset overtakes it
-    reset(request)
     return partial
+
+
+async def _drip(
+    request: web.Request, whole: web.Response, pause: float, ended: asyncio.Event
+) -> web.StreamResponse:
+    body = _bytes_of(whole)
+    drip = web.StreamResponse(status=whole.status, headers=whole.headers)
+    drip.content_length = len(body)
+    await drip.prepare(request)
+    with suppress(ConnectionError):
+        for at in range(len(body)):
+            await drip.write(body[at : at + 1])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), pause)
+                reset(request)
+                break
+    return drip
+
+
+async def _chunked(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    reply = web.StreamResponse(status=whole.status, headers=whole.headers)
+    reply.enable_chunked_encoding()
+    await reply.prepare(request)
+    body = _bytes_of(whole)
+    with suppress(ConnectionError):
+        for at in range(0, len(body), 65_536):
+            await reply.write(body[at : at + 65_536])
+    return reply

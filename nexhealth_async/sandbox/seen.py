@@ -19,6 +19,8 @@ class SeenRequest:
     there was none in front)."""
     at: float
     """When it arrived, on the sandbox's clock."""
+    port: int | None = None
+    """The sender's port: requests that share it came over one connection."""
     status: int | None = None
     """The status answered; ``None`` while unanswered, and for ever if the connection was broken."""
     template: str | None = None

@@ -13,7 +13,7 @@ from aiohttp import web
 from attrs import frozen
 
 from nexhealth_async.sandbox.cursors import Cursors
-from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault, half_then_reset, reset
+from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault
 from nexhealth_async.sandbox.handlers import LOGIN, Router
 from nexhealth_async.sandbox.params import read
 from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
@@ -60,13 +60,15 @@ class Server:
             query=tuple(request.query.items()),
             headers=_redacted(request),
             at=box.clock.now(),
+            port=_port_of(request),
             template=route.path if route else None,
         )
         box.remember(seen)
         box.in_flight += 1
         box.most_in_flight = max(box.most_in_flight, box.in_flight)
         try:
-            return await self._answer(request, _Found(route, ids, word, spoken), seen)
+            with box.door.busy(request.protocol):
+                return await self._answer(request, _Found(route, ids, word, spoken), seen)
         finally:
             box.in_flight -= 1
 
@@ -81,20 +83,14 @@ class Server:
             await asyncio.sleep(max(0.0, box.latency + spread))
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.kind == "before":
-            reset(request)
-            return web.Response()
         if fault is not None and not fault.processed:
             reply = _unprocessed(fault)
         else:
             reply = await self._reply(request, found, body)
-            if fault is not None and fault.kind == "after":
-                reset(request)
-                return web.Response()
-            if fault is not None and fault.kind == "mid_body":
-                return await half_then_reset(request, reply)
             if fault is not None:
                 reply = _spoiled(fault, reply)
+        if fault is not None and (sent := await box.faults.befall(fault, request, reply)):
+            return sent
         seen.status = reply.status
         return reply
 
@@ -358,6 +354,11 @@ def _at_least_one(call: Call, name: str, default: int) -> int:
     return default if asked is None else asked
 
 
+def _port_of(request: web.Request) -> int | None:
+    peer: object = request.transport and request.transport.get_extra_info("peername")
+    return cast("tuple[str, int]", peer)[1] if isinstance(peer, tuple) else None
+
+
 def _redacted(request: web.Request) -> dict[str, str]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     if "authorization" in headers:
@@ -387,11 +388,17 @@ def _spoiled(fault: Fault, reply: web.Response) -> web.Response:
             body=fault.body,
             headers={"Content-Type": fault.content_type or "text/html"},
         )
+    whole = reply.body if isinstance(reply.body, bytes) else b""
     if fault.kind == "truncate":
-        whole = reply.body if isinstance(reply.body, bytes) else b""
         return web.Response(
             status=reply.status,
             body=whole[: len(whole) // 2],
             headers={"Content-Type": reply.headers["Content-Type"]},
+        )
+    if fault.kind == "alter":
+        return web.Response(
+            status=fault.status or reply.status,
+            body=fault.change(whole) if fault.change else whole,
+            headers={"Content-Type": reply.content_type, **fault.headers},
         )
     return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -127,7 +128,7 @@ def dotted_name(endpoint: Endpoint[object]) -> str:
 
 
 def function_of(endpoint: Endpoint[object]) -> FunctionType:
-    return cast("FunctionType", METHODS[dotted_name(endpoint)].__func__)
+    return cast("FunctionType", inspect.unwrap(METHODS[dotted_name(endpoint)].__func__))
 
 
 def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:

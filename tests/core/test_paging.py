@@ -271,6 +271,11 @@ def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
         "c:abc",
         "n:a:b:c:d",
         "n:1:5:5:9:9",
+        "n:1_0:5:5:9",
+        "n: 1:5:5:9",
+        "n:\u0663:5:5:9",
+        "n:1:5:5:9\n",
+        f"n:{'9' * 20}:5:5:9",
         f"n:{'9' * 5_000}:5:5:9",
     ],
     ids=lambda value: f"{value[:12]}",
@@ -326,6 +331,36 @@ def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) 
         drive(CursorPlan(per_page=9), lambda _: next(told))
 
 
+def endless(most_empty: int) -> Callable[[Ask], Page]:
+    """Serve new cursors without end, and a record after so many pages without any."""
+
+    def answer(ask: Ask) -> Page:
+        ids = [ask.number] if ask.number % (most_empty + 1) == 0 else []
+        info: dict[str, object] = {"has_next_page": True, "end_cursor": f"at {ask.number}"}
+        return Page(ids, page_info=info)
+
+    return answer
+
+
+def test_new_cursors_behind_pages_without_a_record_are_not_followed_for_ever() -> None:
+    plan = CursorPlan(per_page=9)
+    with pytest.raises(StalledCursor, match="50 pages without a record"):
+        drive(plan, endless(10**6), most=50)
+
+
+def test_pages_without_a_record_are_passed_over_while_others_have_some() -> None:
+    walked = drive(CursorPlan(per_page=9), endless(49), stop_after=500)
+    assert walked.ids == [50 * nth for nth in range(1, 11)]
+
+
+def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
+    def answer(ask: Ask) -> Page:
+        info = {"has_next_page": ask.number < 50, "end_cursor": f"at {ask.number}"}
+        return Page([], page_info=dict(info))
+
+    assert drive(CursorPlan(per_page=9), answer).ids == []
+
+
 def test_resuming_by_cursor_asks_behind_it_first() -> None:
     plan = CursorPlan(per_page=7, after="c:4:a:b")
     assert plan.ask(0) == Ask(1, (("end_cursor", "a:b"), ("per_page", "4")))
@@ -335,11 +370,46 @@ def test_resuming_by_cursor_asks_behind_it_first() -> None:
 
 @pytest.mark.parametrize(
     "after",
-    ["", "c:", "n:1:5:5:9", "abc", "c:4", "c:4:", "c:0:a", "c:x:a", "c:\u00b2:a", "c:-1:a"],
+    [
+        "",
+        "c:",
+        "n:1:5:5:9",
+        "abc",
+        "c:4",
+        "c:4:",
+        "c:0:a",
+        "c:x:a",
+        "c:\u00b2:a",
+        "c:-1:a",
+        "c:4:\ud800",
+        f"c:{'1' * 4_301}:a",
+        f"c:4:{'a' * 4_000}",
+    ],
+    ids=lambda value: ascii(value)[:12],
 )
 def test_a_foreign_cursor_is_refused(after: str) -> None:
     with pytest.raises(InvalidArgument, match="resume"):
         CursorPlan(per_page=4, after=after)
+
+
+@pytest.mark.parametrize("after", ["n:3:Zaphquill:1:1", "c:Zaphquill:a"])
+def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
+    plan = CursorPlan if after.startswith("c") else NumberedPlan
+    with pytest.raises(InvalidArgument) as caught:
+        plan(per_page=4, after=after)
+    assert "Zaphquill" not in repr(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("cursor", ["a", "a:b\nc", "\u00e9", "x" * 3_996, "x" * 3_997, "x" * 9_000])
+def test_what_a_walk_gives_to_resume_by_is_taken_back(cursor: str) -> None:
+    page = cursor_page(1, cursor)
+    resume = CursorPlan(per_page=9).take(page.reading, [1]).resume
+    if len(cursor) > 3_996:
+        assert resume is None, "no checkpoint rather than one that is refused"
+    else:
+        ask = CursorPlan(per_page=1, after=resume).ask(0)
+        assert ask == Ask(1, (("end_cursor", cursor), ("per_page", "9")))
 
 
 def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:

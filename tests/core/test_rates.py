@@ -36,7 +36,7 @@ class World:
     def pass_until(self, moment: float) -> None:
         while self._answers and self._answers[0][0] <= moment:
             when, _, departure = heapq.heappop(self._answers)
-            departure.answered = when
+            departure.answer(when)
             self.now = max(self.now, when)
         self.now = max(self.now, moment)
 
@@ -98,9 +98,9 @@ def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, po
         if step == "leave" and (not polite or log.earliest(OTHER, now) <= now):
             gone.append(log.leave(OTHER, now))
         elif step == "answer" and gone and gone[which % len(gone)].answered is None:
-            gone[which % len(gone)].answered = now
+            gone[which % len(gone)].answer(now)
         elif step == "withdraw" and gone:
-            gone[which % len(gone)].withdrawn = True
+            gone[which % len(gone)].withdraw()
         elif step == "wait":
             now += seconds
         ends = sorted(end for one in gone if (end := one.free_at(1.0)) > now)
@@ -126,7 +126,7 @@ def test_a_place_is_free_a_window_after_the_answer_or_a_quarter_second_later_at_
     log = RatesLog(only(1, 1.0))
     departure = log.leave(OTHER, left)
     if answered is not None:
-        departure.answered = answered
+        departure.answer(answered)
     assert departure.free_at(1.0) == pytest.approx(free)
     assert log.earliest(OTHER, 10.0) == pytest.approx(free)
     assert log.earliest(OTHER, free + 1e-9) == free + 1e-9
@@ -151,7 +151,7 @@ def test_the_place_that_opens_first_counts_whichever_way_it_opens(
 ) -> None:
     log = RatesLog(only(2, 1.0))
     log.leave(OTHER, 0.0)
-    log.leave(OTHER, left).answered = answered
+    log.leave(OTHER, left).answer(answered)
     assert log.earliest(OTHER, 0.5) == pytest.approx(free)
 
 
@@ -159,7 +159,7 @@ def test_a_withdrawn_place_is_free_at_once() -> None:
     log = RatesLog(only(1, 1.0))
     departure = log.leave(OTHER, 5.0)
     assert log.earliest(OTHER, 5.0) > 5.0
-    departure.withdrawn = True
+    departure.withdraw()
     assert departure.withdrawn
     assert log.earliest(OTHER, 5.0) == 5.0
 
@@ -168,7 +168,7 @@ def test_taking_and_giving_back_for_ever_fills_no_memory() -> None:
     log = RatesLog(only(2, 60.0))
     log.leave(OTHER, 0.0)
     for n in range(5_000):
-        log.leave(OTHER, n * 1e-3).withdrawn = True
+        log.leave(OTHER, n * 1e-3).withdraw()
     assert all(len(one._left) < 200 for one in log._logs[OTHER])
 
 

@@ -370,6 +370,8 @@ def test_what_is_no_version_is_refused(version: str) -> None:
         ("https://proxy.example.com:8443/nex/", "https://proxy.example.com:8443/nex"),
         ("http://localhost:8000", "http://localhost:8000"),
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("http://127.255.249.10", "http://127.255.249.10"),
+        ("https://xn--strae-oqa.example", "https://xn--strae-oqa.example"),
         ("http://[::1]:8000/api", "http://[::1]:8000/api"),
     ],
 )
@@ -386,6 +388,13 @@ def test_safe_addresses_are_kept(url: str, kept: str) -> None:
         "http://localhost.example.com",
         "http://localhost:80@example.com",
         "http://127.0.0.1.example.com",
+        "http://127.999.1.1",
+        "http://127.0.0.256",
+        "http://127.0.0.01",
+        "http://127.0.0",
+        "http://127.0.0.\u0661",
+        "https://stra\u00dfe.example",
+        "https://nexhealth.info/\u00e9",
         "http://127.0.0.1/?a=b",
         "http://127.0.0.1/#a",
         "https://user:pass@nexhealth.info",
@@ -398,6 +407,21 @@ def test_safe_addresses_are_kept(url: str, kept: str) -> None:
 def test_addresses_that_would_leak_are_refused(url: str) -> None:
     with pytest.raises(InvalidArgument):
         check_base_url(url)
+
+
+def test_who_spells_a_host_beyond_ascii_is_told_how_to() -> None:
+    with pytest.raises(InvalidArgument, match="punycode"):
+        check_base_url("https://stra\u00dfe.example")
+
+
+def test_plain_http_beyond_loopback_must_be_asked_for() -> None:
+    with pytest.raises(InvalidArgument, match="allow_http=True"):
+        check_base_url("http://sandbox:8000")
+    assert check_base_url("http://sandbox:8000/", allow_http=True) == "http://sandbox:8000"
+    assert check_base_url("https://api.example", allow_http=True) == "https://api.example"
+    for url in ("http://user@sandbox", "http://sandbox?x=1", "ftp://sandbox", "http://"):
+        with pytest.raises(InvalidArgument):
+            check_base_url(url, allow_http=True)
 
 
 @pytest.mark.parametrize(
@@ -521,10 +545,12 @@ def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) ->
         call(to.PATIENTS_CREATE, first_name=value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
     with pytest.raises(InvalidArgument) as caught:
         free_call("POST", "/patients", params={}, json=value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 @settings(max_examples=80, deadline=None)
@@ -602,6 +628,13 @@ def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
 def test_what_is_no_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidArgument):
         free_call("GET", path, params={})
+
+
+def test_a_path_longer_than_any_server_reads_is_refused() -> None:
+    assert len(free_call("GET", "/" + "a" * 3_999, params={}).path) == 4_000
+    for long in (4_000, 1_000_000):
+        with pytest.raises(InvalidArgument, match="longer than 4,000"):
+            free_call("GET", "/" + "a" * long, params={})
 
 
 def test_what_is_no_verb_is_refused() -> None:

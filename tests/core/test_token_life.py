@@ -124,7 +124,17 @@ def test_what_a_401_means(
     current: int | None, refused: int, *, accepted: bool, age: float, verdict: Verdict
 ) -> None:
     held = None if current is None else token(3600, generation=current)
-    assert verdict_on_refusal(held, refused, ever_accepted=accepted, now=1_000 + age) is verdict
+    later = 1_000 + age
+    said = verdict_on_refusal(held, refused, ever_accepted=accepted, now=later, wall=age)
+    assert said is verdict
+
+
+def test_a_token_is_not_young_after_its_machine_slept() -> None:
+    """A suspended machine's monotonic clock stands still; the one on the wall does not."""
+    held, now = token(3600), 1_001.0
+    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=7_200) is Verdict.LOG_IN
+    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=-60) is Verdict.LOG_IN
+    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=1) is Verdict.GIVE_UP
 
 
 def test_failed_logins_are_remembered_ever_longer_up_to_five_minutes() -> None:

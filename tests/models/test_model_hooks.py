@@ -15,7 +15,15 @@ import pytest
 
 from nexhealth_async.codec import Codec
 from nexhealth_async.errors import UndecodableRecord
-from nexhealth_async.models import Appointment, Money, Patient, PatientBio, Timestamp
+from nexhealth_async.models import (
+    Appointment,
+    Location,
+    Money,
+    Patient,
+    PatientBio,
+    Provider,
+    Timestamp,
+)
 
 CANARY = "Zephyrine-Q-Canary"
 
@@ -75,6 +83,34 @@ def test_a_hook_registered_late_is_heeded(codec: Codec) -> None:
     assert codec.decode(Patient, data)[0].bio == PatientBio(city="ames")
     codec.register_structure_hook(PatientBio, shout)
     assert codec.decode(Patient, data)[0].bio == PatientBio(city="AMES")
+
+
+@pytest.mark.parametrize(
+    ("hooked", "concerned", "spared"),
+    [
+        (PatientBio, [PatientBio, Patient, Appointment, Provider], [Money, Location]),
+        (Money, [Money, Patient, Appointment], [PatientBio, Location]),
+        (datetime, [Patient, Appointment, Provider], [Money]),
+        (Decimal, [Money, Patient], [PatientBio]),
+    ],
+)
+def test_only_models_with_a_hook_inside_leave_the_fast_way(
+    hooked: type, concerned: list[type], spared: list[type], codec: Codec
+) -> None:
+    assert all(codec.native(model) for model in (*concerned, *spared))
+    codec.register_structure_hook(hooked, lambda _value, _type: None)
+    assert not any(codec.native(model) for model in concerned)
+    assert all(codec.native(model) for model in spared)
+    assert not any(codec.copy().native(model) for model in concerned)
+
+
+def test_a_class_of_the_users_own_goes_by_cattrs(codec: Codec) -> None:
+    @attrs.frozen
+    class Pet:
+        id: int
+
+    assert codec.native(Pet) is None
+    assert codec.decode(Pet, b'{"id":"7"}') == (Pet(7), ("id",))
 
 
 def test_a_hook_can_be_a_decorated_function(codec: Codec) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.codec import Codec
+from nexhealth_async.codec import Codec, LazyDecoder
 from nexhealth_async.core.envelope import ListReading, read_list
 from nexhealth_async.core.request import plan
 from nexhealth_async.core.wire import Reply
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.request import Call
 
 CODEC = Codec()
+PATIENTS: LazyDecoder[Patient] = LazyDecoder(lambda: CODEC, "Patient")
 
 
 class ListSource:
@@ -59,6 +60,9 @@ class ListSource:
         finally:
             self.in_flight -= 1
 
+    def check_usable(self) -> None:
+        """It always is."""
+
     def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
@@ -71,7 +75,7 @@ class ListSource:
         settings = WalkSettings(
             source=self,
             call=call,
-            decode=lambda record: CODEC.decode(Patient, record),
+            decoder=PATIENTS,
             **options,  # type: ignore[arg-type]  # checked in the next line
         )
         return Walk(check_settings(settings))

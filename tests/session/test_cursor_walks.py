@@ -29,7 +29,7 @@ from nexhealth_async.core.request import plan
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.models import Patient
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
-from tests.session.scripted import CODEC, ids
+from tests.session.scripted import PATIENTS, ids
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -103,6 +103,9 @@ class CursorSource:
         }
         return read_list(Reply(status=200, body=msgspec.json.encode(body)), call.row)
 
+    def check_usable(self) -> None:
+        """It always is."""
+
     def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
@@ -110,16 +113,19 @@ class CursorSource:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
-    def _decode(self, record: msgspec.Raw) -> tuple[Patient, tuple[str, ...]]:
+    def native(self) -> None:
+        return None
+
+    def tolerant(self, record: msgspec.Raw) -> tuple[Patient, tuple[str, ...]]:
         self.decoded += 1
-        return CODEC.decode(Patient, record)
+        return PATIENTS(record)
 
     def walk(self, **options: object) -> Walk[Patient]:
         call = plan(to.PATIENTS, "v3.0.0", subdomain="demo", location_id=1, arguments={})
         settings = WalkSettings(
             source=self,
             call=call,
-            decode=self._decode,
+            decoder=self,
             **options,  # type: ignore[arg-type]  # checked in the next line
         )
         return Walk(check_settings(settings))

@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async import Limit, Rates, SessionStateError, TimedOut
 from nexhealth_async.endpoints import RateClass
-from nexhealth_async.gates import Gates
+from nexhealth_async.gates import MOST_UNDER_WAY, Gates
 
 if TYPE_CHECKING:
     from tests.conftest import MovableLoop
@@ -29,11 +29,10 @@ async def leave(gates: Gates, rate: RateClass = RateClass.SLOW, **options: objec
         background=bool(options.get("background")),
         deadline=options.get("deadline"),  # type: ignore[arg-type]
     )
-    left = departure.left
     if "answer" in options:
         await asyncio.sleep(float(str(options["answer"])))
-        gates.answered(departure)
-    return left
+    gates.ended(departure, answered="answer" in options)
+    return departure.left
 
 
 async def test_an_idle_gate_lets_leave_at_once() -> None:
@@ -187,3 +186,19 @@ async def test_closing_sends_those_who_wait_away() -> None:
     gates.close()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(one, SessionStateError) for one in done) == 20
+
+
+async def test_no_more_leave_than_may_be_under_way_and_the_next_goes_when_one_ends() -> None:
+    gates = Gates(Rates.unlimited())
+    under_way = [
+        await gates.leave(RateClass.OTHER, background=False, deadline=None)
+        for _ in range(MOST_UNDER_WAY)
+    ]
+    waiting = [asyncio.ensure_future(leave(gates, rate)) for rate in RateClass]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not any(call.done() for call in waiting)
+    gates.ended(under_way.pop(), answered=False)
+    await asyncio.wait_for(asyncio.gather(*waiting), 1)  # each ends at once and lets in the next
+    gates.withdraw(under_way.pop())
+    assert gates.leave_at_once(RateClass.OTHER, 0.0) is not None

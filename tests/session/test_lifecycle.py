@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +21,7 @@ from nexhealth_async import (
     OutcomeUnknown,
     SessionStateError,
     VersionRefused,
+    session,
 )
 from nexhealth_async.sandbox import Sandbox
 
@@ -279,3 +281,26 @@ def test_the_table_is_offered_as_data() -> None:
 def test_the_repr_shows_host_version_scope_and_state() -> None:
     nex = NexHealth("an-invented-key", subdomain="demo", location_id=7)
     assert repr(nex) == "<NexHealth nexhealth.info v2, subdomain='demo', location_id=7: not open>"
+
+
+async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_millisecond(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the interpreter's usual turns come back, also after a failure."""
+    usual, seen = sys.getswitchinterval(), list[tuple[float, bool]]()
+    here = threading.get_ident()
+
+    def build(model: type) -> None:
+        seen.append((sys.getswitchinterval(), threading.get_ident() == here))
+        if len(seen) == 2:
+            raise RuntimeError(model.__name__)
+
+    monkeypatch.setattr(session, "native_of", build)
+    async with Sandbox() as box, NexHealth(box.api_key, base_url=box.url) as nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        await office.providers.walk(limit=1).count()
+        with pytest.raises(RuntimeError):
+            await office.operatories.walk(limit=1).count()
+    assert [inside for _, inside in seen] == [False, False]
+    assert all(turn == pytest.approx(min(usual, 0.001)) for turn, _ in seen)
+    assert sys.getswitchinterval() == usual

@@ -1,0 +1,176 @@
+"""Single calls: what the library adds to a request that aiohttp makes anyway."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import httpx
+import orjson
+
+from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.ours import CannedSession
+from benchmarks.records import FIRST_ID, records
+from benchmarks.report import Table, middle, spread
+from benchmarks.server import Served, serving
+from benchmarks.stock import Stock
+from nexhealth_async import Rates
+from nexhealth_async.core.rates import Limit
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.gates import Gates
+from nexhealth_async.tokens import TokenKeeper
+
+__all__ = ["measure", "tables"]
+
+_LABELS = {
+    "bytes": "aiohttp, bytes only",
+    "dicts": "aiohttp + orjson, dict",
+    "httpx": "httpx + orjson, dict",
+    "get": "**`patients.get`, model**",
+    "inside": "**`patients.get` without aiohttp**",
+    "keeping": "**token, limits and bookkeeping alone**",
+    "lock": "an `asyncio.Lock` nobody else wants, as a yardstick",
+}
+_HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2", "Authorization": "Bearer 1.x.x"}
+_BRIEF = Limit(100, 1e-6)
+"""A limit that is kept like any other, and never in the way."""
+_NEVER_WAITING = Rates(overall=_BRIEF, slow=_BRIEF, people=_BRIEF, other=_BRIEF)
+
+
+def _check(id_: object) -> None:
+    if id_ != FIRST_ID:
+        raise WrongRecordsError("another patient was read")
+
+
+async def _cpu(times: int, once: Callable[[], Awaitable[None]]) -> float:
+    await once()
+    gc.collect()
+    begin = time.process_time()
+    for _ in range(times):
+        await once()
+    return (time.process_time() - begin) / times
+
+
+async def _plain(served: Served, times: int, *, decoded: bool) -> float:
+    url = f"{served.url}/patients/{FIRST_ID}"
+    query = {"subdomain": served.subdomain}
+    async with aiohttp.ClientSession() as http:
+
+        async def once() -> None:
+            async with http.get(url, params=query, headers=_HEADERS) as response:
+                body = await response.read()
+            if decoded:
+                _check(orjson.loads(body)["data"]["id"])
+
+        return await _cpu(times, once)
+
+
+async def _httpx(served: Served, times: int) -> float:
+    url = f"{served.url}/patients/{FIRST_ID}"
+    query = {"subdomain": served.subdomain}
+    async with httpx.AsyncClient() as http:
+
+        async def once() -> None:
+            response = await http.get(url, params=query, headers=_HEADERS)
+            _check(orjson.loads(response.content)["data"]["id"])
+
+        return await _cpu(times, once)
+
+
+async def _get(served: Served, times: int, http: object = None) -> float:
+    async with office(served, rates=_NEVER_WAITING, http=http) as at:
+
+        async def once() -> None:
+            _check((await at.patients.get(FIRST_ID)).id)
+
+        return await _cpu(times, once)
+
+
+async def _inside(served: Served, times: int) -> float:
+    record = records("light", 1)[0]
+    body = b'{"code":true,"description":null,"error":null,"data":%b,"count":null}' % record
+    login = b'{"code":true,"data":{"token":"invented"},"error":null}'
+    return await _get(served, times, CannedSession([body], login))
+
+
+async def _keeping(times: int) -> float:
+    """Do what every request does to hold a token and a place in its limits, and nothing else."""
+
+    async def log_in() -> str:
+        return "invented"
+
+    keeper, gates = TokenKeeper(log_in), Gates(_NEVER_WAITING)
+    await keeper.get(None)
+
+    loop = asyncio.get_running_loop()
+
+    async def once() -> None:
+        now = loop.time()
+        departure = gates.leave_at_once(RateClass.PEOPLE, now)
+        if keeper.current(now) is None or departure is None:
+            raise WrongRecordsError("something waited")
+        gates.ended(departure, answered=True)
+        keeper.accepted()
+
+    return await _cpu(times, once)
+
+
+async def _lock(times: int) -> float:
+    lock = asyncio.Lock()
+
+    async def once() -> None:
+        async with lock:
+            pass
+
+    return await _cpu(times, once)
+
+
+def measure(scale: Scale, figures: Figures) -> None:
+    """Measure CPU microseconds a call."""
+    times, many = scale.of(400, 20), scale.of(20_000, 500)
+    with serving(Stock()) as served:
+        cases: list[tuple[str, Callable[[], float]]] = [
+            ("bytes", lambda: asyncio.run(_plain(served, times, decoded=False))),
+            ("dicts", lambda: asyncio.run(_plain(served, times, decoded=True))),
+            ("httpx", lambda: asyncio.run(_httpx(served, times))),
+            ("get", lambda: asyncio.run(_get(served, times))),
+            ("inside", lambda: asyncio.run(_inside(served, times * 4))),
+            ("keeping", lambda: asyncio.run(_keeping(many))),
+            ("lock", lambda: asyncio.run(_lock(many))),
+        ]
+        for round_ in range(scale.rounds):
+            for name, case in in_turns(cases, round_):
+                figures.add(f"calls.{name}", case() * 1e6)
+
+
+def tables(figures: Figures) -> list[Table]:
+    """Draw what was measured."""
+    return [
+        Table(
+            title="Single calls",
+            note="CPU of the client's process in microseconds a call, on open connections.",
+            heads=("client", "CPU us / call", "x bytes only", "us above bytes only"),
+            rows=[
+                (
+                    label,
+                    spread(figures[f"calls.{name}"], 1),
+                    middle(figures.ratios(f"calls.{name}", "calls.bytes")),
+                    middle(
+                        [
+                            mine - theirs
+                            for mine, theirs in zip(
+                                figures[f"calls.{name}"], figures["calls.bytes"], strict=True
+                            )
+                        ],
+                        1,
+                    )
+                    if name in {"dicts", "httpx", "get"}
+                    else "",
+                )
+                for name, label in _LABELS.items()
+            ],
+        )
+    ]

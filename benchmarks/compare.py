@@ -1,0 +1,40 @@
+"""This run's figures against saved ones."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from benchmarks.measure import Figures
+from benchmarks.report import Table, spread
+
+__all__ = ["NOISE", "against"]
+
+NOISE = 0.15
+"""Differences under this share are nothing."""
+
+
+def against(saved: Figures, now: Figures) -> Table:
+    """Draw the medians of both side by side, and mark those that differ."""
+    rows: list[tuple[str, ...]] = []
+    for name, values in now.values.items():
+        if name not in saved:
+            rows.append((name, "", spread(values), "", "new"))
+            continue
+        before, after = median(saved[name]), median(values)
+        if not before:
+            rows.append((name, spread(saved[name]), spread(values), "", "differs" * (after > 0)))
+            continue
+        ratio = after / before
+        mark = ""
+        if ratio > 1 + NOISE:
+            mark = "**more**"
+        elif ratio < 1 / (1 + NOISE):
+            mark = "**less**"
+        rows.append((name, spread(saved[name]), spread(values), f"{ratio:.2f}", mark))
+    return Table(
+        title="Against the saved figures",
+        note="Marked where the medians differ by more than 15 %. Only figures of the same machine "
+        "compare, and not even those if it was busy.",
+        heads=("figure", "saved", "now", "now / saved", "mark"),
+        rows=rows,
+    )

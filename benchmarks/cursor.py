@@ -1,0 +1,78 @@
+"""Cursor pages (v3): asking for the next page before its records are decoded, and after."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from contextlib import ExitStack
+
+from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.records import Kind
+from benchmarks.report import Table, middle, spread
+from benchmarks.server import Served, serving
+from benchmarks.stock import Stock
+
+__all__ = ["measure", "tables"]
+
+_KINDS: tuple[Kind, ...] = ("light", "wide")
+_WAYS = {"ahead": 1, "plain": 0}
+_LATENCY = 0.02
+
+
+async def _walk(served: Served, prefetch: int) -> float:
+    ids: list[int] = []
+    gc.collect()
+    async with office(served, warm=True) as at:
+        await at.patients.get(1)
+        begin = time.perf_counter()
+        async for patient in at.patients.walk(prefetch=prefetch):
+            ids.append(patient.id)  # noqa: PERF401 - a loop, as users write it
+        wall = time.perf_counter() - begin
+    if (len(ids), sum(ids)) != (served.records, served.sum_of_ids):
+        raise WrongRecordsError("the sum of ids is wrong")
+    return wall
+
+
+def measure(scale: Scale, figures: Figures) -> None:
+    """Measure seconds for pages of 1,000 at 20 ms each."""
+    pages = scale.of(30, 2)
+    with ExitStack() as stack:
+        servers = {
+            kind: stack.enter_context(
+                serving(Stock(kind=kind, records=pages * 1000, latency=_LATENCY, cursor=True))
+            )
+            for kind in _KINDS
+        }
+        for round_ in range(scale.rounds):
+            for kind, served in servers.items():
+                for way in in_turns(tuple(_WAYS), round_):
+                    wall = asyncio.run(_walk(served, _WAYS[way]))
+                    figures.add(f"cursor.{kind}.{way}", wall)
+                    figures.add(f"cursor.{kind}.{way}.reached", pages * _LATENCY / wall)
+
+
+def tables(figures: Figures) -> list[Table]:
+    """Draw what was measured."""
+    labels = {
+        "plain": "plain: the next page is asked for when the last is consumed (`prefetch=0`)",
+        "ahead": "**walk: asked for before it is decoded** (`prefetch=1`)",
+    }
+    return [
+        Table(
+            title="Cursor pages, latency 20 ms, 1,000 a page",
+            note="Wall seconds of a walk in API v3; the ideal is latency alone.",
+            heads=("records", "way", "wall s", "rate x plain", "ideal / wall"),
+            rows=[
+                (
+                    kind,
+                    label,
+                    spread(figures[f"cursor.{kind}.{way}"]),
+                    middle(figures.ratios(f"cursor.{kind}.plain", f"cursor.{kind}.{way}")),
+                    middle(figures[f"cursor.{kind}.{way}.reached"]),
+                )
+                for kind in _KINDS
+                for way, label in labels.items()
+            ],
+        )
+    ]

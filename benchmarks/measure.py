@@ -1,0 +1,146 @@
+"""What all benchmarks share: their scale, their figures, and how a client is timed and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeAlias, TypeVar
+
+from attrs import define, field, frozen
+
+from benchmarks.server import Served
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.scopes import LocationScope
+
+__all__ = [
+    "Client",
+    "Figures",
+    "Haul",
+    "Scale",
+    "WrongRecordsError",
+    "cpu_of",
+    "in_turns",
+    "office",
+    "timed",
+]
+
+T = TypeVar("T")
+
+
+class WrongRecordsError(Exception):
+    """A client did not bring what the server has, so its time says nothing."""
+
+
+@frozen(kw_only=True)
+class Scale:
+    """How much is measured."""
+
+    rounds: int = 7
+    quick: bool = False
+
+    def of(self, full: T, quick: T) -> T:
+        """Return the size for this scale."""
+        return quick if self.quick else full
+
+    def some(self, part: int) -> int:
+        """Return the rounds of a benchmark that takes long: a part of them, at least one."""
+        return max(1, -(-self.rounds // part))
+
+
+@define
+class Figures:
+    """What was measured, by name; a list of one value a round, the rounds of a table aligned."""
+
+    values: dict[str, list[float]] = field(factory=dict[str, list[float]])
+
+    def add(self, name: str, value: float) -> None:
+        """Note the value of another round."""
+        self.values.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.values[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def ratios(self, of: str, to: str) -> list[float]:
+        """Return the ratio within each round."""
+        return [mine / theirs for mine, theirs in zip(self[of], self[to], strict=True)]
+
+
+@frozen(kw_only=True)
+class Haul:
+    """What a client brought home, as far as it looked."""
+
+    records: int | None = None
+    sum_of_ids: int | None = None
+    record_bytes: int | None = None
+    body_bytes: int | None = None
+
+    def check(self, served: Served, per_page: int) -> None:
+        """Compare it with what the server has; raises `WrongRecordsError`."""
+        due = {
+            "records": served.records,
+            "sum_of_ids": served.sum_of_ids,
+            "record_bytes": served.record_bytes,
+            "body_bytes": served.body_bytes.get(per_page),
+        }
+        for name, number in due.items():
+            brought: int | None = getattr(self, name)
+            if brought is not None and brought != number:
+                raise WrongRecordsError(f"{name} is {brought}, and should be {number}")
+
+
+Client: TypeAlias = Callable[[Served, int], Awaitable[Haul]]
+"""Reads everything a server has, in pages of the given size."""
+
+
+async def timed(client: Client, served: Served, per_page: int) -> tuple[float, float]:
+    """Return the CPU and wall seconds of one pull, which is checked."""
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    haul = await client(served, per_page)
+    seconds = time.process_time() - cpu, time.perf_counter() - wall
+    haul.check(served, per_page)
+    return seconds
+
+
+def cpu_of(work: Callable[[], object], times: int = 1) -> float:
+    """Return the CPU seconds of some work, of which nothing is left over."""
+    gc.collect()
+    begin = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - begin) / times
+
+
+def in_turns(cases: Sequence[T], round_: int) -> Sequence[T]:
+    """Return the cases with another one first in each round, so that none always follows one."""
+    at = round_ % len(cases)
+    return (*cases[at:], *cases[:at])
+
+
+@asynccontextmanager
+async def office(
+    served: Served, *, warm: bool = False, rates: Rates | None = None, http: object = None
+) -> AsyncGenerator[LocationScope, None]:
+    """Open a session, logged in if it shall be warm, and give the one office of the server."""
+    # The documented limits (1,000 requests a minute for patients) would be all that is measured.
+    async with NexHealth(
+        "invented-key",
+        base_url=served.url,
+        rates=rates or Rates.unlimited(),
+        version="v3" if served.stock.cursor else "v2",
+        http=http,  # type: ignore[arg-type]  # a canned session has what is used of aiohttp's
+    ) as nex:
+        if warm:
+            await nex.log_in()
+        yield nex.practice(served.subdomain).location(served.location_id)
+
+
+def run(client: Client, served: Served, per_page: int) -> tuple[float, float]:
+    """Time a client in a loop of its own."""
+    return asyncio.run(timed(client, served, per_page))

@@ -1,0 +1,188 @@
+"""The others: what a reader might use in place of the library, from bytes only to generated code.
+
+They are told how many pages there are, retry nothing, check nothing and hold one page at a time.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeAlias
+
+import aiohttp
+import cattrs.preconf.orjson
+import httpx
+import orjson
+from attrs import frozen
+
+from benchmarks.generated import GENERATED
+from benchmarks.measure import Client, Haul
+from benchmarks.records import Kind
+from benchmarks.server import Served
+from benchmarks.shapes import (
+    AttrsLight,
+    AttrsWide,
+    PydanticLight,
+    PydanticPage,
+    PydanticWide,
+)
+
+__all__ = ["PEERS", "READERS", "Peer", "Reader", "aiohttp_page", "peer_clients"]
+
+Reader: TypeAlias = Callable[[bytes], list[Any]]
+"""Decodes a page's body into its records."""
+
+_HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2"}
+
+
+def _dicts(_kind: Kind) -> Reader:
+    def read(body: bytes) -> list[Any]:
+        patients: list[Any] = orjson.loads(body)["data"]["patients"]
+        return patients
+
+    return read
+
+
+def _cattrs(kind: Kind) -> Reader:
+    converter = cattrs.preconf.orjson.make_converter()
+    converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))
+    many = list[AttrsLight] if kind == "light" else list[AttrsWide]
+
+    def read(body: bytes) -> list[Any]:
+        return converter.structure(orjson.loads(body)["data"]["patients"], many)
+
+    return read
+
+
+def _pydantic(kind: Kind) -> Reader:
+    page: Any = PydanticPage[PydanticLight] if kind == "light" else PydanticPage[PydanticWide]
+
+    def read(body: bytes) -> list[Any]:
+        patients: list[Any] = page.model_validate_json(body).data.patients
+        return patients
+
+    return read
+
+
+def _generated(kind: Kind) -> Reader:
+    from_dict = GENERATED[kind]
+
+    def read(body: bytes) -> list[Any]:
+        return [from_dict(patient) for patient in orjson.loads(body)["data"]["patients"]]
+
+    return read
+
+
+READERS: dict[str, Callable[[Kind], Reader]] = {
+    "dicts": _dicts,
+    "cattrs": _cattrs,
+    "httpx-dicts": _dicts,
+    "httpx-pydantic": _pydantic,
+    "generated": _generated,
+}
+
+
+@frozen
+class Peer:
+    """A client of somebody else's."""
+
+    name: str
+    label: str
+    over_httpx: bool = False
+
+
+PEERS = (
+    Peer("bytes", "aiohttp, bytes only"),
+    Peer("dicts", "aiohttp + orjson, dicts"),
+    Peer("cattrs", "aiohttp + orjson + cattrs"),
+    Peer("httpx-dicts", "httpx + orjson, dicts", over_httpx=True),
+    Peer("httpx-pydantic", "httpx + pydantic", over_httpx=True),
+    Peer("generated", "generated client (httpx, attrs)", over_httpx=True),
+)
+
+
+def peer_clients(kind: Kind) -> dict[str, Client]:
+    """Return the peers that read records of one kind, by name; their codecs are built once."""
+    return {peer.name: _client(peer, kind) for peer in PEERS}
+
+
+def _client(peer: Peer, kind: Kind) -> Client:
+    pages = _over_httpx if peer.over_httpx else _over_aiohttp
+    if peer.name == "bytes":
+        return _bytes_only
+    read = READERS[peer.name](kind)
+    by_key = peer.name.endswith("dicts")
+
+    async def pull(served: Served, per_page: int) -> Haul:
+        ids: list[int] = []
+        async with aclosing(pages(served, per_page)) as bodies:
+            async for body in bodies:
+                if by_key:
+                    ids.extend([patient["id"] for patient in read(body)])
+                else:
+                    ids.extend([patient.id for patient in read(body)])
+        return Haul(records=len(ids), sum_of_ids=sum(ids))
+
+    return pull
+
+
+async def _bytes_only(served: Served, per_page: int) -> Haul:
+    body_bytes = 0
+    async with aclosing(_over_aiohttp(served, per_page)) as bodies:
+        async for body in bodies:
+            body_bytes += len(body)
+    return Haul(body_bytes=body_bytes)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Load what httpx would load for each client, 30 ms each: once, so that it is not counted."""
+    return httpx.create_ssl_context()
+
+
+def _query(served: Served, page: int, per_page: int) -> dict[str, str]:
+    return {
+        "subdomain": served.subdomain,
+        "location_id": str(served.location_id),
+        "new_patient": "false",
+        "page": str(page),
+        "per_page": str(per_page),
+    }
+
+
+def _page_numbers(served: Served, per_page: int) -> range:
+    return range(1, -(-served.records // per_page) + 1)
+
+
+async def aiohttp_page(
+    http: aiohttp.ClientSession, served: Served, token: str, page: int, per_page: int
+) -> bytes:
+    """Read one page's bytes as anyone would."""
+    async with http.get(
+        f"{served.url}/patients",
+        params=_query(served, page, per_page),
+        headers={**_HEADERS, "Authorization": f"Bearer {token}"},
+    ) as response:
+        return await response.read()
+
+
+async def _over_aiohttp(served: Served, per_page: int) -> AsyncGenerator[bytes, None]:
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{served.url}/authenticates") as response:
+            token = orjson.loads(await response.read())["data"]["token"]
+        for page in _page_numbers(served, per_page):
+            yield await aiohttp_page(http, served, token, page, per_page)
+
+
+async def _over_httpx(served: Served, per_page: int) -> AsyncGenerator[bytes, None]:
+    async with httpx.AsyncClient(base_url=served.url, verify=_certificates()) as http:
+        token = orjson.loads((await http.post("/authenticates")).content)["data"]["token"]
+        headers = {**_HEADERS, "Authorization": f"Bearer {token}"}
+        for page in _page_numbers(served, per_page):
+            reply = await http.get(
+                "/patients", params=_query(served, page, per_page), headers=headers
+            )
+            yield reply.content

@@ -1,0 +1,178 @@
+"""How long a walk keeps the event loop from everybody else, in a fresh process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+from attrs import frozen
+
+from benchmarks.alone import alone
+from benchmarks.measure import Client, Figures, Scale, in_turns
+from benchmarks.ours import OURS
+from benchmarks.records import Kind
+from benchmarks.report import Table, spread
+from benchmarks.server import Served, serving
+from benchmarks.stock import Stock
+
+__all__ = ["heartbeat", "measure", "tables"]
+
+_BEAT = 0.001
+_KINDS: tuple[Kind, ...] = ("light", "wide")
+_LABELS = {
+    "bytes": "aiohttp, bytes only",
+    "dicts": "aiohttp + orjson, dicts",
+    "generated": "generated client (httpx, attrs)",
+    "walk": "**walk, models**",
+    "pages": "**walk `.pages()`, models**",
+    "walk-heap": "**walk, models, beside 500,000 live objects**",
+    "dicts-heap": "aiohttp + orjson, dicts, beside 500,000 live objects",
+}
+_HEAP = 500_000
+_WHATS = {
+    "cpu": "p99 CPU ms",
+    "cpu-max": "max CPU ms",
+    "p99": "p99 late ms",
+    "max": "max late ms",
+    "first": "first call, max late ms",
+}
+
+
+@frozen
+class _Beat:
+    """One beat: when it came, by how much late, and how much CPU went to others in between."""
+
+    at: float
+    late: float
+    cpu: float
+
+
+async def _beats(beats: list[_Beat]) -> None:
+    while True:
+        wall, cpu = time.perf_counter(), time.process_time()
+        await asyncio.sleep(_BEAT)
+        cpu = time.process_time() - cpu - _BEAT
+        now = time.perf_counter()
+        beats.append(_Beat(now, max(0.0, now - wall - _BEAT), max(0.0, cpu)))
+
+
+def heartbeat(
+    url: str, kind: Kind, records: int, client: str, heap: int, first_seconds: float
+) -> dict[str, float]:
+    """Pull a list beside a heartbeat, and return milliseconds of lateness; runs in a process."""
+    stock = Stock(kind=kind, records=records)
+    served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
+    # What a web backend has in its memory: tracked objects that the collector must look through.
+    others = [[place] for place in range(heap)]
+    return asyncio.run(_pulled(served, client, first_seconds), debug=False) | {
+        "others": float(len(others))
+    }
+
+
+async def _pulled(served: Served, client: str, first_seconds: float) -> dict[str, float]:
+    beats: list[_Beat] = []
+    pull = _client(client, served.stock.kind)
+    beating = asyncio.create_task(_beats(beats))
+    await asyncio.sleep(0.01)
+    beats.clear()
+    begin = time.perf_counter()
+    haul = await pull(served, 1000)
+    await asyncio.sleep(2 * _BEAT)
+    beating.cancel()
+    with suppress(asyncio.CancelledError):
+        await beating
+    if haul.records not in (None, served.records):
+        raise ValueError("records are missing")
+    return _summed_up(beats, begin + first_seconds)
+
+
+def _summed_up(beats: list[_Beat], first_until: float) -> dict[str, float]:
+    first = [beat.late for beat in beats if beat.at <= first_until]
+    return {
+        "cpu": _p99([beat.cpu for beat in beats]) * 1000,
+        "cpu-max": max(beat.cpu for beat in beats) * 1000,
+        "p99": _p99([beat.late for beat in beats]) * 1000,
+        "max": max(beat.late for beat in beats) * 1000,
+        "first": max(first, default=0.0) * 1000,
+    }
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+def _client(name: str, kind: Kind) -> Client:
+    if name in OURS:
+        return OURS[name][1]
+    from benchmarks.peers import peer_clients  # not beside our own: it would fill the heap
+
+    return peer_clients(kind)[name]
+
+
+async def _idle(seconds: float) -> dict[str, float]:
+    beats: list[_Beat] = []
+    beating = asyncio.create_task(_beats(beats))
+    await asyncio.sleep(seconds)
+    beating.cancel()
+    return _summed_up(beats, 0.0)
+
+
+def measure(scale: Scale, figures: Figures) -> None:
+    """Measure milliseconds of lateness."""
+    for kind in _KINDS:
+        records = scale.of({"light": 100_000, "wide": 40_000}[kind], 2_000)
+        names = scale.of(tuple(_LABELS), ("dicts", "walk"))
+        with serving(Stock(kind=kind, records=records)) as served:
+            for name in scale.of((names[0], "walk"), ()):
+                _measure_one(Figures(), served, name)  # compiles the modules, and is not counted
+            for round_ in range(scale.some(2)):
+                for name in in_turns(names, round_):
+                    if name == "generated" and kind == "wide":
+                        continue
+                    _measure_one(figures, served, name)
+    for _ in range(scale.some(2)):
+        idle = asyncio.run(_idle(scale.of(1.0, 0.1)))
+        for what in _WHATS:
+            figures.add(f"stall.idle.{what}", idle[what])
+
+
+def _measure_one(figures: Figures, served: Served, name: str) -> None:
+    client, _, heap = name.partition("-")
+    kind = served.stock.kind
+    found = alone(
+        "stall",
+        "heartbeat",
+        url=served.url,
+        kind=kind,
+        records=served.records,
+        client=client,
+        heap=_HEAP if heap else 0,
+        first_seconds=0.15,
+    )
+    for what in _WHATS:
+        figures.add(f"stall.{kind}.{name}.{what}", found[what])
+
+
+def tables(figures: Figures) -> list[Table]:
+    """Draw what was measured."""
+    return [_table(figures, kind) for kind in _KINDS]
+
+
+def _table(figures: Figures, kind: Kind) -> Table:
+    cases = {f"{kind}.{name}": label for name, label in _LABELS.items()}
+    rows = [
+        (label, *(spread(figures[f"stall.{case}.{what}"], 1) for what in _WHATS))
+        for case, label in {**cases, "idle": "an idle loop"}.items()
+        if f"stall.{case}.p99" in figures
+    ]
+    return Table(
+        title=f"Stall of the event loop, {kind} records, 1,000 a page",
+        note="A task sleeps 1 ms again and again beside a pull in a fresh process; the session, "
+        "its login and the first decoder are inside. Late: milliseconds of wall time beyond the 1. "
+        "CPU: what this process worked beyond 1 ms between two beats, which leaves out what other "
+        "processes took from the machine. First: the latest of the first 150 ms. An idle loop "
+        "shows what the machine adds.",
+        heads=("client", *_WHATS.values()),
+        rows=rows,
+    )

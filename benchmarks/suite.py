@@ -1,0 +1,49 @@
+"""All benchmarks, by name and in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from attrs import frozen
+
+from benchmarks.measure import Figures, Scale
+from benchmarks.report import Table
+
+__all__ = ["SUITE", "Benchmark", "module_of"]
+
+
+class Module(Protocol):
+    """What a module of this package offers to be run and shown."""
+
+    measure: Callable[[Scale, Figures], None]
+    tables: Callable[[Figures], Sequence[Table]]
+
+
+@frozen
+class Benchmark:
+    """One thing measured."""
+
+    name: str
+    title: str
+
+
+SUITE = (
+    Benchmark("pull", "Pulling a list"),
+    Benchmark("decode", "Decoding"),
+    Benchmark("calls", "Single calls"),
+    Benchmark("concurrency", "Asking ahead"),
+    Benchmark("cursor", "Cursors"),
+    Benchmark("wire", "Compression and TLS"),
+    Benchmark("stall", "The event loop"),
+    Benchmark("memory", "Memory"),
+    Benchmark("storm", "Tokens"),
+    Benchmark("limiter", "Limits"),
+    Benchmark("imports", "Import"),
+)
+
+
+def module_of(benchmark: Benchmark) -> Module:
+    """Load a benchmark; each is loaded only if it is run or shown."""
+    return cast("Module", import_module(f"benchmarks.{benchmark.name}"))

@@ -1,0 +1,89 @@
+"""Where connections come in: it can be shut and opened again while the sandbox runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from aiohttp import web
+
+__all__ = ["Door", "break_off"]
+
+
+class Door:
+    """Listens on a port of 127.0.0.1 on behalf of aiohttp's server."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        """The port, once it was opened; it stays the same."""
+        self._slams = 0
+        self._listening: asyncio.Server | None = None
+        self._server: web.Server | None = None
+        self._busy: set[web.RequestHandler] = set()
+
+    def serve(self, runner: web.AppRunner) -> None:
+        """Say whose server, set up by now, answers those who come in."""
+        self._server = runner.server
+
+    async def open(self, port: int) -> None:
+        """Listen, if it does not yet, and slam no more; OSError if the port is taken."""
+        self._slams = 0
+        if self._listening is None:
+            loop = asyncio.get_running_loop()
+            self._listening = await loop.create_server(self._protocol, "127.0.0.1", port)
+            self.port = self._listening.sockets[0].getsockname()[1]
+
+    def shut(self) -> None:
+        """Stop listening, and close the connections on which nothing is being answered."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.close()
+        self._hang_up()
+
+    def slam(self, times: int) -> None:
+        """Reset that many connections to come at once; close those that idle."""
+        self._slams = times
+        self._hang_up()
+
+    @contextmanager
+    def busy(self, connection: web.RequestHandler) -> Generator[None]:
+        """Note that a request is being answered."""
+        self._busy.add(connection)
+        try:
+            yield
+        finally:
+            self._busy.discard(connection)
+
+    def _hang_up(self) -> None:
+        for connection in self._server.connections if self._server else ():
+            if connection in self._busy:
+                connection.close()  # once it has answered
+            else:
+                connection.force_close()
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        if self._slams:
+            self._slams -= 1
+            return _Slam()
+        if self._server is None:
+            raise RuntimeError("Nobody is there to answer.")
+        return self._server()
+
+
+class _Slam(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        break_off(cast("asyncio.Transport", transport))
+
+
+def break_off(transport: asyncio.Transport) -> None:
+    """Break a connection so that the other side sees a reset, not an orderly end."""
+    raw = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,0 +1,166 @@
+"""A page's records, decoded a few dozen at a time.
+
+A page of 1,000 decoded at once holds the event loop up for milliseconds, and wakes the garbage
+collector, which takes longer still.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+import msgspec
+from attrs import frozen
+
+from nexhealth_async.codec import REFUSALS
+from nexhealth_async.errors import UndecodableRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from msgspec import Raw
+
+__all__ = ["AS_BYTES", "AS_DICTS", "Decoder", "OnBadRecord", "Repair", "Slices"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+OnBadRecord: TypeAlias = "Callable[[UndecodableRecord, bytes], None]"
+"""Called with the error and the record's bytes for every record that cannot be read."""
+
+_SLICE = 64
+"""Records decoded in one turn of the event loop."""
+
+
+class Decoder(Protocol[T_co]):
+    """How records become what a walk delivers."""
+
+    def native(self) -> Callable[[Raw], T_co] | None:
+        """Return what reads records without faults fastest, and refuses the others; or None."""
+        ...
+
+    def tolerant(self, record: Raw) -> tuple[T_co, tuple[str, ...]]:
+        """Read any record; return it and the paths of repaired fields, or raise the refusal."""
+        ...
+
+
+@frozen
+class Repair:
+    """A field that did not hold what it should and was read as something sensible, or as None."""
+
+    record_id: int | str | None
+    field: str
+    """Path of the field, such as ``bio.date_of_birth``."""
+
+
+class Slices(Generic[T]):
+    """Decodes the records of one page after the other, a slice at a time."""
+
+    __slots__ = (
+        "_decoder",
+        "_made",
+        "_on_bad_record",
+        "_place",
+        "_records",
+        "failure",
+        "repairs",
+    )
+
+    def __init__(self, decoder: Decoder[T], on_bad_record: OnBadRecord | None) -> None:
+        self._decoder = decoder
+        self._on_bad_record = on_bad_record
+        self._records: Sequence[Raw] = ()
+        self._made: list[T] = []
+        self._place = 0
+        self.repairs: list[Repair] = []
+        """What was repaired in this page so far."""
+        self.failure: UndecodableRecord | None = None
+        """The record that ends the walk, once what came before it is delivered."""
+
+    def begin(self, records: Sequence[Raw]) -> None:
+        """Take the records of the next page."""
+        self._records = records
+        self._made = []
+        self._place = 0
+        self.repairs = []
+        self.failure = None
+
+    @property
+    def left(self) -> bool:
+        """Whether there is something to decode."""
+        return bool(self._records)
+
+    def read(self) -> list[T]:
+        """Decode the next slice, or as much of it as comes before a record that nobody can read."""
+        start, end = self._place, self._place + _SLICE
+        records = self._records[start:end]
+        self._place = end
+        if end >= len(self._records):
+            self._records = ()  # each record keeps its whole page alive
+        # No variable here: an error of the user's own callback passes this frame.
+        self._made = []
+        native = self._decoder.native()
+        if native is None:
+            self._read_tolerantly(records)
+        else:
+            self._read_natively(records, native)
+        made, self._made = self._made, []
+        return made
+
+    def _read_natively(self, records: Sequence[Raw], native: Callable[[Raw], T]) -> None:
+        keep = self._made.append
+        for at, record in enumerate(records):
+            try:
+                keep(native(record))
+                continue
+            except REFUSALS:  # it may hold the value, and must not be what the next error is about
+                pass
+            if not self._read_tolerantly(records[at : at + 1]):
+                return
+
+    def _read_tolerantly(self, records: Sequence[Raw]) -> bool:
+        """Decode records one by one; False if one ended the walk."""
+        for record in records:
+            try:
+                value, repaired = self._decoder.tolerant(record)
+            except UndecodableRecord as error:
+                # Without its traceback, which would hold the walk.
+                bad = error.with_traceback(None)
+            else:
+                self._made.append(value)
+                if repaired:
+                    id = getattr(value, "id", None)
+                    self.repairs += [Repair(id, path) for path in repaired]
+                continue
+            if self._on_bad_record is None:
+                self.failure = bad
+                self._records = ()
+                return False
+            self._on_bad_record(bad, bytes(record))
+        return True
+
+
+class _Dicts:
+    """Records as plain dicts, with every field the vendor sends."""
+
+    def __init__(self) -> None:
+        self._read = msgspec.json.Decoder(dict[str, object]).decode
+
+    def native(self) -> Callable[[Raw], dict[str, object]]:
+        return self._read
+
+    def tolerant(self, record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:  # noqa: ARG002 - whatever it is
+        raise UndecodableRecord(model="record", path="", expected="an object")
+
+
+class _Bytes:
+    """Records as the bytes of their JSON."""
+
+    def native(self) -> Callable[[Raw], bytes]:
+        return bytes
+
+    def tolerant(self, record: Raw) -> tuple[bytes, tuple[str, ...]]:
+        return bytes(record), ()
+
+
+AS_DICTS = _Dicts()
+AS_BYTES = _Bytes()

@@ -1,0 +1,46 @@
+"""A file's address is asked for on the API's own host, or refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexhealth_async.core.downloads import download_call
+from nexhealth_async.errors import InvalidArgument
+
+BASE = "https://nexhealth.info"
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("/documents/18/download", "/documents/18/download?subdomain=demo"),
+        (f"{BASE}/documents/18/download", "/documents/18/download?subdomain=demo"),
+        ("/documents/18?subdomain=other", "/documents/18?subdomain=other"),
+        ("/documents/18?a=%C3%A9&b", "/documents/18?subdomain=demo&a=%C3%A9&b="),
+    ],
+)
+def test_an_address_on_the_own_host_is_asked_for_with_the_practice(url: str, target: str) -> None:
+    call = download_call(url, base_url=BASE, subdomain="demo")
+    assert call.request(headers={}).target == target
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "https://evil.example/x",
+        "//evil.example/x",
+        f"{BASE}.evil.example/x",
+        "/x?a=\ud800",
+        "/\ud800",
+        "/../x",
+        "/" + "1" * 4_000,
+    ],
+    ids=lambda value: ascii(value)[:16],
+)
+def test_any_other_address_is_refused_without_a_word_of_it(url: str | None) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        download_call(url, base_url=BASE, subdomain=None)
+    assert not url or url not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -1,0 +1,185 @@
+"""No error about a reply shows a word of it, not even where tracebacks print the locals."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, cast
+
+import pytest
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.envelope import (
+    DataReading,
+    ListReading,
+    RecordReading,
+    read_data,
+    read_done,
+    read_list,
+    read_record,
+    read_stream,
+    read_token,
+)
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.endpoints import Endpoint, Row
+from nexhealth_async.errors import NexHealthError
+
+Reader: TypeAlias = Callable[[Reply, Row], object]
+
+CANARY = "Zephyrine-Q-Canary"
+
+
+def v2(endpoint: Endpoint[object]) -> Row:
+    assert endpoint.v2 is not None
+    return endpoint.v2
+
+
+READERS: tuple[tuple[Reader, Row], ...] = (
+    (read_list, v2(to.PATIENTS)),
+    (read_list, v2(to.LOCATIONS)),
+    (read_record, v2(to.PATIENTS_GET)),
+    (read_record, v2(to.PATIENTS_CREATE)),
+    (read_done, v2(to.APPOINTMENT_TYPES_DELETE)),
+    (read_data, v2(to.PATIENTS_GET)),
+    (read_stream, v2(to.PATIENTS_GET)),
+    (read_token, to.LOGIN),
+)
+STATUSES = (200, 302, 403, 500)
+HEAD = {"description": ["said"], "error": [["said"]], "count": 1, "page_info": {"end_cursor": "x"}}
+PATIENT = {"id": 7, "name": "x"}
+BODIES: tuple[dict[str, object], ...] = tuple(
+    {"code": code, "data": data, **HEAD}
+    for code in (True, False)
+    for data in (
+        {"patients": [PATIENT]},
+        {"user": PATIENT},
+        {"token": "a.b.c", "user": PATIENT},
+        [{"id": 9, "name": "x", "subdomain": "x", "locations": [PATIENT]}],
+        None,
+    )
+)
+STAINS: tuple[object, ...] = (CANARY, {CANARY: CANARY})
+
+
+def stained(value: object) -> Iterator[object]:
+    """Yield copies of a value with the canary in one place: each value, and each key."""
+    yield from STAINS
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        for place, item in enumerate(items):
+            for other in stained(item):
+                yield [*items[:place], other, *items[place + 1 :]]
+        yield [*items, CANARY]
+    elif isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        for name, item in fields.items():
+            rest = {key: value for key, value in fields.items() if key != name}
+            yield {**rest, CANARY: item}
+            yield {**fields, CANARY: item}
+            for other in stained(item):
+                yield {**rest, name: other}
+
+
+def told() -> Iterator[bytes]:
+    """Yield bodies that hold the canary: whole ones, and such as cannot be read."""
+    for body in BODIES:
+        for other in stained(body):
+            yield json.dumps(other).encode()
+    for text in (json.dumps(body | {"data": {CANARY: [CANARY]}}) for body in BODIES[:1]):
+        whole = text.encode()
+        for ending in (b"\xff", b"\\ud800", b"\0"):
+            yield whole.replace(CANARY.encode(), CANARY.encode() + ending)
+            yield whole.replace(CANARY.encode(), CANARY.encode() + ending, 1)
+        yield whole[:-5]
+        yield b'{"data":{"token":"' + CANARY.encode() + b'\xff"}}'
+        yield b'{"data":[{"locations":[{"' + CANARY.encode() + b'\xff":1}]}]}'
+        yield b'{"data":{"user":{"id":1},"' + CANARY.encode() + b'\xff":1}}'
+    yield f"<html>{CANARY}</html>".encode()
+    yield CANARY.encode()
+    yield f'"{CANARY}"'.encode()
+
+
+BODIES_TOLD = tuple(dict.fromkeys(told()))
+
+
+def refused(read: Reader, reply: Reply, row: Row) -> NexHealthError | None:
+    try:
+        read(reply, row)
+    except NexHealthError as error:
+        return error
+    return None
+
+
+def printed(error: BaseException) -> str:
+    """Print an error as a careful reporter does, with the locals of every frame."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+# Every sentence with which a reply is refused; a new one belongs here too.
+SENTENCES = {
+    "answered with a redirect",
+    "cut short, malformed",
+    "is a web page",
+    "is no JSON envelope",
+    "where a list was due",
+    "without the list that was due",
+    "has no list of locations",
+    "where a record was due",
+    "there is no such record",
+    "without a token",
+    "refuses the request as invalid",
+    "access is denied",
+    "a firewall",
+    "the API failed",
+}
+
+
+def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> None:
+    missing = set(SENTENCES)
+    for body in BODIES_TOLD:
+        for status in STATUSES:
+            for read, row in READERS:
+                error = refused(read, Reply(status=status, body=body), row)
+                if error is None:
+                    continue
+                named = {sentence for sentence in SENTENCES if sentence in str(error)}
+                assert named, str(error)
+                missing -= named
+                assert error.__context__ is None
+                assert error.__cause__ is None
+                assert CANARY not in printed(error), (body, status, row.operation)
+    assert missing == set()
+
+
+def test_locals_that_hold_a_value_would_be_found() -> None:
+    def read(reply: Reply, row: Row) -> object:
+        fields: Any = json.loads(reply.body)
+        raise NexHealthError(f"{row.operation} brought {len(fields)}")
+
+    reply = Reply(status=200, body=json.dumps({CANARY: 1}).encode())
+    error = refused(read, reply, to.LOGIN)
+    assert error is not None
+    assert CANARY in printed(error)
+
+
+@pytest.mark.parametrize("body", BODIES[:5], ids=["list", "record", "token", "groups", "null"])
+def test_no_reading_shows_a_word_of_the_reply(body: dict[str, object]) -> None:
+    shown: list[str] = []
+    for other in stained(body):
+        reply = Reply(status=200, body=json.dumps(other).encode())
+        for read, row in READERS:
+            if read is read_token:
+                continue
+            try:
+                reading = read(reply, row)
+            except NexHealthError:
+                continue
+            if isinstance(reading, (ListReading, RecordReading, DataReading)):
+                shown.append(repr(reading))
+    ignoring = json.dumps({"data": [], "error": f"parameters are ignored: {CANARY}."}).encode()
+    reading = read_list(Reply(status=200, body=ignoring), READERS[0][1])
+    assert reading.ignored
+    shown.append(repr(reading))
+    assert len(shown) > 50
+    assert not [text for text in shown if CANARY in text]

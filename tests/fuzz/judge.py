@@ -1,0 +1,129 @@
+"""What a target is, and what counts as a finding: a crash, a leak, or too much time.
+
+A target is a function of bytes. It may raise anything: `judge` turns what is no error of ours into
+a `Finding`, and holds what is one to the promise that it names no value.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from attrs import field, frozen
+
+import nexhealth_async
+from nexhealth_async import NexHealthError
+
+__all__ = ["CANARY", "TARGETS", "Feed", "Finding", "Target", "judge", "private", "target"]
+
+T = TypeVar("T")
+Run: TypeAlias = Callable[[bytes], None]
+
+CANARY = "Zaphquill"
+"""Stands for what is personal: the seeds hold it as values, and no text of ours may show it."""
+
+PACKAGE = Path(nexhealth_async.__file__).parent
+_PATIENCE = 2.0
+"""Seconds of CPU one input may cost, whatever its length."""
+_PATIENCE_PER_BYTE = 5e-6
+
+
+class Finding(AssertionError):
+    """A promise was broken; equal ``signature`` means the same defect."""
+
+    def __init__(self, signature: str, detail: str = "") -> None:
+        super().__init__(f"{signature}\n{detail}" if detail else signature)
+        self.signature = signature
+
+
+@frozen(kw_only=True)
+class Target:
+    """One way in for hostile bytes."""
+
+    name: str
+    run: Run = field(repr=False)
+    choices: int
+    """How many bytes at the front choose rows, versions or options; the payload follows."""
+    seeds: Callable[[], list[bytes]] = field(repr=False)
+    """Inputs that reach far, to be mutated."""
+
+
+TARGETS: dict[str, Target] = {}
+"""Every target by name; `tests.fuzz.targets` fills it."""
+
+
+def target(*, choices: int = 0, seeds: Callable[[], list[bytes]]) -> Callable[[Run], Run]:
+    """Enter a function into the table of targets, under its name with hyphens."""
+
+    def enter(run: Run) -> Run:
+        name = run.__name__.replace("_", "-")
+        TARGETS[name] = Target(name=name, run=run, choices=choices, seeds=seeds)
+        return run
+
+    return enter
+
+
+class Feed:
+    """Takes choices off the front of an input; what is left is the payload."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rest = data
+
+    def number(self, limit: int) -> int:
+        """Return a number below the limit; 0 once the input is used up."""
+        first, self.rest = self.rest[:1], self.rest[1:]
+        return (first[0] if first else 0) % limit
+
+    def pick(self, among: Sequence[T]) -> T:
+        return among[self.number(len(among))]
+
+
+def judge(one: Target, data: bytes, *, slowness: float = 1.0) -> None:
+    """Feed a target; raises `Finding` and nothing else.
+
+    ``slowness`` is the factor by which instruments slow the code down.
+    """
+    started = time.thread_time()
+    try:
+        one.run(data)
+    except Finding:
+        raise
+    except NexHealthError as error:
+        private(error)
+    except Exception as error:  # noqa: BLE001 - whatever is raised is the finding
+        crash = Finding(_signature(one, error), "".join(traceback.format_exception(error)))
+        raise crash from None
+    took = time.thread_time() - started
+    if took > (_PATIENCE + _PATIENCE_PER_BYTE * len(data)) * slowness:
+        raise Finding(f"{one.name}: too slow", f"{took:.1f} s for {len(data)} bytes")
+
+
+def private(error: BaseException) -> None:
+    """Raise a `Finding` if an error, or one it is chained to, shows the canary."""
+    for at, link in enumerate(_chain(error)):
+        for text in (str(link), repr(link)):
+            if CANARY in text:
+                where = "" if at == 0 else f" chained to a {type(link).__name__}"
+                raise Finding(f"a {type(error).__name__}{where} shows a value", text[:300])
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            waiting += [one for one in (link.__cause__, link.__context__) if one is not None]
+
+
+def _signature(one: Target, error: Exception) -> str:
+    """Name a crash by the innermost line of the package it went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else one.name
+    return f"{type(error).__name__} from {place}"

@@ -1,0 +1,165 @@
+"""Targets: what turns the bytes of one record into a model, a dict or a line of a table."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
+
+import attrs
+import msgspec
+from msgspec import Raw
+
+from nexhealth_async import NexHealthError, to_builtins, to_json
+from nexhealth_async.cli.columns import KINDS
+from nexhealth_async.cli.pull import _json_lines, _rows
+from nexhealth_async.cli.tables import Table
+from nexhealth_async.codec import Codec
+from nexhealth_async.codec.converter import _parse
+from nexhealth_async.codec.native import REFUSALS
+from nexhealth_async.models import Record
+from nexhealth_async.slices import AS_DICTS, Slices
+from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.seeds import chosen, records
+from tests.models.model_samples import MODELS
+
+_CODEC = Codec()
+
+
+def _samples() -> list[bytes]:
+    return [chosen(at, text) for at, text in records()]
+
+
+def _native(model: type[Record], record: bytes) -> Record | None:
+    """Read by msgspec alone, as the codec does first."""
+    read = _CODEC.native(model)
+    assert read is not None
+    with suppress(*REFUSALS):
+        return read(record)
+    return None
+
+
+@target(choices=1, seeds=_samples)
+def record_of_a_model(data: bytes) -> None:
+    """A record is read or refused; what was read can be shown and written out again."""
+    feed = Feed(data)
+    model = feed.pick(MODELS)
+    made, repairs = _CODEC.decode(model, feed.rest)
+    shown = "".join(str(getattr(made, name)) for name in model._shown)
+    if CANARY in repr(made) and CANARY not in shown:
+        raise Finding(f"the repr of a {model.__name__} shows a value")
+    if any(CANARY in path for path in repairs):
+        raise Finding("the path of a repair shows a value")
+    record = cast("attrs.AttrsInstance", made)
+    if msgspec.json.encode(to_builtins(record)) != to_json(record):
+        raise Finding(f"a {model.__name__} has two forms in JSON")
+
+
+@target(choices=1, seeds=_samples)
+def two_decoders_of_a_record(data: bytes) -> None:
+    """Where the fast decoder reads a record, the tolerant one reads the same, without repairs."""
+    feed = Feed(data)
+    model = feed.pick(MODELS)
+    fast = _native(model, feed.rest)
+    parsed, fault = _parse(feed.rest)
+    if fault:
+        # What it has no field for, the fast decoder skips without a look at its letters.
+        return
+    try:
+        slow, repairs = _CODEC.structure_record(model, parsed)
+    except NexHealthError as error:
+        private(error)
+        if fast is not None:
+            raise Finding("only the fast decoder takes a record", f"{error}") from None
+        return
+    if fast is None:
+        return
+    if different := _difference(fast, slow, model.__name__):
+        raise Finding("the two decoders differ", different)
+    if repairs:
+        raise Finding("the tolerant decoder repairs what the fast one takes", f"{repairs}")
+
+
+def _difference(one: object, other: object, path: str) -> str:
+    """Return where two values differ, in kind, offset or scale too."""
+    if type(one) is not type(other):
+        return f"{path}: {type(one).__name__} and {type(other).__name__}"
+    ours, theirs = _parts(one), _parts(other)
+    if ours is None or theirs is None:
+        return "" if _exactly(one) == _exactly(other) else f"{path}: {type(one).__name__}"
+    if [name for name, _ in ours] != [name for name, _ in theirs]:
+        return f"{path}: parts"
+    found = (
+        _difference(left, right, f"{path}.{name}")
+        for (name, left), (_, right) in zip(ours, theirs, strict=True)
+    )
+    return next(filter(None, found), "")
+
+
+def _parts(value: object) -> list[tuple[str, object]] | None:
+    """Return the named parts of a value that has some."""
+    match value:
+        case Record():
+            fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))
+            return [(field.name, getattr(value, field.name)) for field in fields]
+        case tuple() | list():
+            items = cast("list[object]", value)
+            return [(str(at), item) for at, item in enumerate(items)]
+        case dict():
+            return list(cast("dict[str, object]", value).items())
+        case _:
+            return None
+
+
+def _exactly(value: object) -> object:
+    """Return what tells apart values that are equal and yet not the same."""
+    match value:
+        case Decimal():
+            return value.as_tuple()
+        case datetime():
+            return value, value.utcoffset()
+        case float():
+            return repr(value)
+        case _:
+            return value
+
+
+@target(seeds=lambda: [text for _, text in records()])
+def raw_record(data: bytes) -> None:
+    """`.raw()` gives a dict or an error that shows nothing."""
+    slices = Slices(AS_DICTS, None)
+    slices.begin([Raw(data)])
+    made = slices.read()
+    if slices.failure is not None:
+        raise slices.failure
+    if [type(value) for value in made] != [dict]:
+        raise Finding("a raw record is no dict")
+
+
+_KINDS = tuple(KINDS.values())
+
+
+def _lined() -> list[bytes]:
+    return [chosen(at % len(_KINDS), text) for at, (_, text) in enumerate(records())]
+
+
+@target(choices=1, seeds=_lined)
+def record_on_a_terminal(data: bytes) -> None:
+    """A table has one line for each record, and gives the terminal no orders."""
+    feed = Feed(data)
+    kind = feed.pick(_KINDS)
+    # Only what splitting an envelope lets through reaches the command line.
+    try:
+        split = [bytes(one) for one in msgspec.json.decode(b"[" + feed.rest + b"]", type=list[Raw])]
+    except (ValueError, RecursionError):
+        return
+    table = Table(kind.columns, width=100, colour=False)
+    shown = _rows(table, kind, split).decode()
+    if any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in shown.replace("\n", "")):
+        raise Finding("a table gives the terminal orders")
+    if split and shown.count("\n") != len(split) + 2:
+        raise Finding("a table has more or fewer lines than records")
+    lines = _json_lines(split)
+    if lines.count(b"\n") != len(split) or b"\r" in lines:
+        raise Finding("JSON lines are more or fewer than records")

@@ -1,0 +1,59 @@
+"""Inputs that reach far into the readers: what fuzzers begin with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+
+from nexhealth_async import endpoints
+from nexhealth_async.endpoints import Row
+from tests.fuzz.judge import CANARY
+from tests.models.model_samples import MODELS, SAMPLES
+
+__all__ = ["BREAK", "ROWS", "chosen", "envelope", "records", "refusals"]
+
+BREAK = b"\n--\n"
+"""Stands between the replies of one conversation."""
+
+ROWS: tuple[Row, ...] = (
+    *(row for row in (endpoints.PATIENTS.v2, endpoints.PATIENTS.v3) if row),
+    *(row for row in (endpoints.LOCATIONS.v2, endpoints.LOCATIONS.v3) if row),
+    *(row for one in endpoints.ALL for row in (one.v2, one.v3) if row),
+)
+"""Every row of both versions, the ones with shapes of their own first."""
+
+
+def chosen(at: int, payload: bytes) -> bytes:
+    """Put a choice in front of a payload."""
+    return bytes([at % 256]) + payload
+
+
+def envelope(**members: object) -> bytes:
+    return msgspec.json.encode({"code": True, "description": None, "error": None, **members})
+
+
+@cache
+def records() -> list[tuple[int, bytes]]:
+    """Return each model's place and a record of it in the API's form, with the canary in it."""
+    places = {model.__name__: at for at, model in enumerate(MODELS)}
+    samples = [
+        (places[name], text.replace("Abbi", CANARY).replace('"name":"', f'"name":"{CANARY} '))
+        for name, text in SAMPLES
+    ]
+    known = {at for at, _ in samples}
+    bare = [(at, '{"id":1}') for at in range(len(MODELS)) if at not in known]
+    return [(at, text.encode()) for at, text in (*samples, *bare)]
+
+
+def refusals() -> list[str]:
+    """Return the sentences the API is known to refuse with, each about somebody."""
+    return [
+        f"A patient named {CANARY} already exists - id=447355829",
+        f"The time {CANARY} chose is no longer available",
+        f"{CANARY} was already cancelled",
+        f"{CANARY} is not synced with the PMS",
+        f"{CANARY} is not supported",
+        f"Note that following parameters are ignored: per_page, {CANARY}.",
+        f"API version 'v2' is below the minimum allowed, {CANARY}",
+    ]

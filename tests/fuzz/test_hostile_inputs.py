@@ -1,0 +1,139 @@
+"""No bytes crash what reads them, make it tell a value, or take it long: random search and cases.
+
+Budgets are numbers of examples, not seconds, so that every machine tries as much.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from nexhealth_async import BrokenBody, NexHealthError
+from tests.fuzz.cases import CASES, OPEN, Case
+from tests.fuzz.grammar import inputs
+from tests.fuzz.judge import CANARY, Finding, Target, judge, private
+from tests.fuzz.targets import MODULES, TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EXAMPLES = {"command-line": 20}
+_USUALLY = 60
+_MOST_SEEDS = 40
+
+
+def _searched(one: Target) -> Callable[[], None]:
+    """Search in one target; defects that are known to stand are met again without a word."""
+
+    @settings(
+        max_examples=_EXAMPLES.get(one.name, _USUALLY),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        # Explaining a failure would cost more than finding it.
+        phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+    )
+    @given(inputs(one))
+    def search(data: bytes) -> None:
+        try:
+            judge(one, data)
+        except Finding as finding:
+            if finding.signature not in OPEN:
+                raise
+
+    return search
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_input_breaks_a_promise(name: str) -> None:
+    _searched(TARGETS[name])()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_seeds_of_a_target_break_no_promise(name: str) -> None:
+    seeds = TARGETS[name].seeds()
+    for data in seeds[:: 1 + len(seeds) // _MOST_SEEDS]:
+        try:
+            judge(TARGETS[name], data)
+        except Finding as finding:
+            if finding.signature not in OPEN:
+                raise
+
+
+def _marked(case: Case) -> object:
+    if case.defect is None:
+        return pytest.param(case, id=case.promise)
+    mark = pytest.mark.xfail(strict=True, raises=Finding, reason=case.where)
+    return pytest.param(case, id=case.promise, marks=mark)
+
+
+@pytest.mark.parametrize("case", [_marked(case) for case in CASES])
+def test_what_was_found_once(case: Case) -> None:
+    judge(TARGETS[case.target], case.data)
+
+
+def test_a_standing_defect_is_the_one_that_is_named() -> None:
+    """Else a second defect would hide behind the first."""
+    for case in CASES:
+        if case.defect:
+            with pytest.raises(Finding) as caught:
+                judge(TARGETS[case.target], case.data)
+            assert caught.value.signature == case.defect
+
+
+def test_every_module_of_targets_has_some() -> None:
+    holders = {one.run.__module__ for one in TARGETS.values()}
+    assert holders == {module.__name__ for module in MODULES}
+    assert {case.target for case in CASES} <= set(TARGETS)
+
+
+# The judge itself
+
+
+def _nothing(data: bytes) -> None:
+    pass
+
+
+def _fails(data: bytes) -> None:
+    raise KeyError("unexpected")
+
+
+def _tells(data: bytes) -> None:
+    raise BrokenBody(f"cannot read {CANARY}")
+
+
+def _refuses(data: bytes) -> None:
+    raise BrokenBody("cannot read this")
+
+
+def _target(run: Callable[[bytes], None]) -> Target:
+    return Target(name="a", run=run, choices=0, seeds=list[bytes])
+
+
+def test_the_judge_finds_crashes_and_leaks_and_lets_our_errors_pass() -> None:
+    judge(_target(_refuses), b"")
+    with pytest.raises(Finding, match="KeyError"):
+        judge(_target(_fails), b"")
+    with pytest.raises(Finding, match="shows a value"):
+        judge(_target(_tells), b"")
+
+
+def test_the_judge_finds_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 2.5))
+    monkeypatch.setattr("time.thread_time", lambda: next(clock))
+    with pytest.raises(Finding, match="too slow"):
+        judge(_target(_nothing), b"")
+
+
+@given(st.sampled_from((0, 1, 2)))
+def test_the_judge_looks_at_everything_an_error_is_chained_to(depth: int) -> None:
+    error: BaseException = ValueError(CANARY)
+    for _ in range(depth):
+        outer = NexHealthError("outer")
+        outer.__context__ = error
+        outer.__suppress_context__ = True
+        error = outer
+    with pytest.raises(Finding):
+        private(error)

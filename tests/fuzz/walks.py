@@ -1,0 +1,204 @@
+"""Targets: walks over a server that answers as it likes, and resume values that anybody wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, cast
+
+from attrs import frozen
+
+from nexhealth_async import NexHealthError
+from nexhealth_async.core.envelope import ListReading, read_list
+from nexhealth_async.core.paging import CursorPlan, Drift, NumberedPlan, Plan
+from nexhealth_async.core.request import Call
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.endpoints import Endpoint, Paging, Row
+from nexhealth_async.errors import UsageError, WalkDrifted
+from nexhealth_async.pager import _ids
+from nexhealth_async.slices import AS_BYTES
+from nexhealth_async.walk import Walk, WalkSettings, check_settings
+from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.seeds import BREAK, ROWS, envelope
+
+_MOST_REPLIES = 5
+_ROUNDS = 55
+"""How often a server may repeat itself in one pass before the walk must have given up."""
+_DRIFTS: tuple[Drift, ...] = ("watch", "verify", "ignore")
+_ENDPOINT: Endpoint[object] = Endpoint(resource="fuzz", verb="walk", model=None)
+
+
+def _first(paging: Paging) -> Row:
+    return next(row for row in ROWS if row.paging is paging)
+
+
+_LISTS = (_first(Paging.NUMBERED), _first(Paging.CURSOR), _first(Paging.WHOLE))
+
+
+class _Cycle:
+    """Answers with the same few replies, over and over."""
+
+    def __init__(self, replies: list[bytes], bound: int) -> None:
+        self._replies = replies
+        self._left = bound
+        self.exceeded = False
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        self._left -= 1
+        self.exceeded = self._left < 0
+        if self.exceeded:
+            raise Finding("a walk never ends")
+        body = self._replies[-self._left % len(self._replies)]
+        return read_list(Reply(status=200, body=body), call.row)
+
+    def check_usable(self) -> None:
+        """It always is."""
+
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+
+@frozen(kw_only=True)
+class _Seen:
+    ids: list[object]
+    resume: str | None
+    error: NexHealthError | None
+
+
+async def _walked(settings: WalkSettings[bytes]) -> _Seen:
+    walk = Walk(settings)
+    ids: list[object] = []
+    resume: str | None = None
+    try:
+        async for page in walk.raw_json().pages():
+            ids += _ids(cast("Any", page.items))
+            resume = page.resume or resume
+            if CANARY in repr(page) and CANARY not in (resume or ""):
+                raise Finding("the repr of a page shows a value")
+    except NexHealthError as error:
+        private(error)
+        return _Seen(ids=ids, resume=resume, error=error)
+    return _Seen(ids=ids, resume=resume, error=None)
+
+
+def _conversations() -> list[bytes]:
+    def page(*ids: object, **more: object) -> bytes:
+        return envelope(data={"patients": [{"id": id, "n": CANARY} for id in ids]}, **more)
+
+    def at(cursor: object, *ids: int, more: object = True) -> bytes:
+        info = {"has_next_page": more, "end_cursor": cursor}
+        return envelope(data=[{"id": id} for id in ids], page_info=info)
+
+    numbered = [
+        [page(1, 2, count=4), page(3, 4, count=4)],
+        [page(1, 2, count=5), page(2, 3, count=4), page(4, count=4)],
+        [page(1, count=2**62)],
+        [page(1), page(2), page(3)],
+        [page(None, None, count=9)],
+        [page("a", "b", count=3), page(count=3)],
+        [page(1, count=1), page(2, count=1)],
+    ]
+    cursors = [
+        [at("a", 1), at("b", 2), at(None, 3, more=False)],
+        [at("a", 1), at("b", 1)],
+        [at(None, 1)],
+        [at(CANARY, 1, more="true")],
+    ]
+    seeds = [
+        bytes([0, drift, 1, 2, 1, 0]) + BREAK.join(one) for drift in range(3) for one in numbered
+    ]
+    return seeds + [bytes([1, 0, 1, 1, 1, 0]) + BREAK.join(one) for one in cursors]
+
+
+@target(choices=6, seeds=_conversations)
+def whole_walk(data: bytes) -> None:
+    """A walk over any replies, told again and again, ends, and delivers nothing twice."""
+    feed = Feed(data)
+    row, drift, passes = feed.pick(_LISTS), feed.pick(_DRIFTS), feed.number(3)
+    prefetch, per_page, limit = feed.number(4), feed.pick((1, 2, 3, 300)), feed.pick((None, 1, 4))
+    replies = feed.rest.split(BREAK)[:_MOST_REPLIES]
+    bound = (passes + 1) * _ROUNDS * (len(replies) + 1) + 2 * prefetch
+    source = _Cycle(replies, bound)
+    if row.paging is not Paging.NUMBERED:
+        drift = "watch"
+    settings: WalkSettings[bytes] = WalkSettings(
+        source=source,
+        call=Call(endpoint=_ENDPOINT, row=row, path=row.path, query=()),
+        decoder=AS_BYTES,
+        per_page=per_page,
+        limit=limit,
+        prefetch=prefetch,
+        drift=drift,
+        passes=passes,
+    )
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        seen = runner.run(_walked(check_settings(settings)))
+    if source.exceeded:
+        raise Finding("a walk never ends")
+    named = [id for id in seen.ids if id is not None]
+    if row.paging is Paging.NUMBERED and drift != "ignore" and len(set(named)) != len(named):
+        raise Finding("a walk delivers a record twice")
+    if limit is not None and len(seen.ids) > limit:
+        raise Finding("a walk delivers more than its limit")
+    if seen.resume is not None and drift != "verify":
+        _plan(row, drift, seen.resume).ask(0)
+
+
+def _plan(row: Row, drift: Drift, after: str) -> Plan:
+    if row.paging is Paging.CURSOR:
+        return CursorPlan(per_page=3, after=after)
+    return NumberedPlan(per_page=3, drift=drift, after=after)
+
+
+def _resumes() -> list[bytes]:
+    values = (
+        "n:3:100:100:250",
+        "n:1:1:0:-1",
+        "n:3:100:100:-2",
+        "n:0:0:0:0",
+        "n:1_0:٣: 4 :5",
+        f"n:{'9' * 4300}:1:1:1",
+        f"n:3:{'9' * 4301}:1:1",
+        f"n:3:1:{'9' * 4000}:{'9' * 4200}",
+        "c:100:abc",
+        f"c:100:{CANARY}:x",
+        "c:0:a",
+        f"c:{'1' * 4301}:a",
+        "c:٣:a",
+        "n:",
+        "c:",
+        ":",
+    )
+    return [bytes([kind, 0]) + one.encode() for kind in range(2) for one in values]
+
+
+@target(choices=2, seeds=_resumes)
+def resume_value(data: bytes) -> None:
+    """``after=`` of anybody's writing is refused, or the plan that begins there can go on."""
+    feed = Feed(data)
+    row, drift = feed.pick(_LISTS[:2]), feed.pick(_DRIFTS)
+    after = feed.rest.decode("utf-8", "replace")
+    try:
+        plan = _plan(row, drift, after)
+    except UsageError as error:
+        private(error)
+        return
+    first = plan.ask(0)
+    assert first is not None
+    if not all(text.isprintable() or name == "end_cursor" for name, text in first.pairs):
+        raise Finding("a resume value puts control signs into a request")
+    for info in ({"has_next_page": True, "end_cursor": "new"}, {"has_next_page": False}):
+        reading = ListReading(records=(), count=0, page_info=dict(info))
+        try:
+            taken = plan.take(reading, ())
+        except WalkDrifted as error:
+            private(error)
+            return
+        if taken.resume is not None and drift != "verify":
+            _plan(row, drift, taken.resume)
+        if plan.ask(0) is None:
+            return

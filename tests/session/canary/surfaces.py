@@ -1,0 +1,136 @@
+"""Where something of a call may be seen without being asked for: each hands it to the watch."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+import warnings
+from asyncio import constants
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.session.canary.office import SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from tests.session.canary.watch import Watch
+
+__all__ = ["SURFACES", "under_watch"]
+
+_SPEAKERS = ("aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio", "nexhealth_async")
+
+
+class _Ear(logging.Handler):
+    """Hands records to a watch, the server's own left out: it runs in a thread of its own."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(logging.NOTSET)
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.threadName == SERVER:
+            return
+        where = f"log of {record.name}"
+        self._watch.text(where, record.getMessage())
+        self._watch.text(where, repr({**vars(record), "exc_info": None}))
+        if record.exc_info and record.exc_info[1] is not None:
+            self._watch.error(record.exc_info[1])
+
+
+@contextmanager
+def _logs(watch: Watch) -> Generator[None]:
+    ear, root = _Ear(watch), logging.getLogger()
+    loggers = [root, *map(logging.getLogger, _SPEAKERS)]
+    levels, usual = [one.level for one in loggers], root.handlers
+    # Instead of pytest's own, which would keep and format some hundred thousand records.
+    root.handlers = [ear]
+    for one in loggers:
+        one.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.handlers = usual
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
+
+
+@contextmanager
+def _warnings(watch: Watch) -> Generator[None]:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield
+    for one in heard:
+        watch.text("warning", f"{one.message} {one.message!r} {one.filename} {one.line}")
+
+
+@contextmanager
+def _streams(watch: Watch) -> Generator[None]:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
+    watch.text("stdout", out.getvalue())
+    watch.text("stderr", err.getvalue())
+
+
+@contextmanager
+def _asyncio_debug(watch: Watch) -> Generator[None]:
+    """Asyncio's debug mode, in which every callback counts as a slow one that is logged."""
+    loop = asyncio.get_running_loop()
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        watch.text("asyncio's exception handler", repr(context))
+        if isinstance(error := context.get("exception"), BaseException):
+            watch.error(error)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(constants, "DEBUG_STACK_DEPTH", 1)  # a stack for each callback takes long
+    before = loop.get_debug(), loop.slow_callback_duration, loop.get_exception_handler()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.0
+    loop.set_exception_handler(handle)
+    try:
+        yield
+        for task in asyncio.all_tasks():
+            watch.text("repr of a task", repr(task))
+    finally:
+        patch.undo()
+        loop.set_debug(before[0])
+        loop.slow_callback_duration = before[1]
+        loop.set_exception_handler(before[2])
+
+
+@contextmanager
+def _unraisable(watch: Watch) -> Generator[None]:
+    def hook(heard: Any) -> None:
+        watch.text("unraisable", f"{heard.err_msg} {heard.object!r}")
+        if heard.exc_value is not None:
+            watch.error(heard.exc_value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", hook)
+        yield
+
+
+SURFACES: dict[str, Callable[[Watch], AbstractContextManager[None]]] = {
+    "logs": _logs,
+    "warnings": _warnings,
+    "streams": _streams,
+    "asyncio": _asyncio_debug,
+    "unraisable": _unraisable,
+}
+
+
+@contextmanager
+def under_watch(watch: Watch, doing: str) -> Generator[None]:
+    """Let a watch look at every surface while something is done."""
+    watch.doing = doing
+    with ExitStack() as stack:
+        for surface in SURFACES.values():
+            stack.enter_context(surface(watch))
+        yield

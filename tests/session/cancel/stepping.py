@@ -1,0 +1,122 @@
+"""A task that can be stopped at each of its suspensions in turn, and those of its children.
+
+A task is driven by ``send`` and ``throw``; each that returns is one suspension. `Steps` counts
+them, in the task under trial and in the library's own tasks that it sets off, and acts at the
+chosen one: before the wait has begun (``at_once``), or when what it waits for has come but the task
+has not run again (``as_it_wakes``), where a result can be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from types import CoroutineType, FrameType
+from typing import Any, Literal, TypeAlias, TypeVar, cast
+
+__all__ = ["Moment", "Stepped", "Steps", "follow"]
+
+T = TypeVar("T")
+
+Moment: TypeAlias = Literal["at_once", "as_it_wakes"]
+AnyCoroutine: TypeAlias = Coroutine[Any, Any, T]
+
+_CHILDREN = frozenset({"_fetch", "TokenKeeper._renew", "work_apart"})
+"""The coroutines the library makes tasks of, and one of the tests."""
+
+
+class Steps:
+    """Counts suspensions and acts at the chosen one, and at some that follow it."""
+
+    def __init__(self, at: int, moment: Moment, *, again: int = 0) -> None:
+        self.at = at
+        self.moment: Moment = moment
+        self.again = again
+        """At how many later suspensions of the task under trial to act once more."""
+        self.act: Callable[[], object] = lambda: None
+        self.count = 0
+        self.fired = 0
+        self.where = "it never came so far"
+        """Functions of the library in which the task was suspended when it happened."""
+        self.seen: set[str] = set()
+        """Functions of the library in which anything was suspended at all."""
+
+    def suspended(self, coro: object, waited: T, *, main: bool) -> T:
+        """Note one suspension; called with what is waited for, before the event loop sees it."""
+        self.count += 1
+        chain = _chain(coro)
+        self.seen.update(chain)
+        if self.count == self.at:
+            self.where = " > ".join(chain) or "the test's own code"
+        if self.count == self.at or (main and self.fired and self.fired <= self.again):
+            self.fired += 1
+            done = getattr(waited, "add_done_callback", None)
+            if self.moment == "as_it_wakes" and done is not None:
+                done(self._call)
+            else:
+                self.act()
+        return waited
+
+    def _call(self, _: object) -> None:
+        self.act()
+
+
+class Stepped(Coroutine[Any, Any, T]):
+    """A coroutine that reports each of its suspensions."""
+
+    def __init__(self, coro: AnyCoroutine[T], steps: Steps, *, main: bool) -> None:
+        self.__qualname__ = getattr(coro, "__qualname__", "")
+        self._coro = coro
+        self._steps = steps
+        self._main = main
+
+    def send(self, value: Any, /) -> Any:
+        return self._steps.suspended(self._coro, self._coro.send(value), main=self._main)
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            waited = self._coro.throw(*error)
+        finally:
+            del error  # this frame is in its traceback: a cycle that would keep a walk alive
+        return self._steps.suspended(self._coro, waited, main=self._main)
+
+    def close(self) -> None:
+        self._coro.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        raise NotImplementedError  # a task asks for `send` and `throw` only
+
+
+class Children:
+    """Makes the library's own tasks report their steps too; a task factory of an event loop."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def __call__(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        if getattr(coro, "__qualname__", "") not in _CHILDREN:
+            return asyncio.Task(coro, loop=loop, **options)
+        task = asyncio.Task(Stepped(coro, self.steps, main=False), loop=loop, **options)
+        self.tasks.append(task)
+        return task
+
+
+def follow(coro: AnyCoroutine[T], steps: Steps) -> tuple[asyncio.Task[T], Children]:
+    """Run a coroutine as the task under trial; its loop's task factory is changed meanwhile."""
+    loop = asyncio.get_running_loop()
+    children = Children(steps)
+    loop.set_task_factory(cast("Any", children))
+    return asyncio.Task(Stepped(coro, steps, main=True), loop=loop, name="under trial"), children
+
+
+def _chain(coro: object) -> list[str]:
+    """Name the library's functions a coroutine is suspended in, outermost first."""
+    names: list[str] = []
+    while coro is not None:
+        frame = cast("FrameType | None", getattr(coro, "cr_frame", None))
+        if frame is not None and frame.f_globals.get("__name__", "").startswith("nexhealth_async."):
+            names.append(cast("CoroutineType[Any, Any, Any]", coro).__qualname__)
+        coro = getattr(coro, "cr_await", None)
+    return names

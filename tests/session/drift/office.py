@@ -1,0 +1,323 @@
+"""A sandbox whose list people change, and what stood in that list whenever a reply was made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from attrs import define, evolve, field, frozen
+from yarl import URL
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.request import plan
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nexhealth_async.core.request import Call
+
+__all__ = ["KINDS", "Changes", "Kind", "Listed", "Office", "Paging", "Sort", "Witness"]
+
+Paging: TypeAlias = Literal["numbered", "cursor"]
+Sort: TypeAlias = Literal["", "id", "updated_at", "-updated_at"]
+Kind: TypeAlias = Literal["insert", "delete", "leave", "enter", "touch", "move", "shuffle", "swap"]
+KINDS: tuple[Kind, ...] = (
+    "insert",
+    "delete",
+    "leave",
+    "enter",
+    "touch",
+    "move",
+    "shuffle",
+    "swap",
+)
+_VERSIONS: Mapping[Paging, str] = {"numbered": "v2", "cursor": "v3.0.0"}
+_NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@frozen(kw_only=True)
+class Listed:
+    """Which list is walked: its version decides how it is paged."""
+
+    paging: Paging = "numbered"
+    sort: Sort = ""
+    """Without a sort, v2 lists rows in the table's own order."""
+    active_only: bool = False
+
+    @property
+    def filters(self) -> dict[str, object]:
+        chosen: dict[str, object] = {"sort": self.sort} if self.sort else {}
+        return {**chosen, "inactive": False} if self.active_only else chosen
+
+    @property
+    def by_time(self) -> bool:
+        return self.sort.endswith("updated_at")
+
+
+@define
+class Changes:
+    """What was done to the list so far."""
+
+    entered: int = 0
+    left: int = 0
+    moved: int = 0
+    """Rows that may stand elsewhere than before."""
+
+    def since(self, earlier: Changes) -> Changes:
+        return Changes(
+            entered=self.entered - earlier.entered,
+            left=self.left - earlier.left,
+            moved=self.moved - earlier.moved,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.entered or self.left or self.moved)
+
+
+@define
+class Witness:
+    """Sees the list at the moment of every reply; knows nothing of the client."""
+
+    ever: set[int] = field(factory=set[int])
+    """All that stood in the list at some reply."""
+    throughout: set[int] | None = None
+    """All that stood in the list at every reply."""
+    opening: set[int] = field(factory=set[int])
+    """What stood in the list when page 1 was last answered."""
+    openings: int = 0
+    counts: list[int] = field(factory=list[int])
+    began: Changes = field(factory=Changes)
+    ended: Changes = field(factory=Changes)
+    touched: set[int] = field(factory=set[int])
+    """Rows that changed between replies what a list may be sorted by."""
+    backdated: bool = False
+    """True if a row was given a time other than the present one."""
+
+    def see(self, office: Office, page: int | None) -> None:
+        """A reply has been computed."""
+        now = set(office.listed)
+        if self.throughout is None:
+            self.throughout = now
+            self.began = evolve(office.changes)
+            self.touched.clear()
+            self.backdated = False
+            office.witness = self
+        self.throughout &= now
+        self.ever |= now
+        self.counts.append(len(now))
+        self.ended = evolve(office.changes)
+        if page == 1:
+            self.opening = now
+            self.openings += 1
+
+    @property
+    def changes(self) -> Changes:
+        """What happened between the first reply and the last."""
+        return self.ended.since(self.began)
+
+
+class Office:
+    """Patients of a sandbox, and the people who change them; keeps its own account of the list.
+
+    The account is the oracle: it is written by what is done, never read from a reply.
+    """
+
+    def __init__(self, listed: Listed, rows: int, *, cap: int = 300) -> None:
+        self.chosen = listed
+        self.box = box = Sandbox(patients=0, appointments=0, procedures=0)
+        box.page_cap = box.cursor_page_cap = cap
+        self.listed: set[int] = set()
+        self.outside: list[int] = []
+        """Rows that the filter hides and that were never listed."""
+        self.stamps: dict[int, str] = {}
+        self.changes = Changes()
+        self.witness: Witness | None = None
+        self._clock = 0
+        self._server = Server(box)
+        self._headers = {
+            "Authorization": f"Bearer {box.keys.login(box.api_key)}",
+            "Nex-Api-Version": _VERSIONS[listed.paging],
+            "User-Agent": "nexhealth-async-tests",
+        }
+        for _ in range(rows):
+            self._insert()
+        if listed.active_only:
+            for _ in range(3):
+                self._insert(inactive=True)
+        self.changes = Changes()
+
+    # What stands in the list
+
+    @property
+    def order(self) -> list[int]:
+        """The list as it stands, by this account."""
+        if self.chosen.sort == "id":
+            return sorted(self.listed)
+        if self.chosen.by_time:
+            falls = self.chosen.sort.startswith("-")
+            return sorted(self.listed, key=lambda id: (self.stamps[id], id), reverse=falls)
+        return [id for id in self.box.patients.ids if id in self.listed]
+
+    def call(self) -> Call:
+        """The listing, as the client spells it."""
+        return plan(
+            to.PATIENTS,
+            _VERSIONS[self.chosen.paging],
+            subdomain=self.box.subdomain,
+            location_id=self.box.location_id,
+            arguments=self.chosen.filters,
+        )
+
+    async def answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> Reply:
+        """Let the sandbox compute a reply; nothing else runs meanwhile."""
+        request = call.request(*pairs, headers=self._headers)
+        url = URL(request.target, encoded=True)
+        asked = _blank().clone(method=request.method, rel_url=url, headers=request.headers)
+        response = await self._server.handle(asked)
+        assert isinstance(response, web.Response)
+        assert isinstance(response.body, bytes)
+        return Reply(status=response.status, body=response.body)
+
+    # What people do
+
+    def work(self, kind: Kind, one: int, other: int, *, page: int = 0) -> bool:
+        """Change something, near an edge between pages if their size is given.
+
+        The numbers choose rows and places, whatever their size. False if nothing could be done.
+        """
+        order = self.order
+        if kind == "insert":
+            self._insert(_place(one, len(order) + 1, page), order)
+            return True
+        if kind == "enter":
+            return self._enter(one)
+        if not order or (kind == "leave" and not self.chosen.active_only):
+            return False
+        id, place = order[_place(one, len(order), page)], _place(other, len(order), page)
+        match kind:
+            case "delete":
+                self.delete(id)
+            case "leave":
+                self.leave(id)
+            case "swap":
+                self.delete(id)
+                self._insert(place, self.order)
+            case "touch":
+                self.touch(id)
+            case "move":
+                return self._move(id, place, order)
+            case "shuffle":
+                return self._shuffle(one, order)
+        return True
+
+    def leave(self, id: int) -> None:
+        """Let a row leave the filtered list, without being deleted."""
+        self.box.patients.update(id, inactive=True)
+        self._left(id)
+
+    def delete(self, id: int) -> None:
+        """Delete a row."""
+        self.box.patients.delete(id)
+        self._left(id)
+
+    def append(self) -> int:
+        """Add a row behind all others."""
+        self._insert()
+        return max(self.listed)
+
+    def move(self, id: int, place: int) -> None:
+        """Put a row at another place of the table."""
+        self.box.patients.move(id, place)
+        self._moved(id)
+
+    def touch(self, id: int) -> None:
+        """Change a row at the present time."""
+        self._touch(id, None)
+
+    def come_back(self, id: int) -> None:
+        """Undo a row's leaving, which the promise excludes."""
+        self.box.patients.update(id, inactive=False)
+        self.listed.add(id)
+        self.changes.entered += 1
+
+    def _insert(
+        self, place: int | None = None, order: list[int] | None = None, *, inactive: bool = False
+    ) -> None:
+        stamp = self._now()
+        position = None
+        if order and place is not None and place < len(order):
+            stamp = self.stamps[order[place]] if self.chosen.by_time else stamp
+            position = self.box.patients.ids.index(order[place])
+        id = self.box.patients.insert(
+            position, updated_at=stamp, inactive=inactive, bio={"new_patient": False}
+        )
+        self.stamps[id] = stamp
+        if inactive and self.chosen.active_only:
+            self.outside.append(id)
+            return
+        self.listed.add(id)
+        self.changes.entered += 1
+
+    def _enter(self, one: int) -> bool:
+        if not self.outside:
+            return False
+        id = self.outside.pop(one % len(self.outside))
+        self.box.patients.update(id, inactive=False)
+        self.listed.add(id)
+        self.changes.entered += 1
+        return True
+
+    def _left(self, id: int) -> None:
+        self.listed.discard(id)
+        self.changes.left += 1
+
+    def _touch(self, id: int, stamp: str | None) -> None:
+        self.stamps[id] = self._now() if stamp is None else stamp
+        self.box.patients.update(id, updated_at=self.stamps[id])
+        if self.chosen.by_time:
+            self._moved(id, backdated=stamp is not None)
+
+    def _move(self, id: int, place: int, order: list[int]) -> bool:
+        if self.chosen.by_time:
+            self._touch(id, self.stamps[order[place]])
+            return True
+        if self.chosen.sort:
+            return False
+        self.box.patients.move(id, self.box.patients.ids.index(order[place]))
+        self._moved(id)
+        return True
+
+    def _shuffle(self, seed: int, order: list[int]) -> bool:
+        moved = [self._move(id, hash((seed, id)) % len(order), order) for id in order]
+        return any(moved)
+
+    def _moved(self, id: int, *, backdated: bool = False) -> None:
+        self.changes.moved += 1
+        if self.witness is not None:
+            self.witness.touched.add(id)
+            self.witness.backdated |= backdated
+
+    def _now(self) -> str:
+        self._clock += 1
+        moment = _NEW_YEAR + timedelta(milliseconds=self._clock)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _place(number: int, length: int, page: int) -> int:
+    """A place in the list; beside an edge between pages if their size is given."""
+    if page:
+        edge, beside = divmod(number, 3)
+        number = max(0, edge * page % (length + 1) + beside - 1)
+    return number % length
+
+
+@cache
+def _blank() -> web.Request:
+    """A request to copy: one of these costs ten times what a reply does."""
+    return make_mocked_request("GET", "/")

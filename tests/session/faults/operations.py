@@ -1,0 +1,279 @@
+"""The kinds of operations, each as a call on a sandbox, with what can be counted of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from attrs import Factory, define, frozen
+
+from nexhealth_async.models import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nexhealth_async import LocationScope, NexHealth
+    from nexhealth_async.sandbox import Sandbox
+    from tests.session.faults.outcomes import Moment
+
+__all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "Operation", "Stage"]
+
+PATIENTS = 25
+PAGE = 10
+CONTENT = bytes(range(192, 256))
+"""What the file to be fetched holds."""
+
+
+@define(kw_only=True)
+class Stage:
+    """A sandbox and a session on it, with what an operation brought."""
+
+    box: Sandbox
+    nex: NexHealth
+    office: LocationScope
+    kind: int
+    """An appointment type there is."""
+    document: int
+    """A document there is."""
+    got: list[int] = Factory(list[int])
+    """Ids of the records a list gave before it ended or failed."""
+    read: bytes = b""
+
+    @property
+    def patient(self) -> int:
+        return self.box.patients.ids[0]
+
+
+@frozen(kw_only=True)
+class Operation:
+    """One kind of operation, and where faults may strike it."""
+
+    does: Callable[[Stage], Awaitable[object]]
+    method: str
+    path: str
+    reads: Literal["list", "record", "nothing", "anything", "file", "token"]
+    moments: tuple[Moment, ...] = ("call",)
+    version: str = "v2"
+    preload: tuple[str, ...] = ()
+    safe: bool = True
+    lookup: str = ""
+    """For what is not safe: the look-up that its error must name."""
+    effect: Callable[[Stage], int] | None = None
+    """Counts what a write has done in the sandbox."""
+
+    @property
+    def writes(self) -> bool:
+        return self.effect is not None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+async def _list(at: Stage) -> None:
+    async for one in at.office.patients.walk(per_page=PAGE, new_patient=None, prefetch=0):
+        at.got.append(one.id)
+
+
+async def _list_ahead(at: Stage) -> None:
+    async for one in at.office.patients.walk(per_page=PAGE, new_patient=None, prefetch=1):
+        at.got.append(one.id)
+
+
+async def _cursor_list(at: Stage) -> None:
+    async for one in at.office.patients.walk(per_page=PAGE, prefetch=0):
+        at.got.append(one.id)
+
+
+async def _whole_list(at: Stage) -> None:
+    async for one in at.office.appointment_types.walk():
+        at.got.append(one.id)
+
+
+async def _record(at: Stage) -> object:
+    return await at.office.patients.get(at.patient)
+
+
+async def _create(at: Stage) -> object:
+    return await at.office.appointment_types.create(name="Invented")
+
+
+async def _create_patient(at: Stage) -> object:
+    return await at.office.patients.create(
+        provider_id=at.box.providers.ids[0],
+        first_name="Ada",
+        last_name="Invented",
+        email="ada@example.com",
+        bio={"date_of_birth": date(1990, 5, 17), "phone_number": "2125550123", "gender": "Female"},
+        return_existing_if_match=True,
+    )
+
+
+async def _upload(at: Stage) -> object:
+    return await at.office.patients.documents.create(at.patient, file=b"%PDF", filename="a.pdf")
+
+
+async def _update(at: Stage) -> object:
+    return await at.office.appointment_types.update(at.kind, name="Invented")
+
+
+async def _delete(at: Stage) -> None:
+    await at.office.appointment_types.delete(at.kind)
+
+
+async def _download(at: Stage) -> None:
+    document = Document(id=at.document, url=f"/documents/{at.document}/download")
+    async with at.office.patients.documents.download(document) as file:
+        at.read = await file.read()
+
+
+async def _free_read(at: Stage) -> object:
+    return await at.nex.request("GET", "/appointment_types", params={"subdomain": at.box.subdomain})
+
+
+async def _free_write(at: Stage) -> object:
+    return await at.nex.request(
+        "POST",
+        "/appointment_types",
+        params={"subdomain": at.box.subdomain},
+        json={"appointment_type": {"name": "Invented"}},
+    )
+
+
+async def _free_safe_write(at: Stage) -> object:
+    return await at.nex.request(
+        "PATCH",
+        f"/appointment_types/{at.kind}",
+        params={"subdomain": at.box.subdomain},
+        json={"appointment_type": {"name": "Invented"}},
+        safe=True,
+    )
+
+
+async def _log_in(at: Stage) -> float:
+    return await at.nex.log_in()
+
+
+def _types_named(at: Stage) -> int:
+    return len(at.box.appointment_types.where("name", "Invented"))
+
+
+PAGES: tuple[Moment, ...] = ("first page", "middle page", "last page")
+WITH_LOGIN: tuple[Moment, ...] = ("login", "call")
+
+OPERATIONS: dict[str, Operation] = {
+    "list": Operation(
+        does=_list,
+        method="GET",
+        path="/patients",
+        reads="list",
+        moments=("login", *PAGES),
+        preload=("patients",),
+    ),
+    "list ahead": Operation(
+        does=_list_ahead,
+        method="GET",
+        path="/patients",
+        reads="list",
+        moments=("last page",),
+        preload=("patients",),
+    ),
+    "cursor list": Operation(
+        does=_cursor_list,
+        method="GET",
+        path="/patients",
+        reads="list",
+        moments=PAGES,
+        version="v3",
+        preload=("patients",),
+    ),
+    "whole list": Operation(
+        does=_whole_list,
+        method="GET",
+        path="/appointment_types",
+        reads="list",
+        preload=("appointment_types",),
+    ),
+    "record": Operation(
+        does=_record,
+        method="GET",
+        path="/patients/{id}",
+        reads="record",
+        version="v3",
+        preload=("patients",),
+    ),
+    "create": Operation(
+        does=_create,
+        method="POST",
+        path="/appointment_types",
+        reads="record",
+        moments=WITH_LOGIN,
+        preload=("appointment_types",),
+        safe=False,
+        lookup="Walk appointment_types and look for the name, which is unique.",
+        effect=_types_named,
+    ),
+    "create or find": Operation(
+        does=_create_patient,
+        method="POST",
+        path="/patients",
+        reads="record",
+        version="v3",
+        preload=("patients",),
+        effect=lambda at: len(at.box.patients) - PATIENTS,
+    ),
+    "upload": Operation(
+        does=_upload,
+        method="POST",
+        path="/patients/{id}/documents",
+        reads="record",
+        preload=("patients",),
+        safe=False,
+        lookup="Walk patients.documents of the patient and look for the filename.",
+        effect=lambda at: len(at.box.practice.documents.where("filename", "a.pdf")),
+    ),
+    "update": Operation(
+        does=_update,
+        method="PATCH",
+        path="/appointment_types/{id}",
+        reads="record",
+        preload=("appointment_types",),
+        effect=_types_named,
+    ),
+    "delete": Operation(
+        does=_delete,
+        method="DELETE",
+        path="/appointment_types/{id}",
+        reads="nothing",
+        effect=lambda at: int(at.kind not in at.box.appointment_types),
+    ),
+    "download": Operation(
+        does=_download,
+        method="GET",
+        path="/documents/{id}/download",
+        reads="file",
+        moments=WITH_LOGIN,
+    ),
+    "free read": Operation(
+        does=_free_read, method="GET", path="/appointment_types", reads="anything"
+    ),
+    "free write": Operation(
+        does=_free_write,
+        method="POST",
+        path="/appointment_types",
+        reads="anything",
+        safe=False,
+        lookup="Read the record back to see.",
+        effect=_types_named,
+    ),
+    "free safe write": Operation(
+        does=_free_safe_write,
+        method="PATCH",
+        path="/appointment_types/{id}",
+        reads="anything",
+        effect=_types_named,
+    ),
+    "login": Operation(
+        does=_log_in, method="POST", path="/authenticates", reads="token", moments=("login",)
+    ),
+}

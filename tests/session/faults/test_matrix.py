@@ -1,0 +1,224 @@
+"""Every kind of operation under every fault at every moment: the table is run, cell by cell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import define, frozen
+
+from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknown, RetryPolicy, transport
+from nexhealth_async.sandbox import Sandbox
+from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, Operation, Stage
+from tests.session.faults.outcomes import ATTEMPTS, Outcome, expected, strikes_twice_the_same
+from tests.session.faults.table import FAULTS, LARGEST, Aim, Fault
+from tests.session.weather_kit import LoopClock, check_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from nexhealth_async.sandbox import PageShown
+    from tests.session.faults.outcomes import Moment
+    from tests.session.weather_kit import Movable
+
+ATTEMPT, TIMEOUT = 5.0, 60.0
+FOR_EVER = 1_000
+OPEN_FILES = Path("/proc/self/fd")
+
+
+@frozen
+class Cell:
+    """One crossing of the matrix."""
+
+    operation: Operation
+    fault: Fault
+    moment: Moment
+    lasting: bool
+
+    @property
+    def outcome(self) -> Outcome:
+        return expected(self.operation, self.fault, self.moment, lasting=self.lasting)
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Verb and path of the requests that meet the fault."""
+        if self.moment == "login":
+            return "POST", "/authenticates"
+        return self.operation.method, self.operation.path
+
+
+CELLS = {
+    f"{name}-{moment}-{fault}-{'always' if lasting else 'once'}".replace(" ", "_"): Cell(
+        operation, FAULTS[fault], moment, lasting
+    )
+    for name, operation in OPERATIONS.items()
+    for moment in operation.moments
+    for fault in FAULTS
+    for lasting in ((True,) if strikes_twice_the_same(FAULTS[fault]) else (False, True))
+}
+
+
+@define
+class Ambush:
+    """Orders the fault when its moment has come, and knows what was sent before it."""
+
+    cell: Cell
+    stage: Stage
+    before: int = 0
+    laid: bool = False
+
+    def lay(self) -> None:
+        method, path = self.cell.target
+        times = FOR_EVER if self.cell.lasting else 1
+        self.laid = True
+        self.before = len(self.stage.box.seen(method, path))
+        self.cell.fault.order(Aim(box=self.stage.box, method=method, path=path, times=times))
+
+    def page_shown(self, shown: PageShown) -> None:
+        if not self.laid and shown.page == {"middle page": 1, "last page": 2}[self.cell.moment]:
+            self.lay()
+
+    @property
+    def arrived(self) -> int:
+        return len(self.stage.box.seen(*self.cell.target)) - self.before
+
+
+@asynccontextmanager
+async def staged(operation: Operation) -> AsyncGenerator[Stage]:
+    """A sandbox and a session; afterwards no task and no file is left open."""
+    tasks, files = asyncio.all_tasks(), open_files()
+    retry = RetryPolicy(attempts=ATTEMPTS, base=0.5, attempt_timeout=ATTEMPT)
+    async with (
+        Sandbox(patients=PATIENTS, seed=1, appointments=0, clock=LoopClock()) as box,
+        NexHealth(
+            box.api_key,
+            base_url=box.url,
+            version=operation.version,
+            retry=retry,
+            timeout=TIMEOUT,
+            preload=operation.preload,
+        ) as nex,
+    ):
+        practice = box.practice
+        document = practice.documents.add({"patient_id": box.patients.ids[0], "type": "image/gif"})
+        practice.documents.update(document, url=f"/documents/{document}/download")
+        practice.document_bytes[document] = CONTENT
+        yield Stage(
+            box=box,
+            nex=nex,
+            office=nex.practice(box.subdomain).location(box.location_id),
+            kind=box.appointment_types.ids[0],
+            document=document,
+        )
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= tasks
+    assert open_files() <= files
+
+
+def open_files() -> int:
+    return len(list(OPEN_FILES.iterdir())) if OPEN_FILES.exists() else 0
+
+
+async def call(stage: Stage, operation: Operation) -> NexHealthError | None:
+    try:
+        await operation.does(stage)
+    except NexHealthError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+async def test_a_fault_comes_to_what_the_table_says(
+    cell: Cell, loop: Movable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_LARGEST_BODY", LARGEST)
+    operation, outcome = cell.operation, cell.outcome
+    async with staged(operation) as stage:
+        ambush = Ambush(cell, stage)
+        if cell.moment != "login":
+            await stage.nex.log_in()
+            loop.shift(11)  # a token that is no longer new may be replaced after a 401
+        if cell.moment in {"middle page", "last page"}:
+            stage.box.between_pages(ambush.page_shown)
+        else:
+            ambush.lay()
+        began, loop.skip_waits, loop.patience = loop.time(), True, 0.002
+        error = await call(stage, operation)
+        loop.skip_waits = False
+        # A file may take as long as it comes; each wait for more is bounded.
+        assert operation.reads == "file" or loop.time() - began < TIMEOUT + 1
+        assert ambush.laid
+        check(cell, stage, error, ambush.arrived, outcome)
+        await check_session(stage, loop)
+        await check_records(cell, stage, error)
+
+
+def check(
+    cell: Cell, stage: Stage, error: NexHealthError | None, arrived: int, outcome: Outcome
+) -> None:
+    """Compare what was seen with what is expected."""
+    operation = cell.operation
+    assert type(error) is (outcome.error or type(None)), repr(error)
+    if cell.fault.arrives:
+        last = 1 if outcome.error is None and "page" in cell.moment else 0
+        following = {"first page": 2, "middle page": 1}.get(cell.moment, 0) * last
+        assert arrived == outcome.sent + following
+    else:
+        assert arrived == (0 if error is not None else arrived)
+    if operation.effect is not None:
+        assert operation.effect(stage) == outcome.done
+    if error is None:
+        return
+    name = "POST /authenticates" if cell.moment == "login" else operation.name
+    check_text(error, operation=name, attempts=outcome.attempts, secrets=("Invented", "a.pdf"))
+    if isinstance(error, OutcomeUnknown):
+        assert error.lookup == operation.lookup
+        assert operation.lookup
+        assert operation.lookup in str(error)
+
+
+async def check_session(stage: Stage, loop: Movable) -> None:
+    """Prove that the session works as before and holds no connection."""
+    box = stage.box
+    box.between_pages(None)
+    box.clear()
+    await box.accept_connections()
+    loop.shift(400)  # a failed login is remembered for a while
+    answer = await stage.nex.request("GET", "/institutions")
+    assert answer.count == 1
+    assert len(box.seen("GET", "/institutions")) == 1
+    assert not any("cookie" in one.headers for one in box.requests)
+    ours = stage.nex._shared.transport
+    for session in (ours._pooled, ours._single):
+        if session is not None:
+            assert session.connector is not None
+            assert not session.connector._acquired
+
+
+async def check_records(cell: Cell, stage: Stage, error: NexHealthError | None) -> None:
+    """Prove that no record is lost or given twice, also where a broken walk is taken up again."""
+    if cell.operation.path == "/patients" and cell.operation.reads == "list":
+        pages = {"middle page": 1, "last page": 2}.get(cell.moment, 0)
+        assert error is None or stage.got == list(stage.box.patients.ids[: pages * 10])
+        if error is not None and error.resume is not None:
+            rest = stage.office.patients.walk(after=error.resume)
+            stage.got += [one.id async for one in rest]
+            error = None
+        assert error is not None or stage.got == list(stage.box.patients.ids)
+    if cell.operation.reads == "file" and error is None and not cell.fault.leaves_status:
+        assert stage.read in {CONTENT, b""}
+
+
+def test_the_table_is_as_large_as_it_says() -> None:
+    """Each kind, moment and fault is met; unsafe writes meet every fault."""
+    assert len(CELLS) > 1_500
+    unsafe = [cell for cell in CELLS.values() if not cell.operation.safe and cell.moment == "call"]
+    assert len({id(cell.fault) for cell in unsafe}) == len(FAULTS)
+    errors = Counter(cell.outcome.error for cell in CELLS.values())
+    assert len(errors) == 15
+    assert errors[OutcomeUnknown] > 100

@@ -1,0 +1,101 @@
+"""What a process holds at a quiet moment, and whether that grew."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from nexhealth_async.walk import Pages, Walk
+
+if TYPE_CHECKING:
+    from nexhealth_async import NexHealth
+
+__all__ = ["Held", "leaks", "measure"]
+
+_KIB = 1024
+_TASKS_END = 5.0
+
+
+@frozen(kw_only=True)
+class Held:
+    """What was held after so many walks."""
+
+    walks: int
+    rss: int
+    """Bytes of memory."""
+    objects: int
+    """What the garbage collector knows of."""
+    uncollected: int
+    """Walks that only the garbage collector could end: they were in cycles."""
+    files: int
+    tasks: int
+    connections: int
+    """Taken from the pool, not those that idle in it."""
+    places: int
+    """Departures at the rate gates that were neither answered nor withdrawn."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.walks:>7,} walks: {self.rss / _KIB**2:7.2f} MiB, {self.objects:,} objects, "
+            f"{self.files} descriptors, {self.tasks} tasks, {self.connections} connections taken, "
+            f"{self.places} places lost"
+        )
+
+
+async def measure(nex: NexHealth, walks: int) -> Held:
+    """Wait for what was cancelled to end, and look."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _TASKS_END
+    while len(asyncio.all_tasks()) > 1 and loop.time() < deadline:
+        await asyncio.sleep(0.001)
+    uncollected = sum(isinstance(one, (Walk, Pages)) for one in gc.get_objects())
+    gc.collect()
+    shared = nex._shared
+    session = shared.transport._pooled
+    connector = session.connector if session is not None else None
+    return Held(
+        walks=walks,
+        rss=_rss(),
+        objects=len(gc.get_objects()),
+        uncollected=uncollected,
+        files=_files(),
+        tasks=len(asyncio.all_tasks()) - 1,
+        connections=len(connector._acquired) if connector is not None else 0,
+        places=shared.gates._under_way,
+    )
+
+
+def leaks(looks: list[Held], *, memory: float, idle: int) -> list[str]:
+    """Say what leaked between the looks, of which the first was taken when all was warm.
+
+    ``memory`` is how many bytes the heap's own play may be; ``idle`` how many connections may wait
+    in the pool beyond those of the first look.
+    """
+    first, last = looks[0], looks[-1]
+    found = [
+        f"{getattr(look, name)} {name} after {look.walks:,} walks"
+        for look in looks
+        for name in ("tasks", "connections", "places")
+        if getattr(look, name)
+    ]
+    if last.rss - first.rss > memory:
+        found.append(f"memory grew by {(last.rss - first.rss) / _KIB**2:.2f} MiB")
+    if last.files - first.files > idle:
+        found.append(f"{last.files - first.files} descriptors more than at first")
+    if last.objects - first.objects > max(2_000, first.objects // 50):
+        found.append(f"{last.objects - first.objects:,} objects more than at first")
+    return found
+
+
+def _files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _rss() -> int:
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * _KIB

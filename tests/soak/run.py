@@ -1,0 +1,111 @@
+"""The soak: many walks at once, beside a server that misbehaves; then what is left is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from attrs import Factory, define
+
+from nexhealth_async import Limit, NexHealth, Rates, RetryPolicy
+from tests.soak.measure import Held, leaks, measure
+from tests.soak.walkers import Walkers
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import AsyncGenerator, Callable
+
+__all__ = ["Report", "soak"]
+
+_MEMORY = 4 * 1024 * 1024
+_WARM = 0.1
+"""The part of the walks after which everything is warm: pools filled, caches and the heap grown."""
+_RATES = Rates(overall=Limit(300, 0.2), slow=None, people=None, other=None)
+"""So narrow that walks wait at it now and then."""
+_RETRY = RetryPolicy(attempts=4, base=0.002, longest_wait=0.01)
+
+
+@define
+class Report:
+    """What the soak saw."""
+
+    looks: list[Held]
+    outcomes: Counter[str]
+    wrong: list[str]
+    after: Held | None = None
+    """The last look, when the session was closed."""
+    leaks: list[str] = Factory(list[str])
+
+
+async def soak(
+    walks: int,
+    *,
+    seed: int,
+    workers: int = 12,
+    looks: int = 10,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """Make so many walks and return what was held, early, on the way, and at the end."""
+    rng = random.Random(seed)
+    async with _server(seed) as told:
+        nex = NexHealth(told["api_key"], base_url=told["url"], rates=_RATES, retry=_RETRY)
+        async with nex:
+            walkers = Walkers(
+                nex.practice(told["subdomain"]).location(told["location_id"]),
+                nex.with_options(version="v3")
+                .practice(told["subdomain"])
+                .location(told["location_id"]),
+                told["patients"],
+                rng,
+            )
+            report = Report([], walkers.outcomes, walkers.wrong)
+            done = 0
+            for look in range(looks + 1):
+                upto = round(walks * (_WARM + (1 - _WARM) * look / looks))
+                await _walk(walkers, upto - done, workers)
+                done = upto
+                report.looks.append(await measure(nex, done))
+                tell(str(report.looks[-1]))
+        report.after = await measure(nex, done)
+    report.leaks = leaks(report.looks, memory=_MEMORY, idle=8 * workers)
+    # One socket to nobody would be one too many: all were opened after the session was.
+    if report.after.files > min(look.files for look in report.looks):
+        report.leaks.append(f"{report.after.files} descriptors after the session was closed")
+    return report
+
+
+async def _walk(walkers: Walkers, walks: int, workers: int) -> None:
+    left = iter(range(walks))
+
+    async def work() -> None:
+        for _ in left:
+            await walkers.one()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(work())
+
+
+@asynccontextmanager
+async def _server(seed: int) -> AsyncGenerator[dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.soak.server",
+        "--seed",
+        str(seed),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield json.loads(await process.stdout.readline())
+    finally:
+        with suppress(ConnectionError):
+            process.stdin.close()
+        await process.wait()

@@ -1,0 +1,84 @@
+"""The sandbox of the soak, in a process of its own: its memory is not what is measured.
+
+It makes mistakes on purpose until its standard input is closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import sys
+
+from nexhealth_async.sandbox import Sandbox
+
+__all__ = ["serve"]
+
+_PAUSE = 0.02
+"""How likely a fault that might be a 429 is one: everybody waits a second or so for each."""
+_EXPIRY = 0.001
+"""How likely a fault comes with the end of all tokens. One younger than 10 s is not replaced, so
+that calls are refused for that long if it happens twice in a row."""
+
+
+def misbehave(box: Sandbox, rng: random.Random) -> None:
+    """Order one fault, of any kind there is."""
+    if rng.random() < _EXPIRY:
+        box.expire_tokens()
+    match rng.randrange(8):
+        case 0:
+            box.fail_next(rng.choice([500, 502, 503, 504]), times=rng.randint(1, 3))
+        case 1 if rng.random() < _PAUSE:
+            box.fail_next(429)
+        case 2:
+            box.drop_next(when=rng.choice(["before", "after", "mid_body"]))
+        case 3:
+            box.truncate_next()
+        case 4:
+            box.garbage_next()
+        case 5:
+            box.empty_next()
+        case 6:
+            box.delay_next(rng.uniform(0.005, 0.05))
+        case _:
+            box.fail_next(rng.choice([400, 401, 403, 404]))
+
+
+async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
+    """Run until standard input ends; the first line of output says where it is."""
+    rng = random.Random(seed)
+    # That it cannot answer those who went away is the point, and no news.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    async with Sandbox(patients=patients, seed=seed, remember=10) as box:
+        box.page_cap = box.cursor_page_cap = page
+        tell(box)
+        loop = asyncio.get_running_loop()
+        ended = loop.run_in_executor(None, sys.stdin.read)
+        while not ended.done():
+            await asyncio.wait((ended,), timeout=rng.uniform(0, 2 * pause))
+            if len(box.faults) < 3:
+                misbehave(box, rng)
+
+
+def tell(box: Sandbox) -> None:
+    """Print what a client has to know."""
+    told = {
+        "api_key": box.api_key,
+        "url": box.url,
+        "subdomain": box.subdomain,
+        "location_id": box.location_id,
+        "patients": sorted(box.patients.ids),
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patients", type=int, default=12)
+    parser.add_argument("--page", type=int, default=4)
+    parser.add_argument("--pause", type=float, default=0.02)
+    asyncio.run(serve(**vars(parser.parse_args())))
