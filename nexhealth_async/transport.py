@@ -273,6 +273,10 @@ class _Body:
                 fault = TimedOut(f"nothing more came within {self._patience:g} seconds")
         except (aiohttp.ClientError, OSError, Damaged):
             fault = ConnectionLost("the connection broke inside the file")
+        except RuntimeError as error:
+            if str(error) != "Connection closed.":  # aiohttp's word for it up to 3.13
+                raise
+            fault = ConnectionLost("the connection was closed inside the file")
         # Raised here, it is chained to nothing of aiohttp's, which would hold the address.
         self.close()
         raise fault
