@@ -40,6 +40,7 @@ SUITE = (
     Benchmark("memory", "Memory"),
     Benchmark("storm", "Tokens"),
     Benchmark("limiter", "Limits"),
+    Benchmark("bulk", "Bulk pulls"),
     Benchmark("imports", "Import"),
 )
 

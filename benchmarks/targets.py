@@ -186,6 +186,32 @@ def _rooms() -> list[Target]:
     return made
 
 
+def _bulk() -> list[Target]:
+    name = "1,000,000 records to Parquet"
+    made = [
+        _ratio(name, "CPU x the walk", "bulk.parquet.cpu", "bulk.walk.cpu", at_most=2.0),
+        _plain(name, "growth in the second half, MB above ids", "bulk.parquet.crept", at_most=10.0),
+        _ratio(
+            "bulk pull, latency 20 ms",
+            "wall x by hand",
+            "bulk.ours.wall",
+            "bulk.asyncio.wall",
+            at_most=1.0,
+        ),
+    ]
+    made += [
+        _plain(
+            f"bulk pull, {latency} ms, {concurrency} at once",
+            "ideal / wall",
+            f"bulk.pace.{latency}.{concurrency}.reached",
+            at_least=0.95,
+        )
+        for latency in (100, 300)
+        for concurrency in (4, 8, 16)
+    ]
+    return made
+
+
 def _shared() -> list[Target]:
     made: list[Target] = []
     for name in ("fixed.10", "sliding.10", "sliding.200"):
@@ -214,6 +240,7 @@ TARGETS: tuple[Target, ...] = (
     *_calls(),
     *_walls(),
     *_rooms(),
+    *_bulk(),
     *_shared(),
 )
 

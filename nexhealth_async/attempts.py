@@ -27,6 +27,7 @@ from nexhealth_async.errors import (
     SessionStateError,
     Unauthorized,
 )
+from nexhealth_async.stats import Stats
 from nexhealth_async.tokens import key_refused
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Shared:
     gates: Gates
     user_agent: str = field(repr=False)
     keeper: TokenKeeper = field(init=False)
+    stats: Stats = Factory(Stats)
     loop: asyncio.AbstractEventLoop | None = None
     pid: int = 0
     closed: bool = False
@@ -145,6 +147,8 @@ class Attempts:
                 raise self._signed(error) from None
             self._sent += 1
             self._tries += 1
+            self._shared.stats.requests += 1
+            self._shared.stats.retries += self._sent > 1
             try:
                 reply = await self._send(request, departure)
                 if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
@@ -160,6 +164,7 @@ class Attempts:
                 if pause is None:
                     raise
                 if pause:
+                    self._shared.stats.waited_retry += pause
                     await asyncio.sleep(pause)
 
     async def _admitted(self) -> tuple[Request, int, Departure]:
@@ -178,9 +183,12 @@ class Attempts:
                 departure = at_once
             else:
                 await keeper.get(self._deadline)
+                logged_in = self._loop.time()
                 departure = await gates.leave(
                     rate, background=self._background, deadline=None if patient else self._deadline
                 )
+                shared.stats.waited_login += logged_in - now
+                shared.stats.waited_rate += self._loop.time() - logged_in
                 # The wait may have outlived the token.
                 token = keeper.current(self._loop.time())
             if patient and self._sent == 0:
@@ -273,6 +281,7 @@ class Attempts:
             draw=random.random(),  # noqa: S311 - jitter, no secret
         )
         if isinstance(error, RateLimited):
+            self._shared.stats.rate_limited += 1
             self._shut_gate(error, decision)
         match decision:
             case Stop():

@@ -36,7 +36,9 @@
     │   └── UndecodableRecord       one record that no decoder can read
     ├── IgnoredFilter               the server ignored a filter and answered with other records
     ├── WalkDrifted                 the list changed so much that completeness cannot be shown
-    └── StalledCursor               the server says there is more but gives no way to get it
+    ├── StalledCursor               the server says there is more but gives no way to get it
+    ├── PartialPull                 some shards of a pull were not read to their end
+    └── TargetError                 the place a pull is copied to cannot be used, or refuses it
 
     NexHealthWarning                what the server or the library wants noticed; nothing was lost
 
@@ -74,11 +76,13 @@ __all__ = [
     "NotInThisVersion",
     "NotYetSynced",
     "OutcomeUnknown",
+    "PartialPull",
     "RateLimited",
     "ServerFailure",
     "SessionStateError",
     "SlotTaken",
     "StalledCursor",
+    "TargetError",
     "TimedOut",
     "TransportError",
     "Unauthorized",
@@ -385,6 +389,29 @@ class WalkDrifted(NexHealthError):
 
 class StalledCursor(NexHealthError):
     """The server says that more follows but names no new page, or sends empty ones without end."""
+
+
+class PartialPull(NexHealthError):
+    """Some shards of a pull were not read to their end: ``shards`` are their names.
+
+    ``errors`` are what they failed with; one that was merely not begun has none.
+    """
+
+    _SHOWN = 3
+
+    def __init__(self, shards: Sequence[str], *, errors: Sequence[NexHealthError] = ()) -> None:
+        named = ", ".join(shards[: self._SHOWN])
+        more = f" and {len(shards) - self._SHOWN} more" if len(shards) > self._SHOWN else ""
+        super().__init__(f"not read to the end: {named}{more}; the report says why")
+        self.shards = tuple(shards)
+        self.errors = tuple(errors)
+
+
+class TargetError(NexHealthError):
+    """The place a pull is copied to cannot be reached, is in use, or refuses what it is given.
+
+    What was kept before stays. The text never holds a value of a record, nor a password.
+    """
 
 
 class NexHealthWarning(UserWarning):

@@ -49,6 +49,7 @@ class Gates:
     """Lets requests leave within the limits; first come, first served within a class."""
 
     def __init__(self, rates: Rates) -> None:
+        self.rates = rates
         self._log = RatesLog(rates)
         self._queues = {rate: _Queue() for rate in RateClass}
         self._timer: asyncio.TimerHandle | None = None

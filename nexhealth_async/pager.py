@@ -7,15 +7,14 @@ is dropped goes at once and takes its tasks with it, garbage collector or not.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import anyio
-import msgspec
 from attrs import field, frozen
 
+from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import SessionStateError
 
 if TYPE_CHECKING:
@@ -57,19 +56,13 @@ class RawPage:
     """A page as it came, without the records that were delivered before."""
 
     number: int
-    records: tuple[Raw, ...]
+    records: tuple[Raw, ...] = field(repr=False)
+    ids: Sequence[int | str | None] | None = field(default=None, repr=False)
+    """The records' ids, where they were read."""
     count: int | None
     cursor: str | None
     resume: str | None
     warnings: tuple[str, ...] = field(repr=False)
-
-
-class _Identified(msgspec.Struct):
-    id: int | str | None = None
-
-
-_ID = msgspec.json.Decoder(_Identified)
-_FIRST = re.compile(rb'\{\s*"id"\s*:\s*([1-9][0-9]{0,17})\s*[,}]')
 
 
 class Pager:
@@ -86,6 +79,7 @@ class Pager:
         "_call",
         "_gate",
         "_loop",
+        "_patient",
         "_plan",
         "_prefetch",
         "_rows",
@@ -103,6 +97,7 @@ class Pager:
         self._prefetch = prefetch
         self._wanted = limit
         self._rows = 0
+        self._patient = False
         self._gate: asyncio.Semaphore | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._window: deque[tuple[Ask, _PageTask]] = deque()
@@ -119,7 +114,7 @@ class Pager:
             self._loop = asyncio.get_running_loop()
             self._gate = asyncio.Semaphore(self._prefetch) if self._prefetch else None
         if not self._window:
-            self._fill(background=False)
+            self._fill(background=self._patient)
         if not self._window:
             if self._plan.failure is not None:
                 raise self._plan.failure
@@ -142,10 +137,12 @@ class Pager:
 
     def _take(self, ask: Ask, reading: ListReading) -> RawPage:
         records = reading.records
-        taken = self._plan.take(reading, _ids(records) if self._plan.reads_ids else ())
+        ids = ids_of(records) if self._plan.reads_ids else None
+        taken = self._plan.take(reading, ids or ())
         self._rows = len(records)
         if taken.fresh is not None:
             records = tuple(records[place] for place in taken.fresh)
+            ids = None if ids is None else [ids[place] for place in taken.fresh]
         if taken.drop_rest:
             self.cancel()
         if self._wanted is not None:
@@ -157,6 +154,7 @@ class Pager:
         return RawPage(
             number=ask.number,
             records=records,
+            ids=ids,
             count=reading.count,
             cursor=cursor if isinstance(cursor, str) else None,
             resume=taken.resume,
@@ -177,6 +175,18 @@ class Pager:
             work = _fetch(self._source, self._gate, self._call, ask, background=background)
             self._window.append((ask, self._source.spawn(work)))
             background = True
+
+    def widen(self, prefetch: int) -> None:
+        """Allow more requests in flight from now on; asking for fewer changes nothing."""
+        more = prefetch - self._prefetch
+        if more > 0:
+            self._prefetch = prefetch
+            for _ in range(more if self._gate is not None else 0):
+                cast("asyncio.Semaphore", self._gate).release()
+
+    def be_patient(self) -> None:
+        """Let the first page, too, wait for the rate limit as long as it takes."""
+        self._patient = True
 
     def cancel(self) -> list[_PageTask]:
         """Cancel the page tasks and return them; safe from any thread, and after the loop's end."""
@@ -219,21 +229,6 @@ async def _fetch(
         return await source.page(call, ask.pairs, background=background)
     async with gate:
         return await source.page(call, ask.pairs, background=background)
-
-
-def _ids(records: Sequence[Raw]) -> list[object]:
-    """Read the records' ids: nearly always the first thing in them, which a pattern finds fast."""
-    return [
-        int(found[1]) if found else _id_inside(record)
-        for record, found in zip(records, map(_FIRST.match, records), strict=True)
-    ]
-
-
-def _id_inside(record: Raw) -> object:
-    try:
-        return _ID.decode(record).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -62,12 +62,15 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from nexhealth_async.bulk.face import Bulk
+    from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
     from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.request import JSONValue
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Endpoint, Operation, Row
     from nexhealth_async.hints import PracticeLocation
+    from nexhealth_async.stats import Stats
 
 __all__ = ["Answer", "NexHealth"]
 
@@ -238,6 +241,11 @@ class NexHealth(AccountNouns):
     def codec(self) -> Codec:
         """The decoder, a cattrs converter: register hooks here before the first record is read."""
         return self._shared.codec()
+
+    @property
+    def stats(self) -> Stats:
+        """What the session and its copies have done so far: requests, retries, seconds waited."""
+        return self._shared.stats
 
     async def log_in(self) -> float:
         """Log in now if there is no token yet; return how many seconds a token lives.
@@ -417,6 +425,26 @@ class NexHealth(AccountNouns):
         """
         return practice_locations(
             self._copy(evolve(self._options, subdomain=None, location_id=None))
+        )
+
+    @property
+    def bulk(self) -> Bulk:
+        """Many lists at once, concurrently and resumably, as batches or into a target.
+
+        A session bound to a practice or a location reads only that unless told otherwise.
+        """
+        from nexhealth_async.bulk.face import Bulk
+
+        options = self._options
+        practices: Practices = None
+        if options.subdomain is not None:
+            here = options.location_id
+            practices = {options.subdomain: None if here is None else [here]}
+        return Bulk(
+            self._copy(evolve(options, subdomain=None, location_id=None)),
+            version=options.version,
+            practices=practices,
+            rates=self._shared.gates.rates,
         )
 
     def endpoints(self) -> Sequence[Operation]:

@@ -6,7 +6,7 @@ collector, which takes longer still.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 from attrs import frozen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-__all__ = ["AS_BYTES", "AS_DICTS", "Decoder", "OnBadRecord", "Repair", "Slices"]
+__all__ = ["AS_BYTES", "AS_DICTS", "Decoder", "OnBadRecord", "Paired", "Repair", "Slices"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -128,8 +128,7 @@ class Slices(Generic[T]):
             else:
                 self._made.append(value)
                 if repaired:
-                    id = getattr(value, "id", None)
-                    self.repairs += [Repair(id, path) for path in repaired]
+                    self.repairs += [Repair(_id_of(value), path) for path in repaired]
                 continue
             if self._on_bad_record is None:
                 self.failure = bad
@@ -137,6 +136,11 @@ class Slices(Generic[T]):
                 return False
             self._on_bad_record(bad, bytes(record))
         return True
+
+
+def _id_of(value: object) -> int | str | None:
+    record = cast("tuple[object, bytes]", value)[0] if isinstance(value, tuple) else value
+    return cast("int | str | None", getattr(record, "id", None))
 
 
 class _Dicts:
@@ -160,6 +164,25 @@ class _Bytes:
 
     def tolerant(self, record: Raw) -> tuple[bytes, tuple[str, ...]]:
         return bytes(record), ()
+
+
+class Paired(Generic[T]):
+    """Records beside the bytes of their JSON."""
+
+    def __init__(self, decoder: Decoder[T]) -> None:
+        self._decoder = decoder
+
+    def native(self) -> Callable[[Raw], tuple[T, bytes]] | None:
+        """Return what reads records without faults fastest, and refuses the others; or None."""
+        native = self._decoder.native()
+        if native is None:
+            return None
+        return lambda record: (native(record), bytes(record))
+
+    def tolerant(self, record: Raw) -> tuple[tuple[T, bytes], tuple[str, ...]]:
+        """Read any record; return it and the paths of repaired fields, or raise the refusal."""
+        value, repaired = self._decoder.tolerant(record)
+        return (value, bytes(record)), repaired
 
 
 AS_DICTS = _Dicts()

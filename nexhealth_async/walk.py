@@ -28,7 +28,7 @@ from nexhealth_async.errors import (
     WalkOver,
 )
 from nexhealth_async.pager import Pager, RawPage, Source
-from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Repair, Slices
+from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Paired, Repair, Slices
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.files import Download
 
-__all__ = ["Caller", "Page", "Pages", "Walk", "WalkSettings"]
+__all__ = ["Caller", "Page", "Pages", "RawPages", "Walk", "WalkSettings"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -187,6 +187,11 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         """Show the operation and the state, never a filter's value."""
         return f"<{type(self).__name__} {self._settings.call.operation}: {self._state.value}>"
 
+    @property
+    def endpoint(self) -> Endpoint[object]:
+        """Which of the API's lists is walked."""
+        return self._settings.call.endpoint
+
     @abstractmethod
     async def _advance(self) -> Y_co:
         """Return what comes next, or raise StopAsyncIteration."""
@@ -252,6 +257,21 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
     def _drop(self) -> None:
         """Let go of what was read but not delivered."""
 
+    def widen(self, prefetch: int) -> None:
+        """Allow more requests in flight from now on; fewer than before changes nothing.
+
+        This is for pulls of many lists, which give what one list needs no more to those left.
+        """
+        self._pager.widen(prefetch)
+
+    def be_patient(self) -> None:
+        """Let the first page wait for the rate limit as long as it takes, as later pages do.
+
+        This is for pulls, too: nobody awaits a certain page of them. A ``timeout`` that was chosen
+        for the session still holds.
+        """
+        self._pager.be_patient()
+
     async def _next_page(self) -> RawPage | None:
         if self._settings.limit == 0:
             return None
@@ -289,6 +309,10 @@ class Walk(_Machine[T, T]):
         """Walk page by page: for progress, checkpoints, warnings and repairs."""
         return Pages(self._unbegun("pages"))
 
+    def raw_pages(self) -> RawPages[T]:
+        """Walk the pages as they came, for whoever decodes them later; ``limit`` is left out."""
+        return RawPages(evolve(self._unbegun("raw_pages"), limit=None))
+
     def raw(self) -> Walk[dict[str, object]]:
         """Walk the records as plain dicts with every field the vendor sends."""
         return Walk(evolve(self._unbegun("raw"), decoder=AS_DICTS))  # type: ignore[arg-type]  # evolve keeps T
@@ -296,6 +320,11 @@ class Walk(_Machine[T, T]):
     def raw_json(self) -> Walk[bytes]:
         """Walk the records as the bytes of their JSON, for about the cost of reading them."""
         return Walk(evolve(self._unbegun("raw_json"), decoder=AS_BYTES))  # type: ignore[arg-type]  # evolve keeps T
+
+    def with_json(self) -> Walk[tuple[T, bytes]]:
+        """Walk the records beside the bytes of their JSON: typed, and with all the vendor sends."""
+        settings = self._unbegun("with_json")
+        return Walk(evolve(settings, decoder=Paired(settings.decoder)))  # type: ignore[arg-type]  # evolve keeps T
 
     async def count(self) -> int:
         """Ask the server how many records the list has, with one small request.
@@ -418,3 +447,24 @@ class Pages(_Machine[T, Page[T]]):
         self._decoding = None
         self._items = []
         self._slices.begin(())
+
+
+class RawPages(_Machine[T, RawPage]):
+    """The same pages undecoded: while they wait, the garbage collector has no work with them.
+
+    This is for pulls, which read ahead in many lists at once.
+    """
+
+    __slots__ = ()
+
+    @property
+    def decoder(self) -> Decoder[T]:
+        """What reads the records."""
+        return self._settings.decoder
+
+    async def _advance(self) -> RawPage:
+        page = await self._next_page()
+        if page is None:
+            raise StopAsyncIteration
+        self._resume = page.resume or self._resume
+        return page

@@ -28,7 +28,8 @@ NEXHEALTH_BASE_URL names another server than the vendor's.
 
 _EXIT = """Try it without a key: nexhealth pull patients --sandbox
 
-Exit status: 0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C.
+Exit status: 0 done, 1 the API, the network or a target failed, 2 wrong use,
+3 a bulk pull is complete but for the parts it names, 130 Ctrl-C, 143 SIGTERM.
 """
 
 

@@ -1,20 +1,20 @@
-"""``nexhealth pull``: all records of one kind, to JSON lines or a table."""
+"""``nexhealth pull``: all records of one kind, to JSON lines or a table; or many in bulk."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import msgspec
-from attrs import define, evolve, frozen
-from cyclopts import Group, Parameter
+from attrs import define, evolve
+from cyclopts import Parameter
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened, scoped
+from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind, Resource
 from nexhealth_async.cli.life import Quit, run
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
@@ -27,123 +27,60 @@ if TYPE_CHECKING:
     from nexhealth_async.endpoints import Endpoint, Row
     from nexhealth_async.walk import Page, Walk
 
-__all__ = ["Output", "Scope", "Which", "pull"]
+__all__ = ["pull"]
 
-_WHICH = Group("Which records", sort_key=2)
-_HOW = Group("How to read", sort_key=3)
-_OUTPUT = Group("Output", sort_key=4)
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class Scope:
-    """The practice and the location."""
-
-    subdomain: Annotated[
-        str | None,
-        Parameter(group=_WHICH, help="The practice; not needed if the key sees just one."),
-    ] = None
-    location: Annotated[
-        int | None,
-        Parameter(group=_WHICH, help="Id of the location; not needed if there is just one."),
-    ] = None
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class Which:
-    """Which records, and how to read them."""
-
-    since: Annotated[
-        str | None,
-        Parameter(
-            group=_WHICH,
-            help="Only records updated since this day or moment, such as 2026-06-01 or "
-            "2026-06-01T08:00-04:00. A day begins at midnight UTC.",
-        ),
-    ] = None
-    start: Annotated[
-        str | None, Parameter(group=_WHICH, help="Appointments only: the earliest start.")
-    ] = None
-    end: Annotated[
-        str | None, Parameter(group=_WHICH, help="Appointments only: the latest start.")
-    ] = None
-    limit: Annotated[int | None, Parameter(group=_WHICH, help="Stop after so many records.")] = None
-    per_page: Annotated[
-        int | None, Parameter(group=_HOW, help="Records in a page (as many as the API allows).")
-    ] = None
-    prefetch: Annotated[
-        int, Parameter(group=_HOW, help="Pages asked for ahead; 0 asks only when needed.")
-    ] = 1
-    drift: Annotated[
-        Literal["watch", "verify", "ignore"],
-        Parameter(
-            group=_HOW,
-            help="What to do about changes during the pull: check again if one shows (watch), "
-            "check always (verify: reads twice), or nothing.",
-        ),
-    ] = "watch"
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class Output:
-    """Where the records go."""
-
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=("--output", "-o"),
-            group=_OUTPUT,
-            help="File to write (stdout). It appears when it is complete, readable by you alone.",
-        ),
-    ] = None
-    format: Annotated[
-        Literal["jsonl", "table"] | None,
-        Parameter(
-            group=_OUTPUT,
-            help="JSON lines with every field, or a table of the main ones. On a terminal it is "
-            "the table, else JSON lines.",
-        ),
-    ] = None
-    quiet: Annotated[
-        bool,
-        Parameter(
-            name=("--quiet", "-q"),
-            group=_OUTPUT,
-            negative="",
-            show_default=False,
-            help="Neither progress bar nor closing line.",
-        ),
-    ] = False
-
+T = TypeVar("T")
 
 _ALL = Which()
 _NOWHERE_SPECIAL = Scope()
 _AS_FITS = Output()
+_NOTHING_MORE = InBulk()
 
 
 def pull(
-    resource: Annotated[Resource, Parameter(help="What to pull.")],
-    /,
-    *,
+    *resources: Annotated[
+        str,
+        Parameter(
+            help="Lists to pull, such as patients or appointments; --dry-run --all shows all."
+        ),
+    ],
     entry: Entry = ANYWHERE,
     scope: Scope = _NOWHERE_SPECIAL,
     which: Which = _ALL,
     output: Output = _AS_FITS,
+    in_bulk: InBulk = _NOTHING_MORE,
 ) -> int:
-    """Pull all records of one kind, as JSON lines or a table.
+    """Pull all records of one kind, as JSON lines or a table; or many kinds, into a target.
 
-    Data go to stdout or a file; progress and a closing line go to stderr.
+    One list without --to goes to stdout or a file. Several lists, or any with --to,
+    are pulled in bulk: at the same time, of all practices that the key sees, into
+    a target, and so that --resume can go on. If some parts failed and all others
+    are complete, the exit status is 3. Progress and closing words go to stderr.
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
+    order = Order(
+        resources=resources,
+        entry=entry,
+        scope=scope,
+        which=which,
+        output=output,
+        in_bulk=in_bulk,
+    )
+    return pull_in_bulk(order) if is_bulk(order) else _pull_one(order)
+
+
+def _pull_one(order: Order) -> int:
+    """Pull one list to stdout or a file."""
+    entry, output = order.entry, order.output
+    resource = _resource(order.resources[0], entry.api_version)
     work = _Pull(
         resource=resource,
         kind=KINDS[resource],
         row=_row(resource, entry.api_version),
         entry=entry,
-        scope=scope,
-        which=which,
+        subdomain=_only("practice", order.scope.practice),
+        location_id=_only("location", order.scope.location),
+        which=order.which,
         output=_settled(output),
     )
     filters = work.filters()
@@ -164,7 +101,8 @@ class _Pull:
     kind: Kind
     row: Row
     entry: Entry
-    scope: Scope
+    subdomain: str | None
+    location_id: int | None
     which: Which
     output: Output
     done: int = 0
@@ -181,8 +119,8 @@ class _Pull:
         if self.row.max_per_page is not None:
             given |= {
                 "per_page": which.per_page,
-                "prefetch": which.prefetch,
-                "drift": which.drift,
+                "prefetch": 1 if which.prefetch is None else which.prefetch,
+                "drift": which.drift or "watch",
             }
         elif which.per_page is not None:
             raise Quit(f"{self.kind.many} come whole, not in pages: leave out --per-page.")
@@ -192,7 +130,7 @@ class _Pull:
                 if name in self.row.required:
                     raise Quit(f"{self.kind.many} need --start and --end.")
             elif name in names:
-                given[name] = _moment(option, text)
+                given[name] = moment(option, text)
             else:
                 raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
         return {name: value for name, value in given.items() if value is not None}
@@ -207,7 +145,10 @@ class _Pull:
             bar(self.kind.many, wanted=not self.output.quiet) as progress,
         ):
             nex = await scoped(
-                door, self.row, subdomain=self.scope.subdomain, location_id=self.scope.location
+                door,
+                self.row,
+                subdomain=self.subdomain,
+                location_id=self.location_id,
             )
             async for page in _walk(nex, self.resource, filters).raw_json().pages():
                 data = (
@@ -284,19 +225,17 @@ def _settled(output: Output) -> Output:
     return output
 
 
-def _moment(option: str, text: str) -> datetime:
-    try:
-        if "T" not in text.upper() and " " not in text.strip():
-            day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Quit(
-            f"--{option} takes a day or a moment, such as 2026-06-01 or 2026-06-01T08:00-04:00."
-        ) from None
-    if moment.tzinfo is None:
-        raise Quit(f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00.")
-    return moment
+def _resource(name: str, version: str) -> Resource:
+    if name in KINDS:
+        return name
+    check_names([name], version)
+    raise Quit(f"{name} has no table; pull it with --to, such as --to out/.")
+
+
+def _only(option: str, given: tuple[T, ...]) -> T | None:
+    if len(given) > 1:
+        raise Quit(f"--{option} more than once is for a bulk pull: add --to.")
+    return given[0] if given else None
 
 
 def _json_lines(records: Sequence[bytes]) -> bytes:

@@ -22,6 +22,12 @@ class Practice:
     from seed and index; ids of different practices never meet.
     """
 
+    financial_access: bool
+    """Whether the key sees this practice's charges, payments and the like; when off, a 403."""
+
+    forbidden: set[int]
+    """Ids of offices that are still listed, while requests that name one are a 403."""
+
     def __init__(
         self,
         number: int,
@@ -44,6 +50,8 @@ class Practice:
         self.number = number
         self.subdomain = subdomain
         self.timezone = timezone
+        self.financial_access = True
+        self.forbidden = set()
         self.institution_id = 19_089 + number - 1
         location_ids = range(
             339_273 + (number - 1) * 1000, 339_273 + (number - 1) * 1000 + locations

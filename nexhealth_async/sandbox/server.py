@@ -184,6 +184,11 @@ class Server:
         location_id = params.number("location_id")
         if location_id is not None:
             world.location(location_id, scope)
+        named = found.ids[0] if route.path.startswith("/locations/{id}") else location_id
+        if any(named in practice.forbidden for practice in world.practices):
+            raise Refusal(403, NO_ACCESS)
+        if route.financial and scope is not None and not scope.financial_access:
+            raise Refusal(403, NO_ACCESS)
         description = None
         if params.ignored:
             names = ", ".join(params.ignored)

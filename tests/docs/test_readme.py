@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import duckdb
 import pytest
 from aiohttp import web
 from sybil.document import Document
@@ -16,6 +17,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.wire import stamp
 from tests.docs.operations import BEGIN, END, operations_table
 
 if TYPE_CHECKING:
@@ -68,14 +70,20 @@ async def test_the_web_backend_serves_a_patient(box: Sandbox) -> None:
     await runner.cleanup()
 
 
-async def test_the_bulk_pull_writes_every_patient_of_every_location(
+async def test_the_bulk_copy_holds_every_patient_and_refreshes(
     box: Sandbox, tmp_path: Path
 ) -> None:
-    await block("pull_everything")["pull_everything"](tmp_path)
-    for practice in box.practices:
-        (location,) = practice.locations.ids
-        lines = (tmp_path / f"{location}.jsonl").read_text().splitlines()
-        assert [json.loads(line)["id"] for line in lines] == list(practice.patients.ids)
+    refresh = block("async def refresh")["refresh"]
+    path = tmp_path / "practice.duckdb"
+    for _ in range(2):
+        await refresh(str(path))
+        with closing(duckdb.connect(str(path), read_only=True)) as db:
+            rows = db.sql("select _practice, id from patients").fetchall()
+        expected = {(one.subdomain, id) for one in box.practices for id in one.patients.ids}
+        assert len(rows) == len(expected)
+        assert set(rows) == expected
+        now = stamp(box.clock.now())
+        box.patients.insert(created_at=now, updated_at=now)
 
 
 async def test_the_booking_books_once_and_knows_the_patient_again(box: Sandbox) -> None:

@@ -10,12 +10,12 @@ from attrs import frozen
 
 from nexhealth_async import NexHealthError
 from nexhealth_async.core.envelope import ListReading, read_list
+from nexhealth_async.core.ids import ids_of
 from nexhealth_async.core.paging import CursorPlan, Drift, NumberedPlan, Plan
 from nexhealth_async.core.request import Call
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.endpoints import Endpoint, Paging, Row
 from nexhealth_async.errors import UsageError, WalkDrifted
-from nexhealth_async.pager import _ids
 from nexhealth_async.slices import AS_BYTES
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
@@ -75,7 +75,7 @@ async def _walked(settings: WalkSettings[bytes]) -> _Seen:
     resume: str | None = None
     try:
         async for page in walk.raw_json().pages():
-            ids += _ids(cast("Any", page.items))
+            ids += ids_of(cast("Any", page.items))
             resume = page.resume or resume
             if CANARY in repr(page) and CANARY not in (resume or ""):
                 raise Finding("the repr of a page shows a value")

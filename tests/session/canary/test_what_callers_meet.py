@@ -70,7 +70,7 @@ async def _refused_by_caller(at: Desk) -> None:
 
     walk = at.scope.patients.walk(new_patient=None, prefetch=0, on_bad_record=refuse)
     try:
-        async for _ in walk.raw() if at.folder.name.endswith("0") else walk:
+        async for _ in walk:
             pass
     except ValueError as error:
         at.watch.error(error, foreign=True)

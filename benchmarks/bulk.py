@@ -1,0 +1,312 @@
+"""Bulk pulls: memory and CPU on the way to Parquet, pace, and two other ways to pull."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager, redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import orjson
+
+from benchmarks.alone import alone
+from benchmarks.ideal import ideal
+from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns
+from benchmarks.report import Table, spread
+from benchmarks.server import Served, serving
+from benchmarks.stock import Stock
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.bulk import Progress, Shard
+from nexhealth_async.bulk.checkpoint import progress_to_json
+from nexhealth_async.export.arrow import schema_of
+from nexhealth_async.export.arrow_types import parquet
+from nexhealth_async.export.parquet import ParquetTarget
+from nexhealth_async.models import Patient
+
+__all__ = ["CONCURRENCIES", "LATENCIES", "measure", "tables"]
+
+LATENCIES = (20, 100, 300)
+CONCURRENCIES = (4, 8, 16)
+_STATM = Path("/proc/self/statm")
+_WAYS = {
+    "ours": "**`nex.bulk.pull`, models**",
+    "asyncio": "by hand: asyncio + httpx + orjson, dicts",
+    "dlt": "dlt's REST source, dicts",
+}
+
+
+def _progress(served: Served) -> Progress:
+    """Return a pull of the one list that the server has; it knows no practices to find."""
+    shard = Shard(
+        resource="patients",
+        version="v2",
+        subdomain=served.subdomain,
+        location_id=served.location_id,
+    )
+    return Progress(
+        id="benchmark", started=datetime.now(UTC), options="", shards=(shard,), states={}
+    )
+
+
+@asynccontextmanager
+async def _session(served: Served) -> AsyncGenerator[NexHealth, None]:
+    async with NexHealth(
+        "invented-key", base_url=served.url, rates=Rates.unlimited(), version="v2"
+    ) as nex:
+        await nex.log_in()
+        await nex.practice(served.subdomain).location(served.location_id).patients.get(1)
+        yield nex
+
+
+def _check(served: Served, records: int, total: int) -> None:
+    if (records, total) != (served.records, served.sum_of_ids):
+        raise WrongRecordsError("records are missing")
+
+
+# Memory and CPU
+
+
+def _resident() -> int:
+    pages = int(_STATM.read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def copied(url: str, records: int, way: str) -> dict[str, float]:
+    """Walk everything, or copy it to Parquet; return CPU and bytes. Runs in a process."""
+    served = Served(url=url, stock=Stock(records=records), record_bytes=0, body_bytes={})
+    with TemporaryDirectory() as folder:
+        return asyncio.run(_walked(served) if way == "walk" else _copied(served, folder))
+
+
+async def _walked(served: Served) -> dict[str, float]:
+    count = total = 0
+    async with _session(served) as nex:
+        at = nex.practice(served.subdomain).location(served.location_id)
+        begin = time.process_time()
+        async for patient in at.patients.walk(per_page=1000, prefetch=8):
+            count += 1
+            total += patient.id
+        cpu = time.process_time() - begin
+    _check(served, count, total)
+    return {"cpu": cpu}
+
+
+async def _copied(served: Served, folder: str) -> dict[str, float]:
+    target = ParquetTarget(folder)
+    await target.open()
+    await target.begin(_progress(served))
+    await target.aclose()
+    schema_of(Patient)
+    parquet()  # a library to be loaded, as the walk's is
+    held: list[int] = []
+    async with _session(served) as nex:
+        gc.collect()
+        start, begin = _resident(), time.process_time()
+        report = await nex.bulk.copy(
+            to=target,
+            resume=True,
+            per_page=1000,
+            drift="watch",
+            on_event=lambda _: held.append(_resident()),
+        )
+        cpu = time.process_time() - begin
+    if report.records != served.records or not report.complete:
+        raise WrongRecordsError("records are missing")
+    half = max(held[: len(held) // 2])
+    return {"cpu": cpu, "rise": max(held) - start, "crept": max(held) - half}
+
+
+def _measure_copies(scale: Scale, figures: Figures) -> None:
+    if not _STATM.exists():
+        return
+    records = scale.of(1_000_000, 4_000)
+    with serving(Stock(records=records, fleeting=True)) as served:
+        for round_ in range(scale.some(4)):
+            for way in in_turns(("walk", "parquet"), round_):
+                found = alone("bulk", "copied", url=served.url, records=records, way=way)
+                figures.add(f"bulk.{way}.cpu", found["cpu"])
+                if way == "parquet":
+                    kept = 10.0 * records  # ids, by which each record is delivered once
+                    figures.add("bulk.parquet.rise", (found["rise"] - kept) / 1e6)
+                    figures.add("bulk.parquet.crept", (found["crept"] - kept / 2) / 1e6)
+
+
+# Pace
+
+
+async def _pulled(served: Served, concurrency: int, per_page: int) -> float:
+    gc.collect()
+    count = total = 0
+    async with _session(served) as nex:
+        begin = time.perf_counter()
+        async with nex.bulk.pull(
+            resume=progress_to_json(_progress(served)),
+            concurrency=concurrency,
+            per_page=per_page,
+            drift="watch",
+        ) as pull:
+            async for batch in pull:
+                count += len(batch.records)
+                total += sum(record.id for record in batch.records)  # type: ignore[attr-defined]
+        wall = time.perf_counter() - begin
+        pull.report.raise_if_partial()
+    _check(served, count, total)
+    return wall
+
+
+def _measure_pace(scale: Scale, figures: Figures) -> None:
+    pages = scale.of(100, 6)
+    for latency in scale.of(LATENCIES, LATENCIES[:1]):
+        stock = Stock(records=300 * pages, per_page=(300,), latency=latency / 1000)
+        with serving(stock) as served:
+            for round_ in range(scale.some(2)):
+                for concurrency in in_turns(CONCURRENCIES, round_):
+                    wall = asyncio.run(_pulled(served, concurrency, 300))
+                    best = ideal(stock, pages, concurrency)
+                    figures.add(f"bulk.pace.{latency}.{concurrency}.reached", best / wall)
+                    figures.add(f"bulk.pace.{latency}.{concurrency}.rate", served.records / wall)
+
+
+# Other ways
+
+
+def _by_bulk(served: Served) -> None:
+    asyncio.run(_pulled(served, 8, 1000))
+
+
+def _by_hand(served: Served) -> None:
+    asyncio.run(_gathered(served))
+
+
+async def _gathered(served: Served) -> None:
+    """Pull as one does by hand: the first page tells the count, a semaphore bounds the others."""
+    gate = asyncio.Semaphore(8)
+    async with httpx.AsyncClient(base_url=served.url) as http:
+        login = await http.post("/authenticates")
+        token = orjson.loads(login.content)["data"]["token"]
+
+        async def page(number: int) -> dict[str, object]:
+            async with gate:
+                answer = await http.get(
+                    "/patients",
+                    params={"page": number, "per_page": 1000},
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+            answer.raise_for_status()
+            found: dict[str, object] = orjson.loads(answer.content)
+            return found
+
+        first = await page(1)
+        pages = -(-int(str(first["count"])) // 1000)
+        rest = await asyncio.gather(*(page(number) for number in range(2, pages + 1)))
+    ids = [one["id"] for body in (first, *rest) for one in body["data"]["patients"]]  # type: ignore[index]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType, reportUnknownArgumentType]
+    _check(served, len(ids), sum(ids))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _by_dlt(served: Served) -> None:
+    """Extract with dlt's own REST source; it reads page after page."""
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    from dlt.sources.rest_api import (  # pyright: ignore[reportMissingTypeStubs]
+        rest_api_source,
+    )
+
+    source = rest_api_source(
+        {
+            "client": {"base_url": served.url},
+            "resources": [
+                {
+                    "name": "patients",
+                    "endpoint": {
+                        "path": "patients",
+                        "params": {"per_page": 1000},
+                        "data_selector": "data.patients",
+                        "paginator": {
+                            "type": "page_number",
+                            "base_page": 1,
+                            "total_path": None,
+                            "maximum_page": 1 + -(-served.records // 1000),
+                        },
+                    },
+                }
+            ],
+        }
+    )
+    ids = [record["id"] for record in source.resources["patients"]]
+    _check(served, len(ids), sum(ids))
+
+
+_PULLERS: dict[str, Callable[[Served], None]] = {
+    "ours": _by_bulk,
+    "asyncio": _by_hand,
+    "dlt": _by_dlt,
+}
+
+
+def _measure_ways(scale: Scale, figures: Figures) -> None:
+    with ExitStack() as stack:
+        stock = Stock(records=scale.of(30_000, 2_000), latency=0.02)
+        served = stack.enter_context(serving(stock))
+        stack.enter_context(redirect_stdout(StringIO()))  # dlt may show its progress
+        for pull in _PULLERS.values():  # what is built once
+            pull(served)
+        for round_ in range(scale.some(2)):
+            for name in in_turns(tuple(_PULLERS), round_):
+                gc.collect()
+                wall, cpu = time.perf_counter(), time.process_time()
+                _PULLERS[name](served)
+                figures.add(f"bulk.{name}.wall", (time.perf_counter() - wall) * 1e6 / stock.records)
+                figures.add(f"bulk.{name}.spent", (time.process_time() - cpu) * 1e6 / stock.records)
+
+
+def measure(scale: Scale, figures: Figures) -> None:
+    """Measure all three."""
+    _measure_copies(scale, figures)
+    _measure_pace(scale, figures)
+    _measure_ways(scale, figures)
+
+
+def tables(figures: Figures) -> list[Table]:
+    """Draw what was measured."""
+    copies = Table(
+        title="A million light records to Parquet, 1,000 a page",
+        note="Each in a fresh process. The rise and the growth in the second half are resident "
+        "megabytes above 10 bytes an id.",
+        heads=("way", "CPU s", "rise MB", "second half MB"),
+        rows=[
+            (label, *(_cell(figures, f"bulk.{way}.{what}") for what in ("cpu", "rise", "crept")))
+            for way, label in (("walk", "walk, models"), ("parquet", "**copy to Parquet**"))
+        ],
+    )
+    pace = Table(
+        title="Pace of a bulk pull, 300 a page",
+        note="Ideal / wall: the ideal is what the server's latency alone takes.",
+        heads=("latency ms", *(f"{one} at once" for one in CONCURRENCIES)),
+        rows=[
+            (
+                str(latency),
+                *(_cell(figures, f"bulk.pace.{latency}.{one}.reached") for one in CONCURRENCIES),
+            )
+            for latency in LATENCIES
+        ],
+    )
+    ways = Table(
+        title="Ways to pull, latency 20 ms, 1,000 a page",
+        note="Microseconds a record. dlt only extracts; it reads page after page.",
+        heads=("way", "wall", "CPU"),
+        rows=[
+            (label, _cell(figures, f"bulk.{way}.wall"), _cell(figures, f"bulk.{way}.spent"))
+            for way, label in _WAYS.items()
+        ],
+    )
+    return [copies, pace, ways]
+
+
+def _cell(figures: Figures, name: str) -> str:
+    return spread(figures[name]) if name in figures else ""

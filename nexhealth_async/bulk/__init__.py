@@ -1,0 +1,61 @@
+"""Many lists at once: pulled concurrently, resumably, into files, databases or your own code.
+
+`nexhealth_async.NexHealth.bulk` is the way in; targets are in `nexhealth_async.export`.
+"""
+
+from nexhealth_async.bulk.batches import Batch, Refused
+from nexhealth_async.bulk.catalogue import Deletions, ResourceFacts, exclusions, facts, resources
+from nexhealth_async.bulk.checkpoint import CheckpointFile
+from nexhealth_async.bulk.estimate import Estimate, ShardEstimate
+from nexhealth_async.bulk.events import (
+    BatchRead,
+    Event,
+    GroupDone,
+    PullEnded,
+    PullStarted,
+    ShardDone,
+    ShardFailed,
+    ShardProgress,
+    ShardStarted,
+    Snapshot,
+)
+from nexhealth_async.bulk.face import Bulk
+from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.report import Report, ShardReport
+from nexhealth_async.bulk.shards import Filters, Group, Shard
+from nexhealth_async.bulk.targets import Target
+
+__all__ = [
+    "Batch",
+    "BatchRead",
+    "Bulk",
+    "CheckpointFile",
+    "Deletions",
+    "Estimate",
+    "Event",
+    "Filters",
+    "Group",
+    "GroupDone",
+    "GroupState",
+    "Progress",
+    "Pull",
+    "PullEnded",
+    "PullStarted",
+    "Refused",
+    "Report",
+    "ResourceFacts",
+    "Shard",
+    "ShardDone",
+    "ShardEstimate",
+    "ShardFailed",
+    "ShardProgress",
+    "ShardReport",
+    "ShardStarted",
+    "ShardState",
+    "Snapshot",
+    "Target",
+    "exclusions",
+    "facts",
+    "resources",
+]

@@ -1,0 +1,260 @@
+"""What is known of each shard of a pull: its checkpoint, its pace, and which records it brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, evolve, field
+from msgspec import Raw
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.catalogue import facts
+from nexhealth_async.bulk.events import ShardProgress, Snapshot
+from nexhealth_async.bulk.planning import Plan
+from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.report import Report, ShardReport
+from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk.unpacking import Found, Unpacking
+from nexhealth_async.core.ids import IdSet, ids_of
+from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
+from nexhealth_async.stats import Stats
+
+__all__ = ["Account", "Books"]
+
+_LONGEST_NUMBER = 18
+"""Digits of a text that may stand for an id."""
+
+
+@define(eq=False, kw_only=True)
+class Account:
+    """One shard."""
+
+    shard: Shard
+    kept: ShardState | None
+    """How far it is done with: what a checkpoint says; None if it was not begun."""
+    latest: ShardState
+    """The same with the batch that the consumer is at."""
+    first: ShardState
+    """How far an earlier run had come."""
+    begun: float | None = None
+    ended: float | None = None
+    totals: dict[int, int] = field(factory=dict[int, int])
+    """Records the server counts, by list."""
+    error: NexHealthError | None = None
+
+    @classmethod
+    def of(cls, shard: Shard, state: ShardState | None) -> Account:
+        """Open the account of a shard."""
+        latest = state or ShardState()
+        return cls(shard=shard, kept=state, latest=latest, first=latest)
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it was delivered."""
+        return self.kept is not None and self.kept.status == "done"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of it in this run."""
+        return self.done or self.ended is not None
+
+    @property
+    def total(self) -> int | None:
+        """Records of all its lists, if the server has told of all."""
+        return sum(self.totals.values()) if len(self.totals) == len(self.shard.lists) else None
+
+    @property
+    def lost_its_place(self) -> bool:
+        """Whether the server refused at once to go on where an earlier run had stopped."""
+        stuck = self.latest.pages == self.first.pages
+        return stuck and isinstance(self.error, (Invalid, NotFound, StalledCursor))
+
+    @property
+    def read(self) -> int:
+        """Records read so far, those left out included."""
+        return self.latest.records + self.latest.duplicates + self.latest.refused
+
+    def keep(self) -> None:
+        """Note that the consumer is done with what it was given."""
+        self.kept = self.latest
+
+    def seconds(self, now: float) -> float:
+        """Return for how long it has been read, or was."""
+        if self.begun is None:
+            return 0.0
+        return (now if self.ended is None else self.ended) - self.begun
+
+
+class Books:
+    """The accounts of a pull, and the ids that each group has delivered."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        *,
+        stats: Stats,
+        began: tuple[float, Stats],
+        seen: Mapping[Group, Iterable[int | str]] | None = None,
+    ) -> None:
+        self._progress = progress
+        self._stats = stats
+        self._began, self._at_start = began
+        self.ended: float | None = None
+        self.deleted: dict[str, int] = {}
+        self.plan = Plan.of(progress.shards)
+        self.accounts = {
+            shard.name: Account.of(shard, progress.states.get(shard.name))
+            for shard in progress.shards
+        }
+        self._ids = {
+            one.group: IdSet()
+            for one in self.plan.groups
+            if len(one.everything) > 1 or len(one.shards[0].lists) > 1
+        }
+        for group, ids in (seen or {}).items():
+            if group in self._ids:
+                for id in ids:
+                    self._ids[group].add(_plain(id))
+
+    def undone(self, shards: Iterable[Shard]) -> list[Shard]:
+        """Return those of the shards that are not done."""
+        return [shard for shard in shards if not self.accounts[shard.name].done]
+
+    def unpack(self, found: Found[object]) -> Unpacking[object]:
+        """Begin to decode what a page brings that its group has not delivered."""
+        records: Sequence[Raw] = found.page.records
+        seen = self._ids.get(found.shard.group)
+        if seen is not None:
+            again = _again(seen, found.page.ids or ids_of(records))
+            if again:
+                records = [one for place, one in enumerate(records) if place not in again]
+        return Unpacking(found, records)
+
+    def take(self, page: Unpacking[object]) -> Batch:
+        """Turn a page that is decoded into a batch, and note it."""
+        shard = page.shard
+        account = self.accounts[shard.name]
+        if page.count is not None:
+            account.totals[page.list] = page.count
+        last = account.latest
+        account.latest = evolve(
+            last,
+            status="open",
+            place=page.place,
+            records=last.records + len(page.records),
+            pages=last.pages + 1,
+            duplicates=last.duplicates + page.duplicates,
+            refused=last.refused + len(page.refused),
+            repaired=last.repaired + len(page.repairs),
+        )
+        return Batch(
+            shard=shard,
+            model=facts(shard.resource, shard.version).model,
+            records=tuple(page.records),
+            raw=page.raw(),
+            repairs=tuple(page.repairs),
+            refused=tuple(page.refused),
+            duplicates=page.duplicates,
+            warnings=page.warnings,
+            place=page.place,
+            total=page.count,
+        )
+
+    def settle(self, shard: Shard, error: NexHealthError | None, now: float) -> ShardState:
+        """Note that a shard has ended; nothing more will come of it."""
+        account = self.accounts[shard.name]
+        account.ended, account.error = now, error
+        if error is None:
+            account.latest = evolve(account.latest, status="done", place=None, error=None)
+        else:
+            text = f"{type(error).__name__}: {error}"
+            place = None if account.lost_its_place else account.latest.place
+            account.latest = evolve(account.latest, status="failed", place=place, error=text)
+        account.keep()
+        group = self.plan.group(shard.group).everything
+        if all(self.accounts[one.name].over for one in group):
+            self._ids.pop(shard.group, None)
+        return account.latest
+
+    # What others are shown
+
+    def progress(self, *, finished: bool) -> Progress:
+        """Return what a checkpoint keeps."""
+        states = {
+            name: account.kept
+            for name, account in self.accounts.items()
+            if account.kept is not None
+        }
+        return evolve(self._progress, states=states, finished=finished)
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return how far the pull has come."""
+        every = self.accounts.values()
+        status = [account.latest.status for account in every]
+        seconds = (now if self.ended is None else self.ended) - self._began
+        records = sum(account.latest.records for account in every)
+        fresh = records - sum(account.first.records for account in every)
+        totals = [account.total for account in every if not account.done]
+        return Snapshot(
+            seconds=seconds,
+            shards=len(status),
+            done=status.count("done"),
+            failed=status.count("failed"),
+            active=tuple(
+                ShardProgress(
+                    shard=account.shard,
+                    records=account.latest.records,
+                    read=account.read,
+                    total=account.total,
+                    seconds=account.seconds(now),
+                )
+                for account in every
+                if account.begun is not None and account.ended is None
+            ),
+            records=records,
+            fresh=fresh,
+            rate=fresh / seconds if seconds > 0 else 0.0,
+            total=sum(account.latest.records for account in every if account.done)
+            + sum(total or 0 for total in totals),
+            unknown=totals.count(None),
+            stats=self._stats - self._at_start,
+        )
+
+    def report(self, now: float) -> Report:
+        """Return what has become of each shard so far."""
+        return Report(
+            shards=tuple(_report(account, now) for account in self.accounts.values()),
+            stats=self._stats - self._at_start,
+            seconds=(now if self.ended is None else self.ended) - self._began,
+            deleted=dict(self.deleted),
+        )
+
+
+def _report(account: Account, now: float) -> ShardReport:
+    state = account.latest
+    return ShardReport(
+        shard=account.shard,
+        status=state.status,
+        records=state.records,
+        pages=state.pages,
+        duplicates=state.duplicates,
+        refused=state.refused,
+        repaired=state.repaired,
+        error=account.error,
+        error_text=state.error,
+        seconds=account.seconds(now),
+    )
+
+
+def _again(seen: IdSet, ids: Sequence[int | str | None]) -> set[int]:
+    """Add ids; return the places of those that were there. Records without an id are all new."""
+    plain = [id if type(id) is int else _plain(id) for id in ids]
+    return {place for place in seen.add_all(plain) if plain[place] is not None}
+
+
+def _plain(id: int | str | None) -> int | str | None:
+    """Return a number that was sent as text as the number, since models take it for that."""
+    if isinstance(id, str) and id.isdecimal() and len(id) <= _LONGEST_NUMBER:
+        number = int(id)
+        return number if str(number) == id else id
+    return id

@@ -1,0 +1,62 @@
+"""From a shard's plain text to what a walk is asked."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.core.request import row_for
+from nexhealth_async.endpoints import Need
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.shards import Filters, Shard
+    from nexhealth_async.endpoints import Endpoint
+
+__all__ = ["walk_arguments"]
+
+_MOMENTS = frozenset(
+    {"updated_since", "start", "end", "due_after", "entered_after", "entered_before"}
+)
+_DAYS = frozenset(
+    {
+        "date_of_service",
+        "started_after",
+        "started_before",
+        "ended_after",
+        "ended_before",
+        "appointment_date_start",
+        "appointment_date_end",
+        "date_of_birth",
+    }
+)
+
+
+def walk_arguments(
+    shard: Shard, filters: Filters
+) -> tuple[Endpoint[object], dict[str, object], tuple[int, ...]]:
+    """Return what ``caller.walk(endpoint, arguments, *ids)`` takes to walk one list of a shard.
+
+    The caller must be bound to no practice and no location, since a bound one would narrow the
+    lists of the account. Filters of None are passed on: they keep a default from being sent.
+    """
+    endpoint = endpoint_of(shard.resource)
+    row = row_for(endpoint, shard.version)
+    arguments: dict[str, object] = {name: _value(name, value) for name, value in filters.items()}
+    if shard.subdomain is not None and row.subdomain is not Need.NONE:
+        arguments["subdomain"] = shard.subdomain
+    if shard.location_id is None:
+        return endpoint, arguments, ()
+    if "{id}" in row.path:
+        return endpoint, arguments, (shard.location_id,)
+    arguments[row.location_filter] = shard.location_id
+    return endpoint, arguments, ()
+
+
+def _value(name: str, value: str | int | bool | None) -> object:  # noqa: FBT001 - filters are that
+    if isinstance(value, str):
+        if name in _MOMENTS:
+            return datetime.fromisoformat(value)
+        if name in _DAYS:
+            return date.fromisoformat(value)
+    return value

@@ -1,0 +1,161 @@
+"""Copies a pull to a target: begins or resumes it, writes batch after batch, completes groups."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import anyio
+
+from nexhealth_async.bulk.accounts import Books
+from nexhealth_async.bulk.checkpoint import resumable
+from nexhealth_async.bulk.engine import (
+    Delivered,
+    Engine,
+    Session,
+    Settings,
+    Settled,
+    beginning,
+)
+from nexhealth_async.bulk.events import GroupDone
+from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
+from nexhealth_async.bulk.report import Report
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.shards import Group
+    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.wanted import Wanted
+
+__all__ = ["copy"]
+
+_CLOSE_SECONDS = 30.0
+
+
+async def copy(
+    caller: Session,
+    target: Target,
+    wanted: Wanted,
+    settings: Settings,
+    *,
+    now: datetime,
+    resume: bool,
+) -> Report:
+    """Copy to a target, which is opened and closed."""
+    began = beginning(caller)
+    async with _opened(target):
+        progress = await _unfinished(target, wanted) if resume else None
+        if progress is None:
+            progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
+            await target.begin(progress)
+            seen: Mapping[Group, Iterable[int | str]] = {}
+        else:
+            progress, seen = await _rewound(target, progress)
+        books = Books(progress, stats=caller.stats, began=began, seen=seen)
+        engine = Engine(caller, books, settings)
+        return await _Copy(target, engine, progress, settings).run()
+
+
+@asynccontextmanager
+async def _opened(target: Target) -> AsyncGenerator[None]:
+    try:
+        await target.open()
+        yield
+    finally:
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+            await target.aclose()
+
+
+async def _unfinished(target: Target, wanted: Wanted) -> Progress | None:
+    """Return the target's last pull if there is something left of it."""
+    progress = await target.load()
+    if progress is None:
+        return None
+    states = progress.states
+    if progress.finished and all(
+        shard.name in states and states[shard.name].status == "done" for shard in progress.shards
+    ):
+        return None
+    wanted.check(progress)
+    return progress
+
+
+async def _rewound(
+    target: Target, progress: Progress
+) -> tuple[Progress, Mapping[Group, Iterable[int | str]]]:
+    """Cut back what is to be read again; return where to go on, and the ids that were kept."""
+    kept = resumable(progress)
+    again = [
+        shard
+        for shard in progress.shards
+        if shard.name in progress.states
+        and (shard.name not in kept.states or kept.states[shard.name].status != "done")
+    ]
+    for shard in again:
+        await target.rewind(shard, kept.states.get(shard.name))
+    if target.merges:
+        return kept, {}
+    done = {name for name, state in kept.states.items() if state.status == "done"}
+    open_groups = {shard.group for shard in progress.shards if shard.name not in done}
+    return kept, {group: await target.known(group) for group in open_groups}
+
+
+class _Copy:
+    """One run of a copy."""
+
+    def __init__(
+        self, target: Target, engine: Engine, progress: Progress, settings: Settings
+    ) -> None:
+        self._target = target
+        self._engine = engine
+        self._books = engine.books
+        self._watermark = progress.started - OVERLAP
+        self._emit = settings.on_event
+
+    async def run(self) -> Report:
+        """Write everything the engine brings."""
+        engine, target = self._engine, self._target
+        engine.start()
+        try:
+            await self._complete_leftovers()
+            while (step := await engine.step()) is not None:
+                match step:
+                    case Delivered(batch=batch, state=state):
+                        await target.write(batch, state)
+                    case Settled(shard=shard, state=state):
+                        await target.settle(shard, state)
+                        await self._complete(self._books.plan.group(shard.group))
+        finally:
+            await engine.stop()
+        await target.finish()
+        return engine.report()
+
+    async def _complete_leftovers(self) -> None:
+        """Complete what an earlier run had read, but not completed."""
+        read = [one for one in self._books.plan.groups if not self._books.undone(one.everything)]
+        if not read:
+            return
+        known = await self._target.groups()
+        for one in read:
+            state = known.get(one.group)
+            if state is None or state.watermark != self._watermark:
+                await self._complete(one)
+
+    async def _complete(self, plan: GroupPlan) -> None:
+        """Keep that a group is complete, if it is: all of it was read, and was to be read.
+
+        Where a record could not be read, nothing is deleted: its row may be an earlier version.
+        """
+        shards = plan.everything
+        if self._books.undone(shards) or any(shard.partial for shard in shards):
+            return
+        refused = any(self._books.accounts[shard.name].latest.refused for shard in shards)
+        deleted = await self._target.complete(
+            plan.group, watermark=self._watermark, whole=plan.compares and not refused
+        )
+        if deleted:
+            self._books.deleted[plan.group.name] = deleted
+        if self._emit is not None:
+            self._emit(GroupDone(group=plan.group, deleted=deleted))

@@ -1,0 +1,274 @@
+"""What a pull would cost, before it is begun: records, requests, and the least time they take.
+
+What is asked of the server, one small request per list that has a count, is apart from the
+arithmetic, which is pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+from attrs import define, field, frozen
+
+from nexhealth_async.bulk.arguments import walk_arguments
+from nexhealth_async.bulk.catalogue import ResourceFacts, facts
+from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.core.rates import Limit, Rates
+from nexhealth_async.endpoints import Paging, RateClass
+from nexhealth_async.errors import (
+    InvalidArgument,
+    KeyRefused,
+    NexHealthError,
+    UsageError,
+    VersionRefused,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.walk import Caller
+
+__all__ = [
+    "Estimate",
+    "ShardEstimate",
+    "Tally",
+    "count_records",
+    "estimate",
+    "least_seconds",
+    "reckon",
+]
+
+
+@frozen(kw_only=True)
+class Tally:
+    """How many records the lists of a shard have."""
+
+    counts: tuple[int | None, ...]
+    """By list; None where the API does not say."""
+    error: str | None = None
+    """Why counting failed: the error's class and text, free of personal data."""
+
+
+@frozen(kw_only=True)
+class ShardEstimate:
+    """What one shard would cost."""
+
+    shard: Shard
+    rate: RateClass
+    records: int | None
+    """What its lists count together; None where the API does not say.
+
+    Records that stand in several shards of a group are counted in each but delivered once.
+    """
+    pages: int | None
+    requests: int
+    """Requests it takes if nothing changes and nothing fails meanwhile, without the login.
+
+    Where pages are asked for ahead, a list of one page may cost a second request.
+    """
+    at_least: bool
+    """Whether it may take more requests, since the API does not tell how long the list is."""
+    sequential: int
+    """Requests of which each must wait for the answer to the one before."""
+    error: str | None = None
+    """Why it could not be counted; the pull itself would likely fail there too."""
+
+
+@frozen(kw_only=True)
+class Estimate:
+    """What a pull would cost at the least."""
+
+    shards: tuple[ShardEstimate, ...]
+    requests: int
+    """All requests, the login included."""
+    at_least: bool
+    """Whether it may be more requests, since some lists do not tell how long they are."""
+    seconds: float
+    """When the last request can leave at the earliest, by the limits alone: see `least_seconds`."""
+
+    def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
+        """Return the least seconds until the last answer, if each takes ``latency`` to come.
+
+        Each rate class has so many requests under way at most; pages behind cursors, and the lists
+        of a shard, follow each other; the limits hold as well.
+        """
+        if latency < 0 or concurrency < 1:
+            raise InvalidArgument("latency must not be below 0, nor concurrency below 1")
+        lanes: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
+        for one in self.shards:
+            lanes[one.rate] += one.requests
+        rounds = max(-(-requests // concurrency) for requests in lanes.values())
+        chain = max((one.sequential for one in self.shards), default=0)
+        return max(self.seconds + latency, (1 + max(rounds, chain)) * latency)
+
+
+async def estimate(
+    caller: Caller,
+    shards: Iterable[Shard],
+    *,
+    rates: Rates | None = None,
+    drift: Drift = "verify",
+    per_page: int | None = None,
+    concurrency: int = 8,
+) -> Estimate:
+    """Count what the server counts, with one small request per numbered list, and reckon the rest.
+
+    The caller must be bound to no practice and no location. A list that cannot be counted is told
+    with its error; only a key or a version that is refused ends the estimate.
+    """
+    every = tuple(shards)
+    tallies = await count_records(caller, every, concurrency=concurrency)
+    return reckon(every, tallies, rates=rates, drift=drift, per_page=per_page)
+
+
+async def count_records(
+    caller: Caller, shards: Sequence[Shard], *, concurrency: int = 8
+) -> Mapping[str, Tally]:
+    """Ask how many records the lists of each shard have; returns tallies by the shards' names."""
+    found: dict[str, Tally] = {}
+    fatal: list[NexHealthError] = []
+    limiter = anyio.CapacityLimiter(concurrency)
+
+    async def count(shard: Shard) -> None:
+        async with limiter:
+            try:
+                found[shard.name] = await _tally(caller, shard)
+            except NexHealthError as error:
+                fatal.append(error)
+                tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for shard in shards:
+            if facts(shard.resource, shard.version).paging is Paging.NUMBERED:
+                tasks.start_soon(count, shard)
+    if fatal:
+        raise fatal[0]
+    return found
+
+
+async def _tally(caller: Caller, shard: Shard) -> Tally:
+    counts: list[int | None] = []
+    for filters in shard.lists:
+        endpoint, arguments, ids = walk_arguments(shard, filters)
+        try:
+            counts.append(await caller.walk(endpoint, arguments, *ids).count())
+        except (KeyRefused, VersionRefused, UsageError):
+            raise
+        except NexHealthError as error:
+            nothing = (None,) * len(shard.lists)
+            return Tally(counts=nothing, error=f"{type(error).__name__}: {error}")
+    return Tally(counts=tuple(counts))
+
+
+def reckon(
+    shards: Iterable[Shard],
+    tallies: Mapping[str, Tally],
+    *,
+    rates: Rates | None = None,
+    drift: Drift = "verify",
+    per_page: int | None = None,
+) -> Estimate:
+    """Work out requests and least time; shards without a tally are lists of unknown length."""
+    every = tuple(
+        _of_shard(shard, tallies.get(shard.name), drift=drift, per_page=per_page)
+        for shard in shards
+    )
+    wanted: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
+    for one in every:
+        wanted[one.rate] += one.requests
+    return Estimate(
+        shards=every,
+        requests=1 + sum(wanted.values()),
+        at_least=any(one.at_least for one in every),
+        seconds=least_seconds(wanted, rates or Rates(), logins=1),
+    )
+
+
+def least_seconds(
+    wanted: Mapping[RateClass, int], rates: Rates | None = None, *, logins: int = 0
+) -> float:
+    """Return how long after the first the last of so many requests leaves at the earliest.
+
+    No order of requests can be faster. It is exact for requests of one class; of several classes
+    that compete within one limit some may have to wait longer than that.
+    """
+    rates = rates or Rates()
+    slow, people, other = (
+        wanted.get(rate, 0) for rate in (RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER)
+    )
+    together = (
+        (slow, (rates.slow, rates.people, rates.overall)),
+        (slow + people, (rates.people, rates.overall)),
+        (other, (rates.other, rates.overall)),
+        (slow + people + other + logins, (rates.overall,)),
+    )
+    return max(_last_leaves(number, limits) for number, limits in together)
+
+
+def _of_shard(
+    shard: Shard, tally: Tally | None, *, drift: Drift, per_page: int | None
+) -> ShardEstimate:
+    about = facts(shard.resource, shard.version)
+    counts = tally.counts if tally else (None,) * len(shard.lists)
+    known = [count for count in counts if count is not None]
+    certain = len(known) == len(counts)
+    pages = [_pages(about, count, per_page) for count in counts]
+    twice = drift == "verify" and about.paging is Paging.NUMBERED
+    # One page is proof of itself; of more, page 1 goes ahead of the rest, in either pass.
+    requests = [number * (2 if twice and number > 1 else 1) for number in pages]
+    rounds = [min(number, 2) * (2 if twice and number > 1 else 1) for number in pages]
+    whole = about.paging is Paging.WHOLE
+    return ShardEstimate(
+        shard=shard,
+        rate=about.rate,
+        records=sum(known) if certain else None,
+        pages=sum(pages) if certain or whole else None,
+        requests=sum(requests),
+        at_least=not certain and not whole,
+        sequential=sum(rounds),
+        error=tally.error if tally else None,
+    )
+
+
+def _pages(about: ResourceFacts, count: int | None, per_page: int | None) -> int:
+    size = per_page or about.row.max_per_page or 1
+    return max(1, -(-(count or 0) // size))
+
+
+@define
+class _Meter:
+    """The departures that still count in one limit, in lots that left together."""
+
+    limit: Limit
+    used: int = 0
+    lots: deque[tuple[float, int]] = field(factory=deque[tuple[float, int]])
+
+    def room(self, now: float) -> int:
+        """Return how many may leave now."""
+        while self.lots and self.frees() <= now:
+            self.used -= self.lots.popleft()[1]
+        return self.limit.count - self.used
+
+    def take(self, now: float, number: int) -> None:
+        self.used += number
+        self.lots.append((now, number))
+
+    def frees(self) -> float:
+        """Return when the oldest lot stops counting."""
+        return self.lots[0][0] + self.limit.seconds
+
+
+def _last_leaves(number: int, limits: Iterable[Limit | None]) -> float:
+    """Return when the last of so many requests leaves, all of which count in all of the limits."""
+    meters = [_Meter(limit) for limit in limits if limit is not None]
+    now = 0.0
+    while meters and number > 0:
+        room = min(number, *(meter.room(now) for meter in meters))
+        for meter in meters:
+            meter.take(now, room)
+        number -= room
+        if number > 0:
+            now = max(meter.frees() for meter in meters if meter.room(now) == 0)
+    return now

@@ -1,0 +1,201 @@
+"""`Bulk`: what a session offers for reading many lists at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from nexhealth_async.bulk import copying
+from nexhealth_async.bulk.checkpoint import progress_from_json, resumable
+from nexhealth_async.bulk.engine import Session, Settings
+from nexhealth_async.bulk.estimate import Estimate
+from nexhealth_async.bulk.estimate import estimate as reckon
+from nexhealth_async.bulk.planning import COMPARE, Practices
+from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.wanted import Wanted
+from nexhealth_async.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.events import OnEvent
+    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.report import Report
+    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.core.rates import Rates
+
+__all__ = ["Bulk"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Bulk:
+    """Many lists at once: ``nex.bulk``.
+
+    `pull` hands batches to your own code, `copy` writes them to a target, and `estimate` tells
+    beforehand what that would cost. All of them take:
+
+    Args:
+        resources: Names of lists, such as ``["patients", "appointments"]``; None means all that a
+            pull can read in the session's version of the API, see `resources` and `facts`.
+        practices: Subdomains, or a mapping of them to location ids; None means what the session is
+            bound to, or else everything the key may see.
+        since: Only what changed since this moment, where lists can be asked so; others come whole.
+        concurrency: Requests in flight for each of the three rate classes.
+        drift: How numbered lists are shown to be complete, see `nexhealth_async.core.paging.Drift`.
+        per_page: Records of one page; None means the most a list gives.
+        appointments_from: First moment of the appointments wanted; by default the year 2000.
+        appointments_until: Last one; by default in ten years.
+        on_event: Called in the event loop with each `Event`.
+    """
+
+    def __init__(
+        self,
+        caller: Session,
+        *,
+        version: str,
+        practices: Practices = None,
+        rates: Rates | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._caller = caller
+        self._version = version
+        self._practices = practices
+        self._rates = rates
+        self._now = now
+
+    def __repr__(self) -> str:
+        return f"<Bulk {self._version}>"
+
+    def pull(
+        self,
+        resources: Sequence[str] | None = None,
+        *,
+        practices: Practices = None,
+        since: datetime | None = None,
+        concurrency: int = 8,
+        drift: Drift = "verify",
+        per_page: int | None = None,
+        appointments_from: datetime | None = None,
+        appointments_until: datetime | None = None,
+        on_event: OnEvent | None = None,
+        resume: str | None = None,
+    ) -> Pull:
+        """Return a pull to be entered: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
+
+        Nothing is sent before. ``resume`` is what `Pull.checkpoint` returned; the pull must be
+        asked for the same then, or for nothing in particular.
+        """
+        wanted = Wanted(
+            version=self._version,
+            resources=resources,
+            practices=self._practices if practices is None else practices,
+            since=since,
+            appointments_from=appointments_from,
+            appointments_until=appointments_until,
+        )
+        settings = _settings(concurrency, drift, per_page, on_event)
+
+        async def prepare() -> Progress:
+            if resume is None:
+                return await wanted.plan(self._caller, now=self._now())
+            progress = progress_from_json(resume)
+            wanted.check(progress)
+            return resumable(progress)
+
+        return Pull(self._caller, settings, prepare)
+
+    async def copy(
+        self,
+        resources: Sequence[str] | None = None,
+        *,
+        to: Target,
+        practices: Practices = None,
+        since: datetime | Literal["last"] | None = None,
+        resume: bool = False,
+        compare: timedelta | None = COMPARE,
+        concurrency: int = 8,
+        drift: Drift = "verify",
+        per_page: int | None = None,
+        appointments_from: datetime | None = None,
+        appointments_until: datetime | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Report:
+        """Copy lists to a target, which is opened and closed, and report on each shard.
+
+        ``since="last"`` refreshes: each resource of each practice from where the target's last
+        complete pull began, less a quarter of an hour, since the vendor's reads lag. Where deleted
+        records merely vanish, a list is compared as a whole when its last comparison is ``compare``
+        ago (zero: always; None: never), and rows that are gone are deleted; a whole pull compares
+        as well. Nothing is deleted of a list of which a shard failed or a record was refused, nor
+        of one read for some locations only, or for a narrower window of appointments.
+
+        ``resume=True`` goes on with the target's last pull if that was not finished or some of its
+        shards failed, and begins a new one otherwise. This machine's clock must be right to a few
+        minutes: by it the next refresh knows where to begin.
+
+        A shard's failure is told by the report; see `Report.raise_if_partial`. What ends the whole
+        copy is raised, and the target can be resumed: a refused key or version, a closed session,
+        an error of the target.
+        """
+        wanted = Wanted(
+            version=self._version,
+            resources=resources,
+            practices=self._practices if practices is None else practices,
+            since=since,
+            compare=compare,
+            appointments_from=appointments_from,
+            appointments_until=appointments_until,
+        )
+        settings = _settings(concurrency, drift, per_page, on_event)
+        return await copying.copy(
+            self._caller, to, wanted, settings, now=self._now(), resume=resume
+        )
+
+    async def estimate(
+        self,
+        resources: Sequence[str] | None = None,
+        *,
+        practices: Practices = None,
+        since: datetime | None = None,
+        concurrency: int = 8,
+        drift: Drift = "verify",
+        per_page: int | None = None,
+        appointments_from: datetime | None = None,
+        appointments_until: datetime | None = None,
+    ) -> Estimate:
+        """Tell what a pull would cost: shards, requests, and the least time the limits allow.
+
+        It asks for practices and locations, and for the length of each numbered list.
+        """
+        wanted = Wanted(
+            version=self._version,
+            resources=resources,
+            practices=self._practices if practices is None else practices,
+            since=since,
+            appointments_from=appointments_from,
+            appointments_until=appointments_until,
+        )
+        settings = _settings(concurrency, drift, per_page, None)
+        progress = await wanted.plan(self._caller, now=self._now())
+        return await reckon(
+            self._caller,
+            progress.shards,
+            rates=self._rates,
+            drift=settings.drift,
+            per_page=settings.per_page,
+            concurrency=settings.concurrency,
+        )
+
+
+def _settings(
+    concurrency: int, drift: Drift, per_page: int | None, on_event: OnEvent | None
+) -> Settings:
+    for name, value in (("concurrency", concurrency), ("per_page", per_page)):
+        if value is not None and value < 1:
+            raise InvalidArgument(f"{name} must be a whole number of at least 1")
+    if drift not in ("watch", "verify", "ignore"):
+        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
+    return Settings(concurrency=concurrency, drift=drift, per_page=per_page, on_event=on_event)

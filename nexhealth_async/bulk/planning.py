@@ -1,0 +1,367 @@
+"""From what is wanted to shards: which lists of which places, since when, in which windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import Factory, evolve, field, frozen
+
+from nexhealth_async.bulk.catalogue import Deletions, Level, ResourceFacts, facts
+from nexhealth_async.bulk.progress import GroupState
+from nexhealth_async.bulk.shards import Filters, Group, Shard
+from nexhealth_async.endpoints import Paging
+from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.hints import practice_locations
+
+if TYPE_CHECKING:
+    from nexhealth_async.walk import Caller
+
+__all__ = [
+    "BEGINNING",
+    "COMPARE",
+    "OVERLAP",
+    "GroupPlan",
+    "Plan",
+    "PracticePlace",
+    "Practices",
+    "Since",
+    "discover",
+    "plan_shards",
+]
+
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any practice went live; the vendor advises such a moment where a list needs one."""
+OVERLAP = timedelta(minutes=15)
+"""How far back of a pull's start the next one begins: the vendor's reads lag about 10 minutes."""
+COMPARE = timedelta(days=7)
+"""How old a comparison with the whole list may be before the next one."""
+_YEARS_BACK = 4
+"""Calendar years before this one that are windows of their own; those before are one."""
+_YEARS_AHEAD = 10
+
+Practices: TypeAlias = Sequence[str] | Mapping[str, Sequence[int] | None] | None
+"""Which practices: all (None), these, or these with these locations (None: all of them)."""
+Since: TypeAlias = datetime | Literal["last"] | None
+"""From when: everything (None), a moment, or where each group of the target ended ("last")."""
+
+
+@frozen(kw_only=True)
+class PracticePlace:
+    """A practice, and which of its locations are to be read."""
+
+    subdomain: str
+    location_ids: tuple[int, ...]
+    whole: bool = True
+    """Whether these are all its locations that the key can see."""
+
+
+@frozen(kw_only=True)
+class GroupPlan:
+    """What a pull reads of one resource in one practice."""
+
+    group: Group
+    shards: tuple[Shard, ...]
+    sweep: tuple[Shard, ...] = ()
+    """To be read after the shards: records may have moved from one not yet read to one read."""
+
+    @property
+    def everything(self) -> tuple[Shard, ...]:
+        """The shards, and those of the sweep."""
+        return (*self.shards, *self.sweep)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is read whole, so that what was not seen is gone and may be deleted."""
+        return all(shard.compares for shard in self.shards)
+
+
+def _by_group(plan: Plan) -> Mapping[Group, GroupPlan]:
+    return {one.group: one for one in plan.groups}
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a pull consists of."""
+
+    groups: tuple[GroupPlan, ...]
+    _of: Mapping[Group, GroupPlan] = field(
+        init=False, eq=False, repr=False, default=Factory(_by_group, takes_self=True)
+    )
+
+    @classmethod
+    def of(cls, shards: Iterable[Shard]) -> Plan:
+        """Put a plan together again from all its shards, as a checkpoint keeps them."""
+        parts: dict[Group, tuple[list[Shard], list[Shard]]] = {}
+        for shard in shards:
+            main, sweep = parts.setdefault(shard.group, ([], []))
+            (sweep if shard.sweep else main).append(shard)
+        return cls(
+            groups=tuple(
+                GroupPlan(group=group, shards=tuple(main), sweep=tuple(sweep))
+                for group, (main, sweep) in parts.items()
+            )
+        )
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards but the sweeps: resource by resource, practice by practice."""
+        return tuple(shard for one in self.groups for shard in one.shards)
+
+    @property
+    def everything(self) -> tuple[Shard, ...]:
+        """All shards, the sweeps of each group behind its others."""
+        return tuple(shard for one in self.groups for shard in one.everything)
+
+    def group(self, group: Group) -> GroupPlan:
+        """Return what is read of a group."""
+        return self._of[group]
+
+    def sweep_of(self, group: Group) -> tuple[Shard, ...]:
+        """Return the shards to be read after all others of a group; none if it needs no sweep."""
+        return self._of[group].sweep
+
+
+def plan_shards(
+    resources: Iterable[str],
+    version: str,
+    places: Sequence[PracticePlace],
+    *,
+    now: datetime,
+    since: Since = None,
+    watermarks: Mapping[Group, GroupState] | None = None,
+    compare: timedelta | None = COMPARE,
+    appointments_from: datetime | None = None,
+    appointments_until: datetime | None = None,
+    overlap: timedelta = OVERLAP,
+) -> Plan:
+    """Plan a pull. Equal arguments give equal plans; ``now`` is the moment the pull starts.
+
+    Lists of the whole account are read whichever the practices are. A group is compared with its
+    whole list if it is read whole: without ``since``, where its list takes none, and with
+    ``since="last"`` where deleted records show in no other way and the last comparison is
+    ``compare`` old. It is not if ``compare`` is None, if only some locations are read, or if the
+    appointments' window is narrower than the default, 2000 to ten years ahead. Then, and where a
+    moment is later than the group's watermark, the shards are ``partial``.
+
+    Raises `InvalidArgument` or `NotInThisVersion` for what cannot be pulled.
+    """
+    if len({place.subdomain for place in places}) < len(places):
+        raise InvalidArgument("a practice is named twice; name each once, with all its locations")
+    planner = _Planner(
+        places=tuple(places),
+        now=_aware("now", now),
+        since=since if since is None or since == "last" else _aware("since", since),
+        watermarks=watermarks or {},
+        compare=compare,
+        window=_Window.between(now, appointments_from, appointments_until),
+        overlap=overlap,
+    )
+    names = dict.fromkeys(resources)
+    groups = (one for name in names for one in planner.groups(facts(name, version)))
+    return Plan(groups=tuple(groups))
+
+
+async def discover(caller: Caller, practices: Practices = None) -> tuple[PracticePlace, ...]:
+    """Return the practices and locations to be read, inactive locations too, in the server's order.
+
+    The caller must be bound to no practice: what it is bound to would be all it sees. Raises
+    `InvalidArgument` for practices and locations that the key cannot see, naming those it can.
+    """
+    seen: dict[str, dict[int, None]] = {}
+    async with aclosing(practice_locations(caller)) as listed:
+        async for one in listed:
+            seen.setdefault(one.subdomain, {})[one.location_id] = None
+    if practices is None:
+        return tuple(_place(name, ids, None) for name, ids in seen.items())
+    if isinstance(practices, str):
+        practices = [practices]
+    chosen = practices if isinstance(practices, Mapping) else dict.fromkeys(practices)
+    for name in chosen:
+        if name not in seen:
+            raise InvalidArgument(
+                f"the key sees no practice called {name!r}; it sees {_listed(seen)}"
+            )
+    return tuple(_place(name, seen[name], ids) for name, ids in chosen.items())
+
+
+def _place(subdomain: str, seen: Mapping[int, None], ids: Sequence[int] | None) -> PracticePlace:
+    chosen = dict.fromkeys(seen if ids is None else ids)
+    if not chosen:
+        raise InvalidArgument(f"no location of {subdomain} is named; pass None to mean all")
+    for id in chosen:
+        if id not in seen:
+            raise InvalidArgument(
+                f"the key sees no location {id} in {subdomain}; it sees {_listed(seen)}"
+            )
+    return PracticePlace(
+        subdomain=subdomain, location_ids=tuple(chosen), whole=len(chosen) == len(seen)
+    )
+
+
+_LISTED = 20
+
+
+def _listed(names: Iterable[object]) -> str:
+    every = [str(name) for name in names]
+    more = [f"{len(every) - _LISTED} more"] if len(every) > _LISTED else []
+    return ", ".join(every[:_LISTED] + more) or "none"
+
+
+@frozen(kw_only=True)
+class _Window:
+    """The appointments' window, and the edges that divide it for reading in parallel."""
+
+    first: datetime
+    last: datetime
+    edges: tuple[datetime, ...]
+    complete: bool
+
+    @classmethod
+    def between(cls, now: datetime, first: datetime | None, last: datetime | None) -> _Window:
+        year = now.astimezone(UTC).year
+        end = _new_year(year + _YEARS_AHEAD + 1)
+        first = BEGINNING if first is None else _aware("appointments_from", first)
+        last = end if last is None else _aware("appointments_until", last)
+        if last <= first:
+            raise InvalidArgument("appointments_until must be later than appointments_from")
+        years = map(_new_year, range(year - _YEARS_BACK, year + 3))
+        inner = (edge for edge in years if first < edge < last)
+        return cls(
+            first=first,
+            last=last,
+            edges=(first, *inner, last),
+            complete=first <= BEGINNING and last >= end,
+        )
+
+    def parts(self, *, divided: bool) -> Sequence[tuple[str, str]]:
+        edges = self.edges if divided else (self.first, self.last)
+        return list(pairwise(map(_text, edges)))
+
+
+@frozen(kw_only=True)
+class _Planner:
+    places: tuple[PracticePlace, ...]
+    now: datetime
+    since: Since
+    watermarks: Mapping[Group, GroupState]
+    compare: timedelta | None
+    window: _Window
+    overlap: timedelta
+
+    def groups(self, about: ResourceFacts) -> Iterable[GroupPlan]:
+        """Plan each practice's part of a resource, or the account's."""
+        if about.level is Level.ACCOUNT:
+            yield self._group(about, Group(resource=about.resource, subdomain=None), (None,))
+            return
+        for place in self.places:
+            group = Group(resource=about.resource, subdomain=place.subdomain)
+            restricted = about.narrows and not place.whole
+            by_location = about.level is Level.LOCATION or restricted
+            locations = place.location_ids if by_location else (None,)
+            if locations:
+                yield self._group(about, group, locations, restricted=restricted)
+
+    def _group(
+        self,
+        about: ResourceFacts,
+        group: Group,
+        locations: Sequence[int | None],
+        *,
+        restricted: bool = False,
+    ) -> GroupPlan:
+        since = self._since(about, group)
+        narrowed = about.windowed and not self.window.complete
+        base = Shard(
+            resource=group.resource,
+            version=about.version,
+            subdomain=group.subdomain,
+            compares=(
+                since is None and self.compare is not None and not restricted and not narrowed
+            ),
+            partial=restricted or narrowed or self._leaves_gap(group, since),
+        )
+        divided = since is None and about.paging is Paging.CURSOR
+        shards = self._shards(base, about, since, locations, divided=divided)
+        moving = len(shards) > 1 or len(about.lists) > 1
+        return GroupPlan(
+            group=group,
+            shards=shards,
+            sweep=self._sweep(base, about, locations) if about.incremental and moving else (),
+        )
+
+    def _since(self, about: ResourceFacts, group: Group) -> datetime | None:
+        """Return from when a group is read; None for the whole of it."""
+        if not about.incremental or self.since is None:
+            return None
+        if self.since != "last":
+            return self.since
+        state = self.watermarks.get(group, GroupState())
+        if about.deletions is Deletions.COMPARISON and self.compare is not None:
+            compared = state.compared
+            if compared is None or self.now - compared >= self.compare:
+                return None
+        return state.watermark
+
+    def _leaves_gap(self, group: Group, since: datetime | None) -> bool:
+        """Whether changes before ``since`` are neither read nor known to be in the target."""
+        known = self.watermarks.get(group, GroupState()).watermark
+        return since is not None and (known is None or since > known)
+
+    def _sweep(
+        self, base: Shard, about: ResourceFacts, locations: Sequence[int | None]
+    ) -> tuple[Shard, ...]:
+        since = self.now - self.overlap
+        return self._shards(evolve(base, sweep=True), about, since, locations, divided=False)
+
+    def _shards(
+        self,
+        base: Shard,
+        about: ResourceFacts,
+        since: datetime | None,
+        locations: Sequence[int | None],
+        *,
+        divided: bool,
+    ) -> tuple[Shard, ...]:
+        windows = self.window.parts(divided=divided) if about.windowed else (None,)
+        return tuple(
+            evolve(
+                base,
+                location_id=location,
+                window=window,
+                lists=_lists(about, since, window),
+            )
+            for location in locations
+            for window in windows
+        )
+
+
+def _lists(
+    about: ResourceFacts, since: datetime | None, window: tuple[str, str] | None
+) -> tuple[Filters, ...]:
+    if since is None and about.needs_since:
+        since = BEGINNING
+    more: Filters = {"updated_since": _text(since)} if since is not None else {}
+    if window is not None:
+        more = {"start": window[0], "end": window[1], **more}
+    return tuple({**one.filters, **more} for one in about.lists)
+
+
+def _aware(name: str, moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise InvalidArgument(
+            f"{name} is a date-time without a zone; pass an aware one, such as "
+            "datetime(2026, 1, 1, tzinfo=UTC)"
+        )
+    return moment.astimezone(UTC)
+
+
+def _new_year(year: int) -> datetime:
+    return datetime(year, 1, 1, tzinfo=UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

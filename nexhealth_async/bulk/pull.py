@@ -1,0 +1,119 @@
+"""`Pull`: many lists at once, batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Self
+
+from nexhealth_async.bulk.accounts import Books
+from nexhealth_async.bulk.checkpoint import progress_to_json
+from nexhealth_async.bulk.engine import Delivered, Engine, beginning
+from nexhealth_async.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from nexhealth_async.bulk.batches import Batch
+    from nexhealth_async.bulk.engine import Session, Settings
+    from nexhealth_async.bulk.events import Snapshot
+    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.report import Report
+    from nexhealth_async.bulk.shards import Shard
+
+__all__ = ["Pull"]
+
+
+class Pull(AsyncIterator["Batch"]):
+    """A pull under way: ``async with nex.bulk.pull(...) as pull: async for batch in pull: ...``.
+
+    Entering it finds out what there is to read; from then on shards are read concurrently, as far
+    as you take batches from it. Leaving it early, by an error too, ends all requests at once. It
+    has one consumer. Cancelling ``anext`` loses nothing.
+
+    Every record is delivered once per practice, though it stand in the lists of two locations. A
+    shard that fails ends alone: `report` tells of it at the end, and the loop raises nothing. A
+    refused key, a refused version and a closed session end the pull.
+    """
+
+    def __init__(
+        self, caller: Session, settings: Settings, prepare: Callable[[], Awaitable[Progress]]
+    ) -> None:
+        self._caller = caller
+        self._settings = settings
+        self._prepare = prepare
+        self._engine: Engine | None = None
+        self._entered = False
+        self._busy = False
+
+    async def __aenter__(self) -> Self:
+        """Plan and begin to read."""
+        if self._entered:
+            raise UsageError("this pull was entered before; make a new one")
+        self._entered = True
+        began = beginning(self._caller)
+        progress = await self._prepare()
+        books = Books(progress, stats=self._caller.stats, began=began)
+        engine = Engine(self._caller, books, self._settings)
+        engine.start()
+        self._engine = engine
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """End what is under way, and wait for its end."""
+        if self._engine is not None:
+            await self._engine.stop()
+
+    async def __anext__(self) -> Batch:
+        """Return the next batch; asking for it says that you are done with the one before."""
+        engine = self._begun()
+        if self._busy:
+            raise UsageError("another task is awaiting this pull; a pull has one consumer")
+        self._busy = True
+        try:
+            while True:
+                step = await engine.step()
+                if isinstance(step, Delivered):
+                    return step.batch
+                if step is None:
+                    raise StopAsyncIteration
+        finally:
+            self._busy = False
+
+    def __repr__(self) -> str:
+        """Show how many shards there are and how far they are."""
+        return "<Pull: not entered>" if self._engine is None else f"<Pull: {self.report!r}>"
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """What it reads, the sweeps behind the other shards of their groups."""
+        return tuple(account.shard for account in self._begun().books.accounts.values())
+
+    @property
+    def report(self) -> Report:
+        """What has become of each shard so far."""
+        return self._begun().report()
+
+    def snapshot(self) -> Snapshot:
+        """Return how far it has come, for a display."""
+        return self._begun().snapshot()
+
+    def checkpoint(self) -> str:
+        """Return how far it has come, as JSON for ``resume=``; it holds no personal data.
+
+        It covers the batches handed over before the one you are at. A resumed pull leaves out the
+        shards that were done and goes on behind the last page of lists with cursors. Numbered lists
+        it reads again from their start, since their pages may have shifted; and what one shard
+        delivered before, another may deliver again: merge by practice and id.
+        """
+        engine = self._begun()
+        return progress_to_json(engine.books.progress(finished=engine.finished))
+
+    def _begun(self) -> Engine:
+        if self._engine is None:
+            raise UsageError("enter the pull first: `async with nex.bulk.pull(...) as pull:`")
+        return self._engine

@@ -1,0 +1,76 @@
+"""What a place must be able to do that a pull is copied to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.shards import Group, Shard
+
+__all__ = ["Target"]
+
+
+class Target(Protocol):
+    """A place records are copied to: files, a database, or your own.
+
+    It is used by one task at a time. What one call is told is kept together or not at all, and is
+    kept when the call returns: a process killed at any moment finds on resuming what `load` says,
+    and nothing beyond it. Rows are identified by practice and id.
+    """
+
+    merges: bool
+    """Whether writing a record again replaces it; if not, nothing may be written twice."""
+
+    async def open(self) -> None:
+        """Connect, lock out other writers, and make ready what is missing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and connections; what was kept stays."""
+        ...
+
+    async def load(self) -> Progress | None:
+        """Return the last pull, finished or not; None if there was none."""
+        ...
+
+    async def groups(self) -> Mapping[Group, GroupState]:
+        """Return what is known of each resource of each practice."""
+        ...
+
+    async def begin(self, progress: Progress) -> None:
+        """Keep the plan of a new pull. One that was not finished before is forgotten.
+
+        Targets that cannot merge raise `UsageError` where an earlier pull's records are.
+        """
+        ...
+
+    async def rewind(self, shard: Shard, state: ShardState | None) -> None:
+        """Cut a shard back to its checkpoint: to the state's place, or to nothing."""
+        ...
+
+    async def known(self, group: Group) -> Iterable[int | str]:
+        """Return the ids this pull has kept of a group, for targets that cannot merge."""
+        ...
+
+    async def write(self, batch: Batch, state: ShardState) -> None:
+        """Keep a batch's records, and with them how far its shard has come."""
+        ...
+
+    async def settle(self, shard: Shard, state: ShardState) -> None:
+        """Keep that a shard is done or has failed."""
+        ...
+
+    async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
+        """Keep that a group is complete up to the watermark.
+
+        ``whole`` says that this pull read all of it: rows the pull did not see are deleted.
+        Returns how many were.
+        """
+        ...
+
+    async def finish(self) -> None:
+        """Keep that the pull has ended; a shard that failed stays failed."""
+        ...

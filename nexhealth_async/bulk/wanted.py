@@ -1,0 +1,108 @@
+"""What was asked of a pull, and the plan that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+from attrs import frozen
+
+from nexhealth_async.bulk.catalogue import resources
+from nexhealth_async.bulk.planning import (
+    COMPARE,
+    Practices,
+    Since,
+    discover,
+    plan_shards,
+)
+from nexhealth_async.bulk.progress import GroupState, Progress
+from nexhealth_async.bulk.shards import Group
+from nexhealth_async.errors import UsageError
+from nexhealth_async.walk import Caller
+
+__all__ = ["Wanted"]
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """What to read, in which version."""
+
+    version: str
+    resources: Sequence[str] | None = None
+    practices: Practices = None
+    since: Since = None
+    compare: timedelta | None = COMPARE
+    appointments_from: datetime | None = None
+    appointments_until: datetime | None = None
+
+    def text(self) -> str:
+        """Write it as JSON, by which a pull is recognized when it is resumed."""
+        moment = self.since if isinstance(self.since, str) else _text(self.since)
+        return msgspec.json.encode(
+            {
+                "version": self.version,
+                "resources": None if self.resources is None else sorted({*self._names()}),
+                "practices": _practices(self.practices),
+                "since": moment,
+                "compare": None if self.compare is None else self.compare.total_seconds(),
+                "appointments_from": _text(self.appointments_from),
+                "appointments_until": _text(self.appointments_until),
+            },
+            order="sorted",
+        ).decode()
+
+    async def plan(
+        self, caller: Caller, *, now: datetime, watermarks: Mapping[Group, GroupState] | None = None
+    ) -> Progress:
+        """Find out what the key may read, and plan a new pull of it."""
+        # What cannot be pulled at all is refused before anything is asked.
+        names = self._names()
+        plan_shards(names, self.version, (), now=now, since=self.since)
+        places = await discover(caller, self.practices)
+        plan = plan_shards(
+            names,
+            self.version,
+            places,
+            now=now,
+            since=self.since,
+            watermarks=watermarks,
+            compare=self.compare,
+            appointments_from=self.appointments_from,
+            appointments_until=self.appointments_until,
+        )
+        return Progress(
+            id=uuid4().hex,
+            started=now,
+            options=self.text(),
+            shards=plan.everything,
+            states={},
+        )
+
+    def check(self, progress: Progress) -> None:
+        """Raise `UsageError` unless a pull to be resumed was asked for the same, or nothing is."""
+        nothing = self == Wanted(version=self.version)
+        same_version = all(shard.version == self.version for shard in progress.shards)
+        if progress.options != self.text() and not (nothing and same_version):
+            raise UsageError(
+                "the pull to be resumed was asked for other resources, practices or times, or in "
+                "another version; ask for the same, or begin anew without resuming"
+            )
+
+    def _names(self) -> Sequence[str]:
+        if self.resources is None:
+            return resources(self.version)
+        return [self.resources] if isinstance(self.resources, str) else self.resources
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def _practices(practices: Practices) -> object:
+    if isinstance(practices, Mapping):
+        return {name: ids if ids is None else sorted(ids) for name, ids in practices.items()}
+    if practices is None:
+        return None
+    return dict.fromkeys([practices] if isinstance(practices, str) else practices)

@@ -1,0 +1,198 @@
+"""Records that cannot be read go to a side file, with the reason, on their way to the target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from anyio import to_thread
+
+from nexhealth_async.cli.life import FAILED, Quit
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import (
+        Batch,
+        Group,
+        GroupState,
+        Progress,
+        Refused,
+        Shard,
+        ShardState,
+        Target,
+    )
+
+__all__ = ["Aside"]
+
+
+class _Origin(msgspec.Struct):
+    """What tells where a line came from."""
+
+    shard: str = ""
+    resource: str = ""
+    practice: str | None = None
+
+
+class Aside:
+    """A target that keeps what another one cannot: the records that no model could read.
+
+    Each is a line of the side file, which is its owner's alone: resource, practice, shard, id,
+    path, expected and the record as it came. Lines of lists that a new pull reads as a whole, and
+    of shards that start again, are taken out first, so that what stands there is refused still.
+    """
+
+    def __init__(self, target: Target, path: Path, *, only_resume: bool = False) -> None:
+        self.merges = target.merges
+        self._target = target
+        self._path = path
+        self._only_resume = only_resume
+        self._seen: set[bytes] = set()
+        """Of each line: a killed pull reads again what the target had not kept."""
+
+    async def open(self) -> None:
+        """Open the target."""
+        await self._target.open()
+        await to_thread.run_sync(self._recall)
+
+    async def aclose(self) -> None:
+        """Close the target."""
+        await self._target.aclose()
+
+    async def load(self) -> Progress | None:
+        """Return the last pull; raises `Quit` if only resuming was wanted, and nothing is left."""
+        progress = await self._target.load()
+        if self._only_resume and (progress is None or _is_over(progress)):
+            raise Quit("There is no pull to resume there; name the lists to pull, or add --all.")
+        return progress
+
+    async def groups(self) -> Mapping[Group, GroupState]:
+        """Return what is known of each resource of each practice."""
+        return await self._target.groups()
+
+    async def begin(self, progress: Progress) -> None:
+        """Keep the plan of a new pull; forget what it will say anew."""
+        await self._target.begin(progress)
+        anew = {
+            (shard.resource, shard.subdomain)
+            for shard in progress.shards
+            if shard.compares and not shard.sweep
+        }
+        await self._forget(lambda line: (line.resource, line.practice) in anew)
+
+    async def rewind(self, shard: Shard, state: ShardState | None) -> None:
+        """Cut a shard back to its checkpoint."""
+        if state is None or state.place is None:
+            await self._forget(lambda line: line.shard == shard.name)
+        await self._target.rewind(shard, state)
+
+    async def known(self, group: Group) -> Iterable[int | str]:
+        """Return the ids this pull has kept of a group."""
+        return await self._target.known(group)
+
+    async def write(self, batch: Batch, state: ShardState) -> None:
+        """Keep a batch: what was refused first, so that no checkpoint is ahead of it."""
+        if batch.refused:
+            lines = [_line(batch.shard, one) for one in batch.refused]
+            await to_thread.run_sync(self._add, lines)
+        await self._target.write(batch, state)
+
+    async def settle(self, shard: Shard, state: ShardState) -> None:
+        """Keep that a shard is done or has failed."""
+        await self._target.settle(shard, state)
+
+    async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
+        """Keep that a group is complete."""
+        return await self._target.complete(group, watermark=watermark, whole=whole)
+
+    async def finish(self) -> None:
+        """Keep that the pull has ended."""
+        await self._target.finish()
+
+    def _recall(self) -> None:
+        self._seen = {_digest(line) for line in self._lines()}
+
+    def _add(self, lines: Iterable[bytes]) -> None:
+        fresh = [line for line in dict.fromkeys(lines) if _digest(line) not in self._seen]
+        if not fresh:
+            return
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(handle, "ab") as file:
+                self._path.chmod(0o600)
+                file.writelines(fresh)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Quit(
+                f"{self._path} cannot be written: {error.strerror}.", status=FAILED
+            ) from None
+        self._seen.update(map(_digest, fresh))
+
+    async def _forget(self, is_meant: Callable[[_Origin], bool]) -> None:
+        def rewrite() -> None:
+            lines = self._lines()
+            kept = [line for line in lines if not is_meant(_origin(line))]
+            if len(kept) == len(lines):
+                return
+            fresh = self._path.with_name(f".{self._path.name}.new")
+            fresh.unlink(missing_ok=True)
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to:
+                to.writelines(kept)
+                to.flush()
+                os.fsync(to.fileno())
+            if kept:
+                fresh.replace(self._path)
+            else:
+                fresh.unlink()
+                self._path.unlink()
+            self._seen = {_digest(line) for line in kept}
+
+        await to_thread.run_sync(rewrite)
+
+    def _lines(self) -> list[bytes]:
+        """Read the side file; what a killed process left half written is no line."""
+        with suppress(FileNotFoundError):
+            data = self._path.read_bytes()
+            whole = data[: data.rfind(b"\n") + 1]
+            if len(whole) < len(data):
+                os.truncate(self._path, len(whole))
+            return whole.splitlines(keepends=True)
+        return []
+
+
+def _is_over(progress: Progress) -> bool:
+    states = progress.states
+    return progress.finished and all(
+        shard.name in states and states[shard.name].status == "done" for shard in progress.shards
+    )
+
+
+def _line(shard: Shard, refused: Refused) -> bytes:
+    # Breaks stand between tokens only.
+    record = refused.raw.replace(b"\r", b" ").replace(b"\n", b" ")
+    fields = {
+        "resource": shard.resource,
+        "practice": shard.subdomain,
+        "shard": shard.name,
+        "id": refused.record_id,
+        "path": refused.path,
+        "expected": refused.expected,
+        "record": msgspec.Raw(record),
+    }
+    return msgspec.json.encode(fields) + b"\n"
+
+
+def _origin(line: bytes) -> _Origin:
+    try:
+        return msgspec.json.decode(line, type=_Origin)
+    except (msgspec.MsgspecError, UnicodeError):
+        return _Origin()
+
+
+def _digest(line: bytes) -> bytes:
+    return blake2b(line, digest_size=16).digest()

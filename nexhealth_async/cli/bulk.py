@@ -1,0 +1,268 @@
+"""``nexhealth pull`` of several lists, or into a target."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from attrs import define, frozen
+
+from nexhealth_async.cli import screen
+from nexhealth_async.cli.access import Entry, Key, opened
+from nexhealth_async.cli.aside import Aside
+from nexhealth_async.cli.board import Board, board
+from nexhealth_async.cli.destinations import Destination, destination
+from nexhealth_async.cli.life import Ended, Quit, run
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
+from nexhealth_async.cli.summary import estimate_text, failures_text, report_text
+from nexhealth_async.errors import InvalidArgument, NexHealthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nexhealth_async import NexHealth
+    from nexhealth_async.bulk import Estimate, Report
+
+__all__ = ["PARTIAL", "Order", "check_names", "is_bulk", "pull_in_bulk"]
+
+PARTIAL: Final = 3
+"""Exit status when some shards failed and everything else is complete."""
+_CONCURRENCY: Final = 8
+_RESUMABLE: Final = "What was written is kept; the same command with --resume goes on."
+
+
+@frozen(kw_only=True)
+class Order:
+    """What was asked for on the command line."""
+
+    resources: tuple[str, ...]
+    entry: Entry
+    scope: Scope
+    which: Which
+    output: Output
+    in_bulk: InBulk
+
+    @property
+    def only_resumes(self) -> bool:
+        """Whether it names nothing to pull, but a pull to go on with."""
+        return self.in_bulk.resume and not self.resources and not self.in_bulk.all
+
+
+def is_bulk(order: Order) -> bool:
+    """Tell whether this is more than one list to stdout or a file."""
+    return (
+        len(order.resources) != 1
+        or order.in_bulk != InBulk()
+        or order.output.format == "parquet"
+        or order.which.since == "last"
+    )
+
+
+def pull_in_bulk(order: Order) -> int:
+    """Carry out an order; returns 0, or `PARTIAL` if something failed."""
+    asked = _asked(order)
+    if order.in_bulk.dry_run:
+        estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
+        screen.write(estimate_text(estimate, concurrency=asked.concurrency))
+        return 0
+    where = _destination(order)
+    copying = _Copying(order=order, asked=asked, where=where)
+    report = copying.run(Key.for_entry(order.entry))
+    return _told(report, where, quiet=order.output.quiet)
+
+
+@frozen(kw_only=True)
+class _Asked:
+    """The options as the library takes them."""
+
+    resources: Sequence[str] | None
+    since: datetime | Literal["last"] | None
+    compare: timedelta | None
+    first: datetime | None
+    last: datetime | None
+    concurrency: int
+
+
+def _asked(order: Order) -> _Asked:
+    which, in_bulk = order.which, order.in_bulk
+    _refuse_options_of_one_list(order)
+    for option, number in (("concurrency", in_bulk.concurrency), ("per-page", which.per_page)):
+        if number is not None and number < 1:
+            raise Quit(f"--{option} must be at least 1.")
+    if in_bulk.compare is not None and which.since != "last":
+        raise Quit("--compare belongs to --since last: leave it out.")
+    if in_bulk.dry_run and which.since == "last":
+        raise Quit(
+            "--dry-run cannot tell what --since last would read: name a day, or leave it out."
+        )
+    return _Asked(
+        resources=_resources(order),
+        since="last" if which.since == "last" else _moment("since", which.since),
+        compare=_compare(in_bulk.compare),
+        first=_moment("start", which.start),
+        last=_moment("end", which.end),
+        concurrency=in_bulk.concurrency or _CONCURRENCY,
+    )
+
+
+def _refuse_options_of_one_list(order: Order) -> None:
+    which, output = order.which, order.output
+    given = {
+        "--limit": which.limit,
+        "--prefetch": which.prefetch,
+        "--output": output.output,
+        "--format table": True if output.format == "table" else None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise Quit(f"{option} belongs to a pull of one list without --to: leave it out.")
+
+
+def _resources(order: Order) -> Sequence[str] | None:
+    names, in_bulk, which = order.resources, order.in_bulk, order.which
+    from nexhealth_async.bulk import resources
+
+    if in_bulk.all and names:
+        raise Quit("--all is everything: leave out either it or the lists.")
+    if not in_bulk.all and not names and not order.only_resumes:
+        every = ", ".join(resources(order.entry.api_version))
+        raise Quit(f"Name what to pull, or add --all, which is: {every}.")
+    check_names(names, order.entry.api_version)
+    windowed = not names or "appointments" in names
+    if (which.start or which.end) and not windowed:
+        raise Quit("--start and --end belong to appointments: leave them out.")
+    return names or None
+
+
+def check_names(names: Sequence[str], version: str) -> None:
+    """Raise `Quit` for a list that cannot be pulled, with those that can."""
+    from nexhealth_async.bulk import facts, resources
+
+    for name in names:
+        try:
+            facts(name, version)
+        except InvalidArgument as error:
+            every = ", ".join(resources(version))
+            raise Quit(f"{name}: {error}.\nThese can be pulled: {every}.") from None
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    return None if text is None else moment(option, text)
+
+
+def _compare(text: str | None) -> timedelta | None:
+    match text:
+        case None:
+            return timedelta(days=7)
+        case "always":
+            return timedelta(0)
+        case "never":
+            return None
+        case _ if text.isascii() and text.isdigit() and len(text) < 6:  # noqa: PLR2004 - ages
+            return timedelta(days=int(text))
+        case _:
+            raise Quit("--compare takes a number of days, always or never.")
+
+
+def _destination(order: Order) -> Destination:
+    in_bulk = order.in_bulk
+    where = destination(
+        in_bulk.to,
+        kind=cast("Literal['jsonl', 'parquet'] | None", order.output.format),
+        compress=in_bulk.compress,
+        schema=in_bulk.schema,
+        refused=in_bulk.refused,
+    )
+    if order.which.since == "last" and not where.target.merges:
+        raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
+    if not where.refused.parent.is_dir():
+        raise Quit(f"{where.refused} cannot be written: there is no such directory.")
+    return where
+
+
+@define(kw_only=True)
+class _Copying:
+    """One run of a copy, and what is said if it ends before its end."""
+
+    order: Order
+    asked: _Asked
+    where: Destination
+    shown: Board | None = None
+
+    def run(self, key: Key) -> Report:
+        """Copy; whatever ends it early, say how to go on."""
+        try:
+            return run(self._copy(key))
+        except (KeyboardInterrupt, Ended, NexHealthError, Quit):
+            if self.shown is not None and self.shown.begun:
+                screen.say(_RESUMABLE)
+            raise
+
+    async def _copy(self, key: Key) -> Report:
+        order, asked = self.order, self.asked
+        async with opened(order.entry, key) as door:
+            practices = await _practices(door.nex, order.scope)
+            async with board(wanted=not order.output.quiet) as self.shown:
+                return await door.nex.bulk.copy(
+                    asked.resources,
+                    to=Aside(self.where.target, self.where.refused, only_resume=order.only_resumes),
+                    practices=practices,
+                    since=asked.since,
+                    resume=order.in_bulk.resume,
+                    compare=asked.compare,
+                    concurrency=asked.concurrency,
+                    drift=order.which.drift or "verify",
+                    per_page=order.which.per_page,
+                    appointments_from=asked.first,
+                    appointments_until=asked.last,
+                    on_event=self.shown.note,
+                )
+
+
+async def _estimate(order: Order, asked: _Asked, key: Key) -> Estimate:
+    async with opened(order.entry, key) as door:
+        return await door.nex.bulk.estimate(
+            asked.resources,
+            practices=await _practices(door.nex, order.scope),
+            since=cast("datetime | None", asked.since),
+            concurrency=asked.concurrency,
+            drift=order.which.drift or "verify",
+            per_page=order.which.per_page,
+            appointments_from=asked.first,
+            appointments_until=asked.last,
+        )
+
+
+async def _practices(
+    nex: NexHealth, scope: Scope
+) -> Sequence[str] | Mapping[str, Sequence[int]] | None:
+    """Return the practices meant, with their locations if only some are; None: all."""
+    named = tuple(dict.fromkeys(scope.practice))
+    if not scope.location:
+        return named or None
+    found: dict[str, list[int]] = {}
+    wanted = set(scope.location)
+    async for one in nex.locations.walk():
+        if one.id in wanted and one.subdomain and (not named or one.subdomain in named):
+            found.setdefault(one.subdomain, []).append(one.id)
+            wanted.discard(one.id)
+    if wanted:
+        missing = ", ".join(map(str, sorted(wanted)))
+        whose = " in the practices named" if named else ""
+        raise Quit(f"This key sees no location {missing}{whose}; `nexhealth practices` lists them.")
+    for name in named:
+        if name not in found:
+            raise Quit(f"No location of {name} is named: add one, or leave out --practice {name}.")
+    return found
+
+
+def _told(report: Report, where: Destination, *, quiet: bool) -> int:
+    if not quiet:
+        screen.say(report_text(report, label=where.label))
+    if report.refused:
+        records = "1 record" if report.refused == 1 else f"{report.refused:,} records"
+        screen.note(f"{records} could not be read; see {where.refused} for them and the reasons")
+    failures = failures_text(report)
+    if failures:
+        screen.say(failures)
+    return 0 if report.complete else PARTIAL

@@ -1,0 +1,134 @@
+"""What ``--to`` names: the target, and the side file for records that cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from attrs import field, frozen
+
+from nexhealth_async.cli.life import Quit
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Target
+
+__all__ = ["VARIABLE", "Destination", "destination"]
+
+VARIABLE = "NEXHEALTH_PULL_TO"
+_DUCKDB = (".duckdb", ".ddb", ".db")
+_POSTGRES = ("postgresql://", "postgres://")
+_FILES = (".jsonl", ".json", ".parquet", ".csv", ".gz", ".zst")
+
+
+@frozen(kw_only=True)
+class Destination:
+    """Where a bulk pull goes."""
+
+    target: Target = field(repr=False)
+    label: str
+    """How it is called; without a password, and without the address it could stand in."""
+    refused: Path
+    """The side file."""
+
+
+def destination(
+    to: str | None,
+    *,
+    kind: Literal["jsonl", "parquet"] | None,
+    compress: Literal["gzip", "zstd"] | None,
+    schema: str | None,
+    refused: Path | None,
+) -> Destination:
+    """Return what is meant; raises `Quit` for what cannot be, `UsageError` if an extra is missing.
+
+    Nothing is opened or made yet.
+    """
+    where = to or os.environ.get(VARIABLE, "").strip()
+    if not where:
+        raise Quit(
+            "Say where to: --to practice.duckdb, --to out/ or --to postgresql://user@host/database."
+        )
+    is_database = where.startswith(_POSTGRES)
+    if schema is not None and not is_database:
+        raise Quit("--schema belongs to PostgreSQL: leave it out.")
+    if is_database:
+        _only_files(kind, compress)
+        return _postgres(where, schema, refused, typed=to is not None)
+    if "://" in where:
+        raise Quit("--to takes a DuckDB file, a directory or postgresql://user@host/database.")
+    path = Path(where)
+    if path.suffix in _DUCKDB and not path.is_dir():
+        _only_files(kind, compress)
+        return _duckdb(path, refused)
+    return _folder(path, kind, compress, refused)
+
+
+def _duckdb(path: Path, refused: Path | None) -> Destination:
+    from nexhealth_async.export.duckdb import DuckDBTarget
+
+    return Destination(
+        target=DuckDBTarget(path), label=str(path), refused=refused or _beside(path, path.stem)
+    )
+
+
+def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool) -> Destination:
+    from nexhealth_async.export.postgres import PostgresTarget
+
+    if typed and _holds_password(url):
+        raise Quit(
+            "A password does not belong on the command line, where others can read it: put it in "
+            f"PGPASSWORD or a password file, or the whole address in {VARIABLE}."
+        )
+    schema = schema or "public"
+    return Destination(
+        target=PostgresTarget(url, schema=schema),
+        label=f"PostgreSQL, schema {schema}",
+        refused=refused or Path("refused.jsonl"),
+    )
+
+
+def _folder(
+    path: Path,
+    kind: Literal["jsonl", "parquet"] | None,
+    compress: Literal["gzip", "zstd"] | None,
+    refused: Path | None,
+) -> Destination:
+    if path.suffix in _FILES:
+        raise Quit(
+            f"--to takes a directory for files, such as {path.stem}/, since each list has its own."
+        )
+    if path.exists() and not path.is_dir():
+        raise Quit(f"{path} is a file, and none that ends in {' or '.join(_DUCKDB)}.")
+    where = refused or _beside(path, path.resolve().name)
+    if kind == "parquet":
+        if compress is not None:
+            raise Quit("Parquet files are compressed anyway: leave out --compress.")
+        from nexhealth_async.export.parquet import ParquetTarget
+
+        return Destination(target=ParquetTarget(path), label=f"{path}/", refused=where)
+    from nexhealth_async.export.jsonl import JsonLinesTarget
+
+    target = JsonLinesTarget(path, compression=compress)
+    return Destination(target=target, label=f"{path}/", refused=where)
+
+
+def _beside(path: Path, name: str) -> Path:
+    # Not inside: what else lies in a directory would be taken for part of the pull.
+    folder = path.parent if path.name else path.resolve().parent
+    return folder / f"{name}.refused.jsonl"
+
+
+def _only_files(kind: str | None, compress: str | None) -> None:
+    if kind is not None or compress is not None:
+        raise Quit("--format and --compress belong to files, not to a database: leave them out.")
+
+
+def _holds_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = {name for name, _ in parse_qsl(parts.query)}
+    except ValueError:
+        return "@" in url
+    return parts.password is not None or "password" in named

@@ -1,0 +1,101 @@
+"""How long a bulk pull still takes, judged by what of it is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from nexhealth_async.bulk.events import (
+    Event,
+    PullStarted,
+    ShardDone,
+    ShardProgress,
+    ShardStarted,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Snapshot
+
+__all__ = ["Left", "Pace", "clock"]
+
+
+@frozen(kw_only=True)
+class Left:
+    """What is still to come."""
+
+    records: int
+    sure: bool
+    """Whether something is known of every shard; if not, there is more to come than that."""
+    seconds: float | None
+    """At the pace so far; None before there is one."""
+
+    def __str__(self) -> str:
+        """Say it, such as ``about 0:01:20 left``; nothing where there is little to go by."""
+        if self.seconds is None or (not self.sure and self.seconds < 1):
+            return ""
+        return f"{'about' if self.sure else 'over'} {clock(self.seconds)} left"
+
+
+@define
+class Pace:
+    """Learns from events how large the lists of a resource are.
+
+    A shard that was not begun is taken to be as large as those of its resource were so far. Sweeps
+    bring next to nothing.
+    """
+
+    _waiting: Counter[str] = field(factory=Counter[str])
+    _done: Counter[str] = field(factory=Counter[str])
+    _records: Counter[str] = field(factory=Counter[str])
+
+    def note(self, event: Event) -> None:
+        """Learn from an event."""
+        match event:
+            case PullStarted(shards=shards):
+                self._waiting = Counter(one.resource for one in shards if not one.sweep)
+            case ShardStarted(shard=shard) if not shard.sweep:
+                self._waiting[shard.resource] -= 1
+            case ShardDone(shard=shard, records=records) if not shard.sweep:
+                self._done[shard.resource] += 1
+                self._records[shard.resource] += records
+            case _:
+                pass
+
+    def left(self, now: Snapshot) -> Left:
+        """Judge what is still to come."""
+        sure = True
+        records = 0.0
+        for one in now.active:
+            size = one.total if one.total is not None else self._size(one.shard.resource, now)
+            sure = sure and size is not None
+            records += max(0.0, (size or 0.0) - one.read)
+        expected = sum(self._waiting.values())
+        waiting = min(expected, now.shards - now.done - now.failed - len(now.active))
+        ahead = 0.0
+        for resource, number in self._waiting.items():
+            size = self._size(resource, now) if number > 0 else 0.0
+            sure = sure and (size is not None or not waiting)
+            ahead += number * (size or 0.0)
+        if expected > 0:
+            # Shards that an earlier run has done wait for nothing; which they are is not told.
+            records += ahead * max(0, waiting) / expected
+        seconds = records / now.rate if now.rate > 0 else None
+        return Left(records=round(records), sure=sure, seconds=seconds)
+
+    def _size(self, resource: str, now: Snapshot) -> float | None:
+        if self._done[resource]:
+            return self._records[resource] / self._done[resource]
+        totals = [one.total for one in _others(now, resource) if one.total is not None]
+        return sum(totals) / len(totals) if totals else None
+
+
+def _others(now: Snapshot, resource: str) -> list[ShardProgress]:
+    return [one for one in now.active if one.shard.resource == resource and not one.shard.sweep]
+
+
+def clock(seconds: float) -> str:
+    """Return a span of time as hours, minutes and seconds."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

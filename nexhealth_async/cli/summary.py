@@ -1,0 +1,183 @@
+"""What is said at the end of a bulk pull, and instead of one: tables by resource, and failures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from nexhealth_async.cli.columns import Column
+from nexhealth_async.cli.screen import clean
+from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.errors import (
+    BadReply,
+    FinancialAccessOff,
+    Forbidden,
+    IgnoredFilter,
+    Invalid,
+    NexHealthError,
+    NotFound,
+    RateLimited,
+    ServerFailure,
+    StalledCursor,
+    TransportError,
+    WalkDrifted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nexhealth_async.bulk import Estimate, Report, ShardEstimate, ShardReport
+
+__all__ = ["advice", "estimate_text", "failures_text", "report_text"]
+
+_LISTED: Final = 50
+"""Failed shards that are named."""
+_SHARDS_SHOWN: Final = 30
+"""A dry run of more shards than this shows resources only."""
+_LATENCY: Final = 0.3
+_WAITED: Final = 0.05
+"""Seconds that are worth telling."""
+
+_ADVICE: Final[dict[type[NexHealthError], str]] = {
+    FinancialAccessOff: "ask NexHealth to enable ledger data for the key, or leave this list out",
+    Forbidden: "check that the key may read this list of this practice",
+    NotFound: "the practice or location may be gone: `nexhealth practices` lists those there are",
+    RateLimited: "another program uses the same key: go on with --resume once it is done",
+    Invalid: "the API refuses this list as it was asked for; NexHealth's support can say why",
+    ServerFailure: "it was tried several times: go on with --resume later",
+    TransportError: "it was tried several times: check the network and go on with --resume",
+    WalkDrifted: "the list kept changing: go on with --resume at a quieter time",
+    StalledCursor: "the server did not say how to go on: try --resume, then NexHealth's support",
+    IgnoredFilter: "the server leaves out of account what it was asked: tell NexHealth's support",
+    BadReply: "the answer could not be read: try --resume, then tell the makers of this program",
+}
+
+
+def advice(error: NexHealthError) -> str:
+    """Say what to do about the error that a shard failed with."""
+    for kind in type(error).__mro__:
+        if kind in _ADVICE:
+            return _ADVICE[kind]
+    return "go on with --resume"
+
+
+def report_text(report: Report, *, label: str) -> str:
+    """Sum up a pull: a table by resource, then what the session did."""
+    by_resource: dict[str, list[ShardReport]] = defaultdict(list)
+    for one in report.shards:
+        by_resource[one.shard.resource].append(one)
+    deleted: dict[str, int] = defaultdict(int)
+    for group, number in report.deleted.items():
+        deleted[group.partition("/")[0]] += number
+    rows = [
+        _report_row(resource, shards, deleted[resource]) for resource, shards in by_resource.items()
+    ]
+    if len(rows) > 1:
+        rows.append(_report_row("all", report.shards, sum(deleted.values())))
+    table = _table(("resource", *_REPORTED), rows)
+    pace = f" ({report.records / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
+    head = f"{_counted(report.records, 'record')} in {report.seconds:.1f} s{pace}, in {label}"
+    return f"{table}{head}\n{_session_text(report)}"
+
+
+_REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "refused", "deleted")
+
+
+def _report_row(name: str, shards: Sequence[ShardReport], deleted: int) -> list[str]:
+    numbers = (
+        len(shards),
+        sum(one.status != "done" for one in shards),
+        sum(one.records for one in shards),
+        sum(one.pages for one in shards),
+        sum(one.duplicates for one in shards),
+        sum(one.refused for one in shards),
+        deleted,
+    )
+    return [name, *(f"{number:,}" for number in numbers)]
+
+
+def _session_text(report: Report) -> str:
+    stats = report.stats
+    again = f", {stats.retries:,} of them repeated" if stats.retries else ""
+    limited = f", {stats.rate_limited:,} answered 429" if stats.rate_limited else ""
+    waits = (
+        ("for logins", stats.waited_login),
+        ("for the rate limits", stats.waited_rate),
+        ("before repeating", stats.waited_retry),
+    )
+    waited = ", ".join(f"{seconds:,.1f} s {why}" for why, seconds in waits if seconds >= _WAITED)
+    waiting = f"; waits, added up over all of them: {waited}" if waited else ""
+    return f"{_counted(stats.requests, 'request')}{again}{limited}{waiting}"
+
+
+def failures_text(report: Report) -> str:
+    """Name the shards that failed, with their errors and what to do; empty if none did."""
+    failed = report.failed
+    unread = sum(one.status == "open" for one in report.shards)
+    if not failed and not unread:
+        return ""
+    lines = [f"{len(failed):,} of {len(report.shards):,} shards failed:"]
+    for one in failed[:_LISTED]:
+        lines.append(f"  {clean(one.shard.name)}: {clean(one.error_text or 'no reason was kept')}")
+        if one.records:
+            lines.append(f"    {_counted(one.records, 'record')} came before")
+    if len(failed) > _LISTED:
+        lines.append(f"  and {len(failed) - _LISTED:,} more")
+    kinds = {type(one.error): advice(one.error) for one in failed if one.error is not None}
+    lines += [f"{kind.__name__}: {what}" for kind, what in kinds.items()]
+    if unread:
+        lines.append(f"{_counted(unread, 'shard')} behind them could not be begun.")
+    lines.append("The rest is complete. The same command with --resume reads only these again.")
+    return "\n".join(lines)
+
+
+def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
+    """Say what a pull would read, and what it would cost."""
+    shards = estimate.shards
+    if len(shards) <= _SHARDS_SHOWN:
+        parts = [(one.shard.name, [one]) for one in shards]
+        first = "shard"
+    else:
+        by_resource: dict[str, list[ShardEstimate]] = defaultdict(list)
+        for one in shards:
+            by_resource[one.shard.resource].append(one)
+        parts, first = list(by_resource.items()), "resource"
+    rows = [_estimate_row(name, ones) for name, ones in parts]
+    table = _table((first, "shards", "records", "requests"), rows)
+    least = "at least " if estimate.at_least else ""
+    seconds = estimate.seconds_at(latency=_LATENCY, concurrency=concurrency)
+    lines = [
+        f"{_counted(len(shards), 'shard')}, {least}{_counted(estimate.requests, 'request')}",
+        f"by the limits of the API, the last leaves after {estimate.seconds:,.1f} s or more",
+        f"with answers that take {_LATENCY} s each, the pull takes {seconds:,.1f} s or more",
+    ]
+    if estimate.at_least:
+        lines.append("+ some lists do not tell how long they are: one request is counted for each.")
+    failed = [one for one in shards if one.error is not None]
+    if failed:
+        lines.append(f"{_counted(len(failed), 'list')} could not be counted, nor likely be pulled:")
+    lines += [f"  {clean(one.shard.name)}: {clean(one.error or '')}" for one in failed[:_LISTED]]
+    if len(failed) > _LISTED:
+        lines.append(f"  and {len(failed) - _LISTED:,} more")
+    return table + "\n".join(lines) + "\n"
+
+
+def _estimate_row(name: str, shards: Sequence[ShardEstimate]) -> list[str]:
+    known = [one.records for one in shards if one.records is not None]
+    all_known = len(known) == len(shards)
+    records = f"{sum(known):,}{'' if all_known else '+'}" if known else "?"
+    more = "+" if any(one.at_least for one in shards) else ""
+    return [name, f"{len(shards):,}", records, f"{sum(one.requests for one in shards):,}{more}"]
+
+
+def _table(titles: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
+    first, *rest = titles
+    columns = (
+        Column(first, (), widest=60, least=12),
+        *(Column(title, (), widest=12, least=6, right=True) for title in rest),
+    )
+    return Table(columns, width=terminal_width(), colour=False).lines(rows)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

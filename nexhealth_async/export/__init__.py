@@ -1,0 +1,49 @@
+"""Where bulk pulls are copied to: files, databases, and Arrow tables in memory.
+
+What a target needs beyond the library is an optional extra; a missing one is named in a sentence.
+The modules behind these names are loaded when a name is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nexhealth_async.export.arrow import schema_of, table_of, tables_of, to_arrow
+    from nexhealth_async.export.duckdb import DuckDBTarget
+    from nexhealth_async.export.jsonl import JsonLinesTarget
+    from nexhealth_async.export.parquet import ParquetTarget
+    from nexhealth_async.export.postgres import PostgresTarget
+
+__all__ = [
+    "DuckDBTarget",
+    "JsonLinesTarget",
+    "ParquetTarget",
+    "PostgresTarget",
+    "schema_of",
+    "table_of",
+    "tables_of",
+    "to_arrow",
+]
+
+_HOME = {
+    "DuckDBTarget": "duckdb",
+    "JsonLinesTarget": "jsonl",
+    "ParquetTarget": "parquet",
+    "PostgresTarget": "postgres",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the module behind a public name on its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'arrow')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Offer the public names."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,246 @@
+"""What is used of pyarrow, with its types, which pyarrow itself does not declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from nexhealth_async.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Array",
+    "DataType",
+    "Field",
+    "ParquetLibrary",
+    "ParquetWriter",
+    "PyArrow",
+    "Schema",
+    "Table",
+    "arrow",
+    "extremes",
+    "parquet",
+]
+
+
+class DataType(Protocol):
+    """A `pyarrow.DataType`."""
+
+    def equals(self, other: DataType, /) -> bool:
+        """Tell whether two types are the same."""
+        ...
+
+
+class Field(Protocol):
+    """A `pyarrow.Field`."""
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        ...
+
+    @property
+    def type(self) -> DataType:
+        """The column's type."""
+        ...
+
+
+class Schema(Protocol):
+    """A `pyarrow.Schema`."""
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        ...
+
+    def field(self, name: str, /) -> Field:
+        """Return one column."""
+        ...
+
+    def equals(self, other: Schema, /) -> bool:
+        """Tell whether two schemas are the same."""
+        ...
+
+    def empty_table(self) -> Table:
+        """Return a table without rows."""
+        ...
+
+
+class Array(Protocol):
+    """A `pyarrow.Array`, or a chunked one."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def null_count(self) -> int:
+        """How many elements are null."""
+        ...
+
+    def view(self, kind: DataType, /) -> Array:
+        """Return the same bytes as another type."""
+        ...
+
+    def to_pylist(self) -> list[object]:
+        """Return the elements as Python objects."""
+        ...
+
+
+class Table(Protocol):
+    """A `pyarrow.Table`; it goes wherever one is taken."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows it has."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory its values take."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """Its columns."""
+        ...
+
+    def column(self, name: str, /) -> Array:
+        """Return one column."""
+        ...
+
+    def to_pylist(self) -> list[dict[str, object]]:
+        """Return the rows as dicts."""
+        ...
+
+    def to_pandas(self) -> object:
+        """Return a `pandas.DataFrame`."""
+        ...
+
+    def combine_chunks(self) -> Table:
+        """Return the same table with one chunk for each column."""
+        ...
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Hand the table to another library, without copying."""
+        ...
+
+
+class _Tables(Protocol):
+    def from_arrays(self, arrays: Sequence[Array], *, schema: Schema) -> Table: ...
+
+
+class _Structs(Protocol):
+    def from_arrays(
+        self, arrays: Sequence[Array], *, fields: Sequence[Field], mask: Array | None
+    ) -> Array: ...
+
+
+class _Lists(Protocol):
+    def from_arrays(
+        self,
+        offsets: Array,
+        values: Array,
+        *,
+        type: DataType,  # noqa: A002 - pyarrow's own name
+        mask: Array | None,
+    ) -> Array: ...
+
+
+_Table = Table  # which within the next class is another name
+
+
+class PyArrow(Protocol):
+    """The module `pyarrow`."""
+
+    @property
+    def Table(self) -> _Tables: ...  # noqa: D102, N802 - pyarrow's own name
+    @property
+    def StructArray(self) -> _Structs: ...  # noqa: D102, N802 - as above
+    @property
+    def ListArray(self) -> _Lists: ...  # noqa: D102, N802 - as above
+    def array(self, values: Iterable[object], kind: DataType, /) -> Array: ...  # noqa: D102
+    def nulls(self, size: int, kind: DataType, /) -> Array: ...  # noqa: D102
+    def repeat(self, value: object, size: int) -> Array: ...  # noqa: D102
+    def field(self, name: str, kind: DataType, nullable: bool, /) -> Field: ...  # noqa: D102, FBT001
+    def schema(self, fields: Sequence[Field]) -> Schema: ...  # noqa: D102
+    def struct(self, fields: Sequence[Field]) -> DataType: ...  # noqa: D102
+    def list_(self, element: Field) -> DataType: ...  # noqa: D102
+    def int32(self) -> DataType: ...  # noqa: D102
+    def int64(self) -> DataType: ...  # noqa: D102
+    def float64(self) -> DataType: ...  # noqa: D102
+    def bool_(self) -> DataType: ...  # noqa: D102
+    def string(self) -> DataType: ...  # noqa: D102
+    def date32(self) -> DataType: ...  # noqa: D102
+    def duration(self, unit: str) -> DataType: ...  # noqa: D102
+    def timestamp(self, unit: str, tz: str) -> DataType: ...  # noqa: D102
+    def decimal128(self, precision: int, scale: int) -> DataType: ...  # noqa: D102
+    def concat_tables(self, tables: Sequence[_Table]) -> _Table: ...  # noqa: D102
+
+
+class ParquetWriter(Protocol):
+    """A `pyarrow.parquet.ParquetWriter`."""
+
+    def write_table(self, table: Table, row_group_size: int) -> None:
+        """Write a table, as row groups of so many rows at most."""
+        ...
+
+    def close(self) -> None:
+        """Write the footer."""
+        ...
+
+
+class ParquetLibrary(Protocol):
+    """The module `pyarrow.parquet`."""
+
+    def ParquetWriter(  # noqa: D102, N802 - pyarrow's own name
+        self, where: object, schema: Schema, *, compression: str
+    ) -> ParquetWriter: ...
+
+    def read_table(self, source: Path, *, columns: list[str], partitioning: None) -> Table: ...  # noqa: D102
+    def read_schema(self, where: Path) -> Schema: ...  # noqa: D102
+
+
+@cache
+def arrow() -> PyArrow:
+    """Return pyarrow; `UsageError` says which extra brings it where it is missing."""
+    return cast("PyArrow", _imported("pyarrow"))
+
+
+class _Scalar(Protocol):
+    def as_py(self) -> Mapping[str, int | None]: ...
+
+
+class _Compute(Protocol):
+    def min_max(self, array: Array) -> _Scalar: ...
+
+
+@cache
+def _compute() -> _Compute:
+    return cast("_Compute", _imported("pyarrow.compute"))
+
+
+def extremes(numbers: Array) -> tuple[int, int] | None:
+    """Return the least and the greatest of whole numbers; None if there are none."""
+    found = _compute().min_max(numbers).as_py()
+    least, greatest = found["min"], found["max"]
+    return None if least is None or greatest is None else (least, greatest)
+
+
+@cache
+def parquet() -> ParquetLibrary:
+    """Return pyarrow's Parquet part."""
+    return cast("ParquetLibrary", _imported("pyarrow.parquet"))
+
+
+def _imported(name: str) -> object:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        raise UsageError(
+            'Arrow tables and Parquet files need pyarrow: pip install "nexhealth-async[parquet]"'
+        ) from None

@@ -1,0 +1,352 @@
+"""Columns out of records, all values of a column at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from itertools import accumulate, chain, repeat
+from operator import attrgetter
+from types import MemberDescriptorType, NoneType
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from attrs import define, field, frozen
+from msgspec import Raw
+
+from nexhealth_async.codec import REFUSALS
+from nexhealth_async.export.arrow_types import arrow, extremes
+from nexhealth_async.export.columns import EXTRA, Column, Kind, check_of, exact, fields_of
+from nexhealth_async.export.leftovers import (
+    fields_in,
+    find,
+    items_in,
+    json_of,
+    json_text,
+    known_to,
+    outline_of,
+    written,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from nexhealth_async.export.arrow_types import Array, DataType, Field
+    from nexhealth_async.export.columns import Check
+    from nexhealth_async.models import Money
+
+__all__ = ["arrays_of", "type_of"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_UNFIT: Final = (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError)
+"""What building a column raises where it cannot hold a value; `OverflowError` is arithmetic."""
+
+_Values: TypeAlias = "Sequence[object]"
+_Taken: TypeAlias = "Sequence[tuple[Column, _Values | None]]"
+
+
+@cache
+def type_of(column: Column) -> DataType:
+    """Return the Arrow type of a column."""
+    pa = arrow()
+    match column.kind:
+        case Kind.INTEGER:
+            return pa.int64()
+        case Kind.FLOAT:
+            return pa.float64()
+        case Kind.BOOLEAN:
+            return pa.bool_()
+        case Kind.TEXT | Kind.JSON:
+            return pa.string()
+        case Kind.TIMESTAMP:
+            return pa.timestamp("us", "UTC")
+        case Kind.DATE:
+            return pa.date32()
+        case Kind.MONEY:
+            return pa.struct(_money_fields())
+        case Kind.LIST:
+            return pa.list_(_field("item", cast("Column", column.element)))
+        case Kind.STRUCT:
+            return pa.struct(_fields(cast("type", column.model)))
+
+
+def _field(name: str, column: Column) -> Field:
+    return arrow().field(name, type_of(column), not column.required)
+
+
+@cache
+def _fields(model: type) -> tuple[Field, ...]:
+    return tuple(_field(column.name, column) for column in fields_of(model))
+
+
+@cache
+def _money_fields() -> tuple[Field, ...]:
+    pa = arrow()
+    return (
+        pa.field("amount", pa.decimal128(18, 4), True),
+        pa.field("currency", pa.string(), True),
+    )
+
+
+def arrays_of(
+    model: type,
+    records: Sequence[object],
+    raw: Sequence[bytes] | None,
+    repaired: Collection[object],
+) -> list[Array]:
+    """Return the columns of a model's fields, and `_extra` behind them."""
+    taken = _taken(model, records)
+    sent, odd = _sent(model, taken, raw)
+    if repaired:
+        odd |= {at for at, one in enumerate(records) if getattr(one, "id", None) in repaired}
+    work = _Work()
+    rows = range(len(records))
+    arrays = [work.build(column, values, sent.get(column.name), rows) for column, values in taken]
+    return [*arrays, work.leftovers(model, records, raw, odd)]
+
+
+def _sent(
+    model: type, taken: _Taken, raw: Sequence[bytes] | None
+) -> tuple[Mapping[str, _Values], set[int]]:
+    """Return what was sent for columns that are JSON, and the rows that hold more than columns."""
+    odd = set[int]()
+    if raw is None:
+        return {}, odd
+    names = tuple(column.name for column, values in taken if values is not None and column.has_json)
+    outline = outline_of(model)
+    kept = list[object]()
+    for at, data in enumerate(raw):
+        try:
+            kept.append(outline(data))
+        except REFUSALS:
+            odd.add(at)
+            kept.append(_Fields(fields_in(data)) if names else None)
+    return {name: list(map(attrgetter(name), kept)) for name in names}, odd
+
+
+@frozen
+class _Fields:
+    """What was sent, as attributes; None for what was not."""
+
+    _raw: Mapping[str, Raw]
+
+    def __getattr__(self, name: str) -> Raw | None:
+        return self._raw.get(name)
+
+
+def _parts_sent(part: Column, sent: _Values | None) -> _Values | None:
+    """Return what was sent for one part of a column; None for parts made of the record alone."""
+    if sent is None or not part.has_json:
+        return None
+    name = part.name
+    return [
+        fields_in(one).get(name) if isinstance(one, Raw) else getattr(one, name, None)
+        for one in sent
+    ]
+
+
+def _taken(model: type, records: Sequence[object]) -> _Taken:
+    """Take all values of each column out of records; None for columns without any.
+
+    Fields that replies often lack are in the records' dicts, and only if they were sent.
+    """
+    columns = fields_of(model)
+    loose = _loose(model)
+    there = set(chain.from_iterable(map(vars, records))) if loose else set[str]()
+    wanted = tuple(
+        column.name for column in columns if column.name not in loose or column.name in there
+    )
+    if not records or not wanted:
+        return [(column, None) for column in columns]
+    # A tuple for each record would be work for the garbage collector, more than all else here.
+    taken = {name: list(map(attrgetter(name), records)) for name in wanted}
+    return [(column, taken.get(column.name)) for column in columns]
+
+
+@cache
+def _loose(model: type) -> frozenset[str]:
+    return frozenset(
+        column.name
+        for column in fields_of(model)
+        if not isinstance(getattr(model, column.name, None), MemberDescriptorType)
+    )
+
+
+@lru_cache(maxsize=256)
+def _nulls(column: Column, size: int) -> Array:
+    """Return a column of nulls, shared by all tables of this size: most columns are nothing else.
+
+    They are few, but for a struct each costs as much as a column of numbers.
+    """
+    return arrow().nulls(size, type_of(column))
+
+
+@define
+class _Work:
+    """The columns of one table while they are built."""
+
+    unfit: dict[int, set[str]] = field(factory=dict[int, "set[str]"])
+    """By row: columns with a value that they cannot hold."""
+    top: str = ""
+    """Name of the column in work."""
+
+    def build(
+        self, column: Column, values: _Values | None, sent: _Values | None, rows: Sequence[int]
+    ) -> Array:
+        """Build a column of a table; ``rows`` are the values' rows."""
+        self.top = column.name
+        return self._built(column, values, sent, rows)
+
+    def _built(
+        self, column: Column, values: _Values | None, sent: _Values | None, rows: Sequence[int]
+    ) -> Array:
+        if values is None:
+            return _nulls(column, len(rows))
+        try:
+            return self._made(column, values, sent, rows)
+        except _UNFIT:
+            check = check_of(column)
+            kept = [
+                self._kept(column, check, value, row)
+                for value, row in zip(values, rows, strict=True)
+            ]
+            return self._made(column, kept, sent, rows)
+
+    def _kept(self, column: Column, check: Check, value: object, row: int) -> object:
+        if value is None or column.kind is Kind.JSON:
+            return value
+        if column.mixed and type(value) is int:
+            return str(value)
+        if check(value):
+            return value
+        self.unfit.setdefault(row, set()).add(self.top)
+        return None
+
+    def _made(
+        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+    ) -> Array:
+        pa = arrow()
+        match column.kind:
+            case Kind.TIMESTAMP:
+                return _moments(values, type_of(column))
+            case Kind.MONEY:
+                return _money(cast("Sequence[Money | None]", values))
+            case Kind.JSON:
+                return pa.array(_texts(values, sent), pa.string())
+            case Kind.STRUCT:
+                return self._struct(column, values, sent, rows)
+            case Kind.LIST:
+                return self._list(column, values, sent, rows)
+            case _:
+                return pa.array(values, type_of(column))
+
+    def _struct(
+        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+    ) -> Array:
+        pa, model = arrow(), cast("type", column.model)
+        _check(values, model)
+        blank, mask = model(), _mask(values)
+        full = values if mask is None else [value or blank for value in values]
+        arrays = [
+            self._built(part, taken, _parts_sent(part, sent), rows)
+            for part, taken in _taken(model, full)
+        ]
+        return pa.StructArray.from_arrays(arrays, fields=_fields(model), mask=mask)
+
+    def _list(
+        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+    ) -> Array:
+        pa, element = arrow(), cast("Column", column.element)
+        _check(values, tuple)
+        lists = cast("Sequence[tuple[object, ...] | None]", values)
+        lengths = [len(value) if value else 0 for value in lists]
+        flat = list(chain.from_iterable(filter(None, lists)))
+        owners = list(chain.from_iterable(map(repeat, rows, lengths)))
+        return pa.ListArray.from_arrays(
+            pa.array([0, *accumulate(lengths)], pa.int32()),
+            self._built(
+                element, flat or None, None if sent is None else _items(sent, lengths), owners
+            ),
+            type=type_of(column),
+            mask=_mask(values),
+        )
+
+    def leftovers(
+        self,
+        model: type,
+        records: Sequence[object],
+        raw: Sequence[bytes] | None,
+        odd: set[int],
+    ) -> Array:
+        """Build `_extra`, once all other columns are."""
+        if not odd and not self.unfit:
+            return _nulls(EXTRA, len(records))
+        known = known_to(model)
+        texts: list[str | None] = [None] * len(records)
+        for at in odd.union(self.unfit):
+            record, fields = records[at], {} if raw is None else fields_in(raw[at])
+            left = find(known, record, fields)
+            for name in self.unfit.get(at, ()):
+                left[name] = fields[name] if name in fields else json_of(getattr(record, name))
+            texts[at] = written(left)
+        return arrow().array(texts, type_of(EXTRA))
+
+
+def _check(values: _Values, kind: type) -> None:
+    if not all(one is NoneType or issubclass(one, kind) for one in set(map(type, values))):
+        raise TypeError(kind.__name__)
+
+
+def _mask(values: _Values) -> Array | None:
+    """Return which values are None; None if no value is."""
+    missing = [value is None for value in values]
+    return arrow().array(missing, arrow().bool_()) if any(missing) else None
+
+
+def _moments(values: _Values, kind: DataType) -> Array:
+    """Build moments from their distance to 1970: a fifth of the cost, and no zone upsets it."""
+    pa = arrow()
+    moments = cast("Sequence[datetime | None]", values)
+    apart = [None if value is None else value - _EPOCH for value in moments]
+    array = pa.array(apart, pa.duration("us"))
+    ends = extremes(array.view(pa.int64()))
+    if ends is not None and not _FIRST <= ends[0] <= ends[1] <= _LAST:
+        raise ValueError(Kind.TIMESTAMP.value)
+    return array.view(kind)
+
+
+def _money(values: Sequence[Money | None]) -> Array:
+    pa = arrow()
+    amount, currency = _money_fields()
+    # pyarrow is not to see an amount such as 1e-999999999, which ends the process.
+    amounts = [None if one is None else exact(one.amount) for one in values]
+    return pa.StructArray.from_arrays(
+        [
+            pa.array(amounts, amount.type),
+            pa.array([None if one is None else one.currency for one in values], currency.type),
+        ],
+        fields=_money_fields(),
+        mask=_mask(values),
+    )
+
+
+def _texts(values: _Values, sent: _Values | None) -> list[str | None]:
+    """Return the JSON of values as it came; of those that came without theirs, as we write it."""
+    if sent is None:
+        return [None if value is None else json_text(json_of(value)) for value in values]
+    return [
+        None if value is None else json_text(one if isinstance(one, Raw) else json_of(value))
+        for value, one in zip(values, sent, strict=True)
+    ]
+
+
+def _items(sent: _Values, lengths: Sequence[int]) -> list[object]:
+    """Return what the elements of lists were sent as, where it is clear which is which."""
+    found: list[object] = []
+    for one, length in zip(sent, lengths, strict=True):
+        items = items_in(one) if isinstance(one, Raw) else one
+        known = isinstance(items, list) and len(cast("list[object]", items)) == length
+        found += cast("list[object]", items) if known else [None] * length
+    return found

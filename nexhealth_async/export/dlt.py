@@ -1,0 +1,194 @@
+"""A source for dlt, which loads into BigQuery, Snowflake and many more; needs the extra ``dlt``.
+
+::
+
+    pipeline = dlt.pipeline("practice", destination="bigquery", dataset_name="nexhealth")
+    pipeline.run(source(["patients", "appointments"], practices=["demo"]))
+
+Each resource becomes a table, its rows merged by practice and id; columns are those of
+`nexhealth_async.export.columns`, with structs and lists of structs as dlt keeps them.
+
+A run covers the lists and practices asked for, from their start, and then what changed since the
+run before: dlt's state holds when that began, for each resource and each choice of practices, and
+moves on only with rows that were loaded. dlt reads everything before it loads anything, so a run
+that is killed while reading begins again: ask for few practices at a time where lists are long, or
+use our own targets, which go on where they stopped. Rows deleted in the practice's system stay,
+unless their lists keep them with a ``deleted_at``; `nexhealth_async.bulk.Bulk.copy` finds them.
+
+**dlt reports its use to its makers unless told not to.** `source` tells it not to, by setting
+``RUNTIME__DLTHUB_TELEMETRY`` to ``false``, unless that variable is set already or dlt was imported
+before: then your own setting counts. Importing this module alone changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+from anyio.from_thread import start_blocking_portal
+from attrs import frozen
+
+from nexhealth_async import models
+from nexhealth_async.bulk import Pull, ResourceFacts, facts
+from nexhealth_async.bulk import resources as all_resources
+from nexhealth_async.bulk.planning import OVERLAP
+from nexhealth_async.errors import UsageError
+from nexhealth_async.export.arrow import batch_table, schema_of
+from nexhealth_async.export.columns import PRACTICE
+from nexhealth_async.session import NexHealth
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.planning import Practices
+    from nexhealth_async.export.arrow_types import Table
+
+__all__ = ["SessionMaker", "source"]
+
+SessionMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[NexHealth]]
+"""Makes a new session, bound to no practice: each resource is read in an event loop of its own."""
+
+_TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
+_STATE = "watermarks"
+
+
+class _Current(Protocol):
+    def resource_state(self, name: str) -> dict[str, object]: ...
+
+
+class _Library(Protocol):
+    """What is used of dlt."""
+
+    @property
+    def current(self) -> _Current: ...
+    def resource(self, data: object, **options: object) -> object: ...
+    def source(self, *, name: str) -> Callable[[Callable[[], object]], Callable[[], object]]: ...
+
+
+@frozen(kw_only=True)
+class _Wanted:
+    about: ResourceFacts
+    open_session: SessionMaker
+    practices: Practices
+    concurrency: int
+
+    @property
+    def name(self) -> str:
+        return self.about.resource.replace(".", "_")
+
+    @property
+    def place(self) -> str:
+        """Names the choice of practices in dlt's state."""
+        return "all" if self.practices is None else ",".join(sorted(self.practices))
+
+
+def source(
+    resources: Sequence[str] | None = None,
+    *,
+    practices: Practices = None,
+    version: str = "v2",
+    session: SessionMaker | None = None,
+    concurrency: int = 8,
+) -> object:
+    """Return a dlt source of these resources, to be passed to ``pipeline.run``.
+
+    ``pipeline.run`` blocks: in a program with an event loop call it by ``asyncio.to_thread``.
+
+    Args:
+        resources: Names of lists; None means all that a pull can read in this version of the API.
+        practices: Subdomains, or a mapping of them to location ids; None means all.
+        version: Version of the API.
+        session: Makes the session of each resource, ``lambda: NexHealth(key)``; by default one
+            from the environment. Its version must be ``version``.
+        concurrency: Requests in flight.
+
+    Raises:
+        UsageError: dlt or pyarrow is not installed.
+        InvalidArgument: a resource cannot be pulled.
+        PartialPull: while running: some shards failed; nothing of the resource is loaded then.
+    """
+    dlt = _library()
+    names = all_resources(version) if resources is None else resources
+    make = session or (lambda: NexHealth(version=version))
+    every = [
+        _resource(
+            dlt,
+            _Wanted(
+                about=facts(name, version),
+                open_session=make,
+                practices=practices,
+                concurrency=concurrency,
+            ),
+        )
+        for name in names
+    ]
+    return dlt.source(name="nexhealth")(lambda: every)()
+
+
+def _library() -> _Library:
+    if "dlt" not in sys.modules:
+        os.environ.setdefault(_TELEMETRY, "false")
+    try:
+        return cast("_Library", import_module("dlt"))
+    except ImportError:
+        raise UsageError(
+            'this needs dlt; install it with: pip install "nexhealth-async[dlt]"'
+        ) from None
+
+
+def _resource(dlt: _Library, wanted: _Wanted) -> object:
+    about = wanted.about
+
+    def rows() -> Iterator[Table]:
+        yield from _tables(wanted, _marks(wanted))
+
+    keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"]}
+    if not about.keyed:  # a practice's rows are replaced together
+        keys = {"merge_key": [PRACTICE.name]}
+    return dlt.resource(
+        rows,
+        name=wanted.name,
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        max_table_nesting=0,
+        **keys,
+    )
+
+
+def _marks(wanted: _Wanted) -> dict[str, str]:
+    """Return what dlt keeps for a resource from run to run: moments by choice of practices."""
+    state = _library().current.resource_state(wanted.name)
+    return cast("dict[str, str]", state.setdefault(_STATE, {}))
+
+
+def _tables(wanted: _Wanted, marks: dict[str, str]) -> Iterator[Table]:
+    began = datetime.now(UTC)
+    about = wanted.about
+    mark = marks.get(wanted.place) if about.incremental else None
+    with start_blocking_portal() as loop:
+        pulling = loop.wrap_async_context_manager(
+            _pulling(wanted, None if mark is None else datetime.fromisoformat(mark))
+        )
+        with pulling as pull:
+            # Without any rows, dlt would make no table.
+            yield schema_of(getattr(models, about.model)).empty_table()
+            while (batch := loop.call(anext, pull, None)) is not None:
+                yield batch_table(batch, pull=began.isoformat())
+    marks[wanted.place] = (began - OVERLAP).isoformat()
+
+
+@asynccontextmanager
+async def _pulling(wanted: _Wanted, since: datetime | None) -> AsyncGenerator[Pull]:
+    async with (
+        wanted.open_session() as nex,
+        nex.bulk.pull(
+            [wanted.about.resource],
+            practices=wanted.practices,
+            since=since,
+            concurrency=wanted.concurrency,
+        ) as pull,
+    ):
+        yield pull
+        pull.report.raise_if_partial()

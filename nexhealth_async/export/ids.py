@@ -1,0 +1,54 @@
+"""The ids of records that are kept as JSON, as the models would have them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from msgspec import Raw
+
+from nexhealth_async import models
+from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.codec import REFUSALS
+from nexhealth_async.codec.values import Refusal, whole
+from nexhealth_async.export.columns import Kind, fields_of
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Shard
+
+__all__ = ["has_numbers", "id_of", "model_of"]
+
+
+class _WithId(msgspec.Struct, gc=False):
+    id: Raw = Raw(b"null")
+
+
+_READ = msgspec.json.Decoder(_WithId).decode
+_VALUE = msgspec.json.Decoder(int | float | str | None).decode
+
+
+def model_of(shard: Shard) -> type:
+    """Return the class of a shard's records."""
+    return cast("type", getattr(models, cast("str", endpoint_of(shard.resource).model)))
+
+
+@cache
+def _kind_of_id(model: type) -> Kind | None:
+    return next((column.kind for column in fields_of(model) if column.name == "id"), None)
+
+
+def has_numbers(shard: Shard) -> bool:
+    """Tell whether the ids of a shard's records are numbers, as most are."""
+    return _kind_of_id(model_of(shard)) is Kind.INTEGER
+
+
+def id_of(record: bytes, *, numbers: bool) -> int | str | None:
+    """Return the id in a record's JSON; None if there is none that a model could have."""
+    try:
+        value = _VALUE(_READ(record).id)
+        if numbers:
+            return whole(value, [])
+    except (*REFUSALS, Refusal):
+        return None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,192 @@
+"""A pull copied to files of JSON lines: each record as the vendor sent it, one a line.
+
+::
+
+    async with NexHealth() as nex:
+        report = await nex.bulk.copy(JsonLinesTarget("out", compression="gzip"), ["patients"])
+
+The records of a shard stand in ``patients/<practice>/<location>.jsonl``, where ``all`` is the whole
+practice and a window follows the location; lists of the whole account are in ``<resource>/``. A
+shard without records has no file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
+
+from nexhealth_async.errors import TargetError, UsageError
+from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
+from nexhealth_async.export.ids import has_numbers, id_of
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Batch, Shard, ShardState
+
+__all__ = ["Compression", "JsonLinesTarget"]
+
+Compression: TypeAlias = Literal["gzip", "zstd"]
+
+_ENDINGS: Final = {None: "jsonl", "gzip": "jsonl.gz", "zstd": "jsonl.zst"}
+_GZIP_LEVEL: Final = 3
+
+
+class JsonLinesTarget(FolderTarget):
+    """Copies a pull to files of JSON lines, plain or compressed; zstd needs the extra ``zstd``.
+
+    Compressed files are made of many members, one for each batch, which every tool reads as one:
+    so what a killed process wrote last can be cut off.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        compression: Compression | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(path, clock=clock)
+        if compression not in _ENDINGS:
+            raise UsageError('compression must be None, "gzip" or "zstd"')
+        self.format = _ENDINGS[compression]
+        self._packing = _packing_of(compression)
+
+    def _path_of(self, shard: Shard) -> Path:
+        return self._directory(shard) / f"{stem_of(shard)}.{self.format}"
+
+    def _directory(self, shard: Shard) -> Path:
+        return directory_of(self._path, shard, "")
+
+    def _append(self, batch: Batch, state: ShardState) -> None:
+        shard = batch.shard
+        if batch.raw:
+            self._made(shard)
+            path = self._path_of(shard)
+            content = self._packing.pack(_lines(batch.raw))
+            self._sizes[shard.name] = _append(path, content, self._sizes.get(shard.name, 0))
+            self._unsafe.add(path)
+        self._states[shard.name] = state
+
+    def _end(self, shard: Shard, state: ShardState) -> None:
+        """Nothing is held back."""
+
+    def _let_go(self) -> None:
+        """Nothing is held open."""
+
+    def _cut(self, shard: Shard, size: int) -> None:
+        path = self._path_of(shard)
+        try:
+            length = path.stat().st_size
+        except FileNotFoundError:
+            length = 0
+        if length < size:
+            raise shorter(shard)
+        if length == size:
+            return
+        if size:
+            os.truncate(path, size)
+            self._unsafe.add(path)
+        else:
+            path.unlink()
+            self._unsafe.discard(path)
+            self._unsafe.add(path.parent)
+
+    def _ids(self, shard: Shard) -> Iterator[int | str]:
+        numbers = has_numbers(shard)
+        with self._path_of(shard).open("rb") as file, self._packing.unpack(file) as lines:
+            for line in lines:
+                id = id_of(line, numbers=numbers)
+                if id is not None:
+                    yield id
+
+
+class _Packing(Protocol):
+    """How lines become what is in a file, and back."""
+
+    def pack(self, lines: bytes) -> bytes: ...
+    def unpack(self, file: IO[bytes]) -> IO[bytes]: ...
+
+
+class _Plain:
+    def pack(self, lines: bytes) -> bytes:
+        return lines
+
+    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+        return file
+
+
+class _Gzip:
+    def pack(self, lines: bytes) -> bytes:
+        return gzip.compress(lines, _GZIP_LEVEL, mtime=0)
+
+    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+
+
+class _Decompressor(Protocol):
+    def stream_reader(self, source: IO[bytes], *, read_across_frames: bool) -> io.RawIOBase: ...
+
+
+class _ZstdLibrary(Protocol):
+    def ZstdCompressor(self) -> _Compressor: ...  # noqa: N802 - the library's own name
+    def ZstdDecompressor(self) -> _Decompressor: ...  # noqa: N802 - as above
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        try:
+            library = cast("_ZstdLibrary", import_module("zstandard"))
+        except ModuleNotFoundError:
+            raise UsageError(
+                'JSON lines packed by zstd need zstandard: pip install "nexhealth-async[zstd]"'
+            ) from None
+        self._compressor = library.ZstdCompressor()
+        self._decompressor = library.ZstdDecompressor()
+
+    def pack(self, lines: bytes) -> bytes:
+        return self._compressor.compress(lines)
+
+    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+        reader = self._decompressor.stream_reader(file, read_across_frames=True)
+        return cast("IO[bytes]", io.BufferedReader(reader))
+
+
+def _packing_of(compression: Compression | None) -> _Packing:
+    if compression == "zstd":
+        return _Zstd()
+    return _Gzip() if compression == "gzip" else _Plain()
+
+
+def _lines(records: Sequence[bytes]) -> bytes:
+    # A server that breaks lines inside a record may do so between tokens only.
+    return b"".join(
+        (record if b"\n" not in record and b"\r" not in record else _on_one_line(record)) + b"\n"
+        for record in records
+    )
+
+
+def _on_one_line(record: bytes) -> bytes:
+    return record.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _append(path: Path, content: bytes, size: int) -> int:
+    """Write at the end of a file that must have this size; return its new one."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        if os.fstat(handle).st_size != size:
+            raise TargetError(f"{path.name} was changed by somebody else while it was written")
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
+    return size + len(content)

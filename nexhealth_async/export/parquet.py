@@ -1,0 +1,232 @@
+"""A pull copied to Parquet files: typed columns, nested structs, one folder for each resource.
+
+::
+
+    async with NexHealth() as nex:
+        report = await nex.bulk.copy(ParquetTarget("out"), ["patients", "appointments"])
+
+The files of a shard are ``patients/practice=<practice>/<location>-0000.parquet`` and so on; lists
+of the whole account are in ``<resource>/``. All files of a resource have the same columns, those of
+`nexhealth_async.export.columns`, so a resource's folder reads as one table::
+
+    duckdb.sql("from read_parquet('out/patients/**/*.parquet', hive_partitioning = true)")
+    polars.scan_parquet("out/patients/", hive_partitioning=True)
+    pyarrow.dataset.dataset("out/patients", partitioning="hive")
+
+A resource without any record has no file. This needs pyarrow, which the extra ``parquet`` brings.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from attrs import define, field
+
+from nexhealth_async.export.arrow import batch_table, schema_of
+from nexhealth_async.export.arrow_types import arrow, parquet
+from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
+from nexhealth_async.export.ids import has_numbers, id_of, model_of
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Batch, Shard, ShardState
+    from nexhealth_async.export.arrow_types import ParquetWriter, Table
+
+__all__ = ["ParquetTarget"]
+
+_PART_ROWS: Final = 250_000
+_GROUP_ROWS: Final = 65_536
+_GROUP_BYTES: Final = 16 * 2**20
+_ALL_BYTES: Final = 32 * 2**20
+_MOST_GROUPS: Final = 64
+"""Row groups of a file: what each is about stays in memory until the file is whole."""
+
+
+@define(kw_only=True)
+class _Part:
+    """A file being written: what is in it, and what waits to become its next row group."""
+
+    shard: Shard
+    final: Path
+    number: int
+    state: ShardState
+    """How far the shard has come with what is in the file and waits."""
+    writer: ParquetWriter | None = None
+    rows: int = 0
+    groups: int = 0
+    waiting: list[Table] = field(factory=list["Table"])
+    waiting_rows: int = 0
+    waiting_bytes: int = 0
+
+    @property
+    def hidden(self) -> Path:
+        """Where it is until it is whole."""
+        return self.final.with_name(f".{self.final.name}.part")
+
+    def opened(self, table: Table) -> ParquetWriter:
+        """Return what writes the file, for tables such as this."""
+        if self.writer is None:
+            os.close(os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            self.writer = parquet().ParquetWriter(
+                str(self.hidden), table.schema, compression="zstd"
+            )
+        return self.writer
+
+
+class ParquetTarget(FolderTarget):
+    """Copies a pull to Parquet files.
+
+    A file appears when it is whole: with ``part_rows`` records, with 64 row groups, or at its
+    shard's end. Until then its records count as not kept: a pull that is resumed reads them again,
+    a shard with cursors from behind its last whole file, others from their start.
+
+    What waits to be written takes 32 MiB at most, however many shards are read at once.
+    """
+
+    format = "parquet"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        part_rows: int = _PART_ROWS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(path, clock=clock)
+        arrow()  # says what is missing at once
+        self._part_rows = part_rows
+        self._parts: dict[str, _Part] = {}
+        self._waiting_bytes = 0
+
+    def _directory(self, shard: Shard) -> Path:
+        return directory_of(self._path, shard, "practice=")
+
+    def _append(self, batch: Batch, state: ShardState) -> None:
+        shard = batch.shard
+        part = self._parts.get(shard.name)
+        if not batch.records:
+            if part is None:
+                self._states[shard.name] = state
+            else:
+                part.state = state
+            return
+        if part is None:
+            part = self._parts[shard.name] = self._new_part(shard, state)
+        part.state = state
+        self._add(part, batch)
+        if part.rows + part.waiting_rows >= self._part_rows or part.groups >= _MOST_GROUPS:
+            self._close_part(shard, state)
+
+    def _new_part(self, shard: Shard, state: ShardState) -> _Part:
+        number = self._sizes.get(shard.name, 0)
+        final = self._made(shard) / f"{stem_of(shard)}-{number:04}.parquet"
+        return _Part(shard=shard, final=final, number=number, state=state)
+
+    def _add(self, part: _Part, batch: Batch) -> None:
+        pull = self._pull.id if self._pull else ""
+        table = batch_table(batch, pull=pull)
+        part.waiting.append(table)
+        part.waiting_rows += table.num_rows
+        part.waiting_bytes += table.nbytes
+        self._waiting_bytes += table.nbytes
+        if part.waiting_rows >= _GROUP_ROWS or part.waiting_bytes >= _GROUP_BYTES:
+            self._write_group(part)
+        while self._waiting_bytes > _ALL_BYTES:
+            self._write_group(max(self._parts.values(), key=lambda one: one.waiting_bytes))
+
+    def _write_group(self, part: _Part) -> None:
+        """Write what waits as one row group."""
+        if not part.waiting:
+            return
+        table = arrow().concat_tables(part.waiting)
+        part.opened(table).write_table(table, row_group_size=table.num_rows)
+        part.rows += table.num_rows
+        part.groups += 1
+        self._waiting_bytes -= part.waiting_bytes
+        part.waiting, part.waiting_rows, part.waiting_bytes = [], 0, 0
+
+    def _close_part(self, shard: Shard, state: ShardState) -> None:
+        """Make a file whole and give it its name; the shard's state is then what it holds.
+
+        Records may have been left out because another shard of the group had brought them, so what
+        those hold is to be kept too.
+        """
+        if state.duplicates:
+            for other in [one for one in self._parts.values() if one.shard.group == shard.group]:
+                self._complete_file(other)
+        elif shard.name in self._parts:
+            self._complete_file(self._parts[shard.name])
+
+    def _complete_file(self, part: _Part) -> None:
+        name = part.shard.name
+        self._write_group(part)
+        if part.writer is not None:
+            part.writer.close()
+            part.hidden.replace(part.final)
+            self._unsafe.update((part.final, part.final.parent))
+            self._sizes[name] = part.number + 1
+        del self._parts[name]
+        self._states[name] = part.state
+
+    def _end(self, shard: Shard, state: ShardState) -> None:
+        self._close_part(shard, state)
+
+    def _let_go(self) -> None:
+        for part in list(self._parts.values()):
+            if self._broken or part.state.place is None:
+                self._drop(part)
+            else:
+                self._complete_file(part)
+
+    def _drop(self, part: _Part) -> None:
+        """Forget a file that is not whole, whose shard starts again anyway."""
+        with suppress(OSError):
+            if part.writer is not None:
+                part.writer.close()
+            part.hidden.unlink(missing_ok=True)
+        self._waiting_bytes -= part.waiting_bytes
+        del self._parts[part.shard.name]
+
+    def _cut(self, shard: Shard, size: int) -> None:
+        if shard.name in self._parts:
+            self._drop(self._parts[shard.name])
+        directory = self._directory(shard)
+        number = re.compile(rf"(\.)?{re.escape(stem_of(shard))}-(\d{{4,}})\.parquet(?(1)\.part)")
+        found = set[int]()
+        with suppress(FileNotFoundError):
+            for path in directory.iterdir():
+                match = number.fullmatch(path.name)
+                if match is None:
+                    continue
+                if match[1] or int(match[2]) >= size:
+                    path.unlink()
+                    self._unsafe.discard(path)
+                    self._unsafe.add(directory)
+                else:
+                    found.add(int(match[2]))
+        if len(found) < size:
+            raise shorter(shard)
+
+    def _ids(self, shard: Shard) -> Iterator[int | str]:
+        if "id" not in schema_of(model_of(shard)).names:
+            return
+        for number in range(self._sizes[shard.name]):
+            path = self._directory(shard) / f"{stem_of(shard)}-{number:04}.parquet"
+            yield from _ids_in(path, numbers=has_numbers(shard))
+
+
+def _ids_in(path: Path, *, numbers: bool) -> Iterator[int | str]:
+    table = parquet().read_table(path, columns=["id", "_extra"], partitioning=None)
+    ids = cast("list[int | str | None]", table.column("id").to_pylist())
+    yield from (id for id in ids if id is not None)
+    if table.column("id").null_count:  # ids that no column can hold
+        extras = cast("list[str | None]", table.column("_extra").to_pylist())
+        for id, extra in zip(ids, extras, strict=True):
+            found = id_of(extra.encode(), numbers=numbers) if id is None and extra else None
+            if found is not None:
+                yield found

@@ -1,0 +1,168 @@
+"""A pull copied to PostgreSQL: a typed table for each resource.
+
+Tables are named after their resources, dots made underscores. Their columns are described in
+`nexhealth_async.export.columns` and `nexhealth_async.export.postgres_types`; ``_shard`` says which
+part of its pull a row came with, by its number in ``_nexhealth_shards``. This needs the extra
+``postgres``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from anyio import CancelScope, to_thread
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.discreet import discreet
+from nexhealth_async.errors import UsageError
+from nexhealth_async.export import postgres_work as work
+from nexhealth_async.export.postgres_link import Connection, Link
+from nexhealth_async.export.state import Plan, is_keyed, model_of
+
+__all__ = ["PostgresTarget"]
+
+
+class PostgresTarget:
+    """Copies a pull to one schema of a PostgreSQL database, which is made if it is missing.
+
+    ``url`` is such as ``postgresql://user@host/database``; a password is better kept in
+    ``PGPASSWORD`` or a password file, as for any PostgreSQL program. Rows are replaced when they
+    come again: ``_practice`` and ``id`` are the primary key. Records without an id
+    (``sync_status``) cannot be told apart: once their list was read to its end, only what this
+    pull brought stays.
+
+    The connection has to be a session of its own: a pooler that hands it to others between
+    transactions would give away the lock that keeps a second pull out of the schema. Lost, it is
+    made anew a few times. Raises `TargetError` where the database cannot be reached, another pull
+    is writing to the schema, or a column has another type than the records need.
+    """
+
+    merges = True
+
+    def __init__(self, url: str, *, schema: str = "public") -> None:
+        self._link = Link(url, schema)
+        self._schema = schema
+        self._plan: Plan | None = None
+        self._ready: set[str] = set()
+        """Resources whose tables are known to have all columns."""
+
+    def __repr__(self) -> str:
+        """Show the schema; the address may hold a password."""
+        return f"<{type(self).__name__} schema {self._schema}>"
+
+    @discreet
+    async def open(self) -> None:
+        """Connect, lock out other pulls, and make the tables of the state."""
+        await self._link.open()
+        try:
+            await self._link.transact(work.make_state_tables)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    @discreet
+    async def aclose(self) -> None:
+        """Let go of the connection and of the lock."""
+        self._plan, self._ready = None, set()
+        with CancelScope(shield=True):
+            await self._link.aclose()
+
+    @discreet
+    async def load(self) -> Progress | None:
+        """Return the last pull, finished or not; None if there was none."""
+        progress = await self._link.transact(work.load)
+        self._plan = None if progress is None else Plan.of(progress)
+        return progress
+
+    @discreet
+    async def groups(self) -> Mapping[Group, GroupState]:
+        """Return what is known of each resource of each practice."""
+        return await self._link.transact(work.groups)
+
+    @discreet
+    async def begin(self, progress: Progress) -> None:
+        """Keep the plan of a new pull, and make the tables it needs: all of that or nothing."""
+        plan = Plan.of(progress)
+        wanted = plan.models()
+
+        async def start(db: Connection) -> None:
+            for resource, model in wanted.items():
+                await work.make_ready(db, resource, model)
+            await work.begin(db, progress)
+
+        await self._link.transact(start)
+        self._plan = plan
+        self._ready |= wanted.keys()
+
+    @discreet
+    async def rewind(self, shard: Shard, state: ShardState | None) -> None:
+        """Take a shard back to its state: all of it, unless it goes on from a place.
+
+        Its rows stay to be replaced, but count as not seen by this pull, so that those which are
+        gone from the list meanwhile are found.
+        """
+        key = self._pull.key(shard)
+        if state is None or state.place is None:  # rows and place are kept together
+            await self._link.transact(lambda db: work.rewind(db, shard, key))
+
+    @discreet
+    async def known(self, group: Group) -> Iterable[int | str]:
+        """Return the ids of a group that this pull has seen."""
+        pull = self._pull.progress.id
+        return await self._link.transact(lambda db: work.ids_seen(db, group, pull))
+
+    @discreet
+    async def write(self, batch: Batch, state: ShardState) -> None:
+        """Keep a batch's records in place of earlier ones, and how far its shard has come."""
+        key = self._pull.key(batch.shard)
+        resource, model = batch.shard.resource, model_of(batch.model)
+        rows = await to_thread.run_sync(work.rows, batch, model, key)
+        unsure = False
+
+        async def replace(db: Connection) -> None:
+            nonlocal unsure
+            if unsure and await work.is_kept(db, key, state):
+                return  # only the answer was lost, and rows without ids must not come twice
+            unsure = not is_keyed(model)
+            if resource not in self._ready:
+                await work.make_ready(db, resource, model)
+            if rows:
+                await work.merge(db, resource, model, rows, self._link.staged)
+            await work.keep(db, key, state)
+
+        await self._link.transact(replace)
+        self._ready.add(resource)
+        if rows:
+            self._link.staged.add(resource)
+
+    @discreet
+    async def settle(self, shard: Shard, state: ShardState) -> None:
+        """Keep that a shard is done or has failed."""
+        key = self._pull.key(shard)
+        await self._link.transact(lambda db: work.keep(db, key, state))
+
+    @discreet
+    async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
+        """Keep that a group is complete up to the watermark.
+
+        If this pull read all of it, rows that it did not see are deleted; returns how many.
+        """
+        pull = self._pull.progress
+        return await self._link.transact(
+            lambda db: work.complete(db, group, pull, watermark, whole=whole)
+        )
+
+    @discreet
+    async def finish(self) -> None:
+        """Keep that the pull has ended."""
+        pull = self._pull.progress.id
+        await self._link.transact(lambda db: work.finish(db, pull))
+
+    @property
+    def _pull(self) -> Plan:
+        if self._plan is None:
+            raise UsageError("this target knows of no pull yet: call load or begin first")
+        return self._plan

@@ -1,0 +1,263 @@
+"""A connection to PostgreSQL that comes back: the one module that speaks to asyncpg.
+
+Each transaction is all or nothing and such as may be repeated, so one that met a lost connection is
+done again on a new one. The lock against other writers belongs to the connection: it is taken again
+with it, and a transaction checks that nobody began another pull meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import UTC, date, datetime
+from importlib import import_module
+from typing import Final, Protocol, TypeVar, cast
+
+from nexhealth_async.errors import SessionStateError, TargetError
+from nexhealth_async.export.state import Row, extra_missing
+from nexhealth_async.export.statements import quoted
+
+__all__ = ["Connection", "Link"]
+
+T = TypeVar("T")
+
+_PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
+"""Seconds to wait before a transaction is tried again."""
+_AT_FIRST: Final = (0.1, 0.5)
+_TIMEOUT: Final = 30.0
+_CLASS: Final = 1_852_143_719
+"""Tells our advisory locks from those of other programs."""
+_TAKE_LOCK: Final = "select pg_try_advisory_lock($1, hashtext(current_schema()))"
+_FIRST_DAY: Final = date(2000, 1, 1)
+_FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_PASSING: Final = ("08", "40", "53", "57")
+"""Classes of errors that pass: connection, deadlock, resources, an operator's doing."""
+
+
+class Connection(Protocol):
+    """What is used of an asyncpg connection."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement; returns its tag, such as ``DELETE 3``."""
+        ...
+
+    async def executemany(self, command: str, args: Sequence[Row], /) -> None:
+        """Run a statement for each row."""
+        ...
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
+        """Return all rows."""
+        ...
+
+    async def fetchrow(self, query: str, *args: object) -> Row | None:
+        """Return the first row."""
+        ...
+
+    async def fetchval(self, query: str, *args: object) -> object:
+        """Return the first row's first value."""
+        ...
+
+    async def copy_records_to_table(
+        self, table_name: str, *, records: Sequence[Row], columns: Sequence[str]
+    ) -> str:
+        """Write rows by binary ``COPY``."""
+        ...
+
+    async def set_type_codec(
+        self,
+        typename: str,
+        *,
+        schema: str,
+        encoder: Callable[[date], tuple[int]],
+        decoder: Callable[[tuple[int]], object],
+        format: str,  # noqa: A002 - asyncpg's own
+    ) -> None:
+        """Write and read a type by functions of ours."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        """Begin; commit at the end, or roll back."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Tell whether the connection is gone."""
+        ...
+
+    async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - asyncpg's own
+        """Say goodbye."""
+        ...
+
+    def terminate(self) -> None:
+        """Go without a word."""
+        ...
+
+
+class _AsyncPG(Protocol):
+    """What is used of the module."""
+
+    PostgresError: type[Exception]
+    InterfaceError: type[Exception]
+    InternalClientError: type[Exception]
+
+    async def connect(self, dsn: str, **options: object) -> Connection: ...
+
+
+class _Passing(TargetError):
+    """Something that may be gone at the next try."""
+
+
+class Link:
+    """Runs transactions in one schema of one database, alone in it among its kind."""
+
+    def __init__(self, url: str, schema: str) -> None:
+        self._url = url
+        self._schema = schema
+        self._library = _asyncpg()
+        self._connection: Connection | None = None
+        self._staged: set[str] = set()
+        self._opened = False
+
+    async def open(self) -> None:
+        """Connect and take the lock, which a pull that was killed may hold for a moment yet."""
+        if self._opened:
+            raise SessionStateError("this target is open already")
+        await _repeated(self._connect, _AT_FIRST)
+        self._opened = True
+
+    async def aclose(self) -> None:
+        """Let go of the connection and, with it, of the lock."""
+        self._opened = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=5.0)
+            except Exception:  # noqa: BLE001 - it is gone either way
+                connection.terminate()
+
+    @property
+    def staged(self) -> set[str]:
+        """Temporary tables that the present connection has; a new one has none."""
+        return self._staged
+
+    async def transact(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do something in one transaction, again if the connection was lost meanwhile."""
+        if not self._opened:
+            raise SessionStateError("this target is not open")
+        return await _repeated(lambda: self._once(act), _PAUSES)
+
+    async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = await self._connect()
+        try:
+            async with connection.transaction():
+                return await act(connection)
+        except TargetError:
+            raise
+        except self._foreign as error:
+            failure = self._translated(error, gone=connection.is_closed())
+        raise failure
+
+    async def _connect(self) -> Connection:
+        self._connection, self._staged = None, set()
+        try:
+            connection = await self._library.connect(
+                self._url,
+                timeout=_TIMEOUT,
+                server_settings={
+                    "search_path": quoted(self._schema),
+                    "application_name": "nexhealth_async",
+                },
+            )
+        except (ValueError, TypeError):
+            failure = TargetError("this is no address of a PostgreSQL database")
+        except self._foreign as error:
+            failure = self._translated(error, gone=True)
+        else:
+            await self._prepare(connection)
+            self._connection = connection
+            return connection
+        raise failure
+
+    async def _prepare(self, connection: Connection) -> None:
+        """Make the schema, take the lock and set the codecs of a new connection."""
+        try:
+            if not await connection.fetchval("select to_regnamespace($1)", quoted(self._schema)):
+                await connection.execute(f"create schema if not exists {quoted(self._schema)}")
+            await _set_codecs(connection)
+            alone = await connection.fetchval(_TAKE_LOCK, _CLASS)
+        except BaseException as error:
+            connection.terminate()
+            if not isinstance(error, self._foreign):
+                raise
+            failure: TargetError = self._translated(error, gone=connection.is_closed())
+        else:
+            if alone:
+                return
+            connection.terminate()
+            failure = _Passing(
+                "another pull is writing to this schema; wait for it, or choose another schema"
+            )
+        raise failure
+
+    @property
+    def _foreign(self) -> tuple[type[Exception], ...]:
+        library = self._library
+        return (
+            library.PostgresError,
+            library.InterfaceError,
+            library.InternalClientError,
+            OSError,  # TimeoutError too
+        )
+
+    def _translated(self, error: BaseException, *, gone: bool) -> TargetError:
+        """Say what happened without the server's words, which may quote values."""
+        code = str(getattr(error, "sqlstate", None) or "")
+        what = f"{type(error).__name__}{f' ({code})' if code else ''}"
+        if isinstance(error, OSError) or code.startswith(_PASSING) or (gone and not code):
+            return _Passing(f"PostgreSQL cannot be reached or is not ready: {what}")
+        return TargetError(f"PostgreSQL refused to do this: {what}")
+
+
+async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:
+    """Do something again, after a pause, where what prevented it may have passed."""
+    for pause in pauses:
+        with suppress(_Passing):
+            return await act()
+        await asyncio.sleep(pause)
+    try:
+        return await act()
+    except _Passing as error:
+        failure = TargetError(error.message)
+    raise failure  # with nothing behind it
+
+
+def _asyncpg() -> _AsyncPG:
+    try:
+        return cast("_AsyncPG", import_module("asyncpg"))
+    except ModuleNotFoundError:
+        raise extra_missing("asyncpg", "postgres") from None
+
+
+async def _set_codecs(connection: Connection) -> None:
+    """Write the first and the last of Python's days as they are: asyncpg makes them infinite."""
+    await connection.set_type_codec(
+        "date",
+        schema="pg_catalog",
+        encoder=lambda day: ((day - _FIRST_DAY).days,),
+        decoder=tuple,
+        format="tuple",
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=_microseconds,
+        decoder=tuple,
+        format="tuple",
+    )
+
+
+def _microseconds(moment: date) -> tuple[int]:
+    since = cast("datetime", moment) - _FIRST_MOMENT
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)

@@ -1,0 +1,137 @@
+"""A model's columns in PostgreSQL, and its rows as ``COPY`` takes them.
+
+Amounts of money are two columns, ``<name>_amount`` and ``<name>_currency``; lists of scalars are
+arrays; whatever else has parts is ``jsonb``. ``_extra`` is ``json``: it keeps what the vendor sent
+letter by letter, also what ``jsonb`` and text cannot hold, such as the character NUL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Final, cast
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.export import columns
+from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, Column, Kind
+from nexhealth_async.export.rows import flat_of, values_of
+from nexhealth_async.export.state import Row, practice_of, wrong_type
+from nexhealth_async.export.statements import quoted
+from nexhealth_async.models import Money
+
+__all__ = ["changes", "check_of", "rows_of", "types_of"]
+
+_TYPES: Final = {
+    Kind.INTEGER: "bigint",
+    Kind.FLOAT: "double precision",
+    Kind.BOOLEAN: "boolean",
+    Kind.TEXT: "text",
+    Kind.TIMESTAMP: "timestamp with time zone",
+    Kind.DATE: "date",
+    Kind.JSON: "jsonb",
+}
+_NOT_IN_JSONB: Final = re.compile(
+    r"""[\x00-\x1f]                                                 # must be escaped in strings
+    | \\u0000
+    | \\u[dD][89abAB][0-9a-fA-F]{2} (?!\\u[dD][c-fC-F])             # halves of a surrogate pair
+    | (?<!\\u[dD][89abAB][0-9a-fA-F]{2}) \\u[dD][c-fC-F]
+    | (?<=[\[:,\s])-?[0-9.]+[eE][+-]?[0-9]{4}                       # numbers beyond numeric
+    | [0-9]{1000}
+    """,
+    re.VERBOSE,
+)
+_LARGEST: Final = 100
+"""Powers of ten an amount may have; what is beyond is no amount of money."""
+
+
+@cache
+def types_of(model: type) -> Mapping[str, str]:
+    """Return the type of each column of a model's table, by name."""
+    types = {PRACTICE.name: "text"}
+    for column in flat_of(model):
+        types |= _types(column)
+    return types | {EXTRA.name: "json", PULL.name: "text", "_shard": "integer"}
+
+
+def _types(column: Column) -> dict[str, str]:
+    if column.kind is Kind.MONEY:
+        return {f"{column.name}_amount": "numeric", f"{column.name}_currency": "text"}
+    if column.element is not None:
+        return {column.name: f"{_TYPES[column.element.kind]}[]"}
+    return {column.name: _TYPES[column.kind]}
+
+
+def changes(table: str, have: Mapping[str, str], want: Mapping[str, str]) -> list[str]:
+    """Return the statements that give a table what it lacks.
+
+    Columns that nobody wants stay. One whose type is another is a `TargetError`.
+    """
+    for name, kind in want.items():
+        if have.get(name, kind) != kind:
+            raise wrong_type(table, name, have[name], kind)
+    return [
+        f"alter table {quoted(table)} add column {quoted(name)} {kind}"
+        for name, kind in want.items()
+        if name not in have
+    ]
+
+
+def rows_of(batch: Batch, model: type, pull: str, number: int) -> Iterator[Row]:
+    """Yield the batch's rows in the order of `types_of`."""
+    moneys = [at for at, column in enumerate(flat_of(model)) if column.kind is Kind.MONEY]
+    practice = practice_of(batch.shard.subdomain)
+    for values, extra in values_of(model, batch.records, batch.raw, checks=check_of):
+        for at in reversed(moneys):
+            values[at : at + 1] = _amount_and_currency(values[at])
+        yield (practice, *values, _json(extra), pull, number)
+
+
+def _amount_and_currency(value: object) -> Sequence[object]:
+    if value is None:
+        return (None, None)
+    money = cast("Money", value)
+    return (money.amount, money.currency)
+
+
+def check_of(column: Column) -> Check:
+    """Return what tells whether a column can hold a value that is not None."""
+    return _CHECKS.get(column.kind) or columns.check_of(column)
+
+
+def _is_text(value: object) -> bool:
+    return _is_unicode(value) and "\x00" not in cast("str", value)
+
+
+def _is_amount(value: object) -> bool:
+    if not isinstance(value, Money):
+        return False
+    exponent = value.amount.as_tuple().exponent
+    fine = isinstance(exponent, int) and exponent >= -_LARGEST
+    return fine and value.amount.adjusted() <= _LARGEST and _is_text(value.currency)
+
+
+def _is_jsonb(value: object) -> bool:
+    if not _is_unicode(value):
+        return False
+    text = cast("str", value)
+    found = _NOT_IN_JSONB.search(text)
+    while found is not None and found[0] in "\n\r\t":  # between values; inside they are escaped
+        found = _NOT_IN_JSONB.search(text, found.end())
+    return found is None
+
+
+_is_unicode: Final = columns.check_of(EXTRA)
+_CHECKS: Final = {Kind.TEXT: _is_text, Kind.MONEY: _is_amount, Kind.JSON: _is_jsonb}
+
+
+def _json(extra: str | None) -> str | None:
+    """Return JSON as it is; what is none by the book becomes a text in JSON."""
+    if extra is None:
+        return None
+    try:
+        json.loads(extra)
+    except (ValueError, RecursionError):
+        return json.dumps(extra)
+    return extra

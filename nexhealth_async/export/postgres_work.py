@@ -1,0 +1,199 @@
+"""What is done to a PostgreSQL database: each function within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Final, cast
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.errors import TargetError
+from nexhealth_async.export import statements as sql
+from nexhealth_async.export.postgres_link import Connection
+from nexhealth_async.export.postgres_types import changes, rows_of, types_of
+from nexhealth_async.export.state import (
+    Row,
+    groups_from,
+    is_keyed,
+    latest,
+    practice_of,
+    progress_from,
+    pull_row,
+    shard_rows,
+    state_row,
+    table_name,
+)
+from nexhealth_async.export.statements import quoted
+
+__all__ = [
+    "begin",
+    "complete",
+    "finish",
+    "groups",
+    "ids_seen",
+    "is_kept",
+    "keep",
+    "load",
+    "make_ready",
+    "make_state_tables",
+    "merge",
+    "rewind",
+    "rows",
+]
+
+_COLUMNS: Final = (
+    "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+    "where attrelid = to_regclass($1) and attnum > 0 and not attisdropped"
+)
+_KEPT: Final = "select state from _nexhealth_shards where pull = $1 and number = $2"
+_KEY: Final = "_practice, id"
+
+
+async def make_state_tables(db: Connection) -> None:
+    """Make the tables of pulls, shards and groups."""
+    for statement in sql.STATE_TABLES:
+        await db.execute(statement)
+
+
+async def make_ready(db: Connection, resource: str, model: type) -> None:
+    """Make a resource's table, or add the columns it lacks."""
+    table, want = table_name(resource), types_of(model)
+    have = await _columns(db, table)
+    if have:
+        for change in changes(table, have, want):
+            await db.execute(change)
+        return
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in want.items())
+    key = f", primary key ({_KEY})" if is_keyed(model) else ""
+    await db.execute(f"create table {quoted(table)} ({columns}{key})")
+
+
+async def _columns(db: Connection, table: str) -> dict[str, str]:
+    """Return the types of a table's columns; none if there is no such table."""
+    found = await db.fetch(_COLUMNS, f"{quoted(table)}")
+    return {cast("str", name): cast("str", kind) for name, kind in found}
+
+
+def rows(batch: Batch, model: type, key: tuple[str, int]) -> list[Row]:
+    """Return a batch's rows, each id once."""
+    found = list(rows_of(latest(batch), model, *key))
+    if is_keyed(model):
+        at = list(types_of(model)).index("id")
+        if any(row[at] is None for row in found):
+            raise TargetError(
+                "a record has an id that PostgreSQL cannot hold, and without it, it has no row"
+            )
+    return found
+
+
+async def merge(
+    db: Connection, resource: str, model: type, rows: Sequence[Row], staged: Collection[str]
+) -> None:
+    """Put rows in place of those that have their ids; ``staged`` are the resources with a stage."""
+    table, names = table_name(resource), list(types_of(model))
+    if not is_keyed(model):
+        await db.copy_records_to_table(table, records=rows, columns=names)
+        return
+    stage = f"_nexhealth_new_{table}"
+    if resource not in staged:
+        await db.execute(
+            f"create temporary table if not exists {quoted(stage)} (like {quoted(table)}) "
+            "on commit delete rows"
+        )
+    await db.copy_records_to_table(stage, records=rows, columns=names)
+    await db.fetch(_merging(table, stage, tuple(names)))
+
+
+@cache
+def _merging(table: str, stage: str, names: tuple[str, ...]) -> str:
+    columns = ", ".join(quoted(name) for name in names)
+    replaced = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
+    return (
+        f"insert into {quoted(table)} ({columns}) select {columns} from {quoted(stage)} "  # noqa: S608 - names, quoted
+        f"on conflict ({_KEY}) do update set {replaced}"
+    )
+
+
+async def begin(db: Connection, progress: Progress) -> None:
+    """Keep the plan of a pull, and forget the shards of the one before."""
+    await db.execute(sql.FORGET_SHARDS)
+    if await _last(db) != progress.id:  # as it is where only the answer was lost
+        await db.execute(sql.ADD_PULL, *pull_row(progress))
+    await db.executemany(sql.ADD_SHARD, shard_rows(progress))
+
+
+async def load(db: Connection) -> Progress | None:
+    """Return the last pull."""
+    pull = await db.fetchrow(sql.READ_PULL)
+    if pull is None:
+        return None
+    return progress_from(pull, await db.fetch(sql.READ_SHARDS, pull[0]))
+
+
+async def groups(db: Connection) -> dict[Group, GroupState]:
+    """Return what is known of each resource of each practice."""
+    return groups_from(await db.fetch(sql.READ_GROUPS))
+
+
+async def keep(db: Connection, key: tuple[str, int], state: ShardState | None) -> None:
+    """Keep how far a shard has come; None: it was not begun."""
+    if await db.execute(sql.KEEP_STATE, *key, *state_row(state)) != "UPDATE 1":
+        raise _taken_over()
+
+
+async def is_kept(db: Connection, key: tuple[str, int], state: ShardState) -> bool:
+    """Tell whether this is what is known of a shard."""
+    return await db.fetchval(_KEPT, *key) == state_row(state)[-1]
+
+
+async def rewind(db: Connection, shard: Shard, key: tuple[str, int]) -> None:
+    """Make a shard one that was not begun, and its rows such as this pull did not see."""
+    table = table_name(shard.resource)
+    columns = await _columns(db, table)
+    if columns:
+        statement = sql.unsee(table, keyed="id" in columns)
+        await db.execute(statement, practice_of(shard.subdomain), *key)
+    await keep(db, key, None)
+
+
+async def ids_seen(db: Connection, group: Group, pull: str) -> list[int | str]:
+    """Return the ids of a group that a pull saw."""
+    table = table_name(group.resource)
+    if "id" not in await _columns(db, table):
+        return []
+    found = await db.fetch(sql.ids_seen(table), practice_of(group.subdomain), pull)
+    return [cast("int | str", row[0]) for row in found]
+
+
+async def complete(
+    db: Connection, group: Group, pull: Progress, watermark: datetime, *, whole: bool
+) -> int:
+    """Delete what the pull did not see, if it read all there is; keep the watermark."""
+    if await _last(db) != pull.id:
+        raise _taken_over()
+    table, key = table_name(group.resource), (group.resource, practice_of(group.subdomain))
+    columns, gone = await _columns(db, table), 0
+    keyed = "id" in columns
+    if columns and (whole or not keyed):
+        tag = await db.execute(sql.delete_unseen(table), key[1], pull.id)
+        gone = int(tag.removeprefix("DELETE ")) if keyed else 0
+    await db.execute(sql.ADD_GROUP, *key)
+    await db.execute(sql.KEEP_GROUP, *key, watermark, pull.started if whole else None)
+    return gone
+
+
+async def finish(db: Connection, pull: str) -> None:
+    """Keep that a pull has ended."""
+    await db.execute(sql.FINISH, pull)
+
+
+async def _last(db: Connection) -> object:
+    last = await db.fetchrow(sql.READ_PULL)
+    return None if last is None else last[0]
+
+
+def _taken_over() -> TargetError:
+    return TargetError("another pull was begun in this schema; this one cannot go on")

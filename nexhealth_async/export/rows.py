@@ -1,0 +1,119 @@
+"""Records as rows of plain Python values, for targets that take one row after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from attrs import frozen
+
+from nexhealth_async.export.columns import Column, Kind, check_of, fields_of
+from nexhealth_async.export.leftovers import (
+    Known,
+    fields_in,
+    find,
+    json_of,
+    json_text,
+    known_of,
+    written,
+)
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from nexhealth_async.export.columns import Check
+    from nexhealth_async.export.leftovers import Leftovers
+
+    _Maker: TypeAlias = "Callable[[object, Raw | None], object]"
+
+__all__ = ["Checks", "flat_of", "values_of"]
+
+Checks: TypeAlias = "Callable[[Column], Check]"
+"""Returns what tells whether a target's column can hold a value; see `check_of`."""
+
+
+def flat_of(model: type) -> tuple[Column, ...]:
+    """Return the columns of a model's fields where structs, and lists of them, are JSON too."""
+    return _flat_of(model)
+
+
+@cache
+def _flat_of(model: type) -> tuple[Column, ...]:
+    return tuple(
+        column if column.is_plain else Column(name=column.name, kind=Kind.JSON)
+        for column in fields_of(model)
+    )
+
+
+def values_of(
+    model: type, records: Sequence[object], raw: Sequence[bytes], *, checks: Checks = check_of
+) -> Iterator[tuple[list[object], str | None]]:
+    """Yield each record's values in the order of `flat_of`, and beside them the text of `_extra`.
+
+    Scalars and `Money` are as they are, lists are tuples of scalars, everything else is the JSON
+    text the vendor sent. A value that its column's check refuses (for a list: any element; for
+    JSON: the text) is None, and the field is part of `_extra` as it was sent.
+    """
+    plan = _plan(model, checks)
+    for record, data in zip(records, raw, strict=True):
+        yield _row(plan, record, fields_in(data))
+
+
+@frozen
+class _Plan:
+    known: Known
+    take: Callable[[object], tuple[object, ...]]
+    makers: tuple[tuple[str, _Maker], ...]
+
+
+@cache
+def _plan(model: type, checks: Checks) -> _Plan:
+    columns = flat_of(model)
+    names = [column.name for column in columns]
+    makers = [(column.name, _maker(column, checks)) for column in columns]
+    return _Plan(known_of(columns), _taker(names), tuple(makers))
+
+
+def _taker(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
+    take = attrgetter(*names)
+    if len(names) > 1:
+        return cast("Callable[[object], tuple[object, ...]]", take)
+    return lambda record: (take(record),)
+
+
+def _row(plan: _Plan, record: object, fields: Mapping[str, Raw]) -> tuple[list[object], str | None]:
+    left: Leftovers = find(plan.known, record, fields)
+    row = list(plan.take(record))
+    for at, value in enumerate(row):
+        if value is None:
+            continue
+        name, make = plan.makers[at]
+        sent = fields.get(name)
+        row[at] = made = make(value, sent)
+        if made is None:
+            left[name] = json_of(value) if sent is None else sent
+    return row, written(left)
+
+
+def _maker(column: Column, checks: Checks) -> _Maker:
+    """Return what makes a value what its column takes; None for what it cannot hold."""
+    check = checks(column)
+    if column.kind is Kind.JSON:
+        return lambda value, sent: _if(check, json_text(json_of(value) if sent is None else sent))
+    if column.mixed:
+        return lambda value, _: _if(check, str(value))
+    if column.element is None:
+        return lambda value, _: value if check(value) else None
+    inner = checks(column.element)
+    return lambda value, _: (
+        value
+        if check(value)
+        and all(item is None or inner(item) for item in cast("tuple[object, ...]", value))
+        else None
+    )
+
+
+def _if(check: Check, value: str) -> str | None:
+    return value if check(value) else None

@@ -1,0 +1,179 @@
+"""What the database targets keep of a pull, as rows of the tables in `statements`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeAlias, cast
+
+import attrs
+import msgspec
+from attrs import frozen
+
+from nexhealth_async import models
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
+from nexhealth_async.errors import TargetError, UsageError
+
+__all__ = [
+    "Plan",
+    "Row",
+    "extra_missing",
+    "groups_from",
+    "is_keyed",
+    "latest",
+    "model_of",
+    "practice_of",
+    "progress_from",
+    "pull_row",
+    "shard_rows",
+    "state_row",
+    "table_name",
+    "wrong_type",
+]
+
+Row: TypeAlias = "Sequence[object]"
+
+_NOT_BEGUN: Final = (None, None, None, None)
+
+
+@frozen
+class Plan:
+    """The pull a target was told of last."""
+
+    progress: Progress
+    numbers: Mapping[str, int]
+    """Of its shards, by name."""
+
+    @classmethod
+    def of(cls, progress: Progress) -> Plan:
+        """Number the shards of a pull."""
+        numbers = {shard.name: number for number, shard in enumerate(progress.shards)}
+        return cls(progress, numbers)
+
+    def key(self, shard: Shard) -> tuple[str, int]:
+        """Return the pull's id and the shard's number; `UsageError` if it is of another pull."""
+        number = self.numbers.get(shard.name)
+        if number is None:
+            raise UsageError("this shard is no part of the pull that the target was told of")
+        return self.progress.id, number
+
+    def models(self) -> dict[str, type]:
+        """Return the resources of the plan with the classes of their records."""
+        named = {shard.resource: shard for shard in self.progress.shards}
+        found = {resource: endpoint_of(resource).model for resource in named}
+        return {resource: model_of(name) for resource, name in found.items() if name is not None}
+
+
+def pull_row(progress: Progress) -> Row:
+    """Return the row of a pull, without its number."""
+    return (progress.id, progress.started, progress.options, progress.finished)
+
+
+def shard_rows(progress: Progress) -> list[Row]:
+    """Return the rows of a pull's shards."""
+    return [
+        (
+            progress.id,
+            number,
+            shard.name,
+            shard_to_json(shard).decode(),
+            *state_row(progress.states.get(shard.name)),
+        )
+        for number, shard in enumerate(progress.shards)
+    ]
+
+
+def state_row(state: ShardState | None) -> Row:
+    """Return status, records and error, for people, and all of the state, for `progress_from`."""
+    if state is None:
+        return _NOT_BEGUN
+    return (state.status, state.records, state.error, msgspec.json.encode(state).decode())
+
+
+def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
+    """Put together what was kept of a pull from its row and its shards' rows."""
+    id, started, options, finished = cast("tuple[str, str, str, bool]", tuple(pull))
+    planned: list[Shard] = []
+    states: dict[str, ShardState] = {}
+    for text, state in cast("Iterable[tuple[str, str | None]]", shards):
+        shard = shard_from_json(text)
+        planned.append(shard)
+        if state is not None:
+            states[shard.name] = msgspec.json.decode(state, type=ShardState)
+    return Progress(
+        id=id,
+        started=datetime.fromisoformat(started).astimezone(UTC),
+        options=options,
+        shards=tuple(planned),
+        states=states,
+        finished=finished,
+    )
+
+
+def groups_from(rows: Iterable[Row]) -> dict[Group, GroupState]:
+    """Put together what was kept of each resource of each practice."""
+    found: dict[Group, GroupState] = {}
+    for row in rows:
+        resource, subdomain, watermark, compared = cast(
+            "tuple[str, str, str | None, str | None]", tuple(row)
+        )
+        group = Group(resource=resource, subdomain=subdomain or None)
+        found[group] = GroupState(watermark=_moment(watermark), compared=_moment(compared))
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def practice_of(subdomain: str | None) -> str:
+    """Return what stands in ``_practice``: ``''`` for lists of the whole account."""
+    return subdomain or ""
+
+
+def table_name(resource: str) -> str:
+    """Return the name of a resource's table."""
+    return resource.replace(".", "_")
+
+
+def model_of(name: str) -> type:
+    """Return a class of `nexhealth_async.models`."""
+    return cast("type", getattr(models, name))
+
+
+def is_keyed(model: type) -> bool:
+    """Tell whether a class's records have ids, so that a row can be replaced."""
+    return "id" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", model))
+
+
+def latest(batch: Batch) -> Batch:
+    """Return the batch with each id once, as it came last; records without ids stay."""
+    last = {id: at for at, id in enumerate(_ids(batch)) if id is not None}
+    kept = [at for at, id in enumerate(_ids(batch)) if id is None or last[id] == at]
+    if len(kept) == len(batch.records):
+        return batch
+    return attrs.evolve(
+        batch,
+        records=tuple(batch.records[at] for at in kept),
+        raw=tuple(batch.raw[at] for at in kept),
+    )
+
+
+def _ids(batch: Batch) -> Iterator[object]:
+    return (getattr(record, "id", None) for record in batch.records)
+
+
+def wrong_type(table: str, column: str, have: str, want: str) -> TargetError:
+    """Make the error for a column whose type is not the one that the records need."""
+    return TargetError(
+        f"the column {column} of {table} is {have} in this database and should be {want}; "
+        "rename or drop it, or copy to another database"
+    )
+
+
+def extra_missing(library: str, extra: str) -> UsageError:
+    """Make the error for a library that is not installed."""
+    return UsageError(f'this needs {library}: pip install "nexhealth-async[{extra}]"')

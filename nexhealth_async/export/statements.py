@@ -1,0 +1,99 @@
+"""SQL that DuckDB and PostgreSQL both understand, for the state of a pull and the rows it saw.
+
+``_nexhealth_pulls`` has a row for every pull there was, ``_nexhealth_shards`` one for each shard of
+the last of them, ``_nexhealth_groups`` one for each resource of each practice. ``_shard`` of a
+record's row is the number of its shard. Moments are read as text, for which DuckDB needs no pytz.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ADD_GROUP",
+    "ADD_PULL",
+    "ADD_SHARD",
+    "FINISH",
+    "FORGET_SHARDS",
+    "KEEP_GROUP",
+    "KEEP_STATE",
+    "READ_GROUPS",
+    "READ_PULL",
+    "READ_SHARDS",
+    "STATE_TABLES",
+    "delete_unseen",
+    "ids_seen",
+    "quoted",
+    "unsee",
+]
+
+_PULLS: Final = (
+    "create table if not exists _nexhealth_pulls (number bigint, id text, started timestamptz, "
+    "options text, finished boolean)"
+)
+_SHARDS: Final = (
+    "create table if not exists _nexhealth_shards (pull text, number integer, name text, "
+    "shard text, status text, records bigint, error text, state text)"
+)
+_GROUPS: Final = (
+    "create table if not exists _nexhealth_groups (resource text, subdomain text, "
+    "watermark timestamptz, compared timestamptz)"
+)
+STATE_TABLES: Final = (_PULLS, _SHARDS, _GROUPS)
+
+READ_PULL: Final = (
+    "select id, cast(started as text), options, finished from _nexhealth_pulls "
+    "order by number desc limit 1"
+)
+READ_SHARDS: Final = "select shard, state from _nexhealth_shards where pull = $1 order by number"
+READ_GROUPS: Final = (
+    "select resource, subdomain, cast(watermark as text), cast(compared as text) "
+    "from _nexhealth_groups"
+)
+
+FORGET_SHARDS: Final = "delete from _nexhealth_shards"
+ADD_PULL: Final = (
+    "insert into _nexhealth_pulls select coalesce(max(number), 0) + 1, cast($1 as text), "
+    "cast($2 as timestamptz), cast($3 as text), cast($4 as boolean) from _nexhealth_pulls"
+)
+ADD_SHARD: Final = "insert into _nexhealth_shards values ($1, $2, $3, $4, $5, $6, $7, $8)"
+
+KEEP_STATE: Final = (
+    "update _nexhealth_shards set status = $3, records = $4, error = $5, state = $6 "
+    "where pull = $1 and number = $2"
+)
+FINISH: Final = "update _nexhealth_pulls set finished = true where id = $1"
+
+ADD_GROUP: Final = (
+    "insert into _nexhealth_groups (resource, subdomain) select cast($1 as text), cast($2 as text) "
+    "where not exists (select 1 from _nexhealth_groups where resource = $1 and subdomain = $2)"
+)
+KEEP_GROUP: Final = (
+    "update _nexhealth_groups set watermark = cast($3 as timestamptz), "
+    "compared = coalesce(cast($4 as timestamptz), compared) "
+    "where resource = $1 and subdomain = $2"
+)
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, whatever it is."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unsee(table: str, *, keyed: bool) -> str:
+    """Return what makes rows of a practice, a pull and a shard count as not seen by the pull.
+
+    Those without ids cannot be recognised when they come again, so they are deleted.
+    """
+    change = f"update {quoted(table)} set _pull = ''" if keyed else f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
+    return f"{change} where _practice = $1 and _pull = $2 and _shard = $3"
+
+
+def ids_seen(table: str) -> str:
+    """Return what selects the ids that a pull saw in a practice."""
+    return f"select id from {quoted(table)} where _practice = $1 and _pull = $2"  # noqa: S608 - a name, quoted
+
+
+def delete_unseen(table: str) -> str:
+    """Return what deletes the rows of a practice that a pull did not see."""
+    return f"delete from {quoted(table)} where _practice = $1 and _pull <> $2"  # noqa: S608 - a name, quoted

@@ -1,0 +1,76 @@
+"""The process that is killed: one run of a copy, resumed if one was begun before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.export.duckdb import DuckDBTarget
+from nexhealth_async.export.jsonl import JsonLinesTarget
+from nexhealth_async.export.parquet import ParquetTarget
+from nexhealth_async.export.postgres import PostgresTarget
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Target
+
+__all__ = ["KINDS", "Order", "run", "target_of"]
+
+KINDS = ("jsonl", "gzip", "zstd", "parquet", "duckdb", "postgres")
+
+
+@frozen(kw_only=True)
+class Order:
+    """What a process is to copy, and where to."""
+
+    url: str
+    api_key: str
+    version: str
+    kind: str
+    """One of `KINDS`."""
+    place: str
+    """Path or address of the target."""
+    resources: tuple[str, ...]
+    per_page: int
+    concurrency: int
+
+
+def target_of(kind: str, place: str) -> Target:
+    """Return a target; Parquet files are so short that many become whole."""
+    match kind:
+        case "jsonl":
+            return JsonLinesTarget(place)
+        case "gzip":
+            return JsonLinesTarget(place, compression="gzip")
+        case "zstd":
+            return JsonLinesTarget(place, compression="zstd")
+        case "parquet":
+            return ParquetTarget(place, part_rows=12)
+        case "duckdb":
+            return DuckDBTarget(place)
+        case _:
+            return PostgresTarget(place)
+
+
+def run(order: Order) -> None:
+    """Copy; the process ends with an error unless the copy is complete."""
+    asyncio.run(_copy(order))
+
+
+async def _copy(order: Order) -> None:
+    async with NexHealth(
+        order.api_key,
+        base_url=order.url,
+        version=order.version,
+        rates=Rates.unlimited(),
+    ) as nex:
+        report = await nex.bulk.copy(
+            order.resources,
+            to=target_of(order.kind, order.place),
+            resume=True,
+            per_page=order.per_page,
+            concurrency=order.concurrency,
+        )
+    report.raise_if_partial()

@@ -1,0 +1,207 @@
+"""Kills copies at random moments, resumes them, and compares what they made with the truth.
+
+A moment is a number of pages the sandbox has shown and a few milliseconds more, both drawn from the
+seed: some hit a request, some the writing of what came before, some a run that has hardly begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import time
+from contextlib import asynccontextmanager, contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field, frozen
+
+from nexhealth_async.sandbox import Sandbox
+from tests.bulk.kill.child import Order, run
+from tests.bulk.kill.reading import Contents, read_back
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+    from multiprocessing.process import BaseProcess
+
+    from nexhealth_async.sandbox import PageShown
+
+__all__ = ["RESOURCES", "Tally", "killed_pulls"]
+
+RESOURCES = ("patients", "appointments", "procedures", "providers", "operatories")
+_PATIENCE = 60.0
+_LATEST = 0.03
+"""Seconds at most between a page and the kill."""
+_SHARE = 0.7
+"""Of the pages that a copy reads in peace: at most so many are shown to one run."""
+_PROCESSES = get_context("forkserver")
+_PROCESSES.set_forkserver_preload([run.__module__])
+
+
+@define(kw_only=True)
+class Tally:
+    """What came of it."""
+
+    kind: str
+    version: str
+    moments: int = 0
+    """Processes that were killed at work."""
+    copies: int = 0
+    """Copies that came to their end and equal the truth, each record once."""
+    most: int = 0
+    """Kills that one copy survived."""
+    pages: int = 0
+    seconds: float = 0.0
+
+
+@frozen
+class _Stage:
+    """A sandbox, and an order for each new place."""
+
+    box: Sandbox
+    order: Order
+    new_place: Callable[[], str]
+    truth: Contents
+    pages: int
+
+
+@define
+class _Counter:
+    """Tells when the sandbox has shown so many pages."""
+
+    seen: int = 0
+    due: int | None = None
+    reached: asyncio.Event = field(factory=asyncio.Event)
+
+    def __call__(self, page: PageShown) -> None:
+        self.seen += 1
+        if self.seen == self.due:
+            self.reached.set()
+
+
+async def killed_pulls(
+    kind: str, version: str, *, moments: int, seed: int, new_place: Callable[[], str]
+) -> Tally:
+    """Copy again and again to new places until so many processes were killed; check each copy."""
+    draw = random.Random(f"{seed} {kind} {version}")
+    tally = Tally(kind=kind, version=version)
+    began = time.monotonic()
+    async with _stage(kind, version, new_place) as stage:
+        while tally.moments < moments:
+            order = evolve(stage.order, place=stage.new_place())
+            kills = await _killed_copy(stage, order, draw, moments - tally.moments, tally)
+            await _check(stage, order)
+            tally.copies += 1
+            tally.most = max(tally.most, kills)
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+@asynccontextmanager
+async def _stage(kind: str, version: str, new_place: Callable[[], str]) -> AsyncGenerator[_Stage]:
+    async with Sandbox(
+        patients=40, practices=2, locations=2, appointments=30, procedures=24
+    ) as box:
+        order = Order(
+            url=box.url,
+            api_key=box.api_key,
+            version=version,
+            kind=kind,
+            place=new_place(),
+            resources=RESOURCES,
+            per_page=5,
+            concurrency=3,
+        )
+        counter = _Counter()
+        box.between_pages(counter)
+        assert await _lived(order, counter, 0.0), "it ended before the moment came"
+        truth = await read_back(kind, order.place, RESOURCES)
+        assert _ids(truth) == _ids_of(box), "a copy in peace is not complete"
+        yield _Stage(box, order, new_place, truth, counter.seen)
+
+
+async def _killed_copy(
+    stage: _Stage, order: Order, draw: random.Random, most: int, tally: Tally
+) -> int:
+    """Copy to one place, through a few kills, to the end."""
+    kills, wanted = 0, min(most, draw.randrange(1, 9))
+    while True:
+        counter = _Counter()
+        if kills < wanted:
+            counter.due = draw.randrange(1, max(2, int(stage.pages * _SHARE)))
+        stage.box.between_pages(counter)
+        ended = await _lived(order, counter, draw.uniform(0.0, _LATEST))
+        tally.pages += counter.seen
+        if ended:
+            return kills
+        kills += 1
+        tally.moments += 1
+
+
+async def _lived(order: Order, counter: _Counter, delay: float) -> bool:
+    """Run a process; whether it came to its end before its moment, if it has one."""
+    process = _PROCESSES.Process(target=run, args=(order,))
+    await asyncio.to_thread(process.start)
+    try:
+        with _ending(process) as ended:
+            await asyncio.wait_for(_either(ended, counter.reached), _PATIENCE)
+            if not ended.is_set():
+                await asyncio.sleep(delay)
+                process.kill()
+            await asyncio.wait_for(ended.wait(), _PATIENCE)
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), f"it ended with {process.exitcode}"
+        return process.exitcode == 0
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
+@contextmanager
+def _ending(process: BaseProcess) -> Generator[asyncio.Event]:
+    """An event that is set when the process has ended."""
+    loop, ended, handle = asyncio.get_running_loop(), asyncio.Event(), process.sentinel
+
+    def end() -> None:
+        loop.remove_reader(handle)
+        ended.set()
+
+    loop.add_reader(handle, end)
+    try:
+        yield ended
+    finally:
+        loop.remove_reader(handle)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _check(stage: _Stage, order: Order) -> None:
+    found = await read_back(order.kind, order.place, RESOURCES)
+    assert _ids(found) == _ids_of(stage.box), "records are missing, or there twice"
+    for key, rows in stage.truth.items():
+        for row, due in zip(found[key], rows, strict=True):
+            got, want = json.loads(row), json.loads(due)
+            odd = [name for name in want if got.get(name) != want[name]]
+
+            assert got == want, f"{odd} of a row of {key} are not what they should be"
+
+
+def _ids(contents: Contents) -> dict[tuple[str, str], list[int]]:
+    return {key: sorted(json.loads(row)["id"] for row in rows) for key, rows in contents.items()}
+
+
+def _ids_of(box: Sandbox) -> dict[tuple[str, str], list[int]]:
+    return {
+        (resource, practice.subdomain): sorted(getattr(practice, resource).ids)
+        for practice in box.practices
+        for resource in RESOURCES
+    }

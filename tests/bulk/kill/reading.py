@@ -1,0 +1,85 @@
+"""What a target holds, read by other means than the target's own."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import duckdb
+import zstandard
+
+from tests.export.postgres_server import connected
+
+__all__ = ["Contents", "read_back"]
+
+Contents: TypeAlias = "dict[tuple[str, str], list[str]]"
+"""By resource and practice: each row as text without what differs between two pulls, sorted."""
+
+_Rows: TypeAlias = "Iterable[Mapping[str, object]]"
+_Found: TypeAlias = dict[tuple[str, str], list[Mapping[str, object]]]
+_OURS = ("_pull", "_practice", "_shard")
+
+
+async def read_back(kind: str, place: str, resources: Iterable[str]) -> Contents:
+    """Return everything a target holds."""
+    if kind in ("duckdb", "postgres"):
+        read = _duckdb if kind == "duckdb" else _postgres
+        found = _Found()
+        for resource in resources:
+            for row in await read(place, resource):
+                found.setdefault((resource, str(row["_practice"])), []).append(row)
+    else:
+        found = _files(kind, Path(place))
+    return {key: sorted(map(_text, rows)) for key, rows in found.items()}
+
+
+def _files(kind: str, folder: Path) -> _Found:
+    found = _Found()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and len(inside) == 3:
+            assert not path.name.startswith("."), "something unfinished was left"
+            practice = inside[1].removeprefix("practice=")
+            found.setdefault((inside[0], practice), []).extend(_file(kind, path))
+    return found
+
+
+def _text(row: Mapping[str, object]) -> str:
+    kept = {name: value for name, value in row.items() if name not in _OURS}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _file(kind: str, path: Path) -> _Rows:
+    if kind == "parquet":
+        return _select(duckdb.connect(), f"read_parquet('{path}', hive_partitioning = false)")
+    content = path.read_bytes()
+    if kind == "gzip":
+        content = gzip.decompress(content)
+    if kind == "zstd":
+        reader = zstandard.ZstdDecompressor().stream_reader(
+            io.BytesIO(content), read_across_frames=True
+        )
+        content = reader.read()
+    assert content.endswith(b"\n")
+    return [json.loads(line) for line in content.splitlines()]
+
+
+async def _duckdb(place: str, resource: str) -> _Rows:
+    return _select(duckdb.connect(place, read_only=True), f'"{resource}"')
+
+
+def _select(db: duckdb.DuckDBPyConnection, source: str) -> _Rows:
+    with db:
+        found = db.execute(f"select * from {source}")  # noqa: S608 - our own words
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+async def _postgres(place: str, resource: str) -> _Rows:
+    async with connected(place) as db:
+        rows = await db.fetch(f'select * from "{resource}"')  # noqa: S608 - our own name
+        return [dict(cast("Mapping[str, object]", row)) for row in rows]

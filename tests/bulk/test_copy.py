@@ -1,0 +1,290 @@
+"""Copies into a target: whole, refreshed, compared; killed at any moment and resumed."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async.bulk import Event, Group, GroupDone, GroupState
+from nexhealth_async.errors import KeyRefused, UsageError
+from nexhealth_async.sandbox.wire import stamp
+from tests.bulk.copybook import Copybook, Killed
+from tests.bulk.kit import TABLES, VERSIONS, scene, truth
+
+if TYPE_CHECKING:
+    from nexhealth_async import NexHealth
+    from nexhealth_async.sandbox import Sandbox
+
+RESOURCES = ["patients", "appointments", "providers", "procedures", "locations"]
+
+
+@pytest.mark.parametrize("merges", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_copy_holds_everything_once(version: str, *, merges: bool) -> None:
+    async with scene(version, locations=3) as (box, nex):
+        book = Copybook(merges=merges)
+        report = await nex.bulk.copy(to=book, per_page=9)
+        report.raise_if_partial()
+        assert len(book.raws()) == report.records
+        for resource in TABLES:
+            assert book.ids(resource) == truth(box, resource), resource
+        assert book.progress is not None
+        assert book.progress.finished
+        assert not book.is_open
+        assert set(book.known_groups) == {shard.group for shard in book.progress.shards}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("merges", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
+    version: str, seed: int, *, merges: bool
+) -> None:
+    draw = random.Random(seed)
+    async with scene(version, locations=2, patients=60) as (box, nex):
+        book = Copybook(merges=merges)
+        kills = 0
+        while True:
+            book.kill_at = book.calls + draw.randrange(1, 40)
+            book.kill_after = draw.random() < 0.5
+            try:
+                report = await nex.bulk.copy(
+                    RESOURCES, to=book, resume=True, per_page=7, concurrency=draw.randrange(1, 5)
+                )
+            except Killed:
+                kills += 1
+                assert not book.is_open
+                # Killed later and later, so that it comes to an end.
+                if kills > 12:
+                    book.kill_at = None
+                    report = await nex.bulk.copy(RESOURCES, to=book, resume=True, per_page=7)
+                    break
+                continue
+            break
+        assert kills
+        report.raise_if_partial()
+        for resource in RESOURCES[:-1]:
+            assert book.ids(resource) == truth(box, resource), resource
+        book.raws()  # each once
+        assert book.progress is not None
+        assert book.progress.finished
+        assert report.records == sum(map(len, book.rows.values())) or merges
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_resumed_copy_reads_no_finished_shard_again(version: str) -> None:
+    async with scene(version, practices=1, locations=1) as (box, nex):
+        box.fail_next(403, path="/procedures")
+        book = Copybook(merges=True)
+        first = await nex.bulk.copy(["patients", "procedures"], to=book)
+        assert [one.shard.resource for one in first.failed] == ["procedures"]
+        group = Group(resource="procedures", subdomain=box.subdomain)
+        assert group not in book.known_groups
+        box.requests.clear()
+        second = await nex.bulk.copy(["patients", "procedures"], to=book, resume=True)
+        assert {one.path for one in box.requests} == {"/procedures"}
+        assert second.complete
+        assert group in book.known_groups
+        assert book.ids("procedures") == truth(box, "procedures")
+
+
+async def test_a_cursor_list_goes_on_behind_the_last_page_kept() -> None:
+    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
+        book = Copybook(merges=False)
+        book.kill_at = 6  # load, groups, begin, then the third batch
+        with pytest.raises(Killed):
+            await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
+        kept = sum(map(len, book.rows.values()))
+        assert 0 < kept < 50
+        box.requests.clear()
+        book.kill_at = None
+        await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
+        assert box.seen("GET", "/patients")[0].param("end_cursor")
+        assert book.ids("patients") == truth(box, "patients")
+
+
+async def test_a_cursor_the_server_no_longer_knows_costs_a_run_and_starts_again() -> None:
+    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
+        book = Copybook(merges=False)
+        book.kill_at = 6
+        with pytest.raises(Killed):
+            await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
+        book.kill_at = None
+        box.fail_next(400, path="/patients")
+        report = await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
+        assert not report.complete
+        report = await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
+        assert report.complete
+        assert book.ids("patients") == truth(box, "patients")
+        book.raws()
+
+
+async def test_only_the_same_pull_is_resumed() -> None:
+    async with scene(practices=1) as (box, nex):
+        book = Copybook(merges=True)
+        box.fail_next(403, path="/patients")
+        await nex.bulk.copy(["patients"], to=book)
+        with pytest.raises(UsageError, match="asked for other resources"):
+            await nex.bulk.copy(["patients", "providers"], to=book, resume=True)
+        other = nex.with_options(version="v3")
+        with pytest.raises(UsageError, match="another version"):
+            await other.bulk.copy(["patients"], to=book, resume=True)
+        assert (await nex.bulk.copy(to=book, resume=True)).complete  # nothing in particular
+        assert book.ids("patients") == truth(box, "patients")
+
+
+async def test_resuming_what_is_complete_begins_anew() -> None:
+    async with scene(practices=1, locations=1) as (_, nex):
+        book = Copybook(merges=True)
+        await nex.bulk.copy(["patients"], to=book, resume=True)
+        assert book.progress is not None
+        first = book.progress.id
+        await nex.bulk.copy(["patients"], to=book, resume=True)
+        assert book.progress.id != first
+
+
+async def test_a_target_that_cannot_merge_refuses_a_second_pull() -> None:
+    async with scene(practices=1, locations=1) as (_, nex):
+        book = Copybook(merges=False)
+        await nex.bulk.copy(["patients"], to=book)
+        with pytest.raises(UsageError, match="earlier pull"):
+            await nex.bulk.copy(["patients"], to=book)
+        assert book.closed == 2
+
+
+async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        box.revoke_key()
+        book = Copybook(merges=True)
+        with pytest.raises(KeyRefused):
+            await nex.bulk.copy(["patients"], to=book)
+        assert book.closed == 1
+
+
+def change(box: Sandbox, draw: random.Random, *, delete: bool) -> None:
+    """Change, make and, if asked, delete records at random."""
+    now = stamp(box.clock.now())
+    for practice in box.practices:
+        for table in (practice.patients, practice.appointments, practice.procedures):
+            for id in draw.sample(list(table.ids), 6):
+                table.update(id, updated_at=now, last_sync_time=now)
+            for _ in range(3):
+                table.insert(draw.randrange(len(table)), created_at=now, updated_at=now)
+            if delete:
+                for id in draw.sample(list(table.ids), 3):
+                    table.delete(id)
+
+
+async def fresh(nex: NexHealth) -> dict[tuple[str, int | None], bytes]:
+    book = Copybook(merges=True)
+    (await nex.bulk.copy(RESOURCES, to=book)).raise_if_partial()
+    return book.raws()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("delete", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_refreshing_after_random_changes_equals_a_fresh_copy(
+    version: str, seed: int, *, delete: bool
+) -> None:
+    draw = random.Random(seed)
+    async with scene(version, patients=60) as (box, nex):
+        book = Copybook(merges=True)
+        await nex.bulk.copy(RESOURCES, to=book)
+        compare = timedelta(0) if delete else None
+        for _ in range(2):
+            change(box, draw, delete=delete)
+            report = await nex.bulk.copy(RESOURCES, to=book, since="last", compare=compare)
+            report.raise_if_partial()
+            assert book.raws() == await fresh(nex)
+            assert bool(sum(report.deleted.values())) == delete
+            assert delete or report.records < len(book.raws()) / 2
+
+
+async def test_a_refresh_asks_for_changes_only_where_it_can() -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        book = Copybook(merges=True)
+        now = datetime.now(UTC)
+        await nex.bulk.copy(["patients", "insurance_plans"], to=book)
+        box.requests.clear()
+        report = await nex.bulk.copy(["patients", "insurance_plans"], to=book, since="last")
+        for one in box.seen("GET", "/patients"):
+            since = one.param("updated_since") or one.param("updated_after")
+            assert since is not None
+            asked = datetime.fromisoformat(since)
+            assert timedelta(minutes=14) < now - asked < timedelta(minutes=16)
+        assert report.records == 5  # the plans: they cannot be asked for changes
+        assert not report.deleted
+
+
+async def test_nothing_is_deleted_after_a_failure_or_a_refused_record() -> None:
+    async with scene(practices=2, locations=1) as (box, nex):
+        book = Copybook(merges=True)
+        await nex.bulk.copy(["patients"], to=book)
+        first, second = box.practices
+        known = dict(book.known_groups)
+        gone = first.patients.ids[0], second.patients.ids[0]
+        first.patients.delete(gone[0])
+        second.patients.delete(gone[1])
+        bad = second.patients.ids[3]
+        second.patients._rows[bad] = {**second.patients.row(bad), "id": "odd"}
+        box.fail_next(403, path="/patients")
+        report = await nex.bulk.copy(["patients"], to=book, drift="watch", concurrency=1)
+        assert not report.deleted
+        assert [one.shard.subdomain for one in report.failed] == [first.subdomain]
+        assert report.refused == 1
+        ids = book.ids("patients")
+        assert gone[0] in ids[first.subdomain]
+        assert gone[1] in ids[second.subdomain]
+        watermarks = {group.subdomain: state for group, state in book.known_groups.items()}
+        before = {group.subdomain: state for group, state in known.items()}
+        assert watermarks[first.subdomain] == before[first.subdomain]
+        assert watermarks[second.subdomain].compared == before[second.subdomain].compared
+        assert watermarks[second.subdomain].watermark > before[second.subdomain].watermark  # type: ignore[operator]  # pyright: ignore[reportOptionalOperand]
+
+
+async def test_a_copy_of_one_location_deletes_nothing_and_sets_no_watermark() -> None:
+    async with scene(practices=1, locations=2) as (box, nex):
+        book = Copybook(merges=True)
+        await nex.bulk.copy(["appointments"], to=book)
+        before = dict(book.known_groups)
+        here = box.practice.locations.ids[0]
+        await nex.bulk.copy(["appointments"], to=book, practices={box.subdomain: [here]})
+        assert book.known_groups == before
+        assert book.ids("appointments") == truth(box, "appointments")
+
+
+async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        told: list[Event] = []
+        book = Copybook(merges=True)
+        book.kill_at = 7  # load, groups, begin, write, settle, the sweep's settle, complete
+        with pytest.raises(Killed):
+            await nex.bulk.copy(["patients"], to=book, resume=True)
+        assert not book.known_groups
+        book.kill_at = None
+        box.requests.clear()
+        await nex.bulk.copy(["patients"], to=book, resume=True, on_event=told.append)
+        assert not box.requests
+        [group] = book.known_groups
+        assert isinstance(book.known_groups[group], GroupState)
+        assert [one.group for one in told if isinstance(one, GroupDone)] == [group]
+        assert book.progress is not None
+        assert book.progress.finished
+
+
+async def test_groups_that_are_complete_are_not_completed_again() -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        told: list[Event] = []
+        book = Copybook(merges=True)
+        box.fail_next(403, path="/procedures")
+        await nex.bulk.copy(["patients", "procedures"], to=book)
+        report = await nex.bulk.copy(
+            ["patients", "procedures"], to=book, resume=True, on_event=told.append
+        )
+        assert report.complete
+        done = [one.group.resource for one in told if isinstance(one, GroupDone)]
+        assert done == ["procedures"]

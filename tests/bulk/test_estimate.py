@@ -1,0 +1,265 @@
+"""Dry runs: what would be asked for is what is asked for, and no sooner than the limits let it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async import InvalidArgument, KeyRefused, NexHealth, Rates
+from nexhealth_async.bulk.arguments import walk_arguments
+from nexhealth_async.bulk.catalogue import resources
+from nexhealth_async.bulk.estimate import Estimate, Tally, estimate, least_seconds, reckon
+from nexhealth_async.bulk.planning import PracticePlace, discover, plan_shards
+from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.core.rates import Limit, RatesLog
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.sandbox import Sandbox
+
+SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DEMO = PracticePlace(subdomain="demo", location_ids=(1,))
+
+
+@pytest.mark.parametrize(
+    ("slow", "people", "other", "seconds"),
+    [
+        (0, 0, 0, 0),
+        (10, 0, 0, 0),
+        (11, 0, 0, 1),
+        (601, 0, 0, 60),
+        (0, 100, 0, 0),
+        (0, 101, 0, 1),
+        (0, 1_000, 0, 9),
+        (0, 1_001, 0, 60),
+        (0, 1_100, 0, 60),
+        (0, 1_101, 0, 61),
+        (0, 0, 2_000, 19),
+        (0, 0, 2_001, 60),
+        (0, 0, 4_001, 120),
+        (1, 1_000, 0, 60),  # an appointment list counts among the people's requests
+        (0, 50, 51, 1),  # all classes share 100 a second
+        (0, 1_000, 2_000, 29),
+        (100, 1_000, 2_000, 60),
+    ],
+)
+def test_the_documented_limits_allow_no_less(
+    slow: int, people: int, other: int, seconds: float
+) -> None:
+    assert least_seconds({SLOW: slow, PEOPLE: people, OTHER: other}) == seconds
+
+
+def test_logins_count_in_the_overall_limit_alone() -> None:
+    assert least_seconds({OTHER: 100}) == 0
+    assert least_seconds({OTHER: 100}, logins=1) == 1
+    assert least_seconds({SLOW: 10}, logins=1) == 0
+
+
+def test_without_limits_nothing_waits() -> None:
+    assert least_seconds({SLOW: 10_000, OTHER: 10_000}, Rates.unlimited(), logins=1) == 0
+
+
+def test_a_share_of_the_limits_takes_longer() -> None:
+    assert least_seconds({PEOPLE: 251}, Rates().share(1 / 4)) == 60
+
+
+@st.composite
+def small_rates(draw: st.DrawFn) -> Rates:
+    def limit(counts: int, seconds: int) -> Limit | None:
+        if draw(st.integers(0, 9)) == 0:
+            return None
+        return Limit(draw(st.integers(1, counts)), float(draw(st.integers(1, seconds))))
+
+    return Rates(overall=limit(6, 2), slow=limit(3, 3), people=limit(8, 6), other=limit(8, 6))
+
+
+def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateClass]) -> float:
+    """Let the session's own log of limits say when each may leave, answers coming at once."""
+    log, left, now, last = RatesLog(rates), dict(wanted), 0.0, 0.0
+    while any(left.values()):
+        for rate in order:
+            while left[rate] and log.earliest(rate, now) <= now:
+                log.leave(rate, now).answer(now)
+                left[rate] -= 1
+                last = now
+        waiting = [log.earliest(rate, now) for rate in order if left[rate]]
+        now = min(waiting, default=now)
+    return last
+
+
+@given(small_rates(), st.sampled_from(list(RateClass)), st.integers(0, 60))
+def test_for_one_class_it_is_what_the_sessions_own_limits_do(
+    rates: Rates, rate: RateClass, number: int
+) -> None:
+    wanted = dict.fromkeys(RateClass, 0) | {rate: number}
+    assert least_seconds(wanted, rates) == last_departure(wanted, rates, list(RateClass))
+
+
+@given(
+    small_rates(),
+    st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)),
+    st.permutations(list(RateClass)),
+)
+def test_the_sessions_own_limits_are_never_faster_in_any_order(
+    rates: Rates, numbers: tuple[int, int, int], order: list[RateClass]
+) -> None:
+    wanted = dict(zip(RateClass, numbers, strict=True))
+    assert least_seconds(wanted, rates) <= last_departure(wanted, rates, order)
+
+
+def reckoned(
+    resource: str, version: str, counts: tuple[int | None, ...] | None, **options: object
+) -> Estimate:
+    shards = plan_shards([resource], version, [DEMO], now=NOW).shards
+    tallies = {} if counts is None else {shards[0].name: Tally(counts=counts)}
+    return reckon(shards, tallies, **options)  # type: ignore[arg-type]  # a table of cases
+
+
+@pytest.mark.parametrize(
+    ("counts", "drift", "pages", "requests", "sequential"),
+    [
+        ((0,), "verify", 1, 1, 1),
+        ((300,), "verify", 1, 1, 1),
+        ((301,), "verify", 2, 4, 4),
+        ((3_000,), "verify", 10, 20, 4),
+        ((3_000,), "watch", 10, 10, 2),
+        ((3_000,), "ignore", 10, 10, 2),
+    ],
+)
+def test_numbered_lists_cost_their_pages_and_again_when_verified(
+    counts: tuple[int], drift: str, pages: int, requests: int, sequential: int
+) -> None:
+    found = reckoned("operatories", "v2", counts, drift=drift)
+    (one,) = found.shards
+    assert (one.records, one.pages, one.requests) == (counts[0], pages, requests)
+    assert one.sequential == sequential
+    assert not one.at_least
+    assert found.requests == requests + 1
+
+
+def test_the_lists_of_a_shard_are_added_up() -> None:
+    (one,) = reckoned("patients", "v2", (10, 900)).shards
+    assert (one.records, one.pages, one.requests, one.sequential) == (910, 4, 7, 5)
+
+
+def test_a_smaller_page_costs_more_of_them() -> None:
+    assert reckoned("operatories", "v2", (1_000,), per_page=100).requests == 21
+
+
+def test_a_list_that_was_not_counted_takes_one_request_at_least() -> None:
+    found = reckoned("patients", "v2", (None, None))
+    (one,) = found.shards
+    assert (one.records, one.pages, one.requests, one.at_least) == (None, None, 2, True)
+    assert found.at_least
+
+
+def test_behind_cursors_nothing_is_known() -> None:
+    (one,) = reckoned("providers", "v3", None).shards
+    assert (one.records, one.pages, one.requests, one.at_least) == (None, None, 2, True)
+
+
+def test_a_whole_list_is_one_request_for_certain() -> None:
+    found = reckoned("document_types", "v3", None)
+    (one,) = found.shards
+    assert (one.records, one.pages, one.requests, one.at_least) == (None, 2, 2, False)
+    assert not found.at_least
+
+
+def test_latency_and_concurrency_stretch_it() -> None:
+    found = reckoned("operatories", "v2", (300 * 40,))
+    assert found.requests == 81
+    assert found.seconds_at(latency=0) == found.seconds
+    assert found.seconds_at(latency=1.0, concurrency=8) == 11
+    assert found.seconds_at(latency=1.0, concurrency=80) == 5  # a login, and four one by one
+    patients = reckoned("patients", "v2", (0, 300 * 1_000))
+    assert patients.seconds == 120
+    assert patients.seconds_at(latency=0.25, concurrency=1_000) == 120.25
+    with pytest.raises(InvalidArgument):
+        found.seconds_at(latency=-1)
+    with pytest.raises(InvalidArgument):
+        found.seconds_at(latency=1, concurrency=0)
+
+
+def test_nothing_to_pull_takes_a_login() -> None:
+    found = reckon((), {})
+    assert (found.requests, found.seconds, found.at_least) == (1, 0, False)
+    assert found.seconds_at(latency=0.5) == 0.5
+
+
+async def walk_all(nex: NexHealth, shards: tuple[Shard, ...], *, drift: str) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for shard in shards:
+        for filters in shard.lists:
+            endpoint, arguments, ids = walk_arguments(shard, filters)
+            numbered = endpoint.v2 is not None and endpoint.v2.max_per_page is not None
+            options = {"drift": drift} if numbered else {}
+            async for _ in nex.walk(endpoint, {**arguments, **options}, *ids):
+                found[shard.name] += 1
+    return found
+
+
+@pytest.mark.parametrize("drift", ["verify", "watch"])
+async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) -> None:
+    async with (
+        Sandbox(patients=700, practices=2, locations=2, appointments=650, seed=3) as box,
+        NexHealth(box.api_key, base_url=box.url) as nex,
+    ):
+        shards = plan_shards(
+            ["patients", "appointments", "procedures", "providers", "nex_staff", "locations"],
+            "v2",
+            await discover(nex),
+            now=NOW,
+        ).shards
+        before = len(box.requests)
+        found = await estimate(nex, shards, drift=drift)  # type: ignore[arg-type]  # two of three
+        counted = len(box.requests) - before
+        records = await walk_all(nex, shards, drift=drift)
+        assert not found.at_least
+        assert len(box.requests) - before - counted == found.requests - 1
+    assert counted == sum(len(one.shard.lists) for one in found.shards if one.records is not None)
+    assert found.requests > 2 * len(shards)
+    for one in found.shards:
+        if one.records is not None:
+            assert one.records == records.get(one.shard.name, 0)
+
+
+async def test_a_pull_of_v3_takes_no_fewer_requests_than_its_estimate() -> None:
+    async with (
+        Sandbox(patients=30, locations=2, seed=3) as box,
+        NexHealth(box.api_key, base_url=box.url, version="v3") as nex,
+    ):
+        shards = plan_shards(resources("v3"), "v3", await discover(nex), now=NOW).shards
+        found = await estimate(nex, shards)
+        before = len(box.requests)
+        await walk_all(nex, tuple(one for one in shards), drift="watch")
+        assert found.at_least
+        assert len(box.requests) - before == found.requests - 1  # each list is one page here
+
+
+async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() -> None:
+    async with (
+        Sandbox(patients=3) as box,
+        NexHealth(box.api_key, base_url=box.url) as nex,
+    ):
+        (place,) = await discover(nex)
+        wrong = PracticePlace(subdomain=place.subdomain, location_ids=(*place.location_ids, 5))
+        shards = plan_shards(["patients"], "v2", [wrong], now=NOW).shards
+        found = await estimate(nex, shards, concurrency=1)
+    counted, refused = found.shards
+    assert (counted.records, counted.error) == (3, None)
+    assert (refused.records, refused.at_least) == (None, True)
+    assert refused.error is not None
+    assert refused.error.startswith("NotFound: GET /patients")
+
+
+async def test_a_key_that_is_refused_ends_the_estimate() -> None:
+    shards = plan_shards(["patients", "providers"], "v2", [DEMO], now=NOW).shards
+    async with (
+        Sandbox(patients=1) as box,
+        NexHealth("another-key", base_url=box.url) as nex,
+    ):
+        with pytest.raises(KeyRefused):
+            await estimate(nex, shards)

@@ -1,0 +1,43 @@
+"""Pulls killed with ``kill -9`` and resumed equal the truth, each record once, in every target.
+
+``python -m tests.bulk.kill`` does the same for as many moments as it is asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bulk.kill.child import KINDS
+from tests.bulk.kill.harness import killed_pulls
+from tests.bulk.kit import VERSIONS
+from tests.export.postgres_server import PostgresServer, new_database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOMENTS = 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"), [*zip(KINDS, itertools.cycle(VERSIONS), strict=False)]
+)
+async def test_a_copy_killed_at_random_moments_and_resumed_equals_the_truth(
+    kind: str, version: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with AsyncExitStack() as stack:
+        places = (str(tmp_path / f"copy{number}") for number in itertools.count())
+        if kind == "postgres":
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            made = [
+                await stack.enter_async_context(new_database(server)) for _ in range(_MOMENTS + 1)
+            ]
+            places = (url for url in made)
+        tally = await killed_pulls(
+            kind, version, moments=_MOMENTS, seed=7, new_place=lambda: next(places)
+        )
+    assert tally.moments == _MOMENTS
+    assert tally.copies

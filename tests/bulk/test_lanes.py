@@ -1,0 +1,100 @@
+"""How requests are shared out among shards: by examples, and whatever happens in between."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async.bulk import Shard
+from nexhealth_async.bulk.lanes import Lane, Seat, in_turns
+
+
+class Walk:
+    """Notes how wide it was made."""
+
+    def __init__(self) -> None:
+        self.width = 0
+
+    def widen(self, prefetch: int) -> None:
+        assert prefetch > self.width
+        self.width = prefetch
+
+
+def shard(subdomain: str = "a", location: int | None = None, resource: str = "patients") -> Shard:
+    return Shard(resource=resource, version="v2", subdomain=subdomain, location_id=location)
+
+
+def test_a_single_list_has_all_there_is() -> None:
+    lane = Lane(8)
+    lane.add([shard()], wide=True)
+    [seat] = lane.admit()
+    assert seat.slots == 8
+
+
+def test_what_one_list_needs_no_more_goes_to_those_left_at_once() -> None:
+    lane = Lane(8)
+    lane.add([shard("a"), shard("b"), shard("c")], wide=True)
+    first, second, third = lane.admit()
+    assert [first.slots, second.slots, third.slots] == [3, 3, 2]
+    second.pages = walk = Walk()
+    lane.leave(first)
+    assert lane.admit() == []
+    lane.leave(third)
+    assert lane.admit() == []
+    assert second.slots == 8 == walk.width
+
+
+def test_lists_with_cursors_take_one_each() -> None:
+    lane = Lane(4)
+    lane.add([shard("a"), shard("b")], wide=False)
+    assert [seat.slots for seat in lane.admit()] == [1, 1]
+
+
+@given(
+    st.integers(1, 9),
+    st.lists(st.tuples(st.sampled_from(["add", "leave", "admit"]), st.booleans()), max_size=60),
+)
+def test_a_lane_never_has_more_in_flight_and_idles_only_without_need(
+    concurrency: int, steps: list[tuple[str, bool]]
+) -> None:
+    lane, seats = Lane(concurrency), list[Seat]()
+    waiting = 0
+    for step, flag in steps:
+        if step == "add":
+            lane.add([shard()], wide=flag)
+            waiting += 1
+        elif step == "leave" and seats:
+            lane.leave(seats.pop(0 if flag else -1))
+        begun = lane.admit()
+        seats += begun
+        waiting -= len(begun)
+        taken = sum(seat.slots for seat in seats)
+        assert all(seat.slots == 1 or seat.wide for seat in seats)
+        assert taken <= concurrency
+        assert taken == concurrency or not (waiting or any(seat.wide for seat in seats))
+
+
+def test_practices_take_turns_and_within_them_locations() -> None:
+    shards = [
+        shard(name, place, resource)
+        for resource in ("patients", "appointments")
+        for name in ("a", "b")
+        for place in (1, 2)
+    ]
+    order = [(one.subdomain, one.location_id, one.resource[0]) for one in in_turns(shards)]
+    assert order == [
+        ("a", 1, "p"),
+        ("b", 1, "p"),
+        ("a", 2, "p"),
+        ("b", 2, "p"),
+        ("a", 1, "a"),
+        ("b", 1, "a"),
+        ("a", 2, "a"),
+        ("b", 2, "a"),
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=30))
+def test_taking_turns_loses_nothing(places: list[tuple[str, int]]) -> None:
+    shards = [shard(name, place, f"resource{at}") for at, (name, place) in enumerate(places)]
+    assert sorted(one.name for one in in_turns(shards)) == sorted(one.name for one in shards)

@@ -1,0 +1,424 @@
+"""Plans: complete, without overlap where none is meant, stable, and only as whole as they say."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
+from nexhealth_async.bulk.arguments import walk_arguments
+from nexhealth_async.bulk.catalogue import Level, facts, resources
+from nexhealth_async.bulk.planning import (
+    COMPARE,
+    OVERLAP,
+    Plan,
+    PracticePlace,
+    Since,
+    discover,
+    plan_shards,
+)
+from nexhealth_async.bulk.progress import GroupState
+from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
+from nexhealth_async.core.request import plan as plan_call
+from nexhealth_async.sandbox import Sandbox
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DEMO = PracticePlace(subdomain="demo", location_ids=(1, 2))
+ONE_OFFICE = PracticePlace(subdomain="demo", location_ids=(2,), whole=False)
+
+versions = st.sampled_from(["v2", "v3.0.0"])
+moments = st.datetimes(
+    min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone itself
+    max_value=datetime(2060, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=9))]),
+)
+place_lists = st.lists(
+    st.builds(
+        PracticePlace,
+        subdomain=st.sampled_from([f"practice-{at}" for at in range(6)]),
+        location_ids=st.lists(st.integers(1, 400), max_size=4, unique=True).map(tuple),
+        whole=st.booleans(),
+    ),
+    max_size=4,
+    unique_by=lambda place: place.subdomain,
+)
+asked_since: st.SearchStrategy[Literal["last"]] = st.sampled_from(["last"])
+sinces: st.SearchStrategy[Since] = st.none() | asked_since | moments
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[Plan, str, list[str], list[PracticePlace]]:
+    version = draw(versions)
+    names = draw(st.lists(st.sampled_from(resources(version)), unique=True))
+    places = draw(place_lists)
+    window = sorted([draw(moments), draw(moments)])
+    given_window = draw(st.booleans()) and window[0] < window[1]
+    plan = plan_shards(
+        names,
+        version,
+        places,
+        now=draw(moments),
+        since=draw(sinces),
+        compare=draw(st.none() | st.just(COMPARE)),
+        appointments_from=window[0] if given_window else None,
+        appointments_until=window[1] if given_window else None,
+    )
+    return plan, version, names, places
+
+
+def wanted_places(
+    version: str, names: list[str], places: list[PracticePlace]
+) -> set[tuple[str, str | None, int | None]]:
+    wanted: set[tuple[str, str | None, int | None]] = set()
+    for name in names:
+        about = facts(name, version)
+        if about.level is Level.ACCOUNT:
+            wanted.add((name, None, None))
+            continue
+        for place in places:
+            if about.level is Level.LOCATION or (about.narrows and not place.whole):
+                wanted |= {(name, place.subdomain, id) for id in place.location_ids}
+            else:
+                wanted.add((name, place.subdomain, None))
+    return wanted
+
+
+@given(plans())
+def test_every_place_of_every_resource_is_covered_once(
+    made: tuple[Plan, str, list[str], list[PracticePlace]],
+) -> None:
+    plan, version, names, places = made
+    covered = Counter(
+        (shard.resource, shard.subdomain, shard.location_id, shard.window) for shard in plan.shards
+    )
+    assert set(covered.values()) <= {1}
+    assert {key[:3] for key in covered} == wanted_places(version, names, places)
+
+
+@given(versions, moments, st.lists(moments, min_size=2, max_size=2, unique=True), st.booleans())
+def test_windows_of_a_place_touch_and_leave_no_gap(
+    version: str,
+    now: datetime,
+    window: list[datetime],
+    whole: bool,  # noqa: FBT001 - drawn
+) -> None:
+    first, last = sorted(window)
+    plan = plan_shards(
+        ["appointments"],
+        version,
+        [DEMO],
+        now=now,
+        since=None if whole else first,
+        appointments_from=first,
+        appointments_until=last,
+    )
+    for location in DEMO.location_ids:
+        shards = [shard for shard in plan.shards if shard.location_id == location]
+        assert all((it["start"], it["end"]) == one.window for one in shards for it in one.lists)
+        windows = [tuple(map(datetime.fromisoformat, one.window or ())) for one in shards]
+        assert all(start < end for start, end in windows)
+        assert all(one[1] == after[0] for one, after in pairwise(windows))
+        assert (windows[0][0], windows[-1][1]) == (first, last)
+        (sweep,) = (one for one in plan.groups[0].sweep if one.location_id == location)
+        assert sweep.window == (shards[0].lists[0]["start"], shards[-1].lists[0]["end"])
+        assert len({one.name for one in (*shards, sweep)}) == len(shards) + 1
+
+
+@given(plans())
+def test_names_are_unique(made: tuple[Plan, str, list[str], list[PracticePlace]]) -> None:
+    every = made[0].everything
+    assert len({shard.name for shard in every}) == len(every)
+
+
+@given(plans())
+def test_shards_survive_pickle_and_json_and_make_the_same_plan_again(
+    made: tuple[Plan, str, list[str], list[PracticePlace]],
+) -> None:
+    plan = made[0]
+    every = plan.everything
+    assert [pickle.loads(pickle.dumps(shard)) for shard in every] == list(every)  # noqa: S301 - our own
+    assert [shard_from_json(shard_to_json(shard)) for shard in every] == list(every)
+    assert Plan.of(every) == plan
+
+
+@given(plans())
+def test_a_plan_agrees_with_itself(
+    made: tuple[Plan, str, list[str], list[PracticePlace]],
+) -> None:
+    plan = made[0]
+    for one in plan.groups:
+        assert {shard.group for shard in (*one.shards, *one.sweep)} == {one.group}
+        assert {shard.compares for shard in (*one.shards, *one.sweep)} == {one.compares}
+        assert not any(shard.sweep for shard in one.shards)
+        assert all(shard.sweep for shard in one.sweep)
+        assert plan.sweep_of(one.group) == one.sweep
+        about = facts(one.group.resource, one.shards[0].version)
+        moving = len(one.shards) > 1 or len(about.lists) > 1
+        assert bool(one.sweep) == (about.incremental and moving)
+
+
+@given(plans())
+def test_every_list_is_a_call_the_api_takes(
+    made: tuple[Plan, str, list[str], list[PracticePlace]],
+) -> None:
+    plan, version, _, _ = made
+    for shard in plan.everything:
+        for filters in shard.lists:
+            endpoint, arguments, ids = walk_arguments(shard, filters)
+            call = plan_call(endpoint, version, ids=ids, arguments=arguments)
+            assert "{" not in call.path
+            sent = dict(call.query)
+            known = facts(shard.resource, version).row.wire
+            given_filters = {
+                known.get(name, name) for name, it in filters.items() if it is not None
+            }
+            assert given_filters <= set(sent)
+
+
+@given(st.integers(0, 23), st.integers(0, 23), versions)
+def test_plans_of_the_same_day_have_the_same_names(hour: int, later: int, version: str) -> None:
+    first, second = (
+        plan_shards(resources(version), version, [DEMO], now=NOW.replace(hour=at))
+        for at in (hour, later)
+    )
+    names = [[shard.name for shard in plan.everything] for plan in (first, second)]
+    assert names[0] == names[1]
+
+
+def test_a_window_follows_the_calendar_where_cursors_are_read_in_parallel() -> None:
+    plan = plan_shards(["appointments"], "v3", [DEMO], now=NOW)
+    assert [shard.name for shard in plan.shards if shard.location_id == 1] == [
+        "appointments/demo/1/2000-01-01..2022-01-01",
+        "appointments/demo/1/2022-01-01..2023-01-01",
+        "appointments/demo/1/2023-01-01..2024-01-01",
+        "appointments/demo/1/2024-01-01..2025-01-01",
+        "appointments/demo/1/2025-01-01..2026-01-01",
+        "appointments/demo/1/2026-01-01..2027-01-01",
+        "appointments/demo/1/2027-01-01..2028-01-01",
+        "appointments/demo/1/2028-01-01..2037-01-01",
+    ]
+    assert [shard.name for shard in plan.sweep_of(plan.groups[0].group)] == [
+        "appointments/demo/1/2000-01-01..2037-01-01/sweep",
+        "appointments/demo/2/2000-01-01..2037-01-01/sweep",
+    ]
+
+
+@pytest.mark.parametrize(("version", "since"), [("v2", None), ("v3", NOW - timedelta(days=1))])
+def test_numbered_and_refreshing_reads_take_one_window(
+    version: str, since: datetime | None
+) -> None:
+    plan = plan_shards(["appointments"], version, [DEMO], now=NOW, since=since)
+    assert len(plan.shards) == 2
+
+
+def test_a_list_that_needs_a_filter_is_asked_from_before_all_practices() -> None:
+    (shard,) = plan_shards(["procedures"], "v3", [DEMO], now=NOW).shards
+    assert shard.lists == ({"updated_since": "2000-01-01T00:00:00Z"},)
+    assert shard.compares
+
+
+def test_a_sweep_reads_all_lists_since_the_start_less_the_overlap() -> None:
+    plan = plan_shards(["appointments"], "v2", [DEMO], now=NOW)
+    assert timedelta(minutes=15) == OVERLAP
+    for shard in plan.sweep_of(Group(resource="appointments", subdomain="demo")):
+        assert [one["updated_since"] for one in shard.lists] == ["2026-06-01T11:45:00Z"] * 2
+        assert [one["cancelled"] for one in shard.lists] == [False, True]
+
+
+def state(*, watermark: timedelta, compared: timedelta | None) -> GroupState:
+    return GroupState(
+        watermark=NOW - watermark, compared=None if compared is None else NOW - compared
+    )
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("resource", "known", "compare", "since", "compares"),
+    [
+        ("patients", None, COMPARE, None, True),
+        ("patients", None, None, None, False),
+        ("patients", state(watermark=HOUR, compared=DAY), COMPARE, HOUR, False),
+        ("patients", state(watermark=HOUR, compared=7 * DAY), COMPARE, None, True),
+        ("patients", state(watermark=HOUR, compared=None), COMPARE, None, True),
+        ("patients", state(watermark=HOUR, compared=None), None, HOUR, False),
+        ("patients", state(watermark=HOUR, compared=HOUR), timedelta(0), None, True),
+        ("insurance_plans", state(watermark=HOUR, compared=None), COMPARE, HOUR, False),
+        ("insurance_plans", None, COMPARE, None, True),
+        ("nex_staff", state(watermark=HOUR, compared=DAY), COMPARE, None, True),
+        ("nex_staff", state(watermark=HOUR, compared=DAY), None, None, False),
+    ],
+)
+def test_refreshing_goes_by_each_groups_own_state(
+    resource: str,
+    known: GroupState | None,
+    compare: timedelta | None,
+    since: timedelta | None,
+    compares: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    group = Group(resource=resource, subdomain="demo")
+    watermarks = {} if known is None else {group: known}
+    plan = plan_shards(
+        [resource], "v3", [DEMO], now=NOW, since="last", watermarks=watermarks, compare=compare
+    )
+    wanted = None if since is None else (NOW - since).isoformat().replace("+00:00", "Z")
+    asked = {one.get("updated_since") for shard in plan.shards for one in shard.lists}
+    assert asked == {wanted}
+    assert plan.group(group).compares == compares
+
+
+def test_a_moment_holds_for_every_list_that_takes_one_in_any_zone() -> None:
+    since = datetime(2026, 5, 1, 3, tzinfo=timezone(timedelta(hours=-4)))
+    plan = plan_shards(resources("v2"), "v2", [DEMO], now=NOW, since=since)
+    for shard in plan.shards:
+        incremental = facts(shard.resource, "v2").incremental
+        for one in shard.lists:
+            assert one.get("updated_since") == ("2026-05-01T07:00:00Z" if incremental else None)
+        assert shard.compares != incremental
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_some_locations_are_never_taken_for_the_whole_practice(version: str) -> None:
+    plan = plan_shards(resources(version), version, [ONE_OFFICE], now=NOW)
+    for one in plan.groups:
+        about = facts(one.group.resource, version)
+        assert one.compares != about.narrows
+        assert {shard.partial for shard in one.shards} == {about.narrows}
+        if about.narrows:
+            assert {shard.location_id for shard in one.shards} == {2}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "compares"),
+    [
+        (None, None, True),
+        (datetime(1990, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC), True),
+        (datetime(2020, 1, 1, tzinfo=UTC), None, False),
+        (None, datetime(2027, 1, 1, tzinfo=UTC), False),
+    ],
+)
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_part_of_the_calendar_is_never_taken_for_all_of_it(
+    version: str,
+    first: datetime | None,
+    last: datetime | None,
+    compares: bool,  # noqa: FBT001
+) -> None:
+    plan = plan_shards(
+        ["appointments", "patients"],
+        version,
+        [DEMO],
+        now=NOW,
+        appointments_from=first,
+        appointments_until=last,
+    )
+    assert [one.compares for one in plan.groups] == [compares, True]
+    assert [one.shards[0].partial for one in plan.groups] == [not compares, False]
+
+
+@pytest.mark.parametrize(
+    ("since", "watermark", "partial"),
+    [
+        (None, None, False),
+        (NOW - DAY, None, True),
+        (NOW - DAY, NOW - 2 * DAY, True),
+        (NOW - DAY, NOW - DAY, False),
+        (NOW - 2 * DAY, NOW - DAY, False),
+        ("last", NOW - DAY, False),
+        ("last", None, False),
+    ],
+)
+def test_a_moment_that_leaves_a_gap_moves_no_watermark(
+    since: Since,
+    watermark: datetime | None,
+    partial: bool,  # noqa: FBT001
+) -> None:
+    group = Group(resource="patients", subdomain="demo")
+    state = GroupState(watermark=watermark, compared=NOW)
+    plan = plan_shards(
+        ["patients", "nex_staff"], "v2", [DEMO], now=NOW, since=since, watermarks={group: state}
+    )
+    assert [one.shards[0].partial for one in plan.groups] == [partial, False]
+
+
+def test_a_resource_named_twice_is_read_once() -> None:
+    plan = plan_shards(["patients", "patients"], "v2", [DEMO], now=NOW)
+    assert len(plan.shards) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"now": NOW.replace(tzinfo=None)}, "now is a date-time without a zone"),
+        ({"since": NOW.replace(tzinfo=None)}, "since is a date-time without a zone"),
+        ({"appointments_from": NOW.replace(tzinfo=None)}, "without a zone"),
+        ({"appointments_from": NOW, "appointments_until": NOW}, "must be later"),
+        ({"places": [DEMO, ONE_OFFICE]}, "named twice"),
+    ],
+)
+def test_what_makes_no_plan_is_refused(changed: dict[str, object], error: str) -> None:
+    arguments: dict[str, object] = {"places": [DEMO], "now": NOW, **changed}
+    with pytest.raises(InvalidArgument, match=error):
+        plan_shards(["patients"], "v2", **arguments)  # type: ignore[arg-type]  # a table of cases
+
+
+def test_resources_of_the_other_version_are_refused() -> None:
+    with pytest.raises(NotInThisVersion):
+        plan_shards(["charges"], "v2", [DEMO], now=NOW)
+
+
+def test_cut_off_json_is_no_shard() -> None:
+    text = shard_to_json(Shard(resource="patients", version="v2"))
+    with pytest.raises(UsageError):
+        shard_from_json(text[:-5])
+
+
+def test_a_shards_repr_shows_no_filters() -> None:
+    plan = plan_shards(["procedures"], "v3", [DEMO], now=NOW)
+    assert "updated_since" not in repr(plan)
+
+
+async def test_discovery_sees_all_practices_and_their_locations() -> None:
+    async with (
+        Sandbox(patients=1, practices=2, locations=3) as box,
+        NexHealth(box.api_key, base_url=box.url) as nex,
+    ):
+        inactive = box.practice.locations.ids[-1]
+        box.practice.locations.update(inactive, inactive=True)
+        places = await discover(nex)
+        assert places == tuple(
+            PracticePlace(subdomain=one.subdomain, location_ids=tuple(one.locations.ids))
+            for one in box.practices
+        )
+        first, second = box.practices
+        assert await discover(nex, [second.subdomain]) == places[1:]
+        assert await discover(nex, second.subdomain) == places[1:]
+        office = second.locations.ids[1]
+        assert await discover(nex, {first.subdomain: None, second.subdomain: [office]}) == (
+            places[0],
+            PracticePlace(subdomain=second.subdomain, location_ids=(office,), whole=False),
+        )
+        backwards = second.locations.ids[::-1]
+        (named,) = await discover(nex, {second.subdomain: backwards})
+        assert named.whole
+
+
+async def test_discovery_refuses_what_the_key_cannot_see_and_names_what_it_can() -> None:
+    async with (
+        Sandbox(patients=1, practices=22) as box,
+        NexHealth(box.api_key, base_url=box.url) as nex,
+    ):
+        with pytest.raises(InvalidArgument, match=r"no practice called 'gone'.*2 more"):
+            await discover(nex, ["gone"])
+        with pytest.raises(InvalidArgument, match=f"no location 5 .*{box.location_id}"):
+            await discover(nex, {box.subdomain: [5]})
+        with pytest.raises(InvalidArgument, match="pass None"):
+            await discover(nex, {box.subdomain: []})

@@ -1,0 +1,494 @@
+"""Pulls over real sockets: everything once, failures kept apart, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import pytest
+from attrs import evolve
+
+from nexhealth_async import Limit, PartialPull, Rates
+from nexhealth_async.bulk import (
+    Batch,
+    BatchRead,
+    Event,
+    PullEnded,
+    PullStarted,
+    ShardDone,
+    ShardFailed,
+    ShardStarted,
+)
+from nexhealth_async.errors import (
+    Forbidden,
+    InvalidArgument,
+    KeyRefused,
+    SessionStateError,
+    UsageError,
+    WalkDrifted,
+    WalkOver,
+)
+from nexhealth_async.models import Appointment, Patient
+from nexhealth_async.sandbox.wire import stamp
+from tests.bulk.copybook import id_of
+from tests.bulk.kit import TABLES, VERSIONS, by_group, scene, truth
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Pull
+    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.sandbox.seen import PageShown
+    from tests.conftest import MovableLoop
+
+
+def tasks() -> set[asyncio.Task[object]]:
+    """All tasks but those of the server, which keeps its connections."""
+    return {one for one in asyncio.all_tasks() if "RequestHandler" not in repr(one)}
+
+
+async def batches_of(pull: Pull) -> list[Batch]:
+    async with pull:
+        return [batch async for batch in pull]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_everything_is_delivered_once(version: str) -> None:
+    async with scene(version, locations=3) as (box, nex):
+        pull = nex.bulk.pull(per_page=7)
+        batches = await batches_of(pull)
+        for resource in TABLES:
+            assert by_group(batches, resource) == truth(box, resource), resource
+        pull.report.raise_if_partial()
+        report = pull.report
+        assert report.complete
+        assert report.records == sum(len(batch.records) for batch in batches)
+        assert report.duplicates > 40  # patients of several locations
+        assert report.stats.requests == len(box.requests)
+        assert {one.shard.name for one in report.shards} == {one.name for one in pull.shards}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_records_are_typed_and_stand_beside_their_json(version: str) -> None:
+    async with scene(version, practices=1) as (box, nex):
+        for batch in await batches_of(nex.bulk.pull(["patients", "appointments"])):
+            if batch.shard.resource == "patients":
+                for patient, raw in zip(batch.of(Patient), batch.raw, strict=True):
+                    assert f'"id":{patient.id}'.encode() in raw.replace(b" ", b"")
+                    assert patient.first_name == box.patients.row(patient.id)["first_name"]
+            else:
+                assert all(one.start_time for one in batch.of(Appointment))
+                with pytest.raises(UsageError, match="holds Appointment records"):
+                    batch.of(Patient)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_some_locations_of_some_practices(version: str) -> None:
+    async with scene(version, locations=3) as (box, nex):
+        second = box.practices[1]
+        here = second.locations.ids[1]
+        pull = nex.bulk.pull(["appointments"], practices={second.subdomain: [here]})
+        batches = await batches_of(pull)
+        wanted = sorted(second.appointments.where("location_id", here))
+        assert by_group(batches, "appointments") == {second.subdomain: wanted}
+
+
+async def test_a_bound_session_reads_only_what_it_is_bound_to() -> None:
+    async with scene(locations=2) as (box, nex):
+        bound = nex.with_options(subdomain=box.practices[1].subdomain)
+        batches = await batches_of(bound.bulk.pull(["providers"]))
+        assert {batch.shard.subdomain for batch in batches} == {box.practices[1].subdomain}
+
+
+async def test_a_failing_shard_ends_alone() -> None:
+    async with scene(locations=3) as (box, nex):
+        forbidden = box.practices[0].locations.ids[1]
+        box.fail_next(403, path=f"/locations/{forbidden}/appointment_descriptors")
+        box.fail_next(403, path="/procedures")
+        pull = nex.bulk.pull(
+            ["patients", "procedures", "locations.appointment_descriptors"], per_page=9
+        )
+        batches = await batches_of(pull)
+        report = pull.report
+        assert by_group(batches, "patients") == truth(box, "patients")
+        descriptors = sum(
+            len(batch.records) for batch in batches if "descriptors" in batch.shard.resource
+        )
+        assert descriptors == 5 * 8
+        failed = {one.shard.resource: one for one in report.failed}
+        assert set(failed) == {"procedures", "locations.appointment_descriptors"}
+        assert failed["locations.appointment_descriptors"].shard.location_id == forbidden
+        assert len(report.failed) == 2
+        for one in report.failed:
+            assert isinstance(one.error, Forbidden)
+            assert (one.error_text or "").startswith("Forbidden: GET /")
+        assert not report.complete
+        with pytest.raises(PartialPull, match="not read to the end: ") as caught:
+            report.raise_if_partial()
+        assert set(caught.value.shards) == {one.shard.name for one in report.failed}
+        assert len(caught.value.errors) == 2
+
+
+async def test_an_error_in_a_report_holds_on_to_no_frames() -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        box.fail_next(403, path="/patients")
+        pull = nex.bulk.pull(["patients"])
+        await batches_of(pull)
+        [failed] = pull.report.failed
+        assert failed.error is not None
+        assert failed.error.__traceback__ is None
+        assert failed.error.__context__ is None
+
+
+async def test_a_failed_group_is_not_swept() -> None:
+    async with scene("v3", practices=1) as (box, nex):
+        box.fail_next(403, path="/patients")
+        pull = nex.bulk.pull(["patients"])
+        await batches_of(pull)
+        status = {one.shard.sweep: one.status for one in pull.report.shards}
+        assert status[True] == "open"
+
+
+async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
+    async with scene("v3", practices=1, locations=1, patients=30) as (box, nex):
+        calls = 0
+
+        def on_page(page: PageShown) -> None:
+            nonlocal calls
+            if page.path == "/patients" and (calls := calls + 1) == 2:
+                box.fail_next(403, path="/patients")
+
+        box.page_callback = on_page
+        pull = nex.bulk.pull(["patients"], per_page=10)
+        batches = await batches_of(pull)
+        [failed] = pull.report.failed
+        assert failed.records == 20 == sum(len(batch.records) for batch in batches)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_refused_key_ends_the_pull(version: str, loop: MovableLoop) -> None:
+    async with scene(version, patients=100) as (box, nex):
+        pull = nex.bulk.pull(["patients"], per_page=5)
+        with pytest.raises(KeyRefused):
+            async with pull:
+                await anext(pull)
+                box.revoke_key()
+                loop.shift(15)  # the token is no longer so young that one refusal says nothing
+                async for _ in pull:
+                    pass
+        assert not pull.report.complete
+        assert not pull.report.failed
+
+
+async def test_closing_the_session_ends_the_pull() -> None:
+    async with scene(patients=200) as (_, nex):
+        with pytest.raises(SessionStateError, match="closed"):
+            async with nex.bulk.pull(["patients"], per_page=5) as pull:
+                async for _ in pull:
+                    await nex.aclose()
+
+
+async def test_records_that_cannot_be_read_are_set_aside() -> None:
+    async with scene(practices=1, locations=2) as (box, nex):
+        bad = box.patients.ids[3]
+        box.patients.update(bad, id_text="x")
+        box.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
+        pull = nex.bulk.pull(["patients"], drift="watch")
+        batches = await batches_of(pull)
+        refused = [one for batch in batches for one in batch.refused]
+        assert refused
+        assert b"no number" in refused[0].raw
+        assert "no number" not in repr(refused[0])
+        assert pull.report.refused == len(refused)
+        assert len(by_group(batches, "patients")[box.subdomain]) == 39
+
+
+async def test_a_list_that_never_holds_still_fails_its_shard_only() -> None:
+    async with scene(practices=1, locations=1, patients=60) as (box, nex):
+
+        def on_page(page: PageShown) -> None:
+            if page.path == "/patients":
+                box.patients.delete(box.patients.ids[0])
+                box.patients.insert()
+
+        box.page_callback = on_page
+        pull = nex.bulk.pull(["patients", "procedures"], per_page=10)
+        batches = await batches_of(pull)
+        [failed] = pull.report.failed
+        assert isinstance(failed.error, WalkDrifted)
+        assert by_group(batches, "procedures") == truth(box, "procedures")
+
+
+async def test_a_slow_consumer_is_waited_for() -> None:
+    async with (
+        scene(practices=1, locations=1, patients=1000) as (box, nex),
+        nex.bulk.pull(["patients"], per_page=10, concurrency=4) as pull,
+    ):
+        await anext(pull)
+        seen = -1
+        while seen != len(box.requests):
+            seen = len(box.requests)
+            await asyncio.sleep(0.15)
+        # Per list at most twice the requests in flight are asked for or held, and a few wait.
+        assert seen < 20
+        assert len([one async for one in pull]) == 99
+
+
+async def test_requests_in_flight_stay_within_each_lane() -> None:
+    async with scene(locations=3, patients=300) as (box, nex):
+        box.latency = 0.01
+        box.most_in_flight = 0
+        pull = nex.bulk.pull(["patients", "procedures"], per_page=10, concurrency=3)
+        batches = await batches_of(pull)
+        assert by_group(batches, "patients") == truth(box, "patients")
+        assert 4 <= box.most_in_flight <= 6  # patients and all else, three each
+
+
+async def test_one_long_list_gets_the_whole_concurrency() -> None:
+    async with scene(practices=1, locations=1, patients=600) as (box, nex):
+        box.latency = 0.02
+        box.most_in_flight = 0
+        await batches_of(nex.bulk.pull(["patients"], per_page=10, concurrency=6))
+        assert box.most_in_flight == 6
+
+
+async def test_slow_lists_do_not_hold_up_others() -> None:
+    """With one appointment request a second allowed, patients go at their own pace."""
+    slow = Rates(slow=Limit(1, 0.3), people=None, overall=None)
+    ended: dict[str, int] = {}
+    order = 0
+
+    def note(event: Event) -> None:
+        nonlocal order
+        if isinstance(event, ShardDone):
+            order += 1
+            ended[event.shard.resource] = order
+
+    async with scene(locations=2, practices=1, patients=100, rates=slow) as (_, nex):
+        pull = nex.bulk.pull(["appointments", "patients"], per_page=20, on_event=note)
+        await batches_of(pull)
+        assert ended["patients"] < ended["appointments"]
+        by = {one.shard.resource: one.seconds for one in pull.report.shards if not one.shard.sweep}
+        assert by["appointments"] > by["patients"]
+
+
+async def test_waiting_for_the_limit_fails_no_shard() -> None:
+    """Many short lists: each one's first request waits longer than a call's timeout allows."""
+    limits = Rates(other=Limit(4, 0.5), overall=None)
+    async with scene(practices=4, locations=1, rates=limits) as (_, nex):
+        nex._options = evolve(nex._options, timeout=0.6)  # as if that were the default
+        pull = nex.bulk.pull(["providers", "insurance_plans", "nex_staff"], concurrency=20)
+        await batches_of(pull)
+        assert not pull.report.failed
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_leaving_early_leaves_nothing_behind(version: str) -> None:
+    async with scene(version, patients=300) as (_, nex):
+        before = tasks()
+        async with nex.bulk.pull(per_page=5) as pull:
+            async for _ in pull:
+                break
+        assert tasks() == before
+        assert not nex._shared.tasks
+        assert not pull.report.complete
+        with pytest.raises(WalkOver):
+            await anext(pull)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_cancelling_at_any_moment_ends_at_once_and_leaves_nothing(seed: int) -> None:
+    draw = random.Random(seed)
+    async with scene(draw.choice(VERSIONS), patients=150) as (box, nex):
+        box.latency = 0.002
+        before = tasks()
+
+        async def consume() -> None:
+            async with nex.bulk.pull(per_page=5) as pull:
+                async for _ in pull:
+                    await asyncio.sleep(draw.random() * 0.002)
+
+        task = asyncio.create_task(consume())
+        await asyncio.sleep(draw.random() * 0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gc.collect()
+        assert tasks() == before
+        assert not nex._shared.tasks
+        async for _ in nex.practices():  # the session goes on working
+            break
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.2])
+async def test_a_cancelled_scope_leaves_nothing_behind(seconds: float) -> None:
+    async with scene(patients=300) as (box, nex):
+        box.latency = 0.01
+        before = tasks()
+        with anyio.move_on_after(seconds) as scope:
+            async with nex.bulk.pull(per_page=5) as pull:
+                async for _ in pull:
+                    pass
+        assert scope.cancelled_caught
+        assert tasks() == before
+        assert not nex._shared.tasks
+
+
+async def test_cancelling_anext_loses_nothing() -> None:
+    async with scene(practices=1, patients=200) as (box, nex):
+        box.latency = 0.004
+        batches: list[Batch] = []
+        async with nex.bulk.pull(["patients"], per_page=10) as pull:
+            while True:
+                try:
+                    batches.append(await asyncio.wait_for(anext(pull), 0.003))
+                except TimeoutError:
+                    continue
+                except StopAsyncIteration:
+                    break
+        assert by_group(batches, "patients") == truth(box, "patients")
+
+
+async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
+    async with scene(practices=1) as (box, nex):
+        pull = nex.bulk.pull(["patients"])
+        assert "not entered" in repr(pull)
+        with pytest.raises(UsageError, match="enter the pull first"):
+            await anext(pull)
+        with pytest.raises(UsageError, match="enter the pull first"):
+            _ = pull.report
+        box.latency = 0.05
+        async with pull:
+            first = asyncio.create_task(anext(pull))
+            await asyncio.sleep(0)
+            with pytest.raises(UsageError, match="one consumer"):
+                await anext(pull)
+            await first
+        with pytest.raises(UsageError, match="entered before"):
+            await pull.__aenter__()
+
+
+async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
+    async with scene(practices=1) as (box, nex):
+        with pytest.raises(InvalidArgument, match="concurrency must be"):
+            nex.bulk.pull(["patients"], concurrency=0)
+        with pytest.raises(InvalidArgument, match="per_page must be"):
+            nex.bulk.pull(["patients"], per_page=0)
+        with pytest.raises(InvalidArgument, match="drift must be"):
+            nex.bulk.pull(["patients"], drift=cast("Drift", "hope"))
+        for name in ("available_slots", "patients.alerts", "nothing"):
+            with pytest.raises(UsageError):
+                async with nex.bulk.pull([name]):
+                    pass
+        assert not box.requests
+
+
+async def test_events_tell_the_whole_story() -> None:
+    told: list[Event] = []
+    async with scene(practices=1, locations=1, patients=50) as (box, nex):
+        box.fail_next(403, path="/procedures")
+        pull = nex.bulk.pull(["patients", "procedures"], per_page=10, on_event=told.append)
+        async with pull:
+            async for _ in pull:
+                snapshot = pull.snapshot()
+                assert snapshot.shards == len(pull.shards)
+                assert snapshot.fresh == snapshot.records
+        first, last = told[0], told[-1]
+        assert isinstance(first, PullStarted)
+        assert first.snapshot().done == sum(one.status == "done" for one in pull.report.shards)
+        assert first.snapshot().failed == 1
+        assert last == PullEnded(complete=False)
+        assert sum(isinstance(one, ShardStarted) for one in told) == 2 + 1  # and the sweep
+        assert [one.shard.resource for one in told if isinstance(one, ShardFailed)] == [
+            "procedures"
+        ]
+        read = [one for one in told if isinstance(one, BatchRead)]
+        assert read[-1].records == 50
+        assert read[-1].total == 50 == read[-1].read
+
+
+async def test_an_error_of_the_listener_ends_the_pull() -> None:
+    def refuse(event: Event) -> None:
+        if isinstance(event, ShardStarted):
+            raise ZeroDivisionError
+
+    async with scene(practices=1) as (_, nex):
+        with pytest.raises(ZeroDivisionError):
+            await batches_of(nex.bulk.pull(["patients"], on_event=refuse))
+
+
+async def test_nothing_personal_is_shown() -> None:
+    told: list[Event] = []
+    async with scene(practices=1, locations=1) as (box, nex):
+        pull = nex.bulk.pull(["patients"], on_event=told.append)
+        batches = await batches_of(pull)
+        shown = f"{batches} {pull!r} {pull.report!r} {pull.report.shards} {told} {pull.snapshot()}"
+        for row in box.patients:
+            assert str(row["email"]) not in shown
+            assert str(row["last_name"]) not in shown
+
+
+async def test_a_sweep_catches_what_moved_to_a_window_already_read() -> None:
+    async with scene("v3", practices=1, locations=1, appointments=20) as (box, nex):
+        moved = box.appointments.ids[5]
+
+        def reschedule(page: PageShown) -> None:
+            if page.path != "/appointments" or reads != 3:
+                return
+            now = stamp(box.clock.now())
+            box.appointments.update(
+                moved,
+                start_time="2010-05-03T15:00:00.000Z",
+                end_time="2010-05-03T16:00:00.000Z",
+                updated_at=now,
+            )
+
+        reads = 0
+
+        def count(page: PageShown) -> None:
+            nonlocal reads
+            reads += page.path == "/appointments"
+            reschedule(page)
+
+        box.page_callback = count
+        pull = nex.bulk.pull(["appointments"], concurrency=1)
+        batches = await batches_of(pull)
+        assert by_group(batches, "appointments") == truth(box, "appointments")
+        swept = [id_of(one) for batch in batches if batch.shard.sweep for one in batch.records]
+        assert swept == [moved]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_practices_take_turns(version: str) -> None:
+    order: list[str | None] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, ShardStarted) and not event.shard.sweep:
+            order.append(event.shard.subdomain)
+
+    async with scene(version, practices=3, locations=2) as (box, nex):
+        await batches_of(nex.bulk.pull(["patients"], concurrency=1, on_event=note))
+        names = [one.subdomain for one in box.practices]
+        assert order == names * 2
+
+
+async def test_an_estimate_is_asked_for_in_the_same_way() -> None:
+    async with scene(practices=1, locations=1, patients=50) as (box, nex):
+        estimate = await nex.bulk.estimate(["patients"], practices=[box.subdomain], per_page=10)
+        assert estimate.shards[0].records == 50
+
+
+async def test_importing_the_package_does_not_import_bulk() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, nexhealth_async; from nexhealth_async import NexHealth;"
+        "print([m for m in sys.modules if m.startswith('nexhealth_async.bulk')])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out.decode().strip() == "[]"

@@ -1,0 +1,222 @@
+"""Checkpoints: as text at every batch, as a file that is never half written."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+
+from nexhealth_async.bulk import CheckpointFile, Shard, ShardState, engine
+from nexhealth_async.bulk.checkpoint import progress_from_json, progress_to_json, resumable
+from nexhealth_async.bulk.progress import Progress
+from nexhealth_async.errors import UsageError
+from nexhealth_async.pager import RawPage
+from tests.bulk.kit import VERSIONS, by_group, scene, truth
+from tests.bulk.test_planning import NOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nexhealth_async.bulk import Batch
+
+RESOURCES = ["patients", "appointments"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_pull_goes_on_from_the_checkpoint_of_any_batch(version: str) -> None:
+    """What was handed over before the batch at hand, and what the resumed pull brings, is all."""
+    async with scene(version, patients=24, appointments=12) as (box, nex):
+        before: list[Batch] = []
+        at_each: list[tuple[str, int]] = []
+        async with nex.bulk.pull(RESOURCES, per_page=6) as pull:
+            async for batch in pull:
+                at_each.append((pull.checkpoint(), len(before)))
+                before.append(batch)
+            at_each.append((pull.checkpoint(), len(before)))
+        for text, handed in at_each:
+            kept = before[:handed]
+            async with nex.bulk.pull(RESOURCES, per_page=6, resume=text) as again:
+                rest = [batch async for batch in again]
+                again.report.raise_if_partial()
+            for resource in RESOURCES:
+                merged = by_group(kept + rest, resource)
+                assert {name: sorted({*ids}) for name, ids in merged.items()} == truth(
+                    box, resource
+                )
+            assert handed < len(before) or not rest
+
+
+async def test_cursor_lists_of_one_location_repeat_nothing() -> None:
+    async with scene("v3", patients=40, practices=1, locations=1) as (box, nex):
+        taken: list[Batch] = []
+        text = None
+        while True:
+            async with nex.bulk.pull(["patients"], per_page=10, resume=text) as pull:
+                try:
+                    taken.append(await anext(pull))
+                except StopAsyncIteration:
+                    break
+                try:
+                    await anext(pull)
+                except StopAsyncIteration:
+                    break
+                text = pull.checkpoint()
+        assert by_group(taken, "patients") == truth(box, "patients")
+
+
+async def test_finished_shards_are_not_read_again() -> None:
+    async with scene(practices=2, locations=1) as (box, nex):
+        box.fail_next(403, path="/patients")
+        async with nex.bulk.pull(["patients"], concurrency=1) as pull:
+            async for _ in pull:
+                pass
+        [failed] = pull.report.failed
+        box.requests.clear()
+        async with nex.bulk.pull(resume=pull.checkpoint()) as again:
+            batches = [batch async for batch in again]
+        assert {batch.shard.subdomain for batch in batches} == {failed.shard.subdomain}
+        assert {one.param("subdomain") for one in box.requests} == {failed.shard.subdomain}
+        assert again.report.complete
+        assert again.report.records == 80
+
+
+async def test_a_checkpoint_is_refused_where_it_does_not_fit() -> None:
+    async with scene(practices=1) as (_, nex):
+        async with nex.bulk.pull(["patients"]) as pull:
+            text = pull.checkpoint()
+        for wrong in ("", "{}", text[:-9], '{"format":2}'):
+            with pytest.raises(UsageError, match="no checkpoint"):
+                async with nex.bulk.pull(["patients"], resume=wrong):
+                    pass
+        with pytest.raises(UsageError, match="other resources"):
+            async with nex.bulk.pull(["providers"], resume=text):
+                pass
+        with pytest.raises(UsageError, match="another version"):
+            async with nex.with_options(version="v3").bulk.pull(resume=text):
+                pass
+
+
+async def test_a_checkpoint_holds_nothing_personal() -> None:
+    async with (
+        scene(practices=1) as (box, nex),
+        nex.bulk.pull(["patients"], per_page=10) as pull,
+    ):
+        async for _ in pull:
+            text = pull.checkpoint()
+            for row in box.patients:
+                assert str(row["email"]) not in text
+                assert str(row["id"]) not in text
+
+
+def names(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir()]
+
+
+async def test_a_file_keeps_the_checkpoint_for_its_owner_only(tmp_path: Path) -> None:
+    kept = CheckpointFile(tmp_path / "pull.json")
+    assert kept.load() is None
+    async with (
+        scene(practices=1) as (_, nex),
+        nex.bulk.pull(["patients"], per_page=10) as pull,
+    ):
+        async for _ in pull:
+            await kept.save(pull)
+        await kept.save(pull)
+        assert kept.load() == pull.checkpoint()
+    if os.name == "posix":
+        assert stat.S_IMODE((tmp_path / "pull.json").stat().st_mode) == 0o600
+    assert names(tmp_path) == ["pull.json"]
+    kept.remove()
+    kept.remove()
+    assert kept.load() is None
+
+
+async def test_a_file_that_cannot_be_replaced_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pull.json"
+    path.write_text("before")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    async with scene(practices=1) as (_, nex), nex.bulk.pull(["patients"]) as pull:
+        with pytest.raises(OSError, match="no space"):
+            await CheckpointFile(path).save(pull)
+    assert names(tmp_path) == ["pull.json"]
+    assert path.read_text() == "before"
+
+
+def test_progress_survives_being_written() -> None:
+    shard = Shard(resource="patients", version="v2", subdomain="a", lists=({"new_patient": True},))
+    progress = Progress(
+        id="x",
+        started=NOW,
+        options="{}",
+        shards=(shard, evolve(shard, sweep=True)),
+        states={shard.name: ShardState(status="done", records=3, place="0:n")},
+    )
+    assert progress_from_json(progress_to_json(progress)) == progress
+
+
+def plan(*states: ShardState | None, sweep: bool) -> Progress:
+    shards = [
+        Shard(resource="procedures", version="v2", subdomain="a", location_id=at + 1)
+        for at in range(len(states))
+    ]
+    more = [evolve(shards[0], sweep=True)] if sweep else []
+    return Progress(
+        id="x",
+        started=NOW,
+        options="{}",
+        shards=(*shards, *more),
+        states={
+            one.name: state for one, state in zip(shards, states, strict=True) if state is not None
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("cursor", "resume", "place"),
+    [
+        ("abc", "c:10:abc", "1:c:10:abc"),
+        (None, None, "2:"),
+        ("", None, "2:"),
+        ("x" * 5_000, None, None),  # more follows, but this cannot be kept: only the start is left
+    ],
+)
+def test_where_a_list_with_cursors_can_be_taken_up(
+    cursor: str | None, resume: str | None, place: str | None
+) -> None:
+    page = RawPage(number=1, records=(), count=None, cursor=cursor, resume=resume, warnings=())
+    assert engine._place(1, page) == place
+
+
+DONE = ShardState(status="done", records=5)
+RELYING = ShardState(status="done", records=3, duplicates=2)
+NUMBERED = ShardState(records=4, pages=1)
+FAILED = ShardState(status="failed", records=4, place="0:c", error="NotFound: gone")
+
+
+@pytest.mark.parametrize(
+    ("states", "sweep", "kept"),
+    [
+        ((DONE, NUMBERED), False, {1: DONE}),
+        ((DONE, FAILED), False, {1: DONE, 2: ShardState(records=4, place="0:c")}),
+        # Left out what the second had delivered, which starts again: read both again.
+        ((RELYING, NUMBERED), False, {}),
+        ((RELYING, NUMBERED), True, {1: RELYING}),
+        ((RELYING, DONE, None), False, {1: RELYING, 2: DONE}),
+        ((RELYING, FAILED), False, {1: RELYING, 2: ShardState(records=4, place="0:c")}),
+    ],
+)
+def test_what_a_run_can_go_on_from(
+    states: tuple[ShardState | None, ...], *, sweep: bool, kept: dict[int, ShardState]
+) -> None:
+    progress = plan(*states, sweep=sweep)
+    found = resumable(progress).states
+    assert found == {progress.shards[number - 1].name: state for number, state in kept.items()}

@@ -1,0 +1,366 @@
+"""Bulk pulls by the real command."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import stat
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from nexhealth_async.sandbox import Sandbox
+from tests.cli.terminal import (
+    INTERRUPT,
+    TERMINATE,
+    environment,
+    listed,
+    nexhealth,
+    one_by_one,
+    start,
+)
+from tests.export.postgres_server import connected, database, postgres_server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["database", "postgres_server"]
+
+LISTS = ("patients", "appointments", "providers")
+
+
+def in_file(path: Path, resource: str) -> dict[str, list[int]]:
+    """Ids of each practice in a DuckDB file."""
+    with closing(duckdb.connect(str(path), read_only=True)) as db:
+        rows = db.sql(f"select _practice, id from {resource} order by id").fetchall()  # noqa: S608 - names of ours
+    return grouped(rows)
+
+
+def grouped(rows: list[Any]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for practice, id in rows:
+        found.setdefault(practice, []).append(id)
+    return found
+
+
+def truth(box: Sandbox, resource: str) -> Mapping[str, list[int]]:
+    return {one.subdomain: sorted(getattr(one, resource).ids) for one in box.practices}
+
+
+async def test_several_lists_of_all_practices_come_into_one_file(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    target = tmp_path / "all.duckdb"
+    ran = await nexhealth("pull", *LISTS, "--to", str(target), box=chain)
+    assert (ran.status, ran.out) == (0, b"")
+    for resource in LISTS:
+        assert in_file(target, resource) == truth(chain, resource)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert listed(tmp_path) == ["all.duckdb"]
+    assert "\x1b" not in ran.err
+    assert "\r" not in ran.err
+    for resource in LISTS:
+        assert f"\n{resource} " in ran.err
+    assert f"\n{sum(len(ids) for r in LISTS for ids in truth(chain, r).values())} records in " in (
+        ran.err
+    )
+
+
+async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_say_where(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    ran = await nexhealth("pull", "patients", "--to", str(tmp_path / "a.duckdb"), box=chain)
+    assert ran.status == 0
+    where = str(tmp_path / "b.duckdb")
+    ran = await nexhealth("pull", *LISTS, "-q", box=chain, NEXHEALTH_PULL_TO=where)
+    assert (ran.status, ran.err) == (0, "")
+    assert in_file(tmp_path / "a.duckdb", "patients") == truth(chain, "patients")
+    assert in_file(tmp_path / "b.duckdb", "patients") == truth(chain, "patients")
+
+
+async def test_everything_as_parquet_and_as_packed_json_lines(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    as_parquet, as_lines = tmp_path / "parquet", tmp_path / "lines"
+    ran = await nexhealth(
+        "pull", "--all", "--to", f"{as_parquet}/", "--format", "parquet", "--api-version", "v3",
+        box=chain,
+    )  # fmt: skip
+    assert ran.status == 0
+    files = f"{as_parquet}/charges/**/*.parquet"
+    with closing(duckdb.connect()) as db:
+        rows = db.execute("select id from read_parquet(?)", [files]).fetchall()
+    ids = [id for (id,) in rows]
+    assert sorted(ids) == sorted(id for one in chain.practices for id in one.charges.ids)
+    ran = await nexhealth(
+        "pull", "patients", "--to", str(as_lines), "--compress", "gzip", box=chain
+    )
+    assert ran.status == 0
+    found = {
+        path.name: [
+            json.loads(line)["id"]
+            for file in path.iterdir()
+            for line in gzip.decompress(file.read_bytes()).splitlines()
+        ]
+        for path in (as_lines / "patients").iterdir()
+    }
+    assert {name: sorted(ids) for name, ids in found.items()} == truth(chain, "patients")
+
+
+async def test_into_postgresql(chain: Sandbox, database: str) -> None:
+    ran = await nexhealth(
+        "pull", "patients", "providers", "--to", database, "--schema", "clinic", box=chain
+    )
+    assert ran.status == 0
+    assert "in PostgreSQL, schema clinic" in ran.err
+    ran = await nexhealth(
+        "pull", "patients", "providers", "--since", "last", "--schema", "clinic",
+        box=chain, NEXHEALTH_PULL_TO=database,
+    )  # fmt: skip
+    assert ran.status == 0
+    async with connected(database) as db:
+        rows = await db.fetch("select _practice, id from clinic.patients order by id")
+    assert grouped([tuple(row) for row in rows]) == truth(chain, "patients")
+
+
+async def test_practices_and_locations_narrow_it(chain: Sandbox, tmp_path: Path) -> None:
+    first, second = chain.practices
+    everything = tmp_path / "two.duckdb"
+    ran = await nexhealth(
+        "pull", "patients", "--practice", first.subdomain, "--practice", second.subdomain,
+        "--to", str(everything), box=chain,
+    )  # fmt: skip
+    assert ran.status == 0
+    assert in_file(everything, "patients") == truth(chain, "patients")
+    one = tmp_path / "one.duckdb"
+    chain.clear()
+    ran = await nexhealth(
+        "pull", "patients", "--location", str(second.locations.ids[1]), "--to", str(one), box=chain
+    )
+    assert ran.status == 0
+    assert in_file(one, "patients").keys() <= {second.subdomain}
+    asked = {seen.param("location_id") for seen in chain.seen("GET", "/patients")}
+    assert asked == {str(second.locations.ids[1])}
+
+
+async def test_what_the_key_cannot_see_is_refused(chain: Sandbox, tmp_path: Path) -> None:
+    first, second = chain.practices
+    to = ("--to", str(tmp_path / "x.duckdb"))
+    elsewhere = str(second.locations.ids[0])
+    for options in (
+        ("--practice", "nobody"),
+        ("--location", "5"),
+        ("--practice", first.subdomain, "--location", elsewhere),
+        ("--practice", first.subdomain, "--practice", second.subdomain, "--location", elsewhere),
+    ):
+        ran = await nexhealth("pull", "patients", *options, *to, box=chain)
+        assert (options, ran.status) == (options, 2)
+        assert ran.err.startswith("error: ")
+
+
+async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    target = tmp_path / "p.duckdb"
+    chain.fail_next(403, path="/procedures")
+    ran = await nexhealth(
+        "pull", "procedures", "patients", "--concurrency", "1", "--to", str(target), box=chain
+    )
+    assert ran.status == 3
+    first, second = chain.practices
+    name = f"procedures/{first.subdomain}/-"
+    assert f"  {name}: Forbidden: GET /procedures" in ran.err
+    assert f"procedures/{second.subdomain}/-: " not in ran.err.split("shards failed")[1]
+    assert "check that the key may read this list" in ran.err
+    assert "--resume" in ran.err
+    assert in_file(target, "patients") == truth(chain, "patients")
+    assert in_file(target, "procedures") == {second.subdomain: sorted(second.procedures.ids)}
+    chain.clear()
+    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    assert ran.status == 0
+    assert chain.seen("GET", "/patients") == []
+    assert in_file(target, "procedures") == truth(chain, "procedures")
+    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    assert ran.status == 2
+    assert "There is no pull to resume there" in ran.err
+
+
+async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:
+    chain.fail_next(403, path="/providers")
+    ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), box=chain)
+    assert ran.status == 3
+    assert "shards failed:\n  providers/" in ran.err
+    assert "records in" not in ran.err
+
+
+async def test_a_refused_key_ends_it_all(chain: Sandbox, tmp_path: Path) -> None:
+    to = str(tmp_path / "x.duckdb")
+    ran = await nexhealth("pull", *LISTS, "--to", to, box=chain, NEXHEALTH_API_KEY="another")
+    assert ran.status == 1
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
+@pytest.mark.parametrize("to", ["p.duckdb", "out"])
+async def test_a_signal_ends_it_at_once_and_resume_goes_on(
+    box: Sandbox, tmp_path: Path, to: str, sent: int, status: int
+) -> None:
+    box.latency = 0.1
+    target = str(tmp_path / to)
+    process = await start(
+        "pull", "providers", "patients", "--per-page", "20", "--concurrency", "2", "--to", target,
+        env=environment(box),
+    )  # fmt: skip
+    assert process.stderr is not None
+    await process.stderr.readuntil(b"done providers/")
+    process.send_signal(sent)
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, out) == (status, b""), err
+    assert err.endswith(b"\nWhat was written is kept; the same command with --resume goes on.\n")
+    box.latency = 0
+    box.clear()
+    ran = await nexhealth("pull", "--resume", "--to", target, box=box)
+    assert ran.status == 0
+    if to == "out":
+        [file] = (tmp_path / to / "patients" / box.subdomain).iterdir()
+        found = sorted(json.loads(line)["id"] for line in file.read_bytes().splitlines())
+        assert found == sorted(box.patients.ids)
+    else:
+        assert in_file(tmp_path / to, "patients") == truth(box, "patients")
+
+
+async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    to = ("--to", str(tmp_path / "p.duckdb"))
+    assert (await nexhealth("pull", "patients", *to, box=chain)).status == 0
+    gone = chain.patients.ids[0]
+    chain.patients.delete(gone)
+    chain.clear()
+    ran = await nexhealth("pull", "patients", "--since", "last", *to, box=chain)
+    assert ran.status == 0
+    assert all(seen.param("updated_since") for seen in chain.seen("GET", "/patients"))
+    assert gone in in_file(tmp_path / "p.duckdb", "patients")[chain.subdomain]
+    ran = await nexhealth(
+        "pull", "patients", "--since", "last", "--compare", "always", *to, box=chain
+    )
+    assert ran.status == 0
+    assert in_file(tmp_path / "p.duckdb", "patients") == truth(chain, "patients")
+    [line] = [line for line in ran.err.splitlines() if line.startswith("patients ")]
+    assert line.split()[-1] == "1"
+
+
+async def test_records_that_cannot_be_read_go_to_a_side_file(box: Sandbox, tmp_path: Path) -> None:
+    bad = box.patients.ids[3]
+    box.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
+    target, side = tmp_path / "p.duckdb", tmp_path / "p.refused.jsonl"
+    for _ in range(2):  # a second whole pull says it anew, not again
+        ran = await nexhealth("pull", "patients", "--drift", "watch", "--to", str(target), box=box)
+        assert ran.status == 0
+        assert "note: 1 record could not be read" in ran.err
+        assert str(side) in ran.err
+        assert "no number" not in ran.err
+        [line] = side.read_text().splitlines()
+        found = json.loads(line)
+        assert found["record"]["id"] == "no number"
+        assert (found["resource"], found["practice"]) == ("patients", box.subdomain)
+        assert found["shard"].startswith(f"patients/{box.subdomain}/")
+        assert (found["path"], bool(found["expected"])) == ("id", True)
+        assert stat.S_IMODE(side.stat().st_mode) == 0o600
+    box.patients._rows[bad] = {**box.patients.row(bad), "id": bad}
+    ran = await nexhealth("pull", "patients", "--to", str(target), box=box)
+    assert "could not be read" not in ran.err
+    assert listed(tmp_path) == ["p.duckdb"]
+
+
+async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
+    ran = await nexhealth("pull", *LISTS, "--dry-run", box=chain)
+    assert (ran.status, ran.err) == (0, "")
+    shown = ran.out.decode()
+    for practice in chain.practices:
+        for location in practice.locations.ids:
+            assert f"patients/{practice.subdomain}/{location} " in shown
+    assert " requests\n" in shown
+    assert "by the limits of the API" in shown
+    pages = [seen for seen in chain.seen("GET") if seen.path != "/locations"]
+    assert pages
+    assert all(seen.param("per_page") == "1" for seen in pages)
+    chain.clear()
+    ran = await nexhealth("pull", "--all", "--dry-run", "--api-version", "v3", box=chain)
+    assert ran.status == 0
+    assert b"some lists do not tell how long they are" in ran.out
+    assert ran.out.count(b"\n") < 50  # by resource
+    pages = [seen for seen in chain.seen("GET") if seen.path != "/locations"]
+    assert all(seen.param("per_page") == "1" for seen in pages)  # v3 counts few lists
+
+
+async def test_a_missing_extra_is_named(chain: Sandbox, tmp_path: Path) -> None:
+    for library in ("duckdb", "asyncpg", "pyarrow", "zstandard"):
+        (tmp_path / f"{library}.py").write_text(
+            f"raise ModuleNotFoundError('no {library}', name='{library}')"
+        )
+    for extra, options in {
+        "duckdb": ("--to", "p.duckdb"),
+        "postgres": ("--to", "postgresql://somebody@nowhere/nothing"),
+        "parquet": ("--to", str(tmp_path / "out"), "--format", "parquet"),
+        "zstd": ("--to", str(tmp_path / "out"), "--compress", "zstd"),
+    }.items():
+        ran = await nexhealth("pull", "patients", *options, box=chain, PYTHONPATH=str(tmp_path))
+        assert (extra, ran.status) == (extra, 2)
+        assert f'pip install "nexhealth-async[{extra}]"' in ran.err
+        assert "Traceback" not in ran.err
+
+
+async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> None:
+    to = ("--sandbox", "--to", str(tmp_path / "x.duckdb"))
+    (tmp_path / "file").touch()
+    commands = [
+        ("pull", "--sandbox"),
+        ("pull", "patients", "providers", "--sandbox"),
+        ("pull", "patients", "pets", *to),
+        ("pull", "available_slots", *to),
+        ("pull", "charges", *to),
+        ("pull", "patients", "--all", *to),
+        ("pull", "patients", "--limit", "3", *to),
+        ("pull", "patients", "-o", "x", *to),
+        ("pull", "patients", "--format", "table", *to),
+        ("pull", "patients", "--format", "parquet", *to),
+        ("pull", "patients", "--compress", "gzip", *to),
+        ("pull", "patients", "--schema", "x", *to),
+        ("pull", "patients", "--start", "2026-01-01", *to),
+        ("pull", "patients", "--since", "yesterday", *to),
+        ("pull", "patients", "--compare", "always", *to),
+        ("pull", "patients", "--since", "last", "--compare", "-1", *to),
+        ("pull", "patients", "--since", "last", "--dry-run", *to),
+        ("pull", "patients", "--concurrency", "0", *to),
+        ("pull", "patients", "--since", "last", "--sandbox", "--to", str(tmp_path / "new")),
+        ("pull", "patients", "--sandbox", "--to", str(tmp_path / "p.jsonl")),
+        ("pull", "patients", "--sandbox", "--to", str(tmp_path / "file")),
+        ("pull", "patients", "--sandbox", "--to", "mysql://x@y/z"),
+        ("pull", "patients", "--refused", "/no/such/place/x", *to),
+        ("pull", "patients", "--practice", "a", "--practice", "b", "--sandbox"),
+        ("pull", "nex_staff", "--sandbox"),
+    ]
+    for command, ran in zip(commands, await one_by_one(*commands), strict=True):
+        assert (ran.status, ran.out, ran.err[:7]) == (2, b"", "error: "), (command, ran.err)
+    assert listed(tmp_path) == ["file"]
+
+
+async def test_a_password_is_refused_on_the_command_line_and_never_shown() -> None:
+    commands = [
+        ("pull", "patients", "--sandbox", "--to", f"postgresql://{address}")
+        for address in ("me:secret@host/db", "host/db?user=me&password=secret")
+    ]
+    for ran in await one_by_one(*commands):
+        assert ran.status == 2
+        assert "PGPASSWORD" in ran.err
+        assert "secret" not in ran.err
+    where = "postgresql://me:secret@127.0.0.1:1/db"
+    ran = await nexhealth("pull", "--all", "--sandbox", NEXHEALTH_PULL_TO=where)
+    assert ran.status == 1
+    assert "secret" not in ran.err

@@ -1,0 +1,71 @@
+"""The table in docs/bulk.md of what a pull promises of each list, made from the catalogue.
+
+``python -m tests.docs.guarantees`` writes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from nexhealth_async.bulk import Deletions, ResourceFacts, facts, resources
+from nexhealth_async.endpoints import Paging
+
+__all__ = ["BEGIN", "END", "PAGE", "guarantees_table"]
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "bulk.md"
+BEGIN, END = "<!-- guarantees -->\n", "<!-- end of guarantees -->\n"
+
+_VERSIONS: Final = ("v2", "v3")
+_COMES: Final = {
+    Paging.WHOLE: "in one reply",
+    Paging.NUMBERED: "numbered pages",
+    Paging.CURSOR: "cursors",
+}
+
+
+def guarantees_table() -> str:
+    """Return the table in Markdown: each list, and what holds for it in each version."""
+    names = dict.fromkeys([*resources("v3"), *resources("v2")])
+    lines = [
+        "| list | read for each | comes in, v2 | v3 | changes, v2 | v3 | deleted, v2 | v3 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in names:
+        levels = {facts(name, one).level.value for one in _versions(name)}
+        cells = [
+            _cell(name, version, of) for of in (_comes, _changes, _deleted) for version in _VERSIONS
+        ]
+        lines.append(f"| {' | '.join([f'`{name}`', ' or '.join(sorted(levels)), *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _versions(name: str) -> list[str]:
+    return [version for version in _VERSIONS if name in resources(version)]
+
+
+def _cell(name: str, version: str, say: Callable[[ResourceFacts], str]) -> str:
+    return say(facts(name, version)) if name in resources(version) else ""
+
+
+def _comes(about: ResourceFacts) -> str:
+    return _COMES[about.paging]
+
+
+def _changes(about: ResourceFacts) -> str:
+    return "yes" if about.incremental else "no"
+
+
+def _deleted(about: ResourceFacts) -> str:
+    return "marked" if about.deletions is Deletions.TOMBSTONES else "compared"
+
+
+def _write() -> None:
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{guarantees_table()}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write()

@@ -1,0 +1,123 @@
+"""What docs/bulk.md says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import export
+from nexhealth_async.bulk import CheckpointFile, Target
+from nexhealth_async.cli.app import build
+from nexhealth_async.cli.bulk import PARTIAL
+from nexhealth_async.sandbox import Sandbox
+from tests.cli.terminal import listed
+from tests.docs.guarantees import BEGIN, END, PAGE, guarantees_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nexhealth_async.models import Patient
+
+TEXT = PAGE.read_text(encoding="utf-8")
+README = PAGE.parents[1] / "README.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    parser = CodeBlockParser(language, evaluator=lambda _: None)
+    return [str(one.parsed) for one in Document.parse(str(page), parser).examples()]
+
+
+def function(name: str) -> Any:
+    """Run the one Python block that defines a function, and return it."""
+    (code,) = [text for text in blocks(PAGE, "python") if f"async def {name}(" in text]
+    names: dict[str, Any] = {"__name__": "bulk_page"}
+    exec(compile(code, PAGE.name, "exec"), names)  # noqa: S102 - our own page
+    return names[name]
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=40, practices=2, seed=1) as sandbox:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
+        yield sandbox
+
+
+async def test_the_copy_is_in_the_database(
+    box: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.duckdb"
+    box.fail_next(403, path="/providers")
+    records = await function("refresh")(str(path))
+    assert capsys.readouterr().out.startswith("providers/")
+    with closing(duckdb.connect(str(path), read_only=True)) as db:
+        rows = db.sql("select id from patients").fetchall()
+    assert sorted(id for (id,) in rows) == sorted(
+        id for one in box.practices for id in one.patients.ids
+    )
+    assert records >= len(rows)
+
+
+async def test_the_pull_feeds_every_patient_and_forgets_its_checkpoint(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    found: dict[str | None, list[int]] = {}
+
+    def take(practice: str | None, patients: tuple[Patient, ...]) -> None:
+        found.setdefault(practice, []).extend(one.id for one in patients)
+
+    await function("feed")(take, CheckpointFile(tmp_path / "pull.json"))
+    assert {name: sorted(ids) for name, ids in found.items()} == {
+        one.subdomain: sorted(one.patients.ids) for one in box.practices
+    }
+    assert listed(tmp_path) == []
+
+
+async def test_the_tables_name_the_providers(box: Sandbox) -> None:
+    found = await function("names_by_practice")()
+    assert {name: len(names) for name, names in found.items()} == {
+        one.subdomain: len(one.providers.ids) for one in box.practices
+    }
+
+
+def test_every_python_block_of_the_page_is_run_here() -> None:
+    assert len(blocks(PAGE, "python")) == 3
+
+
+@pytest.mark.parametrize("page", [PAGE, README], ids=["bulk", "readme"])
+def test_every_command_shown_is_one(page: Path) -> None:
+    lines = [line for text in blocks(page, "sh") for line in text.splitlines()]
+    commands = [line for line in lines if line.startswith("nexhealth ")]
+    assert len(commands) >= 4
+    for line in commands:
+        _, bound, _ = build().parse_args(
+            shlex.split(line)[1:], exit_on_error=False, print_error=False
+        )
+        assert bound.arguments
+
+
+def test_the_table_of_guarantees_is_that_of_the_catalogue() -> None:
+    assert f"{BEGIN}\n{guarantees_table()}\n{END}" in TEXT, "python -m tests.docs.guarantees"
+
+
+def test_what_the_page_says_of_targets_is_so() -> None:
+    folder = Path(export.__path__[0])
+    named = set(re.findall(r"`(\w+Target)\(", TEXT))
+    source = "".join(one.read_text(encoding="utf-8") for one in folder.glob("*.py"))
+    assert len(named) == 4
+    assert all(f"class {name}" in source for name in named)
+    calls = [name for name, kind in vars(Target).items() if callable(kind) and name[0] != "_"]
+    assert "a protocol of eleven calls" in TEXT
+    assert len(calls) == 11
+
+
+def test_the_exit_status_of_the_page_is_that_of_the_command() -> None:
+    assert f"| {PARTIAL} | some shards failed" in TEXT

@@ -1,0 +1,150 @@
+"""Kinds of files a pull is copied to, what is in them, and how a process dies that writes them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import zstandard
+
+from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
+from nexhealth_async.export.folder import FolderTarget
+from nexhealth_async.export.jsonl import JsonLinesTarget
+from nexhealth_async.export.parquet import ParquetTarget
+
+__all__ = ["KINDS", "Dying", "Killed", "Kind", "die", "ids_in"]
+
+pq: Any = import_module("pyarrow.parquet")  # which declares no types
+
+
+class Kind(NamedTuple):
+    name: str
+    make: Callable[..., FolderTarget]
+    read: Callable[[Path], list[dict[str, Any]]]
+    ending: str
+
+
+def _lines(data: bytes) -> list[dict[str, Any]]:
+    return [cast("dict[str, Any]", json.loads(line)) for line in data.splitlines()]
+
+
+def _plain(path: Path) -> list[dict[str, Any]]:
+    return _lines(path.read_bytes())
+
+
+def _gzip(path: Path) -> list[dict[str, Any]]:
+    return _lines(gzip.decompress(path.read_bytes()))
+
+
+def _zstd(path: Path) -> list[dict[str, Any]]:
+    reader = zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True)
+    return _lines(reader.read())
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", pq.read_table(path, partitioning=None).to_pylist())
+
+
+def _jsonl_gz(path: Path, **options: Any) -> FolderTarget:
+    return JsonLinesTarget(path, compression="gzip", **options)
+
+
+def _jsonl_zst(path: Path, **options: Any) -> FolderTarget:
+    return JsonLinesTarget(path, compression="zstd", **options)
+
+
+def _small_parts(path: Path, **options: Any) -> FolderTarget:
+    return ParquetTarget(path, part_rows=9, **options)
+
+
+KINDS = [
+    Kind("jsonl", JsonLinesTarget, _plain, ".jsonl"),
+    Kind("gzip", _jsonl_gz, _gzip, ".jsonl.gz"),
+    Kind("zstd", _jsonl_zst, _zstd, ".jsonl.zst"),
+    Kind("parquet", ParquetTarget, _parquet, ".parquet"),
+    Kind("small parts", _small_parts, _parquet, ".parquet"),
+]
+
+
+def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
+    """Ids by practice, each as often as it is there."""
+    found: dict[str, list[int]] = {}
+    for path in (folder / resource).rglob("*"):
+        if path.is_file():
+            assert path.name.endswith(kind.ending), path.name
+            practice = path.parent.name.removeprefix("practice=")
+            found.setdefault(practice, []).extend(row["id"] for row in kind.read(path))
+    return {practice: sorted(ids) for practice, ids in found.items()}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def die(target: FolderTarget) -> None:
+    """Do what the system does when a process is killed: its locks end, nothing else happens."""
+    lock, target._lock = target._lock, None
+    assert lock is not None
+    lock.release()
+
+
+class Dying:
+    """A target in a process that is killed at its nth call, before or after it took effect."""
+
+    merges = False
+
+    def __init__(self, target: FolderTarget, *, at: int, after: bool) -> None:
+        self._target = target
+        self._left = at
+        self._after = after
+
+    async def _call(self, call: Callable[[], Any]) -> Any:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            die(self._target)
+            raise Killed
+        made = await call()
+        if self._left == 0:
+            die(self._target)
+            raise Killed
+        return made
+
+    async def open(self) -> None:
+        await self._target.open()
+
+    async def aclose(self) -> None:
+        if self._left > 0:
+            await self._target.aclose()
+
+    async def load(self) -> Progress | None:
+        return cast("Progress | None", await self._call(self._target.load))
+
+    async def groups(self) -> Mapping[Group, GroupState]:
+        return cast("Mapping[Group, GroupState]", await self._call(self._target.groups))
+
+    async def begin(self, progress: Progress) -> None:
+        await self._call(lambda: self._target.begin(progress))
+
+    async def rewind(self, shard: Shard, state: ShardState | None) -> None:
+        await self._call(lambda: self._target.rewind(shard, state))
+
+    async def known(self, group: Group) -> Iterable[int | str]:
+        return cast("Iterable[int | str]", await self._call(lambda: self._target.known(group)))
+
+    async def write(self, batch: Batch, state: ShardState) -> None:
+        await self._call(lambda: self._target.write(batch, state))
+
+    async def settle(self, shard: Shard, state: ShardState) -> None:
+        await self._call(lambda: self._target.settle(shard, state))
+
+    async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
+        call = self._target.complete
+        return cast("int", await self._call(lambda: call(group, watermark=watermark, whole=whole)))
+
+    async def finish(self) -> None:
+        await self._call(self._target.finish)

@@ -1,0 +1,85 @@
+"""What tests of tables share: records out of rows again, by `_extra` too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from nexhealth_async.codec import Codec
+from nexhealth_async.export.columns import Column, Kind, fields_of
+
+__all__ = ["as_kept", "from_row", "merged"]
+
+T = TypeVar("T")
+_CODEC = Codec()
+
+
+def from_row(model: type[T], row: Mapping[str, object]) -> T:
+    """Read a record out of a row of its table, and out of nothing else."""
+    found = {
+        column.name: _plain(column, row[column.name]) for column in fields_of(cast("type", model))
+    }
+    sent = {name: value for name, value in found.items() if value is not None}
+    extra = row["_extra"]
+    if extra is not None:
+        sent = cast("dict[str, object]", merged(sent, json.loads(cast("str", extra))))
+    return _CODEC.structure_record(model, sent)[0]
+
+
+def as_kept(record: T) -> T:
+    """Return a record as its table has it: numbers in columns of text are text."""
+    changes = {
+        column.name: str(getattr(record, column.name))
+        for column in fields_of(cast("type", type(record)))
+        if column.mixed and isinstance(getattr(record, column.name), int)
+    }
+    return attrs.evolve(cast("Any", record), **changes) if changes else record
+
+
+def merged(kept: object, extra: object) -> object:
+    """Put what is left over where it was."""
+    if isinstance(kept, dict) and isinstance(extra, dict):
+        known = cast("dict[str, object]", kept)
+        more = cast("dict[str, object]", extra)
+        return {**known, **{key: merged(known.get(key), value) for key, value in more.items()}}
+    if isinstance(kept, list) and isinstance(extra, list):
+        items, others = cast("list[object]", kept), cast("list[object]", extra)
+        if len(items) == len(others):
+            return [merged(one, more) for one, more in zip(items, others, strict=True)]
+        return others
+    return extra
+
+
+def _plain(column: Column, value: object) -> object:
+    """Say a cell's value as JSON would."""
+    if value is None:
+        return None
+    match value:
+        case str() if column.kind is Kind.JSON:
+            return json.loads(value, parse_float=Decimal)
+        case datetime():
+            assert value.utcoffset() == UTC.utcoffset(None)
+            return value.isoformat()
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case list():
+            element = cast("Column", column.element)
+            return [_plain(element, item) for item in cast("Sequence[object]", value)]
+        case dict():
+            return _object(column, cast("Mapping[str, object]", value))
+        case _:
+            return value
+
+
+def _object(column: Column, value: Mapping[str, object]) -> dict[str, object]:
+    if column.kind is Kind.MONEY:
+        return {"amount": str(value["amount"]), "currency": value["currency"]}
+    plain = {part.name: _plain(part, value[part.name]) for part in column.parts}
+    return {name: part for name, part in plain.items() if part is not None}

@@ -1,0 +1,176 @@
+"""Columns of models, and rows of plain values."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import attrs
+import pytest
+
+from nexhealth_async import models
+from nexhealth_async.codec import Codec
+from nexhealth_async.export.columns import (
+    EXTRA,
+    PRACTICE,
+    PULL,
+    Check,
+    Column,
+    Kind,
+    check_of,
+    columns_of,
+    fields_of,
+)
+from nexhealth_async.export.rows import flat_of, values_of
+from nexhealth_async.models import Charge, Money, Patient, Payment, Record
+from tests.models.model_samples import MODELS, SAMPLES
+
+_EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+
+
+def row(model: type[Any], raw: bytes, **options: Any) -> tuple[dict[str, object], object]:
+    record = Codec().decode(model, raw)[0]
+    ((values, extra),) = values_of(model, [record], [raw], **options)
+    names = [column.name for column in flat_of(model)]
+    return dict(zip(names, values, strict=True)), extra
+
+
+@_EACH_MODEL
+def test_every_field_of_a_model_has_one_column_of_its_name(model: type[Record]) -> None:
+    names = [column.name for column in fields_of(model)]
+    wanted = [one.name for one in attrs.fields(cast("type[attrs.AttrsInstance]", model))]
+    assert sorted(names) == sorted(wanted)
+    assert not {PRACTICE.name, EXTRA.name, PULL.name} & set(names)
+    assert columns_of(model) == (PRACTICE, *fields_of(model), EXTRA, PULL)
+
+
+_KINDS = [
+    ("Patient", "id", Kind.INTEGER),
+    ("Onboarding", "id", Kind.TEXT),
+    ("Patient", "inactive", Kind.BOOLEAN),
+    ("Patient", "created_at", Kind.TIMESTAMP),
+    ("Payment", "paid_at", Kind.DATE),
+    ("Payment", "payment_amount", Kind.MONEY),
+    ("Location", "latitude", Kind.FLOAT),
+    ("Patient", "bio", Kind.STRUCT),
+    ("Patient", "location_ids", Kind.LIST),
+    ("Procedure", "body_site", Kind.STRUCT),
+    ("Charge", "claim_payouts", Kind.LIST),
+    ("Charge", "procedure_id", Kind.TEXT),
+    ("Patient", "guarantor", Kind.JSON),
+    ("Patient", "procedures", Kind.JSON),
+    ("Appointment", "misc", Kind.JSON),
+    ("Location", "specialty", Kind.JSON),
+]
+
+
+@pytest.mark.parametrize(("model", "field", "kind"), _KINDS)
+def test_fields_have_the_kind_their_type_says(model: str, field: str, kind: Kind) -> None:
+    columns = {column.name: column for column in fields_of(getattr(models, model))}
+    assert columns[field].kind is kind
+
+
+@_EACH_MODEL
+def test_flat_columns_are_plain_or_json(model: type[Record]) -> None:
+    for column, flat in zip(fields_of(model), flat_of(model), strict=True):
+        assert flat == column if column.is_plain else flat.kind is Kind.JSON
+
+
+@pytest.mark.parametrize(("name", "text"), SAMPLES)
+def test_rows_of_samples_hold_what_the_records_hold(name: str, text: str) -> None:
+    model = getattr(models, name)
+    record = Codec().decode(model, text.encode())[0]
+    found, extra = row(model, text.encode())
+    assert extra is None
+    sent = json.loads(text)
+    for column in flat_of(model):
+        value = getattr(record, column.name)
+        if column.kind is Kind.JSON and value is not None and column.name in sent:
+            assert json.loads(cast("str", found[column.name])) == sent[column.name]
+        elif column.mixed and value is not None:
+            assert found[column.name] == str(value)
+        elif column.kind is not Kind.JSON:
+            assert found[column.name] == value
+
+
+def test_rows_keep_unknown_fields_beside_or_in_their_json() -> None:
+    raw = b"""{"id": 1, "bio": {"city": "Ames", "new": 1}, "odd": [1.50],
+        "balance": {"amount": "1", "currency": "USD", "shown": "$1"}, "created_at": "soon"}"""
+    found, extra = row(Patient, raw)
+    assert json.loads(cast("str", found["bio"])) == {"city": "Ames", "new": 1}
+    assert found["balance"] == Money(amount=Decimal(1), currency="USD")
+    assert json.loads(cast("str", extra)) == {
+        "odd": [1.5],
+        "balance": {"shown": "$1"},
+        "created_at": "soon",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "sent"),
+    [
+        (Patient, "provider_id", "9223372036854775808"),
+        (Patient, "location_ids", "[1, 9223372036854775808]"),
+        (Patient, "created_at", '"0001-01-01T00:00:00+01:00"'),
+        (Payment, "payment_amount", '{"amount":"0.00001","currency":"USD"}'),
+        (Charge, "fee", '{"amount":"1e20","currency":"USD"}'),
+    ],
+)
+def test_rows_keep_what_no_column_can_hold_beside(
+    model: type[Record], field: str, sent: str
+) -> None:
+    found, extra = row(model, f'{{"id":1,"{field}":{sent}}}'.encode())
+    assert found[field] is None
+    assert extra == f'{{"{field}":{sent}}}'
+
+
+def test_a_target_may_refuse_more() -> None:
+    def without_nul(column: Column) -> Check:
+        check = check_of(column)
+        return lambda value: check(value) and "\0" not in str(value) and "\\u0000" not in str(value)
+
+    raw = rb"""{"id": 1, "first_name": "a\u0000b", "last_name": "c",
+        "bio": {"city": "\u0000"}, "invalid_email": ["x", "\u0000"]}"""
+    found, extra = row(Patient, raw, checks=without_nul)
+    assert found["last_name"] == "c"
+    assert found["first_name"] is found["bio"] is found["invalid_email"] is None
+    assert set(json.loads(cast("str", extra))) == {"first_name", "bio", "invalid_email"}
+
+
+_CHECKS: list[tuple[Kind, object, bool]] = [
+    (Kind.INTEGER, 2**63 - 1, True),
+    (Kind.INTEGER, 2**63, False),
+    (Kind.INTEGER, -(2**63), True),
+    (Kind.INTEGER, True, False),
+    (Kind.INTEGER, "1", False),
+    (Kind.FLOAT, 0.5, True),
+    (Kind.FLOAT, 2**53, True),
+    (Kind.FLOAT, 2**53 + 1, False),
+    (Kind.BOOLEAN, True, True),
+    (Kind.BOOLEAN, 1, False),
+    (Kind.TEXT, "a\0", True),
+    (Kind.TEXT, "\udcff", False),
+    (Kind.TEXT, 5, False),
+    (Kind.TIMESTAMP, datetime(1, 1, 1, tzinfo=UTC), True),
+    (Kind.TIMESTAMP, datetime(2026, 1, 1), False),  # noqa: DTZ001 - naive on purpose
+    (Kind.DATE, datetime(2026, 1, 1, tzinfo=UTC), False),
+    (Kind.MONEY, Money(amount=Decimal("1.2345"), currency=""), True),
+    (Kind.MONEY, Money(amount=Decimal("1.23456"), currency=""), False),
+    (
+        Kind.MONEY,
+        Money(amount=Decimal("12345678901234.00000000000000000000001"), currency=""),
+        False,
+    ),
+    (Kind.MONEY, Money(amount=Decimal("1e999999999"), currency=""), False),
+    (Kind.MONEY, Money(amount=Decimal("1e-999999999"), currency=""), False),
+    (Kind.MONEY, Decimal(1), False),
+    (Kind.LIST, (), True),
+    (Kind.LIST, "abc", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "fits"), _CHECKS)
+def test_columns_know_what_they_can_hold(kind: Kind, value: object, *, fits: bool) -> None:
+    assert check_of(Column(name="x", kind=kind))(value) is fits

@@ -1,0 +1,118 @@
+"""The source for dlt, loaded into DuckDB."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.export.dlt import source
+from nexhealth_async.sandbox.wire import stamp
+from tests.bulk.kit import VERSIONS, scene
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nexhealth_async.sandbox import Sandbox
+
+RESOURCES = ["patients", "appointments", "providers", "sync_status"]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+    import dlt
+
+    return dlt.pipeline(
+        "practice",
+        pipelines_dir=str(tmp_path / "pipelines"),
+        destination=dlt.destinations.duckdb(str(tmp_path / "practice.duckdb")),
+        dataset_name="nexhealth",
+    )
+
+
+async def run(pipeline: Any, box: Sandbox, version: str) -> None:
+    made = source(
+        RESOURCES,
+        version=version,
+        session=lambda: NexHealth(
+            box.api_key,
+            base_url=box.url,
+            version=version,
+            rates=Rates.unlimited(),
+        ),
+    )
+    await asyncio.to_thread(pipeline.run, made)
+
+
+def ids(tmp_path: Path, table: str) -> list[int]:
+    with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
+        found = db.execute(f"select id from nexhealth.{table} order by id").fetchall()  # noqa: S608
+    return [row[0] for row in found]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_runs_load_everything_and_then_what_changed(
+    version: str, tmp_path: Path, pipeline: Any
+) -> None:
+    async with scene(version, patients=30) as (box, _):
+        await run(pipeline, box, version)
+        for table in ("patients", "appointments", "providers"):
+            due = sorted(id for one in box.practices for id in getattr(one, table).ids)
+            assert ids(tmp_path, table) == due, table
+        now = stamp(box.clock.now())
+        box.patients.update(box.patients.ids[3], last_name="Newly", updated_at=now)
+        new = box.patients.insert(0, created_at=now, updated_at=now)
+        box.requests.clear()
+        await run(pipeline, box, version)
+        assert all(one.param("updated_since") for one in box.seen("GET", "/patients"))
+        assert new in ids(tmp_path, "patients")
+        due = sorted(id for one in box.practices for id in one.patients.ids)
+        assert ids(tmp_path, "patients") == due
+        with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
+            db.execute("select count(*) from nexhealth.patients where last_name = 'Newly'")
+            assert db.fetchone() == (1,)
+            db.execute("select count(*) from nexhealth.sync_status")
+            assert db.fetchone() == (len(box.practices),)
+
+
+async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
+    tmp_path: Path, pipeline: Any
+) -> None:
+    async with scene(practices=1, locations=1) as (box, _):
+        box.fail_next(403, path="/patients")
+        with pytest.raises(Exception, match="PartialPull"):
+            await run(pipeline, box, "v2")
+        with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
+            db.execute("select count(*) from duckdb_tables() where table_name = 'patients'")
+            assert db.fetchone() == (0,)
+        box.requests.clear()
+        await run(pipeline, box, "v2")
+        assert not all(one.param("updated_since") for one in box.seen("GET", "/patients"))
+        assert ids(tmp_path, "patients") == sorted(box.patients.ids)
+
+
+def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing() -> None:
+    program = (
+        "import os, sys; import nexhealth_async.export.dlt as ours;"
+        "name = 'RUNTIME__DLTHUB_TELEMETRY';"
+        "before = os.environ.get(name); assert 'dlt' not in sys.modules;"
+        "ours.source(['patients']); print(before, os.environ[name])"
+    )
+    plain = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+    for given, due in (({}, "None false"), ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, "true true")):
+        done = subprocess.run(  # noqa: S603 - our own words
+            [sys.executable, "-c", program],
+            env={**plain, **given},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.strip() == due, done.stderr

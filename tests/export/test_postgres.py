@@ -1,0 +1,231 @@
+"""What is PostgreSQL's own: schemas, locks, lost connections, and what its errors say."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async.bulk import ShardState
+from nexhealth_async.errors import TargetError, UsageError
+from nexhealth_async.export import postgres_link, postgres_work
+from nexhealth_async.export.postgres import PostgresTarget
+from tests.export.merging import batch_of, opened, plan_of, shard_of
+from tests.export.postgres_server import PostgresServer, connected, new_database
+
+if TYPE_CHECKING:
+    from nexhealth_async.export.postgres_link import Connection
+
+OPEN = ShardState(records=1, pages=1)
+SECRET = "hunter2"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_link, "_PAUSES", (0.01, 0.05, 0.2))
+
+
+def connection_of(target: PostgresTarget) -> Connection:
+    connection = target._link._connection
+    assert connection is not None
+    return connection
+
+
+async def ids(database: str, table: str = "patients") -> list[object]:
+    async with connected(database) as db:
+        return [row[0] for row in await db.fetch(f"select id from {table} order by id")]  # noqa: S608
+
+
+async def test_money_is_two_columns_and_exact(database: str) -> None:
+    amount = "-12345678901234567890.123456789"
+    record = {"id": 1, "balance": {"amount": amount, "currency": "USD"}}
+    async with opened(PostgresTarget(database)) as target:
+        await target.begin(plan_of(shard_of()))
+        await target.write(batch_of(shard_of(), [record]), OPEN)
+    async with connected(database) as db:
+        row = await db.fetchrow("select balance_amount, balance_currency from patients")
+        assert row is not None
+        assert tuple(row) == (Decimal(amount), "USD")
+
+
+async def test_practice_and_id_are_the_primary_key(database: str) -> None:
+    async with opened(PostgresTarget(database)) as target:
+        await target.begin(plan_of(shard_of()))
+    async with connected(database) as db:
+        key = await db.fetchval(
+            "select pg_get_constraintdef(oid) from pg_constraint where contype = 'p' "
+            "and conrelid = 'patients'::regclass"
+        )
+    assert key == "PRIMARY KEY (_practice, id)"
+
+
+async def test_two_schemas_hold_two_copies_side_by_side(database: str) -> None:
+    names = ("first", 'odd "name"')
+    for at, name in enumerate(names):
+        async with opened(PostgresTarget(database, schema=name)) as target:
+            await target.begin(plan_of(shard_of(), id=f"pull-{at}"))
+            await target.write(batch_of(shard_of(), [{"id": at}]), OPEN)
+    assert await ids(database, "first.patients") == [0]
+    assert await ids(database, '"odd ""name""".patients') == [1]
+    async with (
+        opened(PostgresTarget(database, schema=names[0])) as first,
+        opened(PostgresTarget(database, schema=names[1])) as second,
+    ):
+        loaded = [await target.load() for target in (first, second)]
+    assert [progress and progress.id for progress in loaded] == ["pull-0", "pull-1"]
+
+
+async def test_a_lost_connection_is_made_again_and_nothing_is_missing(database: str) -> None:
+    target = PostgresTarget(database)
+    async with opened(target), connected(database) as other:
+        await target.begin(plan_of(shard_of()))
+        for at in range(4):
+            await target.write(batch_of(shard_of(), [{"id": at}]), ShardState(pages=at))
+            if at % 2:
+                connection_of(target).terminate()
+            else:
+                await other.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
+        await target.finish()
+        loaded = await target.load()
+    assert loaded is not None
+    assert loaded.finished
+    assert loaded.states[shard_of().name].pages == 3
+    assert await ids(database) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("resource", ["patients", "sync_status"])
+async def test_when_only_the_answer_was_lost_no_row_comes_twice(
+    database: str, monkeypatch: pytest.MonkeyPatch, resource: str
+) -> None:
+    record = {"id": 1} if resource == "patients" else {"read_status": "green"}
+    model = "Patient" if resource == "patients" else "SyncStatus"
+    target = PostgresTarget(database)
+    async with opened(target):
+        await target.begin(plan_of(shard_of(resource)))
+        connection = connection_of(target)
+        keep, kept = postgres_work.keep, 0
+
+        async def keep_and_lose(db: Connection, *args: object) -> None:
+            nonlocal kept
+            await keep(db, *args)  # type: ignore[arg-type]  # passed on
+            kept += 1
+            if kept == 1:
+                await db.execute("commit")
+                connection.terminate()
+
+        monkeypatch.setattr(postgres_work, "keep", keep_and_lose)
+        await target.write(batch_of(shard_of(resource), [record], model), OPEN)
+        assert connection_of(target) is not connection
+    async with connected(database) as db:
+        assert await db.fetchval(f"select count(*) from {resource}") == 1  # noqa: S608
+
+
+async def test_a_server_that_is_gone_is_named_and_a_server_that_is_back_is_used(
+    postgres_server: PostgresServer,
+) -> None:
+    async with new_database(postgres_server) as database:
+        target = PostgresTarget(database)
+        await target.open()
+        try:
+            await target.begin(plan_of(shard_of()))
+            postgres_server.stop()
+            try:
+                with pytest.raises(TargetError, match="cannot be reached") as caught:
+                    await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
+                assert caught.value.__cause__ is None
+            finally:
+                postgres_server.start()
+            await target.write(batch_of(shard_of(), [{"id": 2}]), OPEN)
+        finally:
+            await target.aclose()
+        assert await ids(database) == [2]
+
+
+async def test_a_pull_that_another_took_the_place_of_does_not_go_on(database: str) -> None:
+    target = PostgresTarget(database)
+    async with opened(target):
+        await target.begin(plan_of(shard_of()))
+        connection_of(target).terminate()
+        async with opened(PostgresTarget(database)) as other:
+            await other.begin(plan_of(shard_of(), id="pull-2"))
+        with pytest.raises(TargetError, match="another pull was begun"):
+            await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
+        with pytest.raises(TargetError, match="another pull was begun"):
+            await target.complete(shard_of().group, watermark=plan_of().started, whole=True)
+    assert await ids(database) == []
+
+
+async def test_what_the_server_refuses_is_told_without_its_words(database: str) -> None:
+    target = PostgresTarget(database)
+    async with opened(target):
+        await target.begin(plan_of(shard_of()))
+        async with connected(database) as db:
+            await db.execute("alter table patients add check (email <> 'ada@example.com')")
+        record = {"id": 1, "email": "ada@example.com"}
+        with pytest.raises(TargetError) as caught:
+            await target.write(batch_of(shard_of(), [record]), OPEN)
+        assert str(caught.value) == "PostgreSQL refused to do this: CheckViolationError (23514)"
+        assert caught.value.__cause__ is caught.value.__context__ is None
+        await target.write(batch_of(shard_of(), [{"id": 2}]), OPEN)
+    assert await ids(database) == [2]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (f"postgresql://tester:{SECRET}@localhost:1/none", "cannot be reached"),
+        (f"postgresql://tester:{SECRET}@/none?host=/nowhere", "cannot be reached"),
+        (f"mysql://tester:{SECRET}@localhost/none", "no address"),
+        (f"postgresql://tester:{SECRET}@localhost:port/none", "no address"),
+    ],
+)
+async def test_an_address_that_does_not_answer_is_refused_and_its_password_kept(
+    url: str, says: str
+) -> None:
+    target = PostgresTarget(url)
+    with pytest.raises(TargetError, match=says) as caught:
+        await target.open()
+    assert SECRET not in f"{caught.value!r} {target!r}"
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+async def test_a_database_that_does_not_exist_is_refused_at_once(
+    postgres_server: PostgresServer,
+) -> None:
+    with pytest.raises(TargetError, match=r"InvalidCatalogNameError \(3D000\)"):
+        await PostgresTarget(postgres_server.url("nowhere")).open()
+
+
+async def test_a_missing_library_says_which_extra_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(UsageError, match=r"nexhealth-async\[postgres\]"):
+        PostgresTarget("postgresql://localhost/none")
+
+
+async def test_a_record_whose_id_no_column_holds_is_refused_with_a_sentence(database: str) -> None:
+    async with opened(PostgresTarget(database)) as target:
+        await target.begin(plan_of(shard_of()))
+        with pytest.raises(TargetError, match="an id that PostgreSQL cannot hold"):
+            await target.write(batch_of(shard_of(), [{"id": 2**63}]), OPEN)
+
+
+async def test_one_stage_serves_all_batches_of_a_connection(database: str) -> None:
+    target = PostgresTarget(database)
+    async with opened(target):
+        await target.begin(plan_of(shard_of(), shard_of("providers")))
+        for at in range(3):
+            await target.write(batch_of(shard_of(), [{"id": at}]), OPEN)
+            await target.write(batch_of(shard_of("providers"), [{"id": at}], "Provider"), OPEN)
+        async with connected(database) as db:
+            stages = await db.fetchval(
+                "select count(*) from pg_class where relpersistence = 't' and relkind = 'r'"
+            )
+    assert stages == 2
+    assert await ids(database) == await ids(database, "providers") == [0, 1, 2]

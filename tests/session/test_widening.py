@@ -1,0 +1,54 @@
+"""Walks made wider while under way, and patient from the start."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+
+from nexhealth_async import Limit, NexHealth, Rates, TimedOut
+from nexhealth_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from nexhealth_async import LocationScope
+
+
+async def test_a_walk_made_wider_has_more_requests_in_flight(
+    box: Sandbox, office: LocationScope
+) -> None:
+    box.latency = 0.03
+    pages = office.patients.walk(per_page=1, prefetch=1).pages()
+    ids = [one.id for one in (await anext(pages)).items]
+    box.most_in_flight = 0
+    pages.widen(5)
+    async for page in pages:
+        ids += [one.id for one in page.items]
+    assert box.most_in_flight == 5
+    assert sorted(ids) == sorted(box.patients.ids)
+
+
+async def test_asking_for_less_changes_nothing(box: Sandbox, office: LocationScope) -> None:
+    box.latency = 0.03
+    pages = office.patients.walk(per_page=1, prefetch=4).pages()
+    await anext(pages)
+    box.most_in_flight = 0
+    pages.widen(2)
+    assert len([page async for page in pages]) == 24
+    assert box.most_in_flight == 4
+
+
+async def test_a_patient_walk_waits_for_the_limit_beyond_the_usual_deadline() -> None:
+    async with Sandbox(patients=3) as box:
+        rates = Rates(people=Limit(1, 0.6))
+        async with NexHealth(box.api_key, base_url=box.url, rates=rates) as nex:
+            nex._options = evolve(nex._options, timeout=0.3)  # as if that were the default
+            office = nex.practice(box.subdomain).location(box.location_id)
+            await office.patients.walk().count()
+            with pytest.raises(TimedOut):
+                await anext(office.patients.walk().pages())
+            pages = office.patients.walk(prefetch=0).pages()
+            pages.be_patient()
+            page = await asyncio.wait_for(anext(pages), 10)
+            assert len(page.items) == 3
