@@ -31,7 +31,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy and pyright, both strict, over package and tests."""
-    install(session, "types", "tests", "contract", "bench", "lint")
+    install(session, "types", "tests", "contract", "bench", "lint", "web")
     session.install("--quiet", "nox")
     session.run("mypy")
     session.run("pyright")
@@ -40,14 +40,14 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The whole suite, in random order and in parallel, on each Python."""
-    install(session, "tests", "types", "bench")
+    install(session, "tests", "types", "bench", "web")
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
     """The suite with the oldest dependencies that are allowed, the command line's too."""
-    install(session, "tests", "types", "bench")
+    install(session, "tests", "types", "bench", "web")
     project = PYPROJECT["project"]
     allowed = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
     session.install("--quiet", *_lowest(allowed))
@@ -64,7 +64,7 @@ def contract(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The code of README and guides, run."""
-    install(session, "tests")
+    install(session, "tests", "web")
     session.run("pytest", "tests/docs", *session.posargs)
 
 

@@ -33,6 +33,7 @@ SUITE = (
     Benchmark("pull", "Pulling a list"),
     Benchmark("decode", "Decoding"),
     Benchmark("calls", "Single calls"),
+    Benchmark("backend", "Inside a web backend"),
     Benchmark("concurrency", "Asking ahead"),
     Benchmark("cursor", "Cursors"),
     Benchmark("wire", "Compression and TLS"),

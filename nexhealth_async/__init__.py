@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nexhealth_async._version import __version__
 
 if TYPE_CHECKING:
+    from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.codec import Codec, to_builtins, to_json
     from nexhealth_async.core.rates import Limit, Rates
     from nexhealth_async.core.retry import NO_RETRY, RetryPolicy
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
         AlreadyCancelled,
         APIError,
         BadReply,
+        BothBooked,
         BrokenBody,
+        BudgetSpent,
         ConnectFailed,
         ConnectionLost,
         DuplicatePatient,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         MissingScope,
         NexHealthError,
         NexHealthWarning,
+        NotBooked,
         NotFound,
         NotInThisVersion,
         NotYetSynced,
@@ -55,12 +59,19 @@ if TYPE_CHECKING:
         VersionRefused,
         WalkDrifted,
         WalkOver,
+        WebhookRefused,
     )
     from nexhealth_async.files import Download
+    from nexhealth_async.follow.booking import Rescheduled
+    from nexhealth_async.follow.ensuring import Ensured
+    from nexhealth_async.follow.events import EventBoard
+    from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
+    from nexhealth_async.observe import Attempt, Hook, Outcome
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
     from nexhealth_async.slices import Repair
+    from nexhealth_async.stats import Stats
     from nexhealth_async.walk import Page, Pages, Walk
 
 __all__ = [
@@ -68,18 +79,25 @@ __all__ = [
     "APIError",
     "AlreadyCancelled",
     "Answer",
+    "Attempt",
     "BadReply",
+    "BothBooked",
     "BrokenBody",
+    "Budget",
+    "BudgetSpent",
     "Codec",
     "ConnectFailed",
     "ConnectionLost",
     "Download",
     "DuplicatePatient",
     "EdgeBlocked",
+    "Ensured",
+    "EventBoard",
     "FinancialAccessOff",
     "Forbidden",
     "Found",
     "FreeSlot",
+    "Hook",
     "IgnoredFilter",
     "Invalid",
     "InvalidArgument",
@@ -90,9 +108,11 @@ __all__ = [
     "NexHealth",
     "NexHealthError",
     "NexHealthWarning",
+    "NotBooked",
     "NotFound",
     "NotInThisVersion",
     "NotYetSynced",
+    "Outcome",
     "OutcomeUnknown",
     "Page",
     "Pages",
@@ -102,11 +122,13 @@ __all__ = [
     "RateLimited",
     "Rates",
     "Repair",
+    "Rescheduled",
     "RetryPolicy",
     "ServerFailure",
     "SessionStateError",
     "SlotTaken",
     "StalledCursor",
+    "Stats",
     "TargetError",
     "TimedOut",
     "TransportError",
@@ -114,11 +136,14 @@ __all__ = [
     "UndecodableRecord",
     "UnexpectedShape",
     "UnsupportedBySystem",
+    "Usage",
     "UsageError",
     "VersionRefused",
     "Walk",
     "WalkDrifted",
     "WalkOver",
+    "WebhookRefused",
+    "Written",
     "__version__",
     "normalize_phone",
     "to_builtins",
@@ -126,14 +151,21 @@ __all__ = [
 ]
 
 _HOMES = {
+    "budget": ("Budget", "Usage"),
     "codec": ("Codec", "to_builtins", "to_json"),
     "core.rates": ("Limit", "Rates"),
     "core.retry": ("NO_RETRY", "RetryPolicy"),
     "files": ("Download",),
+    "follow.booking": ("Rescheduled",),
+    "follow.ensuring": ("Ensured",),
+    "follow.events": ("EventBoard",),
+    "follow.outcome": ("Written",),
     "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),
+    "observe": ("Attempt", "Hook", "Outcome"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),
     "slices": ("Repair",),
+    "stats": ("Stats",),
     "walk": ("Page", "Pages", "Walk"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

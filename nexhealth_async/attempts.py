@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import Factory, define, evolve, field
 
-from nexhealth_async.core.envelope import Reading, RecordReading
+from nexhealth_async.budget import Purse
+from nexhealth_async.core.envelope import ListReading, Reading, RecordReading
 from nexhealth_async.core.ignored import misread
 from nexhealth_async.core.retry import Again, Stop, decide
 from nexhealth_async.core.token import Verdict
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
+    BudgetSpent,
     ConnectFailed,
     ConnectionLost,
     IgnoredFilter,
@@ -27,19 +29,22 @@ from nexhealth_async.errors import (
     SessionStateError,
     Unauthorized,
 )
+from nexhealth_async.observe import Watch
+from nexhealth_async.patience import waited
 from nexhealth_async.stats import Stats
 from nexhealth_async.tokens import key_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexhealth_async.budget import Meter
     from nexhealth_async.codec import Codec
-    from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.rates import Departure
     from nexhealth_async.core.request import Call
     from nexhealth_async.core.wire import Request
     from nexhealth_async.endpoints import Row
     from nexhealth_async.gates import Gates
+    from nexhealth_async.observe import Hooks
     from nexhealth_async.options import Options
     from nexhealth_async.tokens import TokenKeeper
     from nexhealth_async.transport import Transport
@@ -60,6 +65,8 @@ class Shared:
     user_agent: str = field(repr=False)
     keeper: TokenKeeper = field(init=False)
     stats: Stats = Factory(Stats)
+    hooks: Hooks | None = None
+    meter: Meter | None = None
     loop: asyncio.AbstractEventLoop | None = None
     pid: int = 0
     closed: bool = False
@@ -96,11 +103,13 @@ class Attempts:
         "_maybe_done",
         "_options",
         "_pairs",
+        "_purse",
         "_renewed",
         "_sent",
         "_shared",
         "_streams",
         "_tries",
+        "_watch",
     )
 
     def __init__(
@@ -133,6 +142,18 @@ class Attempts:
         self._renewed = False
         self._maybe_done = False
         """True once an attempt may have been carried out without our learning of it."""
+        self._purse = None if shared.meter is None else Purse(shared.meter, call.row.rate)
+        self._watch = (
+            None
+            if shared.hooks is None
+            else Watch.of(
+                call,
+                shared.hooks,
+                version=options.version,
+                base_url=shared.transport.base_url,
+                is_login=logs_in,
+            )
+        )
 
     def _deadline_from_now(self) -> float | None:
         timeout = self._options.timeout
@@ -140,20 +161,23 @@ class Attempts:
 
     async def run(self, read: Callable[[Reply, Row], T]) -> T:
         """Send until it is answered, refused for good, or not worth another try."""
+        stats, purse = self._shared.stats, self._purse
+        stats.logins += self._logs_in
+        stats.calls += not self._logs_in
         while True:
             try:
-                request, generation, departure = await self._admitted()
+                request, generation, departure = await (
+                    self._admitted() if purse is None else self._paid_for(purse)
+                )
             except NexHealthError as error:
                 raise self._signed(error) from None
             self._sent += 1
             self._tries += 1
-            self._shared.stats.requests += 1
-            self._shared.stats.retries += self._sent > 1
+            stats.requests += 1
+            stats.retries += self._sent > 1
+            stats.operations[self._call.row.operation] += 1
             try:
-                reply = await self._send(request, departure)
-                if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
-                    self._shared.keeper.accepted()
-                return self._noticed(read(reply, self._call.row))
+                return await self._attempt(request, departure, read)
             except Unauthorized as error:
                 if not await self._has_other_token(error, generation):
                     raise
@@ -164,15 +188,75 @@ class Attempts:
                 if pause is None:
                     raise
                 if pause:
-                    self._shared.stats.waited_retry += pause
+                    self._note_waits(retry=pause)
                     await asyncio.sleep(pause)
+                if not self._affords_another():
+                    raise
+
+    async def _attempt(
+        self, request: Request, departure: Departure, read: Callable[[Reply, Row], T]
+    ) -> T:
+        """Send once, read the reply, and let the hooks know."""
+        watch = self._watch
+        if watch is not None:
+            watch.leaves(self._sent)
+        failure: str | None = None
+        try:
+            reply = await self._send(request, departure)
+            if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
+                self._shared.keeper.accepted()
+            return self._noticed(read(reply, self._call.row))
+        except BaseException as error:
+            failure = type(error).__name__
+            self._shared.stats.failures[failure] += 1
+            raise
+        finally:
+            if watch is not None:
+                watch.ended(failure)
+
+    def _note_waits(self, *, login: float = 0.0, rate: float = 0.0, retry: float = 0.0) -> None:
+        stats, watch = self._shared.stats, self._watch
+        stats.waited_login += login
+        stats.waited_rate += rate
+        stats.waited_retry += retry
+        if watch is not None:
+            watch.waited(login=login, rate=rate, retry=retry)
+
+    async def _paid_for(self, purse: Purse) -> tuple[Request, int, Departure]:
+        """Wait as `_admitted` does; what does not leave is not paid for.
+
+        The login pays first: it would find nothing left if all who wait for it had paid.
+        """
+        now = self._loop.time()
+        try:
+            purse.check(now)
+            if not self._logs_in and self._shared.keeper.current(now) is None:
+                await self._shared.keeper.get(self._deadline)
+                self._note_waits(login=self._loop.time() - now)
+            purse.pay(self._loop.time())
+            return await self._admitted()
+        except BaseException:
+            purse.refund()
+            raise
+
+    def _affords_another(self) -> bool:
+        """Pay for another try, if the budget allows; the failure is the answer otherwise."""
+        try:
+            if self._purse is not None:
+                self._purse.pay(self._loop.time())
+        except BudgetSpent:
+            return False
+        return True
 
     async def _admitted(self) -> tuple[Request, int, Departure]:
         """Wait for a token and for the rate limit; return the request that may leave now."""
         call, shared = self._call, self._shared
         gates, keeper, rate = shared.gates, shared.keeper, call.row.rate
         if self._logs_in:
+            now = self._loop.time()
             departure = await gates.leave(rate, background=False, deadline=self._deadline)
+            if self._watch is not None:  # those who wait for the token count it themselves
+                self._watch.waited(rate=self._loop.time() - now)
             return call.request(headers=self._headers), 0, departure
         patient = self._background and not self._options.timeout_chosen
         while True:
@@ -187,8 +271,7 @@ class Attempts:
                 departure = await gates.leave(
                     rate, background=self._background, deadline=None if patient else self._deadline
                 )
-                shared.stats.waited_login += logged_in - now
-                shared.stats.waited_rate += self._loop.time() - logged_in
+                self._note_waits(login=logged_in - now, rate=self._loop.time() - logged_in)
                 # The wait may have outlived the token.
                 token = keeper.current(self._loop.time())
             if patient and self._sent == 0:
@@ -212,13 +295,22 @@ class Attempts:
         try:
             reply = await self._shared.transport.send(request, timeout=seconds)
             outcome, over = reply.status, True
-        except (ConnectFailed, ConnectionLost):
+            self._shared.stats.bytes_received += len(reply.body)
+            if self._watch is not None:
+                self._watch.answered(reply)
+        except (ConnectFailed, ConnectionLost) as error:
             over = True
+            if self._purse is not None and isinstance(error, ConnectFailed):
+                self._purse.refund()
             raise
         else:
             return reply
         finally:
+            if self._purse is not None:
+                self._purse.spend()
             self._shared.gates.ended(departure, answered=over)
+            if self._watch is not None:
+                self._watch.took(self._loop.time() - started)
             if _LOG.isEnabledFor(logging.DEBUG):
                 _LOG.debug(
                     "%s: %s, attempt %d, %.0f ms",
@@ -255,10 +347,12 @@ class Attempts:
             return False
         self._renewed = True
         self._tries -= 1
+        refused_at = self._loop.time()
         try:
             await keeper.replace(generation, self._deadline)
         except NexHealthError as failure:
             raise self._signed(failure) from None
+        self._note_waits(login=self._loop.time() - refused_at)
         return True
 
     def _was_gone(self, error: NexHealthError) -> bool:
@@ -286,7 +380,8 @@ class Attempts:
         match decision:
             case Stop():
                 return None
-            case Again(after=after):
+            case Again(after=due):
+                after = waited(due)
                 if self._shared.closed:
                     raise SessionStateError(
                         "the session was closed while the call was under way",
@@ -312,10 +407,14 @@ class Attempts:
         """Keep everyone of the class waiting for as long as the server asked."""
         after = decision.after if isinstance(decision, Again) else error.retry_after or 1.0
         longest = self._options.retry.longest_retry_after
-        self._shared.gates.shut(self._call.row.rate, min(after, longest))
+        self._shared.gates.shut(self._call.row.rate, waited(min(after, longest)))
 
     def _noticed(self, result: T) -> T:
         """Raise or warn where the server said that it did not do quite what was asked."""
+        if isinstance(result, ListReading):
+            self._shared.stats.records += len(result.records)
+            if self._watch is not None:
+                self._watch.brought(len(result.records))
         if not isinstance(result, Reading) or not result.warnings:
             return result
         call = self._call

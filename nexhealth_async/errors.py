@@ -8,12 +8,15 @@
     │   ├── MissingScope            no practice or no location was given
     │   ├── NotInThisVersion        the chosen API version has no such operation or filter
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
+    │   ├── BudgetSpent             the requests of ``budget=`` are used up: ``renews_after``
     │   └── WalkOver                this walk was finished, failed or closed before
     ├── TransportError              no complete reply came
     │   ├── ConnectFailed           no connection was made, so nothing was sent
     │   ├── ConnectionLost          the connection broke after the request began to leave
     │   └── TimedOut                the deadline passed or could not be met (also a TimeoutError)
     ├── OutcomeUnknown              a write may or may not have happened
+    ├── NotBooked                   a booking whose answer was lost was looked for, and is not there
+    ├── BothBooked                  rescheduled, but the old appointment could not be cancelled
     ├── APIError                    the API answered with a refusal
     │   ├── Unauthorized            401
     │   │   └── KeyRefused          the API key itself is not accepted
@@ -34,6 +37,7 @@
     │   ├── BrokenBody              not the JSON that was announced, or cut short
     │   ├── UnexpectedShape         JSON, but not where or what it should be
     │   └── UndecodableRecord       one record that no decoder can read
+    ├── WebhookRefused              a webhook's body that is no event
     ├── IgnoredFilter               the server ignored a filter and answered with other records
     ├── WalkDrifted                 the list changed so much that completeness cannot be shown
     ├── StalledCursor               the server says there is more but gives no way to get it
@@ -58,7 +62,9 @@ __all__ = [
     "APIError",
     "AlreadyCancelled",
     "BadReply",
+    "BothBooked",
     "BrokenBody",
+    "BudgetSpent",
     "ConnectFailed",
     "ConnectionLost",
     "DuplicatePatient",
@@ -72,6 +78,7 @@ __all__ = [
     "MissingScope",
     "NexHealthError",
     "NexHealthWarning",
+    "NotBooked",
     "NotFound",
     "NotInThisVersion",
     "NotYetSynced",
@@ -93,6 +100,7 @@ __all__ = [
     "VersionRefused",
     "WalkDrifted",
     "WalkOver",
+    "WebhookRefused",
 ]
 
 
@@ -153,6 +161,26 @@ class SessionStateError(UsageError):
     """The session is not open, is closed, or belongs to another event loop or process."""
 
 
+class BudgetSpent(UsageError):
+    """The requests that ``budget=`` allows are used up.
+
+    ``limit`` names the one that is: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``.
+    ``renews_after`` is in how many seconds a new period begins, None if none does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str,
+        renews_after: float | None = None,
+        operation: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation)
+        self.limit = limit
+        self.renews_after = renews_after
+
+
 class WalkOver(UsageError):
     """This walk was finished, failed or closed before; start a new one."""
 
@@ -192,6 +220,27 @@ class OutcomeUnknown(NexHealthError):
         super().__init__(f"{message} {lookup}", operation=operation, attempts=attempts)
         self.lookup = lookup
         self.status = status
+
+
+class NotBooked(NexHealthError):
+    """The answer to a booking was lost; it was looked for, and the time is still free.
+
+    It may be booked again.
+    """
+
+
+class BothBooked(NexHealthError):
+    """An appointment was booked in place of another one, which then could not be cancelled.
+
+    Both exist: ``new_id`` and ``old_id``, which is left to cancel.
+    """
+
+    def __init__(
+        self, message: str, *, new_id: int, old_id: int, operation: str | None = None
+    ) -> None:
+        super().__init__(message, operation=operation)
+        self.new_id = new_id
+        self.old_id = old_id
 
 
 class APIError(NexHealthError):
@@ -355,6 +404,10 @@ class UndecodableRecord(BadReply):
         self.path = path
         self.expected = expected
         self.record_id = record_id
+
+
+class WebhookRefused(NexHealthError):
+    """A webhook's body is no event that could be read; nothing of it is part of the error."""
 
 
 class IgnoredFilter(NexHealthError):

@@ -1,4 +1,4 @@
-"""Pytest fixtures: an in-process API server, and a session opened against it.
+"""Pytest fixtures: an in-process API server, a session opened against it, and tests' other needs.
 
 Loaded by pytest on its own once the package is installed. Nothing of the client or the server is
 imported until a test asks for a fixture.
@@ -6,7 +6,7 @@ imported until a test asks for a fixture.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +20,19 @@ else:
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth
     from nexhealth_async.sandbox import Sandbox
+    from nexhealth_async.testing import Factory, SandboxThread
 
-__all__ = ["nexhealth", "nexhealth_sandbox", "pytest_configure", "pytest_runtest_setup"]
+__all__ = [
+    "nexhealth",
+    "nexhealth_env",
+    "nexhealth_factory",
+    "nexhealth_no_backoff",
+    "nexhealth_sandbox",
+    "nexhealth_thread",
+    "nexhealth_url",
+    "pytest_configure",
+    "pytest_runtest_setup",
+]
 
 _OURS = frozenset({"nexhealth", "nexhealth_sandbox"})
 
@@ -30,8 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker that says how large the sandbox shall be."""
     config.addinivalue_line(
         "markers",
-        "nexhealth_sandbox(**options): options of Sandbox for the fixture nexhealth_sandbox, "
-        "such as patients=50, seed=3",
+        "nexhealth_sandbox(**options): options of Sandbox for the fixtures nexhealth_sandbox and "
+        "nexhealth_thread, such as patients=50, seed=3",
     )
 
 
@@ -55,12 +66,16 @@ async def nexhealth_sandbox(request: pytest.FixtureRequest) -> AsyncIterator[San
 
     Keywords of the marker are those of ``Sandbox``.
     """
+    async with _box(request) as box:
+        yield box
+
+
+def _box(request: pytest.FixtureRequest) -> Sandbox:
     from nexhealth_async.sandbox import Sandbox
 
     marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_sandbox")
     options: dict[str, Any] = dict(marker.kwargs) if marker else {}
-    async with Sandbox(**options) as box:
-        yield box
+    return Sandbox(**options)
 
 
 @_fixture
@@ -70,3 +85,52 @@ async def nexhealth(nexhealth_sandbox: Sandbox) -> AsyncIterator[NexHealth]:
 
     async with NexHealth(nexhealth_sandbox.api_key, base_url=nexhealth_sandbox.url) as session:
         yield session
+
+
+@pytest.fixture
+def nexhealth_thread(request: pytest.FixtureRequest) -> Iterator[SandboxThread]:
+    """A fresh sandbox in a thread of its own, for applications that bring their own event loop.
+
+    ``nexhealth_thread.box`` is the sandbox, sized by the marker as ``nexhealth_sandbox`` is. The
+    two are different servers: use one of them.
+    """
+    from nexhealth_async.testing import SandboxThread
+
+    with SandboxThread(_box(request)) as thread:
+        yield thread
+
+
+@pytest.fixture
+def nexhealth_url(nexhealth_thread: SandboxThread) -> str:
+    """The address of the sandbox in its thread, for ``base_url``."""
+    return nexhealth_thread.box.url
+
+
+@pytest.fixture
+def nexhealth_env(
+    nexhealth_thread: SandboxThread, monkeypatch: pytest.MonkeyPatch
+) -> SandboxThread:
+    """The sandbox in its thread, where every ``NexHealth()`` of the test leads.
+
+    Sets ``NEXHEALTH_API_KEY`` and ``NEXHEALTH_BASE_URL`` for the test.
+    """
+    monkeypatch.setenv("NEXHEALTH_API_KEY", nexhealth_thread.box.api_key)
+    monkeypatch.setenv("NEXHEALTH_BASE_URL", nexhealth_thread.box.url)
+    return nexhealth_thread
+
+
+@pytest.fixture
+def nexhealth_factory() -> Factory:
+    """A maker of invented records, whose ids count from 1 in each test."""
+    from nexhealth_async.testing import Factory
+
+    return Factory()
+
+
+@pytest.fixture
+def nexhealth_no_backoff() -> Iterator[None]:
+    """No back-off during the test; see ``nexhealth_async.testing.set_testing``."""
+    from nexhealth_async.testing import set_testing
+
+    with set_testing(True):
+        yield

@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 from nexhealth_async import endpoints as to
 from nexhealth_async import models
 from nexhealth_async.attempts import Attempts, Shared
+from nexhealth_async.budget import Meter
 from nexhealth_async.codec.lazy import LazyDecoder
 from nexhealth_async.codec.native import native_of
 from nexhealth_async.core.downloads import download_call
@@ -47,8 +48,10 @@ from nexhealth_async.errors import (
     UnexpectedShape,
 )
 from nexhealth_async.files import Download
+from nexhealth_async.follow.ensuring import Webhooks
 from nexhealth_async.gates import Gates
 from nexhealth_async.hints import practice_locations
+from nexhealth_async.observe import watchers
 from nexhealth_async.options import OnIgnored, Options, Secret, checked, checked_key, named_agent
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
@@ -57,11 +60,20 @@ from nexhealth_async.transport import Transport
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Collection,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     import aiohttp
 
+    from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.bulk.face import Bulk
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
@@ -70,6 +82,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Endpoint, Operation, Row
     from nexhealth_async.hints import PracticeLocation
+    from nexhealth_async.observe import Hook
     from nexhealth_async.stats import Stats
 
 __all__ = ["Answer", "NexHealth"]
@@ -120,6 +133,8 @@ class NexHealth(AccountNouns):
             instead of beside the first request that needs them.
         allow_http: True accepts plain ``http://`` beyond the loopback interface: for a sandbox in
             another container, never for patients' records.
+        hooks: Objects that are told of every attempt before and after it; see `Hook`.
+        budget: How many requests may be sent, for accounts that pay for each; see `Budget`.
 
     Reference: v2 1.1 to 1.4, getting started.
     """
@@ -140,6 +155,8 @@ class NexHealth(AccountNouns):
         on_ignored: OnIgnored = "raise",
         preload: Collection[str] = (),
         allow_http: bool = False,
+        hooks: Iterable[Hook] = (),
+        budget: Budget | None = None,
     ) -> None:
         if api_key is None:
             api_key = os.environ.get("NEXHEALTH_API_KEY")
@@ -162,6 +179,8 @@ class NexHealth(AccountNouns):
             transport=Transport(check_base_url(url, allow_http=allow_http), http),
             gates=Gates(rates or Rates()),
             user_agent=named_agent(user_agent),
+            hooks=watchers(hooks),
+            meter=None if budget is None else Meter(budget),
         )
         self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
         self._preload = _models_of(preload)
@@ -246,6 +265,12 @@ class NexHealth(AccountNouns):
     def stats(self) -> Stats:
         """What the session and its copies have done so far: requests, retries, seconds waited."""
         return self._shared.stats
+
+    @property
+    def budget(self) -> tuple[Usage, ...]:
+        """How far each limit of ``budget=`` is used, none without one; for an open session."""
+        loop, meter = self._shared.loop, self._shared.meter
+        return () if meter is None or loop is None else meter.usage(loop.time())
 
     async def log_in(self) -> float:
         """Log in now if there is no token yet; return how many seconds a token lives.
@@ -425,6 +450,16 @@ class NexHealth(AccountNouns):
         """
         return practice_locations(
             self._copy(evolve(self._options, subdomain=None, location_id=None))
+        )
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where the events of practices are sent: ``await nex.webhooks.ensure(...)``."""
+        alone = evolve(self._options, subdomain=None, location_id=None)
+        return Webhooks(
+            lambda version: self._copy(
+                evolve(alone, version=version_name(version)) if version else alone
+            )
         )
 
     @property

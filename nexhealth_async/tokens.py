@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,13 @@ from nexhealth_async.core.token import (
     pause_after,
     verdict_on_refusal,
 )
-from nexhealth_async.errors import KeyRefused, NexHealthError, SessionStateError, TimedOut
+from nexhealth_async.errors import (
+    BudgetSpent,
+    KeyRefused,
+    NexHealthError,
+    SessionStateError,
+    TimedOut,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,9 +134,8 @@ class TokenKeeper:
         try:
             value = await self._log_in()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
-            self._failures += 1
             self._failure = error.with_traceback(None)
-            self._quiet_until = loop.time() + pause_after(self._failures)
+            self._quiet_until = loop.time() + self._quiet_after(error)
         else:
             self._generation += 1
             self._token = Token(
@@ -142,6 +148,12 @@ class TokenKeeper:
             self._failures, self._failure, self._quiet_until = 0, None, 0.0
         finally:
             self._login = None
+
+    def _quiet_after(self, failure: Exception) -> float:
+        if isinstance(failure, BudgetSpent):  # nobody was asked; calls may yet give places back
+            return min(pause_after(1), failure.renews_after or math.inf)
+        self._failures += 1
+        return pause_after(self._failures)
 
     def close(self) -> tuple[asyncio.Task[None], ...]:
         """Let nobody log in any more; return the login under way, to be cancelled and awaited."""

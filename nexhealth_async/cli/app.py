@@ -13,6 +13,7 @@ from nexhealth_async.cli.life import MISUSED, supervised
 from nexhealth_async.cli.practices import practices
 from nexhealth_async.cli.pull import pull
 from nexhealth_async.cli.serve import sandbox
+from nexhealth_async.cli.webhooks import webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def build() -> App:
         version_format="plaintext",
         suppress_keyboard_interrupt=False,
     )
-    for command in (check, practices, pull, endpoints, sandbox):
+    for command in (check, practices, pull, endpoints, webhooks, sandbox):
         app.command(command)
     return app
 

@@ -27,12 +27,14 @@ __all__ = [
     "AppointmentTypeFilters",
     "AppointmentTypeInclude",
     "AppointmentTypeOptions",
+    "BookingOptions",
     "DependantBio",
     "DependantPatient",
     "NewAppointment",
     "NewAppointmentType",
     "NewWorkingHours",
     "Recurrence",
+    "RescheduleOptions",
     "SlotFilters",
     "TypeDescriptorFilters",
     "Weekday",
@@ -356,6 +358,44 @@ class NewAppointment(LocationScoped, total=False):
     """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""
     notify_patient: bool
     """True: NexHealth tells the patient; False by default."""
+
+
+class _SlotOptions(TypedDict, total=False):
+    slot_interval: int
+    """As in the search that found the slot: it is asked for again."""
+    working_hour_label_id: int
+    """As in the search that found the slot; v3 only."""
+    working_hour_source: WorkingHourSource
+    """As in the search that found the slot; v3 only."""
+    appointment_type_id: int
+    """The appointment's type; without one the slot's own end counts."""
+    note: str
+    """Written to the practice's system; at most 128 characters."""
+    descriptor_ids: Sequence[int]
+    """Ids of appointment descriptors, which reach the practice's system too."""
+    appointments_per_timeslot: int
+    """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""
+    notify_patient: bool
+    """True: NexHealth tells the patient; False by default."""
+
+
+class RescheduleOptions(_SlotOptions, PracticeScoped, total=False):
+    """How an appointment is moved; type and note are the old one's unless given."""
+
+
+class BookingOptions(_SlotOptions, PracticeScoped, total=False):
+    """How a free time is booked."""
+
+    patient_id: Required[int]
+    """The patient; with ``is_guardian`` the guardian."""
+    is_guardian: bool
+    """True: ``patient_id`` is the guardian, and ``patient`` the one who comes."""
+    is_new_clients_patient: bool
+    """True: the booking is for a new patient."""
+    referrer: str
+    """The address of the page the booking was made on."""
+    patient: DependantPatient
+    """Who comes; required with ``is_guardian``."""
 
 
 class AppointmentChanges(PracticeScoped, total=False):

@@ -6,7 +6,7 @@ All of it is there in v3 only, and only for keys that NexHealth has enabled for 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
@@ -25,6 +25,7 @@ from nexhealth_async.filters import (
     GuarantorBalanceFilters,
     GuarantorBalanceOptions,
     InsuranceBalanceFilters,
+    LocationScoped,
     NewAdjustment,
     NewPayment,
     PaymentFilters,
@@ -34,8 +35,13 @@ from nexhealth_async.filters import (
     PaymentTypeFilters,
     PracticeScoped,
 )
+from nexhealth_async.follow.writes import entry_written
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.walk import Walk
+
+if TYPE_CHECKING:
+    from nexhealth_async.follow.events import Events
+    from nexhealth_async.follow.outcome import Written
 
 __all__ = [
     "AdjustmentTypes",
@@ -134,6 +140,38 @@ class Payments(Noun):
         _check_entry(fields)
         await self._caller.perform(to.PAYMENTS_CREATE, fields)
 
+    async def confirm(
+        self,
+        *,
+        transaction_id: str,
+        amount: Decimal | int | None = None,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        events: Events | None = None,
+        **scope: Unpack[LocationScoped],
+    ) -> Written[tuple[m.Payment, ...]]:
+        """Wait until a payment is in the ledger, or is known not to get there; v3 only.
+
+        The record of the answer is the rows of this ``transaction_id``. One payment may become
+        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
+        add up. It is looked for with growing pauses, each look a request; with ``events=`` (see
+        `EventBoard`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
+        ``timeout`` seconds (None: never) the status is ``waiting``.
+
+        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
+        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
+        that failed in passing.
+        """
+        filters = {**scope, "transaction_id": transaction_id}
+        return await entry_written(
+            self._caller,
+            to.PAYMENTS,
+            transaction_id,
+            filters,
+            amount=amount,
+            timeout=timeout,
+            events=events,
+        )
+
 
 class Adjustments(Noun):
     """Corrections of what patients owe that are neither charge nor payment."""
@@ -182,6 +220,40 @@ class Adjustments(Noun):
         """
         _check_entry(fields)
         await self._caller.perform(to.ADJUSTMENTS_CREATE, fields)
+
+    async def confirm(
+        self,
+        *,
+        transaction_id: str,
+        patient_id: int,
+        amount: Decimal | int | None = None,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        events: Events | None = None,
+        **scope: Unpack[LocationScoped],
+    ) -> Written[tuple[m.Adjustment, ...]]:
+        """Wait until an adjustment is in the ledger, or is known not to get there; v3 only.
+
+        The record of the answer is the rows of this ``transaction_id``. One adjustment may become
+        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
+        add up. It is looked for with growing pauses, each look a walk over the patient's
+        adjustments; with ``events=`` (see `EventBoard`) webhooks tell it, and looks are rare. Only
+        webhooks tell of failure. After ``timeout`` seconds (None: never) the status is
+        ``waiting``.
+
+        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
+        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
+        that failed in passing.
+        """
+        filters = {**scope, "patient_id": patient_id}
+        return await entry_written(
+            self._caller,
+            to.ADJUSTMENTS,
+            transaction_id,
+            filters,
+            amount=amount,
+            timeout=timeout,
+            events=events,
+        )
 
 
 class PaymentTypes(Noun):

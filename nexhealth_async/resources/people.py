@@ -21,6 +21,7 @@ from nexhealth_async.filters import (
     ProviderOptions,
     StaffFilters,
 )
+from nexhealth_async.follow.writes import patient_written
 from nexhealth_async.hints import find_or_create
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of
@@ -28,6 +29,7 @@ from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
     from nexhealth_async.files import Download
+    from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found
 
 __all__ = ["NexStaff", "PatientAlerts", "PatientDocuments", "Patients", "Providers"]
@@ -188,6 +190,25 @@ class Patients(Noun):
         Raises what `create` does; `DuplicatePatient` only if the API does not say who it is.
         """
         return await find_or_create(self._caller, fields)
+
+    async def confirm(
+        self,
+        patient: m.Patient | int,
+        /,
+        *,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        **options: Unpack[PracticeScoped],
+    ) -> Written[m.Patient]:
+        """Wait until a patient is in the practice's own system.
+
+        A patient who was only created stays with NexHealth until a first appointment is booked.
+        No webhook tells of it, so it is looked for with growing pauses, each look a request. When
+        the practice's system takes the person up, NexHealth may give them another id: then the
+        status is ``gone``. After ``timeout`` seconds (None: never) it is ``waiting``.
+
+        Raises what a call may raise, but not for looks that failed in passing.
+        """
+        return await patient_written(self._caller, patient, options, timeout=timeout)
 
 
 class Providers(Noun):

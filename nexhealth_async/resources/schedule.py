@@ -16,11 +16,13 @@ from nexhealth_async.filters import (
     AppointmentTypeChanges,
     AppointmentTypeFilters,
     AppointmentTypeOptions,
+    BookingOptions,
     LocationScoped,
     NewAppointment,
     NewAppointmentType,
     NewWorkingHours,
     PracticeScoped,
+    RescheduleOptions,
     SlotFilters,
     TypeDescriptorFilters,
     WorkingHourLabelFilters,
@@ -28,6 +30,8 @@ from nexhealth_async.filters import (
     WorkingHoursFilters,
     WorkingHoursOptions,
 )
+from nexhealth_async.follow.booking import book, reschedule
+from nexhealth_async.follow.writes import appointment_written
 from nexhealth_async.hints import free_slots
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import (
@@ -41,6 +45,9 @@ from nexhealth_async.walk import Walk
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from nexhealth_async.follow.booking import Rescheduled
+    from nexhealth_async.follow.events import Events
+    from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import FreeSlot
 
 __all__ = [
@@ -357,6 +364,67 @@ class Appointments(Noun):
         check_note(fields.get("note"))
         check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
         return await self._caller.call(to.APPOINTMENTS_UPDATE, fields, id)
+
+    async def confirm(
+        self,
+        appointment: m.Appointment | int,
+        /,
+        *,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        events: Events | None = None,
+        **options: Unpack[PracticeScoped],
+    ) -> Written[m.Appointment]:
+        """Wait until a booking is in the practice's own system, or is known not to get there.
+
+        Usually that takes minutes, but hours where the office's computer is off. It is looked for
+        with growing pauses, each look a request; with ``events=`` (see `EventBoard`) webhooks
+        tell it, and looks are rare. Only webhooks tell of failure: by looking alone a booking that
+        failed is ``waiting`` for ever. After ``timeout`` seconds (None: never) the answer's status
+        is ``waiting``, with what is known of the reason; the booking may still get there. Give it
+        time for one look at least: a look that takes longer is broken off.
+
+        Raises what a call may raise, but not for looks that failed in passing.
+        """
+        return await appointment_written(
+            self._caller, appointment, options, timeout=timeout, events=events
+        )
+
+    async def book(self, slot: FreeSlot, /, **options: Unpack[BookingOptions]) -> m.Appointment:
+        """Book a slot that `available_slots.flat` found, once.
+
+        The slot is asked for again first; location, provider and operatory are the slot's own. Pass
+        its start as it was found, or in UTC: in a third zone it may fall on another day, and is not
+        found. An answer that was lost is settled by looking for the appointment for some seconds.
+        Where the patient already has an appointment with that provider at that time, it is
+        returned, so that asking again after an error books nothing twice.
+
+        Raises `SlotTaken` if the time is no longer offered, `NotBooked` if the answer was lost and
+        the booking certainly looks undone (ask again), `OutcomeUnknown` if that cannot be told (do
+        not book another time before looking), and what else `create` raises. As there, the
+        practice's system has the last word later: see `confirm`.
+        """
+        check_note(options.get("note"))
+        return await book(self._caller, slot, options)
+
+    async def reschedule(
+        self, appointment: m.Appointment, slot: FreeSlot, /, **options: Unpack[RescheduleOptions]
+    ) -> Rescheduled:
+        """Move an appointment to a slot that `available_slots.flat` found.
+
+        Where the API version and the practice's system can move it, and the provider, location and
+        type stay, the appointment itself is changed. Otherwise the new time is booked first, and
+        then the old one cancelled: the patient is never without an appointment. A slot that
+        overlaps the old time can only be had in place. Descriptors are not carried over. Asked
+        again after an error or a cancellation on its way, it goes on where it was broken off.
+
+        Raises `BothBooked` if the new one was booked but the old one could not be cancelled,
+        `AlreadyCancelled` if it was cancelled before, `NotYetSynced` while the practice's system
+        does not have it yet, and what `book` raises, with the old appointment untouched: only where
+        an answer was lost it may have been moved already. Of a move in place the practice's system
+        too has the last word later; webhooks tell it, as outcomes of ``appointment_updated``.
+        """
+        check_note(options.get("note"))
+        return await reschedule(self._caller, appointment, slot, options)
 
 
 def _booking(fields: NewAppointment) -> Mapping[str, object]:

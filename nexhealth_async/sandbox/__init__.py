@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nexhealth_async.sandbox.box import ANCHOR, Sandbox
 from nexhealth_async.sandbox.clock import Clock
+from nexhealth_async.sandbox.deliveries import Deliveries, Sent
 from nexhealth_async.sandbox.faults import Fault
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
 from nexhealth_async.sandbox.practice import Practice
@@ -18,6 +19,7 @@ __all__ = [
     "ANCHOR",
     "Clock",
     "CountAs",
+    "Deliveries",
     "Fault",
     "Guesses",
     "PageShown",
@@ -25,5 +27,6 @@ __all__ = [
     "Row",
     "Sandbox",
     "SeenRequest",
+    "Sent",
     "Table",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import date
 from types import TracebackType
 from typing import Literal, Self
@@ -12,14 +12,17 @@ from aiohttp import web
 
 from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
+from nexhealth_async.sandbox.deliveries import Deliveries, Sent
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
 from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
 from nexhealth_async.sandbox.line import LineOrders
 from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import Version
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
 from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
 from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import row, stamp
+from nexhealth_async.sandbox.syncing import Insertion, InsertionOutcome, take_up
+from nexhealth_async.sandbox.wire import stamp
 from nexhealth_async.sandbox.world import World
 
 __all__ = ["ANCHOR", "Sandbox"]
@@ -83,6 +86,9 @@ class Sandbox(LineOrders):
     requests: deque[SeenRequest]
     """The requests seen, oldest first; ``remember=`` bounds how many are kept."""
 
+    insertions: deque[Insertion]
+    """What became of each record in `sync`, oldest first, as many as of the requests."""
+
     def __init__(
         self,
         *,
@@ -128,8 +134,10 @@ class Sandbox(LineOrders):
             self.clock,
         )
         self.keys = Keys(self.clock, token_lifetime)
+        self.webhooks = Deliveries(self.world)
         self.limits = Limits()
         self.requests: deque[SeenRequest] = deque(maxlen=remember)
+        self.insertions: deque[Insertion] = deque(maxlen=remember)
         self.page_cap = 300
         self.cursor_page_cap = 1000
         self.financial_access = True
@@ -175,12 +183,14 @@ class Sandbox(LineOrders):
             await runner.cleanup()
             raise
         self._runner, self._url = runner, f"http://127.0.0.1:{self.door.port}"
+        await self.webhooks.start()
 
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
         runner, self._runner = self._runner, None
         self.door.shut()
         self.faults.end()
+        await self.webhooks.stop()
         if runner is not None:
             await runner.cleanup()
 
@@ -253,37 +263,66 @@ class Sandbox(LineOrders):
         """What the vendor leaves open, as switches."""
         return self.world.guesses
 
-    def sync(self) -> int:
+    def sync(
+        self, *, fail: Collection[int | str] = (), outcome: InsertionOutcome = "failed"
+    ) -> int:
         """Let the practice's system take up what was written; returns how many records it took.
 
         New appointments and patients get a ``foreign_id``, ``foreign_id_type`` and
         ``last_sync_time``; new patients stop being ``new_patient``. Payments and adjustments
         accepted show in the ledger from now on, and onboardings are complete.
+
+        ``fail`` names what it does not take, now or later: appointments and patients by id,
+        payments and adjustments by ``transaction_id``. They stay as they are, and ``outcome`` is
+        what webhooks tell of them. ``insertions`` has what became of each record.
         """
-        taken = 0
+        taken = [
+            one
+            for practice in self.practices
+            for one in take_up(practice, self.clock.now(), frozenset(fail), outcome)
+        ]
+        self.insertions.extend(taken)
+        for one in taken:
+            if one.refusal is not None:
+                self.webhooks.happen(one.refusal, one.practice, one.table, one.record)
         now = stamp(self.clock.now())
-        for practice in self.practices:
-            for table in (practice.appointments, practice.patients):
-                for id in table.where("foreign_id_type", "nex").copy():
-                    fields: dict[str, object] = {
-                        "foreign_id": str(id % 1_000_000),
-                        "foreign_id_type": "remote_db-sandbox-DataSource-1",
-                        "last_sync_time": now,
-                        "updated_at": now,
-                    }
-                    if table is practice.patients:
-                        bio = row(table.row(id).get("bio")) or {}
-                        fields["bio"] = {**bio, "new_patient": False}
-                    table.update(id, **fields)
-                    taken += 1
-            for table, record in practice.pending:
-                id = table.add({**record, "updated_at": now})
-                table.update(id, **practice.bookkeeper.taken(id))
-                taken += 1
-            practice.pending.clear()
         for id in self.world.onboardings.where("status", "in_progress").copy():
             self.world.onboardings.update(id, status="complete", availability_ready_at=now)
-        return taken
+        return sum(one.outcome == "complete" for one in taken)
+
+    async def deliver(
+        self,
+        event: str,
+        id: int | None = None,
+        *,
+        data: object = None,
+        practice: Practice | None = None,
+        to: str | None = None,
+        secret: str | None = None,
+        version: Version = "v3",
+        **more: object,
+    ) -> list[Sent]:
+        """Deliver an event now, and return the attempts made, with the statuses they met.
+
+        ``event`` is its name with outcome: ``appointment_insertion.failed``. It is about the record
+        ``id`` (the first one, unless told), or ``data`` is sent as it is: any event can be made up
+        so, one that nobody knows too. It goes to all who subscribed to it, or ``to`` an address,
+        signed with ``secret`` and in the shape of ``version``: then nothing needs to be subscribed,
+        and it is sent once. ``more`` are further members of the body, such as
+        ``previous_attributes``. Changes are told without this, see ``webhooks``.
+        """
+        owner = practice or self.practice
+        record = None if id is None else self.webhooks.record(owner, event, id)
+        return await self.webhooks.deliver(
+            event,
+            owner,
+            record=record,
+            data=data,
+            to=to,
+            secret=secret,
+            version=version,
+            more=more,
+        )
 
     # Keys and tokens
 

@@ -138,6 +138,8 @@ class Practice:
         self.document_bytes: dict[int, bytes] = {}
         self.pending: list[tuple[Table, Row]] = []
         """Payments and adjustments accepted and not written yet, with the table they go to."""
+        self.refused: set[int] = set()
+        """Appointments and patients that the practice's system did not take."""
 
     def __repr__(self) -> str:
         return f"<Practice {self.number}: {len(self.patients)} patients>"

@@ -45,6 +45,8 @@ class Table:
         self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._version = 0
         self._groups: dict[str, dict[object, list[int]]] = {}
+        self.watcher: Callable[[Row | None, Row | None], None] | None = None
+        """Told of every change: the row before it and after it."""
 
     @property
     def ids(self) -> Sequence[int]:
@@ -105,6 +107,7 @@ class Table:
         self._rows[id] = {**made, **fields, "id": id}
         self._ids.insert(len(self._ids) if position is None else position, id)
         self._changed()
+        self._tell(None, id)
         return id
 
     def add(self, row: Row) -> int:
@@ -114,19 +117,24 @@ class Table:
         self._rows[id] = {**row, "id": id}
         self._ids.append(id)
         self._changed()
+        self._tell(None, id)
         return id
 
     def delete(self, id: int) -> None:
         """Take a row away; those behind it move up by one."""
+        before = self.get(id) if self.watcher is not None else None
         self._ids.remove(id)
         self._rows.pop(id, None)
         self._gone.add(id)
         self._changed()
+        self._tell(before, None)
 
     def update(self, id: int, **fields: object) -> None:
         """Change fields of a row, to anything: broken values are welcome in tests."""
-        self._rows[id] = {**self.row(id), **fields}
+        before = self.row(id)
+        self._rows[id] = {**before, **fields}
         self._changed()
+        self._tell(before, id)
 
     def move(self, id: int, position: int) -> None:
         """Take a row from where it is listed and put it at another position."""
@@ -173,6 +181,10 @@ class Table:
             return known is value
 
         return self.remembered(("fact", field, value), lambda: [id for id in self._ids if keep(id)])
+
+    def _tell(self, before: Row | None, id: int | None) -> None:
+        if self.watcher is not None:
+            self.watcher(before, None if id is None else self.row(id))
 
     def _changed(self) -> None:
         self._version += 1

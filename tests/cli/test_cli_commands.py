@@ -23,14 +23,14 @@ async def test_help_lists_the_commands() -> None:
     ran = await nexhealth("--help", COLUMNS="80")
     assert ran.status == 0
     assert ran.err == ""
-    for command in ("check", "practices", "pull", "endpoints", "sandbox"):
+    for command in ("check", "practices", "pull", "endpoints", "webhooks", "sandbox"):
         assert f" {command} " in ran.out.decode()
     assert max(map(len, ran.out.decode().splitlines())) <= 80
     assert b"--key" not in ran.out
 
 
 async def test_every_command_explains_itself_without_a_key_option() -> None:
-    commands = ["check", "practices", "pull", "endpoints", "sandbox"]
+    commands = ["check", "practices", "pull", "endpoints", "webhooks", "sandbox"]
     every = await one_by_one(*((command, "--help") for command in commands), COLUMNS="80")
     for command, ran in zip(commands, every, strict=True):
         text = ran.out.decode()

@@ -35,9 +35,15 @@ KEPT: dict[tuple[str, str, str], str] = {
 """Version, method and aspect of each difference, with its reason."""
 
 MORE_THAN_THE_API: dict[str, str] = {
+    "adjustments.confirm": "walks adjustments until the one that was written shows",
+    "appointments.book": "searches the slot again, books it, and looks for it if need be",
+    "appointments.confirm": "gets the appointment until it has reached the practice's system",
+    "appointments.reschedule": "updates where that can move it, else books and cancels",
     "available_slots.flat": "walks available_slots in windows and takes the groups apart",
+    "patients.confirm": "gets the patient until they have reached the practice's system",
     "patients.find_or_create": "searches and creates in one step, and tells which it was",
     "patients.documents.download": "follows a record's url, which is no operation of the API's",
+    "payments.confirm": "walks payments until the one that was written shows",
 }
 """Methods that stand for no operation of their own."""
 

@@ -14,6 +14,7 @@ from nexhealth_async.errors import (
     AlreadyCancelled,
     BadReply,
     BrokenBody,
+    BudgetSpent,
     ConnectFailed,
     ConnectionLost,
     DuplicatePatient,
@@ -91,6 +92,7 @@ TABLE: list[tuple[str, NexHealthError, tuple[type[object], ...]]] = [
     ("ignored", IgnoredFilter({"inactive"}), FINAL),
     ("drifted", WalkDrifted("x"), FINAL),
     ("stalled", StalledCursor("x"), FINAL),
+    ("budget", BudgetSpent("x", limit="overall"), FINAL),
     ("unknown", OutcomeUnknown("x", lookup="Look."), FINAL),
     *(
         (kind.__name__, kind("x"), FINAL)
@@ -115,7 +117,7 @@ def subclasses(kind: type[NexHealthError]) -> set[type[NexHealthError]]:
 def test_the_table_is_complete() -> None:
     asked = {type(error) for _, error, _ in TABLE}
     abstract = {"NexHealthError", "UsageError", "TransportError", "APIError"}
-    beyond_calls = {"PartialPull", "TargetError"}
+    beyond_calls = {"BothBooked", "NotBooked", "PartialPull", "TargetError", "WebhookRefused"}
     ours = {kind for kind in subclasses(NexHealthError) if kind.__module__ == errors.__name__}
     assert {kind.__name__ for kind in ours - asked} == abstract | beyond_calls
 

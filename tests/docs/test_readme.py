@@ -99,6 +99,28 @@ async def test_the_booking_books_once_and_knows_the_patient_again(box: Sandbox) 
     assert isinstance(day, date)
 
 
+async def test_the_receiver_hands_each_signed_event_on_once(
+    box: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEXHEALTH_WEBHOOK_SECRET", "an-invented-secret")
+    app = web.Application()
+    block("def add_webhooks")["add_webhooks"](app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/nexhealth"
+    id = box.appointments.ids[0]
+    for secret, status in (("an-invented-secret", 200),) * 2 + (("another", 401),):
+        (sent,) = await box.deliver("appointment_updated", id, to=url, secret=secret)
+        assert sent.status == status
+    await runner.cleanup()
+    assert capsys.readouterr().out == f"appointment_updated {id}\n"
+
+
 async def test_the_fixtures_serve_users_tests(
     nexhealth_sandbox: Sandbox, nexhealth: NexHealth
 ) -> None:
@@ -116,7 +138,7 @@ def test_the_table_of_operations_is_that_of_the_code() -> None:
 
 
 def test_every_python_block_is_run_here() -> None:
-    assert len(blocks("python")) == 6
+    assert len(blocks("python")) == 7
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -1,16 +1,25 @@
 """The table of targets.
 
-To add one (webhook bodies will be next): write a function of bytes under ``@target`` in a module of
+To add one: write a function of bytes under ``@target`` in a module of
 its own, beside inputs that reach far as ``seeds``, and name the module here. The property tests,
 the short guided run of the suite and ``nox -s fuzz`` take it up from the table.
 """
 
 from __future__ import annotations
 
-from tests.fuzz import addresses, commands, packing, records, replies, sessions, walks
+from tests.fuzz import (
+    addresses,
+    commands,
+    deliveries,
+    packing,
+    records,
+    replies,
+    sessions,
+    walks,
+)
 from tests.fuzz.judge import TARGETS
 
 __all__ = ["MODULES", "TARGETS"]
 
-MODULES = (replies, packing, records, addresses, walks, commands, sessions)
+MODULES = (replies, packing, records, addresses, walks, commands, sessions, deliveries)
 """Every module of targets; importing them fills the table."""

@@ -11,8 +11,19 @@ from asyncio import constants
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from nexhealth_async import Attempt, Hook, Outcome
+from nexhealth_async.attempts import Shared
+from nexhealth_async.integrations.otel import OpenTelemetry
+from nexhealth_async.observe import Hooks
 from tests.session.canary.office import SERVER
 
 if TYPE_CHECKING:
@@ -117,12 +128,56 @@ def _unraisable(watch: Watch) -> Generator[None]:
         yield
 
 
+class _Eye(Hook):
+    """Hands over all that hooks are told."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def before(self, attempt: Attempt, /) -> None:
+        self._look(attempt)
+
+    def after(self, outcome: Outcome, /) -> None:
+        self._look(outcome)
+
+    def _look(self, news: Attempt | Outcome) -> None:
+        self._watch.text("what hooks are told", f"{news!r} {attrs.asdict(news)}")
+
+
+@contextmanager
+def _hooks(watch: Watch) -> Generator[None]:
+    """A hook, and OpenTelemetry, for every session, whenever it was made."""
+    spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
+    tracers = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    meters = MeterProvider([metrics], resource=Resource({}), shutdown_on_exit=False)
+    telemetry = OpenTelemetry(tracer_provider=tracers, meter_provider=meters, practice=True)
+    hooks = Hooks([_Eye(watch), telemetry])
+
+    def watched(_: Shared) -> Hooks:
+        return hooks
+
+    def keep_watched(_: Shared, given: Hooks | None) -> None:
+        """Take no other."""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Shared, "hooks", property(watched, keep_watched))
+        yield
+    for span in spans.get_finished_spans():
+        watch.text("span", span.to_json())
+    if (measured := metrics.get_metrics_data()) is not None:
+        watch.text("metrics", measured.to_json())
+    tracers.shutdown()
+    meters.shutdown()
+
+
 SURFACES: dict[str, Callable[[Watch], AbstractContextManager[None]]] = {
     "logs": _logs,
     "warnings": _warnings,
     "streams": _streams,
     "asyncio": _asyncio_debug,
     "unraisable": _unraisable,
+    "hooks": _hooks,
 }
 
 

@@ -95,6 +95,7 @@ async def test_every_operation_keeps_to_itself() -> None:
     watch.clean()
     assert watch.looked_at["log of nexhealth_async"] > 200
     assert watch.looked_at["log of asyncio"] > 2_000
+    assert watch.looked_at["what hooks are told"] == 2 * watch.looked_at["span"] > 200
     # All texts of all models were there to be seen: no field is unmarked, and none is left out.
     assert {name for model in MODELS for name in text_fields(model)} <= watch.handed
 
@@ -109,3 +110,5 @@ async def test_a_call_keeps_to_itself(
     watch.clean()
     assert len(office.marks) > 5
     assert watch.looked_at["log of nexhealth_async"] >= 2
+    assert watch.looked_at["what hooks are told"] == 2 * watch.looked_at["span"] >= 2
+    assert watch.looked_at["metrics"] == 1

@@ -32,7 +32,7 @@ PAGE = 4
 _PATIENCE = 5.0
 _OURS = ("_give_up", "_on_timeout")
 """Callbacks of timers that must not outlive the wait they end."""
-_SERVERS = ("RequestHandler", "web_protocol", "wait_for_close", "_wait_for_close")
+_SERVERS = ("RequestHandler", "web_protocol", "wait_for_close", "_wait_for_close", "Deliveries")
 
 
 @define

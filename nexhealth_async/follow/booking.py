@@ -1,0 +1,318 @@
+"""Booking a free time once, and moving an appointment without ever leaving a patient without one.
+
+Reference: v3 1.7: ``POST /appointments`` has no idempotency key, nothing but the server's own check
+of the slot. So an answer that was lost is settled by looking, never by booking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field, frozen
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.errors import (
+    AlreadyCancelled,
+    BothBooked,
+    Invalid,
+    InvalidArgument,
+    NexHealthError,
+    NotBooked,
+    NotInThisVersion,
+    NotYetSynced,
+    OutcomeUnknown,
+    SlotTaken,
+)
+from nexhealth_async.patience import is_testing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from nexhealth_async.hints import FreeSlot
+    from nexhealth_async.models import Appointment
+    from nexhealth_async.walk import Caller
+
+__all__ = ["Rescheduled", "book", "reschedule"]
+
+_BOOK, _MOVE = "POST /appointments", "PATCH /appointments/{id}"
+_SEARCHED = ("slot_interval", "working_hour_label_id", "working_hour_source")
+"""What only the search takes."""
+_IN_BOTH = ("appointment_type_id", "appointments_per_timeslot", "subdomain")
+_PAUSES = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each look for a booking whose answer was lost: it may still be under way."""
+
+
+@frozen(kw_only=True)
+class Rescheduled:
+    """What became of an appointment that was to be moved."""
+
+    appointment: Appointment
+    """The appointment at its new time."""
+    replaced: int | None = None
+    """Id of the one that was cancelled in exchange; None if the appointment itself was moved."""
+
+
+async def book(
+    caller: Caller, slot: FreeSlot, fields: Mapping[str, object], *, not_this: int | None = None
+) -> Appointment:
+    """Book a free time once; ``not_this`` is an appointment that is about to be given up."""
+    booking = _booking(caller, slot, fields, not_this)
+    if not await booking.is_offered():
+        if (found := await booking.already_ours()) is not None:
+            return found
+        raise _taken()
+    try:
+        return await caller.call(to.APPOINTMENTS_CREATE, booking.wanted())
+    except SlotTaken:
+        if (found := await booking.found_if_possible()) is not None:
+            return found
+        raise
+    except OutcomeUnknown as lost:
+        return await booking.settled(lost)
+
+
+def _booking(
+    caller: Caller, slot: FreeSlot, fields: Mapping[str, object], not_this: int | None
+) -> _Booking:
+    if slot.provider_id is None:
+        raise InvalidArgument("the slot names no provider; pass one with provider_id")
+    if slot.start.utcoffset() is None:
+        raise InvalidArgument("the slot's start has no zone; pass it back as it was found")
+    if slot.end is None and fields.get("appointment_type_id") is None:
+        raise InvalidArgument("the slot has no end; give an appointment_type_id, which has minutes")
+    return _Booking(
+        caller=caller,
+        slot=slot,
+        fields=fields,
+        scope={name: fields[name] for name in ("subdomain", "location_id") if name in fields},
+        not_this=not_this,
+    )
+
+
+def _taken() -> SlotTaken:
+    return SlotTaken("the time is not offered any more; search the slots again", status=200)
+
+
+@frozen(kw_only=True)
+class _Booking:
+    """One booking under way."""
+
+    caller: Caller
+    slot: FreeSlot
+    fields: Mapping[str, object] = field(repr=False)
+    scope: Mapping[str, object]
+    not_this: int | None
+
+    def wanted(self) -> dict[str, object]:
+        """The booking as the API wants it."""
+        slot = self.slot
+        named = {name: value for name, value in self.fields.items() if name not in _SEARCHED}
+        wanted: dict[str, object] = {"provider_id": slot.provider_id, "start_time": slot.start}
+        if self.fields.get("appointment_type_id") is None:
+            wanted["end_time"] = slot.end
+        if slot.operatory_id is not None:
+            wanted["operatory_id"] = slot.operatory_id
+        return {**self._place(), **wanted, **named}
+
+    def _place(self) -> dict[str, object]:
+        return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
+
+    async def is_offered(self) -> bool:
+        """Ask again for the slots of that day, provider and room."""
+        slot, fields = self.slot, self.fields
+        asked = {name: fields[name] for name in (*_IN_BOTH, *_SEARCHED) if name in fields}
+        search = {**self._place(), **self.scope, **asked}
+        search |= {**_days(slot.start), "pids": [slot.provider_id]}
+        if slot.operatory_id is not None:
+            search |= {"operatory_ids": [slot.operatory_id], "overlapping_operatory_slots": True}
+        if fields.get("appointment_type_id") is None and slot.end is not None:
+            search["slot_length"] = round((slot.end - slot.start) / timedelta(minutes=1))
+        async with aclosing(self.caller.walk(to.AVAILABLE_SLOTS, search)) as walk:
+            groups = [group async for group in walk]
+        return any(one.time == slot.start for group in groups for one in group.slots)
+
+    async def already_ours(self) -> Appointment | None:
+        """Find an appointment of this patient, with this provider, at this very time."""
+        start = self.slot.start
+        around: dict[str, object] = {
+            **self._place(),
+            **self.scope,
+            "start": start,
+            "end": start + timedelta(minutes=1),
+            "provider_ids": [self.slot.provider_id],
+            "cancelled": False,
+            "prefetch": 0,
+        }
+        async with aclosing(self.caller.walk(to.APPOINTMENTS, around)) as walk:
+            found = [one async for one in walk if self._is_ours(one)]
+        return found[0] if found else None
+
+    def _is_ours(self, one: Appointment) -> bool:
+        guardian = bool(self.fields.get("is_guardian"))
+        people = {one.patient_id, one.created_by_user_id} if guardian else {one.patient_id}
+        return (
+            one.id != self.not_this
+            and not one.cancelled
+            and not one.deleted
+            and one.start_time == self.slot.start
+            and one.provider_id == self.slot.provider_id
+            and self.fields["patient_id"] in people
+        )
+
+    async def found_if_possible(self) -> Appointment | None:
+        try:
+            return await self.already_ours()
+        except NexHealthError:
+            return None
+
+    async def settled(self, lost: OutcomeUnknown) -> Appointment:
+        """Find out what became of a booking whose answer was lost."""
+        absent = False
+        for pause in _PAUSES:
+            await asyncio.sleep(0.0 if is_testing() else pause)
+            try:
+                found = await self.already_ours()
+                absent = found is None and await self.is_offered()
+            except NexHealthError:
+                absent = False
+                continue
+            if found is not None:
+                return found
+        if not absent:
+            raise lost
+        raise NotBooked(
+            "the answer to the booking was lost; it was looked for and is not there, and the time "
+            "is still free: it may be booked again",
+            operation=_BOOK,
+        )
+
+
+def _days(start: datetime) -> dict[str, object]:
+    """The day of a slot; of a time in UTC it is not known which day the practice calls it."""
+    if start.utcoffset():
+        return {"start_date": start.date(), "days": 1}
+    return {"start_date": start.date() - timedelta(days=1), "days": 3}
+
+
+async def reschedule(
+    caller: Caller, appointment: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+) -> Rescheduled:
+    """Move an appointment in place, or else book the new time and then cancel the old one."""
+    scope = {name: fields[name] for name in ("subdomain",) if name in fields}
+    now = await caller.call(to.APPOINTMENTS_GET, scope, appointment.id)
+    if now.cancelled:
+        raise AlreadyCancelled(
+            "the appointment is cancelled; book a new one", status=200, operation=_MOVE
+        )
+    slot = _with_end(now, slot)
+    carried = _carried(now, fields)
+    made = await _made_before(caller, now, slot, carried)
+    if made is None:
+        moved = await _moved(caller, now, slot, fields, scope)
+        if moved is not None:
+            return Rescheduled(appointment=moved)
+    if now.patient_id is None:
+        raise InvalidArgument("blocked time has no patient; cancel it and block another")
+    made = made or await book(caller, slot, carried, not_this=now.id)
+    await _cancelled(caller, now.id, made.id, scope)
+    return Rescheduled(appointment=made, replaced=now.id)
+
+
+async def _made_before(
+    caller: Caller, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+) -> Appointment | None:
+    """Find what an earlier try booked before it was broken off; `SlotTaken` if it is another's."""
+    if not _apart(now, slot):
+        return None
+    booking = _booking(caller, slot, fields, now.id)
+    if await booking.is_offered():
+        return None
+    found = None if now.patient_id is None else await booking.already_ours()
+    if found is None:
+        raise _taken()
+    return found
+
+
+def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
+    """A slot that has no end of its own is as long as the appointment was."""
+    if slot.end is not None or now.start_time is None or now.end_time is None:
+        return slot
+    return evolve(slot, end=slot.start + (now.end_time - now.start_time))
+
+
+def _apart(now: Appointment, slot: FreeSlot) -> bool:
+    """Tell whether the old time and the new one do not touch: else the old one hides the slot."""
+    if now.start_time is None or now.end_time is None:
+        return False
+    return slot.start >= now.end_time or (slot.end is not None and slot.end <= now.start_time)
+
+
+async def _moved(
+    caller: Caller,
+    now: Appointment,
+    slot: FreeSlot,
+    fields: Mapping[str, object],
+    scope: Mapping[str, object],
+) -> Appointment | None:
+    """Move it where version and practice's system can; None if it has to be made anew."""
+    elsewhere = slot.provider_id not in {None, now.provider_id} or (
+        slot.location_id is not None and slot.location_id != now.location_id
+    )
+    other_kind = fields.get("appointment_type_id") not in {None, now.appointment_type_id}
+    if elsewhere or other_kind:
+        return None
+    if slot.end is None:
+        return None
+    changes: dict[str, object] = {**scope, "start_time": slot.start, "end_time": slot.end}
+    if slot.operatory_id is not None:
+        changes["operatory_id"] = slot.operatory_id
+    if fields.get("note") is not None:
+        changes["note"] = fields["note"]
+    try:
+        moved = await caller.call(to.APPOINTMENTS_UPDATE, changes, now.id)
+    except (SlotTaken, AlreadyCancelled, NotYetSynced):
+        raise
+    except (NotInThisVersion, Invalid):
+        # Which words systems refuse with that cannot do this is not documented.
+        return None
+    # A server that ignores what it cannot change answers as if all were well.
+    return moved if moved.start_time == slot.start else None
+
+
+def _carried(now: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
+    """What the new appointment has from the old one, unless told otherwise."""
+    kept = {
+        "appointment_type_id": now.appointment_type_id or None,
+        "note": now.note or None,
+    }
+    carried = {name: value for name, value in kept.items() if value is not None}
+    return {**carried, **fields, "patient_id": now.patient_id}
+
+
+async def _cancelled(caller: Caller, old: int, new: int, scope: Mapping[str, object]) -> None:
+    """Cancel the old appointment, now that the new one is there."""
+    try:
+        await caller.call(to.APPOINTMENTS_UPDATE, {**scope, "cancelled": True}, old)
+    except AlreadyCancelled:
+        return
+    except NexHealthError as error:
+        if not await _is_cancelled(caller, old, scope):
+            raise BothBooked(
+                f"appointment {new} was booked, but appointment {old}, which it was to replace, "
+                f"could not be cancelled and has to be: {error.message}",
+                new_id=new,
+                old_id=old,
+                operation=_MOVE,
+            ) from error
+        return
+
+
+async def _is_cancelled(caller: Caller, id: int, scope: Mapping[str, object]) -> bool:
+    try:
+        return bool((await caller.call(to.APPOINTMENTS_GET, scope, id)).cancelled)
+    except NexHealthError:
+        return False

@@ -1,0 +1,46 @@
+"""Webhooks in an application of aiohttp.web.
+
+::
+
+    receiver = Receiver(secret, handle)
+    app = web.Application()
+    add_receiver(app, "/nexhealth", receiver)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from aiohttp import web
+
+from nexhealth_async.integrations.receiver import Receiver
+
+__all__ = ["Receiver", "add_receiver", "endpoint"]
+
+_NOBODY_THERE = 400
+
+
+def add_receiver(app: web.Application, path: str, receiver: Receiver) -> None:
+    """Receive POSTs at a path; the receiver is started and closed with the application."""
+
+    async def life(_: web.Application) -> AsyncGenerator[None]:
+        async with receiver:
+            yield
+
+    app.cleanup_ctx.append(life)
+    app.router.add_post(path, endpoint(receiver))
+
+
+def endpoint(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return a handler of requests, for a receiver whose life is in your hands."""
+
+    async def webhook(request: web.Request) -> web.Response:
+        try:
+            status = await receiver.receive_stream(
+                request.headers, request.content.iter_any(), length=request.content_length
+            )
+        except ConnectionResetError:  # else aiohttp logs it as an error, for whoever hangs up
+            status = _NOBODY_THERE
+        return web.Response(status=status)
+
+    return webhook

@@ -1,0 +1,36 @@
+"""Where it is noted which webhook events were handled, so that duplicates can be dropped.
+
+`MemorySeen` forgets with the process, `SqliteSeen` keeps a file that the processes of one machine
+share, `RedisSeen` (extra ``redis``) serves many machines. All of them hold hashes (`Event.key`) and
+nothing of the events.
+
+**At least once.** A key is claimed before its event is handed on, and marked as seen only when that
+was done. A process that dies in between leaves a claim, which others may take over once it is older
+than ``lease``: then the event is handled again. So what handles events must bear a repetition, and
+``lease`` must be longer than handling takes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nexhealth_async.stores.base import KEEP, LEASE, Claim, SeenStore
+
+if TYPE_CHECKING:
+    from nexhealth_async.stores.memory import MemorySeen
+    from nexhealth_async.stores.redis import RedisSeen
+    from nexhealth_async.stores.sqlite import SqliteSeen
+
+__all__ = ["KEEP", "LEASE", "Claim", "MemorySeen", "RedisSeen", "SeenStore", "SqliteSeen"]
+
+_HOMES = {"MemorySeen": "memory", "RedisSeen": "redis", "SqliteSeen": "sqlite"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a store when it is first asked for: each needs a module of its own."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,97 @@
+"""Seen events in Redis, for receivers on many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import uuid4
+
+from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.stores.base import KEEP, LEASE, check_times
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from nexhealth_async.stores.base import Claim
+
+__all__ = ["RedisSeen"]
+
+_SEEN: Final = b"seen"
+_RELEASE: Final = """
+if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
+return 0
+"""
+
+
+class RedisSeen:
+    """Remembers seen events in Redis: one ``SET NX`` for each, which expires by itself.
+
+    ``redis`` is a client of redis-py's ``redis.asyncio`` (extra ``redis``), opened and closed by
+    you, with time limits of its own; or an address such as ``redis://localhost/0``, for which a
+    client is made here and closed by `aclose`. ``prefix`` keeps applications apart. Errors of
+    redis-py pass through.
+
+    Redis must not evict what has not expired (``maxmemory-policy noeviction``), nor lose its memory
+    at a restart, or events are handled again.
+    """
+
+    def __init__(
+        self,
+        redis: Redis | str,
+        *,
+        prefix: str = "nexhealth:seen:",
+        keep: timedelta = KEEP,
+        lease: timedelta = LEASE,
+    ) -> None:
+        self._ours = isinstance(redis, str)
+        self._redis: Redis = _client(redis) if isinstance(redis, str) else redis
+        self._prefix = prefix
+        keep_for, lease_for = check_times(keep, lease)
+        self._keep, self._lease = _milliseconds(keep_for), _milliseconds(lease_for)
+        self._owner = uuid4().hex
+        script = cast("Callable[..., Any]", self._redis.register_script)(_RELEASE)
+        self._release = cast("Callable[..., Awaitable[object]]", script)
+
+    def __repr__(self) -> str:
+        return "<RedisSeen>"
+
+    async def claim(self, key: str) -> Claim:
+        """Claim a key; see `SeenStore`."""
+        name = self._prefix + key
+        if await self._redis.set(name, self._owner, nx=True, px=self._lease):
+            return "new"
+        found = await self._redis.get(name)
+        if found is None:  # a claim that ended between the two questions
+            again = await self._redis.set(name, self._owner, nx=True, px=self._lease)
+            return "new" if again else "busy"
+        return "seen" if found in {_SEEN, _SEEN.decode()} else "busy"
+
+    async def confirm(self, key: str) -> None:
+        """Note that a claimed key was handled."""
+        await self._redis.set(self._prefix + key, _SEEN, px=self._keep)
+
+    async def release(self, key: str) -> None:
+        """Give up a claim of this store's own."""
+        await self._release(keys=[self._prefix + key], args=[self._owner])
+
+    async def aclose(self) -> None:
+        """Close the client if it was made here; closing twice is allowed."""
+        if self._ours:
+            await self._redis.aclose()
+
+
+def _client(url: str) -> Redis:
+    try:
+        from redis import asyncio
+    except ImportError:
+        raise InvalidArgument(
+            'RedisSeen needs redis-py: pip install "nexhealth-async[redis]"'
+        ) from None
+    client = cast("Any", asyncio.Redis)
+    made: Redis = client.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    return made
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

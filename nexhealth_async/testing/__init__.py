@@ -1,0 +1,39 @@
+"""What tests of your own program need: invented records, a server in a thread, no back-off.
+
+``make(Patient, first_name="Ada")`` and its kin give records as the API would; `SandboxThread` runs
+a sandbox beside an application of any framework; `set_testing` takes back-off out of a test suite.
+The fixtures of ``nexhealth_async.pytest_plugin`` put all three to work.
+"""
+
+from __future__ import annotations
+
+from nexhealth_async.patience import is_testing, set_testing
+from nexhealth_async.testing.factories import (
+    Factory,
+    make,
+    make_appointment,
+    make_appointment_type,
+    make_free_slot,
+    make_location,
+    make_operatory,
+    make_patient,
+    make_procedure,
+    make_provider,
+)
+from nexhealth_async.testing.threads import SandboxThread
+
+__all__ = [
+    "Factory",
+    "SandboxThread",
+    "is_testing",
+    "make",
+    "make_appointment",
+    "make_appointment_type",
+    "make_free_slot",
+    "make_location",
+    "make_operatory",
+    "make_patient",
+    "make_procedure",
+    "make_provider",
+    "set_testing",
+]

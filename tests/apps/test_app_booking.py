@@ -1,0 +1,223 @@
+"""The booking desk under faults: never booked twice, never success for what was not written."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+from unittest.mock import Mock
+
+import aiohttp
+import pytest
+
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.handlers import booking
+from nexhealth_async.testing import SandboxThread
+from tests.apps.running import App, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+Wish: TypeAlias = dict[str, Any]
+
+
+@pytest.fixture
+def thread() -> Iterator[SandboxThread]:
+    with SandboxThread(Sandbox(patients=60, seed=7, appointments=0)) as running:
+        yield running
+
+
+@pytest.fixture
+async def app(box: Sandbox) -> AsyncIterator[App]:
+    async with running("fastapi_app", box, NEXHEALTH_TIMEOUT="1.5", NO_BACKOFF="1") as app:
+        yield app
+        code, said = await app.terminate()
+        assert code == 0
+        assert said.count("\n") == 1  # that back-off is off
+
+
+@pytest.fixture
+async def http(app: App) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(app.url, connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+async def wishes(http: aiohttp.ClientSession, box: Sandbox, count: int) -> list[Wish]:
+    """Ask for free slots, and give each to another patient."""
+    made: list[Wish] = []
+    day = (box.clock.today() + timedelta(days=3)).date()
+    for provider in box.providers.ids:
+        query: dict[str, str | int] = {
+            "provider_id": provider,
+            "start_date": day.isoformat(),
+            "days": 14,
+        }
+        async with http.get("/slots", params=query) as reply:
+            assert reply.status == 200
+            made += [
+                {
+                    "provider_id": slot["provider_id"],
+                    "operatory_id": slot["operatory_id"],
+                    "start": slot["start"],
+                    "end": slot["end"],
+                }
+                for slot in await reply.json()
+            ]
+    made = made[:: max(1, len(made) // count)][:count]
+    return [{**wish, "patient_id": box.patients.ids[nth % 60]} for nth, wish in enumerate(made)]
+
+
+async def ask(http: aiohttp.ClientSession, wish: Wish) -> tuple[int, dict[str, Any]]:
+    async with http.post("/appointments", json=wish) as reply:
+        return reply.status, await reply.json()
+
+
+def booked(box: Sandbox) -> Counter[tuple[object, object, datetime]]:
+    """Count what holds in the practice, by patient, provider and moment."""
+    return Counter(
+        (one["patient_id"], one["provider_id"], datetime.fromisoformat(str(one["start_time"])))
+        for one in box.appointments
+        if not one["cancelled"]
+    )
+
+
+def key(wish: Wish) -> tuple[object, object, datetime]:
+    return wish["patient_id"], wish["provider_id"], datetime.fromisoformat(wish["start"])
+
+
+async def test_the_same_wish_again_is_answered_with_the_same_appointment(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    answers = await asyncio.gather(*(ask(http, wish) for _ in range(8)))
+    assert [status for status, _ in answers] == [201] * 8
+    assert len({answer["id"] for _, answer in answers}) == 1
+    assert booked(box) == Counter([key(wish)])
+
+
+async def test_a_slot_somebody_else_has_is_a_conflict(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    other = {**wish, "patient_id": box.patients.ids[30]}
+    assert (await ask(http, wish))[0] == 201
+    status, answer = await ask(http, other)
+    assert (status, answer["error"]) == (409, "SlotTaken")
+    assert booked(box) == Counter([key(wish)])
+
+
+async def test_an_answer_that_was_lost_is_looked_up(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    box.drop_next(when="after", method="POST", path="/appointments")
+    status, answer = await ask(http, wish)
+    assert status == 201
+    assert list(box.appointments.ids) == [answer["id"]]
+
+
+async def test_a_booking_that_never_arrived_is_a_503_and_may_be_asked_for_again(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    box.drop_next(when="before", method="POST", path="/appointments")
+    status, answer = await ask(http, wish)
+    assert (status, answer["error"]) == (503, "NotBooked")
+    assert not booked(box)
+    assert (await ask(http, wish))[0] == 201
+    assert booked(box) == Counter([key(wish)])
+
+
+async def test_a_booking_that_nobody_knows_of_is_a_502_and_may_be_asked_for_again(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    box.drop_next(when="after", method="POST", path="/appointments")
+    box.fail_next(503, times=40, method="GET", path="/appointments")
+    status, answer = await ask(http, wish)
+    assert (status, answer["error"]) == (502, "OutcomeUnknown")
+    box.faults.clear()
+    assert (await ask(http, wish))[0] == 201
+    assert booked(box) == Counter([key(wish)])
+
+
+async def test_a_booking_without_a_patient_or_of_an_odd_kind_is_refused(
+    http: aiohttp.ClientSession, box: Sandbox
+) -> None:
+    (wish,) = await wishes(http, box, 1)
+    assert (await ask(http, {**wish, "patient_id": 1}))[0] == 404
+    assert (await ask(http, {**wish, "start": "tomorrow"}))[0] == 422
+    assert (await ask(http, {**wish, "end": wish["start"]}))[0] == 422
+    assert not booked(box)
+
+
+def misbehave(box: Sandbox, rng: random.Random, *, late: bool) -> None:
+    """Order a fault of the booking or of what is read around it.
+
+    ``late`` allows that a booking is carried out only after its caller was told of a failure.
+    """
+    at = "/appointments"
+    match rng.randrange(9):
+        case 0:
+            box.hang_next(when="before", method="POST", path=at)
+        case 1:
+            box.hang_next(when="after", method="POST", path=at)
+        case 2:
+            box.drop_next(when="before", method="POST", path=at)
+        case 3:
+            box.drop_next(when=rng.choice(["after", "mid_body"]), method="POST", path=at)
+        case 4:
+            box.fail_next(rng.choice([500, 503]), method="POST", path=at)
+        case 5:
+            box.truncate_next(method="POST", path=at)
+        case 6 if late:
+            box.delay_next(1.8, method="POST", path=at)  # carried out after the caller was told
+        case 7:
+            box.fail_next(503, times=rng.randint(1, 6), method="GET", path=at)
+        case _:
+            box.hang_next(when="after", method="GET", path=at)
+
+
+@pytest.mark.parametrize(("seed", "clashes"), [(1, "refused"), (2, "taken as they come")])
+async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
+    http: aiohttp.ClientSession,
+    box: Sandbox,
+    seed: int,
+    clashes: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether the server itself refuses a second appointment at the same time, or takes it."""
+    if clashes != "refused":
+        monkeypatch.setattr(booking, "_refuse_clash", Mock())
+    rng = random.Random(seed)
+    asked = await wishes(http, box, 60)
+    left = list(asked)
+    told: list[tuple[Wish, int]] = []
+    for round_ in range(12):
+        if not left:
+            break
+        if round_ < 5:
+            for _ in range(20):
+                misbehave(box, rng, late=clashes == "refused")
+        else:
+            box.faults.clear()
+        again: list[Wish] = []
+        answers = await asyncio.gather(*(ask(http, wish) for wish in left))
+        there = booked(box)
+        assert max(there.values(), default=1) == 1
+        for wish, (status, answer) in zip(left, answers, strict=True):
+            told.append((wish, status))
+            if status == 201:
+                assert answer["id"] in box.appointments
+                assert there[key(wish)] == 1
+            else:
+                assert status in {409, 422, 502, 503}, answer
+                again.append(wish)
+        left = again
+    assert not left
+    statuses = Counter(status for _, status in told)
+    assert statuses[502] + statuses[503] > 10
+    await asyncio.sleep(2)  # what was delayed arrives now, and finds its time taken
+    assert booked(box) == Counter(map(key, asked))

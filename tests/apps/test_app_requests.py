@@ -1,0 +1,80 @@
+"""Each example, started for real and asked over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.apps.running import APPS, WEBHOOK_SECRET, running
+
+if TYPE_CHECKING:
+    from nexhealth_async.sandbox import Sandbox
+    from nexhealth_async.testing import SandboxThread
+
+
+@pytest.mark.parametrize("name", APPS)
+async def test_an_example_searches_shows_and_refuses_patients(name: str, box: Sandbox) -> None:
+    wanted = box.patients.row(box.patients.ids[3])
+    async with running(name, box) as app, aiohttp.ClientSession(app.url) as http:
+        async with http.get("/patients", params={"name": str(wanted["last_name"])}) as reply:
+            assert reply.status == 200
+            assert wanted["id"] in [one["id"] for one in await reply.json()]
+        async with http.get(f"/patients/{wanted['id']}") as reply:
+            assert reply.status == 200
+            shown = await reply.json()
+            assert (shown["id"], shown["email"]) == (wanted["id"], wanted["email"])
+        async with http.get("/patients/1") as reply:
+            assert (reply.status, (await reply.json())["error"]) == (404, "NotFound")
+        box.fail_next(503, times=4)
+        async with http.get(f"/patients/{wanted['id']}") as reply:
+            assert reply.status == 503
+            assert int(reply.headers["Retry-After"]) >= 1
+        async with http.get("/patients") as reply:
+            assert reply.status in {400, 422}
+        assert await app.terminate() == (0, "")
+
+
+@pytest.mark.parametrize("name", APPS)
+async def test_200_requests_at_once_get_each_their_own_answer(name: str, box: Sandbox) -> None:
+    ids = [box.patients.ids[nth % 60] for nth in range(200)]
+    box.latency = 0.05
+    async with running(name, box) as app, session(app.url) as http:
+
+        async def ask(id: int) -> int:
+            async with http.get(f"/patients/{id}") as reply:
+                assert reply.status == 200
+                shown: dict[str, Any] = await reply.json()
+                return int(shown["id"])
+
+        assert await asyncio.gather(*map(ask, ids)) == ids
+        assert box.most_in_flight > 20
+        assert box.logins == 1
+        assert await app.terminate() == (0, "")
+
+
+def session(url: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0))
+
+
+async def test_the_booking_desk_takes_signed_webhooks_once_and_no_others(
+    thread: SandboxThread,
+) -> None:
+    box = thread.box
+    id = box.appointments.ids[0]
+    async with running("fastapi_app", box, LOGS="1") as app:
+
+        async def deliver(secret: str) -> list[int | None]:
+            sent = await box.deliver(
+                "appointment_updated", id, to=f"{app.url}/webhooks", secret=secret
+            )
+            return [one.status for one in sent]
+
+        for _ in range(3):
+            assert await asyncio.to_thread(thread.call, deliver, WEBHOOK_SECRET) == [200]
+        assert await asyncio.to_thread(thread.call, deliver, "another-secret") == [401]
+        code, said = await app.terminate()
+    assert code == 0
+    assert said.count("webhook appointment_updated") == 1

@@ -1,0 +1,120 @@
+"""Many customers in one process: nothing of one reaches another."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import Limit, NexHealth, Rates, SessionStateError
+from nexhealth_async.sandbox import Sandbox
+from tests.apps.serve import load_example
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+multi_tenant: Any = load_example("multi_tenant")
+
+
+@pytest.fixture
+async def boxes() -> AsyncIterator[dict[str, Sandbox]]:
+    """A server for each customer, which accepts no key and no token but its own."""
+    async with AsyncExitStack() as stack:
+        yield {
+            f"customer-{nth}": await stack.enter_async_context(Sandbox(patients=5 + nth, seed=nth))
+            for nth in range(4)
+        }
+
+
+class Opened:
+    """Makes sessions, and remembers them."""
+
+    def __init__(self, boxes: dict[str, Sandbox], rates: Rates | None = None) -> None:
+        self.boxes = boxes
+        self.rates = rates
+        self.sessions: list[tuple[str, NexHealth]] = []
+
+    def __call__(self, name: str) -> NexHealth:
+        box = self.boxes[name]
+        nex = NexHealth(
+            box.api_key,
+            base_url=box.url,
+            subdomain=box.subdomain,
+            location_id=box.location_id,
+            rates=self.rates,
+        )
+        self.sessions.append((name, nex))
+        return nex
+
+
+async def test_each_customer_sees_its_own_patients_by_its_own_token(
+    boxes: dict[str, Sandbox],
+) -> None:
+    opened = Opened(boxes)
+
+    async def count(tenants: Any, name: str) -> int:
+        async with tenants.of(name) as nex:
+            return len([patient async for patient in nex.patients.walk()])
+
+    async with multi_tenant.Tenants(opened, most=4) as tenants:
+        names = list(boxes) * 10
+        counts = await asyncio.gather(*(count(tenants, name) for name in names))
+        assert counts == [len(boxes[name].patients) for name in names]
+        assert len(tenants) == len(opened.sessions) == 4
+        tokens = {nex._shared.keeper.current(0.0) for _, nex in opened.sessions}
+        assert len(tokens) == 4
+    for box in boxes.values():
+        assert box.logins == 1
+        assert all(seen.status in {200, 201} for seen in box.requests)  # no foreign token, ever
+
+
+async def test_the_limit_of_one_key_slows_nobody_else(boxes: dict[str, Sandbox]) -> None:
+    few = Limit(2, 0.6)
+    opened = Opened(boxes, Rates(overall=few, slow=few, people=few, other=few))
+    slow, quick = list(boxes)[:2]
+    async with multi_tenant.Tenants(opened, most=4) as tenants:
+
+        async def get(name: str) -> None:
+            async with tenants.of(name) as nex:
+                await nex.patients.get(boxes[name].patients.ids[0])
+
+        crowd = [asyncio.create_task(get(slow)) for _ in range(6)]
+        await get(quick)
+        assert not all(task.done() for task in crowd)
+        await asyncio.gather(*crowd)
+        waited = {name: nex.stats.waited_rate for name, nex in opened.sessions}
+    assert waited[slow] > 0.5
+    assert waited[quick] < 0.1
+
+
+async def test_the_longest_unused_session_makes_room_and_is_opened_anew_when_asked_for(
+    boxes: dict[str, Sandbox],
+) -> None:
+    opened = Opened(boxes)
+    first, second, third, _ = boxes
+    async with multi_tenant.Tenants(opened, most=2) as tenants:
+        for name in (first, second, first, third):
+            async with tenants.of(name) as nex:
+                await nex.patients.get(boxes[name].patients.ids[0])
+            assert len(tenants) <= 2
+        closed = [name for name, nex in opened.sessions if nex._shared.closed]
+        assert closed == [second]
+        async with tenants.of(second) as nex:
+            await nex.patients.get(boxes[second].patients.ids[0])
+    assert all(nex._shared.closed for _, nex in opened.sessions)
+    with pytest.raises(SessionStateError):
+        await opened.sessions[0][1].patients.get(1)
+
+
+async def test_a_session_in_use_is_never_closed_to_make_room(boxes: dict[str, Sandbox]) -> None:
+    opened = Opened(boxes)
+    first, second, third, _ = boxes
+    async with multi_tenant.Tenants(opened, most=2) as tenants:
+        async with tenants.of(first) as one, tenants.of(second):
+            with pytest.raises(multi_tenant.Crowded):
+                await tenants.of(third).__aenter__()
+            await one.patients.get(boxes[first].patients.ids[0])
+        async with tenants.of(third) as nex:
+            await nex.patients.get(boxes[third].patients.ids[0])

@@ -1,0 +1,105 @@
+"""The worker: its rounds, what it remembers, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import NO_RETRY, NexHealth
+from nexhealth_async.sandbox.wire import stamp
+from tests.apps.running import environment, python
+from tests.apps.serve import EXAMPLES, load_example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nexhealth_async.models import Patient
+    from nexhealth_async.sandbox import Sandbox
+
+worker: Any = load_example("worker")
+
+
+def session(box: Sandbox) -> NexHealth:
+    return NexHealth(
+        box.api_key,
+        base_url=box.url,
+        version="v3",
+        subdomain=box.subdomain,
+        location_id=box.location_id,
+        retry=NO_RETRY,
+    )
+
+
+class Rounds:
+    """A worker under test, and what it handled."""
+
+    def __init__(self, nex: NexHealth, state: Path, *, most: int = 1_000) -> None:
+        self.handled: list[int] = []
+        self._most = most
+        self.worker = worker.Worker(nex, self.handle, state=state, every=0.02)
+
+    async def handle(self, patient: Patient) -> None:
+        self.handled.append(patient.id)
+        if len(self.handled) >= self._most:
+            self.worker.stop()
+
+
+async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    state = tmp_path / "worker.state"
+    everybody = list(box.patients.ids)
+    async with session(box) as nex:
+        stopped = Rounds(nex, state, most=10)
+        await stopped.worker.run()
+        assert stopped.handled == everybody[:10]
+        assert not state.exists()
+        whole = Rounds(nex, state, most=60)
+        await whole.worker.run()
+        assert whole.handled == everybody
+        assert not state.exists()  # it was stopped at the last record, before the round's end
+        again = Rounds(nex, state)
+        running = asyncio.create_task(again.worker.run())
+        while not state.exists():
+            await asyncio.sleep(0.005)
+        box.patients.update(everybody[5], updated_at=stamp(box.clock.now()))
+        while again.handled == everybody:
+            await asyncio.sleep(0.005)
+        again.worker.stop()
+        await running
+    assert again.handled[:60] == everybody
+    assert set(again.handled[60:]) == {everybody[5]}
+
+
+async def test_a_round_that_fails_is_made_up_for_by_the_next(box: Sandbox, tmp_path: Path) -> None:
+    state = tmp_path / "worker.state"
+    box.fail_next(503, times=3)
+    async with session(box) as nex:
+        rounds = Rounds(nex, state)
+        running = asyncio.create_task(rounds.worker.run())
+        while not state.exists():
+            await asyncio.sleep(0.005)
+        rounds.worker.stop()
+        await running
+    assert rounds.handled == list(box.patients.ids)
+    remembered = datetime.fromisoformat(state.read_text())
+    assert abs(datetime.now(UTC) - remembered) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_process_ends_cleanly_when_told_to(
+    box: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = await python(EXAMPLES / "worker.py", env=environment(box), cwd=tmp_path)
+    assert process.stderr
+    while b"60 patients had changed" not in (line := await process.stderr.readline()):
+        assert line, "it ended before its first round was over"
+    process.send_signal(number)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    assert said.decode().splitlines() == ["INFO:worker:stopped"]
+    assert (tmp_path / "worker.state").exists()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from nexhealth_async.sandbox import Sandbox
+from tests.cli.terminal import nexhealth
+
+URL = "https://hooks.example.com/in?token=sesame-4711"
+ENSURE = ("webhooks", "ensure", URL, "--event", "appointment_insertion")
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=1, practices=2) as box:
+        yield box
+
+
+def kept(box: Sandbox) -> list[tuple[object, object]]:
+    rows = box.world.webhook_subscriptions
+    return [(row["institution_id"], row["event"]) for row in rows]
+
+
+async def test_ensure_makes_what_is_missing_and_hides_the_secret(
+    two: Sandbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    ran = await nexhealth(*ENSURE, "--secret-file", str(file), box=two)
+    assert (ran.status, ran.err) == (0, "")
+    text = ran.out.decode()
+    endpoint = two.world.webhook_endpoints.row(two.world.webhook_endpoints.ids[0])
+    assert file.read_text().strip() == endpoint["secret_key"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert str(endpoint["secret_key"]) not in text
+    assert "sesame" not in text
+    assert text.count("appointment_insertion of sandbox-dental") == 2
+    assert len(kept(two)) == 2
+
+    again = await nexhealth(*ENSURE, "--event", "patient_created", box=two)
+    assert again.status == 0
+    assert again.out.decode().count(": subscribed") == 2
+    same = await nexhealth(*ENSURE, box=two)
+    assert same.out.decode().splitlines()[-1] == "All 2 subscriptions are there"
+    assert len(kept(two)) == 4
+
+    listing = await nexhealth("webhooks", "list", box=two)
+    text = listing.out.decode()
+    assert (listing.status, listing.err) == (0, "")
+    assert text.count("hooks.example.com") == 4
+    assert text.count("sandbox-dental-2") == 2
+    assert "sesame" not in text
+
+
+async def test_ensure_makes_no_endpoint_whose_secret_would_be_lost(
+    two: Sandbox, tmp_path: Path
+) -> None:
+    ran = await nexhealth(*ENSURE, box=two)
+    assert ran.status == 2
+    assert "--secret-file" in ran.err
+    there = tmp_path / "there"
+    there.write_text("precious")
+    for path in (there, tmp_path / "no" / "directory"):
+        ran = await nexhealth(*ENSURE, "--secret-file", str(path), box=two)
+        assert ran.status == 2
+    assert there.read_text() == "precious"
+    assert not two.world.webhook_endpoints
+
+
+async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
+    ran = await nexhealth(*ENSURE, "--subdomain", "sandbox-dental", "--dry-run", box=two)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.decode().splitlines() == [
+        "Nothing was changed; this is what would be.",
+        "Endpoint made",
+        "appointment_insertion of sandbox-dental: subscribed",
+    ]
+    assert not two.world.webhook_endpoints
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--event", "nonsense"),
+        ("--subdomain", "elsewhere"),
+        ("--renew-before", "2026-01-01T00:00:00"),
+    ],
+)
+async def test_what_cannot_be_meant_is_wrong_use(two: Sandbox, wrong: tuple[str, ...]) -> None:
+    ran = await nexhealth(*ENSURE, *wrong, "--dry-run", box=two)
+    assert ran.status == 2
+    assert ran.err.count("\n") == 1
+    assert "Traceback" not in ran.err
+
+
+async def test_no_endpoint_is_said_in_words(two: Sandbox) -> None:
+    ran = await nexhealth("webhooks", "list", box=two)
+    assert (ran.status, ran.out) == (0, b"")
+    assert ran.err == "This key has no webhook endpoint.\n"
+
+
+async def test_moving_to_another_version_is_told(two: Sandbox, tmp_path: Path) -> None:
+    await nexhealth(*ENSURE, "--secret-file", str(tmp_path / "secret"), box=two)
+    ran = await nexhealth(
+        *ENSURE, "--api-version", "v3", "--renew-before", "2100-01-01T00:00:00Z", box=two
+    )
+    assert ran.status == 0
+    assert ran.out.decode().count(": made anew") == 2
+    assert {row["version"] for row in two.world.webhook_subscriptions} == {"v3"}
+    assert len(kept(two)) == 2

@@ -1,0 +1,78 @@
+"""The guides: their recipes are the examples', and what they say of tests runs as a test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import errors, pytest_plugin, testing
+from tests.apps.serve import load_example
+from tests.docs.recipes import DOCS, GUIDES, included, recipe
+
+pytest_plugins = ["pytester"]
+
+
+def blocks(guide: str) -> list[str]:
+    parser = CodeBlockParser("python", evaluator=lambda _: None)
+    document = Document.parse(str(DOCS / guide), parser)
+    return [str(example.parsed) for example in document.examples()]
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_recipes_are_parts_of_the_examples_as_they_are(guide: str) -> None:
+    text = (DOCS / guide).read_text(encoding="utf-8")
+    assert included(text) == text, "python -m tests.docs.recipes"
+    assert text.count("<!-- recipe: ") == text.count("```python") > 5
+
+
+def test_a_recipe_brings_decorators_and_comments_along() -> None:
+    assert recipe("aiohttp_app.py", ["refusals"]).startswith("@web.middleware\n")
+    assert recipe("fastapi_app.py", ["_STATUSES"]).startswith("# What a visitor is told.")
+    with pytest.raises(KeyError):
+        recipe("fastapi_app.py", ["nothing"])
+
+
+def test_every_example_is_in_the_guide() -> None:
+    guide = (DOCS / "backends.md").read_text(encoding="utf-8")
+    for example in (DOCS / "examples").glob("*.py"):
+        assert f"<!-- recipe: {example.name} " in guide
+
+
+def test_the_table_of_statuses_is_that_of_the_example() -> None:
+    guide = (DOCS / "backends.md").read_text(encoding="utf-8")
+    table = load_example("fastapi_app")._STATUSES
+    rows = re.findall(r"^\| (`[^|]*) \| (\d{3})", guide, re.MULTILINE)
+    named = {name: int(status) for names, status in rows for name in re.findall(r"`(\w+)`", names)}
+    assert len(named) > 10
+    for name, status in named.items():
+        kind = getattr(errors, name)
+        assert status == next(due for kinds, due in table if issubclass(kind, kinds)), name
+
+
+@pytest.mark.parametrize("nth", range(len(blocks("testing.md"))))
+def test_what_the_guide_shows_of_tests_runs(pytester: pytest.Pytester, nth: int) -> None:
+    code = blocks("testing.md")[nth]
+    pytester.makepyfile(code)
+    due = len(re.findall(r"^(?:async )?def test_", code, re.MULTILINE))
+    assert due
+    options: tuple[str, ...] = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+    # Starlette's test client wants another release of httpx than the other frameworks have.
+    options += ("-W", "ignore:Using `httpx` with")
+    scope = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    pytester.runpytest_subprocess(*options, *scope).assert_outcomes(passed=due)
+
+
+def test_every_fixture_and_helper_is_in_the_guide() -> None:
+    guide = (DOCS / "testing.md").read_text(encoding="utf-8")
+    fixtures = [name for name in pytest_plugin.__all__ if name.startswith("nexhealth")]
+    assert len(fixtures) > 5
+    for name in (*fixtures, *testing.__all__):
+        assert f"`{name}" in guide, name
+
+
+def test_the_guides_are_where_the_tests_look() -> None:
+    assert {path.name for path in Path(DOCS).glob("*.md")} >= {*GUIDES, "testing.md"}

@@ -1,0 +1,155 @@
+"""What docs/observability.md says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import Budget, NexHealth, NotFound, Stats
+from nexhealth_async.integrations import otel
+from nexhealth_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PAGE = Path(__file__).parents[2] / "docs/observability.md"
+
+
+def blocks() -> list[str]:
+    """Return the page's Python blocks."""
+    parser = CodeBlockParser("python", evaluator=lambda _: None)
+    return [str(example.parsed) for example in Document.parse(str(PAGE), parser).examples()]
+
+
+def block(mark: str) -> dict[str, Any]:
+    """Run the one Python block that holds a mark, and return its names."""
+    (code,) = [text for text in blocks() if mark in text]
+    names: dict[str, Any] = {"__name__": "observability"}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=40, seed=1) as sandbox:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
+        yield sandbox
+
+
+async def _one_good_one_bad(nex: NexHealth, box: Sandbox) -> None:
+    async with nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        await office.patients.get(box.patients.ids[0])
+        with pytest.raises(NotFound):
+            await office.patients.get(1)
+
+
+def test_every_python_block_is_run_here() -> None:
+    assert len(blocks()) == 7
+
+
+async def test_the_difference_of_snapshots_tells_what_a_walk_took(box: Sandbox) -> None:
+    count_patients = block("count_patients")["count_patients"]
+    count, text = await count_patients(box.subdomain, box.location_id)
+    assert count == 40
+    assert text.startswith("2 requests, 0 of them again, 40 records, 0.0 s")
+
+
+def test_counters_are_a_page_that_prometheus_reads() -> None:
+    stats = Stats(requests=3, waited_rate=0.5)
+    stats.operations["GET /patients/{id}"] += 3
+    stats.failures["RateLimited"] += 1
+    lines = block("def exposition")["metrics_page"](stats).splitlines()
+    assert "nexhealth_requests_total 3" in lines
+    assert 'nexhealth_operations_total{operation="GET /patients/{id}"} 3' in lines
+    assert 'nexhealth_failures_total{error="RateLimited"} 1' in lines
+    sample = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.]+')
+    assert all(sample.fullmatch(line) for line in lines if not line.startswith("# TYPE "))
+
+
+async def test_the_hook_reports_what_failed(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "clinic.nexhealth"):
+        await _one_good_one_bad(block("class SlowAndFailed")["make_session"](), box)
+    assert [one.getMessage() for one in caplog.records] == [
+        "GET /patients/{id} failed: NotFound (404)"
+    ]
+
+
+async def test_logs_are_lines_of_json(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    names = block("class JsonLines")
+    with caplog.at_level(logging.INFO, "clinic.nexhealth"):
+        await _one_good_one_bad(NexHealth(hooks=[names["Fields"]()]), box)
+    lines = [json.loads(names["JsonLines"]().format(one)) for one in caplog.records]
+    assert [(one["level"], one["operation"], one["status"], one["error"]) for one in lines] == [
+        ("INFO", "POST /authenticates", 201, None),
+        ("INFO", "GET /patients/{id}", 200, None),
+        ("WARNING", "GET /patients/{id}", 404, "NotFound"),
+    ]
+
+
+class _Logger:
+    """Takes what structlog's loggers take."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, object]]] = []
+
+    def info(self, event: str, **fields: object) -> None:
+        self.said.append((event, fields))
+
+
+async def test_a_logger_that_binds_fields_gets_them(box: Sandbox) -> None:
+    logger = _Logger()
+    await _one_good_one_bad(NexHealth(hooks=[block("class Bound")["Bound"](logger)]), box)
+    assert [(event, fields["status"]) for event, fields in logger.said] == [
+        ("nexhealth.attempt", status) for status in (201, 200, 404)
+    ]
+
+
+async def test_a_pull_within_a_budget_goes_on_later(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = block("budget=budget")
+    assert await names["pull"](box.subdomain, box.location_id, None) == (40, None)
+
+    def smaller(**given: Any) -> Budget:
+        given["overall"] = 5
+        return Budget(**given)
+
+    names["Budget"] = smaller
+    with caplog.at_level(logging.WARNING, "clinic.nexhealth"):
+        first, resume = await names["pull"](box.subdomain, box.location_id, None)
+        second, end = await names["pull"](box.subdomain, box.location_id, resume)
+    assert (first, second, end) == (20, 20, None)
+    assert "5 of 5 requests are used (overall)" in caplog.text
+
+
+async def test_the_session_has_spans(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    usual = otel.OpenTelemetry.before
+
+    def before(hook: otel.OpenTelemetry, attempt: Any) -> None:
+        usual(hook, attempt)
+        begun.append(attempt.operation)
+
+    monkeypatch.setattr(otel.OpenTelemetry, "before", before)
+    await _one_good_one_bad(block("hooks=[OpenTelemetry()]")["make_session"](), box)
+    assert begun == ["POST /authenticates", *["GET /patients/{id}"] * 2]
+
+
+def test_the_tables_name_what_the_integration_sends() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    names = [
+        value
+        for name, value in vars(otel).items()
+        if re.fullmatch(r"_[A-Z_]+", name) and isinstance(value, str) and "." in value
+    ]
+    assert len(names) > 12
+    assert not [name for name in names if f"`{name}`" not in page]

@@ -1,0 +1,340 @@
+"""What docs/webhooks.md says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+from aiohttp import web
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import (
+    EventBoard,
+    InvalidArgument,
+    LocationScope,
+    NexHealth,
+    errors,
+    stores,
+    webhooks,
+)
+from nexhealth_async.follow import WriteStatus
+from nexhealth_async.integrations.aiohttp import Receiver, add_receiver
+from nexhealth_async.models import Appointment, Patient
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.deliveries import RETRIES
+from tests.cli.terminal import nexhealth
+
+PAGE = Path(__file__).parents[2] / "docs/webhooks.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+SECRET = "an-invented-secret"
+URL = "https://hooks.example.com/nexhealth"
+EVENTS = ["appointment_updated", "patient_updated"]
+UPDATED = b'{"resource_type":"Patient","event_name":"patient_updated","data":{"patients":[]}}'
+
+
+def blocks(language: str = "python") -> list[str]:
+    """Return the page's blocks of one language."""
+    parser = CodeBlockParser(language, evaluator=lambda _: None)
+    return [str(example.parsed) for example in Document.parse(str(PAGE), parser).examples()]
+
+
+def block(mark: str) -> dict[str, Any]:
+    """Run the one Python block that holds a mark, and return its names."""
+    (code,) = [text for text in blocks() if mark in text]
+    names: dict[str, Any] = {"__name__": "webhooks_page"}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, head and rule left out."""
+    below = TEXT.split(f" {heading}\n", 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
+    assert table
+    lines = table[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=5, practices=2, seed=1) as sandbox:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
+        monkeypatch.setenv("NEXHEALTH_WEBHOOK_SECRET", SECRET)
+        yield sandbox
+
+
+@pytest.fixture
+async def nex(box: Sandbox) -> AsyncIterator[NexHealth]:
+    async with NexHealth(version="v3") as session:
+        assert box.url
+        yield session
+
+
+@pytest.fixture
+def office(box: Sandbox, nex: NexHealth) -> LocationScope:
+    return nex.practice(box.subdomain).location(box.location_id)
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncGenerator[str]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/nexhealth"
+    finally:
+        await runner.cleanup()
+
+
+def soon(box: Sandbox) -> date:
+    return box.clock.today().date() + timedelta(days=3)
+
+
+async def slots(office: LocationScope, box: Sandbox) -> list[Any]:
+    search = office.available_slots.flat(start_date=soon(box), days=7, pids=[box.providers.ids[0]])
+    return [slot async for slot in search]
+
+
+def test_every_block_is_run_here() -> None:
+    assert len(blocks()) == 10
+    assert len(blocks("sh")) == 1
+
+
+async def test_setting_up_gives_the_secret_once(
+    box: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = block("async def set_up")
+    secret = await names["set_up"](URL)
+    endpoints = box.world.webhook_endpoints
+    assert secret == endpoints.row(endpoints.ids[0])["secret_key"]
+    assert len(capsys.readouterr().out.splitlines()) == 2 * len(names["EVENTS"])
+    assert await names["set_up"](URL) is None
+    assert capsys.readouterr().out == ""
+    assert len(box.world.webhook_subscriptions) == 2 * len(names["EVENTS"])
+
+
+async def test_the_commands_set_up_and_list(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks("sh")
+    shown: list[str] = []
+    for line in text.splitlines():
+        name, *arguments = shlex.split(line)
+        assert name == "nexhealth"
+        ran = await nexhealth(*arguments, box=box)
+        assert (ran.status, ran.err) == (0, "")
+        shown.append(ran.out.decode())
+    secret = tmp_path / "nexhealth.secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secret.read_text().strip() not in "".join(shown)
+    assert shown[1].count("example.com") == 4
+
+
+async def test_a_name_nobody_knows_is_refused_and_a_new_one_is_given_as_a_pair(
+    box: Sandbox, nex: NexHealth
+) -> None:
+    for events, practices in ((["recall_created"], [box.subdomain]), (EVENTS, ["nobody"])):
+        with pytest.raises(InvalidArgument):
+            await nex.webhooks.ensure(URL, events, practices)
+    pair = re.search(r'`\("(\w+)", "(\w+)"\)`', TEXT)
+    assert pair
+    told = await nex.webhooks.ensure(URL, [(pair[1], pair[2])], [box.subdomain], dry_run=True)
+    assert [(one.resource_type, one.event) for one in told.subscribed] == [pair.groups()]
+    assert not box.world.webhook_endpoints.ids
+
+
+async def test_moving_makes_all_anew_in_the_other_version(box: Sandbox) -> None:
+    async with NexHealth(version="v2") as old:
+        await old.webhooks.ensure(URL, EVENTS, [box.subdomain])
+    await asyncio.sleep(0.002)  # the page's moment must come after
+    done = await block("async def move_to_v3")["move_to_v3"](URL, EVENTS, [box.subdomain])
+    assert len(done.renewed) == 2
+    assert [row["version"] for row in box.world.webhook_subscriptions] == ["v3", "v3"]
+
+
+async def test_the_aiohttp_application_keeps_a_calendar(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = block("add_receiver(app")
+    id = box.appointments.ids[0]
+    async with served(names["make_app"]()) as url:
+        for secret, status in ((SECRET, 200), (SECRET, 200), ("another", 401)):
+            (sent,) = await box.deliver("appointment_updated", id, to=url, secret=secret)
+            assert sent.status == status
+    assert list(names["CALENDAR"]) == [id]
+    assert (tmp_path / "seen.db").exists()
+
+
+async def test_the_fastapi_application_takes_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXHEALTH_WEBHOOK_SECRET", SECRET)
+    names = block("FastAPI(lifespan")
+    app = names["make_app"]()
+    headers = webhooks.sign(SECRET, UPDATED, datetime.now(UTC))
+    there = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=there, base_url="http://here") as client,
+    ):
+        for body, status in ((UPDATED, 200), (UPDATED, 200), (UPDATED + b" ", 401)):
+            reply = await client.post("/nexhealth", content=body, headers=headers)
+            assert (reply.status_code, reply.content) == (status, b"")
+    assert names["HEARD"] == ["patient_updated"]
+
+
+def test_the_pure_functions_are_enough() -> None:
+    take: Callable[..., int] = block("webhooks.receive")["take"]
+    seen: dict[str, webhooks.Event] = {}
+
+    def taken(body: bytes, signed: bytes) -> int:
+        headers = webhooks.sign(SECRET, signed, datetime.now(UTC))
+        return take(SECRET, headers, body, seen)
+
+    assert [taken(UPDATED, UPDATED) for _ in range(2)] == [200, 200]
+    assert taken(UPDATED + b" ", UPDATED) == 401
+    assert taken(b"no JSON", b"no JSON") == 200
+    assert [event.name for event in seen.values()] == ["patient_updated"]
+
+
+async def test_the_mirror_keeps_the_newest_of_each_record(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror = block("class Mirror")["Mirror"]()
+    appointment, patient = box.appointments.ids[0], box.patients.ids[0]
+    app = web.Application()
+    add_receiver(app, "/nexhealth", Receiver(SECRET, mirror.handle))
+    async with served(app) as url:
+
+        async def deliver(event: str, id: int | None = None, **more: Any) -> None:
+            (sent,) = await box.deliver(event, id, to=url, secret=SECRET, **more)
+            assert sent.status == 200
+
+        late = {"id": patient, "email": "late@example.com", "updated_at": "2001-01-01T00:00:00Z"}
+        await deliver("appointment_created", appointment)
+        await deliver("patient_created", patient)
+        await deliver("patient_updated", data={"patients": [late]})
+        await deliver("sync_status_write_change.red")
+        await deliver("moon_risen", data={"moons": [{"id": 1}]})
+    assert list(mirror.appointments) == [appointment]
+    assert mirror.patients[patient].email == box.patients.row(patient)["email"]
+    assert len(mirror.reachable) == 1
+    assert [one.getMessage().partition(":")[0] for one in caplog.records] == [
+        "an event this version does not know"
+    ]
+
+
+@asynccontextmanager
+async def told(box: Sandbox, nex: NexHealth, board: EventBoard) -> AsyncGenerator[None]:
+    """Have what becomes of writes delivered to a board."""
+    names = ["appointment_insertion", "payment_insertion"]
+    done = await nex.webhooks.ensure(URL, names, [box.subdomain])
+    assert done.endpoint
+    assert done.endpoint.secret_key
+    app = web.Application()
+    add_receiver(app, "/nexhealth", Receiver(done.endpoint.secret_key, board))
+    async with served(app) as url:
+        await nex.webhook_endpoints.update(done.endpoint.id, target_url=url)
+        yield
+
+
+async def test_bookings_end_as_the_practices_system_decides(
+    box: Sandbox, nex: NexHealth, office: LocationScope
+) -> None:
+    names = block("board = EventBoard()")
+    free = await slots(office, box)
+    said: list[str] = []
+    async with told(box, nex, names["board"]):
+        for slot, refused in ((free[0], False), (free[2], True)):
+            known = set(box.appointments.ids)
+            waiting = asyncio.create_task(names["book"](office, slot, box.patients.ids[0]))
+            while not (made := set(box.appointments.ids) - known):
+                await asyncio.sleep(0.01)
+            box.sync(fail=made if refused else ())
+            said.append(await waiting)
+    assert said == ["booked", "not booked: failed, a webhook said so; the API tells no reason"]
+
+
+async def test_a_payment_is_followed_into_the_ledger(
+    box: Sandbox, nex: NexHealth, office: LocationScope
+) -> None:
+    board = EventBoard()
+    pay = block("async def pay")["pay"]
+    async with told(box, nex, board):
+        waiting = asyncio.create_task(
+            pay(office, box.patients.ids[0], Decimal(-5), "visit-1", board)
+        )
+        while not box.practice.pending:
+            await asyncio.sleep(0.01)
+        box.sync()
+        assert await waiting == "complete"
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_an_appointment_is_moved_to_the_first_free_time(box: Sandbox, version: str) -> None:
+    move = block("async def move(")["move"]
+    async with NexHealth(version=version) as nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        free = await slots(office, box)
+        old = await office.appointments.book(free[-1], patient_id=box.patients.ids[0])
+        box.sync()
+        moved = await move(office, old, soon(box))
+    assert moved.start_time == free[0].start
+    assert not box.appointments.row(moved.id)["cancelled"]
+    assert moved.id == old.id or box.appointments.row(old.id)["cancelled"]
+
+
+async def test_what_changed_in_an_outage_is_read(box: Sandbox, office: LocationScope) -> None:
+    since = box.clock.today()
+    box.clock.advance(49 * 3600)
+    now = box.clock.today().isoformat()
+    patient, (kept, dropped) = box.patients.ids[0], box.appointments.ids[:2]
+    start = (since + timedelta(days=3)).isoformat()
+    box.patients.update(patient, email="new@example.com", updated_at=now)
+    box.appointments.update(kept, start_time=start, cancelled=False, updated_at=now)
+    box.appointments.update(dropped, start_time=start, cancelled=True, updated_at=now)
+    changed = block("async def changed")["changed"]
+    found: list[tuple[type, int]] = [(type(one), one.id) async for one in changed(office, since)]
+    assert found == [(Patient, patient), (Appointment, kept), (Appointment, dropped)]
+
+
+async def test_an_endpoint_that_is_off_is_found_and_revived(box: Sandbox, nex: NexHealth) -> None:
+    done = await nex.webhooks.ensure(URL, EVENTS, [box.subdomain])
+    assert done.endpoint
+    box.world.webhook_endpoints.update(done.endpoint.id, active=False)
+    assert [one.id async for one in nex.webhook_endpoints.walk(active=False)] == [done.endpoint.id]
+    assert (await nex.webhooks.ensure(URL, EVENTS, [box.subdomain])).revived
+
+
+def test_the_table_of_ends_has_them_all() -> None:
+    named = [row[0].strip("`") for row in rows("Writes followed to the end")]
+    assert tuple(named) == get_args(WriteStatus)
+
+
+def test_the_errors_named_exist() -> None:
+    named = {row[0].strip("`") for row in rows("Booked once, moved without a gap")}
+    assert len(named) == 6
+    assert named <= set(errors.__all__)
+
+
+def test_the_stores_named_exist() -> None:
+    named = {re.findall(r"`(\w+)", row[0])[0] for row in rows("Duplicates")}
+    assert named == {name for name in stores.__all__ if name.endswith("Seen")}
+
+
+def test_the_schedule_is_that_of_the_sandbox() -> None:
+    (said,) = re.findall(r"from the first attempt after (.*)\.", TEXT)
+    units = {"s": 1, "min": 60, "h": 3600}
+    times = [int(count) * units[unit] for count, unit in re.findall(r"(\d+) (s|min|h)", said)]
+    assert tuple(times) == RETRIES

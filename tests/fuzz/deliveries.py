@@ -1,0 +1,98 @@
+"""Targets: what turns a delivery's bytes and headers into an event, or refuses them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from nexhealth_async import WebhookRefused
+from nexhealth_async.webhooks import EVENTS, parse, sign, unreadable, verify
+from tests.fuzz.judge import CANARY, Feed, Finding, target
+from tests.fuzz.seeds import BREAK, chosen, records
+
+_NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+_NAMES = [
+    *(event for events in EVENTS.values() for event in events),
+    f"{CANARY}_created",
+    f"patient_created.{CANARY}",
+]
+_BODY = b'{"event_name":"patient_created","data":{}}'
+
+
+def _bodies() -> list[bytes]:
+    found: list[bytes] = []
+    for at, (_, record) in enumerate(records()):
+        said = {
+            "resource_type": ("Patient", CANARY)[at % 2],
+            "event_name": _NAMES[at % len(_NAMES)],
+            "event_time": "2026-06-01T12:00:00.000Z",
+            "subdomain": CANARY,
+            "institution_id": 19089,
+            "delivery_errors": [CANARY],
+            "previous_attributes": {"name": CANARY},
+        }
+        inside = (record, b"[" + record + b"]", b'{"patients":[' + record + b"]}")[at % 3]
+        found.append(msgspec.json.encode(said)[:-1] + b',"data":' + inside + b"}")
+    return found
+
+
+@target(seeds=_bodies)
+def body_of_a_webhook(data: bytes) -> None:
+    """A body is an event or refused; an event shows nothing of it, and is the same twice."""
+    try:
+        event = parse(data)
+    except WebhookRefused:
+        if CANARY in repr(unreadable(data)):
+            raise Finding("the repr of an unreadable event shows a value") from None
+        raise
+    if CANARY in f"{event!r} {event.faults!r} {event.repairs!r}":
+        raise Finding("an event shows a value")
+    if parse(data) != event or parse(data).key != event.key:
+        raise Finding("one body is two events")
+    if event.body != data or event.name.partition(".")[0] != event.event:
+        raise Finding("an event has lost its body or name")
+    if not event.raw and b"\xff" not in data and not _is_broken(data):
+        raise Finding("an event's raw members are lost")
+
+
+def _is_broken(data: bytes) -> bool:
+    """Tell whether a part that nobody asked for is no JSON."""
+    try:
+        msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _headers() -> list[bytes]:
+    signed = sign(CANARY, _BODY, _NOW)
+    stamp, signature = signed["timestamp"].encode(), signed["signature"].encode()
+    return [
+        chosen(at, BREAK.join(parts))
+        for at, parts in enumerate(
+            (
+                (stamp, b"0" * 64, _BODY),
+                (b"", signature, _BODY),
+                (stamp, signature.upper(), _BODY),
+                (stamp + b" ", signature, _BODY),
+                (stamp, signature, _BODY + b" "),
+                (b"9" * 400, b"\xc3\xa9" * 64, b""),
+            )
+        )
+    ]
+
+
+@target(choices=1, seeds=_headers)
+def headers_of_a_webhook(data: bytes) -> None:
+    """No headers but the signed ones are taken, and none raise."""
+    feed = Feed(data)
+    tolerance = feed.pick((None, timedelta(minutes=5), timedelta(0), timedelta.max))
+    stamp, signature, body = (*feed.rest.split(BREAK, 2), b"", b"")[:3]
+    headers = {
+        "Timestamp": stamp.decode("utf-8", "surrogateescape"),
+        "signature": signature.decode("utf-8", "surrogateescape"),
+    }
+    taken = verify(CANARY, headers, body, tolerance=tolerance, now=_NOW)
+    if taken and sign(CANARY, body, headers["Timestamp"])["signature"] != headers["signature"]:
+        raise Finding("a forged delivery is taken")

@@ -1,0 +1,118 @@
+"""The switch that takes back-off out of test suites: thorough when on, off unless said."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NO_RETRY, NexHealth, OutcomeUnknown, RateLimited, ServerFailure
+from nexhealth_async.testing import is_testing, set_testing
+
+if TYPE_CHECKING:
+    from nexhealth_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.nexhealth_sandbox(patients=3)
+
+
+async def took(nex: NexHealth, box: Sandbox) -> float:
+    started = time.perf_counter()
+    await nex.practice(box.subdomain).patients.get(box.patients.ids[0])
+    return time.perf_counter() - started
+
+
+@pytest.mark.usefixtures("nexhealth_no_backoff")
+async def test_failures_are_repeated_at_once(
+    nexhealth: NexHealth, nexhealth_sandbox: Sandbox
+) -> None:
+    await took(nexhealth, nexhealth_sandbox)
+    nexhealth_sandbox.fail_next(503, times=3)
+    assert await took(nexhealth, nexhealth_sandbox) < 0.5  # the least back-off is 1.75 s
+    assert nexhealth.stats.retries == 3
+    assert nexhealth.stats.waited_retry == 0
+
+
+@pytest.mark.usefixtures("nexhealth_no_backoff")
+@pytest.mark.parametrize("headers", [{"Retry-After": "30"}, None])
+async def test_a_429_is_repeated_at_once_whatever_it_asks_for(
+    nexhealth: NexHealth, nexhealth_sandbox: Sandbox, headers: dict[str, str] | None
+) -> None:
+    await took(nexhealth, nexhealth_sandbox)
+    nexhealth_sandbox.fail_next(429, times=2, headers=headers)
+    assert await took(nexhealth, nexhealth_sandbox) < 0.5
+
+
+@pytest.mark.usefixtures("nexhealth_no_backoff")
+async def test_a_429_that_is_raised_holds_up_nobody_after_it(
+    nexhealth: NexHealth, nexhealth_sandbox: Sandbox
+) -> None:
+    await took(nexhealth, nexhealth_sandbox)
+    nexhealth_sandbox.fail_next(429, headers={"Retry-After": "30"})
+    with pytest.raises(RateLimited):
+        await took(nexhealth.with_options(retry=NO_RETRY), nexhealth_sandbox)
+    assert await took(nexhealth, nexhealth_sandbox) < 0.5
+
+
+@pytest.mark.usefixtures("nexhealth_no_backoff")
+async def test_how_often_and_what_is_repeated_stays_as_it_is(
+    nexhealth: NexHealth, nexhealth_sandbox: Sandbox
+) -> None:
+    nexhealth_sandbox.fail_next(503, times=9)
+    with pytest.raises(ServerFailure) as failure:
+        await took(nexhealth, nexhealth_sandbox)
+    assert failure.value.attempts == 4
+    nexhealth_sandbox.clear()
+    nexhealth_sandbox.drop_next(when="after", method="POST", path="/patients/{id}/alerts")
+    with pytest.raises(OutcomeUnknown):
+        await nexhealth.practice(nexhealth_sandbox.subdomain).patients.alerts.create(
+            nexhealth_sandbox.patients.ids[0], note="invented"
+        )
+    assert len(nexhealth_sandbox.seen("POST", "/patients/{id}/alerts")) == 1
+
+
+async def test_without_the_switch_a_429_is_waited_for(
+    nexhealth: NexHealth, nexhealth_sandbox: Sandbox
+) -> None:
+    assert not is_testing()
+    await took(nexhealth, nexhealth_sandbox)
+    nexhealth_sandbox.fail_next(429, headers={"Retry-After": "1"})
+    assert await took(nexhealth, nexhealth_sandbox) >= 0.9
+
+
+def test_leaving_puts_back_what_was_before() -> None:
+    with set_testing(True):
+        assert is_testing()
+        with set_testing(False):
+            assert not is_testing()
+        assert is_testing()
+        set_testing(False)
+        assert not is_testing()
+        set_testing(True)
+    assert not is_testing()
+
+
+def test_it_is_put_back_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError), set_testing(True):
+        raise ZeroDivisionError
+    assert not is_testing()
+
+
+def test_switching_it_on_is_said_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "nexhealth_async"), set_testing(True):
+        with set_testing(True):
+            pass
+        set_testing(False)
+    (record,) = caplog.records
+    assert "for test suites only" in record.getMessage()
+
+
+def test_no_import_and_no_fixture_of_another_test_switches_it_on() -> None:
+    code = (
+        "import nexhealth_async.testing, nexhealth_async.pytest_plugin, nexhealth_async.patience; "
+        "raise SystemExit(nexhealth_async.patience.is_testing())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own interpreter

@@ -1,0 +1,122 @@
+"""The sandbox in a thread, and the fixtures for applications that bring their own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NexHealth, TransportError
+from nexhealth_async.models import Patient
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.testing import SandboxThread
+
+if TYPE_CHECKING:
+    from nexhealth_async.testing import Factory
+
+pytest_plugins = ["pytester"]
+
+
+def patient_of(box: Sandbox) -> int:
+    async def ask() -> int:
+        async with NexHealth(box.api_key, base_url=box.url, timeout=10) as nex:
+            return (await nex.practice(box.subdomain).patients.get(box.patients.ids[0])).id
+
+    return asyncio.run(ask())
+
+
+def test_it_serves_a_loop_that_comes_and_goes() -> None:
+    with SandboxThread(Sandbox(patients=3)) as thread:
+        assert patient_of(thread.box) == patient_of(thread.box) == thread.box.patients.ids[0]
+        assert thread.box.logins == 2
+    with pytest.raises(TransportError):
+        patient_of(thread.box)
+
+
+def test_orders_given_from_the_tests_thread_are_kept() -> None:
+    with SandboxThread() as thread:
+        id = thread.box.patients.add({"first_name": "Zoe"})
+        thread.box.fail_next(503)
+        thread.box.token_lifetime = 60
+        assert patient_of(thread.box) != id
+        assert len(thread.box.seen("GET", "/patients/{id}")) == 2
+
+
+def test_work_in_the_servers_thread_answers() -> None:
+    async def where(more: str) -> str:
+        await asyncio.sleep(0)
+        return threading.current_thread().name + more
+
+    with SandboxThread() as thread:
+        assert thread.call(where, "!").endswith("!")
+        assert thread.call(where, "") != threading.current_thread().name
+        assert thread.call(thread.box.sync) == 0
+        with pytest.raises(ZeroDivisionError):
+            thread.call(lambda: 1 // 0)
+    with pytest.raises(RuntimeError, match="Start the thread first"):
+        thread.call(thread.box.sync)
+
+
+def test_its_end_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with SandboxThread():
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+
+
+@pytest.mark.nexhealth_sandbox(patients=4)
+def test_the_environment_leads_every_session_to_the_sandbox(
+    nexhealth_env: SandboxThread, nexhealth_url: str, nexhealth_factory: Factory
+) -> None:
+    assert len(nexhealth_env.box.patients) == 4
+    assert nexhealth_url == nexhealth_env.box.url
+
+    async def ask() -> int:
+        async with NexHealth() as nex:
+            box = nexhealth_env.box
+            return (
+                await nex.practice(box.subdomain)
+                .location(box.location_id)
+                .patients.walk(new_patient=None)
+                .count()
+            )
+
+    assert asyncio.run(ask()) == 4
+    assert nexhealth_factory.make(Patient).id == 1
+
+
+def test_the_fixtures_work_in_a_suite_without_asyncio_plugins(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+
+        from nexhealth_async.models import Patient
+        from nexhealth_async.testing import is_testing
+
+
+        def test_env(nexhealth_env, nexhealth_url):
+            assert os.environ["NEXHEALTH_BASE_URL"] == nexhealth_url
+            assert os.environ["NEXHEALTH_API_KEY"] == nexhealth_env.box.api_key
+
+
+        def test_after(nexhealth_factory):
+            assert "NEXHEALTH_BASE_URL" not in os.environ
+            assert nexhealth_factory.make(Patient).id == 1
+
+
+        def test_first_again(nexhealth_factory):
+            assert nexhealth_factory.make(Patient).id == 1
+
+
+        def test_switch(nexhealth_no_backoff):
+            assert is_testing()
+
+
+        def test_off():
+            assert not is_testing()
+        """
+    )
+    options = ("-p", "no:asyncio", "-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+    pytester.runpytest_inprocess(*options).assert_outcomes(passed=5)
