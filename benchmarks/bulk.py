@@ -6,9 +6,8 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, asynccontextmanager, redirect_stdout
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,57 +16,34 @@ import httpx
 import orjson
 
 from benchmarks.alone import alone
-from benchmarks.ideal import ideal
+from benchmarks.bulk_pace import (
+    cell,
+    check,
+    limits_table,
+    measure_limits,
+    measure_pace,
+    pace_table,
+    progress_of,
+    pulled,
+    session,
+)
 from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns
-from benchmarks.report import Table, spread
+from benchmarks.report import Table
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock
-from nexhealth_async import NexHealth, Rates
-from nexhealth_async.bulk import Progress, Shard
-from nexhealth_async.bulk.checkpoint import progress_to_json
 from nexhealth_async.export.arrow import schema_of
 from nexhealth_async.export.arrow_types import parquet
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.models import Patient
 
-__all__ = ["CONCURRENCIES", "LATENCIES", "measure", "tables"]
+__all__ = ["measure", "tables"]
 
-LATENCIES = (20, 100, 300)
-CONCURRENCIES = (4, 8, 16)
 _STATM = Path("/proc/self/statm")
 _WAYS = {
     "ours": "**`nex.bulk.pull`, models**",
     "asyncio": "by hand: asyncio + httpx + orjson, dicts",
     "dlt": "dlt's REST source, dicts",
 }
-
-
-def _progress(served: Served) -> Progress:
-    """Return a pull of the one list that the server has; it knows no practices to find."""
-    shard = Shard(
-        resource="patients",
-        version="v2",
-        subdomain=served.subdomain,
-        location_id=served.location_id,
-    )
-    return Progress(
-        id="benchmark", started=datetime.now(UTC), options="", shards=(shard,), states={}
-    )
-
-
-@asynccontextmanager
-async def _session(served: Served) -> AsyncGenerator[NexHealth, None]:
-    async with NexHealth(
-        "invented-key", base_url=served.url, rates=Rates.unlimited(), version="v2"
-    ) as nex:
-        await nex.log_in()
-        await nex.practice(served.subdomain).location(served.location_id).patients.get(1)
-        yield nex
-
-
-def _check(served: Served, records: int, total: int) -> None:
-    if (records, total) != (served.records, served.sum_of_ids):
-        raise WrongRecordsError("records are missing")
 
 
 # Memory and CPU
@@ -87,26 +63,26 @@ def copied(url: str, records: int, way: str) -> dict[str, float]:
 
 async def _walked(served: Served) -> dict[str, float]:
     count = total = 0
-    async with _session(served) as nex:
+    async with session(served) as nex:
         at = nex.practice(served.subdomain).location(served.location_id)
         begin = time.process_time()
         async for patient in at.patients.walk(per_page=1000, prefetch=8):
             count += 1
             total += patient.id
         cpu = time.process_time() - begin
-    _check(served, count, total)
+    check(served, count, total)
     return {"cpu": cpu}
 
 
 async def _copied(served: Served, folder: str) -> dict[str, float]:
     target = ParquetTarget(folder)
     await target.open()
-    await target.begin(_progress(served))
+    await target.begin(progress_of(served))
     await target.aclose()
     schema_of(Patient)
     parquet()  # a library to be loaded, as the walk's is
     held: list[int] = []
-    async with _session(served) as nex:
+    async with session(served) as nex:
         gc.collect()
         start, begin = _resident(), time.process_time()
         report = await nex.bulk.copy(
@@ -138,47 +114,11 @@ def _measure_copies(scale: Scale, figures: Figures) -> None:
                     figures.add("bulk.parquet.crept", (found["crept"] - kept / 2) / 1e6)
 
 
-# Pace
-
-
-async def _pulled(served: Served, concurrency: int, per_page: int) -> float:
-    gc.collect()
-    count = total = 0
-    async with _session(served) as nex:
-        begin = time.perf_counter()
-        async with nex.bulk.pull(
-            resume=progress_to_json(_progress(served)),
-            concurrency=concurrency,
-            per_page=per_page,
-            drift="watch",
-        ) as pull:
-            async for batch in pull:
-                count += len(batch.records)
-                total += sum(record.id for record in batch.records)  # type: ignore[attr-defined]
-        wall = time.perf_counter() - begin
-        pull.report.raise_if_partial()
-    _check(served, count, total)
-    return wall
-
-
-def _measure_pace(scale: Scale, figures: Figures) -> None:
-    pages = scale.of(100, 6)
-    for latency in scale.of(LATENCIES, LATENCIES[:1]):
-        stock = Stock(records=300 * pages, per_page=(300,), latency=latency / 1000)
-        with serving(stock) as served:
-            for round_ in range(scale.some(2)):
-                for concurrency in in_turns(CONCURRENCIES, round_):
-                    wall = asyncio.run(_pulled(served, concurrency, 300))
-                    best = ideal(stock, pages, concurrency)
-                    figures.add(f"bulk.pace.{latency}.{concurrency}.reached", best / wall)
-                    figures.add(f"bulk.pace.{latency}.{concurrency}.rate", served.records / wall)
-
-
 # Other ways
 
 
 def _by_bulk(served: Served) -> None:
-    asyncio.run(_pulled(served, 8, 1000))
+    asyncio.run(pulled(served, 8, 1000))
 
 
 def _by_hand(served: Served) -> None:
@@ -207,7 +147,7 @@ async def _gathered(served: Served) -> None:
         pages = -(-int(str(first["count"])) // 1000)
         rest = await asyncio.gather(*(page(number) for number in range(2, pages + 1)))
     ids = [one["id"] for body in (first, *rest) for one in body["data"]["patients"]]  # type: ignore[index]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType, reportUnknownArgumentType]
-    _check(served, len(ids), sum(ids))  # pyright: ignore[reportUnknownArgumentType]
+    check(served, len(ids), sum(ids))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _by_dlt(served: Served) -> None:
@@ -239,7 +179,7 @@ def _by_dlt(served: Served) -> None:
         }
     )
     ids = [record["id"] for record in source.resources["patients"]]
-    _check(served, len(ids), sum(ids))
+    check(served, len(ids), sum(ids))
 
 
 _PULLERS: dict[str, Callable[[Served], None]] = {
@@ -266,9 +206,10 @@ def _measure_ways(scale: Scale, figures: Figures) -> None:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure all three."""
+    """Measure copies, pace and other ways."""
     _measure_copies(scale, figures)
-    _measure_pace(scale, figures)
+    measure_pace(scale, figures)
+    measure_limits(scale, figures)
     _measure_ways(scale, figures)
 
 
@@ -280,20 +221,8 @@ def tables(figures: Figures) -> list[Table]:
         "megabytes above 10 bytes an id.",
         heads=("way", "CPU s", "rise MB", "second half MB"),
         rows=[
-            (label, *(_cell(figures, f"bulk.{way}.{what}") for what in ("cpu", "rise", "crept")))
+            (label, *(cell(figures, f"bulk.{way}.{what}") for what in ("cpu", "rise", "crept")))
             for way, label in (("walk", "walk, models"), ("parquet", "**copy to Parquet**"))
-        ],
-    )
-    pace = Table(
-        title="Pace of a bulk pull, 300 a page",
-        note="Ideal / wall: the ideal is what the server's latency alone takes.",
-        heads=("latency ms", *(f"{one} at once" for one in CONCURRENCIES)),
-        rows=[
-            (
-                str(latency),
-                *(_cell(figures, f"bulk.pace.{latency}.{one}.reached") for one in CONCURRENCIES),
-            )
-            for latency in LATENCIES
         ],
     )
     ways = Table(
@@ -301,12 +230,8 @@ def tables(figures: Figures) -> list[Table]:
         note="Microseconds a record. dlt only extracts; it reads page after page.",
         heads=("way", "wall", "CPU"),
         rows=[
-            (label, _cell(figures, f"bulk.{way}.wall"), _cell(figures, f"bulk.{way}.spent"))
+            (label, cell(figures, f"bulk.{way}.wall"), cell(figures, f"bulk.{way}.spent"))
             for way, label in _WAYS.items()
         ],
     )
-    return [copies, pace, ways]
-
-
-def _cell(figures: Figures, name: str) -> str:
-    return spread(figures[name]) if name in figures else ""
+    return [copies, pace_table(figures), limits_table(figures), ways]

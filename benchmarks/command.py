@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.compare import against
 from benchmarks.measure import Figures, Scale
-from benchmarks.picture import picture
+from benchmarks.picture import bulk_picture, picture
 from benchmarks.report import machine, versions
 from benchmarks.suite import SUITE, module_of
 from benchmarks.targets import targets
@@ -18,7 +18,7 @@ from benchmarks.targets import targets
 __all__ = ["main"]
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PICTURE = Path(__file__).parents[1] / "docs" / "benchmarks.svg"
+_DOCS = Path(__file__).parents[1] / "docs"
 
 
 def _chosen(arguments: list[str] | None) -> Namespace:
@@ -28,13 +28,16 @@ def _chosen(arguments: list[str] | None) -> Namespace:
         "--quick", action="store_true", help="tiny sizes, one round: shows that it runs, no more"
     )
     parser.add_argument(
-        "--write", action="store_true", help="write benchmarks/RESULTS.md and docs/benchmarks.svg"
+        "--write", action="store_true", help="write benchmarks/RESULTS.md and docs/*.svg"
     )
     parser.add_argument("--rounds", type=int, help="how often everything is timed; 7")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--save", type=Path, metavar="FILE", help="save all figures as JSON")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="compare with saved figures")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the picture here")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw docs/benchmarks.svg here"
+    )
+    parser.add_argument("--bulk-picture", type=Path, metavar="FILE", help="draw docs/bulk.svg here")
     chosen = parser.parse_args(arguments)
     if chosen.write and (chosen.quick or len(chosen.only) < len(names)):
         parser.error("--write writes whole runs only: leave out --quick and --only")
@@ -84,7 +87,11 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n" + against(Figures(saved), figures).markdown(), end="")
     if chosen.write:
         _RESULTS.write_text(text, encoding="utf-8")
-    if chosen.write or chosen.picture:
-        target = chosen.picture or _PICTURE
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(picture(figures, caption), encoding="utf-8")
+    whole = chosen.write
+    for target, draw in (
+        (chosen.picture or (whole and _DOCS / "benchmarks.svg"), picture),
+        (chosen.bulk_picture or (whole and _DOCS / "bulk.svg"), bulk_picture),
+    ):
+        if target:
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(draw(figures, caption), encoding="utf-8")

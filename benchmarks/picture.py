@@ -1,21 +1,23 @@
-"""The picture of a run, as SVG: two tables as bars, one as lines; readable on light and dark."""
+"""The pictures of a run, as SVG: tables as bars and as lines; readable on light and dark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, log10
 from statistics import median
 from xml.sax.saxutils import escape
 
 from attrs import frozen
 
+from benchmarks.bulk_pace import CONCURRENCIES
+from benchmarks.bulk_pace import LATENCIES as BULK_LATENCIES
 from benchmarks.concurrency import LATENCIES, PREFETCHES
 from benchmarks.measure import Figures
 from benchmarks.pull import LABELS
 from benchmarks.records import Kind
 from benchmarks.report import middle
 
-__all__ = ["picture"]
+__all__ = ["bulk_picture", "picture"]
 
 _WIDTH = 860
 _LEFT = 250
@@ -45,20 +47,46 @@ def picture(figures: Figures, caption: str) -> str:
         if f"pull.{kind}.1000.walk.cpu" in figures:
             drawn, top = _bars(figures, kind, top)
             parts += drawn
-    if f"ahead.{LATENCIES[1]}.1.rate" in figures:
-        drawn, top = _lines(figures, top)
+    ahead = {
+        latency: [figures[f"ahead.{latency}.{prefetch}.rate"] for prefetch in PREFETCHES]
+        for latency in LATENCIES
+        if latency and f"ahead.{latency}.1.rate" in figures
+    }
+    if ahead:
+        title = "Records a second by prefetch, 300 a page (higher is better)"
+        drawn, top = _lines(title, "prefetch", PREFETCHES, ahead, top)
         parts += drawn
-    for line in _wrapped(caption, 135):
-        parts.append(_text(20, top, line, "quiet"))
-        top += 15
-    height = top + 8
+    about = "Benchmarks of nexhealth_async: CPU of pulls, and speed by prefetch"
+    return _sheet(about, caption, parts, top)
+
+
+def bulk_picture(figures: Figures, caption: str) -> str:
+    """Draw how fast bulk pulls were, by latency and by how many requests were under way."""
+    pace = {
+        latency: [figures[f"bulk.pace.{latency}.{one}.rate"] for one in CONCURRENCIES]
+        for latency in BULK_LATENCIES
+        if f"bulk.pace.{latency}.{CONCURRENCIES[0]}.rate" in figures
+    }
+    parts: list[str] = []
+    top = 20
+    if pace:
+        title = "Records a second of a bulk pull, 300 a page, no limits kept (higher is better)"
+        parts, top = _lines(title, "requests under way", CONCURRENCIES, pace, top)
+    about = "Benchmarks of nexhealth_async: speed of bulk pulls by latency and concurrency"
+    return _sheet(about, caption, parts, top)
+
+
+def _sheet(about: str, caption: str, parts: Sequence[str], top: int) -> str:
+    lines = list(_wrapped(caption, 135))
+    below = [_text(20, top + 15 * nth, line, "quiet") for nth, line in enumerate(lines)]
+    height = top + 15 * len(lines) + 8
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" role="img" aria-labelledby="t">\n'
-        '<title id="t">Benchmarks of nexhealth_async: CPU of pulls, and speed by prefetch</title>\n'
+        f'<title id="t">{escape(about)}</title>\n'
         f"<style>{_STYLE}</style>\n"
         f'<rect class="paper" width="{_WIDTH}" height="{height}" rx="6"/>\n'
-        + "\n".join(parts)
+        + "\n".join([*parts, *below])
         + "\n</svg>\n"
     )
 
@@ -109,6 +137,7 @@ def _bars(figures: Figures, kind: Kind, top: int) -> tuple[list[str], int]:
 class _Frame:
     """Where a chart of lines is drawn; both axes are logarithmic."""
 
+    steps: Sequence[int]
     top: float
     lowest: int
     highest: int
@@ -117,8 +146,8 @@ class _Frame:
     height: float = 240
 
     def x(self, place: int) -> float:
-        """Return where a prefetch is, by its place in the row."""
-        return self.left + 20 + place * (self.right - self.left - 40) / (len(PREFETCHES) - 1)
+        """Return where a step is, by its place in the row."""
+        return self.left + 20 + place * (self.right - self.left - 40) / (len(self.steps) - 1)
 
     def y(self, rate: float) -> float:
         """Return where a rate is."""
@@ -126,30 +155,31 @@ class _Frame:
         return self.top + self.height * (1 - share)
 
 
-def _lines(figures: Figures, top: int) -> tuple[list[str], int]:
-    latencies = [
-        latency for latency in LATENCIES if latency and f"ahead.{latency}.1.rate" in figures
-    ]
-    series = {
-        latency: [figures[f"ahead.{latency}.{prefetch}.rate"] for prefetch in PREFETCHES]
-        for latency in latencies
-    }
+def _lines(
+    title: str,
+    axis: str,
+    steps: Sequence[int],
+    series: Mapping[int, Sequence[Sequence[float]]],
+    top: int,
+) -> tuple[list[str], int]:
+    """Draw a line for each latency."""
     medians = [median(rates) for rates_of in series.values() for rates in rates_of]
     frame = _Frame(
+        steps=steps,
         top=top + 36,
         lowest=int(log10(min(medians))),
         highest=max(ceil(log10(max(medians))), int(log10(min(medians))) + 1),
     )
     parts = [
-        _text(20, top + 6, "Records a second by prefetch, 300 a page (higher is better)", "title"),
-        *_axes(frame),
+        _text(20, top + 6, title, "title"),
+        *_axes(frame, axis),
     ]
     for nth, (latency, rates) in enumerate(series.items()):
         parts += _line(frame, nth, f"{latency} ms latency", rates)
     return parts, int(frame.top + frame.height + 70)
 
 
-def _axes(frame: _Frame) -> list[str]:
+def _axes(frame: _Frame, axis: str) -> list[str]:
     parts: list[str] = []
     for power in range(frame.lowest, frame.highest + 1):
         y = frame.y(10.0**power)
@@ -158,10 +188,10 @@ def _axes(frame: _Frame) -> list[str]:
             _text(frame.left - 8, y + 4, f"{10**power:,}", "quiet", "end"),
         ]
     below = frame.top + frame.height
-    for place, prefetch in enumerate(PREFETCHES):
-        parts.append(_text(frame.x(place), below + 18, str(prefetch), "quiet", "middle"))
+    for place, step in enumerate(frame.steps):
+        parts.append(_text(frame.x(place), below + 18, str(step), "quiet", "middle"))
     parts += [
-        _text((frame.left + frame.right) / 2, below + 36, "prefetch", "quiet", "middle"),
+        _text((frame.left + frame.right) / 2, below + 36, axis, "quiet", "middle"),
         _text(20, frame.top - 12, "records/s (logarithmic)", "quiet"),
     ]
     return parts

@@ -42,6 +42,7 @@ SUITE = (
     Benchmark("storm", "Tokens"),
     Benchmark("limiter", "Limits"),
     Benchmark("bulk", "Bulk pulls"),
+    Benchmark("sharing", "Limits kept by many processes"),
     Benchmark("imports", "Import"),
 )
 

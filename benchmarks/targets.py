@@ -209,6 +209,12 @@ def _bulk() -> list[Target]:
         for latency in (100, 300)
         for concurrency in (4, 8, 16)
     ]
+    for limits, label in (("small", "20 a second"), ("documented", "the documented limits")):
+        name = f"bulk pull within {label}"
+        made += [
+            _plain(name, "ideal / wall", f"bulk.limits.{limits}.reached", at_least=0.95),
+            _plain(name, "429s", f"bulk.limits.{limits}.too_many", at_most=0),
+        ]
     return made
 
 

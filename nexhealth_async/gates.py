@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
-from nexhealth_async.core.rates import RatesLog
+from nexhealth_async.core.rates import Rates, RatesLog
 from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import SessionStateError, TimedOut
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.rates import Departure, Rates
+    from nexhealth_async.core.rates import Departure, PlaceLog, SharedLog, SharedRates
 
 __all__ = ["MOST_UNDER_WAY", "Gates"]
 
@@ -48,15 +49,23 @@ class _Queue:
 class Gates:
     """Lets requests leave within the limits; first come, first served within a class."""
 
-    def __init__(self, rates: Rates) -> None:
-        self.rates = rates
-        self._log = RatesLog(rates)
+    def __init__(self, rates: Rates | SharedRates, account: str = "") -> None:
+        """Keep these limits; shared ones are those of an account, by what stands for its key."""
+        self.rates = rates if isinstance(rates, Rates) else rates.rates
+        self._shared: SharedLog | None = None
+        self._log: PlaceLog
+        if isinstance(rates, Rates):
+            self._log = RatesLog(rates)
+        else:
+            self._log = self._shared = rates.join(account, waiting=self._waiting, wake=self._told)
         self._queues = {rate: _Queue() for rate in RateClass}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._under_way = 0
         self._crowded = False
         """True while somebody waits for a request to end, whatever the limits say."""
+        self._deadlines: dict[asyncio.Future[Departure], float] = {}
+        """By whom they wait, who may learn later that it is in vain."""
 
     def leave_at_once(self, rate: RateClass, now: float) -> Departure | None:
         """Take a place in every limit of the class if there is one and nobody waits for it."""
@@ -89,6 +98,8 @@ class Gates:
         (queue.pages if background else queue.calls).append(waiter)
         self._serve()
         timer = None if deadline is None else loop.call_at(deadline, _give_up, waiter)
+        if deadline is not None and self._shared is not None:
+            self._deadlines[waiter] = deadline
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -98,6 +109,7 @@ class Gates:
         finally:
             if timer is not None:
                 timer.cancel()
+            self._deadlines.pop(waiter, None)
 
     def ended(self, departure: Departure, *, answered: bool) -> None:
         """Note that a request is over; an answer may free its place in the limits earlier."""
@@ -110,6 +122,8 @@ class Gates:
         """Give back the place of a request that did not leave after all."""
         self._under_way -= 1
         departure.withdraw()
+        if self._shared is not None and not self._closed:
+            self._serve()  # The place is in hand again.
         self._serve_if_waiting()
 
     def shut(self, rate: RateClass, seconds: float) -> None:
@@ -126,6 +140,33 @@ class Gates:
                 waiter.set_exception(
                     SessionStateError("the session was closed while waiting for the rate limit")
                 )
+
+    @property
+    def turns(self) -> int:
+        """How often the other processes' places were asked for."""
+        return 0 if self._shared is None else self._shared.turns
+
+    async def aclose(self) -> None:
+        """Give back what is held of shared limits; to be called after `close`."""
+        if self._shared is not None:
+            await self._shared.aclose()
+
+    def _waiting(self, rate: RateClass) -> int:
+        return self._queues[rate].ahead(background=True)
+
+    def _told(self) -> None:
+        """Go on with what the other processes leave, and send away whom it comes too late for."""
+        if self._closed:
+            return
+        self._serve()
+        now = asyncio.get_running_loop().time()
+        for rate, queue in self._queues.items():
+            moment = self._log.earliest(rate, now) if self._deadlines else now
+            line = [*queue.calls, *queue.pages] if self._deadlines else ()
+            waiting = (waiter for waiter in line if not waiter.done())
+            for ahead, waiter in enumerate(waiting):
+                if self._log.not_before(rate, moment, ahead) >= self._deadlines.get(waiter, inf):
+                    waiter.set_exception(_too_late())
 
     def _serve_if_waiting(self) -> None:
         if (self._timer is not None or self._crowded) and not self._closed:
@@ -151,7 +192,8 @@ class Gates:
                     return
                 moment = self._log.earliest(rate, now)
                 if moment > now:
-                    moments.append(moment)
+                    if moment < inf:
+                        moments.append(moment)
                     continue
                 self._under_way += 1
                 waiter.set_result(self._log.leave(rate, now))

@@ -27,7 +27,7 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
-from nexhealth_async.core.rates import Rates
+from nexhealth_async.core.rates import Rates, SharedRates
 from nexhealth_async.core.request import (
     Call,
     check_base_url,
@@ -55,6 +55,7 @@ from nexhealth_async.observe import watchers
 from nexhealth_async.options import OnIgnored, Options, Secret, checked, checked_key, named_agent
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
+from nexhealth_async.stores._names import fingerprint
 from nexhealth_async.tokens import TokenKeeper, key_refused
 from nexhealth_async.transport import Transport
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from nexhealth_async.codec import Codec
     from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.request import JSONValue
+    from nexhealth_async.core.token_store import TokenStore
     from nexhealth_async.core.wire import Reply
     from nexhealth_async.endpoints import Endpoint, Operation, Row
     from nexhealth_async.hints import PracticeLocation
@@ -121,7 +123,10 @@ class NexHealth(AccountNouns):
         timeout: Seconds a call may take, every wait included: login, rate limit, retries, body. In
             a walk it counts for each page, not for your own handling. None waits for ever.
         retry: How often to try again; ``NO_RETRY`` for never.
-        rates: The limits to keep; by default the documented ones, per API key.
+        rates: The limits to keep; by default the documented ones, per API key. With
+            ``nexhealth_async.stores.RedisRates`` all processes with the key keep them together.
+        tokens: Where the token is shared with other processes under the same key: see
+            `nexhealth_async.stores.RedisTokens`. Without it each session logs in by itself.
         http: An ``aiohttp.ClientSession`` to borrow; it is not closed. Use it for proxies or an
             own TLS context. Its pooled connections may have idled, so that more lost writes end as
             `OutcomeUnknown` than on connections of our own. Its cookie jar goes on working: pass
@@ -149,7 +154,8 @@ class NexHealth(AccountNouns):
         location_id: int | None = None,
         timeout: float | None = _DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
-        rates: Rates | None = None,
+        rates: Rates | SharedRates | None = None,
+        tokens: TokenStore | None = None,
         http: aiohttp.ClientSession | None = None,
         user_agent: str | None = None,
         on_ignored: OnIgnored = "raise",
@@ -177,12 +183,15 @@ class NexHealth(AccountNouns):
         )
         self._shared = Shared(
             transport=Transport(check_base_url(url, allow_http=allow_http), http),
-            gates=Gates(rates or Rates()),
+            gates=Gates(rates or Rates(), fingerprint(key.value)),
             user_agent=named_agent(user_agent),
             hooks=watchers(hooks),
             meter=None if budget is None else Meter(budget),
         )
-        self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
+        keeper = self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
+        if tokens is not None:
+            environment = self._shared.transport.base_url
+            keeper.link = tokens.link(keeper, api_key=key.value, environment=environment)
         self._preload = _models_of(preload)
         self._is_copy = False
         self._opened_here = False
@@ -241,7 +250,9 @@ class NexHealth(AccountNouns):
             await reap(tasks)
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await shared.gates.aclose()
                 await shared.transport.close()
+                await shared.keeper.unlink()
 
     async def __aenter__(self) -> Self:
         """Open the session."""

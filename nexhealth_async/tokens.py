@@ -12,6 +12,8 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from nexhealth_async.core.token import (
     Token,
     Verdict,
@@ -19,6 +21,7 @@ from nexhealth_async.core.token import (
     pause_after,
     verdict_on_refusal,
 )
+from nexhealth_async.core.token_store import LoginPaused
 from nexhealth_async.errors import (
     BudgetSpent,
     KeyRefused,
@@ -30,6 +33,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from nexhealth_async.core.token_store import TokenLink
     from nexhealth_async.errors import Unauthorized
 
 __all__ = ["TokenKeeper"]
@@ -40,10 +44,14 @@ class TokenKeeper:
 
     A failed login is remembered for 5 seconds to 5 minutes and raised again without asking, so
     that a refused key or an outage is not hammered.
+
+    With a ``link`` the token may come from another process, and a 401 here ends it for all.
     """
 
     def __init__(self, log_in: Callable[[], Awaitable[str]]) -> None:
         self._log_in = log_in
+        self.link: TokenLink | None = None
+        """The way to the tokens that processes share, if they do; set before the first call."""
         self._token: Token | None = None
         self._generation = 0
         self._accepted = False
@@ -52,6 +60,7 @@ class TokenKeeper:
         self._failures = 0
         self._failure: Exception | None = None
         self._quiet_until = 0.0
+        self._refused: Token | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -92,7 +101,9 @@ class TokenKeeper:
     async def replace(self, generation: int, deadline: float | None) -> Token:
         """Return another token after a 401 for this generation; raises as `get`."""
         if self._token is not None and self._token.generation == generation:
-            self._token = None
+            self._refused, self._token = self._token, None
+            if self.link is not None:
+                self.link.stir()
         return await self.get(deadline)
 
     def verdict(self, generation: int) -> Verdict:
@@ -130,30 +141,84 @@ class TokenKeeper:
     async def _renew(self) -> None:
         """Log in once and keep the result, good or bad; raises nothing but cancellation."""
         loop = asyncio.get_running_loop()
-        asked_at, asked_wall = loop.time(), time.time()
         try:
-            value = await self._log_in()
+            token = await (self._own() if self.link is None else self.link.obtain())
+        except LoginPaused as paused:
+            self._failure = paused.failure
+            self._quiet_until = loop.time() + paused.seconds
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             self._failure = error.with_traceback(None)
             self._quiet_until = loop.time() + self._quiet_after(error)
         else:
-            self._generation += 1
-            self._token = Token(
-                value=value,
-                generation=self._generation,
-                asked_at=asked_at,
-                asked_wall=asked_wall,
-                lifetime=lifetime_of(value),
-            )
-            self._failures, self._failure, self._quiet_until = 0, None, 0.0
+            self._hold(token)
         finally:
             self._login = None
+
+    async def _own(self) -> Token:
+        """Log in for this process alone."""
+        asked_at, asked_wall = asyncio.get_running_loop().time(), time.time()
+        value = await self._log_in()
+        return Token(
+            value=value,
+            generation=0,
+            asked_at=asked_at,
+            asked_wall=asked_wall,
+            lifetime=lifetime_of(value),
+        )
+
+    def _hold(self, token: Token) -> None:
+        """Send this token from now on; the same one under another number stays what it was."""
+        held = self._token
+        if held is None or held.value != token.value:
+            self._generation += 1
+        self._token = evolve(token, generation=self._generation)
+        self._refused = None
+        self._failures, self._failure, self._quiet_until = 0, None, 0.0
 
     def _quiet_after(self, failure: Exception) -> float:
         if isinstance(failure, BudgetSpent):  # nobody was asked; calls may yet give places back
             return min(pause_after(1), failure.renews_after or math.inf)
         self._failures += 1
         return pause_after(self._failures)
+
+    # What the link asks for
+
+    @property
+    def held(self) -> Token | None:
+        """The token that is sent now, if there is one that may be."""
+        token = self._token
+        good = token is not None and asyncio.get_running_loop().time() < token.dead_at
+        return token if good else None
+
+    @property
+    def refused(self) -> Token | None:
+        """The token that a 401 came for, until there is another."""
+        return self._refused
+
+    async def log_in(self) -> str:
+        """Ask the API for a token."""
+        return await self._log_in()
+
+    def lose(self, shared: int) -> None:
+        """Send the token of this number among all processes no more: one of them got a 401."""
+        if self._token is not None and self._token.shared == shared:
+            self._token = None
+            if self.link is not None:
+                self.link.stir()
+
+    def share(self) -> None:
+        """Let the link share the present token, or bring another."""
+        if self._login is None and not self._closed:
+            self._start()
+
+    def take_heart(self) -> None:
+        """Forget a failed login: another process was given a token."""
+        self._failure, self._quiet_until = None, 0.0
+
+    async def unlink(self) -> None:
+        """Leave those who share tokens; after `close`."""
+        if self.link is not None:
+            await self.link.aclose()
 
     def close(self) -> tuple[asyncio.Task[None], ...]:
         """Let nobody log in any more; return the login under way, to be cancelled and awaited."""

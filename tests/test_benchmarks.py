@@ -96,7 +96,7 @@ def test_a_quick_run_shows_every_case_draws_a_picture_and_names_no_path(tmp_path
     values: dict[str, list[float]] = msgspec.json.decode(saved.read_bytes())["figures"]
     assert {name.partition(".")[0] for name in values} == {
         *("pull", "decode", "calls", "ahead", "cursor", "wire", "stall", "memory", "storm"),
-        *("limiter", "imports", "backend", "bulk"),
+        *("limiter", "imports", "backend", "bulk", "sharing"),
     }
     drawn = target.read_text("utf-8")
     assert ET.fromstring(drawn).tag == f"{SVG}svg"  # noqa: S314 - our own picture

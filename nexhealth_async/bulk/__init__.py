@@ -24,13 +24,16 @@ from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.shards import Filters, Group, Shard
+from nexhealth_async.bulk.sharing import Claim, Holder, Overview, SharedTarget
 from nexhealth_async.bulk.targets import Target
+from nexhealth_async.bulk.working import Outcome
 
 __all__ = [
     "Batch",
     "BatchRead",
     "Bulk",
     "CheckpointFile",
+    "Claim",
     "Deletions",
     "Estimate",
     "Event",
@@ -38,6 +41,9 @@ __all__ = [
     "Group",
     "GroupDone",
     "GroupState",
+    "Holder",
+    "Outcome",
+    "Overview",
     "Progress",
     "Pull",
     "PullEnded",
@@ -53,6 +59,7 @@ __all__ = [
     "ShardReport",
     "ShardStarted",
     "ShardState",
+    "SharedTarget",
     "Snapshot",
     "Target",
     "exclusions",

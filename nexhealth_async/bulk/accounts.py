@@ -109,7 +109,7 @@ class Books:
         self._ids = {
             one.group: IdSet()
             for one in self.plan.groups
-            if len(one.everything) > 1 or len(one.shards[0].lists) > 1
+            if sum(len(shard.lists) for shard in one.everything) > 1
         }
         for group, ids in (seen or {}).items():
             if group in self._ids:

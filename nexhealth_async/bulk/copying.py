@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.targets import Target
     from nexhealth_async.bulk.wanted import Wanted
 
-__all__ = ["copy"]
+__all__ = ["begin", "copy"]
 
 _CLOSE_SECONDS = 30.0
 
@@ -56,6 +56,16 @@ async def copy(
         books = Books(progress, stats=caller.stats, began=began, seen=seen)
         engine = Engine(caller, books, settings)
         return await _Copy(target, engine, progress, settings).run()
+
+
+async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetime) -> Progress:
+    """Plan a pull and keep the plan in a target, which is opened and closed."""
+    async with _opened(target):
+        progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
+        await target.begin(progress)
+        if not progress.shards:
+            await target.finish()
+        return progress
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +14,15 @@ from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.bulk.wanted import Wanted
+from nexhealth_async.bulk.working import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.events import OnEvent
     from nexhealth_async.bulk.progress import Progress
     from nexhealth_async.bulk.report import Report
+    from nexhealth_async.bulk.shards import Shard
+    from nexhealth_async.bulk.sharing import SharedTarget
     from nexhealth_async.bulk.targets import Target
     from nexhealth_async.core.paging import Drift
     from nexhealth_async.core.rates import Rates
@@ -152,6 +155,59 @@ class Bulk:
         settings = _settings(concurrency, drift, per_page, on_event)
         return await copying.copy(
             self._caller, to, wanted, settings, now=self._now(), resume=resume
+        )
+
+    async def begin(
+        self,
+        resources: Sequence[str] | None = None,
+        *,
+        to: Target,
+        practices: Practices = None,
+        since: datetime | Literal["last"] | None = None,
+        compare: timedelta | None = COMPARE,
+        appointments_from: datetime | None = None,
+        appointments_until: datetime | None = None,
+    ) -> Progress:
+        """Plan a pull and keep the plan in a target, as `copy` does, but read nothing yet.
+
+        Its shards are then read by `read_shard`, in any number of processes: see
+        `nexhealth_async.fleet`. The target is opened and closed.
+        """
+        wanted = Wanted(
+            version=self._version,
+            resources=resources,
+            practices=self._practices if practices is None else practices,
+            since=since,
+            compare=compare,
+            appointments_from=appointments_from,
+            appointments_until=appointments_until,
+        )
+        return await copying.begin(self._caller, to, wanted, now=self._now())
+
+    async def read_shard(
+        self,
+        shard: Shard,
+        *,
+        to: SharedTarget,
+        pull: str,
+        owner: str,
+        concurrency: int = 8,
+        drift: Drift = "verify",
+        per_page: int | None = None,
+        on_event: OnEvent | None = None,
+        alive: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> Outcome:
+        """Read one shard of a pull into a target that others write to at the same time.
+
+        It may be called for the same shard again and again, in any process: what is done stays
+        done, and what was left is gone on with. ``owner`` names who is calling; where another one
+        had the shard, ``alive`` is asked with its name whether it is still at it. Errors of the
+        target, a refused key or version and a closed session are raised; any other error is the
+        outcome's.
+        """
+        settings = _settings(concurrency, drift, per_page, on_event)
+        return await work_on(
+            self._caller, to, shard, pull=pull, owner=owner, settings=settings, alive=alive
         )
 
     async def estimate(

@@ -16,11 +16,13 @@ from nexhealth_async.cli.screen import clean
 
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth
+    from nexhealth_async.core.rates import SharedRates
     from nexhealth_async.core.retry import RetryPolicy
+    from nexhealth_async.core.token_store import TokenStore
     from nexhealth_async.endpoints import Row
     from nexhealth_async.models import Location
 
-__all__ = ["ANYWHERE", "Entry", "Key", "base_url", "opened", "scoped"]
+__all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "opened", "scoped"]
 
 _KEY = "NEXHEALTH_API_KEY"
 _BASE_URL = "NEXHEALTH_BASE_URL"
@@ -107,7 +109,12 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    entry: Entry, key: Key, *, retry: RetryPolicy | None = None
+    entry: Entry,
+    key: Key,
+    *,
+    retry: RetryPolicy | None = None,
+    tokens: TokenStore | None = None,
+    rates: SharedRates | None = None,
 ) -> AsyncGenerator[Opened, None]:
     """Open a session with the server that is meant, and start the sandbox if it is that."""
     from nexhealth_async import NexHealth
@@ -115,7 +122,12 @@ async def opened(
     if not entry.sandbox:
         url = base_url()
         async with NexHealth(
-            key.value, base_url=url, version=entry.api_version, retry=retry
+            key.value,
+            base_url=url,
+            version=entry.api_version,
+            retry=retry,
+            tokens=tokens,
+            rates=rates,
         ) as nex:
             yield Opened(nex=nex, url=url)
         return

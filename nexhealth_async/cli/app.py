@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 from nexhealth_async._version import __version__
 from nexhealth_async.cli.check import check
 from nexhealth_async.cli.endpoints import endpoints
+from nexhealth_async.cli.fleet import fleet
 from nexhealth_async.cli.life import MISUSED, supervised
 from nexhealth_async.cli.practices import practices
 from nexhealth_async.cli.pull import pull
@@ -45,7 +46,7 @@ def build() -> App:
         version_format="plaintext",
         suppress_keyboard_interrupt=False,
     )
-    for command in (check, practices, pull, endpoints, webhooks, sandbox):
+    for command in (check, practices, pull, endpoints, webhooks, fleet, sandbox):
         app.command(command)
     return app
 

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from nexhealth_async import NexHealth
     from nexhealth_async.bulk import Estimate, Report
 
-__all__ = ["PARTIAL", "Order", "check_names", "is_bulk", "pull_in_bulk"]
+__all__ = [
+    "PARTIAL",
+    "Asked",
+    "Order",
+    "asked_for",
+    "check_names",
+    "is_bulk",
+    "practices_of",
+    "pull_in_bulk",
+]
 
 PARTIAL: Final = 3
 """Exit status when some shards failed and everything else is complete."""
@@ -60,7 +69,7 @@ def is_bulk(order: Order) -> bool:
 
 def pull_in_bulk(order: Order) -> int:
     """Carry out an order; returns 0, or `PARTIAL` if something failed."""
-    asked = _asked(order)
+    asked = asked_for(order)
     if order.in_bulk.dry_run:
         estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
         screen.write(estimate_text(estimate, concurrency=asked.concurrency))
@@ -72,7 +81,7 @@ def pull_in_bulk(order: Order) -> int:
 
 
 @frozen(kw_only=True)
-class _Asked:
+class Asked:
     """The options as the library takes them."""
 
     resources: Sequence[str] | None
@@ -83,7 +92,8 @@ class _Asked:
     concurrency: int
 
 
-def _asked(order: Order) -> _Asked:
+def asked_for(order: Order) -> Asked:
+    """Return the options as the library takes them; raises `Quit` for what does not fit."""
     which, in_bulk = order.which, order.in_bulk
     _refuse_options_of_one_list(order)
     for option, number in (("concurrency", in_bulk.concurrency), ("per-page", which.per_page)):
@@ -95,7 +105,7 @@ def _asked(order: Order) -> _Asked:
         raise Quit(
             "--dry-run cannot tell what --since last would read: name a day, or leave it out."
         )
-    return _Asked(
+    return Asked(
         resources=_resources(order),
         since="last" if which.since == "last" else _moment("since", which.since),
         compare=_compare(in_bulk.compare),
@@ -185,7 +195,7 @@ class _Copying:
     """One run of a copy, and what is said if it ends before its end."""
 
     order: Order
-    asked: _Asked
+    asked: Asked
     where: Destination
     shown: Board | None = None
 
@@ -201,7 +211,7 @@ class _Copying:
     async def _copy(self, key: Key) -> Report:
         order, asked = self.order, self.asked
         async with opened(order.entry, key) as door:
-            practices = await _practices(door.nex, order.scope)
+            practices = await practices_of(door.nex, order.scope)
             async with board(wanted=not order.output.quiet) as self.shown:
                 return await door.nex.bulk.copy(
                     asked.resources,
@@ -219,11 +229,11 @@ class _Copying:
                 )
 
 
-async def _estimate(order: Order, asked: _Asked, key: Key) -> Estimate:
+async def _estimate(order: Order, asked: Asked, key: Key) -> Estimate:
     async with opened(order.entry, key) as door:
         return await door.nex.bulk.estimate(
             asked.resources,
-            practices=await _practices(door.nex, order.scope),
+            practices=await practices_of(door.nex, order.scope),
             since=cast("datetime | None", asked.since),
             concurrency=asked.concurrency,
             drift=order.which.drift or "verify",
@@ -233,7 +243,7 @@ async def _estimate(order: Order, asked: _Asked, key: Key) -> Estimate:
         )
 
 
-async def _practices(
+async def practices_of(
     nex: NexHealth, scope: Scope
 ) -> Sequence[str] | Mapping[str, Sequence[int]] | None:
     """Return the practices meant, with their locations if only some are; None: all."""

@@ -10,17 +10,28 @@ Reference: v2 1.10, v3 1.7 (limits per API key).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
+from typing import Protocol
 
 from attrs import field, frozen, validators
 
 from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import InvalidArgument
 
-__all__ = ["Departure", "Limit", "Rates", "RatesLog"]
+__all__ = [
+    "SLACK",
+    "Departure",
+    "Limit",
+    "PlaceLog",
+    "Rates",
+    "RatesLog",
+    "SharedLog",
+    "SharedRates",
+]
 
-_SLACK = 0.25
+SLACK = 0.25
 """Seconds a request may travel before it is counted, as far as the log reckons."""
 
 
@@ -86,12 +97,16 @@ class Departure:
         """True if it never left after all."""
         self._logs = logs
 
+    def be_counted_by(self, logs: tuple[_Log, ...]) -> None:
+        """Hold places in these logs too."""
+        self._logs = (*self._logs, *logs)
+
     def answer(self, moment: float) -> None:
         """Note that the answer came, which may free its places earlier."""
         if self.answered is not None or self.withdrawn:
             return
         self.answered = moment
-        if moment < self.left + _SLACK:
+        if moment < self.left + SLACK:
             self.soon = True
             for log in self._logs:
                 log.note_answer(self)
@@ -109,7 +124,7 @@ class Departure:
             return -inf
         if self.soon and self.answered is not None:
             return self.answered + seconds
-        return self.left + seconds + _SLACK
+        return self.left + seconds + SLACK
 
 
 class _Log:
@@ -208,7 +223,7 @@ class RatesLog:
         Answers under way may open places up to a quarter of a second before that.
         """
         waits = (ahead // log.limit.count * log.limit.seconds for log in self._logs[rate])
-        return moment - _SLACK + max(waits, default=0.0)
+        return moment - SLACK + max(waits, default=0.0)
 
     def leave(self, rate: RateClass, now: float) -> Departure:
         """Take a place in every limit of the class at once."""
@@ -218,6 +233,70 @@ class RatesLog:
             log.add(departure)
         return departure
 
+    def adopt(self, rate: RateClass, departures: Sequence[Departure]) -> None:
+        """Count what left by leave of another log, given in the order of leaving."""
+        logs = self._logs[rate]
+        for departure in departures:
+            departure.be_counted_by(logs)
+            for log in logs:
+                log.add(departure)
+        soon = (one for one in departures if one.soon)
+        for departure in sorted(soon, key=lambda one: one.answered or 0.0):
+            for log in logs:
+                log.note_answer(departure)
+
     def close(self, rate: RateClass, until: float) -> None:
         """Let nothing of this class leave before a moment: the server answered 429."""
         self._closed_until[rate] = max(until, self._closed_until.get(rate, until))
+
+
+class PlaceLog(Protocol):
+    """What the gates ask about places: a `RatesLog`, or one that shares its limits."""
+
+    def earliest(self, rate: RateClass, now: float) -> float:
+        """Return when a request may leave; infinity where that has to be asked for first."""
+        ...
+
+    def not_before(self, rate: RateClass, moment: float, ahead: int) -> float:
+        """Return a time before which nobody can leave who has so many ahead."""
+        ...
+
+    def leave(self, rate: RateClass, now: float) -> Departure:
+        """Take a place in every limit of the class."""
+        ...
+
+    def close(self, rate: RateClass, until: float) -> None:
+        """Let nothing of this class leave before a moment."""
+        ...
+
+
+class SharedLog(PlaceLog, Protocol):
+    """A process's part of limits that many processes share."""
+
+    @property
+    def turns(self) -> int:
+        """How often it asked the others."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what is held, and let go of connections."""
+        ...
+
+
+class SharedRates(Protocol):
+    """Limits that many processes keep together, to pass as ``rates=``."""
+
+    @property
+    def rates(self) -> Rates:
+        """The limits of the API key, which all processes share."""
+        ...
+
+    def join(
+        self, account: str, *, waiting: Callable[[RateClass], int], wake: Callable[[], None]
+    ) -> SharedLog:
+        """Return a session's part in the limits of a key; nothing is connected yet.
+
+        ``waiting`` tells how many requests of a class wait for a place, and ``wake`` is called
+        when more is known than before.
+        """
+        ...

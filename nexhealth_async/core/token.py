@@ -45,6 +45,8 @@ class Token:
     asked_wall: float = 0.0
     """The same moment by the clock on the wall, which a suspended machine does not stop."""
     lifetime: float
+    shared: int = 0
+    """Its number among all processes that share tokens; 0 if only this one has it."""
 
     renew_at: float = field(init=False, default=Factory(_renew_at, takes_self=True))
     """When a renewal should begin beside the requests that still use the token."""

@@ -20,6 +20,7 @@ from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection, Link
+from nexhealth_async.export.postgres_shared import SharedPostgres
 from nexhealth_async.export.state import Plan, is_keyed, model_of
 
 __all__ = ["PostgresTarget"]
@@ -43,6 +44,7 @@ class PostgresTarget:
     merges = True
 
     def __init__(self, url: str, *, schema: str = "public") -> None:
+        self._url = url
         self._link = Link(url, schema)
         self._schema = schema
         self._plan: Plan | None = None
@@ -52,6 +54,10 @@ class PostgresTarget:
     def __repr__(self) -> str:
         """Show the schema; the address may hold a password."""
         return f"<{type(self).__name__} schema {self._schema}>"
+
+    def shared(self) -> SharedPostgres:
+        """Return the same schema as the workers of a fleet write to it, many at once."""
+        return SharedPostgres(self._url, schema=self._schema)
 
     @discreet
     async def open(self) -> None:

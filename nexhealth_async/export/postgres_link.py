@@ -2,7 +2,8 @@
 
 Each transaction is all or nothing and such as may be repeated, so one that met a lost connection is
 done again on a new one. The lock against other writers belongs to the connection: it is taken again
-with it, and a transaction checks that nobody began another pull meanwhile.
+with it, and a transaction checks that nobody began another pull meanwhile. The workers of a fleet
+share the lock with each other.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, date, datetime
 from importlib import import_module
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from nexhealth_async.errors import SessionStateError, TargetError
 from nexhealth_async.export.state import Row, extra_missing
 from nexhealth_async.export.statements import quoted
 
-__all__ = ["Connection", "Link"]
+__all__ = ["Connection", "Link", "Lock"]
 
 T = TypeVar("T")
+Lock: TypeAlias = Literal["alone", "shared", "none"]
+"""Who else may write meanwhile: nobody, others who share, or anybody, for who only reads."""
 
 _PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
 """Seconds to wait before a transaction is tried again."""
@@ -28,11 +31,17 @@ _AT_FIRST: Final = (0.1, 0.5)
 _TIMEOUT: Final = 30.0
 _CLASS: Final = 1_852_143_719
 """Tells our advisory locks from those of other programs."""
-_TAKE_LOCK: Final = "select pg_try_advisory_lock($1, hashtext(current_schema()))"
+_TAKE_LOCK: Final[dict[Lock, str]] = {
+    "alone": "select pg_try_advisory_lock($1, hashtext(current_schema()))",
+    "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
+    "none": "select $1::integer is not null",
+}
+_IDLE_MILLISECONDS: Final = "10000"
+"""After which a worker that stands still within a transaction loses it, and its locks."""
 _FIRST_DAY: Final = date(2000, 1, 1)
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_PASSING: Final = ("08", "40", "53", "57")
-"""Classes of errors that pass: connection, deadlock, resources, an operator's doing."""
+_PASSING: Final = ("08", "25P03", "40", "53", "57")
+"""Errors that pass: connection, too long idle, deadlock, resources, an operator's doing."""
 
 
 class Connection(Protocol):
@@ -108,11 +117,12 @@ class _Passing(TargetError):
 
 
 class Link:
-    """Runs transactions in one schema of one database, alone in it among its kind."""
+    """Runs transactions in one schema of one database, by default alone in it among its kind."""
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str, schema: str, lock: Lock = "alone") -> None:
         self._url = url
         self._schema = schema
+        self._lock: Lock = lock
         self._library = _asyncpg()
         self._connection: Connection | None = None
         self._staged: set[str] = set()
@@ -168,6 +178,7 @@ class Link:
                 server_settings={
                     "search_path": quoted(self._schema),
                     "application_name": "nexhealth_async",
+                    **self._patience(),
                 },
             )
         except (ValueError, TypeError):
@@ -180,13 +191,19 @@ class Link:
             return connection
         raise failure
 
+    def _patience(self) -> dict[str, str]:
+        shared = self._lock == "shared"
+        return {"idle_in_transaction_session_timeout": _IDLE_MILLISECONDS} if shared else {}
+
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, take the lock and set the codecs of a new connection."""
         try:
-            if not await connection.fetchval("select to_regnamespace($1)", quoted(self._schema)):
+            if self._lock != "none" and not await connection.fetchval(
+                "select to_regnamespace($1)", quoted(self._schema)
+            ):
                 await connection.execute(f"create schema if not exists {quoted(self._schema)}")
             await _set_codecs(connection)
-            alone = await connection.fetchval(_TAKE_LOCK, _CLASS)
+            alone = await connection.fetchval(_TAKE_LOCK[self._lock], _CLASS)
         except BaseException as error:
             connection.terminate()
             if not isinstance(error, self._foreign):

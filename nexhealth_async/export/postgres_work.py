@@ -37,6 +37,7 @@ __all__ = [
     "is_kept",
     "keep",
     "load",
+    "load_bare",
     "make_ready",
     "make_state_tables",
     "merge",
@@ -52,10 +53,25 @@ _KEPT: Final = "select state from _nexhealth_shards where pull = $1 and number =
 _KEY: Final = "_practice, id"
 
 
+_SHARING: Final = (
+    (
+        "alter table _nexhealth_shards add fence bigint not null default 0, add owner text, "
+        "add touched timestamptz"
+    ),
+    'create index _nexhealth_shards_names on _nexhealth_shards (pull, name collate "C")',
+)
+"""What a fleet keeps beside: whoever has the highest fence of a shard may write."""
+_FENCE_OFF: Final = "update _nexhealth_shards set fence = fence + 1, owner = null where fence > 0"
+
+
 async def make_state_tables(db: Connection) -> None:
-    """Make the tables of pulls, shards and groups."""
+    """Make the tables of pulls, shards and groups; a worker that had a shard has it no more."""
     for statement in sql.STATE_TABLES:
         await db.execute(statement)
+    if "fence" not in await _columns(db, "_nexhealth_shards"):
+        for statement in _SHARING:
+            await db.execute(statement)
+    await db.execute(_FENCE_OFF)
 
 
 async def make_ready(db: Connection, resource: str, model: type) -> None:
@@ -113,7 +129,8 @@ def _merging(table: str, stage: str, names: tuple[str, ...]) -> str:
     replaced = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
     return (
         f"insert into {quoted(table)} ({columns}) select {columns} from {quoted(stage)} "  # noqa: S608 - names, quoted
-        f"on conflict ({_KEY}) do update set {replaced}"
+        # In one order, so that two who merge the same rows wait for each other in turn.
+        f"order by {_KEY} on conflict ({_KEY}) do update set {replaced}"
     )
 
 
@@ -131,6 +148,12 @@ async def load(db: Connection) -> Progress | None:
     if pull is None:
         return None
     return progress_from(pull, await db.fetch(sql.READ_SHARDS, pull[0]))
+
+
+async def load_bare(db: Connection) -> Progress | None:
+    """Return the last pull without its shards."""
+    pull = await db.fetchrow(sql.READ_PULL)
+    return None if pull is None else progress_from(pull, ())
 
 
 async def groups(db: Connection) -> dict[Group, GroupState]:

@@ -1,4 +1,9 @@
-"""Where it is noted which webhook events were handled, so that duplicates can be dropped.
+"""What processes keep together: seen webhook events, and the token and rate limits of a key.
+
+`RedisTokens` and `RedisRates` (extra ``redis``) let all processes under one API key share its token
+and its rate limits.
+
+The others note which webhook events were handled, so that duplicates can be dropped.
 
 `MemorySeen` forgets with the process, `SqliteSeen` keeps a file that the processes of one machine
 share, `RedisSeen` (extra ``redis``) serves many machines. All of them hold hashes (`Event.key`) and
@@ -20,11 +25,29 @@ from nexhealth_async.stores.base import KEEP, LEASE, Claim, SeenStore
 if TYPE_CHECKING:
     from nexhealth_async.stores.memory import MemorySeen
     from nexhealth_async.stores.redis import RedisSeen
+    from nexhealth_async.stores.redis_rates import RedisRates
+    from nexhealth_async.stores.redis_tokens import RedisTokens
     from nexhealth_async.stores.sqlite import SqliteSeen
 
-__all__ = ["KEEP", "LEASE", "Claim", "MemorySeen", "RedisSeen", "SeenStore", "SqliteSeen"]
+__all__ = [
+    "KEEP",
+    "LEASE",
+    "Claim",
+    "MemorySeen",
+    "RedisRates",
+    "RedisSeen",
+    "RedisTokens",
+    "SeenStore",
+    "SqliteSeen",
+]
 
-_HOMES = {"MemorySeen": "memory", "RedisSeen": "redis", "SqliteSeen": "sqlite"}
+_HOMES = {
+    "MemorySeen": "memory",
+    "RedisRates": "redis_rates",
+    "RedisSeen": "redis",
+    "RedisTokens": "redis_tokens",
+    "SqliteSeen": "sqlite",
+}
 
 
 def __getattr__(name: str) -> object:

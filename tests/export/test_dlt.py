@@ -88,7 +88,7 @@ async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
 ) -> None:
     async with scene(practices=1, locations=1) as (box, _):
         box.fail_next(403, path="/patients")
-        with pytest.raises(Exception, match="PartialPull"):
+        with pytest.raises(Exception, match="not read to the end"):
             await run(pipeline, box, "v2")
         with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
             db.execute("select count(*) from duckdb_tables() where table_name = 'patients'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import Factory, define, field
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from nexhealth_async.core.rates import RatesLog
     from nexhealth_async.sandbox import Sandbox
     from tests.conftest import MovableLoop
     from tests.session.weather_kit import Scene
@@ -44,7 +45,8 @@ def library_objects() -> Counter[str]:
 def log_sizes(at: Scene) -> list[int]:
     """Return the lengths of everything the rate gates keep."""
     gates = at.nex._shared.gates
-    logs = {id(log): log for logs in gates._log._logs.values() for log in logs}
+    kept = cast("RatesLog", gates._log)
+    logs = {id(log): log for logs in kept._logs.values() for log in logs}
     sizes = [
         max(log._held, len(log._left), len(log._answered)) / log.limit.count
         for log in logs.values()

@@ -1,0 +1,111 @@
+"""What a place must be able to do that many processes copy one pull to at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.shards import Group, Shard
+
+__all__ = ["Claim", "Holder", "Overview", "SharedTarget", "States"]
+
+States: TypeAlias = "Sequence[tuple[Shard, ShardState | None]]"
+"""Shards with how far they have come; None: not begun."""
+
+
+@frozen(kw_only=True)
+class Holder:
+    """Who had a shard last."""
+
+    fence: int = 0
+    """How often it was taken; whoever took it last may write, and nobody else."""
+    owner: str | None = None
+    touched: datetime | None = None
+    """When something of it was kept last."""
+
+
+@frozen(kw_only=True)
+class Claim:
+    """A shard as it stands, and under which fencing number."""
+
+    pull: str
+    shard: Shard
+    number: int
+    """Of the shard within its pull."""
+    started: datetime
+    """When the pull was."""
+    state: ShardState | None
+    holder: Holder
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it was read."""
+        return self.state is not None and self.state.status == "done"
+
+
+@frozen(kw_only=True)
+class Overview:
+    """The last pull of a target, and who has which of its shards."""
+
+    progress: Progress
+    holders: Mapping[str, Holder]
+    """By name of the shard; those nobody took are missing."""
+
+
+class SharedTarget(Protocol):
+    """A place many processes write to at once, each its own shard.
+
+    A shard is taken before it is written to. That gives it a new fencing number, with which every
+    write is made; one with an older number is refused, so that a process which was thought dead
+    and comes back can do no harm. What one call is told is kept together or not at all.
+    """
+
+    async def open(self) -> None:
+        """Connect, and lock out whoever wants to write alone."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections; what was kept stays."""
+        ...
+
+    async def look(self, pull: str, shard: Shard) -> Claim | None:
+        """Return how a shard stands; None if another pull was begun."""
+        ...
+
+    async def take(self, seen: Claim, owner: str) -> Claim | None:
+        """Take a shard that was seen; None if another was faster, or has ended it.
+
+        It is cut back to where it can go on: the state's place, or the start.
+        """
+        ...
+
+    async def write(self, claim: Claim, batch: Batch, state: ShardState) -> bool:
+        """Keep a batch and how far its shard has come; False if another has the shard now."""
+        ...
+
+    async def settle(self, claim: Claim, state: ShardState) -> bool:
+        """Keep that a shard is done or has failed; False if another has the shard now."""
+        ...
+
+    async def group(self, pull: str, group: Group) -> States:
+        """Return how all shards of a group stand."""
+        ...
+
+    async def complete(
+        self, claim: Claim, group: Group, *, watermark: datetime, whole: bool
+    ) -> int | None:
+        """Keep that a group is complete, as `Target.complete`; None if that was kept before."""
+        ...
+
+    async def finish(self, pull: str) -> bool:
+        """Keep that the pull has ended if every shard is done; tells whether it is."""
+        ...
+
+    async def overview(self) -> Overview | None:
+        """Return the last pull, finished or not; it may be asked of a target that is not open."""
+        ...

@@ -1,0 +1,163 @@
+"""One shard of a pull, read by one of many processes, and what follows from its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+from attrs import frozen
+
+from nexhealth_async.bulk.accounts import Books
+from nexhealth_async.bulk.engine import Delivered, Engine, Session, Settings, Settled, beginning
+from nexhealth_async.bulk.planning import OVERLAP, Plan
+from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.shards import Shard
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.sharing import Claim, SharedTarget, States
+
+__all__ = ["Outcome", "work_on"]
+
+_CLOSE_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What became of a shard."""
+
+    status: Literal["done", "failed", "busy", "overtaken", "replaced"]
+    """Done, now or before; failed with an error of the API or the network, so to be tried again;
+    busy, since another process that lives is at it; overtaken by one that took it meanwhile, so
+    that nothing more of ours was kept; or replaced, its pull having given way to a new one.
+    """
+    records: int = 0
+    """Records of the shard kept so far, those of earlier tries included."""
+    error: str | None = None
+    """The error's class and text, free of personal data."""
+    then: tuple[Shard, ...] = ()
+    """Shards of the same pull to be queued now: they had to wait for this one."""
+    deleted: int = 0
+    """Rows taken out of the target, where its group was completed and compared."""
+    finished: bool = False
+    """Whether all of the pull is done."""
+
+
+async def work_on(
+    caller: Session,
+    target: SharedTarget,
+    shard: Shard,
+    *,
+    pull: str,
+    owner: str,
+    settings: Settings,
+    alive: Callable[[str], Awaitable[bool]] | None,
+) -> Outcome:
+    """Take a shard and read it to its end, page by page into the target."""
+    async with _opened(target):
+        seen = await target.look(pull, shard)
+        if seen is None:
+            return Outcome(status="replaced")
+        if seen.done:
+            return await _done(target, seen)
+        if alive is not None and _is_anothers(seen, owner) and await alive(seen.holder.owner or ""):
+            return Outcome(status="busy")
+        claim = await target.take(seen, owner)
+        if claim is None:
+            return Outcome(status="busy")
+        return await _Work(caller, target, claim, settings).run()
+
+
+@asynccontextmanager
+async def _opened(target: SharedTarget) -> AsyncGenerator[None]:
+    try:
+        await target.open()
+        yield
+    finally:
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+            await target.aclose()
+
+
+def _is_anothers(seen: Claim, owner: str) -> bool:
+    is_open = seen.state is None or seen.state.status == "open"
+    return is_open and seen.holder.owner not in (None, owner)
+
+
+class _Work:
+    """A shard that was taken."""
+
+    def __init__(
+        self, caller: Session, target: SharedTarget, claim: Claim, settings: Settings
+    ) -> None:
+        self._target = target
+        self._claim = claim
+        shard, state = claim.shard, claim.state
+        progress = Progress(
+            id=claim.pull,
+            started=claim.started,
+            options="",
+            shards=(shard,),
+            states={} if state is None else {shard.name: state},
+        )
+        books = Books(progress, stats=caller.stats, began=beginning(caller))
+        self._engine = Engine(caller, books, settings)
+
+    async def run(self) -> Outcome:
+        """Keep what the engine brings, until it ends or another process has taken the shard."""
+        engine, target, claim = self._engine, self._target, self._claim
+        engine.start()
+        state = claim.state or ShardState()
+        held = True
+        try:
+            while held and (step := await engine.step()) is not None:
+                match step:
+                    case Delivered(batch=batch, state=state):
+                        held = await target.write(claim, batch, state)
+                    case Settled(state=state):
+                        held = await target.settle(claim, state)
+        finally:
+            await engine.stop()
+        if not held:
+            return Outcome(status="overtaken")
+        if state.status == "failed":
+            return Outcome(status="failed", records=state.records, error=state.error)
+        return await _done(target, claim, records=state.records)
+
+
+async def _done(target: SharedTarget, claim: Claim, *, records: int | None = None) -> Outcome:
+    """Do what follows from a shard's end; all of it may be done again, should we be killed here."""
+    if records is None:
+        records = 0 if claim.state is None else claim.state.records
+    group = claim.shard.group
+    states = await target.group(claim.pull, group)
+    undone = _undone(states)
+    if undone:
+        waits = claim.shard.sweep or any(not one.sweep for one in undone)
+        return Outcome(status="done", records=records, then=() if waits else tuple(undone))
+    deleted = await _complete(target, claim, states)
+    finished = await target.finish(claim.pull)
+    return Outcome(status="done", records=records, deleted=deleted, finished=finished)
+
+
+def _undone(states: States) -> list[Shard]:
+    return [shard for shard, state in states if state is None or state.status != "done"]
+
+
+async def _complete(target: SharedTarget, claim: Claim, states: States) -> int:
+    """Complete a group of which all was read, unless that was not meant to be everything.
+
+    Where a record could not be read, nothing is deleted: its row may be an earlier version.
+    """
+    shards = [shard for shard, _ in states]
+    if not shards or any(shard.partial for shard in shards):
+        return 0
+    plan = Plan.of(shards).group(claim.shard.group)
+    refused = any(state.refused for _, state in states if state is not None)
+    deleted = await target.complete(
+        claim,
+        plan.group,
+        watermark=claim.started - OVERLAP,
+        whole=plan.compares and not refused,
+    )
+    return deleted or 0

@@ -1,0 +1,299 @@
+"""``nexhealth fleet``: a pull spread over processes, by a queue in Redis."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+from cyclopts import App, Group, Parameter
+
+from nexhealth_async.cli import screen
+from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
+from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, practices_of
+from nexhealth_async.cli.columns import Column
+from nexhealth_async.cli.destinations import destination
+from nexhealth_async.cli.life import Quit, run
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which
+from nexhealth_async.cli.tables import Table, terminal_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from nexhealth_async.bulk import Target
+    from nexhealth_async.fleet import FleetStatus, Queue, Reading, ShardStanding
+
+__all__ = ["fleet"]
+
+VARIABLE: Final = "NEXHEALTH_REDIS"
+_LISTED: Final = 50
+_WHERE = Group("Where to", sort_key=0)
+
+fleet = App(
+    name="fleet",
+    help="Spread a pull over processes: one begins it, any number work, anyone asks how it goes.",
+    help_format="plaintext",
+)
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Place:
+    """The database and the queue that the processes of a fleet share."""
+
+    to: Annotated[
+        str | None,
+        Parameter(
+            group=_WHERE,
+            help="The PostgreSQL database (postgresql://user@host/database). NEXHEALTH_PULL_TO "
+            "may say it instead, and PGPASSWORD the password.",
+        ),
+    ] = None
+    schema: Annotated[
+        str | None, Parameter(group=_WHERE, help="Schema of the database (public).")
+    ] = None
+    redis: Annotated[
+        str | None,
+        Parameter(
+            group=_WHERE,
+            help="The Redis of the queue (redis://host:6379/0). NEXHEALTH_REDIS may say it "
+            "instead, and has to if there is a password in it.",
+        ),
+    ] = None
+    queue: Annotated[
+        str, Parameter(group=_WHERE, help="Name of the queue (nexhealth), to keep several apart.")
+    ] = "nexhealth"
+
+    def target(self) -> Target:
+        """Return the database; raises `Quit` for what processes cannot share."""
+        where = destination(self.to, kind=None, compress=None, schema=self.schema, refused=None)
+        if not where.label.startswith("PostgreSQL"):
+            raise Quit(
+                "A fleet is many processes, and files belong to one (DuckDB's too): use --to "
+                "postgresql://user@host/database, or `nexhealth pull` in one process."
+            )
+        return where.target
+
+    def line(self) -> Queue:
+        """Return the queue; raises `Quit` if it is not told which."""
+        from nexhealth_async.fleet import Queue
+
+        url = self.redis or os.environ.get(VARIABLE, "").strip()
+        if not url:
+            raise Quit(f"Say where the queue is: --redis redis://host:6379/0, or set {VARIABLE}.")
+        if self.redis is not None and "@" in urlsplit(url).netloc:
+            raise Quit(
+                "A password does not belong on the command line, where others can read it: put "
+                f"the address in {VARIABLE}."
+            )
+        return Queue(url=url, name=self.queue)
+
+
+_HERE = Place()
+_NOWHERE_SPECIAL = Scope()
+
+
+@frozen(kw_only=True)
+class _Begin:
+    """What to pull, and how."""
+
+    order: Order = field(repr=False)
+    place: Place
+    reading: Reading
+
+    async def run(self, key: Key) -> str:
+        """Plan it and queue it; returns the pull's id."""
+        from nexhealth_async.fleet import fleet_pull
+
+        order, wanted = self.order, asked_for(self.order)
+        async with _member(order.entry, key, self.place.line()) as door:
+            return await fleet_pull(
+                door.nex,
+                wanted.resources,
+                to=self.place.target(),
+                redis=self.place.line(),
+                practices=await practices_of(door.nex, order.scope),
+                since=wanted.since,
+                compare=wanted.compare,
+                appointments_from=wanted.first,
+                appointments_until=wanted.last,
+                reading=self.reading,
+            )
+
+
+@fleet.command
+def pull(
+    *resources: Annotated[str, Parameter(help="Lists to pull, such as patients.")],
+    entry: Entry = ANYWHERE,
+    place: Place = _HERE,
+    scope: Scope = _NOWHERE_SPECIAL,
+    all: Annotated[  # noqa: A002 - the option's name
+        bool, Parameter(negative="", show_default=False, help="All lists that the key may read.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        Parameter(help="Only what changed since this day or moment; last: since the last pull."),
+    ] = None,
+    start: Annotated[str | None, Parameter(help="Appointments only: the earliest start.")] = None,
+    end: Annotated[str | None, Parameter(help="Appointments only: the latest start.")] = None,
+    compare: Annotated[
+        str | None,
+        Parameter(help="With --since last: a number of days (7), always or never."),
+    ] = None,
+    drift: Annotated[
+        Literal["watch", "verify", "ignore"],
+        Parameter(help="How lists with page numbers are shown to be complete."),
+    ] = "verify",
+    per_page: Annotated[int | None, Parameter(help="Records in a page.")] = None,
+    concurrency: Annotated[int, Parameter(help="Requests under way for one part of a list.")] = 8,
+    resume: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Queue again what is left of the last pull, such as what was given up.",
+        ),
+    ] = False,
+) -> int:
+    """Plan a pull, keep the plan in the database, and queue its parts for the workers.
+
+    The pull's name goes to stdout. Workers are started by `nexhealth fleet work`.
+    The key is read from NEXHEALTH_API_KEY, or asked for.
+    """
+    from nexhealth_async.fleet import Reading, queue_again
+
+    if entry.sandbox:
+        raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
+    reading = Reading(drift=drift, per_page=per_page, concurrency=concurrency)
+    if resume:
+        if resources or all or since:
+            raise Quit("--resume goes on with what was asked for before: leave out the rest.")
+        found = run(queue_again(to=place.target(), redis=place.line(), reading=reading))
+        screen.say("Nothing is left to do." if found is None else "Queued again what was left.")
+    else:
+        order = Order(
+            resources=resources,
+            entry=entry,
+            scope=scope,
+            which=Which(since=since, start=start, end=end, per_page=per_page, drift=drift),
+            output=Output(),
+            in_bulk=InBulk(all=all, compare=compare, concurrency=concurrency),
+        )
+        for check in (place.target, place.line, lambda: asked_for(order)):
+            check()  # what is wrong is told before a key is asked for
+        found = run(_Begin(order=order, place=place, reading=reading).run(Key.for_entry(entry)))
+        screen.say("Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it.")
+    if found is not None:
+        screen.write(f"{found}\n")
+    return 0
+
+
+@fleet.command
+def work(
+    *,
+    entry: Entry = ANYWHERE,
+    place: Place = _HERE,
+    shards: Annotated[int, Parameter(help="Parts of pulls to read at a time.")] = 4,
+    grace: Annotated[
+        float, Parameter(help="Seconds for what is under way once Ctrl-C or SIGTERM comes.")
+    ] = 20.0,
+    takeover: Annotated[
+        float,
+        Parameter(help="Seconds without a sign of life after which others take over; all alike."),
+    ] = 30.0,
+    tries: Annotated[int, Parameter(help="How often a part is begun at the most.")] = 20,
+    until_empty: Annotated[
+        bool, Parameter(negative="", show_default=False, help="End when nothing is queued.")
+    ] = False,
+) -> int:
+    """Read what is queued, into the database, until Ctrl-C or SIGTERM; run as many as you like.
+
+    What is under way then is finished, or handed back to be gone on with elsewhere, and
+    the exit status is 0. A second Ctrl-C ends it at once. Nothing is lost either way.
+    The key is read from NEXHEALTH_API_KEY, or asked for.
+    """
+    if entry.sandbox:
+        raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
+    target = place.target()
+    queue = evolve(place.line(), concurrency=shards, grace=grace, takeover=takeover, tries=tries)
+    run(_work(entry, Key.for_entry(entry), target, queue, until_empty=until_empty))
+    return 0
+
+
+def _member(entry: Entry, key: Key, queue: Queue) -> AbstractAsyncContextManager[Opened]:
+    """Open a session that shares token and rate limits with the others of the fleet."""
+    from nexhealth_async.stores import RedisRates, RedisTokens
+
+    return opened(entry, key, tokens=RedisTokens(queue.url), rates=RedisRates(queue.url))
+
+
+async def _work(entry: Entry, key: Key, target: Target, queue: Queue, *, until_empty: bool) -> None:
+    from nexhealth_async.fleet import fleet_work
+
+    async with _member(entry, key, queue) as door:
+        await fleet_work(door.nex, to=target, redis=queue, until_empty=until_empty)
+
+
+@fleet.command
+def status(pull: str | None = None, /, *, place: Place = _HERE) -> int:
+    """Tell how far a pull has come: the last one, or the one named.
+
+    Exit status: 0 done or under way, 3 if some parts were given up. It needs no key.
+    """
+    from nexhealth_async.fleet import fleet_status
+
+    found = run(fleet_status(pull, to=place.target(), redis=place.line()))
+    if found is None:
+        named = "no pull of that name" if pull else "no pull"
+        raise Quit(f"There is {named} in this database; only the last one is remembered.")
+    screen.write(_text(found))
+    return PARTIAL if found.dead else 0
+
+
+_COUNTED: Final = ("shards", "done", "reading", "waiting", "failed", "dead", "records", "refused")
+
+
+def _text(found: FleetStatus) -> str:
+    by_resource: dict[str, list[ShardStanding]] = defaultdict(list)
+    for one in found.shards:
+        by_resource[one.shard.resource].append(one)
+    rows = [_row(resource, ones) for resource, ones in by_resource.items()]
+    if len(rows) > 1:
+        rows.append(_row("all", found.shards))
+    columns = (
+        Column("resource", (), widest=40, least=12),
+        *(Column(title, (), widest=12, least=6, right=True) for title in _COUNTED),
+    )
+    table = Table(columns, width=terminal_width(), colour=screen.coloured()).lines(rows)
+    begun = found.started.astimezone().isoformat(sep=" ", timespec="seconds")
+    what = "done" if found.finished else "over, with parts given up" if found.over else "under way"
+    return "\n".join([f"{table}pull {found.pull}, begun {begun}: {what}", *_troubles(found)]) + "\n"
+
+
+def _row(name: str, shards: Iterable[ShardStanding]) -> list[str]:
+    every = list(shards)
+    stages = [one.stage for one in every]
+    numbers = (
+        len(every),
+        *(stages.count(stage) for stage in ("done", "reading", "waiting", "failed", "dead")),
+        sum(one.records for one in every),
+        sum(one.refused for one in every),
+    )
+    return [name, *(f"{number:,}" for number in numbers)]
+
+
+def _troubles(found: FleetStatus) -> list[str]:
+    named = [*found.dead, *found.of("failed")]
+    lines = [
+        f"  {one.stage}: {screen.clean(one.shard.name)}, {one.tries} tries: "
+        f"{screen.clean(one.error or 'no reason was kept')}"
+        for one in named[:_LISTED]
+    ]
+    if len(named) > _LISTED:
+        lines.append(f"  and {len(named) - _LISTED:,} more")
+    if found.dead:
+        lines.append("`nexhealth fleet pull --resume` queues what was given up once more.")
+    return lines

@@ -1,0 +1,156 @@
+"""Fencing numbers in PostgreSQL, each function within a transaction.
+
+Whoever writes locks the shard's row first and looks at its fence. So nobody can take the shard
+between that look and the commit, and a writer that was overtaken finds it out before it writes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, cast
+
+import msgspec
+from attrs import evolve
+
+from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
+from nexhealth_async.bulk.sharing import Claim, Holder, Overview, States
+from nexhealth_async.export import postgres_work as work
+from nexhealth_async.export.postgres_link import Connection
+from nexhealth_async.export.state import practice_of, state_row
+
+__all__ = ["complete", "finish", "group", "hold", "keep", "look", "overview", "take"]
+
+_OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
+_HOLDER: Final = "fence, owner, cast(touched as text)"
+_LOOK: Final = (
+    f"select shards.number, state, cast(started as text), {_HOLDER} "  # noqa: S608 - ours
+    "from _nexhealth_shards as shards "
+    "join _nexhealth_pulls as pulls on pulls.id = pull "
+    'where pull = $1 and name collate "C" = $2'
+)
+_TAKE: Final = (
+    "update _nexhealth_shards set fence = fence + 1, owner = $4, touched = now() "
+    'where pull = $1 and name collate "C" = $2 and fence = $3 '
+    "and status is distinct from 'done' returning fence, state"
+)
+_HOLD: Final = (
+    'select fence = $3 from _nexhealth_shards where pull = $1 and name collate "C" = $2 for update'
+)
+_KEEP: Final = (
+    "update _nexhealth_shards set status = $3, records = $4, error = $5, state = $6, "
+    'touched = now() where pull = $1 and name collate "C" = $2'
+)
+_GROUP: Final = (
+    "select shard, state from _nexhealth_shards "
+    'where pull = $1 and name collate "C" >= $2 and name collate "C" < $3 order by number'
+)
+_WATERMARK: Final = (
+    "select cast(watermark as text) from _nexhealth_groups where resource = $1 and subdomain = $2"
+)
+_ONE_BY_ONE: Final = "lock table _nexhealth_groups in share row exclusive mode"
+_FINISH: Final = (
+    "update _nexhealth_pulls set finished = true where id = $1 and not exists "
+    "(select 1 from _nexhealth_shards where pull = $1 and status is distinct from 'done')"
+)
+_HOLDERS: Final = (
+    f"select name, {_HOLDER} from _nexhealth_shards where pull = {_OF_PULL} and fence > 0"  # noqa: S608 - ours
+)
+_SHARED: Final = (
+    "select 1 from pg_attribute "
+    "where attrelid = to_regclass('_nexhealth_shards') and attname = 'fence'"
+)
+
+
+async def look(db: Connection, pull: str, shard: Shard) -> Claim | None:
+    """Return how a shard stands; None if another pull was begun, or none ever was."""
+    if await db.fetchval(_SHARED) is None:
+        return None
+    row = await db.fetchrow(_LOOK, pull, shard.name)
+    if row is None:
+        return None
+    number, state, started, *holder = cast("tuple[int, str | None, str, object]", tuple(row))
+    return Claim(
+        pull=pull,
+        shard=shard,
+        number=number,
+        started=datetime.fromisoformat(started),
+        state=_state(state),
+        holder=_holder(*holder),
+    )
+
+
+async def take(db: Connection, seen: Claim, owner: str) -> Claim | None:
+    """Give a shard the next fence, and cut it back to where it can go on."""
+    row = await db.fetchrow(_TAKE, seen.pull, seen.shard.name, seen.holder.fence, owner)
+    if row is None:
+        return None
+    fence, text = cast("tuple[int, str | None]", tuple(row))
+    state = _state(text)  # its holder may have written since it was seen
+    if state is not None and state.place is None:
+        await work.rewind(db, seen.shard, (seen.pull, seen.number))
+        state = None
+    if state is not None:
+        state = evolve(state, status="open", error=None)
+    return evolve(seen, state=state, holder=Holder(fence=fence, owner=owner))
+
+
+async def hold(db: Connection, claim: Claim) -> bool:
+    """Keep others from taking a shard until the commit; False if one has taken it."""
+    return await db.fetchval(_HOLD, claim.pull, claim.shard.name, claim.holder.fence) is True
+
+
+async def keep(db: Connection, claim: Claim, state: ShardState) -> None:
+    """Keep how far a shard has come that is held."""
+    await db.execute(_KEEP, claim.pull, claim.shard.name, *state_row(state))
+
+
+async def group(db: Connection, pull: str, group: Group) -> States:
+    """Return how all shards of a group stand."""
+    first, behind = f"{group.name}/", f"{group.name}0"  # "0" is what follows "/"
+    rows = await db.fetch(_GROUP, pull, first, behind)
+    return [
+        (shard_from_json(text), _state(state))
+        for text, state in cast("list[tuple[str, str | None]]", rows)
+    ]
+
+
+async def complete(
+    db: Connection, claim: Claim, group: Group, watermark: datetime, *, whole: bool
+) -> int | None:
+    """Complete a group unless that was done, or the pull is no longer the last one."""
+    await db.execute(_ONE_BY_ONE)
+    key = (group.resource, practice_of(group.subdomain))
+    kept = cast("str | None", await db.fetchval(_WATERMARK, *key))
+    if kept is not None and datetime.fromisoformat(kept) >= watermark:
+        return None
+    pull = await work.load_bare(db)
+    if pull is None or pull.id != claim.pull:
+        return None
+    return await work.complete(db, group, pull, watermark, whole=whole)
+
+
+async def finish(db: Connection, pull: str) -> bool:
+    """Keep that a pull has ended if all of it is done."""
+    return await db.execute(_FINISH, pull) == "UPDATE 1"
+
+
+async def overview(db: Connection) -> Overview | None:
+    """Return the last pull with who has its shards."""
+    if await db.fetchval(_SHARED) is None:
+        return None
+    progress = await work.load(db)
+    if progress is None:
+        return None
+    rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_HOLDERS))
+    return Overview(progress=progress, holders={name: _holder(*holder) for name, *holder in rows})
+
+
+def _state(text: str | None) -> ShardState | None:
+    return None if text is None else msgspec.json.decode(text, type=ShardState)
+
+
+def _holder(*row: object) -> Holder:
+    fence, owner, touched = cast("tuple[int, str | None, str | None]", row)
+    moment = None if touched is None else datetime.fromisoformat(touched)
+    return Holder(fence=fence, owner=owner, touched=moment)

@@ -1,0 +1,136 @@
+"""A pull copied to PostgreSQL by many processes at once: what the workers of a fleet write to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from anyio import CancelScope, to_thread
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk.sharing import Claim, Overview, States
+from nexhealth_async.discreet import discreet
+from nexhealth_async.export import postgres_fences as fences
+from nexhealth_async.export import postgres_work as work
+from nexhealth_async.export.postgres_link import Connection, Link
+from nexhealth_async.export.state import is_keyed, model_of
+
+__all__ = ["SharedPostgres"]
+
+
+class SharedPostgres:
+    """One schema of a PostgreSQL database, written to by the workers of a fleet.
+
+    Made by `nexhealth_async.export.postgres.PostgresTarget.shared`. Any number of them may be open
+    at a time; a pull by a single process, which wants the schema for itself, is kept out
+    meanwhile. Raises `TargetError` as `PostgresTarget` does.
+    """
+
+    def __init__(self, url: str, *, schema: str = "public") -> None:
+        self._url = url
+        self._schema = schema
+        self._link = Link(url, schema, "shared")
+        self._ready: set[str] = set()
+
+    def __repr__(self) -> str:
+        """Show the schema; the address may hold a password."""
+        return f"<{type(self).__name__} schema {self._schema}>"
+
+    @discreet
+    async def open(self) -> None:
+        """Connect, and lock out whoever wants to write alone."""
+        await self._link.open()
+
+    @discreet
+    async def aclose(self) -> None:
+        """Let go of the connection and of the lock."""
+        self._ready = set()
+        with CancelScope(shield=True):
+            await self._link.aclose()
+
+    @discreet
+    async def look(self, pull: str, shard: Shard) -> Claim | None:
+        """Return how a shard stands; None if another pull was begun."""
+        return await self._link.transact(lambda db: fences.look(db, pull, shard))
+
+    @discreet
+    async def take(self, seen: Claim, owner: str) -> Claim | None:
+        """Take a shard as it was seen; None if another was faster.
+
+        Unless it goes on from a place, its rows count as not seen by this pull.
+        """
+        return await self._link.transact(lambda db: fences.take(db, seen, owner))
+
+    @discreet
+    async def write(self, claim: Claim, batch: Batch, state: ShardState) -> bool:
+        """Keep a batch and how far its shard has come; False if another has the shard now."""
+        key = (claim.pull, claim.number)
+        resource, model = batch.shard.resource, model_of(batch.model)
+        rows = await to_thread.run_sync(work.rows, batch, model, key)
+        unsure = False
+
+        async def replace(db: Connection) -> bool:
+            nonlocal unsure
+            if not await fences.hold(db, claim):
+                return False
+            if unsure and await work.is_kept(db, key, state):
+                return True  # only the answer was lost, and rows without ids must not come twice
+            unsure = not is_keyed(model)
+            if resource not in self._ready:
+                await work.make_ready(db, resource, model)
+            if rows:
+                await work.merge(db, resource, model, rows, self._link.staged)
+            await fences.keep(db, claim, state)
+            return True
+
+        kept = await self._link.transact(replace)
+        self._ready.add(resource)
+        if kept and rows:
+            self._link.staged.add(resource)
+        return kept
+
+    @discreet
+    async def settle(self, claim: Claim, state: ShardState) -> bool:
+        """Keep that a shard is done or has failed; False if another has the shard now."""
+
+        async def settle(db: Connection) -> bool:
+            held = await fences.hold(db, claim)
+            if held:
+                await fences.keep(db, claim, state)
+            return held
+
+        return await self._link.transact(settle)
+
+    @discreet
+    async def group(self, pull: str, group: Group) -> States:
+        """Return how all shards of a group stand."""
+        return await self._link.transact(lambda db: fences.group(db, pull, group))
+
+    @discreet
+    async def complete(
+        self, claim: Claim, group: Group, *, watermark: datetime, whole: bool
+    ) -> int | None:
+        """Keep that a group is complete, once; returns how many rows were deleted.
+
+        None if it was kept before, or another pull was begun.
+        """
+        return await self._link.transact(
+            lambda db: fences.complete(db, claim, group, watermark, whole=whole)
+        )
+
+    @discreet
+    async def finish(self, pull: str) -> bool:
+        """Keep that the pull has ended if every shard is done; tells whether it is."""
+        return await self._link.transact(lambda db: fences.finish(db, pull))
+
+    @discreet
+    async def overview(self) -> Overview | None:
+        """Return the last pull, on a connection of its own that keeps nobody out."""
+        link = Link(self._url, self._schema, "none")
+        await link.open()
+        try:
+            return await link.transact(fences.overview)
+        finally:
+            with CancelScope(shield=True):
+                await link.aclose()

@@ -1,0 +1,79 @@
+"""Begins a pull for a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from nexhealth_async.bulk.planning import COMPARE, Practices
+from nexhealth_async.errors import UsageError
+from nexhealth_async.fleet.orders import Reading, orders
+from nexhealth_async.fleet.queue import Line, Queue
+from nexhealth_async.fleet.running import Session, shared
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.targets import Target
+
+__all__ = ["fleet_pull", "queue_again"]
+
+
+async def fleet_pull(
+    session: Session,
+    resources: Sequence[str] | None = None,
+    *,
+    to: Target,
+    redis: str | Queue,
+    practices: Practices = None,
+    since: datetime | Literal["last"] | None = None,
+    compare: timedelta | None = COMPARE,
+    appointments_from: datetime | None = None,
+    appointments_until: datetime | None = None,
+    reading: Reading | None = None,
+) -> str:
+    """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
+
+    What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`. ``redis`` is the
+    queue's address, or a `Queue` with options of its own. The target is one that processes can
+    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise. As
+    with any new pull, one that was not finished before is forgotten, and its shards that still
+    are in the queue do nothing; see `queue_again` for going on with it. `TargetError` if workers
+    are writing to the target at this moment.
+    """
+    shared(to)
+    async with Queue.of(redis).connected() as line:
+        progress = await session.bulk.begin(
+            resources,
+            to=to,
+            practices=practices,
+            since=since,
+            compare=compare,
+            appointments_from=appointments_from,
+            appointments_until=appointments_until,
+        )
+        await _put(line, progress, reading)
+    return progress.id
+
+
+async def queue_again(
+    *, to: Target, redis: str | Queue, reading: Reading | None = None
+) -> str | None:
+    """Queue what is left of the target's last pull; returns its id, None if nothing is left.
+
+    That is for dead letters, for a pull that another process had begun with ``nex.bulk.copy``, and
+    for a Redis that has lost its memory. What still is in the queue stays as it is. Raises
+    `UsageError` if there was no pull.
+    """
+    async with Queue.of(redis).connected() as line:
+        seen = await shared(to).overview()
+        if seen is None:
+            raise UsageError("there is no pull to go on with; begin one")
+        if seen.progress.finished:
+            return None
+        await _put(line, seen.progress, reading)
+    return seen.progress.id
+
+
+async def _put(line: Line, progress: Progress, reading: Reading | None) -> None:
+    await line.put({order.id: order.to_json() for order in orders(progress, reading)})

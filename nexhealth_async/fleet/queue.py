@@ -1,0 +1,273 @@
+"""The queue: the one module that knows streaq.
+
+streaq hands each message to a worker, renews its claim while it runs, and lets others take over
+what a dead worker had, on an idle queue too. Messages are JSON; it would pickle by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from itertools import islice
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+
+from attrs import field, frozen
+
+from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
+from nexhealth_async.export.state import extra_missing
+
+if TYPE_CHECKING:
+    from streaq import Worker
+    from streaq.task import AsyncRegisteredTask
+
+    _Task: TypeAlias = AsyncRegisteredTask[[str], None]
+
+__all__ = ["Again", "Line", "Queue", "Read", "Turn"]
+
+T = TypeVar("T")
+
+_PART: Final = 1000
+"""Messages told to Redis at once."""
+_KEPT: Final = timedelta(days=1)
+"""For how long Redis knows why a message was given up."""
+_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_NO_ADDRESS: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
+_FUNCTION: Final = "read_shard"
+_CONNECT_SECONDS: Final = 5.0
+_BEYOND: Final = 15.0
+"""Seconds to wait for an answer beyond those for which a read may block."""
+
+
+class Again(Exception):
+    """The message is to be handed out once more, after so many seconds."""
+
+    def __init__(self, reason: str, *, after: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after = after
+
+
+class _GivenUp(Exception):
+    """Tried as often as was allowed."""
+
+
+@frozen(kw_only=True)
+class Queue:
+    """Where the shards of pulls wait, in Redis, and how they are handed out.
+
+    All workers of a queue must have the same ``takeover``. The names of its keys begin with
+    ``streaq:`` and its ``name``.
+    """
+
+    url: str = field(repr=False)
+    """Such as ``redis://host/0``; a password in it is shown nowhere."""
+    name: str = "nexhealth"
+    concurrency: int = 4
+    """Shards that one process reads at a time."""
+    takeover: float = 30.0
+    """Seconds without a sign of life after which a worker's shards are given to others."""
+    tries: int = 20
+    """How often a shard is begun at the most, by workers that died with it too."""
+    grace: float = 20.0
+    """Seconds that the shards under way have to end once a worker is told to stop."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no queue can be."""
+        if not self.url.startswith(_SCHEMES):
+            raise InvalidArgument(_NO_ADDRESS)
+        if self.concurrency < 1 or self.tries < 1:
+            raise InvalidArgument("concurrency and tries must be whole numbers of at least 1")
+        if self.takeover < 1 or self.grace < 0:
+            raise InvalidArgument("takeover must be at least a second, and grace not below 0")
+
+    @classmethod
+    def of(cls, redis: str | Queue) -> Queue:
+        """Return the queue that is meant by an address."""
+        return cls(url=redis) if isinstance(redis, str) else redis
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[Line]:
+        """Connect, to put messages in and to ask after them. Raises `TargetError`."""
+        worker = self._worker("-")
+
+        async def never(_: str) -> None: ...
+
+        task = self._registered(worker, never)
+        with _translated():
+            async with worker:
+                yield Line(worker, task)
+
+    async def serve(self, read: Read, *, until_empty: bool = False) -> None:
+        """Hand messages out to ``read`` until SIGINT or SIGTERM. Raises `TargetError`."""
+        from streaq import StreaqRetry
+
+        owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
+        worker = self._worker(owner)
+        worker.burst = until_empty
+
+        async def run(text: str) -> None:
+            tries = task.context.tries
+            try:
+                await read(text, Turn(owner=owner, tries=tries, line=line))
+            except Again as again:
+                if tries >= self.tries:
+                    raise _GivenUp(again.reason) from None
+                raise StreaqRetry(delay=timedelta(seconds=again.after)) from None
+
+        task = self._registered(worker, run)
+        line = Line(worker, task)
+        with _translated():
+            await worker.run_async()
+
+    def _registered(self, worker: Worker, act: Callable[[str], Awaitable[None]]) -> _Task:
+        async def run(text: str) -> None:
+            await act(text)
+
+        # Silent: its log lines would hold whole messages and tracebacks.
+        return worker.task(
+            name=_FUNCTION, timeout=None, max_tries=self.tries, ttl=_KEPT, silent=True
+        )(run)
+
+    def _worker(self, owner: str) -> Worker:
+        try:
+            from streaq import Worker
+        except ModuleNotFoundError:
+            raise extra_missing("streaq", "workers") from None
+        try:
+            return Worker(
+                redis_url=self.url,
+                redis_kwargs={
+                    "connect_timeout": _CONNECT_SECONDS,
+                    "stream_timeout": self.takeover + _BEYOND,
+                },
+                queue_name=self.name,
+                concurrency=self.concurrency,
+                prefetch=1,
+                serializer=_to_json,
+                deserializer=json.loads,
+                idle_timeout=self.takeover,
+                grace_period=round(self.grace),
+                id=owner,
+            )
+        except (ValueError, TypeError, AttributeError):
+            pass
+        raise InvalidArgument(_NO_ADDRESS)
+
+
+class Line:
+    """A connection to a queue."""
+
+    def __init__(self, worker: Worker, task: _Task) -> None:
+        self._worker = worker
+        self._task = task
+
+    async def put(self, messages: Mapping[str, str]) -> None:
+        """Queue messages by their ids; one that is queued or under way stays as it is."""
+        for part in _parts(messages.items()):
+            tasks = [self._task.enqueue(text) for _, text in part]
+            for task, (id, _) in zip(tasks, part, strict=True):
+                task.id = id
+            await self._worker.enqueue_many(tasks)
+
+    async def gone(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Return which messages are no longer queued, and why they were given up if they were."""
+        gone: dict[str, str | None] = {}
+        worker = self._worker
+        for part in _parts(ids):
+            async with worker.redis.pipeline(transaction=False) as pipe:
+                queued = [pipe.exists([worker.task_key + id]) for id in part]
+                ends = [pipe.get(worker.results_key + id) for id in part]
+            for id, is_queued, end in zip(part, queued, ends, strict=True):
+                if not await is_queued:
+                    gone[id] = _reason(await end)
+        return gone
+
+    async def alive(self, owner: str) -> bool:
+        """Tell whether a worker has given a sign of life within the time for taking over."""
+        worker = self._worker
+        return bool(await worker.redis.exists([f"{worker.prefix}:health:{owner}"]))
+
+
+@frozen(kw_only=True)
+class Turn:
+    """One handing out of a message."""
+
+    owner: str
+    """The worker's name."""
+    tries: int
+    """How often it was handed out, this time included."""
+    line: Line
+    """The queue it came from."""
+
+
+Read: TypeAlias = Callable[[str, Turn], Awaitable[None]]
+"""What a worker does with a message; raises `Again` to be given it once more."""
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, default=_error_text)
+
+
+def _error_text(value: object) -> str:
+    from streaq import StreaqError
+
+    known = isinstance(value, (_GivenUp, StreaqError))
+    return str(value) if known else type(value).__name__
+
+
+def _reason(end: str | bytes | None) -> str | None:
+    found = None if end is None else json.loads(end)
+    return str(found["r"]) if found and not found["s"] else None
+
+
+def _parts(every: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(every)
+    while part := list(islice(rest, _PART)):
+        yield part
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Say what happened without the client's words, which may hold the address."""
+    from coredis.exceptions import RedisError
+
+    try:
+        yield
+    except (NexHealthError, Again):
+        raise
+    except (RedisError, OSError) as error:
+        failure: Exception = _lost(error)
+    except ExceptionGroup as group:
+        errors = list(_leaves(group))
+        ours = [one for one in errors if isinstance(one, NexHealthError)]
+        if not ours and not all(isinstance(one, (RedisError, OSError)) for one in errors):
+            raise
+        failure = ours[0] if ours else _lost(errors[0])
+    else:
+        return
+    raise failure.with_traceback(None)
+
+
+def _lost(error: Exception) -> TargetError:
+    return TargetError(f"the queue in Redis cannot be reached or refuses: {type(error).__name__}")
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for one in group.exceptions:
+        if isinstance(one, ExceptionGroup):
+            yield from _leaves(cast("ExceptionGroup[Exception]", one))
+        else:
+            yield one

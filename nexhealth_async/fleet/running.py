@@ -1,0 +1,78 @@
+"""The function that every queue runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from nexhealth_async.errors import UsageError
+from nexhealth_async.fleet.orders import Reading
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.events import OnEvent
+    from nexhealth_async.bulk.face import Bulk
+    from nexhealth_async.bulk.shards import Shard
+    from nexhealth_async.bulk.sharing import SharedTarget
+    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.working import Outcome
+
+__all__ = ["Session", "run_shard", "shared"]
+
+
+class Session(Protocol):
+    """What is asked of a session: a `nexhealth_async.NexHealth` is one."""
+
+    @property
+    def bulk(self) -> Bulk:
+        """Many lists at once."""
+        ...
+
+
+@runtime_checkable
+class _Shareable(Protocol):
+    def shared(self) -> SharedTarget: ...
+
+
+async def run_shard(
+    shard: Shard,
+    target: Target,
+    session: Session,
+    *,
+    pull: str,
+    owner: str,
+    reading: Reading | None = None,
+    alive: Callable[[str], Awaitable[bool]] | None = None,
+    on_event: OnEvent | None = None,
+) -> Outcome:
+    """Read one shard of a pull into the target, from where it was left, and tell what follows.
+
+    It may be run again at any time, here or elsewhere: what is done stays done. ``owner`` is this
+    worker's name; where another one has the shard, ``alive`` is asked whether that one is still at
+    it, and without ``alive`` the shard is taken from it. Afterwards the queue has to be given what
+    `Order.following` says. An outcome that is failed, busy or overtaken is to be tried again later.
+
+    Raises `UsageError` for a target that processes cannot share, and whatever no other shard would
+    survive either: a refused key, a target that cannot be reached.
+    """
+    how = reading or Reading()
+    return await session.bulk.read_shard(
+        shard,
+        to=shared(target),
+        pull=pull,
+        owner=owner,
+        concurrency=how.concurrency,
+        drift=how.drift,
+        per_page=how.per_page,
+        on_event=on_event,
+        alive=alive,
+    )
+
+
+def shared(target: object) -> SharedTarget:
+    """Return a target as many processes write to it; `UsageError` if they cannot."""
+    if isinstance(target, _Shareable):
+        return target.shared()
+    raise UsageError(
+        f"{type(target).__name__} belongs to one process at a time, and a fleet is many: copy to "
+        "PostgreSQL, or use nex.bulk.copy in one process"
+    )

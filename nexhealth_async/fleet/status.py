@@ -1,0 +1,185 @@
+"""How far a fleet has come with a pull."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import frozen
+
+from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.bulk.sharing import Holder
+from nexhealth_async.fleet.orders import Order
+from nexhealth_async.fleet.queue import Queue
+from nexhealth_async.fleet.running import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.sharing import Overview
+    from nexhealth_async.bulk.targets import Target
+
+__all__ = ["FleetStatus", "ShardStanding", "Stage", "fleet_status"]
+
+Stage: TypeAlias = Literal["waiting", "reading", "failed", "done", "dead"]
+
+
+@frozen(kw_only=True)
+class ShardStanding:
+    """How far one shard has come."""
+
+    shard: Shard
+    stage: Stage
+    """Failed ones are tried again by the queue; dead ones no more, until they are queued again."""
+    records: int = 0
+    pages: int = 0
+    refused: int = 0
+    """Records that could not be read as their model."""
+    error: str | None = None
+    """What it failed with last: the error's class and text, free of personal data."""
+    tries: int = 0
+    """How often a worker took it."""
+    owner: str | None = None
+    """The worker that had it last."""
+    touched: datetime | None = None
+    """When something of it was kept last."""
+
+
+@frozen(kw_only=True)
+class FleetStatus:
+    """How far a pull has come; when it is over, this is its report. Nothing of it is personal."""
+
+    pull: str
+    started: datetime
+    shards: tuple[ShardStanding, ...]
+    finished: bool
+    """Whether every shard is done and every group is complete."""
+
+    @property
+    def records(self) -> int:
+        """Records kept; one that stands in several shards of a group counts in each."""
+        return sum(one.records for one in self.shards)
+
+    @property
+    def dead(self) -> tuple[ShardStanding, ...]:
+        """The shards that the queue has given up."""
+        return self.of("dead")
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        moving = any(one.stage in ("reading", "failed") for one in self.shards)
+        waiting = any(one.stage == "waiting" and not one.shard.sweep for one in self.shards)
+        return self.finished or (bool(self.dead) and not moving and not waiting)
+
+    def of(self, stage: Stage) -> tuple[ShardStanding, ...]:
+        """Return the shards at one stage."""
+        return tuple(one for one in self.shards if one.stage == stage)
+
+    def __repr__(self) -> str:
+        """Show how many shards are done and dead."""
+        return (
+            f"<FleetStatus {self.pull}: {len(self.of('done'))} of {len(self.shards)} shards done, "
+            f"{len(self.dead)} dead, {self.records} records>"
+        )
+
+
+async def fleet_status(
+    pull: str | None = None, *, to: Target, redis: str | Queue | None = None
+) -> FleetStatus | None:
+    """Tell how far a pull has come; None means the last one. May be asked from any process.
+
+    Without ``redis`` nothing is known of the queue, so that dead shards count as failed or waiting.
+    Returns None if there is no such pull: a target knows only the last one's shards.
+    """
+    seen = await shared(to).overview()
+    if seen is None or pull not in (None, seen.progress.id):
+        return None
+    if redis is None:
+        return _status(seen, {})
+    async with Queue.of(redis).connected() as line:
+        gone = await line.gone(_asked_after(seen.progress))
+    if gone:  # perhaps because it was done meanwhile
+        later = await shared(to).overview()
+        same = later is not None and later.progress.id == seen.progress.id
+        seen = later if later is not None and same else seen
+    return _status(seen, gone)
+
+
+def _asked_after(progress: Progress) -> list[str]:
+    """Return the messages that tell which shards are given up.
+
+    A sweep is queued before the last of its group's other shards leaves the queue, so these are
+    asked after first.
+    """
+    undone = [one for one in progress.shards if not _is_done(progress, one)]
+    sweeping = {one.group for one in undone if one.sweep}
+    first = [
+        one
+        for one in progress.shards
+        if not one.sweep and (one.group in sweeping or not _is_done(progress, one))
+    ]
+    sweeps = [one for one in undone if one.sweep]
+    return [Order(pull=progress.id, shard=one).id for one in (*first, *sweeps)]
+
+
+def _is_done(progress: Progress, shard: Shard) -> bool:
+    return progress.states.get(shard.name, ShardState()).status == "done"
+
+
+def _status(seen: Overview, gone: Mapping[str, str | None]) -> FleetStatus:
+    progress = seen.progress
+    ids = {one.name: Order(pull=progress.id, shard=one).id for one in progress.shards}
+    held_up = {
+        one.group
+        for one in progress.shards
+        if not one.sweep and not (_is_done(progress, one) and ids[one.name] in gone)
+    }
+    return FleetStatus(
+        pull=progress.id,
+        started=progress.started,
+        shards=tuple(
+            _standing(
+                one,
+                progress.states.get(one.name),
+                seen.holders,
+                given_up=ids[one.name] in gone and not (one.sweep and one.group in held_up),
+                reason=gone.get(ids[one.name]),
+            )
+            for one in progress.shards
+        ),
+        finished=progress.finished,
+    )
+
+
+def _standing(
+    shard: Shard,
+    state: ShardState | None,
+    holders: Mapping[str, Holder],
+    *,
+    given_up: bool,
+    reason: str | None,
+) -> ShardStanding:
+    kept, holder = state or ShardState(), holders.get(shard.name, Holder())
+    stage: Stage
+    if kept.status == "done":
+        stage = "done"
+    elif given_up:
+        stage = "dead"
+    elif kept.status == "failed":
+        stage = "failed"
+    else:
+        stage = "reading" if holder.fence else "waiting"
+    return ShardStanding(
+        shard=shard,
+        stage=stage,
+        records=kept.records,
+        pages=kept.pages,
+        refused=kept.refused,
+        error=kept.error or (reason if stage == "dead" else None),
+        tries=holder.fence,
+        owner=holder.owner,
+        touched=holder.touched,
+    )

@@ -1,0 +1,70 @@
+"""A process that reads shards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nexhealth_async.errors import NexHealthError, TargetError
+from nexhealth_async.fleet.orders import order_from_json
+from nexhealth_async.fleet.queue import Again, Queue, Turn
+from nexhealth_async.fleet.running import Session, run_shard, shared
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.events import OnEvent
+    from nexhealth_async.bulk.targets import Target
+
+__all__ = ["fleet_work"]
+
+_LONGEST: Final = 60.0
+"""Seconds before a failed shard is tried again, at the most."""
+
+
+async def fleet_work(
+    session: Session,
+    *,
+    to: Target,
+    redis: str | Queue,
+    on_event: OnEvent | None = None,
+    until_empty: bool = False,
+) -> None:
+    """Read shards from the queue until SIGINT or SIGTERM; run it in as many processes as you like.
+
+    After the signal no new shard is begun; those under way have the queue's ``grace`` to end, and
+    are handed back then, to be gone on with elsewhere. With ``until_empty`` it ends by itself when
+    nothing is left to take; what waits to be tried again is left to others then.
+
+    Raises `TargetError` if Redis is lost: let a supervisor start the process again.
+    """
+    shared(to)
+    queue = Queue.of(redis)
+
+    async def read(text: str, turn: Turn) -> None:
+        order = order_from_json(text)
+        try:
+            outcome = await run_shard(
+                order.shard,
+                to,
+                session,
+                pull=order.pull,
+                owner=turn.owner,
+                reading=order.reading,
+                alive=turn.line.alive,
+                on_event=on_event,
+            )
+        except NexHealthError as error:
+            raise Again(f"{type(error).__name__}: {error}", after=_pause(turn)) from None
+        if outcome.status == "failed":
+            raise Again(outcome.error or "failed", after=_pause(turn))
+        if outcome.status in ("busy", "overtaken"):
+            # Whoever has it acknowledges it; should that one die, it is found here again.
+            raise Again(outcome.status, after=queue.takeover)
+        await turn.line.put({one.id: one.to_json() for one in order.following(outcome)})
+
+    try:
+        await queue.serve(read, until_empty=until_empty)
+    except TargetError as error:
+        raise error.with_traceback(None) from None
+
+
+def _pause(turn: Turn) -> float:
+    return min(_LONGEST, 2.0 ** min(turn.tries, 10))

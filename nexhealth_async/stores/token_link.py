@@ -1,0 +1,391 @@
+"""A session's link to the tokens in Redis: who logs in, who waits, what when Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from uuid import uuid4
+
+import anyio
+from attrs import evolve
+from redis.exceptions import RedisError
+
+from nexhealth_async.core.token import Token, lifetime_of, pause_after
+from nexhealth_async.core.token_store import LoginPaused
+from nexhealth_async.errors import KeyRefused, ServerFailure
+from nexhealth_async.stores.sealing import Seal
+from nexhealth_async.stores.token_desk import Busy, Found, Quiet, TokenDesk, Turn
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
+
+    from nexhealth_async.core.token_store import TokenHolder
+
+__all__ = ["RedisTokenLink"]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("nexhealth_async")
+_TROUBLE: Final = (RedisError, OSError, TimeoutError, ValueError, RuntimeError)
+"""What a Redis that is away, broken or not ours leads to; redis-py uses the last for lost lines."""
+_PATIENCE: Final = 1.0
+"""Seconds a command may take."""
+_LOOK_AGAIN: Final = 0.5
+"""Seconds between two looks of one who waits and may have missed the notice."""
+_HEARTBEAT: Final = 2.0
+"""Seconds of silence after which the line for notices is tried, and given up if it stays silent."""
+_LONGEST_AWAY: Final = 5.0
+"""Seconds between two tries to reach a Redis that is away."""
+_ALONE_FROM, _ALONE_TO = 0.3, 0.9
+"""Which part of the time for a renewal passes before one is made without Redis."""
+
+
+class RedisTokenLink:
+    """The way of a session to the token of its key; made by `RedisTokens`."""
+
+    def __init__(
+        self,
+        holder: TokenHolder,
+        *,
+        seal: Seal,
+        prefix: str,
+        lease: float,
+        connect: Callable[[], Redis],
+        ours: bool,
+    ) -> None:
+        self._holder = holder
+        self._seal = seal
+        self._place = f"{prefix}{{{seal.name}}}"
+        self._lease = lease
+        self._connect = connect
+        self._ours = ours
+        """True if the client is made here, so that it is closed here."""
+        self._redis: Redis | None = None
+        self._desk: TokenDesk | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._stirred = asyncio.Event()
+        self._last = 0
+        """The number of the last token that was obtained here."""
+        self._dead = 0
+        """The last number that was said to be dead."""
+        self._unusable = 0
+        """The number of a token that is to be replaced whoever stored it."""
+        self._failures = 0
+        self._away_until = 0.0
+        self._alone_at = random.uniform(_ALONE_FROM, _ALONE_TO)  # noqa: S311 - spreads logins
+
+    def __repr__(self) -> str:
+        state = "away" if self._failures else "at hand"
+        return f"<{type(self).__name__} {self._place}: Redis is {state}>"
+
+    async def obtain(self) -> Token:
+        """Return a token for the session; see `TokenLink`."""
+        self._listen()
+        while True:
+            self._stirred.clear()
+            away = asyncio.get_running_loop().time() < self._away_until
+            token = await (self._without() if away else self._with())
+            if token is None:
+                continue
+            if self._is_dead(token):
+                self._unusable = token.shared
+                continue
+            self._last = max(self._last, token.shared)
+            return token
+
+    def stir(self) -> None:
+        """Let an `obtain` that waits look again."""
+        self._stirred.set()
+
+    async def aclose(self) -> None:
+        """End the listening, and close the client if it was made here."""
+        listener, self._listener = self._listener, None
+        redis, self._redis, self._desk = self._redis, None, None
+        while listener is not None and not listener.done():
+            listener.cancel()  # again and again: redis-py loses one that comes as it connects
+            await asyncio.wait((listener,), timeout=0.05)
+        if redis is not None and self._ours:
+            with suppress(*_TROUBLE):
+                async with asyncio.timeout(_PATIENCE):
+                    await redis.aclose()
+
+    # With Redis
+
+    async def _with(self) -> Token | None:
+        """Ask Redis and do as it says; None to begin again."""
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            answer = await self._bounded(
+                self._opened_desk().ask(beyond=self._known(), refused=self._refused())
+            )
+        except _TROUBLE as error:
+            self._is_away(error)
+            return None
+        self._is_back()
+        match answer:
+            case Found():
+                return self._unsealed(answer, asked_at)
+            case Busy(seconds=seconds):
+                await self._pause(min(seconds, _LOOK_AGAIN))
+                return None
+            case Quiet(refusal=refusal, seconds=seconds):
+                raise LoginPaused(_refusal_of(refusal), seconds)
+            case Turn():
+                return await self._take(answer, asked_at)
+
+    def _known(self) -> int:
+        """Return the highest number that is not wanted again."""
+        held = self._holder.held
+        return max(self._last if held is None else held.shared, self._refused())
+
+    def _refused(self) -> int:
+        refused = self._holder.refused
+        return max(self._unusable, 0 if refused is None else refused.shared)
+
+    def _is_dead(self, token: Token) -> bool:
+        """Tell whether this is what a 401 came for, here or elsewhere, under whatever number."""
+        refused = self._holder.refused
+        if refused is not None and refused.value == token.value:
+            return True
+        return token.shared != 0 and token.shared == self._dead
+
+    def _unsealed(self, found: Found, asked_at: float) -> Token | None:
+        value = self._seal.open(found.box, generation=found.generation, asked=found.asked)
+        if value is None:
+            _LOG.warning("a shared token cannot be read and is replaced; did someone change it?")
+            self._unusable = found.generation
+            return None
+        age = max(0.0, (found.now - found.asked) / 1e6)
+        token = Token(
+            value=value,
+            generation=0,
+            shared=found.generation,
+            asked_at=asked_at - age,
+            asked_wall=time.time() - age,
+            lifetime=lifetime_of(value),
+        )
+        if asyncio.get_running_loop().time() >= token.dead_at:  # it ended on the way here
+            self._last = max(self._last, token.shared)
+            return None
+        return token
+
+    async def _take(self, turn: Turn, asked_at: float) -> Token:
+        """Store the token the session holds if that is good, else log in; end the turn."""
+        held = self._holder.held
+        now = asyncio.get_running_loop().time()
+        try:
+            if held is not None and now < held.renew_at:
+                token = held
+                # Redis said its time a little earlier, so the token is not made younger.
+                asked = turn.now - round((now - held.asked_at) * 1e6)
+            else:
+                token, asked = await self._logged_in(turn, asked_at), turn.now
+        except Exception as error:
+            await self._leave(turn, error)
+            raise
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._leave(turn, None)
+            raise
+        stored = await self._store(turn, token, asked)
+        return evolve(token, shared=turn.fence if stored else 0)
+
+    async def _logged_in(self, turn: Turn, asked_at: float) -> Token:
+        keeping = asyncio.create_task(self._keep(turn), name="nexhealth_async lease")
+        try:
+            return await self._own(asked_at)
+        finally:
+            keeping.cancel()
+            await asyncio.wait((keeping,))
+
+    async def _own(self, asked_at: float) -> Token:
+        asked_wall = time.time()
+        value = await self._holder.log_in()
+        return Token(
+            value=value,
+            generation=0,
+            asked_at=asked_at,
+            asked_wall=asked_wall,
+            lifetime=lifetime_of(value),
+        )
+
+    async def _keep(self, turn: Turn) -> None:
+        """Renew the lease while the login takes its time."""
+        ours = True
+        while ours:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(*_TROUBLE):
+                ours = await self._bounded(self._opened_desk().keep(turn))
+
+    async def _store(self, turn: Turn, token: Token, asked: int) -> bool:
+        box = self._seal.close(token.value, generation=turn.fence, asked=asked)
+        left = token.dead_at - asyncio.get_running_loop().time()
+        desk = self._opened_desk()
+        try:
+            if left <= 0:
+                await self._bounded(desk.leave(turn))
+                return False
+            return await self._bounded(desk.store(turn, box=box, asked=asked, seconds=left))
+        except _TROUBLE as error:
+            self._is_away(error)
+            return False
+
+    async def _leave(self, turn: Turn, error: Exception | None) -> None:
+        """Let another have the turn, or nobody for a while if the server refused the key."""
+        refusal = "" if error is None else _refusal_in(error)
+        seconds = pause_after(turn.failures + 1)
+        with suppress(*_TROUBLE):
+            await self._bounded(self._opened_desk().leave(turn, refusal=refusal, seconds=seconds))
+
+    # Without Redis
+
+    async def _without(self) -> Token | None:
+        """Log in alone, but later than others would where the present token allows it."""
+        held = self._holder.held
+        now = asyncio.get_running_loop().time()
+        if held is not None:
+            if now < held.renew_at:
+                return held
+            alone_at = held.renew_at + (held.dead_at - held.renew_at) * self._alone_at
+            if now < alone_at:
+                await self._pause(min(alone_at, self._away_until) - now)
+                return None
+        return await self._own(now)
+
+    def _is_away(self, error: BaseException) -> None:
+        if not self._failures:
+            _LOG.warning(
+                "Redis does not serve the shared token (%s); until it does, this process logs in "
+                "by itself",
+                type(error).__name__,
+            )
+        self._failures += 1
+        self._away_until = asyncio.get_running_loop().time() + self._until_next_try()
+
+    def _is_back(self) -> None:
+        if self._failures:
+            _LOG.info("Redis serves the shared token again")
+        self._failures, self._away_until = 0, 0.0
+
+    def _until_next_try(self) -> float:
+        longest = min(_LONGEST_AWAY, 0.5 * 2.0 ** min(self._failures, 10))
+        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads those who come back
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.01, seconds)):
+                await self._stirred.wait()
+
+    # Notices
+
+    def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = asyncio.create_task(self._hear(), name="nexhealth_async notices")
+
+    async def _hear(self) -> None:
+        """Follow what others say, for as long as the session is open."""
+        while True:
+            try:
+                client = cast("Any", self._opened_redis())
+                async with cast("PubSub", client.pubsub()) as line:
+                    await self._bounded(line.subscribe(self._place))
+                    await self._follow(line)
+            except _TROUBLE as error:
+                self._is_away(error)
+            await asyncio.sleep(self._until_next_try())
+
+    async def _follow(self, line: PubSub) -> None:
+        silent = False
+        while True:
+            message = await _next_of(line, _HEARTBEAT)
+            if message is None and silent:
+                raise TimeoutError
+            silent = message is None
+            if message is None:
+                await self._bounded(cast("Any", line).ping())
+                continue
+            if message["type"] == "message":
+                self._told(message["data"])
+            if message["type"] == "subscribe" or self._is_alone():
+                await self._catch_up()
+
+    def _told(self, notice: object) -> None:
+        text = notice.decode() if isinstance(notice, bytes) else str(notice)
+        match text.split():
+            case ["dead", number] if number.isdecimal():
+                self._dead = int(number)
+                self._holder.lose(self._dead)
+            case ["live", _]:
+                self._holder.take_heart()
+            case _:
+                pass
+        self._stirred.set()
+
+    def _is_alone(self) -> bool:
+        """Tell whether the session sends a token that nobody else has."""
+        held = self._holder.held
+        return held is not None and not held.shared
+
+    async def _catch_up(self) -> None:
+        """Learn what was said while nobody listened here, and share again what was lost there."""
+        latest, good = await self._bounded(self._opened_desk().look())
+        self._is_back()
+        self._stirred.set()
+        if latest and not good:
+            self._dead = latest
+            self._holder.lose(latest)
+        held = self._holder.held
+        is_behind = held is not None and held.shared != latest and (good or not latest)
+        if is_behind or self._is_alone():
+            self._holder.share()
+
+    # Redis itself
+
+    def _opened_redis(self) -> Redis:
+        if self._redis is None:
+            self._redis = self._connect()
+        return self._redis
+
+    def _opened_desk(self) -> TokenDesk:
+        if self._desk is None:
+            self._desk = TokenDesk(
+                self._opened_redis(), place=self._place, owner=uuid4().hex, lease=self._lease
+            )
+        return self._desk
+
+    async def _bounded(self, command: Awaitable[T]) -> T:
+        async with asyncio.timeout(_PATIENCE):
+            return await command
+
+
+async def _next_of(line: PubSub, seconds: float) -> Mapping[str, object] | None:
+    """Return what comes next, None if nothing does in time; redis-py types it by halves."""
+    return cast("Mapping[str, object] | None", await cast("Any", line).get_message(timeout=seconds))
+
+
+def _refusal_in(error: Exception) -> str:
+    """Return what all who share the key should know of a failed login; other failures are local."""
+    if isinstance(error, KeyRefused):
+        return f"key {error.status}"
+    return f"server {error.status}" if isinstance(error, ServerFailure) else ""
+
+
+def _refusal_of(text: str) -> Exception:
+    kind, _, status = text.partition(" ")
+    number = int(status) if status.isdecimal() else 0
+    if kind == "key":
+        return KeyRefused(
+            "the API key is not accepted, as another process that shares it was told; check that "
+            "it is whole, not revoked, and of the right environment",
+            status=number or 401,
+        )
+    return ServerFailure(
+        "another process that shares the key could not log in, since the server failed",
+        status=number or 503,
+    )

@@ -1,0 +1,171 @@
+"""What docs/fleet.md says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+from anyio import to_thread
+from dramatiq.brokers.stub import StubBroker
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from benchmarks.sizing import PRACTICES, sizing, tables
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.fleet import fleet_status, queue_again
+from tests.export.postgres_server import database, postgres_server
+from tests.fleet.crew import Crew, crew
+from tests.redis_server import redis_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["database", "postgres_server", "redis_url"]
+
+PAGE = Path(__file__).parents[2] / "docs/fleet.md"
+LISTS = ("patients", "appointments", "procedures")
+
+
+def blocks() -> list[str]:
+    parser = CodeBlockParser("python", evaluator=lambda _: None)
+    return [str(example.parsed) for example in Document.parse(str(PAGE), parser).examples()]
+
+
+def block(mark: str) -> dict[str, Any]:
+    """Run the one Python block that holds a mark, and return its names."""
+    (code,) = [text for text in blocks() if mark in text]
+    names: dict[str, Any] = {"__name__": "fleet_guide"}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+def test_every_python_block_is_run_here() -> None:
+    assert len(blocks()) == 4
+
+
+async def test_web_processes_share_a_session_for_each_lifespan(
+    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with crew(database, redis_url, patients=1, practices=2) as fleet:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", fleet.box.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", fleet.box.url)
+        import httpx
+
+        app = block("make_app")["make_app"](redis_url)
+        async with app.router.lifespan_context(app) as state:
+
+            async def with_state(scope: Any, receive: Any, send: Any) -> None:
+                await app({**scope, "state": state}, receive, send)
+
+            transport = httpx.ASGITransport(app=with_state)
+            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+                found = (await client.get("/practices")).json()
+        assert found == [one.subdomain for one in fleet.box.practices]
+
+
+async def test_a_pull_is_begun_worked_off_and_asked_after(database: str, redis_url: str) -> None:
+    names = block("fleet_pull")
+    async with crew(database, redis_url, patients=10, practices=1) as fleet:
+        pull = await names["begin"](fleet.nex, database, redis_url)
+        status = await names["ask"](pull, database, redis_url)
+        assert len(status.of("waiting")) == len(status.shards)
+        await _worked_off(fleet)
+        status = await names["ask"](pull, database, redis_url)
+        assert status.finished
+        await fleet.check_truth(LISTS)
+
+
+async def _worked_off(fleet: Crew) -> None:
+    """Let a worker of the tests' own queue do what the guide's queue was told."""
+    await queue_again(to=fleet.target, redis=fleet.queue)
+    await fleet.work_off()
+
+
+async def test_a_session_is_called_from_code_that_is_not_async(
+    database: str, redis_url: str
+) -> None:
+    names = block("class Office")
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        box = fleet.box
+
+        def work() -> list[str | None]:
+            nex = NexHealth(
+                box.api_key, base_url=box.url, subdomain=box.subdomain, location_id=box.location_id
+            )
+            office = names["Office"](nex)
+            try:
+                return [names["patient_name"](office, id) for id in box.patients.ids[:3]]
+            finally:
+                office.close()
+
+        found = await to_thread.run_sync(work)
+        assert len(found) == 3
+        assert all(found)
+        assert len(box.seen("POST", "/authenticates")) == 1
+
+
+@pytest.fixture
+def broker() -> Iterator[StubBroker]:
+    made = StubBroker()
+    before = dramatiq.get_broker()
+    dramatiq.set_broker(made)
+    yield made
+    made.close()
+    dramatiq.set_broker(before)
+
+
+async def test_the_same_shards_are_read_by_dramatiq(
+    database: str, redis_url: str, broker: StubBroker
+) -> None:
+    office_of = block("class Office")["Office"]
+    names = block("import dramatiq")
+    async with crew(database, redis_url, patients=20, practices=2) as fleet:
+        box = fleet.box
+
+        def work() -> None:
+            nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited())
+            office = office_of(nex)
+            names.update(office=lambda: office, DATABASE=database, OWNER=f"test-{os.getpid()}")
+            worker = dramatiq.Worker(broker, worker_threads=3, worker_timeout=50)
+            worker.start()
+            try:
+                for text in office.portal.call(names["begin"], list(LISTS)):
+                    names["read_shard"].send(text)
+                broker.join("default", timeout=60_000)
+                worker.join()
+            finally:
+                worker.stop()
+                office.close()
+
+        await to_thread.run_sync(work)
+        status = await fleet_status(to=fleet.target)
+        assert status is not None
+        assert status.finished
+        await fleet.check_truth(LISTS)
+
+
+def test_the_tables_are_those_that_the_arithmetic_gives() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.search(r"<!-- sizing -->\n(.*)<!-- end of sizing -->", text, re.DOTALL)
+    assert found is not None
+    assert found[1].strip() == tables().strip(), "python -m benchmarks.sizing"
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_ten_times_the_practices_take_ten_times_as_long(version: str) -> None:
+    few, many = (sizing(number, version) for number in (100, 1000))
+    assert many.requests == 10 * few.requests
+    assert many.seconds == pytest.approx(10 * few.seconds, rel=0.1)
+    assert [sizing(number, version).limit for number in PRACTICES]
+    assert sizing(100, "v2", drift="watch").seconds < sizing(100, "v2").seconds
+
+
+def test_what_the_page_says_of_the_sizes_is_so() -> None:
+    night = 10 * 3600
+    assert sizing(300, "v2").seconds < night < sizing(10_000, "v2").seconds
+    assert sizing(10_000, "v2", refresh=True).seconds < 2 * 3600
+    assert "appointments" in sizing(100, "v3").limit

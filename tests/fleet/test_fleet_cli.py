@@ -1,0 +1,121 @@
+"""``nexhealth fleet`` as processes of its own: one begins, others work, anyone asks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fleet.crew import Crew, crew
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+_LISTS = ("patients", "procedures")
+
+
+async def _start(fleet: Crew, *words: str, **more: str) -> Process:
+    env = {
+        **os.environ,
+        "NEXHEALTH_API_KEY": fleet.box.api_key,
+        "NEXHEALTH_BASE_URL": fleet.box.url,
+        "NEXHEALTH_PULL_TO": fleet.database,
+        "NEXHEALTH_REDIS": fleet.redis,
+        "COLUMNS": "120",
+        **more,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "nexhealth_async", "fleet", *words),
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    fleet.processes.append(process)
+    return process
+
+
+async def _said(process: Process) -> tuple[int | None, str, str]:
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def _run(fleet: Crew, *words: str, **more: str) -> tuple[int | None, str, str]:
+    return await _said(await _start(fleet, *words, **more))
+
+
+async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=60, practices=2) as fleet:
+        queue = ("--queue", fleet.name)
+        status, pull, told = await _run(fleet, "pull", *_LISTS, *queue)
+        assert status == 0, told
+        assert "Queued" in told
+        status, text, told = await _run(fleet, "status", pull.strip(), *queue)
+        assert status == 0, told
+        assert f"pull {pull.strip()}" in text
+        assert "under way" in text
+        fleet.box.latency = 0.3
+        worker = await _start(fleet, "work", *queue, "--grace", "0", "--takeover", "2")
+        while not (await fleet.status()).of("reading"):
+            await asyncio.sleep(0.05)
+        worker.send_signal(signal.SIGINT)
+        status, _, told = await _said(worker)
+        assert status == 0, told
+        assert not (await fleet.status()).finished
+        fleet.box.latency = 0.0
+        last = await _start(fleet, "work", *queue, "--takeover", "2")
+        await fleet.until_finished(40)
+        last.send_signal(signal.SIGTERM)
+        assert (await _said(last))[0] == 0
+        await fleet.check_truth(_LISTS)
+        status, text, _ = await _run(fleet, "status", *queue)
+        assert status == 0
+        assert ": done" in text
+        assert "dead: " not in text
+        status, _, told = await _run(fleet, "pull", "--resume", *queue)
+        assert status == 0
+        assert "Nothing is left" in told
+
+
+async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_url: str) -> None:
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        queue = ("--queue", fleet.name)
+        fleet.box.fail_next(403, path="/procedures", times=100)
+        assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
+        worker = await _run(fleet, "work", *queue, "--tries", "1", "--until-empty")
+        assert worker[0] == 0, worker
+        status, text, told = await _run(fleet, "status", *queue)
+        assert status == 3, told
+        assert "over, with parts given up" in text
+        assert "  dead: procedures/sandbox-dental/-, 1 tries: Forbidden" in text
+        assert "--resume" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "says"),
+    [
+        (("pull", "patients"), {"NEXHEALTH_PULL_TO": "out/"}, "files belong to one"),
+        (("work",), {"NEXHEALTH_PULL_TO": "x.duckdb"}, "DuckDB's too"),
+        (("work",), {"NEXHEALTH_REDIS": ""}, "Say where the queue is"),
+        (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
+        (("work", "--redis", "redis://me:geheim@x"), {}, "does not belong on the command line"),
+        (("work", "--sandbox"), {}, "a server that stays"),
+        (("pull", "patients", "--resume"), {}, "leave out the rest"),
+        (("pull", "nothing"), {}, "These can be pulled"),
+        (("status",), {}, "There is no pull in this database"),
+    ],
+)
+async def test_what_cannot_be_is_told_in_a_sentence(
+    database: str, redis_url: str, words: tuple[str, ...], more: dict[str, str], says: str
+) -> None:
+    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+        status, out, told = await _run(fleet, *words, **more)
+    assert status == 2, told
+    assert says in " ".join(told.split())
+    assert "geheim" not in told
+    assert not out

@@ -1,0 +1,301 @@
+"""Pulls spread over worker processes, with a real Redis and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from redis.asyncio import Redis
+
+from nexhealth_async.bulk import resources
+from nexhealth_async.errors import TargetError, UsageError
+from nexhealth_async.export.duckdb import DuckDBTarget
+from nexhealth_async.export.jsonl import JsonLinesTarget
+from nexhealth_async.fleet import Queue, fleet_pull, fleet_status, fleet_work, queue_again
+from tests.export.postgres_server import connected
+from tests.fleet.crew import RESOURCES, Crew, crew
+from tests.fleet.fleet_process import Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.fleet import FleetStatus
+
+RECORDS = int(os.environ.get("NEXHEALTH_FLEET_RECORDS", "3000"))
+"""Of the pull whose workers are killed; 100000 takes some minutes."""
+KILL_EVERY = float(os.environ.get("NEXHEALTH_FLEET_KILL_EVERY", "1"))
+
+
+async def _kill_now_and_then(fleet: Crew, *, most: int) -> int:
+    """Kill a worker that is at a shard every so often, and start another; returns how many."""
+    killed = 0
+    while not (status := await asyncio.to_thread(_asked_elsewhere, fleet)).finished:
+        busy = [one for one in fleet.processes if killed < most and _is_at_work(one.pid, status)]
+        for victim in busy[:1]:
+            with suppress(ProcessLookupError):
+                victim.kill()
+            await victim.wait()
+            killed += 1
+            await fleet.hire()
+            await asyncio.sleep(KILL_EVERY)
+        await asyncio.sleep(0.1)
+    return killed
+
+
+def _asked_elsewhere(fleet: Crew) -> FleetStatus:
+    """Ask in a loop of its own: the test's loop is the sandbox's, and busy."""
+    return asyncio.run(fleet.status())
+
+
+def _is_at_work(pid: int, status: FleetStatus) -> bool:
+    return any(one.pages and f"-{pid}-" in (one.owner or "") for one in status.of("reading"))
+
+
+@pytest.mark.timeout(1800 if RECORDS > 10_000 else 120)
+async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_changes_nothing(
+    database: str, redis_url: str
+) -> None:
+    big = RECORDS > 10_000
+    patients = RECORDS // 9
+    async with crew(database, redis_url, patients=patients, latency=0 if big else 0.05) as fleet:
+        began = time.monotonic()
+        await fleet.begin(per_page=200 if big else 30)
+        for _ in range(4):
+            await fleet.hire()
+        killed = await _kill_now_and_then(fleet, most=1000 if big else 4)
+        status = await fleet.status()
+        assert status.over
+        assert len(status.of("done")) == len(status.shards)
+        records = await fleet.check_truth()
+        seconds = time.monotonic() - began
+        again = sum(one.tries - 1 for one in status.shards)
+        print(f"{records} records, {seconds:.1f} s, {killed} killed, {again} taken over")  # noqa: T201
+        assert killed >= 1
+        assert again >= 1
+        assert records >= RECORDS * 0.99
+
+        rows = await fleet.everything()
+        second = await fleet.begin(per_page=200)
+        await fleet.until_finished(600 if big else 40)
+        assert (await fleet.status()).pull == second != status.pull
+        assert await fleet.everything() == rows
+
+
+async def _written(fleet: Crew) -> list[list[tuple[object, ...]]]:
+    """Which transaction wrote each row, the shards' states included: any write shows."""
+    tables = (*RESOURCES, "_nexhealth_shards", "_nexhealth_groups")
+    async with connected(fleet.database) as db:
+        return [
+            [tuple(row) for row in await db.fetch(f"select ctid, xmin from {table} order by 1")]  # noqa: S608 - ours
+            for table in tables
+        ]
+
+
+async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=60, practices=1, latency=0.15) as fleet:
+        await fleet.begin(per_page=5)
+        zombie = await fleet.hire()
+        while not any(one.pages for one in (await fleet.status()).of("reading")):
+            await asyncio.sleep(0.02)
+        zombie.send_signal(signal.SIGSTOP)
+        at = {one.shard.name for one in (await fleet.status()).of("reading")}
+        fleet.box.latency = 0.0
+        await fleet.hire()
+        status = await fleet.until_finished(40)
+        overtaken = [one for one in status.shards if one.shard.name in at]
+        assert overtaken
+        assert all(one.tries == 2 for one in overtaken if one.pages)
+
+        before = await _written(fleet)
+        zombie.send_signal(signal.SIGCONT)
+        await asyncio.sleep(1.5)
+        assert zombie.returncode is None
+        assert await _written(fleet) == before
+        await fleet.check_truth()
+
+
+async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis_url: str) -> None:
+    async with crew(database, redis_url, patients=60, practices=1, latency=0.2) as fleet:
+        await fleet.begin(per_page=5)
+        first = await fleet.hire(_setting(grace=0.0))
+        while not any(one.pages for one in (await fleet.status()).of("reading")):
+            await asyncio.sleep(0.05)
+        first.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(first.wait(), 10) == 0
+        assert not (await fleet.status()).finished
+        fleet.box.latency = 0.0
+        await fleet.hire()
+        await fleet.until_finished(30)
+        await fleet.check_truth()
+
+
+async def test_what_cannot_be_read_ends_as_a_dead_letter_that_can_be_queued_again(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=20, practices=2) as fleet:
+        fleet.box.fail_next(403, path="/procedures", times=10_000)
+        pull = await fleet.begin()
+        worker = await fleet.hire(_setting(tries=2))
+        while not (status := await fleet.status()).over:
+            await asyncio.sleep(0.2)
+        assert not status.finished
+        assert {one.shard.resource for one in status.dead} == {"procedures"}
+        assert all(one.error and one.error.startswith("Forbidden") for one in status.dead)
+        assert all(one.tries == 2 for one in status.dead)
+        await fleet.check_truth([one for one in RESOURCES if one != "procedures"])
+
+        fleet.box.faults.clear()
+        assert await queue_again(to=fleet.target, redis=fleet.queue) == pull
+        await fleet.until_finished(20)
+        await fleet.check_truth()
+        assert worker.returncode is None
+        assert await queue_again(to=fleet.target, redis=fleet.queue) is None
+
+
+async def test_the_queue_holds_nothing_secret_and_nothing_of_a_patient(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+        secret = {fleet.box.api_key, fleet.database, "authenticates"}
+        patients = (fleet.box.patients.get(id) or {} for id in fleet.box.patients.ids)
+        names = {str(one["last_name"]) for one in patients}
+        fleet.box.fail_next(500, path="/procedures", times=10_000, body=" ".join(names).encode())
+        await fleet.begin(["patients", "procedures"])
+        before = await _values(fleet)
+        worker = await fleet.hire(_setting(tries=1))
+        while not (status := await fleet.status()).over:
+            await asyncio.sleep(0.2)
+        held = before | await _values(fleet)
+        assert {one.error for one in status.dead if one.error}
+        assert any("ServerFailure" in one for one in held)
+        text = "\n".join(held)
+        assert "sandbox-dental" in text
+        assert not [one for one in secret | names if one in text]
+        assert worker.returncode is None
+
+
+async def _values(fleet: Crew) -> set[str]:
+    """All that Redis holds of a queue, keys included."""
+    found: set[str] = set()
+    client = cast("Any", Redis).from_url(fleet.redis, decode_responses=True)
+    async with client as redis:
+        for key in await redis.keys(f"streaq:{fleet.name}*"):
+            match await redis.type(key):
+                case "string":
+                    value: object = await redis.get(key)
+                case "stream":
+                    value = await redis.xrange(key)
+                case "zset":
+                    value = await redis.zrange(key, 0, -1)
+                case _:
+                    value = await redis.smembers(key)
+            found.add(f"{key!s} {value!s}")
+    return found
+
+
+async def test_a_redis_that_lost_its_memory_costs_nothing_but_a_word(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+        await fleet.begin()
+        lost = Queue(url=fleet.redis, name=f"{fleet.name}-new", takeover=2.0)
+        found = await fleet_status(to=fleet.target, redis=lost)
+        assert found is not None
+        assert len(found.dead) == len([one for one in found.shards if not one.shard.sweep])
+        assert found.over
+        await queue_again(to=fleet.target, redis=lost)
+        await fleet.work_off(lost)
+        await fleet.check_truth()
+        found = await fleet_status(found.pull, to=fleet.target)
+        assert found is not None
+        assert found.finished
+
+
+async def test_a_pull_of_every_list_equals_that_of_one_process(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=12, practices=2) as fleet:
+        every = [one for one in resources("v2") if one != "sync_status"]  # it tells the time
+        await fleet.begin(every)
+        await fleet.work_off()
+        assert (await fleet.status()).finished, (await fleet.status()).of("failed")
+        async with connected(database) as db:
+            tables = [
+                str(row[0])
+                for row in await db.fetch(
+                    "select table_name from information_schema.tables where table_schema = 'public'"
+                    " and table_name not like '\\_nexhealth%' order by 1"
+                )
+            ]
+            mine = [await _content(db, table) for table in tables]
+            marks = await db.fetch("select resource, subdomain from _nexhealth_groups order by 1,2")
+        report = await fleet.nex.bulk.copy(every, to=fleet.target)
+        report.raise_if_partial()
+        async with connected(database) as db:
+            for table, rows in zip(tables, mine, strict=True):
+                assert await _content(db, table) == rows, table
+            after = await db.fetch("select resource, subdomain from _nexhealth_groups order by 1,2")
+        assert [tuple(one) for one in marks] == [tuple(one) for one in after]
+
+
+async def _content(db: Connection, table: str) -> list[str]:
+    row = "to_jsonb(one) - '_pull' - '_shard'"
+    rows = await db.fetch(f"select cast({row} as text) from {table} as one order by 1")  # noqa: S608 - ours
+    return [str(row[0]) for row in rows]
+
+
+async def test_records_that_are_gone_are_deleted_once_their_group_is_complete(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+        await fleet.begin()
+        await fleet.work_off()
+        gone = fleet.box.procedures.ids[0]
+        fleet.box.procedures.delete(gone)
+        await fleet.begin()
+        assert gone in (await fleet.rows("procedures"))[fleet.box.subdomain]
+        await fleet.work_off()
+        await fleet.check_truth()
+
+
+async def test_targets_of_one_process_are_refused_before_anything_is_asked(
+    tmp_path: Path, redis_url: str, database: str
+) -> None:
+    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+        for target in (DuckDBTarget(tmp_path / "it.duckdb"), JsonLinesTarget(tmp_path / "out")):
+            with pytest.raises(UsageError, match="belongs to one process at a time"):
+                await fleet_pull(fleet.nex, ["patients"], to=target, redis=fleet.queue)
+            with pytest.raises(UsageError, match="copy to PostgreSQL"):
+                await fleet_work(fleet.nex, to=target, redis=fleet.queue)
+        assert not fleet.box.requests
+        assert not os.listdir(tmp_path)  # noqa: PTH208 - in a test
+
+
+@pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # coredis's
+async def test_a_redis_that_is_not_there_is_told_without_its_password(
+    database: str, redis_url: str
+) -> None:
+    nowhere = "redis://user:geheim@127.0.0.1:1/0"
+    assert "geheim" not in repr(Queue(url=nowhere))
+    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+        with pytest.raises(TargetError, match="the queue in Redis") as caught:
+            await fleet_pull(fleet.nex, ["patients"], to=fleet.target, redis=nowhere)
+        assert "geheim" not in str(caught.value)
+        with pytest.raises(TargetError, match="the queue in Redis"):
+            await fleet_work(fleet.nex, to=fleet.target, redis=nowhere)
+        with pytest.raises(UsageError, match="no address of a Redis"):
+            await fleet_work(fleet.nex, to=fleet.target, redis="http://nowhere")
+        gc.collect()
+
+
+def _setting(*, grace: float = 5.0, tries: int = 100) -> Setting:
+    return Setting(api="", key="", database="", redis="", queue="", grace=grace, tries=tries)

@@ -1,0 +1,120 @@
+"""One session's part in shared limits, against a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from nexhealth_async import InvalidArgument, Limit, NexHealth, Rates, TimedOut
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.gates import Gates
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.stores import RedisRates
+from nexhealth_async.stores._names import fingerprint
+from nexhealth_async.stores.hand import LEASE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+FIVE = Rates(overall=None, slow=None, people=None, other=Limit(5, 1.0))
+OTHER = RateClass.OTHER
+
+
+@asynccontextmanager
+async def gates_of(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[Gates]:
+    gates = Gates(RedisRates(url, rates, patience=5.0), key)
+    try:
+        yield gates
+    finally:
+        gates.close()
+        await gates.aclose()
+
+
+async def take(gates: Gates, *, background: bool = False, timeout: float | None = None) -> float:  # noqa: ASYNC109 - as calls have it
+    loop = asyncio.get_running_loop()
+    departure = await gates.leave(
+        OTHER, background=background, deadline=None if timeout is None else loop.time() + timeout
+    )
+    gates.ended(departure, answered=True)
+    return departure.left
+
+
+async def test_two_sessions_never_hold_more_than_the_limit_together(redis_url: str) -> None:
+    key = uuid4().hex
+    async with gates_of(redis_url, key) as one, gates_of(redis_url, key) as other:
+        takes = (take(gates) for gates in (one, other) for _ in range(8))
+        left = sorted(await asyncio.gather(*takes))
+    assert all(later - left[at] >= 1.0 for at, later in enumerate(left[5:]))
+    assert left[-1] - left[0] <= 4.0
+
+
+async def test_a_deadline_that_cannot_be_met_is_said_after_one_question(redis_url: str) -> None:
+    rates = Rates(overall=None, slow=None, people=None, other=Limit(2, 60.0))
+    async with gates_of(redis_url, uuid4().hex, rates) as gates:
+        await asyncio.gather(take(gates), take(gates))
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TimedOut, match="nothing was sent"):
+            await take(gates, timeout=30)
+        assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_single_calls_go_before_pages_also_when_places_are_shared(redis_url: str) -> None:
+    async with gates_of(redis_url, uuid4().hex) as gates:
+        await asyncio.gather(*(take(gates) for _ in range(5)))
+        pages = [asyncio.create_task(take(gates, background=True)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        calls = [asyncio.create_task(take(gates)) for _ in range(3)]
+        assert max(await asyncio.gather(*calls)) <= min(await asyncio.gather(*pages))
+
+
+async def test_those_who_give_up_cost_nobody_a_place(redis_url: str) -> None:
+    async with gates_of(redis_url, uuid4().hex) as gates:
+        await asyncio.gather(*(take(gates) for _ in range(5)))
+        gone = [asyncio.create_task(take(gates)) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(take(gates) for _ in range(5)))
+        assert asyncio.get_running_loop().time() - began < 1.5
+
+
+async def test_closing_gives_back_what_is_in_hand(redis_url: str) -> None:
+    key = uuid4().hex
+    async with gates_of(redis_url, key) as gates:
+        departures = [await gates.leave(OTHER, background=False, deadline=None) for _ in range(5)]
+        for departure in departures:
+            gates.withdraw(departure)
+    async with gates_of(redis_url, key) as gates:
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(take(gates) for _ in range(5)))
+        assert asyncio.get_running_loop().time() - began < LEASE
+
+
+async def test_neither_the_key_nor_the_password_is_shown_or_stored(redis_url: str) -> None:
+    shown = repr(RedisRates("redis://:invented-password@127.0.0.1:1/0"))
+    assert "invented-password" not in shown
+    async with (
+        Sandbox() as box,
+        NexHealth(box.api_key, base_url=box.url, rates=RedisRates(redis_url)) as nex,
+    ):
+        await nex.request("GET", "/institutions")
+        client = cast("Any", Redis).from_url(redis_url)
+        names: list[bytes] = await client.keys(f"*{fingerprint(box.api_key)}*")
+        values = [await client.dump(name) for name in names]
+        await client.aclose()
+        assert len(names) >= 4
+        for text in (*names, *values):
+            assert box.api_key.encode() not in text
+
+
+def test_what_is_no_address_is_refused_without_being_shown() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        RedisRates("http://:invented-password@127.0.0.1/0")
+    assert "invented-password" not in str(caught.value)
