@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from nexhealth_async.sandbox import Sandbox
+from tests.loops import end_tasks
 
 DOCUMENT = Path(__file__).parents[2].parent / "shared/reference/openapi-v3.json"
 CHECKS = (
@@ -56,6 +57,7 @@ def running() -> Generator[tuple[Sandbox, str]]:
         yield box, login(box)
     finally:
         asyncio.run_coroutine_threadsafe(box.stop(), loop).result()
+        asyncio.run_coroutine_threadsafe(end_tasks(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -26,6 +26,7 @@ from nexhealth_async.models import Record
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.server import Server
+from tests.loops import end_tasks
 from tests.session.canary.marks import BORN, PHONE, Marks
 
 __all__ = ["SERVER", "Office", "reply_headers", "text_fields"]
@@ -243,6 +244,7 @@ class Office:
                 finally:
                     asyncio.run_coroutine_threadsafe(box.stop(), office._loop).result(10)
         finally:
+            asyncio.run_coroutine_threadsafe(end_tasks(), office._loop).result(10)
             office._loop.call_soon_threadsafe(office._loop.stop)
             thread.join()
             office._loop.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.loops import end_tasks
 from tests.session.drift.office import KINDS, Kind, Listed, Office, Sort
 from tests.session.drift.promises import judge
 from tests.session.drift.stage import Options, Stage
@@ -143,6 +144,7 @@ class WalkMachine(RuleBasedStateMachine):
                 self._loop.run_until_complete(self.stage.finish())
                 self._judge()
         finally:
+            self._loop.run_until_complete(end_tasks())
             self._loop.close()
 
 
