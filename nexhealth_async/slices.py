@@ -6,12 +6,13 @@ collector, which takes longer still.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from attrs import frozen
 
 from nexhealth_async.codec import REFUSALS
+from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import UndecodableRecord
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Slices(Generic[T]):
             else:
                 self._made.append(value)
                 if repaired:
-                    self.repairs += [Repair(_id_of(value), path) for path in repaired]
+                    (id,) = ids_of((record,))
+                    self.repairs += [Repair(id, path) for path in repaired]
                 continue
             if self._on_bad_record is None:
                 self.failure = bad
@@ -136,11 +138,6 @@ class Slices(Generic[T]):
                 return False
             self._on_bad_record(bad, bytes(record))
         return True
-
-
-def _id_of(value: object) -> int | str | None:
-    record = cast("tuple[object, bytes]", value)[0] if isinstance(value, tuple) else value
-    return cast("int | str | None", getattr(record, "id", None))
 
 
 class _Dicts:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
-
-import anyio
 
 from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.checkpoint import resumable
@@ -22,6 +19,7 @@ from nexhealth_async.bulk.engine import (
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.report import Report
+from nexhealth_async.bulk.targets import opened
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress import Progress
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.wanted import Wanted
 
 __all__ = ["begin", "copy"]
-
-_CLOSE_SECONDS = 30.0
 
 
 async def copy(
@@ -45,7 +41,7 @@ async def copy(
 ) -> Report:
     """Copy to a target, which is opened and closed."""
     began = beginning(caller)
-    async with _opened(target):
+    async with opened(target):
         progress = await _unfinished(target, wanted) if resume else None
         if progress is None:
             progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
@@ -60,22 +56,12 @@ async def copy(
 
 async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetime) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
-    async with _opened(target):
+    async with opened(target):
         progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
         await target.begin(progress)
         if not progress.shards:
             await target.finish()
         return progress
-
-
-@asynccontextmanager
-async def _opened(target: Target) -> AsyncGenerator[None]:
-    try:
-        await target.open()
-        yield
-    finally:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-            await target.aclose()
 
 
 async def _unfinished(target: Target, wanted: Wanted) -> Progress | None:

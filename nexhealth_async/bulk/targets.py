@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Protocol
+
+import anyio
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
-__all__ = ["Target"]
+__all__ = ["Openable", "Target", "opened"]
+
+_CLOSE_SECONDS = 30.0
+
+
+class Openable(Protocol):
+    """What all targets have in common."""
+
+    async def open(self) -> None:
+        """Connect, or open the files."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and connections; what was kept stays."""
+        ...
+
+
+@asynccontextmanager
+async def opened(target: Openable) -> AsyncGenerator[None]:
+    """Open a target, and close it again even in a cancelled scope; for a bounded time."""
+    try:
+        await target.open()
+        yield
+    finally:
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+            await target.aclose()
 
 
 class Target(Protocol):

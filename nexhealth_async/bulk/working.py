@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
-import anyio
 from attrs import frozen
 
 from nexhealth_async.bulk.accounts import Books
@@ -14,13 +12,12 @@ from nexhealth_async.bulk.engine import Delivered, Engine, Session, Settings, Se
 from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
 from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.bulk.targets import opened
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.sharing import Claim, SharedTarget, States
 
 __all__ = ["Outcome", "work_on"]
-
-_CLOSE_SECONDS = 30.0
 
 
 @frozen(kw_only=True)
@@ -55,7 +52,7 @@ async def work_on(
     alive: Callable[[str], Awaitable[bool]] | None,
 ) -> Outcome:
     """Take a shard and read it to its end, page by page into the target."""
-    async with _opened(target):
+    async with opened(target):
         seen = await target.look(pull, shard)
         if seen is None:
             return Outcome(status="replaced")
@@ -67,16 +64,6 @@ async def work_on(
         if claim is None:
             return Outcome(status="busy")
         return await _Work(caller, target, claim, settings).run()
-
-
-@asynccontextmanager
-async def _opened(target: SharedTarget) -> AsyncGenerator[None]:
-    try:
-        await target.open()
-        yield
-    finally:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-            await target.aclose()
 
 
 def _is_anothers(seen: Claim, owner: str) -> bool:

@@ -26,7 +26,7 @@ from nexhealth_async.errors import (
     OutcomeUnknown,
     SlotTaken,
 )
-from nexhealth_async.patience import is_testing
+from nexhealth_async.patience import waited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,7 +173,7 @@ class _Booking:
         """Find out what became of a booking whose answer was lost."""
         absent = False
         for pause in _PAUSES:
-            await asyncio.sleep(0.0 if is_testing() else pause)
+            await asyncio.sleep(waited(pause))
             try:
                 found = await self.already_ours()
                 absent = found is None and await self.is_offered()
