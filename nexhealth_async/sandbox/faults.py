@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, TypeAlias
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from attrs import define, field
 
 from nexhealth_async.sandbox.door import break_off
+from nexhealth_async.sandbox.seen import SeenRequest
 
 __all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "reset"]
 
@@ -61,16 +63,17 @@ class Fault:
         """Whether the request takes effect all the same, only its answer suffers."""
         return self.kind not in _UNPROCESSED and self.when != "before"
 
-    def matches(self, method: str, path: str, template: str | None) -> bool:
+    def matches(self, seen: SeenRequest) -> bool:
         """Whether a request is meant: by path or by template such as ``/patients/{id}``.
 
         Without a path any request is meant but the login: name ``/authenticates`` to hit that.
         """
-        if self.method is not None and self.method.upper() != method:
+        if self.method is not None and self.method.upper() != seen.method:
             return False
         if self.path is None:
-            return path != "/authenticates"
-        return self.path in {path, template}
+            return seen.path != "/authenticates"
+        path, _, query = self.path.partition("?")
+        return path in {seen.path, seen.template} and set(parse_qsl(query)) <= set(seen.query)
 
 
 class Faults:
@@ -100,10 +103,10 @@ class Faults:
         self._ended.set()
         self._ended = asyncio.Event()
 
-    def take(self, method: str, path: str, template: str | None) -> Fault | None:
+    def take(self, seen: SeenRequest) -> Fault | None:
         """The first fault meant for this request, used up by one."""
         for fault in self._queue:
-            if fault.matches(method, path, template):
+            if fault.matches(seen):
                 fault.times -= 1
                 if fault.times == 0:
                     self._queue.remove(fault)

@@ -77,7 +77,7 @@ class Server:
     ) -> web.StreamResponse:
         box = self._box
         body = await request.read()
-        fault = box.faults.take(request.method, request.path, seen.template)
+        fault = box.faults.take(seen)
         if box.latency or box.jitter:
             spread = box.jitter * (2 * self._random.random() - 1)
             await asyncio.sleep(max(0.0, box.latency + spread))

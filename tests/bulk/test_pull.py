@@ -105,7 +105,7 @@ async def test_a_failing_shard_ends_alone() -> None:
     async with scene(locations=3) as (box, nex):
         forbidden = box.practices[0].locations.ids[1]
         box.fail_next(403, path=f"/locations/{forbidden}/appointment_descriptors")
-        box.fail_next(403, path="/procedures")
+        box.fail_next(403, path="/procedures?page=1")
         pull = nex.bulk.pull(
             ["patients", "procedures", "locations.appointment_descriptors"], per_page=9
         )
@@ -132,7 +132,7 @@ async def test_a_failing_shard_ends_alone() -> None:
 
 async def test_an_error_in_a_report_holds_on_to_no_frames() -> None:
     async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/patients")
+        box.fail_next(403, path="/patients?page=1")
         pull = nex.bulk.pull(["patients"])
         await batches_of(pull)
         [failed] = pull.report.failed
@@ -387,7 +387,7 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
 async def test_events_tell_the_whole_story() -> None:
     told: list[Event] = []
     async with scene(practices=1, locations=1, patients=50) as (box, nex):
-        box.fail_next(403, path="/procedures")
+        box.fail_next(403, path="/procedures?page=1")
         pull = nex.bulk.pull(["patients", "procedures"], per_page=10, on_event=told.append)
         async with pull:
             async for _ in pull:

@@ -69,7 +69,7 @@ async def test_cursor_lists_of_one_location_repeat_nothing() -> None:
 
 async def test_finished_shards_are_not_read_again() -> None:
     async with scene(practices=2, locations=1) as (box, nex):
-        box.fail_next(403, path="/patients")
+        box.fail_next(403, path="/patients?page=1")
         async with nex.bulk.pull(["patients"], concurrency=1) as pull:
             async for _ in pull:
                 pass

@@ -166,7 +166,7 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "p.duckdb"
-    chain.fail_next(403, path="/procedures")
+    chain.fail_next(403, path="/procedures?page=1")
     ran = await nexhealth(
         "pull", "procedures", "patients", "--concurrency", "1", "--to", str(target), box=chain
     )
@@ -190,7 +190,7 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
 
 
 async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:
-    chain.fail_next(403, path="/providers")
+    chain.fail_next(403, path="/providers?page=1")
     ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), box=chain)
     assert ran.status == 3
     assert "shards failed:\n  providers/" in ran.err

@@ -55,7 +55,7 @@ async def test_the_copy_is_in_the_database(
     box: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "p.duckdb"
-    box.fail_next(403, path="/providers")
+    box.fail_next(403, path="/providers?page=1")
     records = await function("refresh")(str(path))
     assert capsys.readouterr().out.startswith("providers/")
     with closing(duckdb.connect(str(path), read_only=True)) as db:

@@ -183,7 +183,7 @@ async def test_another_pull_is_refused_but_the_same_is_gone_on_with(
     kind: Kind, tmp_path: Path
 ) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/providers")
+        box.fail_next(403, path="/providers?page=1")
         first = await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         assert not first.complete
         with pytest.raises(UsageError, match="an earlier pull's records"):
@@ -226,7 +226,7 @@ async def test_a_checkpoint_that_cannot_be_read_is_refused(kind: Kind, tmp_path:
 @EACH
 async def test_files_cut_short_by_somebody_are_noticed(kind: Kind, tmp_path: Path) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/providers")
+        box.fail_next(403, path="/providers?page=1")
         await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         for path in (tmp_path / "patients").rglob(f"*{kind.ending}"):
             path.unlink()

@@ -43,6 +43,18 @@ async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
     assert len(wire.box.faults) == 0
 
 
+async def test_faults_wait_for_the_parameters_named(wire: Wire) -> None:
+    wire.box.fail_next(502, path="/patients?page=2&inactive=false")
+    wire.box.fail_next(504, path="/patients/{id}?include[]=upcoming_appts")
+    one = f"/patients/{wire.box.patients.ids[0]}"
+    assert (await wire.get(one, scope="subdomain")).status == 200
+    asked = [{"page": "1"}, {"page": "2"}, {"page": "2", "inactive": "false"}]
+    statuses = [(await wire.get("/patients", query)).status for query in asked]
+    assert statuses == [200, 200, 502]
+    reply = await wire.get(one, {"include[]": "upcoming_appts"}, scope="subdomain")
+    assert (reply.status, len(wire.box.faults)) == (504, 0)
+
+
 async def test_logins_are_spared_unless_named(wire: Wire) -> None:
     wire.box.fail_next(503)
     await wire.login()
