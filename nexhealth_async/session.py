@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from importlib import import_module
-from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 from attrs import evolve, field, frozen
 
 from nexhealth_async import endpoints as to
-from nexhealth_async import models
 from nexhealth_async.attempts import Attempts, Shared
 from nexhealth_async.budget import Meter
-from nexhealth_async.codec.lazy import LazyDecoder
-from nexhealth_async.codec.native import native_of
+from nexhealth_async.codec.lazy import LazyDecoder, build_decoder
 from nexhealth_async.core.downloads import download_call
 from nexhealth_async.core.envelope import (
     read_data,
@@ -40,7 +35,6 @@ from nexhealth_async.core.request import (
 from nexhealth_async.core.retry import RetryPolicy
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
-    InvalidArgument,
     OutcomeUnknown,
     SessionStateError,
     Unauthorized,
@@ -192,7 +186,7 @@ class NexHealth(AccountNouns):
         if tokens is not None:
             environment = self._shared.transport.base_url
             keeper.link = tokens.link(keeper, api_key=key.value, environment=environment)
-        self._preload = _models_of(preload)
+        self._preload = to.models_of(preload)
         self._is_copy = False
         self._opened_here = False
         self._headers = self._selecting_headers()
@@ -518,7 +512,7 @@ class NexHealth(AccountNouns):
         shared = self._shared
         if model is not None and model not in shared.ready:
             self.check_usable()
-            await asyncio.to_thread(_prepare, model)
+            await asyncio.to_thread(build_decoder, model)
             shared.ready.add(model)
 
     # The way of one call
@@ -583,37 +577,6 @@ class NexHealth(AccountNouns):
             return await attempts.run(read_token)
         except Unauthorized as error:
             raise key_refused(error) from None
-
-
-_PREPARING = Lock()
-_TURN_SECONDS = 0.001
-
-
-def _prepare(model: str) -> None:
-    """Build a model's decoder in a thread: some 50 ms of Python, most of it classes.
-
-    Meanwhile the event loop gets its turn after one millisecond instead of the interpreter's five.
-    """
-    with _PREPARING:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(min(usual, _TURN_SECONDS))
-        try:
-            import_module("nexhealth_async.codec.converter")
-            native_of(getattr(models, model))
-        finally:
-            sys.setswitchinterval(usual)
-
-
-def _models_of(nouns: Collection[str]) -> frozenset[str]:
-    """Return the models that the methods of these nouns give back."""
-    known = {endpoint.resource.split(".")[0] for endpoint in to.ALL}
-    if unknown := set(nouns) - known:
-        raise InvalidArgument(f"preload names no such noun: {', '.join(sorted(unknown))}")
-    return frozenset(
-        endpoint.model
-        for endpoint in to.ALL
-        if endpoint.model is not None and endpoint.resource.split(".")[0] in nouns
-    )
 
 
 _LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)

@@ -7,6 +7,7 @@ limiter, the retry rules and the command line all read it here. One module per d
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from nexhealth_async.endpoints import (
@@ -27,8 +28,9 @@ from nexhealth_async.endpoints.people import *  # noqa: F403
 from nexhealth_async.endpoints.practice import *  # noqa: F403
 from nexhealth_async.endpoints.rows import *  # noqa: F403
 from nexhealth_async.endpoints.schedule import *  # noqa: F403
+from nexhealth_async.errors import InvalidArgument
 
-__all__: list[str] = ["ALL", "operations"]
+__all__: list[str] = ["ALL", "models_of", "operations"]
 __all__ += clinical.__all__
 __all__ += hooks.__all__
 __all__ += insurance.__all__
@@ -58,3 +60,15 @@ def operations() -> list[rows.Operation]:
         for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
         if row is not None
     ]
+
+
+def models_of(nouns: Collection[str]) -> frozenset[str]:
+    """Return the models that the methods of these nouns give back."""
+    known = {endpoint.resource.split(".")[0] for endpoint in ALL}
+    if unknown := set(nouns) - known:
+        raise InvalidArgument(f"preload names no such noun: {', '.join(sorted(unknown))}")
+    return frozenset(
+        endpoint.model
+        for endpoint in ALL
+        if endpoint.model is not None and endpoint.resource.split(".")[0] in nouns
+    )
