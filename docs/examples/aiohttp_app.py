@@ -80,6 +80,6 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 if __name__ == "__main__":
     try:
-        web.run_app(make_app(), port=8080)
+        web.run_app(make_app(), port=8080, access_log=None)
     except KeyRefused as refused:
         raise SystemExit(str(refused)) from None

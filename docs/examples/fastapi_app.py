@@ -4,7 +4,7 @@
 
     export NEXHEALTH_API_KEY=... NEXHEALTH_SUBDOMAIN=... NEXHEALTH_LOCATION_ID=...
     export NEXHEALTH_WEBHOOK_SECRET=...
-    uvicorn --factory fastapi_app:make_app
+    uvicorn --factory fastapi_app:make_app --no-access-log
 
 Whoever asks twice for the same appointment gets the same appointment: the API has no idempotency
 keys, so an appointment is recognised by its patient, provider and start. A caller that got a 502,

@@ -3,7 +3,7 @@
 ::
 
     export NEXHEALTH_API_KEY=... NEXHEALTH_SUBDOMAIN=... NEXHEALTH_LOCATION_ID=...
-    uvicorn --factory litestar_app:make_app
+    uvicorn --factory litestar_app:make_app --no-access-log
 """
 
 from __future__ import annotations
