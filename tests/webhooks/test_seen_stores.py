@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from nexhealth_async import InvalidArgument, SessionStateError, stores
-from nexhealth_async.stores import MemorySeen, RedisSeen, SeenStore, SqliteSeen
+from nexhealth_async.stores import Claim, MemorySeen, RedisSeen, SeenStore, SqliteSeen
 
 KINDS = ("memory", "sqlite", "redis")
 SHORT = timedelta(milliseconds=80)
@@ -67,21 +67,25 @@ async def test_what_is_released_is_new_again(opener: Opener) -> None:
     assert await store.claim("a") == "seen"
 
 
+async def until_new(store: SeenStore, before: Claim) -> None:
+    """Claim again and again until the key is new; however slow the machine, it must become so."""
+    async with asyncio.timeout(20):
+        while (claim := await store.claim("a")) != "new":
+            assert claim == before
+            await asyncio.sleep(0.01)
+
+
 async def test_a_claim_nobody_ends_ends_by_itself(opener: Opener) -> None:
     store = opener(lease=SHORT)
     assert await store.claim("a") == "new"
-    assert await store.claim("a") == "busy"
-    await asyncio.sleep(2 * SHORT.total_seconds())
-    assert await store.claim("a") == "new"
+    await until_new(store, "busy")
 
 
 async def test_what_was_seen_is_forgotten_in_the_end(opener: Opener) -> None:
     store = opener(keep=SHORT)
     await store.claim("a")
     await store.confirm("a")
-    assert await store.claim("a") == "seen"
-    await asyncio.sleep(2 * SHORT.total_seconds())
-    assert await store.claim("a") == "new"
+    await until_new(store, "seen")
 
 
 async def test_one_of_many_who_claim_at_once_gets_it(opener: Opener) -> None:
