@@ -19,9 +19,6 @@ INSTEAD: Final = {
 }
 """What to call in place of a method that v3 does not have."""
 
-_NUMBERED_PAGING: Final = ("page", "per_page")
-_CURSOR_PAGING: Final = ("start_cursor", "end_cursor", "per_page")
-
 
 def _both() -> Iterator[tuple[str, Row, Row]]:
     for one in ALL:
@@ -94,12 +91,9 @@ def filter_changes() -> list[tuple[str, str, str, str]]:
     for name, v2, v3 in _both():
         old, new = _spelled(v2), _spelled(v3)
         for keyword in dict.fromkeys([*old, *new]):
-            spellings = [one.get(keyword, "") for one in (old, new)]
-            if spellings[0] != spellings[1]:
-                found.append((name, keyword, *spellings))
-        if _paging_names(v2) != _paging_names(v3):
-            words = [_in_code(_paging_names(row)) or "" for row in (v2, v3)]
-            found.append((name, "", *words))
+            was, now = old.get(keyword, ""), new.get(keyword, "")
+            if was != now:
+                found.append((name, keyword, was, now))
     return found
 
 
@@ -115,16 +109,11 @@ def _spelled(row: Row) -> dict[str, str]:
     return sent
 
 
-def _paging_names(row: Row) -> tuple[str, ...]:
-    return {Paging.NUMBERED: _NUMBERED_PAGING, Paging.CURSOR: _CURSOR_PAGING}.get(row.paging, ())
-
-
 def filters() -> str:
-    """Return a table of the filters that differ, those of paging left out."""
+    """Return a table of the filters that differ."""
     rows = [
         (f"`{name}`", f"`{keyword}`", _cell(old), _cell(new))
         for name, keyword, old, new in filter_changes()
-        if keyword
     ]
     return _table(("method", "your keyword", "sent in v2 as", "sent in v3 as"), rows)
 
