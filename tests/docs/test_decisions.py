@@ -18,9 +18,10 @@ def test_entries_are_counted_through() -> None:
 
 def test_every_entry_has_all_its_parts_in_order() -> None:
     for entry in ENTRIES:
-        title, _, day, *rest = entry.strip().splitlines()
+        title, _, day, _, *rest = entry.strip().splitlines()
         assert re.fullmatch(r"\d{1,2} [A-Z][a-z]+ 20\d\d\.", day), title
-        heads = [line.split("**")[1] for line in rest]
+        heads = [line.split("**")[1] for line in rest if line.startswith("- **")]
+        assert len(heads) == len(rest), title
         assert heads == ["Decided:", "Why:", "Turned down:", "Shows in"], title
 
 
