@@ -16,7 +16,7 @@ from attrs import frozen
 
 from tests.docs.parts import DOCS
 
-__all__ = ["ABOUT", "DRAWINGS", "floors", "floors_drawn", "pure_modules", "request_drawn"]
+__all__ = ["ABOUT", "DRAWINGS", "draw", "floors", "floors_drawn", "pure_modules", "request_drawn"]
 
 _ROOT: Final = Path(__file__).parents[2]
 _WIDTH: Final = 480
@@ -260,6 +260,11 @@ def _sheet(about: str, parts: Iterable[str], height: float) -> str:
 DRAWINGS: Final = {"floors.svg": floors_drawn, "request.svg": request_drawn}
 
 
+def draw() -> None:
+    """Write the drawings."""
+    for name, drawn in DRAWINGS.items():
+        (DOCS / name).write_text(drawn(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for name, draw in DRAWINGS.items():
-        (DOCS / name).write_text(draw(), encoding="utf-8")
+    draw()
