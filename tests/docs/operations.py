@@ -1,41 +1,134 @@
-"""The README's table of all operations, made from the endpoint table.
+"""The tables in docs/operations.md of all operations, made from the endpoint table.
 
-``python -m tests.docs.operations`` writes it anew.
+``python -m tests.docs.operations`` writes them anew.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from nexhealth_async.endpoints import ALL, LOGIN, Row
+from nexhealth_async.endpoints import (
+    ALL,
+    LOGIN,
+    Endpoint,
+    Paging,
+    RateClass,
+    Row,
+    clinical,
+    hooks,
+    insurance,
+    ledger,
+    people,
+    practice,
+    schedule,
+)
+from tests.docs.parts import Part, write
 
-__all__ = ["BEGIN", "END", "operations_table"]
+__all__ = ["DOMAINS", "PARTS", "counts", "operations_tables"]
 
-README = Path(__file__).parents[2] / "README.md"
-BEGIN, END = "<!-- operations -->\n", "<!-- end of operations -->\n"
+DOMAINS: Final = {
+    "The practice": practice,
+    "People": people,
+    "The calendar": schedule,
+    "In the chair": clinical,
+    "Money": ledger,
+    "Insurance": insurance,
+    "Webhooks": hooks,
+}
+"""Headings of the page, and the module whose operations stand below each."""
+
+_REPLY: Final = {
+    Paging.SINGLE: "one",
+    Paging.WHOLE: "whole list",
+    Paging.NUMBERED: "numbered pages",
+    Paging.CURSOR: "cursors",
+}
 
 
-def operations_table() -> str:
-    """Return the table in Markdown: each method, and its operation in each version."""
-    lines = ["| method | API v2 | API v3 |", "| --- | --- | --- |"]
-    lines.append(f"| (by itself) | {_cell(LOGIN)} | {_cell(LOGIN)} |")
-    lines += [
-        f"| `{endpoint.resource}.{endpoint.verb}` | {_cell(endpoint.v2)} | {_cell(endpoint.v3)} |"
-        for endpoint in ALL
-    ]
-    return "\n".join(lines) + "\n"
+def counts() -> str:
+    """Say how many operations there are in each version, and how many are the same in both."""
+    v2 = 1 + sum(one.v2 is not None for one in ALL)
+    v3 = 1 + sum(one.v3 is not None for one in ALL)
+    same = 1 + sum(one.v2 is not None and one.v2 == one.v3 for one in ALL)
+    return (
+        f"{v2} operations of API v2 and {v3} of API v3.0.0, the login among both; "
+        f"{same} are the same in both versions in everything this library knows of them."
+    )
 
 
-def _cell(row: Row | None) -> str:
-    return "" if row is None else f"`{row.operation}`"
+def operations_tables() -> str:
+    """Return a heading and a short table for each resource, domain by domain."""
+    lines: list[str] = []
+    for heading, module in DOMAINS.items():
+        lines += [f"## {heading}", ""]
+        endpoints = [one for one in ALL if any(one is value for value in vars(module).values())]
+        for noun in dict.fromkeys(_noun(one) for one in endpoints):
+            lines += [*_resource(noun, [one for one in endpoints if _noun(one) == noun]), ""]
+    return "\n".join(lines)
 
 
-def _write() -> None:
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    text = f"{before}{BEGIN}\n{operations_table()}\n{END}{after}"
-    README.write_text(text, encoding="utf-8")
+def _noun(endpoint: Endpoint[object]) -> str:
+    return endpoint.resource.partition(".")[0]
+
+
+def _resource(noun: str, endpoints: list[Endpoint[object]]) -> Iterator[str]:
+    yield f"### {noun}"
+    yield ""
+    yield _limit([row for one in endpoints for row in (one.v2, one.v3) if row is not None])
+    yield ""
+    yield "| method | request | answer | again |"
+    yield "| --- | --- | --- | --- |"
+    for endpoint in endpoints:
+        method = f"{endpoint.resource}.{endpoint.verb}".removeprefix(f"{noun}.")
+        for version, row in _rows(endpoint):
+            name = f"`{method}`{version}"
+            yield f"| {name} | `{row.operation}` | {_REPLY[row.paging]} | {_again(row)} |"
+
+
+def _rows(endpoint: Endpoint[object]) -> list[tuple[str, Row]]:
+    """Return one row where the versions agree in what is shown, else one for each."""
+    v2, v3 = endpoint.v2, endpoint.v3
+    if v2 is not None and v3 is not None and _shown(v2) == _shown(v3):
+        return [("", v3)]
+    return [(name, row) for name, row in ((" v2", v2), (" v3", v3)) if row is not None]
+
+
+def _shown(row: Row) -> tuple[str, Paging, str]:
+    return row.operation, row.paging, _again(row)
+
+
+def _again(row: Row) -> str:
+    if row.safe_if is not None:
+        return f"with `{row.safe_if}`"
+    return "yes" if row.safe else "**no**"
+
+
+def _limit(rows: Iterable[Row]) -> str:
+    reads = {row.rate for row in rows if row.method == "GET"}
+    writes = {row.rate for row in rows if row.method != "GET"}
+    if reads == writes or not writes:
+        return f"Limit: {_names(reads)}."
+    return f"Limit: {_names(reads)} for reads, {_names(writes)} for writes."
+
+
+def _names(rates: set[RateClass]) -> str:
+    return " and ".join(sorted(f"*{rate.value}*" for rate in rates))
+
+
+def _login() -> str:
+    return (
+        f"The login, `{LOGIN.operation}`, goes by itself; "
+        f"`await nex.log_in()` asks for it early. Limit: *{LOGIN.rate.value}*."
+    )
+
+
+PARTS: Final = (
+    Part("operations.md", "counts", counts),
+    Part("operations.md", "login", _login),
+    Part("operations.md", "operations", operations_tables),
+)
 
 
 if __name__ == "__main__":
-    _write()
+    write(PARTS)

@@ -1,0 +1,10 @@
+"""``python -m tests.docs`` writes anew whatever on the pages is made from code and results."""
+
+from __future__ import annotations
+
+from tests.docs import comparison, drawings, migration, operations
+from tests.docs.parts import write
+
+for module in (operations, migration, comparison):
+    write(module.PARTS)
+drawings.draw()

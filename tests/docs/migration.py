@@ -1,0 +1,179 @@
+"""The tables in docs/migration.md of what differs between the versions, from the endpoint table.
+
+``python -m tests.docs.migration`` writes them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from nexhealth_async.endpoints import ALL, Endpoint, Need, Paging, Row
+from tests.docs.parts import Part, write
+
+__all__ = ["INSTEAD", "PARTS", "filter_changes", "moved"]
+
+INSTEAD: Final = {
+    "locations.providers.walk": "`providers.walk(location_id=...)`, which v2 has too",
+    "appointment_categories.walk": "`appointment_types.walk`, which v2 has too",
+}
+"""What to call in place of a method that v3 does not have."""
+
+
+def _both() -> Iterator[tuple[str, Row, Row]]:
+    for one in ALL:
+        if one.v2 is not None and one.v3 is not None:
+            yield _name(one), one.v2, one.v3
+
+
+def _name(endpoint: Endpoint[object]) -> str:
+    return f"{endpoint.resource}.{endpoint.verb}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines: list[Sequence[str]] = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _in_code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def moved() -> str:
+    """Return the operations that have another path in v3; the method's name is the same."""
+    rows = [
+        (f"`{name}`", f"`{v2.operation}`", f"`{v3.operation}`")
+        for name, v2, v3 in _both()
+        if v2.operation != v3.operation
+    ]
+    return _table(("method", "v2", "v3"), rows)
+
+
+def gone() -> str:
+    """Return the operations that v3 does not have."""
+    rows = [
+        (f"`{_name(one)}`", f"`{one.v2.operation}`", INSTEAD[_name(one)])
+        for one in ALL
+        if one.v2 is not None and one.v3 is None
+    ]
+    return _table(("method", "v2", "instead"), rows)
+
+
+def added() -> str:
+    """Return the operations that v2 does not have."""
+    rows = [
+        (f"`{_name(one)}`", f"`{one.v3.operation}`")
+        for one in ALL
+        if one.v2 is None and one.v3 is not None
+    ]
+    return _table(("method", "v3"), rows)
+
+
+def paging() -> str:
+    """Say which lists come in another way, and which stay as they are."""
+    changed: dict[tuple[Paging, Paging], list[str]] = {}
+    for name, v2, v3 in _both():
+        if Paging.SINGLE not in (v2.paging, v3.paging):
+            changed.setdefault((v2.paging, v3.paging), []).append(name.removesuffix(".walk"))
+    said = {
+        (Paging.NUMBERED, Paging.CURSOR): "numbered pages in v2, cursors in v3",
+        (Paging.NUMBERED, Paging.WHOLE): "numbered pages in v2, the whole list in v3",
+        (Paging.NUMBERED, Paging.NUMBERED): "numbered pages in both",
+        (Paging.WHOLE, Paging.WHOLE): "the whole list in both",
+    }
+    rows = [(said[ways], _in_code(names)) for ways, names in changed.items()]
+    return _table(("how it comes", "lists"), sorted(rows, key=lambda row: -len(row[1])))
+
+
+def filter_changes() -> list[tuple[str, str, str, str]]:
+    """Return method, keyword and spelling in each version, for every filter that differs."""
+    found: list[tuple[str, str, str, str]] = []
+    for name, v2, v3 in _both():
+        old, new = _spelled(v2), _spelled(v3)
+        for keyword in dict.fromkeys([*old, *new]):
+            was, now = old.get(keyword, ""), new.get(keyword, "")
+            if was != now:
+                found.append((name, keyword, was, now))
+    return found
+
+
+def _spelled(row: Row) -> dict[str, str]:
+    """Return this version's query parameters by the keyword that gives them."""
+    sent = {word: row.wire.get(spec, spec) for word, spec in row.spelling.items()}
+    for place in row.path_from:
+        sent[place] = "in the path"
+    if row.location is not Need.NONE and row.location_filter not in sent:
+        sent[row.location_filter] = row.location_filter
+    if row.subdomain is not Need.NONE:
+        sent["subdomain"] = "subdomain"
+    return sent
+
+
+def filters() -> str:
+    """Return a table of the filters that differ."""
+    rows = [
+        (f"`{name}`", f"`{keyword}`", _cell(old), _cell(new))
+        for name, keyword, old, new in filter_changes()
+    ]
+    return _table(("method", "your keyword", "sent in v2 as", "sent in v3 as"), rows)
+
+
+def _cell(sent: str) -> str:
+    if not sent:
+        return "(not taken)"
+    return sent if " " in sent else f"`{sent}`"
+
+
+def rules() -> str:
+    """Return what must be given, or may be, where the versions differ in it."""
+    rows: list[tuple[str, ...]] = []
+    for name, v2, v3 in _both():
+        old, new = _rules(v2), _rules(v3)
+        if old != new:
+            rows.append((f"`{name}`", old or "", new or ""))
+    return _table(("method", "v2", "v3"), rows)
+
+
+def _rules(row: Row) -> str:
+    said: list[str] = []
+    if row.location is Need.REQUIRED:
+        said.append("a location")
+    if row.subdomain is Need.REQUIRED:
+        said.append("a practice")
+    for keyword in (*row.required, *row.path_from):
+        said.append(f"`{keyword}`")
+    if row.one_of:
+        said.append(f"one of {_in_code(row.one_of)}")
+    needed = f"needs {', '.join(sorted(said))}" if said else ""
+    most = ", ".join(f"at most {most} `{name}`" for name, most in row.at_most.items())
+    free = ", ".join(f"no practice with `{k}={v!r}`" for k, v in row.unscoped_if.items())
+    return "; ".join(part for part in (needed, most, free) if part)
+
+
+def fields() -> str:
+    """Return the fields of bodies that one version does not take, and the keys around bodies."""
+    rows: list[tuple[str, ...]] = []
+    for name, v2, v3 in _both():
+        if v2.wrap != v3.wrap:
+            rows.append((f"`{name}`", "(the body's key)", f"`{v2.wrap}`", f"`{v3.wrap}`"))
+        rows += [(f"`{name}`", f"`{word}`", "(not taken)", "taken") for word in v2.lacks]
+        rows += [(f"`{name}`", f"`{word}`", "taken", "(not taken)") for word in v3.lacks]
+    return _table(("method", "field", "v2", "v3"), rows)
+
+
+PARTS: Final = tuple(
+    Part("migration.md", name, make)
+    for name, make in (
+        ("moved", moved),
+        ("gone", gone),
+        ("added", added),
+        ("paging", paging),
+        ("filters", filters),
+        ("rules", rules),
+        ("fields", fields),
+    )
+)
+
+
+if __name__ == "__main__":
+    write(PARTS)

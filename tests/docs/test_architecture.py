@@ -1,0 +1,82 @@
+"""The diagrams show the package as it is, and can be read in light, in dark and on a phone."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.docs.drawings import ABOUT, DRAWINGS, floors, pure_modules
+from tests.docs.parts import DOCS
+
+SVG = "{http://www.w3.org/2000/svg}"
+PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+NAMES = tuple(DRAWINGS)
+
+
+def drawing(name: str) -> ET.Element:
+    return ET.parse(DOCS / name).getroot()  # noqa: S314 - our own file
+
+
+def modules(root: ET.Element) -> list[str]:
+    return [one.text or "" for one in root.iter(f"{SVG}text") if one.get("class") == "module"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_drawing_is_the_one_the_script_makes(name: str) -> None:
+    there = (DOCS / name).read_text(encoding="utf-8")
+    assert there == DRAWINGS[name](), "python -m tests.docs.drawings"
+    assert f"]({name})" in PAGE
+
+
+def test_the_floors_are_those_of_the_contract() -> None:
+    storeys = [one for one in drawing("floors.svg").iter(f"{SVG}g") if one.get("class") == "storey"]
+    assert [modules(one) for one in storeys] == floors()
+    assert list(ABOUT) == [names[0] for names in floors()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_label_names_a_module(name: str) -> None:
+    shown = modules(drawing(name))
+    assert len(shown) > 10
+    assert not [one for one in shown if find_spec(f"nexhealth_async.{one}") is None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pure_modules_are_shown_as_such(name: str) -> None:
+    """A chip and its label follow one another."""
+    last = ""
+    for one in drawing(name).iter():
+        if one.tag == f"{SVG}rect":
+            last = one.get("class") or ""
+        elif one.get("class") == "module":
+            pure = (one.text or "").partition(".")[0] in pure_modules()
+            assert last == ("pure" if pure else "chip"), one.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_can_be_read_on_a_phone_and_in_the_dark(name: str) -> None:
+    root = drawing(name)
+    width = float(root.get("viewBox", "").split()[2])
+    assert width <= 480
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title")
+    assert "prefers-color-scheme: dark" in (root.findtext(f"{SVG}style") or "")
+    for one in root.iter(f"{SVG}text"):
+        letters = len(one.text or "") * (7.9 if one.get("class") == "module" else 7.2)
+        begins = float(one.get("x", "0"))
+        ends = {"start": begins + letters, "middle": begins + letters / 2, "end": begins}
+        assert ends[one.get("text-anchor", "start")] <= width, one.text
+
+
+def test_the_page_names_modules_that_are_there() -> None:
+    lists = PAGE.split("## The way of a request")[1]
+    named = set(
+        re.findall(r"`((?:core|sandbox)\.\w+|session|attempts|tokens|gates|slices)`", lists)
+    )
+    assert len(named) > 6
+    for one in named:
+        import_module(f"nexhealth_async.{one}")

@@ -1,0 +1,31 @@
+"""Each entry of docs/decisions.md says when, what, why, what not, and where; and that is there."""
+
+from __future__ import annotations
+
+import re
+
+from tests.docs.parts import DOCS
+
+TEXT = (DOCS / "decisions.md").read_text(encoding="utf-8")
+ENTRIES = re.split(r"^## (?=\d+\. )", TEXT, flags=re.MULTILINE)[1:]
+
+
+def test_entries_are_counted_through() -> None:
+    numbers = [int(entry.partition(".")[0]) for entry in ENTRIES]
+    assert numbers == list(range(1, len(ENTRIES) + 1))
+    assert 20 <= len(ENTRIES) <= 40
+
+
+def test_every_entry_has_all_its_parts_in_order() -> None:
+    for entry in ENTRIES:
+        title, _, day, _, *rest = entry.strip().splitlines()
+        assert re.fullmatch(r"\d{1,2} [A-Z][a-z]+ 20\d\d\.", day), title
+        heads = [line.split("**")[1] for line in rest if line.startswith("- **")]
+        assert len(heads) == len(rest), title
+        assert heads == ["Decided:", "Why:", "Turned down:", "Shows in"], title
+
+
+def test_every_entry_shows_somewhere() -> None:
+    for entry in ENTRIES:
+        shows = entry.split("**Shows in**")[1]
+        assert "](" in shows, entry.partition("\n")[0]

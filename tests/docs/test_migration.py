@@ -1,0 +1,156 @@
+"""What docs/migration.md says is done here, as it is written there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
+from nexhealth_async.endpoints import ALL, operations
+from nexhealth_async.sandbox import Sandbox
+from tests.docs.migration import INSTEAD, PARTS, filter_changes
+from tests.docs.parts import DOCS, Part
+
+PAGE = DOCS / "migration.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def blocks() -> list[str]:
+    """Return the page's Python."""
+    parser = CodeBlockParser("python", evaluator=lambda _: None)
+    return [str(example.parsed) for example in Document.parse(str(PAGE), parser).examples()]
+
+
+def named(function: str) -> Callable[..., Any]:
+    """Run the one block that defines a function, and return that."""
+    (code,) = [text for text in blocks() if f"def {function}(" in text]
+    names: dict[str, Any] = {"__name__": "migration_page"}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    found: Callable[..., Any] = names[function]
+    return found
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=12, practices=2, seed=1) as sandbox:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
+        yield sandbox
+
+
+def test_every_block_is_run_here() -> None:
+    assert len(blocks()) == 4
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_the_tables_are_those_of_the_code(part: Part) -> None:
+    assert part.stands(), "python -m tests.docs.migration"
+
+
+def test_every_operation_that_differs_is_in_a_table() -> None:
+    tables = TEXT.split("## Every difference")[1]
+    for one in ALL:
+        if one.v2 is None or one.v3 is None or one.v2 != one.v3:
+            name = f"{one.resource}.{one.verb}"
+            assert re.search(rf"`{re.escape(name.removesuffix('.walk'))}(\.walk)?`", tables), name
+
+
+def test_what_is_gone_has_something_instead() -> None:
+    gone = {f"{one.resource}.{one.verb}" for one in ALL if one.v2 and not one.v3}
+    assert gone == set(INSTEAD)
+    v3 = {f"{one.resource}.{one.verb}" for one in operations() if one.version == "v3"}
+    for words in INSTEAD.values():
+        name = re.findall(r"`(\w+\.walk)", words)[0]
+        assert name in v3
+
+
+def test_the_known_changes_of_filters_are_found() -> None:
+    found = filter_changes()
+    assert ("procedures.walk", "updated_since", "updated_after", "updated_since") in found
+    assert ("appointments.walk", "patient_ids", "patient_id", "patient_ids[]") in found
+    assert ("patients.walk", "include", "include[]", "") in found
+    assert ("insurance_coverages.walk", "patient_id", "in the path", "patient_id") in found
+
+
+def test_what_one_version_lacks_is_told_without_asking(box: Sandbox) -> None:
+    only_in = named("only_in")
+    nex = NexHealth()
+    assert only_in(nex, "v2") == set(INSTEAD)
+    assert "claims.walk" in only_in(nex, "v3")
+    assert not box.requests
+
+
+async def test_both_versions_run_in_one_session_with_one_login(box: Sandbox) -> None:
+    seen_differently = named("seen_differently")
+    assert await seen_differently(box.subdomain, box.location_id) == set()
+    versions = [one.headers["nex-api-version"] for one in box.seen("GET", "/patients")]
+    assert set(versions) == {"v2", "v3.0.0"}
+    assert box.logins == 1
+
+
+async def test_includes_of_lists_are_had_record_by_record(box: Sandbox) -> None:
+    async with NexHealth(version="v3") as nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        found = [patient async for patient in named("with_visits")(office)]
+    assert [patient.id for patient in found] == list(box.patients.ids)
+    assert all(patient.upcoming_appts is not None for patient in found)
+
+
+async def test_webhooks_move_once_however_often_they_are_moved(box: Sandbox) -> None:
+    url, events = "https://hooks.example.com/nexhealth", ["appointment_updated"]
+    practices = [one.subdomain for one in box.practices]
+    async with NexHealth() as old:
+        await old.webhooks.ensure(url, events, practices)
+    await asyncio.sleep(0.002)  # the moment must come after
+    moment = datetime.now(UTC)
+    move = named("move_webhooks")
+    assert len((await move(url, events, practices, moment)).renewed) == 2
+    assert not (await move(url, events, practices, moment)).renewed
+    assert [row["version"] for row in box.world.webhook_subscriptions] == ["v3", "v3"]
+
+
+async def test_what_is_said_of_lists_by_cursor_holds(box: Sandbox) -> None:
+    async with NexHealth(version="v3") as nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        with pytest.raises(UsageError):
+            await office.patients.walk().count()
+        with pytest.raises(InvalidArgument):
+            office.patients.walk(drift="verify")
+        pages = [page async for page in office.patients.walk(drift="ignore", per_page=5).pages()]
+        assert [page.count for page in pages] == [None] * 3
+        with pytest.raises(InvalidArgument):
+            nex.with_options(version="v2").practice(box.subdomain).location(
+                box.location_id
+            ).patients.walk(after=pages[0].resume)
+
+
+async def test_each_version_says_which_one_has_what_it_lacks(box: Sandbox) -> None:
+    until = box.clock.today() + timedelta(days=1)
+    async with NexHealth() as nex:
+        office = nex.practice(box.subdomain).location(box.location_id)
+        with pytest.raises(NotInThisVersion, match="v3"):
+            office.claims.walk(updated_since=until)
+        with pytest.raises(NotInThisVersion, match="v3"):
+            office.appointments.walk(start=until, end=until, patient_ids=[1, 2])
+    assert not box.seen("GET", "/claims")
+
+
+async def test_the_defaults_the_library_sends_are_sent_in_both(box: Sandbox) -> None:
+    day = box.clock.today()
+    for version in ("v2", "v3"):
+        box.clear()
+        async with NexHealth(version=version) as nex:
+            office = nex.practice(box.subdomain).location(box.location_id)
+            assert len([one async for one in office.patients.walk()]) <= 12
+            async for _ in office.appointments.walk(start=day, end=day + timedelta(days=1)):
+                pass
+        (patients,), (visits,) = (box.seen("GET", path) for path in ("/patients", "/appointments"))
+        assert patients.param("new_patient") == "false"
+        assert visits.param("cancelled") == "false"

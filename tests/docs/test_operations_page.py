@@ -1,0 +1,78 @@
+"""docs/operations.md has every operation of every version, in tables that fit a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from nexhealth_async.core.rates import Rates
+from nexhealth_async.endpoints import operations
+from tests.docs.operations import PARTS
+from tests.docs.parts import DOCS, Part
+
+TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
+
+
+def lines() -> Iterator[tuple[str, list[str]]]:
+    """Yield each line of the tables, with the resource it stands under."""
+    noun = ""
+    for line in TEXT.splitlines():
+        if line.startswith("### "):
+            noun = line.removeprefix("### ")
+        elif line.startswith("| `"):
+            yield noun, [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_the_tables_are_those_of_the_code(part: Part) -> None:
+    assert part.stands(), "python -m tests.docs.operations"
+
+
+def test_every_operation_is_on_the_page_once_with_all_that_is_known_of_it() -> None:
+    replies = {
+        "one": "single",
+        "whole list": "whole",
+        "numbered pages": "numbered",
+        "cursors": "cursor",
+    }
+    shown: list[tuple[str, ...]] = []
+    for noun, (method, request, reply, again) in lines():
+        found = re.fullmatch(r"`([\w.]+)`(?: (v[23]))?", method)
+        assert found
+        safe = str(again == "yes")
+        for version in [found[2]] if found[2] else ["v2", "v3"]:
+            full = f"{noun}.{found[1]}"
+            shown.append((version, full, request.strip("`"), replies[reply], safe))
+    due = [
+        (
+            one.version,
+            f"{one.resource}.{one.verb}",
+            f"{one.method} {one.path}",
+            one.paging,
+            str(one.safe),
+        )
+        for one in operations()
+        if one.resource != "authenticates"
+    ]
+    assert sorted(shown) == sorted(due)
+
+
+def test_no_table_is_wider_than_four_short_columns() -> None:
+    assert max(len(cells) for _, cells in lines()) == 4
+    assert max(len(cells[0]) + len(cells[2]) + len(cells[3]) for _, cells in lines()) < 70
+
+
+def test_the_limits_told_are_those_that_are_kept() -> None:
+    limits = Rates()
+    for name in ("slow", "people", "other"):
+        assert f"*{name}*" in TEXT
+    assert limits.slow
+    assert limits.people
+    assert limits.other
+    assert limits.overall
+    assert f"*slow* is {limits.slow.count} a second and also counts as *people*" in TEXT
+    assert f"*people* is {limits.people.count:,} a minute" in TEXT
+    assert f"*other* is {limits.other.count:,} a minute" in TEXT
+    assert f"{limits.overall.count} a second hold for all of them together" in TEXT

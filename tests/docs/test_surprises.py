@@ -1,0 +1,91 @@
+"""Each surprise says how it is known and what is done about it, in words that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import nexhealth_async
+from nexhealth_async import InvalidArgument, NexHealth, errors
+from nexhealth_async.sandbox import Sandbox
+from tests.docs.parts import DOCS
+
+TEXT = (DOCS / "surprises.md").read_text(encoding="utf-8")
+ENTRIES = re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]
+PARTS = [entry.partition("\n## ")[0] for entry in ENTRIES]
+TITLES = [part.partition("\n")[0] for part in PARTS]
+WAYS = ("documented", "observed", "guessed", "open")
+
+
+def test_there_are_many_and_none_comes_twice() -> None:
+    assert len(set(TITLES)) == len(TITLES) > 40
+
+
+@pytest.mark.parametrize("part", PARTS, ids=TITLES)
+def test_it_says_how_it_is_known_and_what_is_done(part: str) -> None:
+    known = re.search(r"^- \*Known:\* (\w+)", part, re.MULTILINE)
+    here = re.search(r"^- \*Here:\* (.+)$", part, re.MULTILINE)
+    assert known
+    assert known[1] in WAYS or known[1] == "the"
+    assert any(way in part.lower() for way in WAYS)
+    assert here
+    assert len(here[1]) > 30
+
+
+def test_the_ways_of_knowing_are_explained() -> None:
+    head = TEXT.partition("## Access")[0]
+    assert [way for way in WAYS if f"**{way.capitalize()}**" in head] == list(WAYS)
+
+
+def test_every_error_named_exists() -> None:
+    named = {name for name in re.findall(r"`([A-Z]\w+)[`(]", TEXT) if hasattr(errors, name)}
+    others = set(re.findall(r"`([A-Z]\w+)`", TEXT)) - named
+    assert len(named) > 12
+    assert others <= {"Decimal"}
+
+
+def test_every_method_named_exists() -> None:
+    calls = set(re.findall(r"`(?:nex\.)?([a-z_]+)\.([a-z_]+)(?:\(.*?\))?`", TEXT))
+    nex = NexHealth("no-key-is-needed-to-look")
+    spoken_of = {(noun, verb) for noun, verb in calls if noun != "page" and hasattr(nex, noun)}
+    assert len(spoken_of) > 6
+    for noun, verb in spoken_of:
+        assert hasattr(getattr(nex, noun), verb), f"{noun}.{verb}"
+    assert hasattr(nexhealth_async, "normalize_phone")
+
+
+@pytest.mark.parametrize(("version", "most"), [("v2", "300"), ("v3", "1000")])
+async def test_the_largest_documented_page_is_asked_for(version: str, most: str) -> None:
+    async with (
+        Sandbox(patients=3) as box,
+        NexHealth(box.api_key, base_url=box.url, version=version) as nex,
+    ):
+        office = nex.practice(box.subdomain).location(box.location_id)
+        assert len([one async for one in office.patients.walk()]) <= 3
+        assert {one.param("per_page") for one in box.seen("GET", "/patients")} == {most}
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_a_reply_counts_whatever_it_calls_itself(version: str) -> None:
+    async with (
+        Sandbox(patients=3) as box,
+        NexHealth(box.api_key, base_url=box.url, version=version) as nex,
+    ):
+        box.media_type = "application/vnd.Nexhealth+json;version=2"
+        patients = nex.practice(box.subdomain).location(box.location_id).patients
+        assert [one.id async for one in patients.walk(new_patient=None)] == list(box.patients.ids)
+
+
+async def test_locations_are_locations_and_know_their_practice() -> None:
+    async with Sandbox(practices=2) as box, NexHealth(box.api_key, base_url=box.url) as nex:
+        found = {one.id: one.subdomain async for one in nex.locations.walk()}
+        due = {one.locations.ids[0]: one.subdomain for one in box.practices}
+        assert found == due
+
+
+async def test_a_capital_letter_in_a_subdomain_is_found_before_anything_is_sent() -> None:
+    async with Sandbox() as box, NexHealth(box.api_key, base_url=box.url) as nex:
+        with pytest.raises(InvalidArgument):
+            nex.practice(box.subdomain.title()).patients.walk(location_id=box.location_id)
+        assert not box.requests
