@@ -1,8 +1,8 @@
 """Pages that are run from top to bottom as they are written.
 
 Every ``python`` block of a page runs, in order and in one namespace, as if it were typed into
-IPython: ``await`` needs no function around it, and one event loop serves them all. A
-``text`` block is what the ``python`` block before it prints.
+IPython: ``await`` needs no function around it, and one event loop serves them all. A ``text`` block
+is what the ``python`` block before it prints.
 """
 
 from __future__ import annotations
