@@ -1,0 +1,109 @@
+"""Pages that are run from top to bottom as they are written.
+
+Every ``python`` block of a page runs, in order and in one namespace, as if it were typed into
+IPython: ``await`` needs no function around it, and one event loop serves them all. A ``text`` block
+is what the ``python`` block before it prints.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from nexhealth_async import NexHealth
+from nexhealth_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from sybil.example import Example
+
+__all__ = ["DOCS", "Block", "as_module", "blocks_of", "code_of", "run"]
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@frozen(kw_only=True)
+class Block:
+    """A block of Python, and what it is to print."""
+
+    page: Path
+    line: int
+    """Of its fence; its code begins in the next one."""
+    code: str
+    shown: str
+
+
+def code_of(page: Path, *languages: str) -> list[tuple[str, int, str]]:
+    """Return language, line and text of a page's blocks in these languages, in their order."""
+    found: list[tuple[str, int, str]] = []
+
+    def noted(language: str) -> CodeBlockParser:
+        def note(example: Example) -> None:
+            found.append((language, example.line, str(example.parsed)))
+
+        return CodeBlockParser(language, evaluator=note)
+
+    for example in Document.parse(str(page), *map(noted, languages)).examples():
+        example.evaluate()
+    return found
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return a page's Python, each block with the ``text`` block behind it."""
+    found = code_of(page, "python", "text")
+    behind = [*found[1:], ("", 0, "")]
+    blocks: list[Block] = []
+    for (language, line, code), (next_language, _, text) in zip(found, behind, strict=True):
+        if language == "python":
+            shown = text if next_language == "text" else ""
+            blocks.append(Block(page=page, line=line, code=code, shown=shown))
+    return blocks
+
+
+def run(page: Path) -> dict[str, Any]:
+    """Run a page, check what it prints, and return its names."""
+    names: dict[str, Any] = {"__name__": page.stem}
+    with asyncio.Runner() as runner:
+        try:
+            for block in blocks_of(page):
+                printed = StringIO()
+                with redirect_stdout(printed):
+                    _execute(block, names, runner)
+                said = printed.getvalue()
+                assert said == block.shown, f"{page.name}, line {block.line}, prints:\n{said}"
+        finally:
+            runner.run(_close(names))
+    return names
+
+
+def _execute(block: Block, names: dict[str, Any], runner: asyncio.Runner) -> None:
+    tree = ast.increment_lineno(ast.parse(block.code), block.line)
+    code = compile(tree, block.page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    waiting: object = eval(code, names)  # noqa: S307 - our own page
+    if inspect.iscoroutine(waiting):
+        runner.run(waiting)
+
+
+async def _close(names: dict[str, Any]) -> None:
+    """Close what a page leaves open, as leaving the interpreter would: sessions before servers."""
+    for kind in (NexHealth, Sandbox):
+        for left in [value for value in names.values() if isinstance(value, kind)]:
+            await (left.aclose() if isinstance(left, NexHealth) else left.stop())
+
+
+def as_module(page: Path) -> str:
+    """Return a page's Python as one function, each line where it is in the page."""
+    lines = [""] * (len(page.read_text(encoding="utf-8").splitlines()) + 1)
+    lines[0] = "async def page() -> None:"
+    for block in blocks_of(page):
+        for at, line in enumerate(block.code.splitlines(), block.line):
+            lines[at] = f"    {line}".rstrip()
+    return "\n".join(lines) + "\n"

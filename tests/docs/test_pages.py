@@ -1,0 +1,198 @@
+"""The pages from the first minute on: they run as they stand, and their tables are the code's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import Codec, NexHealth, Rates, RetryPolicy, errors
+from nexhealth_async.cli.app import build
+from nexhealth_async.core.retry import Again, Stop, Unknown, decide
+from nexhealth_async.core.token import Token
+from nexhealth_async.models import Money, Patient, Payment, Provider
+from tests.docs.pages import DOCS, as_module, code_of, run
+from tests.redis_server import running_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nexhealth_async import NexHealthError
+
+PAGES = ("start", "tutorial", "tokens", "rates", "retries", "drift", "decoding", "privacy")
+TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
+
+
+@pytest.fixture
+def redis() -> Iterator[str]:
+    with running_redis() as url:
+        yield url
+
+
+@pytest.mark.nexhealth_sandbox(patients=1_000, seed=1)
+@pytest.mark.usefixtures("nexhealth_env", "nexhealth_no_backoff")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_from_top_to_bottom_and_prints_what_it_says(
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "REDIS_URL" in TEXTS[name]:
+        monkeypatch.setenv("REDIS_URL", request.getfixturevalue("redis"))
+    run(DOCS / f"{name}.md")
+
+
+@pytest.mark.timeout(300)
+def test_the_blocks_of_every_page_are_correctly_typed(tmp_path: Path) -> None:
+    if find_spec("mypy") is None:
+        pytest.skip("mypy is not installed; it comes with the dependency group types")
+    for name in PAGES:
+        (tmp_path / f"page_{name}.py").write_text(as_module(DOCS / f"{name}.md"), "utf-8")
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [sys.executable, "-m", "mypy", *map(str, sorted(tmp_path.glob("*.py")))],
+        cwd=DOCS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_shown_is_one(name: str) -> None:
+    lines = [line for _, _, text in code_of(DOCS / f"{name}.md", "sh") for line in text.split("\n")]
+    for line in lines:
+        if line.startswith("nexhealth "):
+            build().parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_headings_that_are_there(name: str) -> None:
+    for file, anchor in re.findall(r"\]\(([\w./-]+\.md)?#([\w-]+)\)", TEXTS[name]):
+        text = (DOCS / (file or f"{name}.md")).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+        assert anchor in slugs, file
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    limits = Rates()
+    for kept in ("overall", "slow", "people", "other"):
+        limit = getattr(limits, kept)
+        unit = {1.0: "second", 60.0: "minute"}[limit.seconds]
+        assert re.search(
+            rf"^\| {limit.count:,} a {unit} \| .* \| `{kept}` \|$", TEXTS["rates"], re.MULTILINE
+        )
+
+
+def test_a_token_is_renewed_and_dead_when_the_page_says() -> None:
+    def token(lifetime: float) -> Token:
+        return Token(value="invented", generation=1, asked_at=0.0, lifetime=lifetime)
+
+    assert (token(3600).renew_at, token(3600).dead_at) == (3600 - 5 * 60, 3600 - 10)
+    assert token(25 * 60).renew_at == 25 * 60 * 4 / 5
+    assert token(20 * 60).renew_at == 20 * 60 * 4 / 5
+    assert token(200).dead_at == 200 * 19 / 20
+    assert token(100).dead_at == 100 * 19 / 20
+
+
+FAULTS: list[tuple[str, NexHealthError]] = [
+    ("no connection came about: `ConnectFailed`", errors.ConnectFailed("")),
+    ("429", errors.RateLimited("")),
+    ("the connection broke, or nothing came in time", errors.ConnectionLost("")),
+    ("the connection broke, or nothing came in time", errors.TimedOut("")),
+    *(
+        ("500, 502, 503, 504", errors.ServerFailure("", status=status))
+        for status in (500, 502, 503, 504)
+    ),
+    ("another 5xx", errors.ServerFailure("", status=501)),
+    ("a body that is no JSON, or cut short", errors.BrokenBody("", status=200)),
+    ("a success in JSON that makes no sense", errors.UnexpectedShape("", status=200)),
+    ("any other refusal: 400, 403, 404, `code: false`", errors.Invalid("", status=400)),
+    ("any other refusal: 400, 403, 404, `code: false`", errors.NotFound("", status=404)),
+]
+
+
+@pytest.mark.parametrize(("what", "error"), FAULTS)
+def test_the_rule_of_repeating_is_that_of_the_code(what: str, error: NexHealthError) -> None:
+    words = {Again: "again", Stop: "the error", Unknown: "`OutcomeUnknown`"}
+    (row,) = [line for line in TEXTS["retries"].split("\n") if line.startswith(f"| {what} |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+    for cell, safe in zip(cells, (True, False), strict=True):
+        decision = decide(error, safe=safe, attempt=1, policy=RetryPolicy(), draw=0.5)
+        assert cell.startswith(words[type(decision)])
+
+
+def test_the_options_of_repeating_have_the_defaults_of_the_page() -> None:
+    policy = RetryPolicy()
+    rows = re.findall(r"^\| (`retry\..*?) \| (.*?) \|", TEXTS["retries"], re.MULTILINE)
+    told = {
+        name: float(value)
+        for names, values in rows
+        for name, value in zip(
+            re.findall(r"retry\.(\w+)", names), re.findall(r"[0-9.]+", values), strict=True
+        )
+    }
+    assert len(told) == 5
+    assert told == {name: getattr(policy, name) for name in told}
+
+
+def test_every_creation_can_be_settled_by_the_page() -> None:
+    page = TEXTS["retries"]
+    unsafe = {one.resource for one in NexHealth("invented").endpoints() if not one.safe}
+    named = {
+        one
+        for one in unsafe
+        if f"`{one}.create`" in page or one == "webhook_endpoints.subscriptions"
+    }
+    assert named == unsafe
+    assert "`webhook_endpoints.create` and subscriptions" in page
+
+
+REPAIRS: list[tuple[str, bytes, object]] = [
+    ("`{}`", b'"first_name": {}', None),
+    ("`{}`", b'"guarantor_id": {}', None),
+    ("blank text", b'"guarantor_id": " "', None),
+    ("`12`", b'"first_name": 12', "12"),
+    ('`"12"`, `12.0`', b'"guarantor_id": "12"', 12),
+    ('`"12"`, `12.0`', b'"guarantor_id": 12.0', 12),
+    ('`"true"`, `"false"`, `1`, `0`', b'"inactive": "true"', True),
+    ('`"true"`, `"false"`, `1`, `0`', b'"inactive": 0', False),
+    (
+        "a timestamp in another spelling, or without a zone",
+        b'"created_at": "2026-06-01 12:00:00"',
+        datetime(2026, 6, 1, 12, tzinfo=UTC),
+    ),
+    ("a timestamp that nobody can read", b'"created_at": "soon"', None),
+    ("`null` inside a list", b'"location_ids": [1, null]', (1,)),
+]
+
+
+@pytest.mark.parametrize(("told", "sent", "read"), REPAIRS)
+def test_what_is_repaired_is_what_the_page_says(told: str, sent: bytes, read: object) -> None:
+    assert f"\n| {told} |" in TEXTS["decoding"]
+    patient, repaired = Codec().decode(Patient, b'{"id": 1, %s}' % sent)
+    name = sent.split(b'"')[1].decode()
+    assert getattr(patient, name) == read
+    assert len(repaired) == 1
+
+
+def test_dates_money_and_lists_are_read_as_the_page_says() -> None:
+    codec = Codec()
+    patient, _ = codec.decode(Patient, b'{"id": 1, "bio": {"date_of_birth": "1990-05-17T00:00Z"}}')
+    assert patient.bio is not None
+    assert patient.bio.date_of_birth == date(1990, 5, 17)
+    payment, repaired = codec.decode(Payment, b'{"id": 1, "payment_amount": {"amount": "62.10"}}')
+    assert payment.payment_amount == Money(amount=Decimal("62.10"), currency="")
+    assert repaired == ("payment_amount.currency",)
+    provider, _ = codec.decode(Provider, b'{"id": 1}')
+    assert (provider.provider_requestables, provider.locations) == ((), None)
+    for field, value in ((b"inactive", b'"yes"'), (b"balance", b'{"amount": "NaN"}')):
+        with pytest.raises(errors.UndecodableRecord):
+            codec.decode(Patient, b'{"id": 1, "%s": %s}' % (field, value))
