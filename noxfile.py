@@ -31,7 +31,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy and pyright, both strict, over package and tests."""
-    install(session, "types", "tests", "contract", "bench", "lint", "web")
+    install(session, "types", "tests", "contract", "bench", "lint", "web", "docs")
     session.install("--quiet", "nox")
     session.run("mypy")
     session.run("pyright")
@@ -63,8 +63,10 @@ def contract(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The code of README and guides, run."""
-    install(session, "tests", "web")
+    """The site, built into build/site, warnings being errors; then the code of its pages, run."""
+    install(session, "docs", "tests", "web", "export", "fleet")
+    site = ("-b", "html", "docs", "build/site")
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-E", "-j", "auto", *site)
     session.run("pytest", "tests/docs", *session.posargs)
 
 

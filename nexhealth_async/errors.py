@@ -8,7 +8,7 @@
     │   ├── MissingScope            no practice or no location was given
     │   ├── NotInThisVersion        the chosen API version has no such operation or filter
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
-    │   ├── BudgetSpent             the requests of ``budget=`` are used up: ``renews_after``
+    │   ├── BudgetSpent             the requests of budget= are used up: renews_after
     │   └── WalkOver                this walk was finished, failed or closed before
     ├── TransportError              no complete reply came
     │   ├── ConnectFailed           no connection was made, so nothing was sent
@@ -25,13 +25,13 @@
     │   │   ├── FinancialAccessOff  a ledger resource that is not enabled for the key
     │   │   └── EdgeBlocked         a firewall's page, not the API's answer
     │   ├── NotFound                404
-    │   ├── Invalid                 400, 415, 422 and ``code: false``
-    │   │   ├── DuplicatePatient    the patient exists: ``patient_id``
+    │   ├── Invalid                 400, 415, 422 and code: false
+    │   │   ├── DuplicatePatient    the patient exists: patient_id
     │   │   ├── SlotTaken           the time is no longer free
     │   │   ├── AlreadyCancelled    the appointment was cancelled before
     │   │   ├── NotYetSynced        the record has not reached the practice's system yet
     │   │   └── UnsupportedBySystem the practice's system cannot do this
-    │   ├── RateLimited             429: ``retry_after``
+    │   ├── RateLimited             429: retry_after
     │   └── ServerFailure           5xx
     ├── BadReply                    a reply that cannot be what the API meant
     │   ├── BrokenBody              not the JSON that was announced, or cut short

@@ -30,8 +30,6 @@ __all__ = [
     "nexhealth_sandbox",
     "nexhealth_thread",
     "nexhealth_url",
-    "pytest_configure",
-    "pytest_runtest_setup",
 ]
 
 _OURS = frozenset({"nexhealth", "nexhealth_sandbox"})

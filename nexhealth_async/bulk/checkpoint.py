@@ -72,14 +72,14 @@ def _relying(group: GroupPlan, progress: Progress, kept: dict[str, ShardState]) 
 class CheckpointFile:
     """A file that holds a pull's checkpoint, readable by its owner only.
 
-    ```python
-    kept = CheckpointFile("pull.json")
-    async with nex.bulk.pull(["patients"], resume=kept.load()) as pull:
-        async for batch in pull:
-            ...
-            await kept.save(pull)
-    kept.remove()
-    ```
+    .. code-block:: python
+
+        kept = CheckpointFile("pull.json")
+        async with nex.bulk.pull(["patients"], resume=kept.load()) as pull:
+            async for batch in pull:
+                ...
+                await kept.save(pull)
+        kept.remove()
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -86,7 +86,7 @@ class Estimate:
     at_least: bool
     """Whether it may be more requests, since some lists do not tell how long they are."""
     seconds: float
-    """When the last request can leave at the earliest, by the limits alone: see `least_seconds`."""
+    """When the last request can leave at the earliest, by the limits alone."""
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
         """Return the least seconds until the last answer, if each takes ``latency`` to come.

@@ -139,5 +139,6 @@ class PullEnded:
 Event: TypeAlias = (
     PullStarted | ShardStarted | BatchRead | ShardDone | ShardFailed | GroupDone | PullEnded
 )
+"""What a pull tells of itself while it runs; nothing in it is personal."""
 OnEvent: TypeAlias = Callable[[Event], None]
 """Called in the event loop, so it must return at once; what it raises ends the pull."""

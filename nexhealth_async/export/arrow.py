@@ -42,7 +42,7 @@ _MOST_CHUNKS: Final = 64
 
 
 def schema_of(model: type) -> Schema:
-    """Return the Arrow schema of a model's table, with `_practice`, `_extra` and `_pull`."""
+    """Return the Arrow schema of a model's table, with ``_practice``, ``_extra`` and ``_pull``."""
     return _schema(model, practice=True, pull=True)
 
 
@@ -66,9 +66,9 @@ def table_of(
 ) -> Table:
     """Put records of one model into a table.
 
-    ``raw`` is the JSON of each record as it came; without it, `_extra` has only what the records
+    ``raw`` is the JSON of each record as it came; without it, ``_extra`` has only what the records
     hold and their columns cannot. ``repaired`` are ids of records of which something may have been
-    read as None. `_practice` and `_pull` are columns of the table where they are given.
+    read as None. ``_practice`` and ``_pull`` are columns of the table where they are given.
     """
     arrays = arrays_of(model, records, raw, repaired)
     pa, size = arrow(), len(records)
@@ -93,7 +93,7 @@ def batch_table(batch: Batch, *, pull: str) -> Table:
 
 
 async def to_arrow(walk: Walk[T]) -> Table:
-    """Walk to the end and return the records as a table of their fields and `_extra`.
+    """Walk to the end and return the records as a table of their fields and ``_extra``.
 
     ``table.to_pandas()`` and ``polars.from_arrow(table)`` make data frames of it. All records are
     in memory at once; for more than fit, pull into files or a database.
@@ -120,7 +120,7 @@ async def to_arrow(walk: Walk[T]) -> Table:
 async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[str, Table]:
     """Take a whole pull and return a table for each resource that had records.
 
-    The tables have all columns of `schema_of`; ``pull`` is what stands in `_pull`.
+    The tables have all columns of `schema_of`; ``pull`` is what stands in ``_pull``.
     """
     heaps: dict[str, _Heap] = {}
     async for batch in batches:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Compression", "JsonLinesTarget"]
 
 Compression: TypeAlias = Literal["gzip", "zstd"]
+"""How files of JSON lines are compressed; ``"zstd"`` needs the extra ``zstd``."""
 
 _ENDINGS: Final = {None: "jsonl", "gzip": "jsonl.gz", "zstd": "jsonl.zst"}
 _GZIP_LEVEL: Final = 3

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Handler", "Receiver"]
 
 Handler: TypeAlias = Callable[[Event], Awaitable[None]]
+"""What is done with each event; an error it raises lets the next delivery be handled anew."""
 
 _LOG = logging.getLogger("nexhealth_async.webhooks")
 

@@ -45,7 +45,7 @@ class Institutions(Noun):
 
         ``GET /institutions``
 
-        Each one's ``subdomain`` is what `practice()` takes. The list comes whole.
+        Each one's ``subdomain`` is what `AccountNouns.practice` takes. The list comes whole.
         """
         return self._caller.walk(to.INSTITUTIONS, options)
 

@@ -390,7 +390,7 @@ class Appointments(Noun):
         )
 
     async def book(self, slot: FreeSlot, /, **options: Unpack[BookingOptions]) -> m.Appointment:
-        """Book a slot that `available_slots.flat` found, once.
+        """Book a slot that `AvailableSlots.flat` found, once.
 
         The slot is asked for again first; location, provider and operatory are the slot's own. Pass
         its start as it was found, or in UTC: in a third zone it may fall on another day, and is not
@@ -409,7 +409,7 @@ class Appointments(Noun):
     async def reschedule(
         self, appointment: m.Appointment, slot: FreeSlot, /, **options: Unpack[RescheduleOptions]
     ) -> Rescheduled:
-        """Move an appointment to a slot that `available_slots.flat` found.
+        """Move an appointment to a slot that `AvailableSlots.flat` found.
 
         Where the API version and the practice's system can move it, and the provider, location and
         type stay, the appointment itself is changed. Otherwise the new time is booked first, and

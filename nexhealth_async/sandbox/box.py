@@ -34,12 +34,12 @@ ANCHOR = date(2026, 6, 1)
 class Sandbox(LineOrders):
     """An API server of invented practices on 127.0.0.1, for tests.
 
-    ```python
-    async with Sandbox(patients=5000, seed=1) as box:
-        async with NexHealth(box.api_key, base_url=box.url) as nex:
-            office = nex.practice(box.subdomain).location(box.location_id)
-            assert await office.patients.walk().count() == 5000
-    ```
+    .. code-block:: python
+
+        async with Sandbox(patients=5000, seed=1) as box:
+            async with NexHealth(box.api_key, base_url=box.url) as nex:
+                office = nex.practice(box.subdomain).location(box.location_id)
+                assert await office.patients.walk().count() == 5000
 
     The same arguments give the same records, ids and times included; key and tokens differ. Data,
     clock and switches may be changed at any time, before the start too. It speaks v2 and v3,

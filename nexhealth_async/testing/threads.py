@@ -20,13 +20,13 @@ Ts = TypeVarTuple("Ts")
 class SandboxThread:
     """Runs a sandbox in a thread, so that tests need no event loop of their own.
 
-    ```python
-    with SandboxThread(Sandbox(patients=50)) as thread:
-        app = make_app(NexHealth(thread.box.api_key, base_url=thread.box.url))
-        with TestClient(app) as client:
-            thread.box.fail_next(503)
-            assert client.get("/patients").status_code == 200
-    ```
+    .. code-block:: python
+
+        with SandboxThread(Sandbox(patients=50)) as thread:
+            app = make_app(NexHealth(thread.box.api_key, base_url=thread.box.url))
+            with TestClient(app) as client:
+                thread.box.fail_next(503)
+                assert client.get("/patients").status_code == 200
 
     From the test's thread you may read and change the sandbox's tables, clock and switches, order
     faults, and look at what it saw. What must run where the server does, such as ``box.clear()``

@@ -1,0 +1,191 @@
+"""The public names, and links to them from wherever a docstring or a signature says one.
+
+A name is documented once, under the module that users import it from. Docstrings, annotations and
+guides may call it as they like: by its own name, by the module it is written in, or by a member.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from sphinx.addnodes import desc, desc_signature, pending_xref
+from sphinx.util.nodes import make_refnode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from docutils.nodes import Element, TextElement, document
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+    from sphinx.util.typing import ExtensionMetadata
+
+__all__ = ["MODULES", "homes", "offered", "setup", "written_in"]
+
+MODULES: Final = (
+    "nexhealth_async",
+    "nexhealth_async.bulk",
+    "nexhealth_async.errors",
+    "nexhealth_async.export",
+    "nexhealth_async.export.dlt",
+    "nexhealth_async.export.duckdb",
+    "nexhealth_async.export.jsonl",
+    "nexhealth_async.export.parquet",
+    "nexhealth_async.export.postgres",
+    "nexhealth_async.filters",
+    "nexhealth_async.fleet",
+    "nexhealth_async.follow",
+    "nexhealth_async.integrations.aiohttp",
+    "nexhealth_async.integrations.otel",
+    "nexhealth_async.integrations.receiver",
+    "nexhealth_async.integrations.starlette",
+    "nexhealth_async.models",
+    "nexhealth_async.pytest_plugin",
+    "nexhealth_async.resources",
+    "nexhealth_async.sandbox",
+    "nexhealth_async.scopes",
+    "nexhealth_async.stores",
+    "nexhealth_async.testing",
+    "nexhealth_async.webhooks",
+)
+"""What users import from. Each name in the ``__all__`` of one of them has its place in the site."""
+
+
+def offered() -> Iterator[tuple[str, object]]:
+    """Yield each public name, with its module, and what it stands for."""
+    for module in MODULES:
+        loaded = import_module(module)
+        names: list[str] = loaded.__all__
+        for name in names:
+            yield f"{module}.{name}", getattr(loaded, name)
+
+
+def written_in(value: object) -> str | None:
+    """Return the name of a class or function in the module that it is written in."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    return f"{module}.{name}" if module and name else None
+
+
+@cache
+def homes() -> Mapping[str, tuple[str, ...]]:
+    """Return, by the name a thing has where it is written, the public names it goes by.
+
+    Each of these names leads to the same ones.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in offered():
+        home = written_in(value)
+        if home is not None and home.startswith("nexhealth_async."):
+            found[home] = (*found.get(home, ()), name)
+    return found | {name: names for names in found.values() for name in names}
+
+
+def _spellings(target: str) -> Iterator[str]:
+    """Yield the names that a thing or the class it is in may be documented under."""
+    yield target
+    head, tail = target, ""
+    while "." in head:
+        yield from (f"{name}{tail}" for name in homes().get(head, ()))
+        head, _, last = head.rpartition(".")
+        tail = f".{last}{tail}"
+
+
+def _in_scope(node: Element, target: str) -> Iterator[str]:
+    """Yield the names of what a docstring's own module means by a name."""
+    module, kind = node.get("py:module"), node.get("py:class")
+    if not module:
+        return
+    scope: object = import_module(module)
+    if kind:
+        inside = getattr(scope, kind.partition(".")[0], None)
+        scope = sys.modules.get(getattr(inside, "__module__", ""), scope)
+    head, dot, tail = target.partition(".")
+    home = written_in(getattr(scope, head, None))
+    if home is not None:
+        yield from _spellings(f"{home}{dot}{tail}")
+
+
+class _Index:
+    """What is documented, by the ends of its names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.ends: dict[str, list[str]] = {}
+        for name in names:
+            parts = name.split(".")
+            for start in range(1, len(parts)):
+                self.ends.setdefault(".".join(parts[start:]), []).append(name)
+
+    def nearest(self, target: str, module: str) -> str | None:
+        """Return the one thing that ends so; one of the same module or of the top goes first."""
+        names = self.ends.get(target, [])
+        for name in (f"{module}.{target}", f"nexhealth_async.{target}"):
+            if name in names:
+                return name
+        return names[0] if len(names) == 1 else None
+
+
+class _Links:
+    """Links names of ours that Python's own rules do not find."""
+
+    def __init__(self) -> None:
+        self._index: _Index | None = None
+
+    def __call__(
+        self, app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: TextElement
+    ) -> Element | None:
+        if node.get("refdomain") != "py":
+            return None
+        target = str(node["reftarget"])
+        objects = env.domains.python_domain.objects
+        spellings = (*_spellings(target), *_in_scope(node, target))
+        name = next((one for one in spellings if one in objects), None)
+        if name is None and node["reftype"] != "class":
+            self._index = self._index or _Index(
+                [one for one, entry in objects.items() if not entry.aliased]
+            )
+            name = self._index.nearest(target, node.get("py:module") or "")
+        if name is None:
+            return shown if _is_plain(target) else None
+        entry = objects[name]
+        return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, shown, name)
+
+
+def _is_plain(target: str) -> bool:
+    """Whether a name is to be shown without a link: a type variable, a stand-in for pyarrow's."""
+    if target.startswith("nexhealth_async.export.arrow_types."):
+        return True
+    if target in {"T", "Ts", "P", "R"}:
+        return True
+    module, _, name = target.rpartition(".")
+    if not module.startswith("nexhealth_async."):
+        return False
+    try:
+        return isinstance(getattr(import_module(module), name, None), (TypeVar, ParamSpec))
+    except ImportError:
+        return False
+
+
+def _take_literally(_app: Sphinx, doctree: document) -> None:
+    """Let a type in a signature mean just what it says: ``date`` no field that is called so."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and node.get("reftype") == "class":
+            node.attributes.pop("refspecific", None)
+            node.attributes.pop("py:class", None)
+
+
+def _list_no_fields(_app: Sphinx, doctree: document) -> None:
+    """Keep fields and keys out of the tables of contents, which would be longer than the page."""
+    for node in doctree.findall(desc):
+        if node.get("objtype") in {"attribute", "data"}:
+            for signature in node.findall(desc_signature):
+                signature["_toc_name"] = ""
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Be asked about each name that Sphinx itself cannot place."""
+    app.connect("doctree-read", _take_literally)
+    app.connect("doctree-read", _list_no_fields, priority=400)  # before the tables are made
+    app.connect("missing-reference", _Links())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,44 @@
+"""What a page of HTML asks for, links to and can be linked at."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+from attrs import Factory, define
+
+__all__ = ["Read", "read"]
+
+_FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+
+
+@define
+class Read:
+    """One page."""
+
+    links: list[str] = Factory(list[str])
+    fetched: list[str] = Factory(list[str])
+    anchors: set[str] = Factory(set[str])
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = Read()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if name := said.get("id"):
+            self.read.anchors.add(name)
+        if tag == "a" and (to := said.get("href")):
+            self.read.links.append(to)
+        wanted = said.get(_FETCHED.get(tag, ""))
+        if wanted:
+            self.read.fetched.append(wanted)
+
+
+def read(page: Path) -> Read:
+    """Read a page."""
+    reader = _Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    return reader.read

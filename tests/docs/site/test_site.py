@@ -1,0 +1,164 @@
+"""The site is whole: no warning, no foreign host, no dead link, no public name left out."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import isclass, isroutine
+from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.docs.site.built import ROOT, Site, missing, site
+from tests.docs.site.reading import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["site"]
+
+pytestmark = pytest.mark.timeout(900)
+
+_IMPORT = re.compile(r"^ *from (nexhealth_async[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+_FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_SHEET = re.compile(r"""(?:url\(|@import )\s*["']?([^"')\s]+)""")
+_TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_the_site_builds_without_a_warning(site: Site) -> None:
+    assert site.status == 0, site.log
+
+
+def test_no_page_asks_for_a_foreign_host(site: Site) -> None:
+    asked = {(page.name, to) for page in site.pages for to in read(page).fetched}
+    asked |= {(one.name, to) for one in site.html.rglob("*.css") for to in _fetched_by(one)}
+    assert len(asked) > 100
+    assert [one for one in asked if urlsplit(one[1]).netloc] == []
+
+
+def _fetched_by(sheet: Path) -> list[str]:
+    """Return what a style sheet asks for."""
+    return _SHEET.findall(sheet.read_text(encoding="utf-8"))
+
+
+def test_every_link_within_the_site_leads_somewhere(site: Site) -> None:
+    pages = {page: read(page) for page in site.pages}
+    dead: list[str] = []
+    for page, said in pages.items():
+        for to in said.links:
+            parts = urlsplit(to)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            anchor = unquote(parts.fragment)
+            there = pages.get(target)
+            if not target.is_file() or (anchor and there and anchor not in there.anchors):
+                dead.append(f"{page.relative_to(site.html)}: {to}")
+    assert len(pages) > 40
+    assert dead == []
+
+
+@pytest.mark.parametrize("file", _TEXTS, ids=[str(one.relative_to(ROOT)) for one in _TEXTS])
+def test_every_link_leads_somewhere_on_a_code_host_too(file: Path) -> None:
+    dead: list[str] = []
+    found: list[str] = _LINK.findall(_CODE.sub("", file.read_text(encoding="utf-8")))
+    for to in found:
+        path, _, anchor = to.partition("#")
+        if urlsplit(path).scheme:
+            continue
+        target = (file.parent / path).resolve() if path else file
+        is_there = target.exists() and (target.is_relative_to(ROOT))
+        if not is_there or (anchor and anchor not in _headings(target)):
+            dead.append(to)
+    assert dead == []
+
+
+def test_the_example_on_the_first_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    exec(compile(code, "index.md", "exec"), {"__name__": "index"})  # noqa: S102 - our own page
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) > 500
+    assert all(re.fullmatch(r"Patient\(id=\d+\)", line) for line in shown)
+
+
+def _headings(file: Path) -> set[str]:
+    """Return the anchors that a code host gives the headings of a file."""
+    text = re.sub(
+        r"^```.*?^```$", "", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_public_name_is_in_the_reference(site: Site) -> None:
+    from docs._sphinx.names import homes, offered, written_in
+
+    listed = _listed(site)
+    lacking = [
+        name
+        for name, value in offered()
+        if listed.isdisjoint({name, *homes().get(written_in(value) or "", ())})
+    ]
+    assert len(listed) > 1_000
+    assert lacking == []
+
+
+def test_a_name_has_one_place_in_the_reference(site: Site) -> None:
+    from docs._sphinx.names import homes
+
+    listed = _listed(site)
+    twice = [names for names in homes().values() if len(listed.intersection(names)) > 1]
+    assert twice == []
+
+
+def test_what_the_documentation_imports_is_public() -> None:
+    """Modules and names alike, in every Markdown file and in the examples."""
+    if find_spec("sphinx") is None:
+        missing("Sphinx", "pip install --group docs")
+    from docs._sphinx.names import MODULES, homes, offered, written_in
+
+    public = {*MODULES, *homes(), *(name for name, _ in offered())}
+    strange: list[str] = []
+    for file in [*_TEXTS, *ROOT.glob("docs/examples/*.py")]:
+        text = file.read_text(encoding="utf-8")
+        for module, names in _IMPORT.findall(text):
+            for name in re.findall(r"\w+", re.sub(r"#.*| as \w+", "", names)):
+                value: object = getattr(import_module(module), name, None)
+                home = value.__name__ if isinstance(value, ModuleType) else written_in(value)
+                if public.isdisjoint({home, f"{module}.{name}"}):
+                    strange.append(f"{file.name}: {module}.{name}")
+    assert strange == []
+
+
+def test_every_public_class_and_function_says_what_it_is() -> None:
+    if find_spec("sphinx") is None:
+        missing("Sphinx", "pip install --group docs")
+    from docs._sphinx.names import offered
+
+    silent = [
+        name
+        for name, value in offered()
+        if (isclass(value) or isroutine(value)) and not _says(value)
+    ]
+    assert silent == []
+
+
+def _says(value: object) -> bool:
+    """Whether there is a docstring, and one that was written."""
+    text = value.__doc__ or ""
+    return bool(text) and not text.startswith(("dict() ->", "Method generated by attrs"))
+
+
+def _listed(site: Site) -> set[str]:
+    """Return the names that have a place in the built site, without those that lead to another."""
+    *head, packed = (site.html / "objects.inv").read_bytes().split(b"\n", 4)
+    assert b"zlib" in head[-1]
+    lines = [line.split() for line in zlib.decompress(packed).decode().splitlines()]
+    return {name for name, kind, rank, *_ in lines if kind.startswith("py:") and rank != "-1"}
