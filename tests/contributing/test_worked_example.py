@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from nexhealth_async.endpoints import ALL
 from tests.contributing.patches import PAGE, Step, apply, steps_of
 
 ROOT: Final = PAGE.parent
@@ -75,9 +76,9 @@ def test_every_step_but_the_last_two_announces_the_next() -> None:
     assert [bool(step.announced) for step in STEPS] == [True] * 6 + [False] * 2
 
 
-def test_the_invented_list_is_in_neither_the_table_nor_the_published_api() -> None:
-    known = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "lab_cases" not in known
+def test_the_page_says_that_its_list_is_invented_and_it_is() -> None:
+    assert "lab_cases" not in {endpoint.resource for endpoint in ALL}
+    assert "**The list of this example is invented.**" in PAGE.read_text(encoding="utf-8")
 
 
 def test_a_patch_whose_surroundings_are_gone_says_so(tmp_path: Path) -> None:
