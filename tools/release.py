@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "CannotReleaseError",
@@ -29,6 +29,7 @@ __all__ = [
     "notes",
     "released",
     "set_version",
+    "strangers",
     "version_in",
 ]
 
@@ -169,6 +170,12 @@ def complaints(files: Mapping[str, bytes], *, machine: Sequence[str]) -> list[st
     return found
 
 
+def strangers(names: Iterable[str]) -> list[str]:
+    """Return the files of a wheel that would be installed beside the package."""
+    own = re.compile(r"nexhealth_async(/|-[^/]+\.dist-info/)")
+    return [name for name in names if own.match(name) is None]
+
+
 def _may(version: str) -> None:
     done = subprocess.run(
         ["git", "status", "--porcelain"],  # noqa: S607 - the contributor's own git
@@ -197,11 +204,13 @@ def _inspect(folder: str) -> None:
     kinds = sorted("".join(one.suffixes[-1:]) for one in archives)
     if kinds != [".gz", ".whl"]:
         raise CannotReleaseError(f"{folder} should hold a wheel and an sdist, not {kinds}")
-    wrong = [
-        f"{archive.name}: {one}"
-        for archive in archives
-        for one in complaints(contents(archive), machine=(f"{ROOT}/", f"{Path.home()}/"))
-    ]
+    wrong: list[str] = []
+    for archive in archives:
+        files = contents(archive)
+        found = complaints(files, machine=(f"{ROOT}/", f"{Path.home()}/"))
+        if archive.suffix == ".whl":
+            found += [f"{name} would be installed beside the package" for name in strangers(files)]
+        wrong += [f"{archive.name}: {one}" for one in found]
     if wrong:
         raise CannotReleaseError("\n".join(wrong))
 

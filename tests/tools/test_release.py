@@ -23,6 +23,7 @@ from tools.release import (
     notes,
     released,
     set_version,
+    strangers,
     version_in,
 )
 
@@ -176,6 +177,14 @@ def test_what_does_not_belong_into_an_archive_is_named(name: str) -> None:
 def test_a_path_of_the_machine_is_found_and_not_repeated() -> None:
     files = {**whole(), "docs/a.md": b"see /home/ada/tree/a.py"}
     assert complaints(files, machine=["/home/ada/"]) == ["docs/a.md tells a path of this machine"]
+
+
+def test_what_a_wheel_would_install_beside_the_package_is_named() -> None:
+    own = ["nexhealth_async/__init__.py", "nexhealth_async-0.1.0.dist-info/METADATA"]
+    assert strangers([*own, "tests/conftest.py", "nexhealth_async.py"]) == [
+        "tests/conftest.py",
+        "nexhealth_async.py",
+    ]
 
 
 def test_wheels_and_sdists_are_read_alike(tmp_path: Path) -> None:
