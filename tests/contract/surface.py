@@ -28,6 +28,8 @@ __all__ = [
     "dotted_name",
     "function_of",
     "keywords",
+    "method_of",
+    "nested_in",
     "nouns_of",
     "required_keywords",
     "rows_of",
@@ -127,8 +129,22 @@ def dotted_name(endpoint: Endpoint[object]) -> str:
     return f"{endpoint.resource}.{endpoint.verb}"
 
 
+def nested_in(name: str) -> str:
+    """The resource of a method, by the method's dotted name."""
+    return name.rpartition(".")[0]
+
+
+def method_of(endpoint: Endpoint[object]) -> MethodType:
+    name = dotted_name(endpoint)
+    assert name in METHODS, (
+        f"the table has a row for `{name}`, and `nex.{name}` does not exist: "
+        "tests/contract/test_steps.py says what to add next"
+    )
+    return METHODS[name]
+
+
 def function_of(endpoint: Endpoint[object]) -> FunctionType:
-    return cast("FunctionType", inspect.unwrap(METHODS[dotted_name(endpoint)].__func__))
+    return cast("FunctionType", inspect.unwrap(method_of(endpoint).__func__))
 
 
 def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:

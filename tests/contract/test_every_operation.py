@@ -291,16 +291,23 @@ async def test_the_operation_is_performed(endpoint: Endpoint[object], version: s
             done = await perform(at)
         elif endpoint.verb == "walk":
             done = await _walk(at, endpoint.resource)
-        else:
+        elif endpoint.verb == "get":
             done = await _get(at, endpoint.resource)
+        else:
+            pytest.fail(f"say in SPECIAL how {endpoint.resource}.{endpoint.verb} is performed")
 
         place = re.compile(re.sub(r"\{\w+\}", "[^/]+", row.path))
-        (*_, seen) = [
+        sent = [
             one for one in box.requests if one.method == row.method and place.fullmatch(one.path)
         ]
+        assert sent, f"{endpoint.resource}.{endpoint.verb} never sent {row.operation}"
+        seen = sent[-1]
         assert seen.status in row.success
         if endpoint.model is not None and not isinstance(done, tuple):
             model = getattr(models, endpoint.model)
             records = cast("list[object]", done if isinstance(done, list) else [done])
-            assert records, "the sandbox has none to show"
+            assert records, (
+                "the sandbox has none to show: give it some in sandbox/practice.py, "
+                "or make one here, with an entry in SPECIAL"
+            )
             assert all(isinstance(record, model) for record in records)

@@ -47,6 +47,22 @@ def is_endpoint(value: object) -> bool:
     return isinstance(value, Endpoint)
 
 
+def where(endpoint: Endpoint[object]) -> str:
+    """The method and its file, for messages."""
+    function = function_of(endpoint)
+    return f"{function.__qualname__} in {function.__module__.replace('.', '/')}.py"
+
+
+def dictionary(endpoint: Endpoint[object]) -> str:
+    """What a method unpacks, and its file, for messages."""
+    function = function_of(endpoint)
+    for annotation in function.__annotations__.values():
+        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
+            home = function.__globals__[match[1]].__module__
+            return f"`{match[1]}` ({home.replace('.', '/')}.py)"
+    return f"the keywords of {where(endpoint)}"
+
+
 each_endpoint = pytest.mark.parametrize("endpoint", ALL, ids=dotted_name)
 each_row = pytest.mark.parametrize(
     ("endpoint", "row"),
@@ -60,8 +76,17 @@ each_row = pytest.mark.parametrize(
 
 def test_every_endpoint_has_one_method_and_every_method_one_endpoint() -> None:
     named = [dotted_name(endpoint) for endpoint in ALL]
-    assert len(named) == len(set(named))
-    assert set(named) == set(METHODS) - set(MORE_THAN_THE_API)
+    twice = sorted({name for name in named if named.count(name) > 1})
+    assert not twice, f"endpoints/ has two rows for {twice}: one Endpoint holds both versions"
+    without = sorted(set(named) - set(METHODS))
+    assert not without, (
+        f"endpoints/ has {without}, and no method: tests/contract/test_steps.py says what to add"
+    )
+    more = sorted(set(METHODS) - set(named) - set(MORE_THAN_THE_API))
+    assert not more, (
+        f"resources/ has {more}, and no row: add one to endpoints/, or, for a method that is "
+        "no operation of its own, an entry with its reason to MORE_THAN_THE_API in kept.py"
+    )
 
 
 def test_what_the_library_adds_to_the_api_has_a_reason() -> None:
@@ -71,7 +96,10 @@ def test_what_the_library_adds_to_the_api_has_a_reason() -> None:
 
 def test_the_table_lists_every_endpoint_it_declares() -> None:
     declared = {id(value) for value in vars(endpoints).values() if is_endpoint(value)}
-    assert declared == {id(endpoint) for endpoint in ALL}
+    assert declared <= {id(endpoint) for endpoint in ALL}
+    every = {id(endpoint): dotted_name(endpoint) for endpoint in ALL}
+    hidden = sorted(name for key, name in every.items() if key not in declared)
+    assert not hidden, f"name the endpoints of {hidden} in `__all__` of their module in endpoints/"
     assert all(getattr(endpoints, name, None) is not None for name in endpoints.__all__)
 
 
@@ -91,7 +119,9 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
     if inspect.isawaitable(answer):
         await answer
     [(asked, passed, given)] = RECORDER.asked
-    assert asked is endpoint
+    assert asked is endpoint, (
+        f"{where(endpoint)} calls the row of {dotted_name(asked)}: mend the `to.` in its body"
+    )
     assert dict(passed) == arguments
     assert given == ids
 
@@ -101,10 +131,14 @@ def test_the_keywords_are_the_rows_filters_scope_and_options(endpoint: Endpoint[
     expected = set[str]()
     for row in rows_of(endpoint):
         expected |= bare(row.filters) | set(row.path_from) | scope_keys(row) | walk_options(row)
-    if endpoint.verb in CREATING:
-        assert expected <= set(keywords(endpoint))
-    else:
-        assert set(keywords(endpoint)) == expected
+    missing = sorted(expected - set(keywords(endpoint)))
+    assert not missing, f"add {missing} to {dictionary(endpoint)}: the row takes them"
+    if endpoint.verb not in CREATING:
+        more = sorted(set(keywords(endpoint)) - expected)
+        assert not more, (
+            f"{dictionary(endpoint)} has {more}, and no row of {dotted_name(endpoint)} takes them: "
+            "add them to its `filters` in endpoints/, or take them out"
+        )
 
 
 @each_row
@@ -114,7 +148,10 @@ def test_what_is_required_of_a_listing_is_required_by_the_row(
     required = required_keywords(endpoint)
     assert not required & SCOPE
     if endpoint.verb not in CREATING:
-        assert required == set(row.required)
+        assert required == set(row.required), (
+            f"`required` of the row of {dotted_name(endpoint)} in endpoints/ and the keys that "
+            f"are `Required` in {dictionary(endpoint)} differ"
+        )
 
 
 @each_row
@@ -122,7 +159,10 @@ def test_keys_that_take_several_values_are_sequences(endpoint: Endpoint[object],
     kinds = keywords(endpoint)
     for name in row.filters:
         is_sequence = "Sequence[" in str(kinds[name.removesuffix("[]")])
-        assert is_sequence == name.endswith("[]"), name
+        assert is_sequence == name.endswith("[]"), (
+            f"{name}: `[]` in the row's `filters` goes with `Sequence[...]` in "
+            f"{dictionary(endpoint)}, and neither without the other"
+        )
 
 
 @each_row
@@ -135,12 +175,13 @@ def test_filters_with_a_default_of_ours_can_be_left_to_the_server(
 
 @each_row
 def test_a_docstring_names_the_verb_and_path(endpoint: Endpoint[object], row: Row) -> None:
-    paragraphs = inspect.cleandoc(function_of(endpoint).__doc__ or "").split("\n\n")
+    paragraphs = [*inspect.cleandoc(function_of(endpoint).__doc__ or "").split("\n\n"), ""]
     operations = {one.operation for one in rows_of(endpoint)}
-    assert set(re.findall(r"``([^`]+)``", paragraphs[1])) == operations
-    assert f"``{row.operation}``" in paragraphs[1]
+    assert set(re.findall(r"``([^`]+)``", paragraphs[1])) == operations, (
+        f"the second paragraph of the docstring of {where(endpoint)} should be ``{row.operation}``"
+    )
     if len(operations) > 1:
-        assert re.findall(r"v[23]", paragraphs[1])
+        assert re.findall(r"v[23]", paragraphs[1]), f"{where(endpoint)}: say which is of v2"
 
 
 @each_endpoint
@@ -149,7 +190,11 @@ def test_a_docstring_says_which_version_has_what_the_other_lacks(
 ) -> None:
     text = " ".join((function_of(endpoint).__doc__ or "").split())
     for version, other in (("v2", endpoint.v3), ("v3", endpoint.v2)):
-        assert (f"{version} only" in text.split(".")[0]) == (other is None)
+        said = f"{version} only" in text.split(".")[0]
+        assert said == (other is None), (
+            f"the first sentence of the docstring of {where(endpoint)} should "
+            f"{'end in' if other is None else 'not say'} `; {version} only`, by the table"
+        )
 
 
 @each_endpoint
@@ -166,7 +211,9 @@ def test_what_only_one_version_takes_is_said_where_it_is_explained(
         own = bare(row.filters) | set(other.lacks)
         for name in own - bare(other.filters) - set(other.path_from) - scope_keys(other):
             said = explanation(endpoint, name) + (function_of(endpoint).__doc__ or "")
-            assert version in said, f"{dotted_name(endpoint)}: {name}"
+            assert version in said, (
+                f"say `{version} only` in the docstring of `{name}` in {dictionary(endpoint)}"
+            )
 
 
 def explanation(endpoint: Endpoint[object], name: str) -> str:
@@ -200,7 +247,10 @@ def test_the_model_exists_and_is_what_the_method_promises(endpoint: Endpoint[obj
     else:
         assert inspect.isclass(getattr(models, endpoint.model))
         wrapper = "Walk[m.{}]" if endpoint.verb == "walk" else "m.{}"
-        assert promise == wrapper.format(endpoint.model)
+        assert promise == wrapper.format(endpoint.model), (
+            f"{where(endpoint)} is annotated to return {promise}: "
+            f"by the table it is {wrapper.format(endpoint.model)}"
+        )
 
 
 @each_row
@@ -208,8 +258,12 @@ def test_unsafe_writes_say_how_to_find_out(endpoint: Endpoint[object], row: Row)
     if row.safe:
         assert not row.lookup
     else:
-        assert re.fullmatch(r"[A-Z].+\.", row.lookup)
-        assert "OutcomeUnknown" in (function_of(endpoint).__doc__ or "")
+        assert re.fullmatch(r"[A-Z].+\.", row.lookup), (
+            f"the row of {dotted_name(endpoint)} is unsafe: add a sentence as its `lookup`"
+        )
+        assert "OutcomeUnknown" in (function_of(endpoint).__doc__ or ""), (
+            f"the docstring of {where(endpoint)} should say when it raises `OutcomeUnknown`"
+        )
 
 
 @each_row
@@ -237,7 +291,7 @@ def test_every_key_has_a_docstring() -> None:
     """A bare string must follow each key of each dictionary of filters."""
     source = inspect.getsource(filters)
     keys = re.findall(r'^    (\w+): .+\n(?! {4}""")', source, re.MULTILINE)
-    assert keys == []
+    assert keys == [], f"write a docstring under {keys} in filters/"
 
 
 def test_every_dictionary_is_used_or_nested() -> None:
@@ -247,7 +301,7 @@ def test_every_dictionary_is_used_or_nested() -> None:
     source += "".join(inspect.getsource(part) for part in parts)
     for name in filters.__all__:
         places = len(re.findall(rf"\b{name}\b", source))
-        assert places > 2, f"{name} is defined and exported, and nothing uses it"
+        assert places > 2, f"filters/ defines {name}, and no method in resources/ uses it"
 
 
 NOUN_CLASSES = [getattr(resources, name) for name in resources.__all__]
@@ -274,7 +328,9 @@ def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
         for _, endpoint, row in ROWS
         if getattr(row, part) is not Need.NONE
     }
-    assert nouns_of(kind) == takes
+    missing, more = sorted(takes - nouns_of(kind)), sorted(nouns_of(kind) - takes)
+    assert not missing, f"scopes.py: {kind.__name__} should offer {missing}, whose rows take it"
+    assert not more, f"scopes.py: {kind.__name__} offers {more}, and no row of theirs takes it"
 
 
 def test_an_account_offers_all_nouns() -> None:

@@ -299,6 +299,21 @@ SAMPLES: list[tuple[str, str]] = [
         "created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}""",
     ),
     (
+        "PatientAlert",
+        """{"id":10,"patient_id":101,"note":"Is late on payment","disabled_at":null,
+        "created_at":"2026-01-05T09:00:00Z","updated_at":"2026-01-05T09:00:00Z"}""",
+    ),
+    ("WorkingHoursLabel", '{"id":113,"location_id":null,"name":"New patients"}'),
+    (
+        "PaymentType",
+        '{"id":113,"name":"Cash","active":true,"updated_at":"2026-01-05T09:00:00Z"}',
+    ),
+    (
+        "AdjustmentType",
+        """{"id":113,"name":"Staff","active":true,"action":"unknown",
+        "updated_at":"2026-01-05T09:00:00Z"}""",
+    ),
+    (
         "WebhookSubscription",
         """{"id":1,"webhook_endpoint_id":1,"institution_id":null,"resource_type":"Appointment",
         "event":"appointment_insertion","active":true,"created_at":"2026-01-05T09:00:00Z",
