@@ -123,7 +123,8 @@ async def test_what_fails_in_the_middle_leaves_nothing_and_the_target_goes_on(
             patch.setattr(statements, "KEEP_STATE", "select * from nowhere where 'Ada' = 1")
             with pytest.raises(TargetError) as caught:
                 await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
-        assert str(caught.value) == "DuckDB refused to do this: CatalogException"
+        named = ("CatalogException", "InvalidInputException")  # the latter by DuckDB 1.3
+        assert str(caught.value) in {f"DuckDB refused to do this: {name}" for name in named}
         assert caught.value.__cause__ is None
         assert list(await target.known(shard_of().group)) == []
         await target.write(batch_of(shard_of(), [{"id": 2}]), OPEN)
