@@ -96,8 +96,8 @@ async def notices(redis: RedisBox, heard: list[tuple[float, str]]) -> None:
     async with client_of(redis.url) as client, client.pubsub() as line:
         await line.psubscribe("*")
         while True:
-            message = await line.get_message(timeout=None)
-            if message["type"] == "pmessage":
+            message = await line.get_message(timeout=1.0)
+            if message is not None and message["type"] == "pmessage":
                 heard.append((time.monotonic(), message["data"].decode()))
 
 
