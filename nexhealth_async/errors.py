@@ -263,7 +263,7 @@ class APIError(NexHealthError):
     ) -> None:
         super().__init__(message, operation=operation, attempts=attempts)
         self.status = status
-        self.texts = tuple(texts)
+        self.texts: tuple[str, ...] = tuple(texts)
         self.body = body
 
 
@@ -423,7 +423,7 @@ class IgnoredFilter(NexHealthError):
             'leave it out, or open the session with on_ignored="warn"',
             operation=operation,
         )
-        self.names = frozenset(names)
+        self.names: frozenset[str] = frozenset(names)
 
 
 class WalkDrifted(NexHealthError):
@@ -456,8 +456,8 @@ class PartialPull(NexHealthError):
         named = ", ".join(shards[: self._SHOWN])
         more = f" and {len(shards) - self._SHOWN} more" if len(shards) > self._SHOWN else ""
         super().__init__(f"not read to the end: {named}{more}; the report says why")
-        self.shards = tuple(shards)
-        self.errors = tuple(errors)
+        self.shards: tuple[str, ...] = tuple(shards)
+        self.errors: tuple[NexHealthError, ...] = tuple(errors)
 
 
 class TargetError(NexHealthError):

@@ -51,7 +51,7 @@ class Gates:
 
     def __init__(self, rates: Rates | SharedRates, account: str = "") -> None:
         """Keep these limits; shared ones are those of an account, by what stands for its key."""
-        self.rates = rates if isinstance(rates, Rates) else rates.rates
+        self.rates: Rates = rates if isinstance(rates, Rates) else rates.rates
         self._shared: SharedLog | None = None
         self._log: PlaceLog
         if isinstance(rates, Rates):

@@ -62,7 +62,7 @@ class Transport:
         """The borrowed session's double."""
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
-        self.host = _host_of(base_url)
+        self.host: str = _host_of(base_url)
         """Name of the host, for messages."""
 
     @property

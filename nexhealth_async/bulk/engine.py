@@ -128,7 +128,7 @@ class Engine:
         self._runner: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._over = False
-        self.finished = False
+        self.finished: bool = False
 
     def start(self) -> None:
         """Begin to read."""

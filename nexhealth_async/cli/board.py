@@ -38,7 +38,7 @@ class Board:
         self._snapshot: Callable[[], Snapshot] | None = None
         self._few = False
         self._failures = 0
-        self.running = False
+        self.running: bool = False
 
     @property
     def begun(self) -> bool:

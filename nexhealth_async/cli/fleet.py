@@ -32,7 +32,7 @@ VARIABLE: Final = "NEXHEALTH_REDIS"
 _LISTED: Final = 50
 _WHERE = Group("Where to", sort_key=0)
 
-fleet = App(
+fleet: App = App(
     name="fleet",
     help="Spread a pull over processes: one begins it, any number work, anyone asks how it goes.",
     help_format="plaintext",

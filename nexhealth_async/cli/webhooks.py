@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("event", ("event",), widest=40, least=20),
 )
 
-webhooks = App(
+webhooks: App = App(
     name="webhooks",
     help="See and set up where the events of practices are sent.",
     help_format="plaintext",

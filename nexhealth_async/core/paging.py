@@ -110,7 +110,7 @@ class WholePlan:
 
     def __init__(self) -> None:
         self._asked = False
-        self.over = False
+        self.over: bool = False
 
     def ask(self, outstanding: int) -> Ask | None:  # noqa: ARG002 - the protocol's signature
         """Ask once."""
@@ -157,7 +157,7 @@ class CursorPlan:
         self._empty = 0
         """Pages without a record since the last one with any."""
         self._asked = False
-        self.over = False
+        self.over: bool = False
 
     def ask(self, outstanding: int) -> Ask | None:
         """Ask for the page behind the last cursor, once that is known."""
@@ -224,7 +224,7 @@ class NumberedPlan:
         self._size = 0
         self._count: int | None = None
         self._anonymous = 0
-        self.over = False
+        self.over: bool = False
         self.failure: WalkDrifted | None = None
         self._signs = False
         self._resumed = after is not None

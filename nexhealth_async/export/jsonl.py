@@ -53,7 +53,7 @@ class JsonLinesTarget(FolderTarget):
         super().__init__(path, clock=clock)
         if compression not in _ENDINGS:
             raise UsageError('compression must be None, "gzip" or "zstd"')
-        self.format = _ENDINGS[compression]
+        self.format: str = _ENDINGS[compression]
         self._packing = _packing_of(compression)
 
     def _path_of(self, shard: Shard) -> Path:

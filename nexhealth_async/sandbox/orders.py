@@ -16,11 +16,12 @@ class FaultOrders:
     takes ``path`` (a path, or a template such as ``/patients/{id}``) and ``method`` to say which
     requests are meant. Parameters behind the path, as in ``/patients?page=1``, must be among the
     request's: with several requests in flight, any of them could be the next. Without a path every
-    request is meant but ``/authenticates``, so that a test need not count logins: name it to hit it.
+    request is meant but ``/authenticates``, so that a test need not count logins; name it if it is
+    meant.
     """
 
     def __init__(self) -> None:
-        self.faults = Faults()
+        self.faults: Faults = Faults()
 
     def fail_next(
         self,
