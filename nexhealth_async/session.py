@@ -229,7 +229,7 @@ class NexHealth(AccountNouns):
                 raise
             self._opened_here = True
         elif not self._is_copy:
-            raise SessionStateError("the session is open already")
+            raise SessionStateError("the session is open already; use it as it is")
         return self
 
     async def aclose(self) -> None:
@@ -608,7 +608,9 @@ def _models_of(nouns: Collection[str]) -> frozenset[str]:
     """Return the models that the methods of these nouns give back."""
     known = {endpoint.resource.split(".")[0] for endpoint in to.ALL}
     if unknown := set(nouns) - known:
-        raise InvalidArgument(f"preload names no such noun: {', '.join(sorted(unknown))}")
+        raise InvalidArgument(
+            f"preload takes nouns, such as patients; there is no {', '.join(sorted(unknown))}"
+        )
     return frozenset(
         endpoint.model
         for endpoint in to.ALL

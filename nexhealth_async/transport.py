@@ -215,7 +215,7 @@ class Transport:
     def _translated(self, error: Exception) -> TransportError:
         match error:
             case aiohttp.ClientConnectorDNSError():
-                return self._no_connection("its name cannot be resolved; is there a network?")
+                return self._no_connection("its name cannot be resolved")
             case (
                 aiohttp.ClientConnectorCertificateError()
                 | aiohttp.ClientSSLError()

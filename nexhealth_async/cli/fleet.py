@@ -238,7 +238,14 @@ async def _work(entry: Entry, key: Key, target: Target, queue: Queue, *, until_e
 
 
 @fleet.command
-def status(pull: str | None = None, /, *, place: Place = _HERE) -> int:
+def status(
+    pull: Annotated[
+        str | None, Parameter(help="Which pull: what `nexhealth fleet pull` printed (the last).")
+    ] = None,
+    /,
+    *,
+    place: Place = _HERE,
+) -> int:
     """Tell how far a pull has come: the last one, or the one named.
 
     Exit status: 0 done or under way, 3 if some parts were given up. It needs no key.

@@ -305,7 +305,7 @@ class NumberedPlan:
         if rows == 0:
             if count and not self._verifying:
                 raise WalkDrifted(
-                    f"page 1 is empty although the server counts {count} records",
+                    f"page 1 is empty although the server counts {count} records; try again later",
                     at_most_missing=count,
                 )
             self._last = 1
@@ -378,7 +378,7 @@ class NumberedPlan:
             if self._repeats >= (_UNCOUNTED_REPEATS if self._last is None else _REPEATS):
                 raise WalkDrifted(
                     f"the server answers page {number} with the records of an earlier page, again "
-                    "and again, so the end of the list cannot be found"
+                    "and again, so the end of the list cannot be found; try again later"
                 )
         nth = number - (1 if self._verifying else self._first) + 1
         if nth & (nth - 1) == 0:

@@ -183,7 +183,10 @@ def _append(path: Path, content: bytes, size: int) -> int:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if os.fstat(handle).st_size != size:
-            raise TargetError(f"{path.name} was changed by somebody else while it was written")
+            raise TargetError(
+                f"{path.name} was changed by somebody else while it was written; "
+                "begin anew in another directory"
+            )
         left = memoryview(content)
         while left:
             left = left[os.write(handle, left) :]
