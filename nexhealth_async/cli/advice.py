@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.errors import (
+    BrokenBody,
     ConnectFailed,
     EdgeBlocked,
     IgnoredFilter,
@@ -24,6 +25,7 @@ __all__ = ["happened", "sentence"]
 _ADVICE: Final[dict[type[NexHealthError], str]] = {
     ConnectFailed: "check the network and NEXHEALTH_BASE_URL, or try again later",
     TimedOut: "try again later",
+    BrokenBody: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
     KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
     "is of the right environment",
     VersionRefused: "add --api-version v3",
