@@ -183,9 +183,9 @@ async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
     if not seen:
         which = "no location"
         if given.location_id is not None:
-            which = f"no location {given.location_id}"
+            which = "no such location"
         if given.subdomain is not None:
-            which += f" of a practice called {clean(given.subdomain)}"
+            which += " of such a practice"
         raise Quit(f"This key sees {which}; `nexhealth practices` lists those there are.")
     raise Quit("This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen))
 

@@ -210,7 +210,7 @@ async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
 async def test_a_location_of_nobody(chain: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--location", "5", box=chain)
     assert ran.status == 2
-    assert "no location 5" in ran.err
+    assert "no such location" in ran.err
 
 
 async def test_wrong_use_is_a_sentence_and_status_2() -> None:
