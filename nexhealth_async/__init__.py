@@ -170,9 +170,18 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
+_RENAMED: dict[str, str] = {}
+"""Public names of old, and what each is called now; the changelog says how long they last."""
+
 
 def __getattr__(name: str) -> object:
     """Load the module behind a public name on its first use."""
+    if name in _RENAMED:
+        import warnings
+
+        text = f"{__name__}.{name} is now called {_RENAMED[name]}; the old name will go"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return getattr(import_module(__name__), _RENAMED[name])
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)

@@ -384,7 +384,8 @@ class Attempts:
                 after = waited(due)
                 if self._shared.closed:
                     raise SessionStateError(
-                        "the session was closed while the call was under way",
+                        "the session was closed while the call was under way; "
+                        "close it after the last call",
                         operation=row.operation,
                     ) from None
                 if self._deadline is not None and self._loop.time() + after >= self._deadline:
@@ -423,9 +424,9 @@ class Attempts:
             raise IgnoredFilter(ignored, operation=call.operation)
         if ignored:
             names = ", ".join(sorted(ignored))
-            text = f"{call.operation}: the server ignored {names}"
+            text = f"{call.operation}: the server ignored {names}; leave it out"
             warnings.warn(text, NexHealthWarning, stacklevel=2)
         elif isinstance(result, RecordReading):
-            text = f"{call.operation}: done, but the server attached a warning"
+            text = f"{call.operation}: done, but with a warning; get the record to see what holds"
             warnings.warn(text, NexHealthWarning, stacklevel=2)
         return result

@@ -46,14 +46,14 @@
 
     NexHealthWarning                what the server or the library wants noticed; nothing was lost
 
-The text of an error names the operation, the status and the number of attempts. It never holds
-a body, a query value, a credential or personal data; the body of a refusal is on the object for
-those who ask for it.
+The text of an error names the operation, the status and the number of attempts, and says what to
+do next. It never holds a body, a query value, a credential or personal data; the body of a refusal
+is on the object for those who ask for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -109,8 +109,11 @@ class NexHealthError(Exception):
 
     ``operation`` names the call (``"GET /patients"``, never with values), ``attempts`` how often it
     was sent, and ``resume`` where a walk can go on after the last page that was delivered whole:
-    pass it as ``after=``. Each is None where it has no meaning.
+    pass it as ``after=``. Each is None where it has no meaning. ``message`` is what happened.
     """
+
+    advice: ClassVar[str] = ""
+    """What to do next, which ends the text; empty where ``message`` says it."""
 
     def __init__(
         self, message: str, *, operation: str | None = None, attempts: int | None = None
@@ -126,11 +129,11 @@ class NexHealthError(Exception):
         return _rebuilt, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
-        """Say the operation, what happened, and after how many attempts."""
+        """Say the operation, what happened, after how many attempts, and what to do next."""
         text = f"{self.operation}: {self.message}" if self.operation else self.message
         if self.attempts is not None and self.attempts > 1:
             text += f" ({self.attempts} attempts)"
-        return text
+        return f"{text}; {self.advice}" if self.advice else text
 
 
 def _rebuilt(
@@ -168,6 +171,8 @@ class BudgetSpent(UsageError):
     ``renews_after`` is in how many seconds a new period begins, None if none does.
     """
 
+    advice = "wait for the next period, or allow more with budget="
+
     def __init__(
         self,
         message: str,
@@ -192,13 +197,19 @@ class TransportError(NexHealthError):
 class ConnectFailed(TransportError):
     """No connection was made (name look-up, refusal, TLS), so nothing was sent."""
 
+    advice = "check the network and base_url, or try again later"
+
 
 class ConnectionLost(TransportError):
     """The connection broke after the request began to leave; it may have arrived."""
 
+    advice = "try again later"
+
 
 class TimedOut(TransportError, TimeoutError):
     """The call's ``timeout`` passed, or a wait ahead of it was longer than what was left of it."""
+
+    advice = "allow more time with timeout=, or try again later"
 
 
 class OutcomeUnknown(NexHealthError):
@@ -228,12 +239,16 @@ class NotBooked(NexHealthError):
     It may be booked again.
     """
 
+    advice = "it may be booked again"
+
 
 class BothBooked(NexHealthError):
     """An appointment was booked in place of another one, which then could not be cancelled.
 
     Both exist: ``new_id`` and ``old_id``, which is left to cancel.
     """
+
+    advice = "cancel the old one"
 
     def __init__(
         self, message: str, *, new_id: int, old_id: int, operation: str | None = None
@@ -263,16 +278,20 @@ class APIError(NexHealthError):
     ) -> None:
         super().__init__(message, operation=operation, attempts=attempts)
         self.status = status
-        self.texts = tuple(texts)
+        self.texts: tuple[str, ...] = tuple(texts)
         self.body = body
 
 
 class Unauthorized(APIError):
     """401: the token was refused even after a new login."""
 
+    advice = "check the API key, or try again later"
+
 
 class KeyRefused(Unauthorized):
     """The API key is not accepted: wrong, revoked, or of the other environment."""
+
+    advice = "check that it is whole, not revoked, and of the right environment"
 
 
 class Forbidden(APIError):
@@ -282,29 +301,46 @@ class Forbidden(APIError):
     subdomain, and for a location outside the practice.
     """
 
+    advice = (
+        "check the subdomain's spelling, and that the key and the practice belong to the "
+        "same environment"
+    )
+
 
 class VersionRefused(Forbidden):
     """The account may not use this API version; pass ``version="v3"``."""
+
+    advice = 'pass version="v3"'
 
 
 class FinancialAccessOff(Forbidden):
     """A ledger resource that NexHealth has not enabled for this key."""
 
+    advice = "NexHealth enables ledger data for each key on request"
+
 
 class EdgeBlocked(Forbidden):
     """A firewall in front of the API answered, not the API: its 403 is no JSON."""
+
+    advice = "check user_agent and the address you call from"
 
 
 class NotFound(APIError):
     """404: no such record in this practice."""
 
+    advice = "check the id, and that it is of this practice"
+
 
 class Invalid(APIError):
     """The API refused the request's content: 400, 415, 422, or ``code: false`` under any status."""
 
+    advice = "the error's texts say what it objects to"
+
 
 class DuplicatePatient(Invalid):
     """The patient exists already; ``patient_id`` is its id, None if the API named none."""
+
+    advice = "patient_id names the record, if the API named it"
 
     def __init__(
         self,
@@ -323,21 +359,31 @@ class DuplicatePatient(Invalid):
 class SlotTaken(Invalid):
     """The time asked for is no longer free."""
 
+    advice = "search the slots again"
+
 
 class AlreadyCancelled(Invalid):
     """The appointment was cancelled before, so it cannot be changed."""
+
+    advice = "book a new appointment"
 
 
 class NotYetSynced(Invalid):
     """The record has not reached the practice's system yet; wait and try again."""
 
+    advice = "wait for its webhook, or try again later"
+
 
 class UnsupportedBySystem(Invalid):
     """The practice's own system cannot take this change."""
 
+    advice = "make the change in that system"
+
 
 class RateLimited(APIError):
     """429: too many requests; ``retry_after`` is what the server asks for in seconds, or None."""
+
+    advice = "wait, and give each process that uses the key its share with rates="
 
     def __init__(
         self,
@@ -356,9 +402,13 @@ class RateLimited(APIError):
 class ServerFailure(APIError):
     """5xx: the API failed."""
 
+    advice = "try again later"
+
 
 class BadReply(NexHealthError):
     """A reply that cannot be what the API meant; ``status`` is its HTTP status."""
+
+    advice = "if it stays so, tell NexHealth's support"
 
     def __init__(
         self,
@@ -386,6 +436,8 @@ class UndecodableRecord(BadReply):
     The value that stood there is never part of the error.
     """
 
+    advice = "a walk sets such records aside with on_bad_record="
+
     def __init__(
         self,
         *,
@@ -409,6 +461,8 @@ class UndecodableRecord(BadReply):
 class WebhookRefused(NexHealthError):
     """A webhook's body is no event that could be read; nothing of it is part of the error."""
 
+    advice = "answer it with 400"
+
 
 class IgnoredFilter(NexHealthError):
     """The server ignored a filter, so the answer holds records that were not asked for.
@@ -416,14 +470,15 @@ class IgnoredFilter(NexHealthError):
     ``names`` are the ignored parameters. ``on_ignored="warn"`` turns this into a warning.
     """
 
+    advice = 'leave it out, or open the session with on_ignored="warn"'
+
     def __init__(self, names: Collection[str], *, operation: str | None = None) -> None:
         listed = ", ".join(sorted(names))
         super().__init__(
-            f"the server ignored {listed}, so its answer is not the one asked for; "
-            'leave it out, or open the session with on_ignored="warn"',
+            f"the server ignored {listed}, so its answer is not the one asked for",
             operation=operation,
         )
-        self.names = frozenset(names)
+        self.names: frozenset[str] = frozenset(names)
 
 
 class WalkDrifted(NexHealthError):
@@ -443,6 +498,8 @@ class WalkDrifted(NexHealthError):
 class StalledCursor(NexHealthError):
     """The server says that more follows but names no new page, or sends empty ones without end."""
 
+    advice = "go on later with after=error.resume"
+
 
 class PartialPull(NexHealthError):
     """Some shards of a pull were not read to their end: ``shards`` are their names.
@@ -450,14 +507,16 @@ class PartialPull(NexHealthError):
     ``errors`` are what they failed with; one that was merely not begun has none.
     """
 
+    advice = "the report says why, and resume=True reads only these"
+
     _SHOWN = 3
 
     def __init__(self, shards: Sequence[str], *, errors: Sequence[NexHealthError] = ()) -> None:
         named = ", ".join(shards[: self._SHOWN])
         more = f" and {len(shards) - self._SHOWN} more" if len(shards) > self._SHOWN else ""
-        super().__init__(f"not read to the end: {named}{more}; the report says why")
-        self.shards = tuple(shards)
-        self.errors = tuple(errors)
+        super().__init__(f"not read to the end: {named}{more}")
+        self.shards: tuple[str, ...] = tuple(shards)
+        self.errors: tuple[NexHealthError, ...] = tuple(errors)
 
 
 class TargetError(NexHealthError):

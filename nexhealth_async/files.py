@@ -74,7 +74,9 @@ class Download:
     async def __aenter__(self) -> Self:
         """Ask for the file; raises what any call raises."""
         if self._begin is None:
-            raise UsageError("a download can be entered once", operation=self._operation)
+            raise UsageError(
+                "a download can be entered once; ask for it again", operation=self._operation
+            )
         begin, self._begin = self._begin, None
         self._stream = await begin()
         self._loop = asyncio.get_running_loop()
@@ -116,7 +118,8 @@ class Download:
     def _check_loop(self) -> None:
         if asyncio.get_running_loop() is not self._loop:
             raise SessionStateError(
-                "this download was entered in another event loop", operation=self._operation
+                "this download was entered in another event loop; read it where it was entered",
+                operation=self._operation,
             )
 
 

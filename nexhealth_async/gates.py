@@ -51,7 +51,7 @@ class Gates:
 
     def __init__(self, rates: Rates | SharedRates, account: str = "") -> None:
         """Keep these limits; shared ones are those of an account, by what stands for its key."""
-        self.rates = rates if isinstance(rates, Rates) else rates.rates
+        self.rates: Rates = rates if isinstance(rates, Rates) else rates.rates
         self._shared: SharedLog | None = None
         self._log: PlaceLog
         if isinstance(rates, Rates):
@@ -138,7 +138,10 @@ class Gates:
         for queue in self._queues.values():
             while (waiter := queue.head()) is not None:
                 waiter.set_exception(
-                    SessionStateError("the session was closed while waiting for the rate limit")
+                    SessionStateError(
+                        "the session was closed while waiting for the rate limit; "
+                        "close it after the last call"
+                    )
                 )
 
     @property
@@ -210,4 +213,4 @@ def _give_up(waiter: asyncio.Future[Departure]) -> None:
 
 
 def _too_late() -> TimedOut:
-    return TimedOut("the rate limit leaves no place within the call's timeout; nothing was sent")
+    return TimedOut("the rate limit leaves no place within the call's timeout, so nothing was sent")

@@ -125,7 +125,7 @@ class Pager:
         self._window.popleft()
         if task.cancelled():
             raise SessionStateError(
-                "the session was closed while this walk was under way",
+                "the session was closed while this walk was under way; close it after the walk",
                 operation=self._call.operation,
             )
         try:

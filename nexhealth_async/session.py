@@ -223,7 +223,7 @@ class NexHealth(AccountNouns):
                 raise
             self._opened_here = True
         elif not self._is_copy:
-            raise SessionStateError("the session is open already")
+            raise SessionStateError("the session is open already; use it as it is")
         return self
 
     async def aclose(self) -> None:

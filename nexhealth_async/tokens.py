@@ -230,8 +230,7 @@ class TokenKeeper:
 def key_refused(error: Unauthorized) -> KeyRefused:
     """Turn a 401 into the statement that the key itself is not accepted."""
     return KeyRefused(
-        "the API key is not accepted; check that it is whole, not revoked, and of the right "
-        "environment",
+        "the API key is not accepted",
         status=error.status,
         texts=error.texts,
         body=error.body,
@@ -246,4 +245,6 @@ def _own(failure: Exception) -> Exception:
 
 
 def _closed() -> SessionStateError:
-    return SessionStateError("the session was closed while a login was awaited")
+    return SessionStateError(
+        "the session was closed while a login was awaited; close it after the last call"
+    )

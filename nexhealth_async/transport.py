@@ -62,7 +62,7 @@ class Transport:
         """The borrowed session's double."""
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
-        self.host = _host_of(base_url)
+        self.host: str = _host_of(base_url)
         """Name of the host, for messages."""
 
     @property
@@ -215,7 +215,7 @@ class Transport:
     def _translated(self, error: Exception) -> TransportError:
         match error:
             case aiohttp.ClientConnectorDNSError():
-                return self._no_connection("its name cannot be resolved; is there a network?")
+                return self._no_connection("its name cannot be resolved")
             case (
                 aiohttp.ClientConnectorCertificateError()
                 | aiohttp.ClientSSLError()

@@ -101,8 +101,8 @@ class Books:
         self._began, self._at_start = began
         self.ended: float | None = None
         self.deleted: dict[str, int] = {}
-        self.plan = Plan.of(progress.shards)
-        self.accounts = {
+        self.plan: Plan = Plan.of(progress.shards)
+        self.accounts: dict[str, Account] = {
             shard.name: Account.of(shard, progress.states.get(shard.name))
             for shard in progress.shards
         }

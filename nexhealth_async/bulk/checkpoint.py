@@ -92,7 +92,9 @@ class CheckpointFile:
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:
-            raise UsageError(f"{self._path.name} is no checkpoint of a pull") from None
+            raise UsageError(
+                f"{self._path.name} is no checkpoint of a pull; name another file, or begin anew"
+            ) from None
 
     async def save(self, pull: Pull) -> None:
         """Replace what is kept by the pull's checkpoint; a crash leaves one or the other."""

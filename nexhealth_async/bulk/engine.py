@@ -128,7 +128,7 @@ class Engine:
         self._runner: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._over = False
-        self.finished = False
+        self.finished: bool = False
 
     def start(self) -> None:
         """Begin to read."""
@@ -227,7 +227,7 @@ class Engine:
         if self._failure is not None:
             raise self._failure
         if stopped:
-            raise WalkOver("this pull was closed")
+            raise WalkOver("this pull was closed; start a new one, or resume it")
         self.finished = True
         complete = all(account.done for account in self.books.accounts.values())
         self._emit(PullEnded(complete=complete))

@@ -41,12 +41,12 @@ class Unpacking(Generic[T]):
     """The records of a page that are to be delivered, decoded a slice at a time."""
 
     def __init__(self, found: Found[T], fresh: Sequence[Raw]) -> None:
-        self.shard = found.shard
-        self.list = found.list
-        self.place = found.place
-        self.count = found.page.count
-        self.warnings = found.page.warnings
-        self.duplicates = len(found.page.records) - len(fresh)
+        self.shard: Shard = found.shard
+        self.list: int = found.list
+        self.place: str | None = found.place
+        self.count: int | None = found.page.count
+        self.warnings: tuple[str, ...] = found.page.warnings
+        self.duplicates: int = len(found.page.records) - len(fresh)
         self.records: list[T] = []
         self.refused: list[Refused] = []
         self._fresh = fresh

@@ -181,8 +181,12 @@ async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
     if len(seen) == 1:
         return evolve(given, subdomain=seen[0].subdomain, location_id=seen[0].id)
     if not seen:
-        which = "no such location" if given.subdomain or given.location_id else "no location"
-        raise Quit(f"This key sees {which}; `nexhealth check` shows what it sees.")
+        which = "no location"
+        if given.location_id is not None:
+            which = "no such location"
+        if given.subdomain is not None:
+            which += " of such a practice"
+        raise Quit(f"This key sees {which}; `nexhealth practices` lists those there are.")
     raise Quit("This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from nexhealth_async._version import __version__
+from nexhealth_async.cli import screen
 from nexhealth_async.cli.check import check
+from nexhealth_async.cli.completion import completion
 from nexhealth_async.cli.endpoints import endpoints
 from nexhealth_async.cli.fleet import fleet
 from nexhealth_async.cli.life import MISUSED, supervised
+from nexhealth_async.cli.manual import EVERY, epilogue
 from nexhealth_async.cli.practices import practices
 from nexhealth_async.cli.pull import pull
 from nexhealth_async.cli.serve import sandbox
@@ -28,26 +31,24 @@ it is never an argument, because other users of the machine can see those.
 NEXHEALTH_BASE_URL names another server than the vendor's.
 """
 
-_EXIT = """Try it without a key: nexhealth pull patients --sandbox
-
-Exit status: 0 done, 1 the API, the network or a target failed, 2 wrong use,
-3 a bulk pull is complete but for the parts it names, 130 Ctrl-C, 143 SIGTERM.
-"""
-
 
 def build() -> App:
     """Make the command with all its commands."""
     app = App(
         name="nexhealth",
         help=_HELP,
-        help_epilogue=_EXIT,
+        help_epilogue=EVERY,
         help_format="plaintext",
         version=__version__,
         version_format="plaintext",
         suppress_keyboard_interrupt=False,
     )
-    for command in (check, practices, pull, endpoints, webhooks, fleet, sandbox):
-        app.command(command)
+    for command in (check, practices, pull, endpoints, sandbox, completion):
+        app.command(command, help_epilogue=epilogue(command.__name__))
+    for group, names in ((webhooks, ("list", "ensure")), (fleet, ("pull", "work", "status"))):
+        app.command(group)
+        for name in names:
+            group[name].help_epilogue = epilogue(group.name[0], name)
     return app
 
 
@@ -59,8 +60,16 @@ def run(arguments: Sequence[str]) -> int:
 def _carry_out(arguments: Sequence[str]) -> int:
     app = build()
     try:
-        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=True)
-    except CycloptsError:
+        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        screen.error(_misuse(error))
         return MISUSED
     status = command(*bound.args, **bound.kwargs)
     return status if isinstance(status, int) else 0
+
+
+def _misuse(error: CycloptsError) -> str:
+    text = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
+    return " ".join(screen.clean(text).split())

@@ -47,7 +47,7 @@ class Aside:
     """
 
     def __init__(self, target: Target, path: Path, *, only_resume: bool = False) -> None:
-        self.merges = target.merges
+        self.merges: bool = target.merges
         self._target = target
         self._path = path
         self._only_resume = only_resume

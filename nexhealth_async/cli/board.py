@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.bulk.events import Event, PullEnded, PullStarted, ShardDone, ShardFailed
 from nexhealth_async.cli import screen
+from nexhealth_async.cli.advice import happened
 from nexhealth_async.cli.pace import Left, Pace, clock
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Board:
         self._snapshot: Callable[[], Snapshot] | None = None
         self._few = False
         self._failures = 0
-        self.running = False
+        self.running: bool = False
 
     @property
     def begun(self) -> bool:
@@ -60,7 +61,7 @@ class Board:
             case ShardFailed(shard=shard, error=error):
                 self._failures += 1
                 if self._failures <= _LOGGED_FAILURES:
-                    self._log(f"failed {shard.name}: {type(error).__name__}: {error}")
+                    self._log(f"failed {shard.name}: {type(error).__name__}: {happened(error)}")
                 elif self._failures == _LOGGED_FAILURES + 1:
                     self._log("further failures are counted only")
             case _:

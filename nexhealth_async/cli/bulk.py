@@ -152,8 +152,21 @@ def check_names(names: Sequence[str], version: str) -> None:
         try:
             facts(name, version)
         except InvalidArgument as error:
-            every = ", ".join(resources(version))
-            raise Quit(f"{name}: {error}.\nThese can be pulled: {every}.") from None
+            every = resources(version)
+            raise Quit(
+                f"{screen.clean(name)}: {_what(error, name, every)}\n"
+                f"These can be pulled: {', '.join(every)}."
+            ) from None
+
+
+def _what(error: InvalidArgument, name: str, names: Sequence[str]) -> str:
+    """Say what is wrong with a name of a list, and which was likely meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, 1, 0.7)
+    if near and error.message.startswith("there is no such"):
+        return f"there is no such list; did you mean {near[0]}?"
+    return f"{error.message}."
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -100,7 +100,10 @@ def _folder(
             f"--to takes a directory for files, such as {path.stem}/, since each list has its own."
         )
     if path.exists() and not path.is_dir():
-        raise Quit(f"{path} is a file, and none that ends in {' or '.join(_DUCKDB)}.")
+        raise Quit(
+            f"{path} is a file whose name does not end in {' or '.join(_DUCKDB)}: "
+            "name a DuckDB file or a directory."
+        )
     where = refused or _beside(path, path.resolve().name)
     if kind == "parquet":
         if compress is not None:

@@ -32,7 +32,7 @@ VARIABLE: Final = "NEXHEALTH_REDIS"
 _LISTED: Final = 50
 _WHERE = Group("Where to", sort_key=0)
 
-fleet = App(
+fleet: App = App(
     name="fleet",
     help="Spread a pull over processes: one begins it, any number work, anyone asks how it goes.",
     help_format="plaintext",
@@ -238,7 +238,14 @@ async def _work(entry: Entry, key: Key, target: Target, queue: Queue, *, until_e
 
 
 @fleet.command
-def status(pull: str | None = None, /, *, place: Place = _HERE) -> int:
+def status(
+    pull: Annotated[
+        str | None, Parameter(help="Which pull: what `nexhealth fleet pull` printed (the last).")
+    ] = None,
+    /,
+    *,
+    place: Place = _HERE,
+) -> int:
     """Tell how far a pull has come: the last one, or the one named.
 
     Exit status: 0 done or under way, 3 if some parts were given up. It needs no key.

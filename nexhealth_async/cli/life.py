@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from nexhealth_async.cli import screen
+from nexhealth_async.cli.advice import sentence
 from nexhealth_async.errors import NexHealthError, NexHealthWarning, UsageError
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ def _status(work: Callable[[], int]) -> int:
     except Quit as quit_:
         return _failed(quit_.message, quit_.status)
     except UsageError as error:
-        return _failed(str(error), MISUSED)
+        return _failed(sentence(error), MISUSED)
     except NexHealthError as error:
-        return _failed(str(error), FAILED)
+        return _failed(sentence(error), FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does. Nothing is left to flush.
         screen.abandon_output()

@@ -38,10 +38,12 @@ def out() -> Console:
 
 @cache
 def stderr() -> Console:
-    """Return the console of stderr."""
+    """Return the console of stderr; a terminal's lines are broken between words, others never."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def output_is_terminal() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from nexhealth_async.cli.advice import happened
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.screen import clean
 from nexhealth_async.cli.tables import Table, terminal_width
@@ -118,7 +119,7 @@ def failures_text(report: Report) -> str:
         return ""
     lines = [f"{len(failed):,} of {len(report.shards):,} shards failed:"]
     for one in failed[:_LISTED]:
-        lines.append(f"  {clean(one.shard.name)}: {clean(one.error_text or 'no reason was kept')}")
+        lines.append(f"  {clean(one.shard.name)}: {clean(_why(one))}")
         if one.records:
             lines.append(f"    {_counted(one.records, 'record')} came before")
     if len(failed) > _LISTED:
@@ -129,6 +130,12 @@ def failures_text(report: Report) -> str:
         lines.append(f"{_counted(unread, 'shard')} behind them could not be begun.")
     lines.append("The rest is complete. The same command with --resume reads only these again.")
     return "\n".join(lines)
+
+
+def _why(one: ShardReport) -> str:
+    if one.error is None:
+        return one.error_text or "no reason was kept"
+    return f"{type(one.error).__name__}: {happened(one.error)}"
 
 
 def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
@@ -148,7 +155,7 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
     seconds = estimate.seconds_at(latency=_LATENCY, concurrency=concurrency)
     lines = [
         f"{_counted(len(shards), 'shard')}, {least}{_counted(estimate.requests, 'request')}",
-        f"by the limits of the API, the last leaves after {estimate.seconds:,.1f} s or more",
+        f"by the limits of the API, the last one leaves after {estimate.seconds:,.1f} s or more",
         f"with answers that take {_LATENCY} s each, the pull takes {seconds:,.1f} s or more",
     ]
     if estimate.at_least:

@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("event", ("event",), widest=40, least=20),
 )
 
-webhooks = App(
+webhooks: App = App(
     name="webhooks",
     help="See and set up where the events of practices are sent.",
     help_format="plaintext",
@@ -89,7 +89,9 @@ async def _lines(
 
 @webhooks.command
 def ensure(
-    target_url: str,
+    target_url: Annotated[
+        str, Parameter(help="Where the events are to be sent: an https:// address of yours.")
+    ],
     /,
     *,
     event: Annotated[
@@ -127,7 +129,9 @@ def ensure(
     NEXHEALTH_API_KEY, or asked for.
     """
     if secret_file is not None and secret_file.exists():
-        raise Quit(f"{secret_file} exists already; a secret is not written over.")
+        raise Quit(
+            f"{secret_file} exists already, and a secret is not written over: name another file."
+        )
     wanted = _Wanted(
         target_url=target_url,
         events=event,

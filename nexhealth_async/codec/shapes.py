@@ -53,7 +53,7 @@ class Hook:
     __slots__ = ("read",)
 
     def __init__(self, reader: Reader) -> None:
-        self.read = reader
+        self.read: Reader = reader
 
     def __call__(self, value: object, kind: object) -> object:
         """Read a value as cattrs asks its hooks to."""

@@ -154,7 +154,7 @@ def read_record(reply: Reply, row: Row) -> RecordReading:
         )
     if kind != "object":
         raise UnexpectedShape(
-            f"data is {_article(kind)} where a record was due",
+            f"the reply's data is {_article(kind)} where a record was due",
             status=reply.status,
             operation=row.operation,
         )
@@ -293,8 +293,8 @@ def _what_is_wrong(reply: Reply) -> str:
     if body.startswith(b"<"):
         return "the reply is a web page where JSON was due"
     if body[:1] in b"{[":
-        return "the reply's JSON is cut short, malformed or no envelope"
-    return "the reply is no JSON envelope"
+        return "the reply's JSON is cut short, malformed or not in the API's form"
+    return "the reply is no JSON"
 
 
 def _article(kind: str) -> str:
@@ -339,7 +339,7 @@ def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[
         rows = _rows_under(_keys(row), data)
         if rows is None:
             raise UnexpectedShape(
-                "data is an object without the list that was due",
+                "the reply's data is an object without the list that was due",
                 status=status,
                 operation=row.operation,
             )
@@ -347,7 +347,9 @@ def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[
     if kind == "null" and empty_is_fine:
         return ()
     raise UnexpectedShape(
-        f"data is {_article(kind)} where a list was due", status=status, operation=row.operation
+        f"the reply's data is {_article(kind)} where a list was due",
+        status=status,
+        operation=row.operation,
     )
 
 

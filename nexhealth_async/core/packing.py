@@ -46,7 +46,7 @@ def _fastest() -> _Library:
         return cast("_Library", import_module("zlib"))
 
 
-inflater = _fastest()
+inflater: _Library = _fastest()
 
 
 class Damaged(ValueError):

@@ -110,7 +110,7 @@ class WholePlan:
 
     def __init__(self) -> None:
         self._asked = False
-        self.over = False
+        self.over: bool = False
 
     def ask(self, outstanding: int) -> Ask | None:  # noqa: ARG002 - the protocol's signature
         """Ask once."""
@@ -157,7 +157,7 @@ class CursorPlan:
         self._empty = 0
         """Pages without a record since the last one with any."""
         self._asked = False
-        self.over = False
+        self.over: bool = False
 
     def ask(self, outstanding: int) -> Ask | None:
         """Ask for the page behind the last cursor, once that is known."""
@@ -224,7 +224,7 @@ class NumberedPlan:
         self._size = 0
         self._count: int | None = None
         self._anonymous = 0
-        self.over = False
+        self.over: bool = False
         self.failure: WalkDrifted | None = None
         self._signs = False
         self._resumed = after is not None
@@ -305,7 +305,7 @@ class NumberedPlan:
         if rows == 0:
             if count and not self._verifying:
                 raise WalkDrifted(
-                    f"page 1 is empty although the server counts {count} records",
+                    f"page 1 is empty although the server counts {count} records; try again later",
                     at_most_missing=count,
                 )
             self._last = 1
@@ -378,7 +378,7 @@ class NumberedPlan:
             if self._repeats >= (_UNCOUNTED_REPEATS if self._last is None else _REPEATS):
                 raise WalkDrifted(
                     f"the server answers page {number} with the records of an earlier page, again "
-                    "and again, so the end of the list cannot be found"
+                    "and again, so the end of the list cannot be found; try again later"
                 )
         nth = number - (1 if self._verifying else self._first) + 1
         if nth & (nth - 1) == 0:

@@ -87,13 +87,13 @@ class Departure:
     __slots__ = ("_logs", "answered", "left", "soon", "withdrawn")
 
     def __init__(self, left: float, logs: tuple[_Log, ...]) -> None:
-        self.left = left
+        self.left: float = left
         """When it left."""
         self.answered: float | None = None
         """When the answer came."""
-        self.soon = False
+        self.soon: bool = False
         """True if that was soon enough to free the places earlier."""
-        self.withdrawn = False
+        self.withdrawn: bool = False
         """True if it never left after all."""
         self._logs = logs
 

@@ -51,7 +51,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
     (
         re.compile(r"no longer available", re.IGNORECASE),
         SlotTaken,
-        "the time is no longer free; search the slots again",
+        "the time is no longer free",
     ),
     (
         re.compile(r"already cancell?ed", re.IGNORECASE),
@@ -61,12 +61,12 @@ _MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
     (
         re.compile(r"not synced with the PMS|not synced with .*live client", re.IGNORECASE),
         NotYetSynced,
-        "the record has not reached the practice's system yet; wait for its webhook or try later",
+        "the record has not reached the practice's system yet",
     ),
     (
         re.compile(r"not supported|does(n't| not) support|unsupported", re.IGNORECASE),
         UnsupportedBySystem,
-        "the practice's own system cannot do this",
+        "the practice's own system does not take this change from outside",
     ),
 )
 
@@ -93,30 +93,26 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
         case 403 if texts is None:
             return make(
                 EdgeBlocked,
-                "a firewall in front of the API refused the request; "
-                "check user_agent and the address you call from",
+                "a firewall in front of the API refused the request",
             )
         case 403 if _BELOW_MINIMUM.search(joined):
-            return make(
-                VersionRefused, 'the account may not use this API version; pass version="v3"'
-            )
+            return make(VersionRefused, "the account may not use this API version")
         case 403 if _LEDGER.match(row.path):
             return make(
                 FinancialAccessOff,
-                "access is denied; NexHealth enables ledger data for each key on request",
+                "access is denied",
             )
         case 403:
             return make(
                 Forbidden,
-                "access is denied; check the subdomain's spelling, and that the key and the "
-                "practice belong to the same environment",
+                "access is denied",
             )
         case 404:
             return make(NotFound, "there is no such record or path for this practice")
         case 429:
             return make(
                 RateLimited,
-                "the API's rate limit is exceeded",
+                "more requests were sent than the API allows",
                 retry_after=retry_after(reply.headers, reply.received_at),
             )
         case status if status >= 500:  # noqa: PLR2004 - the failures' hundred
@@ -131,16 +127,14 @@ def _invalid(make: Callable[..., APIError], said: Sequence[str], status: int) ->
             found = _EXISTING_ID.search(text)
             return make(
                 DuplicatePatient,
-                "the patient exists already; patient_id names the record, if the API named it",
+                "the patient exists already",
                 patient_id=int(found[1]) if found else None,
             )
     for pattern, kind, message in _MEANINGS:
         # 415 speaks of the request's media type, not of the practice's system.
         if status != 415 and any(pattern.search(text) for text in said):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
             return make(kind, message)
-    return make(
-        Invalid, "the API refuses the request as invalid; the error's texts say what it objects to"
-    )
+    return make(Invalid, "the API refuses the request as invalid")
 
 
 def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:

@@ -140,8 +140,8 @@ def check_subdomain(subdomain: str) -> str:
         )
     if subdomain != subdomain.lower():
         raise InvalidArgument(
-            "the subdomain has capital letters; subdomains are lower case, and the API would "
-            "answer a misleading 403 that says access is denied"
+            "the subdomain has capital letters; write it in lower case, or the API would answer a "
+            "misleading 403 that says access is denied"
         )
     if any(mark in "/.?&#" or mark.isspace() or not mark.isprintable() for mark in subdomain):
         raise InvalidArgument(
@@ -358,10 +358,7 @@ def _refuse_unknown(
         known.add("subdomain")
     for name in arguments:
         if name in known:
-            raise NotInThisVersion(
-                f"{endpoint.resource}.{endpoint.verb} takes {name} in "
-                f"{'v3' if _is_old(version) else 'v2'} only; the session uses {version}"
-            )
+            raise NotInThisVersion(_only_in_other(endpoint, version, name))
     names = ", ".join(sorted(arguments))
     raise TypeError(f"{endpoint.resource}.{endpoint.verb}() got unexpected arguments: {names}")
 
@@ -369,14 +366,17 @@ def _refuse_unknown(
 def _refuse_lacking(
     endpoint: Endpoint[object], version: str, row: Row, fields: Mapping[str, object]
 ) -> None:
-    other = "v3" if _is_old(version) else "v2"
     for name in row.lacks:
         if name in fields:
-            raise NotInThisVersion(
-                f"{endpoint.resource}.{endpoint.verb} takes {name} in {other} only; the session "
-                f"uses {version}",
-                operation=row.operation,
-            )
+            raise NotInThisVersion(_only_in_other(endpoint, version, name), operation=row.operation)
+
+
+def _only_in_other(endpoint: Endpoint[object], version: str, name: str) -> str:
+    other = "v3" if _is_old(version) else "v2"
+    return (
+        f"{endpoint.resource}.{endpoint.verb} takes {name} in {other} only; leave it out, or open "
+        f'the session with version="{other}"'
+    )
 
 
 def _pairs(row: Row, spec: str, value: object) -> list[tuple[str, str]]:
@@ -429,7 +429,7 @@ def _text(name: str, value: object) -> str:
             return str(int(value))
         case float() | Decimal():
             if not isfinite(value):
-                raise InvalidArgument(f"{name} is no finite number")
+                raise InvalidArgument(f"{name} must be a finite number")
             return str(value)
         case datetime():
             if value.utcoffset() is None:
@@ -473,7 +473,9 @@ def _path(template: str, ids: Sequence[int | str]) -> str:
             continue
         part = spelt("an identifier", str(id))
         if part.strip(". ") == "":
-            raise InvalidArgument("an identifier in the path is blank or made of dots")
+            raise InvalidArgument(
+                "an identifier in the path is blank or made of dots; pass the id of a record"
+            )
         path += quote(part, safe="") + word
     return path
 
@@ -525,7 +527,7 @@ def _check_body(path: str, value: object) -> None:
         for item in cast("Sequence[object]", value):
             _check_body(path, item)
     elif isinstance(value, (float, Decimal)) and not isfinite(value):
-        raise InvalidArgument(f"{path} is no finite number")
+        raise InvalidArgument(f"{path} must be a finite number")
 
 
 def _encode_odd(value: object) -> object:

@@ -66,7 +66,9 @@ def models_of(nouns: Collection[str]) -> frozenset[str]:
     """Return the models that the methods of these nouns give back."""
     known = {endpoint.resource.split(".")[0] for endpoint in ALL}
     if unknown := set(nouns) - known:
-        raise InvalidArgument(f"preload names no such noun: {', '.join(sorted(unknown))}")
+        raise InvalidArgument(
+            f"preload takes nouns, such as patients; there is no {', '.join(sorted(unknown))}"
+        )
     return frozenset(
         endpoint.model
         for endpoint in ALL

@@ -73,7 +73,7 @@ class DuckDBTarget:
     async def open(self) -> None:
         """Open the file, or make it, and lock out other writers."""
         if self._connection is not None:
-            raise SessionStateError("this target is open already")
+            raise SessionStateError("this target is open already; one pull at a time uses it")
         self._thread = self._thread or OneThread()
         await self._thread.run(self._open)
 
@@ -176,7 +176,7 @@ class DuckDBTarget:
     async def _do(self, act: Callable[[DuckDBPyConnection], T]) -> T:
         """Do something to the database in one transaction."""
         if self._thread is None or self._connection is None:
-            raise SessionStateError("this target is not open")
+            raise SessionStateError("this target is not open; use `async with target:`")
         return await self._thread.run(lambda: self._transact(act))
 
     def _transact(self, act: Callable[[DuckDBPyConnection], T]) -> T:
@@ -201,7 +201,7 @@ class DuckDBTarget:
     def _open(self) -> None:
         library = _duckdb()
         if not self._path.parent.is_dir():
-            raise TargetError(f"there is no folder to put {self._path.name} in")
+            raise TargetError(f"there is no folder to put {self._path.name} in; make it first")
         self._note()
         try:
             is_new = not self._path.exists()

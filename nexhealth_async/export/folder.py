@@ -87,7 +87,7 @@ class FolderTarget(ABC):
     async def open(self) -> None:
         """Make the directory if it is missing, and lock out other writers."""
         if self._lock is not None:
-            raise SessionStateError("this target is open already")
+            raise SessionStateError("this target is open already; one pull at a time uses it")
         self._thread = self._thread or OneThread()
         await self._thread.run(lambda: self._translated(self._open))
 
@@ -185,7 +185,7 @@ class FolderTarget(ABC):
 
     async def _do(self, work: Callable[[], T]) -> T:
         if self._thread is None or self._lock is None:
-            raise SessionStateError("this target is not open")
+            raise SessionStateError("this target is not open; use `async with target:`")
         if self._broken:
             raise TargetError("this target has failed before; open a new one and resume")
         return await self._thread.run(lambda: self._translated(work))
@@ -201,7 +201,9 @@ class FolderTarget(ABC):
         except OSError as error:
             self._broken = True
             why = os.strerror(error.errno) if error.errno else "it cannot be written"
-            raise TargetError(f"the directory {self._path.name} has failed: {why}") from None
+            raise TargetError(
+                f"the directory {self._path.name} cannot be used: {why}; resume once it can"
+            ) from None
 
     def _open(self) -> None:
         if not self._path.is_dir():
@@ -284,7 +286,9 @@ class FolderTarget(ABC):
             self._sizes.pop(name, None)
             self._states.pop(name, None)
         elif name not in self._states or self._states[name].place != state.place:
-            raise TargetError(f"{name} was not kept up to the place it shall go on from")
+            raise TargetError(
+                f"{name} was not kept up to where it should go on; begin anew in another directory"
+            )
         else:
             self._states[name] = state
         self._save()  # before anything goes: a checkpoint never speaks of what is not there
@@ -316,7 +320,7 @@ class FolderTarget(ABC):
     def _finish(self) -> None:
         self._let_go()
         if self._pull is None:
-            raise UsageError("this target was told of no pull")
+            raise UsageError("this target knows of no pull yet: call load or begin first")
         self._pull = evolve(self._pull, finished=True)
         self._save()
 

@@ -54,7 +54,7 @@ class JsonLinesTarget(FolderTarget):
         super().__init__(path, clock=clock)
         if compression not in _ENDINGS:
             raise UsageError('compression must be None, "gzip" or "zstd"')
-        self.format = _ENDINGS[compression]
+        self.format: str = _ENDINGS[compression]
         self._packing = _packing_of(compression)
 
     def _path_of(self, shard: Shard) -> Path:
@@ -184,7 +184,10 @@ def _append(path: Path, content: bytes, size: int) -> int:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if os.fstat(handle).st_size != size:
-            raise TargetError(f"{path.name} was changed by somebody else while it was written")
+            raise TargetError(
+                f"{path.name} was changed by somebody else while it was written; "
+                "begin anew in another directory"
+            )
         left = memoryview(content)
         while left:
             left = left[os.write(handle, left) :]

@@ -131,7 +131,7 @@ class Link:
     async def open(self) -> None:
         """Connect and take the lock, which a pull that was killed may hold for a moment yet."""
         if self._opened:
-            raise SessionStateError("this target is open already")
+            raise SessionStateError("this target is open already; one pull at a time uses it")
         await _repeated(self._connect, _AT_FIRST)
         self._opened = True
 
@@ -153,7 +153,7 @@ class Link:
     async def transact(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something in one transaction, again if the connection was lost meanwhile."""
         if not self._opened:
-            raise SessionStateError("this target is not open")
+            raise SessionStateError("this target is not open; use `async with target:`")
         return await _repeated(lambda: self._once(act), _PAUSES)
 
     async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
@@ -182,7 +182,9 @@ class Link:
                 },
             )
         except (ValueError, TypeError):
-            failure = TargetError("this is no address of a PostgreSQL database")
+            failure = TargetError(
+                "this is no address of a PostgreSQL database; it is such as postgresql://user@host/database"
+            )
         except self._foreign as error:
             failure = self._translated(error, gone=True)
         else:

@@ -219,4 +219,7 @@ async def _last(db: Connection) -> object:
 
 
 def _taken_over() -> TargetError:
-    return TargetError("another pull was begun in this schema; this one cannot go on")
+    return TargetError(
+        "another pull was begun in this schema, so this one cannot go on; "
+        "choose another schema, or let it end first"
+    )

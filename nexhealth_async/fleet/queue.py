@@ -262,7 +262,10 @@ def _translated() -> Generator[None]:
 
 
 def _lost(error: Exception) -> TargetError:
-    return TargetError(f"the queue in Redis cannot be reached or refuses: {type(error).__name__}")
+    return TargetError(
+        f"the queue in Redis cannot be reached or refuses ({type(error).__name__}); "
+        "check that it runs"
+    )
 
 
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:

@@ -94,7 +94,7 @@ def _booking(
 
 
 def _taken() -> SlotTaken:
-    return SlotTaken("the time is not offered any more; search the slots again", status=200)
+    return SlotTaken("the time is not offered any more", status=200)
 
 
 @frozen(kw_only=True)
@@ -186,7 +186,7 @@ class _Booking:
             raise lost
         raise NotBooked(
             "the answer to the booking was lost; it was looked for and is not there, and the time "
-            "is still free: it may be booked again",
+            "is still free",
             operation=_BOOK,
         )
 
@@ -205,9 +205,7 @@ async def reschedule(
     scope = {name: fields[name] for name in ("subdomain",) if name in fields}
     now = await caller.call(to.APPOINTMENTS_GET, scope, appointment.id)
     if now.cancelled:
-        raise AlreadyCancelled(
-            "the appointment is cancelled; book a new one", status=200, operation=_MOVE
-        )
+        raise AlreadyCancelled("the appointment is cancelled", status=200, operation=_MOVE)
     slot = _with_end(now, slot)
     carried = _carried(now, fields)
     made = await _made_before(caller, now, slot, carried)
@@ -303,7 +301,7 @@ async def _cancelled(caller: Caller, old: int, new: int, scope: Mapping[str, obj
         if not await _is_cancelled(caller, old, scope):
             raise BothBooked(
                 f"appointment {new} was booked, but appointment {old}, which it was to replace, "
-                f"could not be cancelled and has to be: {error.message}",
+                f"could not be cancelled: {error.message}",
                 new_id=new,
                 old_id=old,
                 operation=_MOVE,

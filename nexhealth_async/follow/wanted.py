@@ -61,7 +61,7 @@ async def wanted_subscriptions(
         for one in events
     }
     if not pairs:
-        raise InvalidArgument("events names none")
+        raise InvalidArgument("events is empty; name at least one")
     wanted: dict[Subscribed, int | None] = {
         Subscribed(practice=None, resource_type=kind, event=event): None
         for kind, event in sorted(pairs)
@@ -69,7 +69,9 @@ async def wanted_subscriptions(
     }
     of_practices = sorted(pair for pair in pairs if pair[0] not in _WITHOUT_PRACTICE)
     if of_practices and not practices:
-        raise InvalidArgument("practices names none, and the events are those of practices")
+        raise InvalidArgument(
+            "practices is empty, but these events are those of practices; name at least one"
+        )
     if of_practices:
         for practice, id in (await _institutions(caller, practices)).items():
             for kind, event in of_practices:

@@ -161,7 +161,9 @@ async def entry_written(
 ) -> Written[tuple[E, ...]]:
     """Follow a payment or adjustment until the ledger shows all of it."""
     if not transaction_id.strip():
-        raise InvalidArgument("transaction_id is blank")
+        raise InvalidArgument(
+            "transaction_id is blank; pass the one that the payment or adjustment was made with"
+        )
     noun = listing.resource.removesuffix("s")
 
     async def look() -> Seen[tuple[E, ...]]:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["Noun"]
 
 
+class _LeftOut:
+    """The default of a filter in ``help()``: left out, it is not sent."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+_LEFT_OUT = _LeftOut()
+
+
 class Noun:
     """One kind of record. Cheap to make; everything happens in the session behind it."""
 
@@ -51,9 +61,9 @@ def _spell_out(shown: Callable[..., object], method: FunctionType) -> None:
             Parameter(
                 key,
                 Parameter.KEYWORD_ONLY,
-                default=Parameter.empty if required else ...,
+                default=Parameter.empty if required else _LEFT_OUT,
                 annotation=get_args(kind)[0] if required else kind,
             )
         )
-    spelled.sort(key=lambda one: one.default is ...)
+    spelled.sort(key=lambda one: one.default is _LEFT_OUT)
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])

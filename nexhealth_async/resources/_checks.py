@@ -54,7 +54,7 @@ def check_order(
         if value is not None
     ]
     if len(moments) > 1 and moments[1] < moments[0]:
-        raise InvalidArgument(f"{names[1]} is before {names[0]}")
+        raise InvalidArgument(f"{names[1]} must not be before {names[0]}")
 
 
 def _moment(name: str, value: datetime | str) -> datetime:
@@ -62,7 +62,9 @@ def _moment(name: str, value: datetime | str) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        raise InvalidArgument(f"{name} is no ISO 8601 date-time") from None
+        raise InvalidArgument(
+            f"{name} must be an ISO 8601 date-time, such as 2026-06-01T08:00:00Z"
+        ) from None
     if moment.utcoffset() is None:
         raise InvalidArgument(
             f"{name} is a date-time without a zone; the API would guess one: pass an aware one"

@@ -25,8 +25,8 @@ class Keys:
     def __init__(self, clock: Clock, lifetime: float) -> None:
         self.clock = clock
         self.lifetime = lifetime
-        self.api_key = self._new_key()
-        self.logins = 0
+        self.api_key: str = self._new_key()
+        self.logins: int = 0
         self._revoked = False
         self._secret = secrets.token_bytes(32)
         self._live: dict[str, float] = {}

@@ -112,8 +112,8 @@ class Sandbox(LineOrders):
             raise ValueError("A sandbox needs at least one practice.")
         self.seed = seed
         self.anchor = anchor
-        self.clock = clock or Clock()
-        self.world = World(
+        self.clock: Clock = clock or Clock()
+        self.world: World = World(
             [
                 Practice(
                     at,
@@ -133,9 +133,9 @@ class Sandbox(LineOrders):
             ],
             self.clock,
         )
-        self.keys = Keys(self.clock, token_lifetime)
-        self.webhooks = Deliveries(self.world)
-        self.limits = Limits()
+        self.keys: Keys = Keys(self.clock, token_lifetime)
+        self.webhooks: Deliveries = Deliveries(self.world)
+        self.limits: Limits = Limits()
         self.requests: deque[SeenRequest] = deque(maxlen=remember)
         self.insertions: deque[Insertion] = deque(maxlen=remember)
         self.page_cap = 300

@@ -20,7 +20,7 @@ class Door:
     """Listens on a port of 127.0.0.1 on behalf of aiohttp's server."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port: int = 0
         """The port, once it was opened; it stays the same."""
         self._slams = 0
         self._listening: asyncio.Server | None = None

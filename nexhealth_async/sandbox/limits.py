@@ -44,10 +44,12 @@ class Limits:
 
     def __init__(self) -> None:
         self.kind: WindowKind | None = None
-        self.phase = 0.0
+        self.phase: float = 0.0
         self.retry_after: RetryAfter = None
-        self.rejected = 0
-        self.windows = {name: _Window(n, w) for name, (n, w) in _WINDOWS.items()}
+        self.rejected: int = 0
+        self.windows: dict[str, _Window] = {
+            name: _Window(n, w) for name, (n, w) in _WINDOWS.items()
+        }
 
     def wait(self, rate: RateName, now: float) -> float | None:
         """Count a request; ``None`` lets it through, a number refuses it for so many seconds."""

@@ -19,7 +19,7 @@ class LineOrders(FaultOrders):
 
     def __init__(self) -> None:
         super().__init__()
-        self.door = Door()
+        self.door: Door = Door()
 
     def alter_next(
         self,

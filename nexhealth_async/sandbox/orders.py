@@ -21,7 +21,7 @@ class FaultOrders:
     """
 
     def __init__(self) -> None:
-        self.faults = Faults()
+        self.faults: Faults = Faults()
 
     def fail_next(
         self,

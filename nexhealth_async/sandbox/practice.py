@@ -52,7 +52,7 @@ class Practice:
         self.timezone = timezone
         self.financial_access = True
         self.forbidden = set()
-        self.institution_id = 19_089 + number - 1
+        self.institution_id: int = 19_089 + number - 1
         location_ids = range(
             339_273 + (number - 1) * 1000, 339_273 + (number - 1) * 1000 + locations
         )
@@ -66,43 +66,47 @@ class Practice:
             map_by_operatory=map_by_operatory,
         )
         self.institution: Row = make.institution(f"Sandbox Dental Group {number}", subdomain)
-        self.locations = Table(make.location, locations, first_id=location_ids.start)
-        self.patients = Table(
+        self.locations: Table = Table(make.location, locations, first_id=location_ids.start)
+        self.patients: Table = Table(
             make.patient,
             patients,
             first_id=442_700_000 + apart * 7,
             step=7,
             facts={"inactive": make.inactive},
         )
-        self.providers = Table(make.provider, providers, first_id=442_100_000 + apart * 7)
+        self.providers: Table = Table(make.provider, providers, first_id=442_100_000 + apart * 7)
         rooms = operatories * locations
-        self.operatories = Table(make.operatory, rooms, first_id=226_562 + apart)
-        self.appointment_types = Table(make.appointment_type, 4, first_id=1_001 + apart)
-        self.descriptors = Table(make.descriptor, 8 * locations, first_id=9_001 + apart)
-        self.insurance_plans = Table(make.plan, 5, first_id=5_001 + apart)
+        self.operatories: Table = Table(make.operatory, rooms, first_id=226_562 + apart)
+        self.appointment_types: Table = Table(make.appointment_type, 4, first_id=1_001 + apart)
+        self.descriptors: Table = Table(make.descriptor, 8 * locations, first_id=9_001 + apart)
+        self.insurance_plans: Table = Table(make.plan, 5, first_id=5_001 + apart)
         make.patient_ids = tuple(self.patients.ids) or (0,)
         make.provider_ids = tuple(self.providers.ids)
         make.operatory_ids = tuple(self.operatories.ids)
         make.type_ids = tuple(self.appointment_types.ids)
         make.plan_ids = tuple(self.insurance_plans.ids)
         make.appointment_total = appointments
-        self.availabilities = Table(
+        self.availabilities: Table = Table(
             make.availability, providers * locations, first_id=7_001 + apart
         )
         visits = appointments if patients else 0
-        self.appointments = Table(make.appointment, visits, first_id=1_232_000_000 + apart * 3)
+        self.appointments: Table = Table(
+            make.appointment, visits, first_id=1_232_000_000 + apart * 3
+        )
         works = procedures if patients else 0
-        self.procedures = Table(make.procedure, works, first_id=3_300_000_000 + apart * 3)
-        self.insurance_coverages = Table(make.coverage, patients, first_id=81_000_000 + apart)
-        self.patient_alerts = Table(first_id=61_001 + apart)
-        self.recall_types = Table(make.recall_type, 2, first_id=301 + apart)
+        self.procedures: Table = Table(make.procedure, works, first_id=3_300_000_000 + apart * 3)
+        self.insurance_coverages: Table = Table(
+            make.coverage, patients, first_id=81_000_000 + apart
+        )
+        self.patient_alerts: Table = Table(first_id=61_001 + apart)
+        self.recall_types: Table = Table(make.recall_type, 2, first_id=301 + apart)
         recall_ids: Sequence[int] = tuple(self.recall_types.ids)
-        self.patient_recalls = Table(
+        self.patient_recalls: Table = Table(
             lambda index, id: make.recall(index, id, recall_ids),
             (patients + 2) // 3,
             first_id=71_000_000 + apart,
         )
-        self.document_types = Table(first_id=401 + apart)
+        self.document_types: Table = Table(first_id=401 + apart)
         for name in ("Consent", "X-ray"):
             self.document_types.add({"name": name, "active": True})
         self._keep_books(apart, patients)
@@ -115,26 +119,27 @@ class Practice:
         self.write_status = "green"
 
     def _keep_books(self, apart: int, patients: int) -> None:
-        make = self.bookkeeper = Bookkeeper(self, self._maker)
+        make = Bookkeeper(self, self._maker)
+        self.bookkeeper: Bookkeeper = make
 
         def table(make: Callable[[int, int], Row], count: int, first_id: int) -> Table:
             return Table(make, count, first_id=first_id + apart)
 
-        self.payment_types = table(make.payment_type, 4, 2_101)
-        self.adjustment_types = table(make.adjustment_type, 3, 2_201)
-        self.fee_schedules = table(make.fee_schedule, 3, 2_301)
-        self.fee_schedule_procedures = table(make.fee, 3 * len(CODES), 2_401)
-        self.working_hour_labels = table(make.label, 3, 2_501)
+        self.payment_types: Table = table(make.payment_type, 4, 2_101)
+        self.adjustment_types: Table = table(make.adjustment_type, 3, 2_201)
+        self.fee_schedules: Table = table(make.fee_schedule, 3, 2_301)
+        self.fee_schedule_procedures: Table = table(make.fee, 3 * len(CODES), 2_401)
+        self.working_hour_labels: Table = table(make.label, 3, 2_501)
         self._maker.label_id = self.working_hour_labels.first_id
-        self.staff = table(make.staff, 4, 2_601)
-        self.charges = table(make.charge, patients, 10_000_000_000)
-        self.claims = table(make.claim, (patients + 2) // 3, 11_000_000_000)
-        self.payments = table(make.payment, (patients + 1) // 2, 12_000_000_000)
-        self.adjustments = table(make.adjustment, (patients + 4) // 5, 13_000_000_000)
-        self.payment_plans = table(make.payment_plan, (patients + 4) // 5, 91_000_000)
-        self.treatment_plans = table(make.treatment_plan, (patients + 3) // 4, 92_000_000)
-        self.clinical_notes = table(make.clinical_note, (patients + 1) // 2, 93_000_000)
-        self.documents = Table(first_id=51_001 + apart)
+        self.staff: Table = table(make.staff, 4, 2_601)
+        self.charges: Table = table(make.charge, patients, 10_000_000_000)
+        self.claims: Table = table(make.claim, (patients + 2) // 3, 11_000_000_000)
+        self.payments: Table = table(make.payment, (patients + 1) // 2, 12_000_000_000)
+        self.adjustments: Table = table(make.adjustment, (patients + 4) // 5, 13_000_000_000)
+        self.payment_plans: Table = table(make.payment_plan, (patients + 4) // 5, 91_000_000)
+        self.treatment_plans: Table = table(make.treatment_plan, (patients + 3) // 4, 92_000_000)
+        self.clinical_notes: Table = table(make.clinical_note, (patients + 1) // 2, 93_000_000)
+        self.documents: Table = Table(first_id=51_001 + apart)
         self.document_bytes: dict[int, bytes] = {}
         self.pending: list[tuple[Table, Row]] = []
         """Payments and adjustments accepted and not written yet, with the table they go to."""

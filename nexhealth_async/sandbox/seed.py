@@ -55,9 +55,9 @@ class Maker:
         self.number = number
         self.anchor = anchor
         self.timezone = timezone
-        self.zone = ZoneInfo(timezone)
+        self.zone: ZoneInfo = ZoneInfo(timezone)
         self.institution_id = institution_id
-        self.location_ids = tuple(location_ids)
+        self.location_ids: tuple[int, ...] = tuple(location_ids)
         self.map_by_operatory = map_by_operatory
         self.patient_ids: Sequence[int] = ()
         self.provider_ids: Sequence[int] = ()

@@ -17,12 +17,12 @@ class World:
     """All practices one API key may see."""
 
     def __init__(self, practices: Sequence[Practice], clock: Clock) -> None:
-        self.practices = list(practices)
+        self.practices: list[Practice] = list(practices)
         self.clock = clock
-        self.guesses = Guesses()
-        self.webhook_endpoints = Table(first_id=701)
-        self.webhook_subscriptions = Table(first_id=8_001)
-        self.onboardings = Table(first_id=1)
+        self.guesses: Guesses = Guesses()
+        self.webhook_endpoints: Table = Table(first_id=701)
+        self.webhook_subscriptions: Table = Table(first_id=8_001)
+        self.onboardings: Table = Table(first_id=1)
 
     def by_subdomain(self, subdomain: str) -> Practice | None:
         """The practice with this slug; letters count as they are written."""

@@ -65,10 +65,10 @@ class _Placed(Departure):
 
     def __init__(self, left: float, hand: Hand, rate: RateClass, place: _Place | None) -> None:
         super().__init__(left, ())
-        self.hand = hand
-        self.rate = rate
-        self.place = place
-        self.told = place is not None
+        self.hand: Hand = hand
+        self.rate: RateClass = rate
+        self.place: _Place | None = place
+        self.told: bool = place is not None
         """True if the server knows of it."""
 
     def withdraw(self) -> None:

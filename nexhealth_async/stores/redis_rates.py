@@ -334,4 +334,4 @@ def _maker(url: str, patience: float) -> Callable[[], Redis]:
     with suppress(ValueError):
         make()  # Connects to nothing yet.
         return make
-    raise InvalidArgument("that is no address of a Redis: redis://host:6379/0")
+    raise InvalidArgument("this is no address of a Redis; it is such as redis://host:6379/0")

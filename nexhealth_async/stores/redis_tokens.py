@@ -56,7 +56,7 @@ class RedisTokens:
         del redis  # an address may hold a password, which no traceback is to show
         if not known:
             raise InvalidArgument(
-                "the address of Redis must begin with redis://, rediss://, unix://"
+                "the address of Redis must begin with redis://, rediss:// or unix://"
             )
         if lease < timedelta(seconds=0.1):
             raise InvalidArgument("lease must be at least a tenth of a second")

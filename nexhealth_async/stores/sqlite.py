@@ -121,7 +121,7 @@ class SqliteSeen:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closed:
-            raise SessionStateError("this store is closed")
+            raise SessionStateError("this store is closed; open a new one")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # What follows runs in the thread.

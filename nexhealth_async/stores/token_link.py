@@ -381,8 +381,7 @@ def _refusal_of(text: str) -> Exception:
     number = int(status) if status.isdecimal() else 0
     if kind == "key":
         return KeyRefused(
-            "the API key is not accepted, as another process that shares it was told; check that "
-            "it is whole, not revoked, and of the right environment",
+            "the API key is not accepted, as another process that shares it was told",
             status=number or 401,
         )
     return ServerFailure(

@@ -34,7 +34,7 @@ class SandboxThread:
     """
 
     def __init__(self, box: Sandbox | None = None) -> None:
-        self.box = box or Sandbox()
+        self.box: Sandbox = box or Sandbox()
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 

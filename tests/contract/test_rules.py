@@ -89,7 +89,7 @@ async def test_a_booking_without_a_zone_is_refused(
 
 
 async def test_a_booking_that_ends_before_it_starts_is_refused(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="end_time is before start_time"):
+    with pytest.raises(InvalidArgument, match="end_time must not be before start_time"):
         await Appointments(recorder).create(**booking(end_time=NINE - timedelta(minutes=1)))
 
 
@@ -106,7 +106,7 @@ async def test_an_appointment_that_is_no_block_needs_a_patient(recorder: Recorde
 
 def test_appointments_are_walked_forwards(recorder: Recorder) -> None:
     Appointments(recorder).walk(start=NINE, end=NINE)
-    with pytest.raises(InvalidArgument, match="end is before start"):
+    with pytest.raises(InvalidArgument, match="end must not be before start"):
         Appointments(recorder).walk(start=NINE, end=NINE - timedelta(days=1))
 
 
@@ -251,7 +251,7 @@ async def test_a_moved_appointment_has_zones_and_a_short_note(recorder: Recorder
         await appointments.update(9, note="n" * 129)
     with pytest.raises(InvalidArgument, match="start_time"):
         await appointments.update(9, start_time=NINE.replace(tzinfo=None))
-    with pytest.raises(InvalidArgument, match="end_time is before start_time"):
+    with pytest.raises(InvalidArgument, match="end_time must not be before start_time"):
         await appointments.update(9, start_time=NINE, end_time=NINE - timedelta(minutes=1))
     assert recorder.arguments is None
 

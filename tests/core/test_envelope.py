@@ -259,7 +259,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
         (b"<html>", "web page"),
         (b'{"code":true,"data":[{"id":1}', "cut short"),
         (b'{"code":true,"data":[NaN]}', "malformed"),
-        (b"[]", "no envelope"),
+        (b"[]", "not in the API's form"),
         (b'{"data":[{"a":"\\ud800"}]}', "malformed"),
         (b"OK", "no JSON"),
         (b"\xff\xfe", "no JSON"),

@@ -121,7 +121,7 @@ SENTENCES = {
     "answered with a redirect",
     "cut short, malformed",
     "is a web page",
-    "is no JSON envelope",
+    "is no JSON",
     "where a list was due",
     "without the list that was due",
     "has no list of locations",

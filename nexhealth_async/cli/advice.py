@@ -1,0 +1,54 @@
+"""Errors in the words of the command line: options and variables instead of Python's arguments."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nexhealth_async.errors import (
+    BrokenBody,
+    ConnectFailed,
+    EdgeBlocked,
+    IgnoredFilter,
+    Invalid,
+    KeyRefused,
+    NexHealthError,
+    NotFound,
+    RateLimited,
+    StalledCursor,
+    TimedOut,
+    UndecodableRecord,
+    VersionRefused,
+)
+
+__all__ = ["happened", "sentence"]
+
+_ADVICE: Final[dict[type[NexHealthError], str]] = {
+    ConnectFailed: "check the network and NEXHEALTH_BASE_URL, or try again later",
+    TimedOut: "try again later",
+    BrokenBody: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
+    KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
+    "is of the right environment",
+    VersionRefused: "add --api-version v3",
+    EdgeBlocked: "ask NexHealth's support whether it lets this address through",
+    NotFound: "`nexhealth practices` lists the practices and locations there are",
+    Invalid: "NexHealth's support can say what it objects to",
+    RateLimited: "another program may use the same key: try again once it is done",
+    UndecodableRecord: "tell the makers of this program",
+    IgnoredFilter: "tell NexHealth's support",
+    StalledCursor: "try again later",
+}
+
+
+def happened(error: NexHealthError) -> str:
+    """Say what happened, without what to do about it."""
+    return str(error).removesuffix(f"; {error.advice}")
+
+
+def sentence(error: NexHealthError) -> str:
+    """Say what happened, and what to do about it in a shell."""
+    for kind in type(error).__mro__:
+        if kind in _ADVICE:
+            return f"{happened(error)}; {_ADVICE[kind]}"
+        if "advice" in vars(kind):
+            break
+    return str(error)

@@ -1,0 +1,84 @@
+"""What stands below the options in each command's help: examples, environment, exit status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["EVERY", "epilogue"]
+
+_PULLED: Final = """0 done, 1 the API, the network or a target failed, 2 wrong use,
+3 a bulk pull is complete but for the parts it names, 130 Ctrl-C, 143 SIGTERM"""
+
+EVERY: Final = f"""Try it without a key: nexhealth pull patients --sandbox
+
+Exit status: {_PULLED}
+"""
+"""Below the options of what is no command by itself."""
+
+_KEY: Final = "NEXHEALTH_API_KEY, NEXHEALTH_BASE_URL"
+_DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
+_USUAL: Final = "0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C"
+
+_EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
+    ("check",): (("nexhealth check", "nexhealth check --sandbox"), _KEY, _USUAL),
+    ("practices",): (("nexhealth practices", "nexhealth practices --sandbox"), _KEY, _USUAL),
+    ("pull",): (
+        (
+            "nexhealth pull patients --sandbox",
+            "nexhealth pull patients --practice demo-practice -o patients.jsonl",
+            "nexhealth pull --all --to practice.duckdb --resume",
+        ),
+        f"{_KEY},\n  NEXHEALTH_PULL_TO, PGPASSWORD, NO_COLOR",
+        _PULLED,
+    ),
+    ("endpoints",): (
+        ("nexhealth endpoints --version v3 --resource patients", "nexhealth endpoints --json"),
+        "NO_COLOR",
+        "0 done, 2 there is no such operation",
+    ),
+    ("sandbox",): (
+        ("nexhealth sandbox", "nexhealth sandbox --port 8080 --patients 50 --latency 200"),
+        "none",
+        "1 the port cannot be used, 2 wrong use, 130 Ctrl-C, 143 SIGTERM",
+    ),
+    ("completion",): (
+        (
+            'eval "$(nexhealth completion bash)"',
+            "nexhealth completion zsh > ~/.zfunc/_nexhealth",
+            "nexhealth completion fish > ~/.config/fish/completions/nexhealth.fish",
+        ),
+        "none",
+        "0 done, 2 wrong use",
+    ),
+    ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _USUAL),
+    ("webhooks", "ensure"): (
+        (
+            "nexhealth webhooks ensure https://example.com/nexhealth --secret-file secret \\",
+            "    --event appointment_insertion --subdomain demo-practice",
+        ),
+        _KEY,
+        _USUAL,
+    ),
+    ("fleet", "pull"): (
+        ("nexhealth fleet pull --all --to postgresql://user@host/database",),
+        f"{_KEY},\n  {_DATABASE}",
+        _USUAL,
+    ),
+    ("fleet", "work"): (
+        ("nexhealth fleet work --to postgresql://user@host/database --until-empty",),
+        f"{_KEY},\n  {_DATABASE}",
+        "0 stopped or done, 1 the API or the network failed, 2 wrong use",
+    ),
+    ("fleet", "status"): (
+        ("nexhealth fleet status --to postgresql://user@host/database",),
+        _DATABASE,
+        "0 done or under way, 2 there is no such pull, 3 parts were given up",
+    ),
+}
+
+
+def epilogue(*command: str) -> str:
+    """Return what stands below the options of a command."""
+    examples, environment, status = _EXAMPLES[command]
+    listed = "\n".join(f"  {one}" for one in examples)
+    return f"Examples:\n{listed}\n\nEnvironment: {environment}\n\nExit status: {status}\n"

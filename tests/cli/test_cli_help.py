@@ -1,0 +1,138 @@
+"""Help as a manual: every option explained, no line too wide, and completion that works."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from cyclopts import App
+
+from nexhealth_async.cli.app import build
+from tests.cli.terminal import environment, nexhealth, one_by_one
+
+BASH = shutil.which("bash")
+
+
+def commands(app: App, *path: str) -> Iterator[tuple[str, ...]]:
+    for name in app:
+        if not name.startswith("-"):
+            yield (*path, name)
+            yield from commands(app[name], *path, name)
+
+
+def command(path: tuple[str, ...]) -> App:
+    found = build()
+    for name in path:
+        found = found[name]
+    return found
+
+
+EVERY = tuple(commands(build()))
+LEAVES = tuple(one for one in EVERY if not any(two[:-1] == one for two in EVERY))
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_option_is_explained(path: tuple[str, ...]) -> None:
+    for argument in command(path).assemble_argument_collection():
+        if argument.show:
+            assert (argument.parameter.help or "").strip(), argument.name
+
+
+async def test_no_line_of_help_is_wider_than_80_columns() -> None:
+    every = [("--help",), *((*path, "--help") for path in EVERY)]
+    for path, ran in zip(every, await one_by_one(*every, COLUMNS="80"), strict=True):
+        lines = ran.out.decode().splitlines()
+        assert (ran.status, ran.err) == (0, "")
+        assert [line for line in lines if len(line) > 80] == [], path
+
+
+async def test_every_command_has_examples_environment_and_exit_statuses() -> None:
+    every = await one_by_one(*((*path, "--help") for path in LEAVES), COLUMNS="80")
+    for path, ran in zip(LEAVES, every, strict=True):
+        text = ran.out.decode()
+        assert f"Examples:\n  {'eval' if path == ('completion',) else 'nexhealth'} " in text
+        assert f"nexhealth {' '.join(path)}" in text.partition("Examples:")[2]
+        assert "\nEnvironment: " in text
+        assert "\nExit status: " in text
+
+
+async def test_the_examples_are_understood() -> None:
+    examples = [
+        line.strip().split()
+        for path in LEAVES
+        for line in (command(path).help_epilogue or "").splitlines()
+        if line.startswith("  nexhealth ") and not {">", "\\"} & set(line.split())
+    ]
+    assert len(examples) > 10
+    for example in examples:
+        build().parse_args(example[1:], exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("pul",), 'Unknown command "pul". Did you mean "pull"?'),
+        (("pull", "patients", "--limt", "3"), "Unknown option: --limt. Did you mean --limit?"),
+        (("endpoints", "foo"), "Nothing is known of foo here"),
+        (("pull", "petients", "--sandbox"), "did you mean patients?"),
+    ],
+)
+async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], said: str) -> None:
+    ran = await nexhealth(*line)
+    assert ran.status == 2
+    assert ran.err.startswith("error: ")
+    assert said in ran.err
+    assert "─" not in ran.err
+
+
+@cache
+def script() -> str:
+    return build().generate_completion(shell="bash")  # noqa: S604 - runs none
+
+
+def asked_of_bash(line: str) -> set[str]:
+    """What bash offers where this line is at its end."""
+    assert BASH
+    words = " ".join(f"'{word}'" for word in line.split(" "))
+    asking = (
+        f"{script()}\nCOMP_WORDS=({words}); COMP_CWORD={line.count(' ')}\n"
+        "COMP_LINE=; COMP_POINT=0; _nexhealth nexhealth; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own script
+        [BASH, "--norc", "--noprofile", "-s"],
+        input=asking,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+@pytest.mark.skipif(BASH is None, reason="asks bash")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("nexhealth pu", {"pull"}),
+        ("nexhealth webhooks en", {"ensure"}),
+        ("nexhealth pull --dr", {"--drift", "--dry-run"}),
+        ("nexhealth pull --drift ", {"watch", "verify", "ignore"}),
+        ("nexhealth completion z", {"zsh"}),
+    ],
+)
+def test_bash_completes_commands_options_and_choices(line: str, offered: set[str]) -> None:
+    assert asked_of_bash(line) == offered
+
+
+async def test_completion_is_printed_for_each_shell_and_changes_no_file() -> None:
+    ran = await one_by_one(*(("completion", shell) for shell in ("bash", "zsh", "fish", "csh")))
+    assert [one.status for one in ran] == [0, 0, 0, 2]
+    bash, zsh, fish = (one.out.decode() for one in ran[:3])
+    assert "complete -F _nexhealth nexhealth" in bash
+    assert zsh.startswith("#compdef nexhealth")
+    assert "complete -c nexhealth" in fish
+    assert "bash" in ran[3].err

@@ -1,0 +1,34 @@
+"""What README shows of the command line is what it prints."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Terminal, environment
+
+if sys.platform == "win32":
+    pytest.skip("needs a pseudo-terminal", allow_module_level=True)
+
+README = Path(__file__).parents[2] / "README.md"
+SPEED = re.compile(r"in [\d,]+\.\d s \([\d,]+/s\)")
+"""The clock's figures, which differ from run to run; all else is compared as it stands."""
+ELIDED = "..."
+"""A line that stands for any number of lines."""
+
+
+def test_the_demo_is_what_the_command_prints_on_a_terminal() -> None:
+    (demo,) = re.findall(
+        r"^```text\n\$ nexhealth (.*)\n([^`]*)^```", README.read_text("utf-8"), re.MULTILINE
+    )
+    terminal = Terminal(*demo[0].split(), env=environment(TERM="dumb"), columns=80)
+    assert terminal.end() == 0
+    shown = SPEED.sub("(fast)", terminal.shown.decode()).splitlines()
+    first, _, last = SPEED.sub("(fast)", demo[1]).partition(f"\n{ELIDED}\n")
+    assert shown[: first.count("\n") + 1] == first.splitlines()
+    assert shown[-1:] == last.splitlines()
+    assert len(shown) == 5_003
+    assert max(map(len, shown)) <= 80

@@ -1,0 +1,121 @@
+"""What an editor offers and shows, asked of the language server that pyright brings."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nexhealth_async
+from nexhealth_async import models as m
+from nexhealth_async import scopes
+from nexhealth_async.filters import PatientFilters
+from tests.editor.server import CARET, Editor, editing
+
+pytestmark = pytest.mark.timeout(200)
+
+HEAD = """from nexhealth_async import NexHealth, errors, models as m
+nex = NexHealth("key")
+practice = nex.practice("demo")
+office = practice.location(7)
+patient = m.Patient(id=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    if not shutil.which("pyright-langserver", path=sysconfig.get_path("scripts")):
+        pytest.skip("pyright is not installed; it comes with the dependency group types")
+    folder: Path = tmp_path_factory.mktemp("editor")
+    with editing(folder) as started:
+        yield started
+
+
+def nouns(scope: type[object]) -> set[str]:
+    found = (
+        name
+        for kind in scope.__mro__
+        for name, value in vars(kind).items()
+        if isinstance(value, property)
+    )
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_completion_offers_every_filter_as_a_keyword(editor: Editor) -> None:
+    offered = editor.offers(f"{HEAD}office.patients.walk({CARET})\n")
+    assert {f"{name}=" for name in PatientFilters.__annotations__} <= offered
+    assert {"per_page=", "limit=", "prefetch="} <= offered
+
+
+def test_completion_offers_the_fields_of_a_model(editor: Editor) -> None:
+    offered = editor.offers(f"{HEAD}patient.{CARET}\n")
+    assert {name for name in m.Patient.__annotations__ if not name.startswith("_")} <= offered
+
+
+@pytest.mark.parametrize(
+    ("expression", "scope"),
+    [
+        ("office", scopes.LocationNouns),
+        ("practice", scopes.PracticeNouns),
+        ("nex", scopes.AccountNouns),
+    ],
+)
+def test_completion_offers_the_nouns_that_a_scope_takes_and_no_others(
+    editor: Editor, expression: str, scope: type[object]
+) -> None:
+    offered = editor.offers(f"{HEAD}{expression}.{CARET}\n")
+    every = nouns(scopes.AccountNouns)
+    assert offered & every == nouns(scope)
+    assert "patients" in offered
+
+
+def test_completion_offers_the_public_names_and_no_inner_ones(editor: Editor) -> None:
+    offered = editor.offers(f"from nexhealth_async import {CARET}\n")
+    assert set(nexhealth_async.__all__) <= offered
+    assert {"SlotTaken", "OutcomeUnknown"} <= offered
+    assert not {"TYPE_CHECKING", "import_module", "annotations"} & offered
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("office.patients.walk(in|active=False)", "Only inactive (True) or active (False) ones"),
+        ("office.patients.create(first_n|ame='A')", "Some systems cut it off"),
+        ("office.patients.wa|lk()", "Walk the patients of one location."),
+        ("office.appointments.bo|ok", "Book a slot that `available_slots.flat` found, once."),
+        ("office.pat|ients", "The patients."),
+        ("patient.gua|rantor_id", "Who pays."),
+        ("errors.SlotT|aken", "The time asked for is no longer free."),
+        ("Nex|Health", "A session with the NexHealth API"),
+    ],
+)
+def test_hovering_shows_the_docstring(editor: Editor, line: str, told: str) -> None:
+    assert told in editor.shows(HEAD + line + "\n")
+
+
+def test_hovering_over_a_method_shows_what_comes_back(editor: Editor) -> None:
+    assert "-> Walk[Patient]" in editor.shows(f"{HEAD}office.patients.wa{CARET}lk()\n")
+    shown = editor.shows(f"{HEAD}async def f():\n    o{CARET}ne = await office.patients.get(7)\n")
+    assert shown == "(variable) one: Patient"
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("office.patients.walk(inactiv=False)", 'No parameter named "inactiv"'),
+        ("office.patients.walk(inactive='no')", 'cannot be assigned to parameter "inactive"'),
+        ("office.institutions.walk()", 'Cannot access attribute "institutions"'),
+        ("patient.surname", 'Cannot access attribute "surname"'),
+        ("office.appointments.walk()", 'Arguments missing for parameters "start", "end"'),
+    ],
+)
+def test_what_is_wrong_is_underlined(editor: Editor, line: str, complaint: str) -> None:
+    (told,) = editor.complains(HEAD + line + "\n")
+    assert complaint in told
+
+
+def test_what_is_right_is_not_underlined(editor: Editor) -> None:
+    assert editor.complains(f"{HEAD}office.patients.walk(inactive=False, per_page=50)\n") == []

@@ -1,0 +1,7 @@
+"""``python -m tests.errors`` approves what the library says now: read the diff."""
+
+from __future__ import annotations
+
+from tests.errors.collected import APPROVED, collected
+
+APPROVED.write_text(collected(), encoding="utf-8")

@@ -1,0 +1,138 @@
+"""One error of each public class, made by the library's own code where that needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from nexhealth_async import Budget, NexHealth, NexHealthError
+from nexhealth_async import endpoints as to
+from nexhealth_async import errors as e
+from nexhealth_async.budget import Meter
+from nexhealth_async.core.envelope import read_list
+from nexhealth_async.core.refusals import refusal
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.endpoints import RateClass, Row
+from nexhealth_async.tokens import key_refused
+from nexhealth_async.webhooks import parse
+
+__all__ = ["samples"]
+
+
+def samples() -> list[NexHealthError]:
+    """One of each class and more where a class says several things."""
+    return [*_usage(), *_refusals(), *_replies(), *_others()]
+
+
+def _raised(work: Callable[[], object]) -> NexHealthError:
+    try:
+        work()
+    except NexHealthError as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def _usage() -> Iterator[NexHealthError]:
+    nex = NexHealth("key")
+    office = nex.practice("demo-practice").location(7)
+    yield _raised(lambda: NexHealth("key", timeout=-1))
+    yield _raised(lambda: nex.practice("Demo-Practice"))
+    yield _raised(nex.patients.walk)
+    yield _raised(nex.practice("demo-practice").patients.walk)
+    yield _raised(office.charges.walk)
+    yield _raised(lambda: office.working_hours.walk(label_id=4))
+    yield _raised(nex.check_usable)
+    meter = Meter(Budget(overall=1, seconds=60))
+    yield _raised(lambda: [meter.take(RateClass.OTHER, 0) for _ in range(2)])
+    yield e.WalkOver(
+        "this walk was finished; start a new one to read the list again",
+        operation="GET /patients",
+    )
+
+
+def _refusals() -> Iterator[NexHealthError]:
+    def refused(status: int, text: str, row: Row | None) -> e.APIError:
+        assert row is not None
+        return refusal(Reply(status=status, body=b"{}"), row, texts=(text,) if text else None)
+
+    patients, ledger, booking = to.PATIENTS.v2, to.PAYMENTS.v3, to.APPOINTMENTS_CREATE.v2
+    unauthorized = refused(401, "no", patients)
+    yield unauthorized
+    assert isinstance(unauthorized, e.Unauthorized)
+    yield key_refused(unauthorized)
+    yield refused(403, "no", patients)
+    yield refused(403, "below the minimum allowed", patients)
+    yield refused(403, "no", ledger)
+    yield refused(403, "", patients)
+    yield refused(404, "no", patients)
+    yield refused(400, "no", patients)
+    yield refused(400, "A patient already exists - id=7", patients)
+    yield refused(400, "no longer available", booking)
+    yield refused(400, "already cancelled", booking)
+    yield refused(400, "not synced with the PMS", booking)
+    yield refused(400, "not supported", booking)
+    yield refused(429, "no", patients)
+    failed = refused(503, "no", patients)
+    failed.attempts = 4
+    yield failed
+
+
+def _replies() -> Iterator[NexHealthError]:
+    row = to.PATIENTS.v2
+    assert row is not None
+    for body in (b"", b"<html>", b'{"code":true,"da', b'{"code":true,"data":7}'):
+        yield _raised(partial(read_list, Reply(status=200, body=body), row))
+    yield _raised(partial(read_list, Reply(status=302, body=b""), row))
+    yield e.UndecodableRecord(
+        model="Patient",
+        path="bio.weight",
+        expected="a number",
+        record_id=7,
+        operation=row.operation,
+    )
+    yield _raised(partial(parse, b"[]"))
+
+
+def _others() -> Iterator[NexHealthError]:
+    yield e.ConnectFailed(
+        "no connection to nexhealth.info: its name cannot be resolved",
+        operation="POST /authenticates",
+    )
+    yield e.ConnectionLost("the connection broke before the reply came", operation="GET /patients")
+    yield e.TimedOut("no reply within 2 seconds", operation="GET /patients", attempts=2)
+    row = to.APPOINTMENTS_CREATE.v2
+    assert row is not None
+    yield e.OutcomeUnknown(
+        "the write may have happened or not: the API failed (503).",
+        lookup=row.lookup,
+        status=503,
+        operation=row.operation,
+        attempts=1,
+    )
+    yield e.NotBooked(
+        "the answer to the booking was lost; it was looked for and is not there, and the time is "
+        "still free",
+        operation="POST /appointments",
+    )
+    yield e.BothBooked(
+        "appointment 8 was booked, but appointment 7, which it was to replace, could not be "
+        "cancelled: the API failed (503)",
+        new_id=8,
+        old_id=7,
+        operation="PATCH /appointments/{id}",
+    )
+    yield e.IgnoredFilter(["inactive"], operation="GET /patients")
+    yield e.WalkDrifted(
+        "the list kept changing, so completeness could not be shown; everything seen was "
+        "delivered. Try again at a quieter time, or raise passes",
+        at_most_missing=3,
+        operation="GET /patients",
+    )
+    yield e.StalledCursor(
+        "the server says that another page follows but names no new cursor for it",
+        operation="GET /patients",
+    )
+    yield e.PartialPull(["patients/demo-practice/7", "providers/demo-practice"])
+    yield e.TargetError(
+        "the directory out cannot be used: No space left on device; resume once it can"
+    )

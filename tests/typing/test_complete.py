@@ -1,0 +1,85 @@
+"""What editors and ``help()`` know of the public names: every type, every parameter."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from pydoc import render_doc
+
+import pytest
+
+import nexhealth_async
+from nexhealth_async import NexHealth, Walk
+from nexhealth_async import resources as resources  # noqa: PLC0414 - loads every noun
+from nexhealth_async.resources._base import Noun
+
+SCRIPTS = sysconfig.get_path("scripts")
+
+
+@pytest.mark.timeout(300)
+def test_every_public_type_is_known(tmp_path: Path) -> None:
+    checker = shutil.which("pyright", path=SCRIPTS)
+    if checker is None:
+        pytest.skip("pyright is not installed; it comes with the dependency group types")
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [checker, "--verifytypes", "nexhealth_async", "--ignoreexternal", "--outputjson"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)["typeCompleteness"]
+    unknown = [one["name"] for one in found["symbols"] if not one["isTypeKnown"]]
+    assert found["symbols"], "it looked at nothing"
+    assert unknown == []
+    assert found["completenessScore"] == 1
+
+
+def offered() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Every public method of every noun, and of what leads to nouns and what they return."""
+    waiting: list[type[object]] = [Noun, NexHealth, Walk]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        for name, value in vars(kind).items():
+            if inspect.isfunction(value) and not name.startswith("_"):
+                yield f"{kind.__name__}.{name}", value
+
+
+METHODS = dict(offered())
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_help_names_every_parameter(name: str) -> None:
+    signature = inspect.signature(METHODS[name])
+    assert [one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD] == []
+    assert METHODS[name].__doc__
+
+
+def test_the_nouns_are_all_there() -> None:
+    assert {"Patients.walk", "Appointments.book", "Charges.get", "NexHealth.request"} <= set(
+        METHODS
+    )
+    assert len(METHODS) > 100
+
+
+def test_a_filter_that_may_be_left_out_shows_as_three_dots() -> None:
+    office = NexHealth("key").practice("demo").location(7)
+    shown = render_doc(office.patients.walk)
+    assert "inactive: bool = ..." in shown
+    assert "Ellipsis" not in shown
+    assert "patient_id: int, " in render_doc(office.appointments.book).replace("\n    ", " ")
+
+
+def test_a_renamed_name_works_and_names_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(nexhealth_async._RENAMED, "Session", "NexHealth")
+    with pytest.warns(DeprecationWarning, match=r"async\.Session is now called NexHealth") as told:
+        assert nexhealth_async.__getattr__("Session") is NexHealth
+    assert told[0].filename == __file__
