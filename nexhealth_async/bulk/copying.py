@@ -19,7 +19,7 @@ from nexhealth_async.bulk.engine import (
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.report import Report
-from nexhealth_async.bulk.targets import opened
+from nexhealth_async.bulk.targets import ReadsPages, opened
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress import Progress
@@ -51,6 +51,8 @@ async def copy(
             progress, seen = await _rewound(target, progress)
         books = Books(progress, stats=caller.stats, began=began, seen=seen)
         engine = Engine(caller, books, settings)
+        if isinstance(target, ReadsPages):
+            engine.reader = target.read_page
         return await _Copy(target, engine, progress, settings).run()
 
 
