@@ -16,11 +16,13 @@ from msgspec import Raw
 
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard, facts, resources
-from nexhealth_async.codec import Codec, to_json
+from nexhealth_async.bulk.batches import Unread
+from nexhealth_async.codec import Codec, LazyDecoder, to_json
 from nexhealth_async.export.arrow import batch_table, table_of
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.export.sheets import Sheet, sheet_of
+from nexhealth_async.export.state import latest
 from nexhealth_async.models import Appointment, Charge, Patient, PatientBio, Procedure
 from tests.bulk.kit import scene
 from tests.models.model_samples import SAMPLES, filled, instances
@@ -256,6 +258,18 @@ async def test_a_hook_of_ones_own_is_heard_in_a_copy(tmp_path: Path) -> None:
         await nex.bulk.copy(["patients"], to=target)
     assert target.batches
     assert all(batch.sheet is None for batch in target.batches)
+
+
+def test_of_an_id_that_comes_twice_in_a_page_the_last_is_kept() -> None:
+    raw = [b'{"id": 1, "name": "Ida"}', b'{"id": 2}', b'{"id": 1, "name": "Ada"}']
+    found = check(Patient, *raw)
+    unread = Unread([Raw(one) for one in raw], LazyDecoder[object](Codec, "Patient"))
+    shard = Shard(resource="patients", version="v2", subdomain="demo")
+    batch = Batch(shard=shard, model="Patient", records=unread, raw=unread, sheet=found)
+    kept = latest(batch)
+    assert [one.name for one in kept.of(Patient)] == [None, "Ada"]
+    assert kept.raw == (raw[1], raw[2])
+    assert batch_table(kept, pull="p").column("id").to_pylist() == [2, 1]
 
 
 def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
