@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 from msgspec import Raw
 
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batches import Batch, Reader
 from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.events import ShardProgress, Snapshot
 from nexhealth_async.bulk.planning import Plan
@@ -120,7 +120,7 @@ class Books:
         """Return those of the shards that are not done."""
         return [shard for shard in shards if not self.accounts[shard.name].done]
 
-    def unpack(self, found: Found[object]) -> Unpacking[object]:
+    def unpack(self, found: Found[object], reader: Reader | None) -> Unpacking[object]:
         """Begin to decode what a page brings that its group has not delivered."""
         records: Sequence[Raw] = found.page.records
         seen = self._ids.get(found.shard.group)
@@ -128,7 +128,7 @@ class Books:
             again = _again(seen, found.page.ids or ids_of(records))
             if again:
                 records = [one for place, one in enumerate(records) if place not in again]
-        return Unpacking(found, records)
+        return Unpacking(found, records, reader)
 
     def take(self, page: Unpacking[object]) -> Batch:
         """Turn a page that is decoded into a batch, and note it."""
@@ -141,7 +141,7 @@ class Books:
             last,
             status="open",
             place=page.place,
-            records=last.records + len(page.records),
+            records=last.records + page.size,
             pages=last.pages + 1,
             duplicates=last.duplicates + page.duplicates,
             refused=last.refused + len(page.refused),
@@ -150,8 +150,9 @@ class Books:
         return Batch(
             shard=shard,
             model=facts(shard.resource, shard.version).model,
-            records=tuple(page.records),
+            records=page.records(),
             raw=page.raw(),
+            sheet=page.sheet,
             repairs=tuple(page.repairs),
             refused=tuple(page.refused),
             duplicates=page.duplicates,

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import TypeAlias, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
+from msgspec import Raw
 
 from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.codec import REFUSALS
 from nexhealth_async.errors import UsageError
-from nexhealth_async.slices import Repair
+from nexhealth_async.slices import Decoder, Repair
 
-__all__ = ["Batch", "Refused"]
+__all__ = ["Batch", "Reader", "Refused", "Unread"]
 
 T = TypeVar("T")
+
+Reader: TypeAlias = "Callable[[str, Sequence[Raw]], Generator[None, None, object | None]]"
+"""Makes something of a page's records, whose model is named, that takes the place of models.
+
+It does so in steps of less than a millisecond. It returns None unless all records are such that
+their model could be read without a repair.
+"""
 
 
 @frozen(kw_only=True)
@@ -28,6 +39,37 @@ class Refused:
     """The record as it came: personal data."""
 
 
+@define(eq=False)
+class Unread:
+    """Records of which no models were made yet."""
+
+    _found: Sequence[Raw]
+    _decoder: Decoder[object]
+    _records: tuple[object, ...] | None = field(default=None, init=False)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def records(self) -> tuple[object, ...]:
+        """The models, made when first asked for."""
+        if self._records is None:
+            self._records = tuple(map(self._decoded, self._found))
+        return self._records
+
+    @property
+    def raw(self) -> tuple[bytes, ...]:
+        """Their JSON."""
+        return tuple(map(bytes, self._found))
+
+    def _decoded(self, record: Raw) -> object:
+        native = self._decoder.native()
+        if native is not None:
+            with suppress(*REFUSALS):
+                return native(record)
+        return self._decoder.tolerant(record)[0]
+
+
 @frozen(kw_only=True)
 class Batch:
     """Records of one shard, of one page at most, none of which the pull delivered before."""
@@ -35,9 +77,8 @@ class Batch:
     shard: Shard
     model: str
     """Name of the records' class in `nexhealth_async.models`."""
-    records: tuple[object, ...] = field(repr=False)
-    raw: tuple[bytes, ...] = field(repr=False)
-    """The JSON of each record as it came, in the same order; fields the models lack are here."""
+    _records: tuple[object, ...] | Unread = field(alias="records", repr=False)
+    _raw: tuple[bytes, ...] | Unread = field(alias="raw", repr=False)
     repairs: tuple[Repair, ...] = ()
     refused: tuple[Refused, ...] = ()
     duplicates: int = 0
@@ -48,6 +89,23 @@ class Batch:
     """Where a shard with cursors can be taken up behind this batch; None: only from its start."""
     total: int | None = None
     """Records of the list being read, where the server says so."""
+    sheet: object | None = field(default=None, repr=False, eq=False)
+    """What a `Reader` made of the records; None where they were read as models."""
+
+    @property
+    def size(self) -> int:
+        """How many records there are, told without making models."""
+        return len(self._records)
+
+    @property
+    def records(self) -> tuple[object, ...]:
+        """The records, as models."""
+        return self._records.records if isinstance(self._records, Unread) else self._records
+
+    @property
+    def raw(self) -> tuple[bytes, ...]:
+        """The JSON of each record as it came, in the same order, with fields the models lack."""
+        return self._raw.raw if isinstance(self._raw, Unread) else self._raw
 
     def of(self, model: type[T]) -> tuple[T, ...]:
         """Return the records, typed; `UsageError` if they are of another class."""

@@ -19,7 +19,7 @@ from nexhealth_async.bulk.engine import (
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.report import Report
-from nexhealth_async.bulk.targets import opened
+from nexhealth_async.bulk.targets import ReadsPages, opened
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress import Progress
@@ -51,6 +51,8 @@ async def copy(
             progress, seen = await _rewound(target, progress)
         books = Books(progress, stats=caller.stats, began=began, seen=seen)
         engine = Engine(caller, books, settings)
+        if isinstance(target, ReadsPages):
+            engine.reader = target.read_page
         return await _Copy(target, engine, progress, settings).run()
 
 
@@ -140,16 +142,12 @@ class _Copy:
                 await self._complete(one)
 
     async def _complete(self, plan: GroupPlan) -> None:
-        """Keep that a group is complete, if it is: all of it was read, and was to be read.
-
-        Where a record could not be read, nothing is deleted: its row may be an earlier version.
-        """
-        shards = plan.everything
-        if self._books.undone(shards) or any(shard.partial for shard in shards):
+        """Keep that a group is complete, if it is: all of it was read, and was to be read."""
+        if self._books.undone(plan.everything) or not plan.completes:
             return
-        refused = any(self._books.accounts[shard.name].latest.refused for shard in shards)
+        states = [self._books.accounts[shard.name].latest for shard in plan.everything]
         deleted = await self._target.complete(
-            plan.group, watermark=self._watermark, whole=plan.compares and not refused
+            plan.group, watermark=self._watermark, whole=plan.may_compare(states)
         )
         if deleted:
             self._books.deleted[plan.group.name] = deleted

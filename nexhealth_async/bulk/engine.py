@@ -17,7 +17,7 @@ from attrs import define, frozen
 
 from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.arguments import walk_arguments
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batches import Batch, Reader
 from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.events import (
     BatchRead,
@@ -117,6 +117,8 @@ class Engine:
         self._caller = caller
         self._settings = settings
         self.books = books
+        self.reader: Reader | None = None
+        """What is tried on a page before models are."""
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_AHEAD)
         self._lanes: dict[RateClass, Lane] = {}
         self._left: dict[Group, int] = {}
@@ -173,7 +175,7 @@ class Engine:
                 if item is None:
                     self._ended()
                     return None
-                self._unpacking = self.books.unpack(item)
+                self._unpacking = self.books.unpack(item, self.reader)
                 del item  # a page's bytes are in use no longer than its records are decoded
             delivered = await self._delivered(self._unpacking)
             if delivered is not None:
@@ -196,7 +198,7 @@ class Engine:
         self._unpacking = None
         batch = self.books.take(page)
         account = self.books.accounts[page.shard.name]
-        if not batch.records and not batch.refused:
+        if not batch.size and not batch.refused:
             account.keep()
             return None
         self._handed = page.shard.name

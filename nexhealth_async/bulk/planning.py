@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import Factory, evolve, field, frozen
 
 from nexhealth_async.bulk.catalogue import Deletions, Level, ResourceFacts, facts
-from nexhealth_async.bulk.progress import GroupState
+from nexhealth_async.bulk.progress import GroupState, ShardState
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.endpoints import Paging
 from nexhealth_async.errors import InvalidArgument
@@ -77,6 +77,18 @@ class GroupPlan:
     def compares(self) -> bool:
         """Whether it is read whole, so that what was not seen is gone and may be deleted."""
         return all(shard.compares for shard in self.shards)
+
+    @property
+    def completes(self) -> bool:
+        """Whether reading its shards brings everything there is, or everything that changed."""
+        return not any(shard.partial for shard in self.everything)
+
+    def may_compare(self, states: Iterable[ShardState | None]) -> bool:
+        """Tell whether rows that were not seen may be deleted, now that its shards are read.
+
+        Not where a record could not be read: its row may be an earlier version.
+        """
+        return self.compares and not any(state is not None and state.refused for state in states)
 
 
 def _by_group(plan: Plan) -> Mapping[Group, GroupPlan]:

@@ -13,7 +13,7 @@ from nexhealth_async.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nexhealth_async.bulk.batches import Batch
+    from nexhealth_async.bulk.batches import Batch, Reader
     from nexhealth_async.bulk.engine import Session, Settings
     from nexhealth_async.bulk.events import Snapshot
     from nexhealth_async.bulk.progress import Progress
@@ -87,6 +87,10 @@ class Pull(AsyncIterator["Batch"]):
     def __repr__(self) -> str:
         """Show how many shards there are and how far they are."""
         return "<Pull: not entered>" if self._engine is None else f"<Pull: {self.report!r}>"
+
+    def read_by(self, reader: Reader) -> None:
+        """Try this on each page from now on, and make models only where it fails or on demand."""
+        self._begun().reader = reader
 
     @property
     def shards(self) -> tuple[Shard, ...]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio
+from msgspec import Raw
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
-__all__ = ["Openable", "Target", "opened"]
+__all__ = ["Openable", "ReadsPages", "Target", "opened"]
 
 _CLOSE_SECONDS = 30.0
 
@@ -101,4 +102,13 @@ class Target(Protocol):
 
     async def finish(self) -> None:
         """Keep that the pull has ended; a shard that failed stays failed."""
+        ...
+
+
+@runtime_checkable
+class ReadsPages(Protocol):
+    """A target that needs no models where it can read a page's bytes itself."""
+
+    def read_page(self, model: str, records: Sequence[Raw]) -> Generator[None, None, object | None]:
+        """Make the batch's ``sheet`` of a page's records; see `Reader`. Runs in the event loop."""
         ...

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import define, field
 
-from nexhealth_async.bulk.batches import Refused
+from nexhealth_async.bulk.batches import Refused, Unread
+from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.slices import Slices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from msgspec import Raw
 
+    from nexhealth_async.bulk.batches import Reader
     from nexhealth_async.bulk.shards import Shard
     from nexhealth_async.errors import UndecodableRecord
     from nexhealth_async.pager import RawPage
@@ -38,20 +40,28 @@ class Found(Generic[T]):
 
 
 class Unpacking(Generic[T]):
-    """The records of a page that are to be delivered, decoded a slice at a time."""
+    """The records of a page that are to be delivered, decoded a slice at a time.
 
-    def __init__(self, found: Found[T], fresh: Sequence[Raw]) -> None:
+    Where a reader is given and has something to offer for all of them, no models are made.
+    """
+
+    def __init__(self, found: Found[T], fresh: Sequence[Raw], reader: Reader | None = None) -> None:
         self.shard: Shard = found.shard
         self.list: int = found.list
         self.place: str | None = found.place
         self.count: int | None = found.page.count
         self.warnings: tuple[str, ...] = found.page.warnings
         self.duplicates: int = len(found.page.records) - len(fresh)
-        self.records: list[T] = []
+        self.sheet: object | None = None
         self.refused: list[Refused] = []
+        self._records: list[T] = []
         self._fresh = fresh
         self._slices = Slices(found.decoder, _into(self.refused))
         self._slices.begin(fresh)
+        self._unread = Unread(fresh, found.decoder)
+        self._steps: Generator[None, None, object | None] | None = None
+        if reader is not None and fresh and found.decoder.native() is not None:
+            self._steps = reader(facts(self.shard.resource, self.shard.version).model, fresh)
 
     @property
     def repairs(self) -> Sequence[Repair]:
@@ -60,12 +70,32 @@ class Unpacking(Generic[T]):
 
     async def run(self) -> None:
         """Decode what is left, with a turn of the loop before each slice; may be cancelled."""
-        while self._slices.left:
+        while self._steps is not None:
             await asyncio.sleep(0)
-            self.records += self._slices.read()
+            self._step(self._steps)
+        while self._slices.left and self.sheet is None:
+            await asyncio.sleep(0)
+            self._records += self._slices.read()
 
-    def raw(self) -> tuple[bytes, ...]:
+    def _step(self, steps: Generator[None, None, object | None]) -> None:
+        try:
+            next(steps)
+        except StopIteration as end:
+            self._steps, self.sheet = None, end.value
+
+    @property
+    def size(self) -> int:
+        """How many records there are, once all are decoded."""
+        return len(self._records if self.sheet is None else self._fresh)
+
+    def records(self) -> tuple[T, ...] | Unread:
+        """Return the records, once all are decoded."""
+        return tuple(self._records) if self.sheet is None else self._unread
+
+    def raw(self) -> tuple[bytes, ...] | Unread:
         """Return the JSON of the records, once all are decoded."""
+        if self.sheet is not None:
+            return self._unread
         raw = [bytes(one) for one in self._fresh]
         for one in self.refused:  # in their order; whatever is equal to one was refused as well
             raw.remove(one.raw)

@@ -132,19 +132,16 @@ def _undone(states: States) -> list[Shard]:
 
 
 async def _complete(target: SharedTarget, claim: Claim, states: States) -> int:
-    """Complete a group of which all was read, unless that was not meant to be everything.
-
-    Where a record could not be read, nothing is deleted: its row may be an earlier version.
-    """
-    shards = [shard for shard, _ in states]
-    if not shards or any(shard.partial for shard in shards):
+    """Complete a group of which all was read, unless that was not meant to be everything."""
+    if not states:
         return 0
-    plan = Plan.of(shards).group(claim.shard.group)
-    refused = any(state.refused for _, state in states if state is not None)
+    plan = Plan.of(shard for shard, _ in states).group(claim.shard.group)
+    if not plan.completes:
+        return 0
     deleted = await target.complete(
         claim,
         plan.group,
         watermark=claim.started - OVERLAP,
-        whole=plan.compares and not refused,
+        whole=plan.may_compare(state for _, state in states),
     )
     return deleted or 0

@@ -19,16 +19,19 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from attrs import define, field
 
 from nexhealth_async import models
+from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.errors import UsageError
+from nexhealth_async.export.arrays import type_of
 from nexhealth_async.export.arrow_types import arrow
-from nexhealth_async.export.building import arrays_of, type_of
+from nexhealth_async.export.building import arrays_of
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, fields_of
+from nexhealth_async.export.sheets import Sheet, read_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Sequence
 
     from nexhealth_async.bulk import Batch
-    from nexhealth_async.export.arrow_types import Schema, Table
+    from nexhealth_async.export.arrow_types import Array, Schema, Table
     from nexhealth_async.walk import Walk
 
 __all__ = ["batch_table", "schema_of", "table_of", "tables_of", "to_arrow"]
@@ -71,7 +74,13 @@ def table_of(
     read as None. ``_practice`` and ``_pull`` are columns of the table where they are given.
     """
     arrays = arrays_of(model, records, raw, repaired)
-    pa, size = arrow(), len(records)
+    return _framed(model, arrays, len(records), practice, pull)
+
+
+def _framed(
+    model: type, arrays: Sequence[Array], size: int, practice: str | None, pull: str | None
+) -> Table:
+    pa, arrays = arrow(), list(arrays)
     if practice is not None:
         arrays.insert(0, pa.repeat(practice, size))
     if pull is not None:
@@ -82,11 +91,14 @@ def table_of(
 
 def batch_table(batch: Batch, *, pull: str) -> Table:
     """Put a batch of a pull into a table with all columns of `schema_of`."""
+    model, practice = getattr(models, batch.model), batch.shard.subdomain or ""
+    if isinstance(batch.sheet, Sheet):
+        return _framed(model, batch.sheet.arrays, batch.size, practice, pull)
     return table_of(
-        getattr(models, batch.model),
+        model,
         batch.records,
         batch.raw,
-        practice=batch.shard.subdomain or "",
+        practice=practice,
         pull=pull,
         repaired={repair.record_id for repair in batch.repairs},
     )
@@ -123,6 +135,8 @@ async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[st
     The tables have all columns of `schema_of`; ``pull`` is what stands in ``_pull``.
     """
     heaps: dict[str, _Heap] = {}
+    if isinstance(batches, Pull):
+        batches.read_by(read_page)
     async for batch in batches:
         heaps.setdefault(batch.shard.resource, _Heap()).add(batch_table(batch, pull=pull))
     return {resource: heap.table() for resource, heap in heaps.items()}

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from itertools import accumulate, chain, repeat
 from operator import attrgetter
 from types import MemberDescriptorType, NoneType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from attrs import define, field, frozen
 from msgspec import Raw
 
 from nexhealth_async.codec import REFUSALS
-from nexhealth_async.export.arrow_types import arrow, extremes
-from nexhealth_async.export.columns import EXTRA, Column, Kind, check_of, exact, fields_of
+from nexhealth_async.export.arrays import (
+    UNFIT,
+    Values,
+    mask_of,
+    moments_of,
+    money_of,
+    nulls,
+    struct_fields,
+    type_of,
+)
+from nexhealth_async.export.arrow_types import arrow
+from nexhealth_async.export.columns import EXTRA, Column, Kind, check_of, fields_of
 from nexhealth_async.export.leftovers import (
     fields_in,
     find,
@@ -29,65 +38,15 @@ from nexhealth_async.export.leftovers import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
-    from nexhealth_async.export.arrow_types import Array, DataType, Field
+    from nexhealth_async.export.arrow_types import Array
     from nexhealth_async.export.columns import Check
     from nexhealth_async.models import Money
 
-__all__ = ["arrays_of", "type_of"]
+__all__ = ["arrays_of"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_UNFIT: Final = (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError)
-"""What building a column raises where it cannot hold a value; `OverflowError` is arithmetic."""
-
-_Values: TypeAlias = "Sequence[object]"
-_Taken: TypeAlias = "Sequence[tuple[Column, _Values | None]]"
-
-
-@cache
-def type_of(column: Column) -> DataType:
-    """Return the Arrow type of a column."""
-    pa = arrow()
-    match column.kind:
-        case Kind.INTEGER:
-            return pa.int64()
-        case Kind.FLOAT:
-            return pa.float64()
-        case Kind.BOOLEAN:
-            return pa.bool_()
-        case Kind.TEXT | Kind.JSON:
-            return pa.string()
-        case Kind.TIMESTAMP:
-            return pa.timestamp("us", "UTC")
-        case Kind.DATE:
-            return pa.date32()
-        case Kind.MONEY:
-            return pa.struct(_money_fields())
-        case Kind.LIST:
-            return pa.list_(_field("item", cast("Column", column.element)))
-        case Kind.STRUCT:
-            return pa.struct(_fields(cast("type", column.model)))
-
-
-def _field(name: str, column: Column) -> Field:
-    return arrow().field(name, type_of(column), not column.required)
-
-
-@cache
-def _fields(model: type) -> tuple[Field, ...]:
-    return tuple(_field(column.name, column) for column in fields_of(model))
-
-
-@cache
-def _money_fields() -> tuple[Field, ...]:
-    pa = arrow()
-    return (
-        pa.field("amount", pa.decimal128(18, 4), True),
-        pa.field("currency", pa.string(), True),
-    )
+_Taken: TypeAlias = "Sequence[tuple[Column, Values | None]]"
 
 
 def arrays_of(
@@ -109,7 +68,7 @@ def arrays_of(
 
 def _sent(
     model: type, taken: _Taken, raw: Sequence[bytes] | None
-) -> tuple[Mapping[str, _Values], set[int]]:
+) -> tuple[Mapping[str, Values], set[int]]:
     """Return what was sent for columns that are JSON, and the rows that hold more than columns."""
     odd = set[int]()
     if raw is None:
@@ -136,7 +95,7 @@ class _Fields:
         return self._raw.get(name)
 
 
-def _parts_sent(part: Column, sent: _Values | None) -> _Values | None:
+def _parts_sent(part: Column, sent: Values | None) -> Values | None:
     """Return what was sent for one part of a column; None for parts made of the record alone."""
     if sent is None or not part.has_json:
         return None
@@ -174,15 +133,6 @@ def _loose(model: type) -> frozenset[str]:
     )
 
 
-@lru_cache(maxsize=256)
-def _nulls(column: Column, size: int) -> Array:
-    """Return a column of nulls, shared by all tables of this size: most columns are nothing else.
-
-    They are few, but for a struct each costs as much as a column of numbers.
-    """
-    return arrow().nulls(size, type_of(column))
-
-
 @define
 class _Work:
     """The columns of one table while they are built."""
@@ -193,20 +143,20 @@ class _Work:
     """Name of the column in work."""
 
     def build(
-        self, column: Column, values: _Values | None, sent: _Values | None, rows: Sequence[int]
+        self, column: Column, values: Values | None, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         """Build a column of a table; ``rows`` are the values' rows."""
         self.top = column.name
         return self._built(column, values, sent, rows)
 
     def _built(
-        self, column: Column, values: _Values | None, sent: _Values | None, rows: Sequence[int]
+        self, column: Column, values: Values | None, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         if values is None:
-            return _nulls(column, len(rows))
+            return nulls(column, len(rows))
         try:
             return self._made(column, values, sent, rows)
-        except _UNFIT:
+        except UNFIT:
             check = check_of(column)
             kept = [
                 self._kept(column, check, value, row)
@@ -225,12 +175,12 @@ class _Work:
         return None
 
     def _made(
-        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         pa = arrow()
         match column.kind:
             case Kind.TIMESTAMP:
-                return _moments(values, type_of(column))
+                return moments_of(cast("Sequence[datetime | None]", values), type_of(column))
             case Kind.MONEY:
                 return _money(cast("Sequence[Money | None]", values))
             case Kind.JSON:
@@ -243,20 +193,20 @@ class _Work:
                 return pa.array(values, type_of(column))
 
     def _struct(
-        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         pa, model = arrow(), cast("type", column.model)
         _check(values, model)
-        blank, mask = model(), _mask(values)
+        blank, mask = model(), mask_of(values)
         full = values if mask is None else [value or blank for value in values]
         arrays = [
             self._built(part, taken, _parts_sent(part, sent), rows)
             for part, taken in _taken(model, full)
         ]
-        return pa.StructArray.from_arrays(arrays, fields=_fields(model), mask=mask)
+        return pa.StructArray.from_arrays(arrays, fields=struct_fields(model), mask=mask)
 
     def _list(
-        self, column: Column, values: _Values, sent: _Values | None, rows: Sequence[int]
+        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         pa, element = arrow(), cast("Column", column.element)
         _check(values, tuple)
@@ -270,7 +220,7 @@ class _Work:
                 element, flat or None, None if sent is None else _items(sent, lengths), owners
             ),
             type=type_of(column),
-            mask=_mask(values),
+            mask=mask_of(values),
         )
 
     def leftovers(
@@ -282,7 +232,7 @@ class _Work:
     ) -> Array:
         """Build `_extra`, once all other columns are."""
         if not odd and not self.unfit:
-            return _nulls(EXTRA, len(records))
+            return nulls(EXTRA, len(records))
         known = known_to(model)
         texts: list[str | None] = [None] * len(records)
         for at in odd.union(self.unfit):
@@ -294,45 +244,18 @@ class _Work:
         return arrow().array(texts, type_of(EXTRA))
 
 
-def _check(values: _Values, kind: type) -> None:
+def _check(values: Values, kind: type) -> None:
     if not all(one is NoneType or issubclass(one, kind) for one in set(map(type, values))):
         raise TypeError(kind.__name__)
 
 
-def _mask(values: _Values) -> Array | None:
-    """Return which values are None; None if no value is."""
-    missing = [value is None for value in values]
-    return arrow().array(missing, arrow().bool_()) if any(missing) else None
-
-
-def _moments(values: _Values, kind: DataType) -> Array:
-    """Build moments from their distance to 1970: a fifth of the cost, and no zone upsets it."""
-    pa = arrow()
-    moments = cast("Sequence[datetime | None]", values)
-    apart = [None if value is None else value - _EPOCH for value in moments]
-    array = pa.array(apart, pa.duration("us"))
-    ends = extremes(array.view(pa.int64()))
-    if ends is not None and not _FIRST <= ends[0] <= ends[1] <= _LAST:
-        raise ValueError(Kind.TIMESTAMP.value)
-    return array.view(kind)
-
-
 def _money(values: Sequence[Money | None]) -> Array:
-    pa = arrow()
-    amount, currency = _money_fields()
-    # pyarrow is not to see an amount such as 1e-999999999, which ends the process.
-    amounts = [None if one is None else exact(one.amount) for one in values]
-    return pa.StructArray.from_arrays(
-        [
-            pa.array(amounts, amount.type),
-            pa.array([None if one is None else one.currency for one in values], currency.type),
-        ],
-        fields=_money_fields(),
-        mask=_mask(values),
-    )
+    amounts = [None if one is None else one.amount for one in values]
+    currencies = [None if one is None else one.currency for one in values]
+    return money_of(amounts, currencies, mask_of(values))
 
 
-def _texts(values: _Values, sent: _Values | None) -> list[str | None]:
+def _texts(values: Values, sent: Values | None) -> list[str | None]:
     """Return the JSON of values as it came; of those that came without theirs, as we write it."""
     if sent is None:
         return [None if value is None else json_text(json_of(value)) for value in values]
@@ -342,7 +265,7 @@ def _texts(values: _Values, sent: _Values | None) -> list[str | None]:
     ]
 
 
-def _items(sent: _Values, lengths: Sequence[int]) -> list[object]:
+def _items(sent: Values, lengths: Sequence[int]) -> list[object]:
     """Return what the elements of lists were sent as, where it is clear which is which."""
     found: list[object] = []
     for one, length in zip(sent, lengths, strict=True):

@@ -40,6 +40,7 @@ from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.columns import PRACTICE
+from nexhealth_async.export.sheets import read_page
 from nexhealth_async.session import NexHealth
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def _tables(wanted: _Wanted, marks: dict[str, str]) -> Iterator[Table]:
         with pulling as pull:
             # Without any rows, dlt would make no table.
             yield schema_of(getattr(models, about.model)).empty_table()
+            pull.read_by(read_page)
             while (batch := loop.call(anext, pull, None)) is not None:
                 yield batch_table(batch, pull=began.isoformat())
     marks[wanted.place] = (began - OVERLAP).isoformat()

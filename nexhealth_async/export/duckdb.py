@@ -8,7 +8,7 @@ a row came with, by its number in ``_nexhealth_shards``. This needs the extra ``
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import import_module
@@ -24,11 +24,15 @@ from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_work as work
+from nexhealth_async.export.sheets import read_page
 from nexhealth_async.export.state import Plan, extra_missing, model_of
 from nexhealth_async.export.threads import OneThread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from msgspec import Raw
+
+    from nexhealth_async.export.sheets import Steps
 
 __all__ = ["DuckDBTarget"]
 
@@ -130,6 +134,10 @@ class DuckDBTarget:
         pull = self._pull.progress.id
         return await self._do(lambda db: work.ids_seen(db, group, pull))
 
+    def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
+        """Make columns of a page without models, where they would be the same."""
+        return read_page(model, records)
+
     @discreet
     async def write(self, batch: Batch, state: ShardState) -> None:
         """Keep a batch's records in place of earlier ones, and how far its shard has come."""
@@ -139,7 +147,7 @@ class DuckDBTarget:
         def replace(db: DuckDBPyConnection) -> None:
             if resource not in self._ready:
                 work.make_ready(db, resource, model)
-            if batch.records:
+            if batch.size:
                 work.merge(db, batch, model, *key)
             work.keep(db, key, state)
 

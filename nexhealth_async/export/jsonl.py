@@ -3,7 +3,7 @@
 ::
 
     async with NexHealth() as nex:
-        report = await nex.bulk.copy(JsonLinesTarget("out", compression="gzip"), ["patients"])
+        report = await nex.bulk.copy(["patients"], to=JsonLinesTarget("out", compression="gzip"))
 
 The records of a shard stand in ``patients/<practice>/<location>.jsonl``, where ``all`` is the whole
 practice and a window follows the location; lists of the whole account are in ``<resource>/``. A

@@ -3,7 +3,7 @@
 ::
 
     async with NexHealth() as nex:
-        report = await nex.bulk.copy(ParquetTarget("out"), ["patients", "appointments"])
+        report = await nex.bulk.copy(["patients", "appointments"], to=ParquetTarget("out"))
 
 The files of a shard are ``patients/practice=<practice>/<location>-0000.parquet`` and so on; lists
 of the whole account are in ``<resource>/``. All files of a resource have the same columns, those of
@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -32,10 +32,14 @@ from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow, parquet
 from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
 from nexhealth_async.export.ids import has_numbers, id_of, model_of
+from nexhealth_async.export.sheets import read_page
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from nexhealth_async.bulk import Batch, Shard, ShardState
     from nexhealth_async.export.arrow_types import ParquetWriter, Table
+    from nexhealth_async.export.sheets import Steps
 
 __all__ = ["ParquetTarget"]
 
@@ -103,13 +107,17 @@ class ParquetTarget(FolderTarget):
         self._parts: dict[str, _Part] = {}
         self._waiting_bytes = 0
 
+    def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
+        """Make columns of a page without models, where they would be the same."""
+        return read_page(model, records)
+
     def _directory(self, shard: Shard) -> Path:
         return directory_of(self._path, shard, "practice=")
 
     def _append(self, batch: Batch, state: ShardState) -> None:
         shard = batch.shard
         part = self._parts.get(shard.name)
-        if not batch.records:
+        if not batch.size:
             if part is None:
                 self._states[shard.name] = state
             else:
@@ -130,10 +138,11 @@ class ParquetTarget(FolderTarget):
     def _add(self, part: _Part, batch: Batch) -> None:
         pull = self._pull.id if self._pull else ""
         table = batch_table(batch, pull=pull)
+        size = table.nbytes
         part.waiting.append(table)
         part.waiting_rows += table.num_rows
-        part.waiting_bytes += table.nbytes
-        self._waiting_bytes += table.nbytes
+        part.waiting_bytes += size
+        self._waiting_bytes += size
         if part.waiting_rows >= _GROUP_ROWS or part.waiting_bytes >= _GROUP_BYTES:
             self._write_group(part)
         while self._waiting_bytes > _ALL_BYTES:

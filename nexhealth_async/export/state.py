@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias, cast
 
@@ -16,6 +16,7 @@ from nexhealth_async.bulk.catalogue import endpoint_of
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
 from nexhealth_async.errors import TargetError, UsageError
+from nexhealth_async.export.sheets import Sheet
 
 __all__ = [
     "Plan",
@@ -151,18 +152,23 @@ def is_keyed(model: type) -> bool:
 
 def latest(batch: Batch) -> Batch:
     """Return the batch with each id once, as it came last; records without ids stay."""
-    last = {id: at for at, id in enumerate(_ids(batch)) if id is not None}
-    kept = [at for at, id in enumerate(_ids(batch)) if id is None or last[id] == at]
-    if len(kept) == len(batch.records):
+    ids = list(_ids(batch))
+    last = {id: at for at, id in enumerate(ids) if id is not None}
+    kept = [at for at, id in enumerate(ids) if id is None or last[id] == at]
+    if len(kept) == len(ids):
         return batch
+    records, raw = batch.records, batch.raw
     return attrs.evolve(
         batch,
-        records=tuple(batch.records[at] for at in kept),
-        raw=tuple(batch.raw[at] for at in kept),
+        records=tuple(records[at] for at in kept),
+        raw=tuple(raw[at] for at in kept),
+        sheet=None,
     )
 
 
-def _ids(batch: Batch) -> Iterator[object]:
+def _ids(batch: Batch) -> Iterable[object]:
+    if isinstance(batch.sheet, Sheet):
+        return batch.sheet.ids
     return (getattr(record, "id", None) for record in batch.records)
 
 
