@@ -41,6 +41,7 @@ python_maximum_signature_line_length = 200  # as written in full, which is about
 autodoc_default_options = {
     "members": True,
     "undoc-members": True,
+    "inherited-members": True,  # of private bases only: see docs/_sphinx/shapes.py
     "member-order": "bysource",
 }
 autodoc_typehints_format = "short"

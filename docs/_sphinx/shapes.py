@@ -19,12 +19,12 @@ from sphinx.util.typing import restify
 
 import nexhealth_async
 from docs._sphinx.names import homes, written_in
-from nexhealth_async import models, pytest_plugin, resources
+from nexhealth_async import filters, models, pytest_plugin, resources
 from nexhealth_async.models import Record
 from nexhealth_async.resources._base import Noun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
     from sphinx.application import Sphinx
@@ -114,8 +114,7 @@ def _join_fields(model: object) -> None:
     """
     if not isinstance(model, type) or not issubclass(model, Record):
         return
-    order = ModuleAnalyzer.for_module(model.__module__)
-    order.analyze()
+    order = _read(model)
     for base in model.__mro__[1:]:
         if base.__module__ != model.__module__:
             continue
@@ -124,6 +123,24 @@ def _join_fields(model: object) -> None:
             order.tagorder[f"{model.__name__}.{name}"] = len(order.tagorder) + place + 1_000_000
             if name in vars(base) and not ismemberdescriptor(vars(base)[name]):
                 delattr(base, name)
+
+
+def _join_keys(kind: Any) -> None:
+    """Let a typed dictionary's keys be explained where private bases explain them."""
+    said = _read(kind).attr_docs
+    waiting = list(_bases(kind))
+    for base in waiting:
+        waiting += _bases(base)
+        for key in base.__annotations__:
+            if (text := _read(base).attr_docs.get((base.__name__, key))) is not None:
+                said.setdefault((kind.__name__, key), text)
+
+
+def _read(kind: type) -> ModuleAnalyzer:
+    """Return what Sphinx knows of the source of a class's module; it keeps that."""
+    analyzer = ModuleAnalyzer.for_module(kind.__module__)
+    analyzer.analyze()
+    return analyzer
 
 
 def _signature(
@@ -156,21 +173,34 @@ def _public_bases(kind: Any) -> tuple[Any, ...]:
         plain = getattr(base, "__origin__", base)
         home = written_in(plain) or ""
         if home.startswith("nexhealth_async.") and home not in homes():
-            found |= dict.fromkeys(_public_bases(plain))
+            # Its parameters are its own affair.
+            bases = [getattr(one, "__origin__", one) for one in _public_bases(plain)]
+            found |= dict.fromkeys(bases)
         elif plain not in {object, Generic, Protocol, ABC}:
             found[base] = None
     return tuple(found)
 
 
 def _skip(app: Sphinx, what: str, name: str, *_: object) -> bool | None:
-    """Show the keys of a typed dictionary where they are written; its public bases are linked."""
+    """Show a class's own members and those of private bases; public bases are linked."""
     current = app.env.current_document
-    if what != "class":
+    if what not in {"class", "exception"}:
         return None
     kind: Any = getattr(import_module(current.autodoc_module), current.autodoc_class, None)
     if is_typeddict(kind):
-        return True if any(name in base.__annotations__ for base in _public_bases(kind)) else None
-    return None
+        inherited = any(name in base.__annotations__ for base in _public_bases(kind))
+        return True if inherited or name not in kind.__annotations__ else None
+    if not isinstance(kind, type):
+        return None
+    homes_of = (one for one in kind.__mro__ if name in vars(one) or name in _annotated(one))
+    home = written_in(next(homes_of, kind)) or ""
+    is_ours = home.startswith("nexhealth_async.")
+    return None if home == written_in(kind) or (is_ours and home not in homes()) else True
+
+
+def _annotated(kind: type) -> Mapping[str, object]:
+    annotations: Mapping[str, object] = vars(kind).get("__annotations__", {})
+    return annotations
 
 
 @cache
@@ -215,6 +245,9 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     _bare_fixtures()
     for name in models.__all__:
         _join_fields(getattr(models, name))
+    for name in filters.__all__:
+        if is_typeddict(kind := getattr(filters, name)):
+            _join_keys(kind)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _docstring)

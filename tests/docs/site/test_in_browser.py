@@ -14,7 +14,10 @@ __all__ = ["site"]
 pytestmark = pytest.mark.timeout(900)
 
 _WINDOWS: Final = ((390, 844), (1400, 900))
-_TOO_WIDE: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_TOO_WIDE: Final = """Math.max(...[
+  document.documentElement, ...document.querySelectorAll(".main, .content")
+].map((one) => one.scrollWidth - one.clientWidth))"""
+"""How far the page, or the column of its text, has to be scrolled sideways."""
 _CONTRAST: Final = """(() => {
   const light = (colour) => {
     const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(

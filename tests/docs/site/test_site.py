@@ -118,6 +118,22 @@ def test_a_name_has_one_place_in_the_reference(site: Site) -> None:
     assert twice == []
 
 
+def test_a_method_leads_to_its_filters_and_each_key_says_what_it_is(site: Site) -> None:
+    nouns = read(site.html / "reference/nouns/people.html").links
+    assert "../filters/people.html#nexhealth_async.filters.PatientFilters" in nouns
+    assert "../models/people.html#nexhealth_async.models.Patient" in nouns
+    pages = (site.html / "reference/filters").glob("*.html")
+    assert [one.name for one in pages if "<dd></dd>" in one.read_text(encoding="utf-8")] == []
+
+
+def test_what_a_class_has_from_private_bases_is_shown_as_its_own(site: Site) -> None:
+    assert _listed(site) >= {
+        "nexhealth_async.Walk.aclose",
+        "nexhealth_async.models.Patient.bio",
+        "nexhealth_async.sandbox.Sandbox.fail_next",
+    }
+
+
 def test_what_the_documentation_imports_is_public() -> None:
     """Modules and names alike, in every Markdown file and in the examples."""
     if find_spec("sphinx") is None:
