@@ -36,6 +36,8 @@ __all__ = [
 
 _MEDDLERS: Final = {"Appointment": frozenset({"canceled"})}
 """By model: fields that change others once they are read. A struct does nothing of the kind."""
+_MOST: Final = 1_000
+"""Fields a struct is made for; a record with more is read the slow way, whoever sent it."""
 
 
 class Amount(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -70,7 +72,7 @@ def strict_of(model: type, names: frozenset[str]) -> Strict | None:
     """Return what reads records with these fields; None where only models can."""
     columns = [column for column in fields_of(model) if column.name in names]
     known = frozenset(column.name for column in columns)
-    if known - names_of(model) or _required(model) - known:
+    if known - names_of(model) or _required(model) - known or len(names) > _MOST:
         return None
     others = sorted(names - known)
     fields = [_field(model, column) for column in columns]
