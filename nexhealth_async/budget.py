@@ -199,9 +199,10 @@ class Purse:
 
 
 def _spent(usage: Usage) -> BudgetSpent:
+    requests = f"{usage.of:,} request{'' if usage.of == 1 else 's'}"
     when = "" if usage.renews_after is None else f"; it renews in {usage.renews_after:.0f} seconds"
     return BudgetSpent(
-        f"the budget of {usage.of:,} requests ({usage.limit}) is used up, nothing was sent{when}",
+        f"the budget of {requests} ({usage.limit}) is used up, nothing was sent{when}",
         limit=usage.limit,
         renews_after=usage.renews_after,
     )

@@ -57,7 +57,9 @@ class Board:
                 self.running = False
             case ShardDone(shard=shard, records=records, seconds=seconds):
                 if self._each_shard and self._few:
-                    self._log(f"done {shard.name}: {records:,} records in {seconds:.1f} s")
+                    self._log(
+                        f"done {shard.name}: {screen.counted(records, 'record')} in {seconds:.1f} s"
+                    )
             case ShardFailed(shard=shard, error=error):
                 self._failures += 1
                 if self._failures <= _LOGGED_FAILURES:

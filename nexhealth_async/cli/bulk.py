@@ -283,7 +283,7 @@ def _told(report: Report, where: Destination, *, quiet: bool) -> int:
     if not quiet:
         screen.say(report_text(report, label=where.label))
     if report.refused:
-        records = "1 record" if report.refused == 1 else f"{report.refused:,} records"
+        records = screen.counted(report.refused, "record")
         screen.note(f"{records} could not be read; see {where.refused} for them and the reasons")
     failures = failures_text(report)
     if failures:

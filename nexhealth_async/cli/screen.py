@@ -15,6 +15,7 @@ __all__ = [
     "abandon_output",
     "clean",
     "coloured",
+    "counted",
     "error",
     "flush",
     "note",
@@ -55,6 +56,11 @@ def coloured() -> bool:
     """Tell whether stdout shows colours: a terminal that has them, without ``NO_COLOR``."""
     console = out()
     return console.is_terminal and console.color_system is not None and not console.no_color
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 record``, ``1,024 records``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def write(text: str) -> None:

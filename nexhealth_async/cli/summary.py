@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.cli.advice import happened
 from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.screen import clean
+from nexhealth_async.cli.screen import clean, counted
 from nexhealth_async.cli.tables import Table, terminal_width
 from nexhealth_async.errors import (
     BadReply,
@@ -77,7 +77,7 @@ def report_text(report: Report, *, label: str) -> str:
         rows.append(_report_row("all", report.shards, sum(deleted.values())))
     table = _table(("resource", *_REPORTED), rows)
     pace = f" ({report.records / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
-    head = f"{_counted(report.records, 'record')} in {report.seconds:.1f} s{pace}, in {label}"
+    head = f"{counted(report.records, 'record')} in {report.seconds:.1f} s{pace}, in {label}"
     return f"{table}{head}\n{_session_text(report)}"
 
 
@@ -108,7 +108,7 @@ def _session_text(report: Report) -> str:
     )
     waited = ", ".join(f"{seconds:,.1f} s {why}" for why, seconds in waits if seconds >= _WAITED)
     waiting = f"; waits, added up over all of them: {waited}" if waited else ""
-    return f"{_counted(stats.requests, 'request')}{again}{limited}{waiting}"
+    return f"{counted(stats.requests, 'request')}{again}{limited}{waiting}"
 
 
 def failures_text(report: Report) -> str:
@@ -121,13 +121,13 @@ def failures_text(report: Report) -> str:
     for one in failed[:_LISTED]:
         lines.append(f"  {clean(one.shard.name)}: {clean(_why(one))}")
         if one.records:
-            lines.append(f"    {_counted(one.records, 'record')} came before")
+            lines.append(f"    {counted(one.records, 'record')} came before")
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
     kinds = {type(one.error): advice(one.error) for one in failed if one.error is not None}
     lines += [f"{kind.__name__}: {what}" for kind, what in kinds.items()]
     if unread:
-        lines.append(f"{_counted(unread, 'shard')} behind them could not be begun.")
+        lines.append(f"{counted(unread, 'shard')} behind them could not be begun.")
     lines.append("The rest is complete. The same command with --resume reads only these again.")
     return "\n".join(lines)
 
@@ -154,7 +154,7 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
     least = "at least " if estimate.at_least else ""
     seconds = estimate.seconds_at(latency=_LATENCY, concurrency=concurrency)
     lines = [
-        f"{_counted(len(shards), 'shard')}, {least}{_counted(estimate.requests, 'request')}",
+        f"{counted(len(shards), 'shard')}, {least}{counted(estimate.requests, 'request')}",
         f"by the limits of the API, the last one leaves after {estimate.seconds:,.1f} s or more",
         f"with answers that take {_LATENCY} s each, the pull takes {seconds:,.1f} s or more",
     ]
@@ -162,7 +162,7 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
         lines.append("+ some lists do not tell how long they are: one request is counted for each.")
     failed = [one for one in shards if one.error is not None]
     if failed:
-        lines.append(f"{_counted(len(failed), 'list')} could not be counted, nor likely be pulled:")
+        lines.append(f"{counted(len(failed), 'list')} could not be counted, nor likely be pulled:")
     lines += [f"  {clean(one.shard.name)}: {clean(one.error or '')}" for one in failed[:_LISTED]]
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
@@ -184,7 +184,3 @@ def _table(titles: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
         *(Column(title, (), widest=12, least=6, right=True) for title in rest),
     )
     return Table(columns, width=terminal_width(), colour=False).lines(rows)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -88,7 +88,7 @@ def test_periods_keep_their_beat() -> None:
 def test_the_error_says_which_limit_and_when_it_renews() -> None:
     meter = Meter(Budget(overall=5, slow=1, seconds=60))
     meter.take(SLOW, 0.0)
-    with pytest.raises(BudgetSpent, match=r"1 requests \(slow\).*renews in 50 seconds") as caught:
+    with pytest.raises(BudgetSpent, match=r"1 request \(slow\).*renews in 50 seconds") as caught:
         meter.take(SLOW, 10.0)
     assert (caught.value.limit, caught.value.renews_after) == ("slow", 50.0)
     with pytest.raises(BudgetSpent, match="nothing was sent; wait for") as caught:
