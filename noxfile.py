@@ -122,14 +122,15 @@ def release(session: nox.Session) -> None:
         _try_release(session, Path(session.create_tmp()).resolve() / "dist")
         return
     session.run("python", "-m", "tools.release", "may", version)
-    session.run("python", "-m", "tools.release", "cut", version)
     good = False
     try:
+        session.run("python", "-m", "tools.release", "cut", version)
         _try_release(session, Path("dist").resolve())
         good = True
     finally:
         if not good:
             session.run("git", "checkout", "--", *CUT, external=True)
+            shutil.rmtree("dist", ignore_errors=True)  # nobody shall upload what was refused
     session.log(
         f"Nothing is committed, tagged or uploaded yet. Read `git diff {' '.join(CUT)}`, then:"
     )

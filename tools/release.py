@@ -128,14 +128,18 @@ def cut(changelog: str, version: str, day: date) -> str:
 
     Headings without an entry stay behind. Links for comparing are moved on where there are any.
     """
-    before, heading, _ = changelog.partition(f"\n{_UNRELEASED}")
+    before, heading, behind = changelog.partition(f"\n{_UNRELEASED}")
     text = notes(changelog)
-    rest = changelog.partition(text)[2].strip()
+    rest = behind.partition(text)[2].strip()
     sections = re.split(r"^(?=### )", text, flags=re.MULTILINE)
-    kept = "\n\n".join(part.strip() for part in sections if re.search(r"^- ", part, re.MULTILINE))
+    kept = "\n\n".join(part.strip() for part in sections if _says_something(part))
     parts = [before + heading.rstrip(), f"## [{version}] - {day.isoformat()}", kept, rest]
     whole = "\n\n".join(part for part in parts if part) + "\n"
     return _LINK.sub(lambda found: _links(found, version, released(changelog)), whole, count=1)
+
+
+def _says_something(section: str) -> bool:
+    return any(line.strip() and not line.startswith("#") for line in section.splitlines())
 
 
 def _links(found: re.Match[str], version: str, done: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 from msgspec import Raw
 
 from nexhealth_async.bulk.shards import Shard
@@ -90,7 +90,10 @@ class Batch:
     total: int | None = None
     """Records of the list being read, where the server says so."""
     sheet: object | None = field(default=None, repr=False, eq=False)
-    """What a `Reader` made of the records; None where they were read as models."""
+    """What a `Reader` made of the records; None where they were read as models.
+
+    :meta private:
+    """
 
     @property
     def size(self) -> int:
@@ -106,6 +109,16 @@ class Batch:
     def raw(self) -> tuple[bytes, ...]:
         """The JSON of each record as it came, in the same order, with fields the models lack."""
         return self._raw.raw if isinstance(self._raw, Unread) else self._raw
+
+    def __getstate__(self) -> dict[str, object]:
+        """Make the models that were not made yet: a pickle holds records, not how to read them."""
+        lazy = {"_records": self.records, "_raw": self.raw, "sheet": None}
+        return {one.name: getattr(self, one.name) for one in fields(type(self))} | lazy
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take over what was pickled."""
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
     def of(self, model: type[T]) -> tuple[T, ...]:
         """Return the records, typed; `UsageError` if they are of another class."""

@@ -89,7 +89,10 @@ class Pull(AsyncIterator["Batch"]):
         return "<Pull: not entered>" if self._engine is None else f"<Pull: {self.report!r}>"
 
     def read_by(self, reader: Reader) -> None:
-        """Try this on each page from now on, and make models only where it fails or on demand."""
+        """Try this on each page from now on, and make models only where it fails or on demand.
+
+        :meta private:
+        """
         self._begun().reader = reader
 
     @property

@@ -62,14 +62,16 @@ def _carry_out(arguments: Sequence[str]) -> int:
     try:
         command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        screen.error(_misuse(error))
+        screen.error(_misuse(error, arguments))
         return MISUSED
     status = command(*bound.args, **bound.kwargs)
     return status if isinstance(status, int) else 0
 
 
-def _misuse(error: CycloptsError) -> str:
+def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
     text = str(error)
     if isinstance(error, UnusedCliTokensError):
         text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
+    for word in sorted(arguments, key=len, reverse=True):
+        text = text.replace(word, screen.repeatable(word))
     return " ".join(screen.clean(text).split())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from anyio import to_thread
 
+from nexhealth_async.bulk.targets import ReadsPages
 from nexhealth_async.cli.life import FAILED, Quit
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         ShardState,
         Target,
     )
+    from nexhealth_async.bulk.batches import Reader
 
 __all__ = ["Aside"]
 
@@ -46,8 +48,13 @@ class Aside:
     of shards that start again, are taken out first, so that what stands there is refused still.
     """
 
+    read_page: Reader
+    """There only if the target has it."""
+
     def __init__(self, target: Target, path: Path, *, only_resume: bool = False) -> None:
         self.merges: bool = target.merges
+        if isinstance(target, ReadsPages):
+            self.read_page = target.read_page
         self._target = target
         self._path = path
         self._only_resume = only_resume

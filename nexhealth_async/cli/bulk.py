@@ -154,7 +154,7 @@ def check_names(names: Sequence[str], version: str) -> None:
         except InvalidArgument as error:
             every = resources(version)
             raise Quit(
-                f"{screen.clean(name)}: {_what(error, name, every)}\n"
+                f"{screen.repeatable(name)}: {_what(error, name, every)}\n"
                 f"These can be pulled: {', '.join(every)}."
             ) from None
 

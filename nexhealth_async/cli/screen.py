@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from functools import cache
@@ -21,11 +22,13 @@ __all__ = [
     "note",
     "out",
     "output_is_terminal",
+    "repeatable",
     "say",
     "stderr",
     "write",
 ]
 
+_PLAIN = re.compile(r"[\w.-]{1,24}")
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
@@ -56,6 +59,19 @@ def coloured() -> bool:
     """Tell whether stdout shows colours: a terminal that has them, without ``NO_COLOR``."""
     console = out()
     return console.is_terminal and console.color_system is not None and not console.no_color
+
+
+def repeatable(word: str) -> str:
+    """Return a word of the command line as it may be said back: what may be a secret is left out.
+
+    Keys and passwords get onto command lines by mistake, and what is said back into logs.
+    """
+    option, equals, _ = word.partition("=")
+    if option.startswith("--"):
+        return f"{option}=..." if equals else option
+    if word.startswith("-"):
+        return word[:2]
+    return word if _PLAIN.fullmatch(word) else "..."
 
 
 def counted(number: int, noun: str) -> str:

@@ -24,7 +24,7 @@ from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_work as work
-from nexhealth_async.export.sheets import read_page
+from nexhealth_async.export.sheets import get_ready, read_page
 from nexhealth_async.export.state import Plan, extra_missing, model_of
 from nexhealth_async.export.threads import OneThread
 
@@ -135,7 +135,10 @@ class DuckDBTarget:
         return await self._do(lambda db: work.ids_seen(db, group, pull))
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
-        """Make columns of a page without models, where they would be the same."""
+        """Make columns of a page without models, where they would be the same.
+
+        :meta private:
+        """
         return read_page(model, records)
 
     @discreet
@@ -208,6 +211,7 @@ class DuckDBTarget:
 
     def _open(self) -> None:
         library = _duckdb()
+        get_ready()
         if not self._path.parent.is_dir():
             raise TargetError(f"there is no folder to put {self._path.name} in; make it first")
         self._note()

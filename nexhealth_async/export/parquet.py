@@ -32,7 +32,7 @@ from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow, parquet
 from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
 from nexhealth_async.export.ids import has_numbers, id_of, model_of
-from nexhealth_async.export.sheets import read_page
+from nexhealth_async.export.sheets import get_ready, read_page
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -108,8 +108,15 @@ class ParquetTarget(FolderTarget):
         self._waiting_bytes = 0
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
-        """Make columns of a page without models, where they would be the same."""
+        """Make columns of a page without models, where they would be the same.
+
+        :meta private:
+        """
         return read_page(model, records)
+
+    def _open(self) -> None:
+        get_ready()
+        super()._open()
 
     def _directory(self, shard: Shard) -> Path:
         return directory_of(self._path, shard, "practice=")

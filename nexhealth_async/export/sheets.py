@@ -8,6 +8,7 @@ they go the way through models.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -42,14 +43,16 @@ from nexhealth_async.export.strict import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from nexhealth_async.export.arrow_types import Array
 
-__all__ = ["Sheet", "Steps", "read_page", "sheet_of"]
+__all__ = ["Sheet", "Steps", "get_ready", "read_page", "sheet_of"]
 
 _STEP: Final = 256
-"""Records read in one step: about a quarter of a millisecond."""
+"""Records read in one step: a quarter of a millisecond for light ones, two for heavy ones."""
+_HEAVY: Final = 4096
+"""Bytes a record may have on average; heavier ones are read a few at a time, as models."""
+_TRIES: Final = 4
+"""Sets of fields that are tried: the first record's, with the model's all, and two more."""
 _SLOW_STEP: Final = 64
 """Records taken apart in one step."""
 _COLUMNS: Final = 8
@@ -73,6 +76,11 @@ class Sheet:
 Steps: TypeAlias = "Generator[None, None, Sheet | None]"
 
 
+def get_ready() -> None:
+    """Load what the first column needs, half a second of imports: call this in a thread."""
+    moments_of([datetime.now(UTC)], arrow().timestamp("us", "UTC"))
+
+
 def read_page(model: str, records: Sequence[Raw]) -> Steps:
     """Make a sheet of a page, whose model is named; see `nexhealth_async.bulk.batches.Reader`."""
     return sheet_of(getattr(models, model), records)
@@ -80,9 +88,13 @@ def read_page(model: str, records: Sequence[Raw]) -> Steps:
 
 def sheet_of(model: type, records: Sequence[Raw]) -> Steps:
     """Make a sheet of records step by step; None where the columns would not be the same."""
-    names = frozenset(fields_in(records[0])) if records else frozenset[str]()
+    if not records or sum(memoryview(one).nbytes for one in records) > _HEAVY * len(records):
+        return None
+    names = frozenset(fields_in(records[0]))
     rows: list[tuple[object, ...]] = []
-    while (strict := strict_of(model, names)) is not None:
+    for _ in range(_TRIES):
+        if (strict := strict_of(model, names)) is None:
+            return None
         rows.clear()
         try:
             yield from _read(strict, records, rows)

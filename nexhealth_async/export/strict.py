@@ -36,11 +36,18 @@ __all__ = [
 
 _MEDDLERS: Final = {"Appointment": frozenset({"canceled"})}
 """By model: fields that change others once they are read. A struct does nothing of the kind."""
-_MOST: Final = 1_000
+_MOST: Final = 300
 """Fields a struct is made for; a record with more is read the slow way, whoever sent it."""
 
 
-class Amount(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _Quiet(msgspec.Struct):
+    """Prints nothing of what it holds, as the models do."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Amount(_Quiet, forbid_unknown_fields=True, gc=False):
     """An amount of money as it was sent."""
 
     amount: Decimal
@@ -67,7 +74,7 @@ def names_of(model: type) -> frozenset[str]:
     return names - _MEDDLERS.get(model.__name__, frozenset())
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def strict_of(model: type, names: frozenset[str]) -> Strict | None:
     """Return what reads records with these fields; None where only models can."""
     columns = [column for column in fields_of(model) if column.name in names]
@@ -81,6 +88,7 @@ def strict_of(model: type, names: frozenset[str]) -> Strict | None:
         struct = msgspec.defstruct(
             model.__name__,
             fields,
+            bases=(_Quiet,),
             rename={f"other_{at}": name for at, name in enumerate(others)},
             forbid_unknown_fields=True,
             kw_only=True,
@@ -97,7 +105,12 @@ def struct_of(model: type) -> Callable[[], object]:
     """Return the struct in which a part of a record is read, with all of the model's fields."""
     fields = [_field(model, column) for column in fields_of(model)]
     return msgspec.defstruct(
-        model.__name__, fields, forbid_unknown_fields=True, kw_only=True, gc=False
+        model.__name__,
+        fields,
+        bases=(_Quiet,),
+        forbid_unknown_fields=True,
+        kw_only=True,
+        gc=False,
     )
 
 

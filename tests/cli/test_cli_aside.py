@@ -11,8 +11,10 @@ import pytest
 from attrs import evolve
 
 from nexhealth_async.bulk import Batch, Progress, Refused, Shard, ShardState
+from nexhealth_async.bulk.targets import ReadsPages
 from nexhealth_async.cli.aside import Aside
 from nexhealth_async.cli.life import Quit
+from nexhealth_async.export.duckdb import DuckDBTarget
 from tests.bulk.copybook import Copybook
 
 ONE = Shard(resource="patients", version="v2", subdomain="demo", location_id=1, compares=True)
@@ -116,3 +118,9 @@ async def test_only_resuming_asks_for_something_to_resume(tmp_path: Path) -> Non
     failed[TWO.name] = ShardState(status="done")
     with pytest.raises(Quit):
         await aside.load()
+
+
+def test_a_target_that_reads_pages_itself_goes_on_doing_so(tmp_path: Path) -> None:
+    able = Aside(DuckDBTarget(tmp_path / "a.duckdb"), tmp_path / "x")
+    assert isinstance(able, ReadsPages)
+    assert not isinstance(Aside(Copybook(merges=True), tmp_path / "x"), ReadsPages)

@@ -88,6 +88,24 @@ async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], sa
     assert "─" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("pull", "patients", "--token=Zq9-Secret"),
+        ("--api-key=Zq9-Secret", "check"),
+        ("pull", "patients", "-kZq9-Secret"),
+        ("pull", "patients", "postgresql://me:Zq9-Secret@host/db"),
+        ("check", "Zq9-Secret-that-is-as-long-as-keys-are"),
+        ("pull", "patients", "--limit", "Zq9-Secret-that-is-as-long-as-keys-are"),
+    ],
+)
+async def test_what_may_be_a_secret_is_not_said_back(line: tuple[str, ...]) -> None:
+    ran = await nexhealth(*line)
+    assert ran.status == 2
+    assert ran.err.startswith("error: ")
+    assert "Secret" not in ran.err
+
+
 @cache
 def script() -> str:
     return build().generate_completion(shell="bash")  # noqa: S604 - runs none

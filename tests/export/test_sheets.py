@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import pickle
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -18,11 +19,13 @@ from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard, facts, resources
 from nexhealth_async.bulk.batches import Unread
 from nexhealth_async.codec import Codec, LazyDecoder, to_json
+from nexhealth_async.export import sheets
 from nexhealth_async.export.arrow import batch_table, table_of
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.export.sheets import Sheet, sheet_of
 from nexhealth_async.export.state import latest
+from nexhealth_async.export.strict import strict_of
 from nexhealth_async.models import Appointment, Charge, Patient, PatientBio, Procedure
 from tests.bulk.kit import scene
 from tests.models.model_samples import SAMPLES, filled, instances
@@ -41,6 +44,17 @@ _SLOW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+_HEAVY = sheets._HEAVY
+
+
+@pytest.fixture(scope="module", autouse=True)
+def heavy_records_too() -> Iterator[None]:
+    """Records with every field and part that a model knows are heavier than any real one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sheets, "_HEAVY", 1_000_000)
+        yield
 
 
 def sheet(model: type[Any], raw: Sequence[bytes]) -> Sheet | None:
@@ -86,13 +100,21 @@ def test_any_clean_records_give_the_same_columns(name: str, data: st.DataObject)
 def test_spoiled_records_give_the_same_columns_or_none(name: str, data: st.DataObject) -> None:
     model = getattr(models, name)
     made = data.draw(st.lists(instances(model), min_size=1, max_size=2))
-    raw = [data.draw(spoiled(to_json(cast("Any", one)))) for one in made]
-    check(model, *data.draw(st.permutations([to_json(filled(model)), *raw])))
+    raw = [data.draw(spoiled(plain(to_json(cast("Any", one))))) for one in made]
+    check(model, *data.draw(st.permutations([plain(to_json(filled(model))), *raw])))
+
+
+def plain(record: bytes) -> bytes:
+    """Leave out what alone sends a page to models."""
+    fields = json.loads(record)
+    return json.dumps({name: fields[name] for name in fields if name != "canceled"}).encode()
 
 
 @st.composite
 def thinned(draw: st.DrawFn, record: bytes) -> bytes:
     """Leave out some of a record's fields, as replies do."""
+    if draw(st.integers(0, 9)):
+        record = plain(record)
     fields = json.loads(record)
     left = draw(st.sets(st.sampled_from(sorted(fields))))
     return json.dumps({name: fields[name] for name in fields if name not in left}).encode()
@@ -278,3 +300,47 @@ def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
         for _ in range(9):
             next(steps)
     assert isinstance(end.value.value, Sheet)
+
+
+def test_pages_of_ever_new_fields_are_left_to_models_before_they_cost_much() -> None:
+    records = [Raw(b'{"id":%d,"k%d":1}' % (at, at)) for at in range(1_000)]
+    before = strict_of.cache_info().misses
+    assert len(list(sheet_of(models.Patient, records))) <= 4
+    assert strict_of.cache_info().misses - before <= 4
+
+
+def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "_HEAVY", _HEAVY)
+    record = to_json(models.Patient(id=1, name="A" * 10_000))
+    assert check(models.Patient, record) is None
+    assert check(models.Patient, *([record] + [b'{"id":2}'] * 9)) is not None
+
+
+def test_no_records_have_no_sheet() -> None:
+    with pytest.raises(StopIteration) as ended:
+        next(sheet_of(models.SyncStatus, []))
+    assert ended.value.value is None
+
+
+def test_what_was_read_strictly_prints_nothing_of_it() -> None:
+    names = frozenset({"id", "name", "bio"})
+    strict = strict_of(models.Patient, names)
+    assert strict is not None
+    read = strict.read(Raw(b'{"id":1,"name":"Ada Example","bio":{"city":"Springfield"}}'))
+    assert repr(read) == "<Patient>"
+    assert "Springfield" not in repr(cast("Any", read).bio)
+
+
+async def test_a_batch_that_made_no_models_can_be_pickled(tmp_path: Path) -> None:
+    kept: list[Batch] = []
+
+    class Keeping(ParquetTarget):
+        async def write(self, batch: Batch, state: ShardState) -> None:
+            kept.append(pickle.loads(pickle.dumps(batch)))  # noqa: S301 - our own
+            assert batch.sheet is not None
+            assert (kept[-1].records, kept[-1].raw) == (batch.records, batch.raw)
+            await super().write(batch, state)
+
+    async with scene(practices=1, locations=1) as (_, nex):
+        await nex.bulk.copy(["patients"], to=Keeping(tmp_path / "out"))
+    assert sum(one.size for one in kept) == 40

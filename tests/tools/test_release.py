@@ -81,6 +81,13 @@ def test_what_was_released_before_stays_and_the_links_move_on() -> None:
     )
 
 
+def test_whatever_is_said_under_the_heading_stays() -> None:
+    text = "Breaking: read this.\n\n### Added\n\n* starred\n- One thing.\n"
+    told = cut(f"# Changelog\n\nAs in:\n\n{text}\n## [Unreleased]\n\n{text}", "0.2.0", DAY)
+    assert told.count("[Unreleased]") == 1
+    assert told.endswith(f"## [Unreleased]\n\n## [0.2.0] - 2031-02-03\n\n{text}")
+
+
 def test_what_was_cut_cannot_be_cut_again() -> None:
     once = cut(SECOND, "0.2.0", DAY)
     assert released(once) == ["0.2.0", "0.1.0"]
