@@ -112,8 +112,8 @@ class Batch:
 
     def __getstate__(self) -> dict[str, object]:
         """Make the models that were not made yet: a pickle holds records, not how to read them."""
-        lazy = {"_records": self.records, "_raw": self.raw, "sheet": None}
-        return {one.name: getattr(self, one.name) for one in fields(type(self))} | lazy
+        state: dict[str, object] = {one.name: getattr(self, one.name) for one in fields(type(self))}
+        return state | {"_records": self.records, "_raw": self.raw, "sheet": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over what was pickled."""
