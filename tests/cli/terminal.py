@@ -18,6 +18,7 @@ from pathlib import Path
 from attrs import frozen
 
 from nexhealth_async.sandbox import Sandbox
+from tests.loops import end_tasks
 
 COMMAND = (sys.executable, "-m", "nexhealth_async")
 
@@ -107,9 +108,12 @@ def served(*, patients: int) -> Generator[Sandbox, None, None]:
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(box.start(), loop).result(10)
-        yield box
-        asyncio.run_coroutine_threadsafe(box.stop(), loop).result(10)
+        try:
+            yield box
+        finally:
+            asyncio.run_coroutine_threadsafe(box.stop(), loop).result(10)
     finally:
+        asyncio.run_coroutine_threadsafe(end_tasks(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
