@@ -21,8 +21,8 @@ T = TypeVar("T")
 Reader: TypeAlias = "Callable[[str, Sequence[Raw]], Generator[None, None, object | None]]"
 """Makes something of a page's records, whose model is named, that takes the place of models.
 
-It does so in steps of less than a millisecond. It returns None unless all records are such that
-their model could be read without a repair.
+It does so in short steps, between which the event loop has its turn. It returns None unless all
+records are such that their model could be read without a repair.
 """
 
 

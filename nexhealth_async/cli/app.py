@@ -72,6 +72,6 @@ def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
     text = str(error)
     if isinstance(error, UnusedCliTokensError):
         text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
-    for word in sorted(arguments, key=len, reverse=True):
+    for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
         text = text.replace(word, screen.repeatable(word))
     return " ".join(screen.clean(text).split())

@@ -78,6 +78,7 @@ async def test_the_examples_are_understood() -> None:
         (("pull", "patients", "--limt", "3"), "Unknown option: --limt. Did you mean --limit?"),
         (("endpoints", "foo"), "Nothing is known of foo here"),
         (("pull", "petients", "--sandbox"), "did you mean patients?"),
+        (("endpoints", "", " ", "foo"), "foo here; see --help."),
     ],
 )
 async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], said: str) -> None:
