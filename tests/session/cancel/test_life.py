@@ -85,19 +85,21 @@ async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
 
 async def busy(at: Scene, step: int) -> list[asyncio.Future[Any]]:
     """Have an idle connection, pages, a write and a login under way, so many turns later."""
+    at.box.clear()
     await at.warm()
     walk = at.office.patients.walk(prefetch=4)
     await anext(walk)
     at.handle = walk
-    at.box.latency = 0.2
+    at.box.hang_next(path="/appointment_types")
+    at.box.hang_next(path="/authenticates")
     name = f"An invented type, number {step}"
     write = asyncio.ensure_future(at.office.appointment_types.create(name=name, minutes=30))
-    await asyncio.sleep(0.005)
+    while not at.box.seen("POST", "/appointment_types"):
+        await asyncio.sleep(0)
     at.nex._shared.keeper._token = None
     login = asyncio.ensure_future(at.nex.log_in())
     for _ in range(step % 3):
         await asyncio.sleep(0)
-    at.box.latency = 0.0
     return [write, login]
 
 
