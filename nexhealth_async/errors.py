@@ -53,7 +53,7 @@ is on the object for those who ask for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -112,7 +112,7 @@ class NexHealthError(Exception):
     pass it as ``after=``. Each is None where it has no meaning. ``message`` is what happened.
     """
 
-    advice: ClassVar[str] = ""
+    advice: str = ""
     """What to do next, which ends the text; empty where ``message`` says it."""
 
     def __init__(

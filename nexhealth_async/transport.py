@@ -63,7 +63,7 @@ class Transport:
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
         self.host: str = _host_of(base_url)
-        """Name of the host, for messages."""
+        """Host, and port if it is an unusual one, for messages."""
 
     @property
     def base_url(self) -> str:
@@ -377,7 +377,7 @@ def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
 def _host_of(base_url: str) -> str:
     try:
         url = URL(base_url)
-        host = url.host if url.port else None
+        host = url.host_port_subcomponent if url.host and url.port else None
     except ValueError:
         host = None
     if not host:

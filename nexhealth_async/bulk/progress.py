@@ -53,3 +53,8 @@ class Progress:
     states: Mapping[str, ShardState]
     """By name of the shard; those not begun are missing."""
     finished: bool = False
+
+    @property
+    def version(self) -> str | None:
+        """Version of the API that it reads; None if there is nothing to read."""
+        return self.shards[0].version if self.shards else None

@@ -82,12 +82,17 @@ class Wanted:
 
     def check(self, progress: Progress) -> None:
         """Raise `UsageError` unless a pull to be resumed was asked for the same, or nothing is."""
-        nothing = self == Wanted(version=self.version)
-        same_version = all(shard.version == self.version for shard in progress.shards)
-        if progress.options != self.text() and not (nothing and same_version):
+        version = progress.version
+        if version not in (None, self.version):
             raise UsageError(
-                "the pull to be resumed was asked for other resources, practices or times, or in "
-                "another version; ask for the same, or begin anew without resuming"
+                f"the pull to be resumed reads {version}, and this session speaks {self.version}; "
+                f'resume it with version="{version}", or begin anew without resuming'
+            )
+        nothing = self == Wanted(version=self.version)
+        if progress.options != self.text() and not nothing:
+            raise UsageError(
+                "the pull to be resumed was asked for other resources, practices or times; "
+                "ask for the same, or begin anew without resuming"
             )
 
     def _names(self) -> Sequence[str]:

@@ -93,8 +93,17 @@ class Key:
 
 
 def base_url() -> str:
-    """Return the address of the API that a session without another one speaks to."""
-    return os.environ.get(_BASE_URL) or "https://nexhealth.info"
+    """Return the address of the API that is meant; raises `Quit` for what is none."""
+    from nexhealth_async.core.request import check_base_url
+    from nexhealth_async.errors import InvalidArgument
+
+    try:
+        return check_base_url(os.environ.get(_BASE_URL) or "https://nexhealth.info")
+    except InvalidArgument:
+        raise Quit(
+            f"{_BASE_URL} must be an address that begins with https:// (http:// for this machine "
+            "only), without credentials, query or fragment, such as https://nexhealth.info."
+        ) from None
 
 
 @frozen(kw_only=True)

@@ -29,7 +29,8 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
     "is of the right environment",
     VersionRefused: "add --api-version v3",
-    EdgeBlocked: "ask NexHealth's support whether it lets this address through",
+    EdgeBlocked: "check NEXHEALTH_BASE_URL if you set it, else ask NexHealth's support whether it "
+    "lets your network through",
     NotFound: "`nexhealth practices` lists the practices and locations there are",
     Invalid: "NexHealth's support can say what it objects to",
     RateLimited: "another program may use the same key: try again once it is done",
@@ -46,6 +47,8 @@ def happened(error: NexHealthError) -> str:
 
 def sentence(error: NexHealthError) -> str:
     """Say what happened, and what to do about it in a shell."""
+    if "advice" in vars(error):
+        return f"{happened(error)}; {error.advice.replace('base_url', 'NEXHEALTH_BASE_URL')}"
     for kind in type(error).__mro__:
         if kind in _ADVICE:
             return f"{happened(error)}; {_ADVICE[kind]}"

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     )
     from nexhealth_async.bulk.batches import Reader
 
-__all__ = ["Aside"]
+__all__ = ["Aside", "nothing_to_resume"]
+
+
+def nothing_to_resume() -> Quit:
+    """Make the error for a place where no pull was left unfinished."""
+    return Quit("There is no pull to resume there; name the lists to pull, or add --all.")
 
 
 class _Origin(msgspec.Struct):
@@ -51,13 +56,21 @@ class Aside:
     read_page: Reader
     """There only if the target has it."""
 
-    def __init__(self, target: Target, path: Path, *, only_resume: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        path: Path,
+        *,
+        only_resume: bool = False,
+        version: str | None = None,
+    ) -> None:
         self.merges: bool = target.merges
         if isinstance(target, ReadsPages):
             self.read_page = target.read_page
         self._target = target
         self._path = path
         self._only_resume = only_resume
+        self._version = version
         self._seen: set[bytes] = set()
         """Of each line: a killed pull reads again what the target had not kept."""
 
@@ -71,10 +84,16 @@ class Aside:
         await self._target.aclose()
 
     async def load(self) -> Progress | None:
-        """Return the last pull; raises `Quit` if only resuming was wanted, and nothing is left."""
+        """Return the last pull; raises `Quit` if it cannot be resumed as it was asked for."""
         progress = await self._target.load()
-        if self._only_resume and (progress is None or _is_over(progress)):
-            raise Quit("There is no pull to resume there; name the lists to pull, or add --all.")
+        if progress is None or _is_over(progress):
+            if self._only_resume:
+                raise nothing_to_resume()
+        elif None not in (self._version, progress.version) and progress.version != self._version:
+            raise Quit(
+                f"The pull to be resumed reads {progress.version}: "
+                f"add --api-version {progress.version}."
+            )
         return progress
 
     async def groups(self) -> Mapping[Group, GroupState]:

@@ -9,13 +9,13 @@ from attrs import define, frozen
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import Entry, Key, opened
-from nexhealth_async.cli.aside import Aside
+from nexhealth_async.cli.aside import Aside, nothing_to_resume
 from nexhealth_async.cli.board import Board, board
 from nexhealth_async.cli.destinations import Destination, destination
 from nexhealth_async.cli.life import Ended, Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
 from nexhealth_async.cli.summary import estimate_text, failures_text, report_text
-from nexhealth_async.errors import InvalidArgument, NexHealthError
+from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,6 +151,11 @@ def check_names(names: Sequence[str], version: str) -> None:
     for name in names:
         try:
             facts(name, version)
+        except NotInThisVersion:
+            other = "v3" if version.startswith("v2") else "v2"
+            raise Quit(
+                f"{name} cannot be pulled from {version}: add --api-version {other}."
+            ) from None
         except InvalidArgument as error:
             every = resources(version)
             raise Quit(
@@ -196,6 +201,8 @@ def _destination(order: Order) -> Destination:
         schema=in_bulk.schema,
         refused=in_bulk.refused,
     )
+    if order.only_resumes and where.path is not None and not where.path.exists():
+        raise nothing_to_resume()
     if order.which.since == "last" and not where.target.merges:
         raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
     if not where.refused.parent.is_dir():
@@ -222,13 +229,20 @@ class _Copying:
             raise
 
     async def _copy(self, key: Key) -> Report:
+        from nexhealth_async.core.request import version_name
+
         order, asked = self.order, self.asked
         async with opened(order.entry, key) as door:
             practices = await practices_of(door.nex, order.scope)
             async with board(wanted=not order.output.quiet) as self.shown:
                 return await door.nex.bulk.copy(
                     asked.resources,
-                    to=Aside(self.where.target, self.where.refused, only_resume=order.only_resumes),
+                    to=Aside(
+                        self.where.target,
+                        self.where.refused,
+                        only_resume=order.only_resumes,
+                        version=version_name(order.entry.api_version),
+                    ),
                     practices=practices,
                     since=asked.since,
                     resume=order.in_bulk.resume,

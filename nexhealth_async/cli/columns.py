@@ -1,28 +1,15 @@
-"""What a table shows of each kind of record."""
+"""What a table shows of the kinds of records that have one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Column", "Kind", "Resource"]
-
-Resource: TypeAlias = Literal[
-    "patients",
-    "appointments",
-    "providers",
-    "operatories",
-    "appointment_types",
-    "procedures",
-    "working_hours",
-    "locations",
-    "institutions",
-]
-"""What can be pulled."""
+__all__ = ["KINDS", "Column", "Kind"]
 
 
 @frozen
@@ -93,7 +80,7 @@ def _moment(title: str, path: str) -> Column:
 _NAME = Column("name", ("name",), widest=32, least=20)
 _UPDATED = _moment("updated", "updated_at")
 
-KINDS: Final[dict[Resource, Kind]] = {
+KINDS: Final[dict[str, Kind]] = {
     "patients": Kind(
         "patient",
         "patients",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
 
 __all__ = ["VARIABLE", "Destination", "destination"]
+
+_Files: TypeAlias = Literal["jsonl", "parquet"]
+_Packing: TypeAlias = Literal["gzip", "zstd"]
 
 VARIABLE = "NEXHEALTH_PULL_TO"
 _DUCKDB = (".duckdb", ".ddb", ".db")
@@ -31,13 +34,15 @@ class Destination:
     """How it is called; without a password, and without the address it could stand in."""
     refused: Path
     """The side file."""
+    path: Path | None = None
+    """The file or directory; None for a server."""
 
 
 def destination(
     to: str | None,
     *,
-    kind: Literal["jsonl", "parquet"] | None,
-    compress: Literal["gzip", "zstd"] | None,
+    kind: _Files | None,
+    compress: _Packing | None,
     schema: str | None,
     refused: Path | None,
 ) -> Destination:
@@ -69,7 +74,10 @@ def _duckdb(path: Path, refused: Path | None) -> Destination:
     from nexhealth_async.export.duckdb import DuckDBTarget
 
     return Destination(
-        target=DuckDBTarget(path), label=str(path), refused=refused or _beside(path, path.stem)
+        target=DuckDBTarget(path),
+        label=str(path),
+        refused=refused or _beside(path, path.stem),
+        path=path,
     )
 
 
@@ -91,8 +99,8 @@ def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool
 
 def _folder(
     path: Path,
-    kind: Literal["jsonl", "parquet"] | None,
-    compress: Literal["gzip", "zstd"] | None,
+    kind: _Files | None,
+    compress: _Packing | None,
     refused: Path | None,
 ) -> Destination:
     if path.suffix in _FILES:
@@ -105,16 +113,33 @@ def _folder(
             "name a DuckDB file or a directory."
         )
     where = refused or _beside(path, path.resolve().name)
+    if kind is None and compress is None:
+        kind, compress = _kept(path)
     if kind == "parquet":
         if compress is not None:
             raise Quit("Parquet files are compressed anyway: leave out --compress.")
         from nexhealth_async.export.parquet import ParquetTarget
 
-        return Destination(target=ParquetTarget(path), label=f"{path}/", refused=where)
+        return Destination(target=ParquetTarget(path), label=f"{path}/", refused=where, path=path)
     from nexhealth_async.export.jsonl import JsonLinesTarget
 
     target = JsonLinesTarget(path, compression=compress)
-    return Destination(target=target, label=f"{path}/", refused=where)
+    return Destination(target=target, label=f"{path}/", refused=where, path=path)
+
+
+def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
+    """Return in which form a directory holds a pull already, so that resuming need not say it."""
+    from nexhealth_async.export.folder import kept_format
+
+    match kept_format(path):
+        case "parquet":
+            return "parquet", None
+        case "jsonl.gz":
+            return "jsonl", "gzip"
+        case "jsonl.zst":
+            return "jsonl", "zstd"
+        case _:
+            return None, None
 
 
 def _beside(path: Path, name: str) -> Path:

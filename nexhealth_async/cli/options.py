@@ -106,7 +106,8 @@ class Output:
         Parameter(
             group=_OUTPUT,
             help="JSON lines with every field, or a table of the main ones. On a terminal it is "
-            "the table, else JSON lines. In bulk, of files: jsonl (the default) or parquet.",
+            "the table for lists that have one, else JSON lines. In bulk, of files: jsonl (the "
+            "default) or parquet.",
         ),
     ] = None
     quiet: Annotated[

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened, scoped
 from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
-from nexhealth_async.cli.columns import KINDS, Kind, Resource
+from nexhealth_async.cli.columns import KINDS, Kind
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
 from nexhealth_async.cli.pen import pen_for
@@ -72,16 +72,17 @@ def pull(
 def _pull_one(order: Order) -> int:
     """Pull one list to stdout or a file."""
     entry, output = order.entry, order.output
-    resource = _resource(order.resources[0], entry.api_version)
+    resource = order.resources[0]
+    kind, row = _known(resource, entry.api_version)
     work = _Pull(
         resource=resource,
-        kind=KINDS[resource],
-        row=_row(resource, entry.api_version),
+        kind=kind,
+        row=row,
         entry=entry,
         subdomain=_only("practice", order.scope.practice),
         location_id=_only("location", order.scope.location),
         which=order.which,
-        output=_settled(output),
+        output=_settled(output, kind),
     )
     filters = work.filters()
     key = Key.for_entry(entry)
@@ -97,7 +98,7 @@ def _pull_one(order: Order) -> int:
 class _Pull:
     """One pull: what was asked for, and how much of it has come."""
 
-    resource: Resource
+    resource: str
     kind: Kind
     row: Row
     entry: Entry
@@ -133,6 +134,10 @@ class _Pull:
                 given[name] = moment(option, text)
             else:
                 raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
+        if "updated_since" in self.row.one_of:
+            from nexhealth_async.bulk.planning import BEGINNING
+
+            given.setdefault("updated_since", BEGINNING)
         return {name: value for name, value in given.items() if value is not None}
 
     async def pull(self, key: Key, filters: dict[str, object], pen: Pen) -> None:
@@ -191,17 +196,29 @@ async def _write(pen: Pen, data: bytes, progress: Bar | None) -> None:
         await pen.write(data)
 
 
-def _walk(nex: NexHealth, resource: Resource, filters: dict[str, object]) -> Walk[object]:
+def _walk(nex: NexHealth, resource: str, filters: dict[str, object]) -> Walk[object]:
     return nex.walk(_endpoint(resource), filters)
 
 
-def _endpoint(resource: Resource) -> Endpoint[object]:
+def _endpoint(resource: str) -> Endpoint[object]:
     from nexhealth_async import endpoints
 
     return next(one for one in endpoints.ALL if one.resource == resource and one.verb == "walk")
 
 
-def _row(resource: Resource, version: str) -> Row:
+def _known(resource: str, version: str) -> tuple[Kind, Row]:
+    """Return what is known of a list; raises `Quit` for one that is not pulled by itself."""
+    kind = KINDS.get(resource)
+    if kind is None:
+        check_names([resource], version)
+        kind = Kind(f"record of {resource}", f"records of {resource}", ())
+    row = _row(resource, version)
+    if "{id}" in row.path:
+        raise Quit(f"{resource} are read place by place, in bulk: add --to, such as --to out/.")
+    return kind, row
+
+
+def _row(resource: str, version: str) -> Row:
     from nexhealth_async.core.request import version_name
     from nexhealth_async.errors import NotInThisVersion
 
@@ -216,20 +233,15 @@ def _row(resource: Resource, version: str) -> Row:
     return row
 
 
-def _settled(output: Output) -> Output:
+def _settled(output: Output, kind: Kind) -> Output:
     if output.output is not None and str(output.output) == "-":
         output = evolve(output, output=None)
     if output.format is None:
-        fits = output.output is None and screen.output_is_terminal()
+        fits = kind.columns and output.output is None and screen.output_is_terminal()
         output = evolve(output, format="table" if fits else "jsonl")
+    elif output.format == "table" and not kind.columns:
+        raise Quit(f"{kind.many} have no table: leave out --format table, for JSON lines.")
     return output
-
-
-def _resource(name: str, version: str) -> Resource:
-    if name in KINDS:
-        return name
-    check_names([name], version)
-    raise Quit(f"{name} has no table; pull it with --to, such as --to out/.")
 
 
 def _only(option: str, given: tuple[T, ...]) -> T | None:

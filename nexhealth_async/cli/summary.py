@@ -35,6 +35,9 @@ _LISTED: Final = 50
 """Failed shards that are named."""
 _SHARDS_SHOWN: Final = 30
 """A dry run of more shards than this shows resources only."""
+_SWEEP: Final = (
+    "/sweep reads again what changed while the shards of its list were read, so that none is lost."
+)
 _LATENCY: Final = 0.3
 _WAITED: Final = 0.05
 """Seconds that are worth telling."""
@@ -124,6 +127,8 @@ def failures_text(report: Report) -> str:
             lines.append(f"    {counted(one.records, 'record')} came before")
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
+    if any(one.shard.sweep for one in failed[:_LISTED]):
+        lines.append(_SWEEP)
     kinds = {type(one.error): advice(one.error) for one in failed if one.error is not None}
     lines += [f"{kind.__name__}: {what}" for kind, what in kinds.items()]
     if unread:
@@ -159,7 +164,9 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
         f"with answers that take {_LATENCY} s each, the pull takes {seconds:,.1f} s or more",
     ]
     if estimate.at_least:
-        lines.append("+ some lists do not tell how long they are: one request is counted for each.")
+        lines.append("? and +: a list that does not tell how long it is; one request is counted.")
+    if len(shards) <= _SHARDS_SHOWN and any(one.shard.sweep for one in shards):
+        lines.append(_SWEEP)
     failed = [one for one in shards if one.error is not None]
     if failed:
         lines.append(f"{counted(len(failed), 'list')} could not be counted, nor likely be pulled:")

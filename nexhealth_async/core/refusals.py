@@ -11,6 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from nexhealth_async.endpoints.practice import LOGIN
 from nexhealth_async.errors import (
     AlreadyCancelled,
     APIError,
@@ -108,7 +109,7 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
                 "access is denied",
             )
         case 404:
-            return make(NotFound, "there is no such record or path for this practice")
+            return _missing(make, row)
         case 429:
             return make(
                 RateLimited,
@@ -119,6 +120,14 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
             return make(ServerFailure, "the API failed")
         case _:
             return _invalid(make, said, reply.status)
+
+
+def _missing(make: Callable[..., APIError], row: Row) -> APIError:
+    if row.path != LOGIN.path:
+        return make(NotFound, "there is no such record or path for this practice")
+    error = make(NotFound, "this address answers, but has no login")
+    error.advice = "check base_url: it is not the API's"
+    return error
 
 
 def _invalid(make: Callable[..., APIError], said: Sequence[str], status: int) -> APIError:

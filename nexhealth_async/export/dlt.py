@@ -135,9 +135,7 @@ def _library() -> _Library:
     try:
         return cast("_Library", import_module("dlt"))
     except ImportError:
-        raise UsageError(
-            'this needs dlt; install it with: pip install "nexhealth-async[dlt]"'
-        ) from None
+        raise UsageError('a dlt source needs dlt: pip install "nexhealth-async[dlt]"') from None
 
 
 def _resource(dlt: _Library, wanted: _Wanted) -> object:

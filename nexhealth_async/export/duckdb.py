@@ -261,7 +261,7 @@ def _duckdb() -> _DuckDB:
     try:
         return cast("_DuckDB", import_module("duckdb"))
     except ModuleNotFoundError:
-        raise extra_missing("duckdb", "duckdb") from None
+        raise extra_missing("a DuckDB file", "duckdb", "duckdb") from None
 
 
 @contextmanager

@@ -30,7 +30,15 @@ from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
 from nexhealth_async.export.threads import OneThread
 
-__all__ = ["CHECKPOINT", "FolderTarget", "directory_of", "private_directory", "shorter", "stem_of"]
+__all__ = [
+    "CHECKPOINT",
+    "FolderTarget",
+    "directory_of",
+    "kept_format",
+    "private_directory",
+    "shorter",
+    "stem_of",
+]
 
 T = TypeVar("T")
 
@@ -249,7 +257,7 @@ class FolderTarget(ABC):
         if found.format != self.format:
             raise UsageError(
                 f"the directory {self._path.name} holds a pull as {found.format}, not "
-                f"{self.format}; choose another directory"
+                f"{self.format}; copy to it in its own format, or choose another directory"
             )
         self._pull = found.progress
         self._states = dict(found.progress.states)
@@ -343,6 +351,13 @@ class FolderTarget(ABC):
         )
         _replace(self._path / CHECKPOINT, msgspec.json.encode(kept))
         self._saved = self._clock()
+
+
+def kept_format(path: Path) -> str | None:
+    """Return the format of the pull that a directory holds; None if it holds none to be read."""
+    with suppress(OSError, msgspec.MsgspecError, UnicodeError):
+        return msgspec.json.decode((path / CHECKPOINT).read_bytes(), type=_Checkpoint).format
+    return None
 
 
 def stem_of(shard: Shard) -> str:

@@ -256,7 +256,7 @@ def _asyncpg() -> _AsyncPG:
     try:
         return cast("_AsyncPG", import_module("asyncpg"))
     except ModuleNotFoundError:
-        raise extra_missing("asyncpg", "postgres") from None
+        raise extra_missing("PostgreSQL", "asyncpg", "postgres") from None
 
 
 async def _set_codecs(connection: Connection) -> None:

@@ -145,7 +145,7 @@ class Queue:
         try:
             from streaq import Worker
         except ModuleNotFoundError:
-            raise extra_missing("streaq", "workers") from None
+            raise extra_missing("a fleet", "streaq", "workers") from None
         try:
             return Worker(
                 redis_url=self.url,

@@ -189,6 +189,55 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     assert "There is no pull to resume there" in ran.err
 
 
+@pytest.mark.parametrize("name", ["new.duckdb", "new/"])
+async def test_resuming_where_nothing_is_leaves_nothing(
+    chain: Sandbox, tmp_path: Path, name: str
+) -> None:
+    ran = await nexhealth("pull", "--resume", "--to", f"{tmp_path}/{name}", box=chain)
+    assert ran.status == 2
+    assert "There is no pull to resume there" in ran.err
+    assert listed(tmp_path) == []
+    assert not chain.requests
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        (("--format", "parquet"), "*.parquet"),
+        (("--compress", "gzip"), "*.jsonl.gz"),
+        ((), "*.jsonl"),
+    ],
+)
+async def test_resuming_takes_the_form_of_files_from_the_directory(
+    chain: Sandbox, tmp_path: Path, flags: tuple[str, ...], kept: str
+) -> None:
+    target = tmp_path / "out"
+    chain.fail_next(403, path="/providers?page=1")
+    ran = await nexhealth("pull", *LISTS, *flags, "--to", str(target), box=chain)
+    assert ran.status == 3
+    before = len([*target.rglob(kept)])
+    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    assert ran.status == 0, ran.err
+    assert len([*target.rglob(kept)]) > before
+    files = [one for one in target.rglob("*") if one.is_file() and not one.name.startswith(".")]
+    assert all(one.match(kept) for one in files)
+
+
+async def test_resuming_in_another_version_names_the_one_to_add(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    target = tmp_path / "all.duckdb"
+    chain.fail_next(403, path="/providers")
+    ran = await nexhealth("pull", *LISTS, "--api-version", "v3", "--to", str(target), box=chain)
+    assert ran.status == 3
+    for lists in ((), LISTS):
+        ran = await nexhealth("pull", *lists, "--resume", "--to", str(target), box=chain)
+        assert ran.status == 2
+        assert ran.err == "error: The pull to be resumed reads v3.0.0: add --api-version v3.0.0.\n"
+    ran = await nexhealth("pull", "--resume", "--api-version", "v3", "--to", str(target), box=chain)
+    assert ran.status == 0
+
+
 async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:
     chain.fail_next(403, path="/providers?page=1")
     ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), box=chain)
@@ -293,7 +342,7 @@ async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
     chain.clear()
     ran = await nexhealth("pull", "--all", "--dry-run", "--api-version", "v3", box=chain)
     assert ran.status == 0
-    assert b"some lists do not tell how long they are" in ran.out
+    assert b"a list that does not tell how long it is" in ran.out
     assert ran.out.count(b"\n") < 50  # by resource
     pages = [seen for seen in chain.seen("GET") if seen.path != "/locations"]
     assert all(seen.param("per_page") == "1" for seen in pages)  # v3 counts few lists
@@ -344,7 +393,7 @@ async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> N
         ("pull", "patients", "--sandbox", "--to", "mysql://x@y/z"),
         ("pull", "patients", "--refused", "/no/such/place/x", *to),
         ("pull", "patients", "--practice", "a", "--practice", "b", "--sandbox"),
-        ("pull", "nex_staff", "--sandbox"),
+        ("pull", "nex_staff", "--sandbox", "--format", "table"),
     ]
     for command, ran in zip(commands, await one_by_one(*commands), strict=True):
         assert (ran.status, ran.out, ran.err[:7]) == (2, b"", "error: "), (command, ran.err)

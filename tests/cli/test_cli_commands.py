@@ -105,11 +105,31 @@ async def test_a_wrong_key_is_a_sentence(box: Sandbox) -> None:
 
 
 async def test_no_network_is_a_sentence(box: Sandbox) -> None:
+    address = box.url.removeprefix("http://")
     await box.stop()
-    ran = await nexhealth("check", box=box)
+    ran = await nexhealth("check", box=box, NEXHEALTH_BASE_URL=f"http://{address}")
     assert ran.status == 1
-    assert "no connection to 127.0.0.1" in ran.err
+    assert f"no connection to {address}: " in ran.err
     assert ran.err.count("\n") == 1
+
+
+async def test_another_server_is_a_sentence(box: Sandbox) -> None:
+    page = b"<html>It works!</html>"
+    for status, advice in ((404, "check NEXHEALTH_BASE_URL: "), (403, "check NEXHEALTH_BASE_URL ")):
+        html = {"Content-Type": "text/html"}
+        box.fail_next(status, path="/authenticates", body=page, headers=html)
+        ran = await nexhealth("practices", box=box)
+        assert ran.status == 1
+        assert advice in ran.err
+        assert "nexhealth practices" not in ran.err
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "http://example.com", "https://a:b@example.com"])
+async def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+    ran = await nexhealth("check", NEXHEALTH_API_KEY="k", NEXHEALTH_BASE_URL=url)
+    assert ran.status == 2
+    assert ran.err.startswith("error: NEXHEALTH_BASE_URL must be an address that begins with https")
+    assert "example.com" not in ran.err
 
 
 async def test_no_key_is_a_sentence() -> None:

@@ -74,6 +74,35 @@ async def test_other_resources(box: Sandbox) -> None:
         assert {one["id"] for one in records(ran.out)} == set(table.ids)
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "counted"),
+    [
+        ("payments", "v3", "records of payments"),
+        ("recall_types", "v2", "records of recall_types"),
+        ("sync_status", "v2", "1 record of sync_status"),
+    ],
+)
+async def test_a_list_without_a_table_comes_as_json_lines(
+    box: Sandbox, name: str, version: str, counted: str
+) -> None:
+    ran = await nexhealth("pull", name, "--api-version", version, box=box)
+    assert ran.status == 0
+    assert records(ran.out)
+    assert counted in ran.err
+    ran = await nexhealth("pull", name, "--api-version", version, "--format", "table", box=box)
+    assert ran.status == 2
+    assert "no table: leave out --format table" in ran.err
+
+
+async def test_lists_that_are_not_pulled_by_themselves_say_how() -> None:
+    below, elsewhere = await one_by_one(
+        ("pull", "locations.appointment_descriptors"), ("pull", "payments")
+    )
+    assert (below.status, elsewhere.status) == (2, 2)
+    assert "add --to" in below.err
+    assert "payments cannot be pulled from v2: add --api-version v3." in elsewhere.err
+
+
 async def test_institutions_as_a_table(box: Sandbox) -> None:
     ran = await nexhealth("pull", "institutions", "--format", "table", box=box)
     assert ran.status == 0

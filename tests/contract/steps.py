@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from difflib import get_close_matches
 from typing import is_typeddict
 
 from nexhealth_async import endpoints, filters, models, resources
@@ -99,6 +100,9 @@ def _method(endpoint: Endpoint[object]) -> str:
             f"to nexhealth_async/resources/{home}.py, and the class to `__all__` there and in "
             "nexhealth_async/resources/__init__.py."
         )
+        near = get_close_matches(endpoint.resource, [nested_in(name) for name in METHODS], 1, 0.8)
+        if near:
+            where += f" If you meant `{near[0]}`, mend the row's `resource` instead."
     return f"No method in nexhealth_async/resources calls `to.{constant}`: {where}"
 
 

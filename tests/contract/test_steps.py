@@ -41,6 +41,10 @@ CASES = {
         Endpoint[object](resource="patients.x_rays", verb="get", model="Patient", v3=row("/x")),
         "add `class PatientsXRays(Noun)` with a method `get` to nexhealth_async/resources/people.",
     ),
+    "a name that is spelt well": (
+        Endpoint[object](resource="pateints", verb="get", model="Patient", v3=row("/x")),
+        "If you meant `patients`, mend the row's `resource` instead.",
+    ),
     "a way through a practice": (
         Endpoint[object](resource="x_rays", verb="get", model="Patient", v3=row("/x")),
         "add the property `x_rays` to `PracticeNouns` in nexhealth_async/scopes.py",

@@ -65,6 +65,7 @@ def _refusals() -> Iterator[NexHealthError]:
     yield refused(403, "no", ledger)
     yield refused(403, "", patients)
     yield refused(404, "no", patients)
+    yield refused(404, "", to.LOGIN)
     yield refused(400, "no", patients)
     yield refused(400, "A patient already exists - id=7", patients)
     yield refused(400, "no longer available", booking)
