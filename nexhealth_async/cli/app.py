@@ -42,6 +42,7 @@ def build() -> App:
         version=__version__,
         version_format="plaintext",
         suppress_keyboard_interrupt=False,
+        console=screen.help_console(),
     )
     for command in (check, practices, pull, endpoints, sandbox, completion):
         app.command(command, help_epilogue=epilogue(command.__name__))

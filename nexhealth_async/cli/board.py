@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Board", "board", "shard_text", "total_text"]
 
 _REDRAW_SECONDS: Final = 0.2
+_BAR: Final = (6, 16)
+"""Least and most columns of the bar; the words beside it matter more."""
 _SHOWN: Final = 8
 """Active shards that have a line of their own."""
 _LOGGED_SHARDS: Final = 60
@@ -175,14 +177,16 @@ def _picture(drawn: Board) -> RenderableType:
     console = screen.stderr()
     # Room is left at the end of lines: a "^C" must not wrap, or they cannot be erased.
     width = max(20, console.width - 4)
-    whole = now.records + left.records
-    bar = (
-        ProgressBar(total=whole, completed=now.records, width=16)
-        if left.sure and whole
-        else ProgressBar(total=max(1, now.shards), completed=now.done + now.failed, width=16)
+    text = total_text(now, left)
+    room = max(_BAR[0], min(_BAR[1], width - len(text) - 1))
+    total, done = now.records + left.records, now.records
+    if not left.sure or not total:
+        total, done = max(1, now.shards), now.done + now.failed
+    bar = ProgressBar(
+        total=total, completed=done, width=room, complete_style="cyan", finished_style="green"
     )
     head = Table.grid(padding=(0, 1))
-    head.add_row(bar, Text(_cut(total_text(now, left), width - 17), no_wrap=True))
+    head.add_row(bar, Text(_cut(text, width - room - 1), no_wrap=True))
     active = sorted(now.active, key=lambda one: -one.seconds)
     shown = active[: max(1, min(_SHOWN, console.height - 4))]
     lines = [shard_text(one) for one in shown]

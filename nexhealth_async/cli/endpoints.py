@@ -31,7 +31,8 @@ _COLUMNS = (
 def endpoints(
     *,
     json: Annotated[
-        bool, Parameter(negative="", help="As JSON, with all that is known of each.")
+        bool,
+        Parameter(negative="", show_default=False, help="As JSON, with all that is known of each."),
     ] = False,
     api_version: Annotated[
         str | None,

@@ -82,7 +82,7 @@ async def bar(label: str, *, wanted: bool) -> AsyncGenerator[Bar, None]:
     progress = Progress(
         TextColumn("{task.description}"),
         # Room is left at the end of the line: a "^C" must not wrap, or the bar cannot be erased.
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24, complete_style="cyan", pulse_style="cyan"),
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),

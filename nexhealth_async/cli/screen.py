@@ -19,6 +19,7 @@ __all__ = [
     "counted",
     "error",
     "flush",
+    "help_console",
     "note",
     "out",
     "output_is_terminal",
@@ -48,6 +49,15 @@ def stderr() -> Console:
     console = Console(stderr=True, highlight=False, markup=False)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+def help_console() -> Console:
+    """Return the console of ``--help``, whose asides can be read on light and on dark terminals."""
+    from rich.console import Console
+    from rich.theme import Theme
+
+    asides = ("cyclopts.default", "cyclopts.choices", "cyclopts.env_var")
+    return Console(theme=Theme(dict.fromkeys(asides, "dim")))
 
 
 def output_is_terminal() -> bool:

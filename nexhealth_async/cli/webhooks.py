@@ -107,7 +107,12 @@ def ensure(
         Parameter(help="Where to write the signing secret, if the endpoint has to be made."),
     ] = None,
     prune: Annotated[
-        bool, Parameter(negative="", help="Remove what these practices have beyond these events.")
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Remove what these practices have beyond these events.",
+        ),
     ] = False,
     renew_before: Annotated[
         datetime | None,
@@ -117,7 +122,7 @@ def ensure(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, Parameter(negative="", help="Change nothing; say what would be.")
+        bool, Parameter(negative="", show_default=False, help="Change nothing; say what would be.")
     ] = False,
     entry: Entry = ANYWHERE,
 ) -> int:
