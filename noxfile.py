@@ -122,14 +122,20 @@ def release(session: nox.Session) -> None:
         _try_release(session, Path(session.create_tmp()).resolve() / "dist")
         return
     session.run("python", "-m", "tools.release", "may", version)
+    before = {name: Path(name).read_bytes() for name in CUT}
+    session.run("python", "-m", "tools.release", "cut", version)
+    made = {name: Path(name).read_bytes() for name in CUT}
     good = False
     try:
-        session.run("python", "-m", "tools.release", "cut", version)
         _try_release(session, Path("dist").resolve())
         good = True
     finally:
         if not good:
-            session.run("git", "checkout", "--", *CUT, external=True)
+            for name in CUT:
+                if Path(name).read_bytes() == made[name]:
+                    Path(name).write_bytes(before[name])
+                else:
+                    session.warn(f"{name} was edited meanwhile, and is left as it is")
             shutil.rmtree("dist", ignore_errors=True)  # nobody shall upload what was refused
     session.log(
         f"Nothing is committed, tagged or uploaded yet. Read `git diff {' '.join(CUT)}`, then:"

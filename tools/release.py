@@ -100,7 +100,9 @@ def check_version(version: str, *, current: str, changelog: str) -> None:
     done = released(changelog)
     if version in done:
         raise CannotReleaseError(f"{version} has been released already: choose a newer one")
-    newest = max([*done, current], key=numbers)
+    # Release candidates stand in the changelog too; none is cut here, and none is in the way.
+    finished = [one for one in done if _VERSION.fullmatch(one)]
+    newest = max([*finished, current], key=numbers)
     if wanted < numbers(newest):
         raise CannotReleaseError(f"{version} is not newer than {newest}")
 

@@ -121,6 +121,12 @@ def test_the_trees_own_version_may_be_released_once() -> None:
         check_version("0.1.0", current="0.1.0", changelog=SECOND)
 
 
+def test_a_release_candidate_is_not_in_the_way() -> None:
+    changelog = SECOND.replace("## [0.1.0]", "## [0.1.0rc1]")
+    assert released(changelog) == ["0.1.0rc1"]
+    check_version("0.1.0", current="0.1.0", changelog=changelog)
+
+
 @pytest.mark.parametrize("version", ["0.0.9", "0.1.0"])
 def test_an_older_version_is_refused(version: str) -> None:
     with pytest.raises(CannotReleaseError, match=r"not newer than 0\.2\.0"):
