@@ -56,9 +56,16 @@ class Entry:
     ] = "v2"
 
     def __attrs_post_init__(self) -> None:
-        """Refuse the sandbox's options without the sandbox."""
+        """Refuse the sandbox's options without the sandbox, and what is no version."""
         if not self.sandbox and (self.patients is not None or self.seed is not None):
             raise Quit("--patients and --seed describe the sandbox; add --sandbox.")
+        from nexhealth_async.core.request import version_name
+        from nexhealth_async.errors import InvalidArgument
+
+        try:
+            version_name(self.api_version)
+        except InvalidArgument:
+            raise Quit("--api-version takes v2, v3, or a literal one such as v3.1.0.") from None
 
 
 ANYWHERE = Entry()

@@ -48,7 +48,8 @@ def happened(error: NexHealthError) -> str:
 def sentence(error: NexHealthError) -> str:
     """Say what happened, and what to do about it in a shell."""
     if "advice" in vars(error):
-        return f"{happened(error)}; {error.advice.replace('base_url', 'NEXHEALTH_BASE_URL')}"
+        advice = error.advice.replace("base_url", "NEXHEALTH_BASE_URL")
+        return f"{happened(error)}; {advice.replace('version', '--api-version')}"
     for kind in type(error).__mro__:
         if kind in _ADVICE:
             return f"{happened(error)}; {_ADVICE[kind]}"

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Aside", "nothing_to_resume"]
 
 
-def nothing_to_resume() -> Quit:
+def nothing_to_resume(where: str) -> Quit:
     """Make the error for a place where no pull was left unfinished."""
-    return Quit("There is no pull to resume there; name the lists to pull, or add --all.")
+    return Quit(f"There is no pull to resume in {where}: check --to, or name lists to begin one.")
 
 
 class _Origin(msgspec.Struct):
@@ -61,7 +61,7 @@ class Aside:
         target: Target,
         path: Path,
         *,
-        only_resume: bool = False,
+        only_resume: str | None = None,
         version: str | None = None,
     ) -> None:
         self.merges: bool = target.merges
@@ -87,8 +87,8 @@ class Aside:
         """Return the last pull; raises `Quit` if it cannot be resumed as it was asked for."""
         progress = await self._target.load()
         if progress is None or _is_over(progress):
-            if self._only_resume:
-                raise nothing_to_resume()
+            if self._only_resume is not None:
+                raise nothing_to_resume(self._only_resume)
         elif None not in (self._version, progress.version) and progress.version != self._version:
             raise Quit(
                 f"The pull to be resumed reads {progress.version}: "

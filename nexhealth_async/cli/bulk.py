@@ -151,27 +151,38 @@ def check_names(names: Sequence[str], version: str) -> None:
     for name in names:
         try:
             facts(name, version)
-        except NotInThisVersion:
-            other = "v3" if version.startswith("v2") else "v2"
-            raise Quit(
-                f"{name} cannot be pulled from {version}: add --api-version {other}."
-            ) from None
-        except InvalidArgument as error:
+        except (InvalidArgument, NotInThisVersion) as error:
+            if (other := _other_version(name, version)) is not None:
+                raise Quit(
+                    f"{name} cannot be pulled from {version}: add --api-version {other}."
+                ) from None
             every = resources(version)
             raise Quit(
-                f"{screen.repeatable(name)}: {_what(error, name, every)}\n"
-                f"These can be pulled: {', '.join(every)}."
+                f"{_what(error, name, every)}\nThese can be pulled: {', '.join(every)}."
             ) from None
 
 
-def _what(error: InvalidArgument, name: str, names: Sequence[str]) -> str:
+def _other_version(name: str, version: str) -> str | None:
+    """Return the version of the API from which a list can be pulled, if not from this one."""
+    from nexhealth_async.bulk import facts
+
+    other = "v3" if version.startswith("v2") else "v2"
+    try:
+        facts(name, other)
+    except NexHealthError:
+        return None
+    return other
+
+
+def _what(error: NexHealthError, name: str, names: Sequence[str]) -> str:
     """Say what is wrong with a name of a list, and which was likely meant."""
     from difflib import get_close_matches
 
+    if error.message.startswith(name):
+        return f"{error.message.partition(';')[0]}."  # what follows is about Python
     near = get_close_matches(name, names, 1, 0.7)
-    if near and error.message.startswith("there is no such"):
-        return f"there is no such list; did you mean {near[0]}?"
-    return f"{error.message}."
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return f"{screen.repeatable(name)}: there is no such list{meant}"
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
@@ -202,7 +213,7 @@ def _destination(order: Order) -> Destination:
         refused=in_bulk.refused,
     )
     if order.only_resumes and where.path is not None and not where.path.exists():
-        raise nothing_to_resume()
+        raise nothing_to_resume(where.label)
     if order.which.since == "last" and not where.target.merges:
         raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
     if not where.refused.parent.is_dir():
@@ -233,6 +244,8 @@ class _Copying:
 
         order, asked = self.order, self.asked
         async with opened(order.entry, key) as door:
+            # What fails here fails before a file is made.
+            await door.nex.log_in()
             practices = await practices_of(door.nex, order.scope)
             async with board(wanted=not order.output.quiet) as self.shown:
                 return await door.nex.bulk.copy(
@@ -240,7 +253,7 @@ class _Copying:
                     to=Aside(
                         self.where.target,
                         self.where.refused,
-                        only_resume=order.only_resumes,
+                        only_resume=self.where.label if order.only_resumes else None,
                         version=version_name(order.entry.api_version),
                     ),
                     practices=practices,

@@ -67,7 +67,7 @@ def destination(
     if path.suffix in _DUCKDB and not path.is_dir():
         _only_files(kind, compress)
         return _duckdb(path, refused)
-    return _folder(path, kind, compress, refused)
+    return _folder(where, path, kind, compress, refused)
 
 
 def _duckdb(path: Path, refused: Path | None) -> Destination:
@@ -98,6 +98,7 @@ def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool
 
 
 def _folder(
+    to: str,
     path: Path,
     kind: _Files | None,
     compress: _Packing | None,
@@ -111,6 +112,11 @@ def _folder(
         raise Quit(
             f"{path} is a file whose name does not end in {' or '.join(_DUCKDB)}: "
             "name a DuckDB file or a directory."
+        )
+    if path.suffix and not path.exists() and not to.endswith(("/", os.sep)):
+        raise Quit(
+            f"{path} could be a file of a kind there is not: name a DuckDB file "
+            f"({path.stem}.duckdb), or end the name of a directory in a slash."
         )
     where = refused or _beside(path, path.resolve().name)
     if kind is None and compress is None:

@@ -70,7 +70,11 @@ class Which:
         int | None, Parameter(group=_WHICH, help="Stop after so many records of one list.")
     ] = None
     per_page: Annotated[
-        int | None, Parameter(group=_HOW, help="Records in a page (as many as the API allows).")
+        int | None,
+        Parameter(
+            group=_HOW,
+            help="Records in a page (as many as the API allows, which is also the most).",
+        ),
     ] = None
     prefetch: Annotated[
         int | None,

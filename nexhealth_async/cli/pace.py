@@ -35,7 +35,7 @@ class Left:
         """Say it, such as ``about 0:01:20 left``; nothing where there is little to go by."""
         if self.seconds is None or (not self.sure and self.seconds < 1):
             return ""
-        return f"{'about' if self.sure else 'over'} {clock(self.seconds)} left"
+        return f"{'about' if self.sure else 'at least'} {clock(self.seconds)} left"
 
 
 @define

@@ -24,6 +24,13 @@ def sandbox(
     seed: Annotated[int, Parameter(help="The same seed gives the same records.")] = 1,
     port: Annotated[int, Parameter(help="Port of 127.0.0.1 to listen on; 0 takes a free one.")] = 0,
     latency: Annotated[float, Parameter(help="Milliseconds before each answer.")] = 0,
+    sync: Annotated[
+        float,
+        Parameter(
+            help="Seconds after which the practice's system takes up what was written, and "
+            "webhooks tell of it; 0: never."
+        ),
+    ] = 1,
 ) -> int:
     """Serve a practice of invented records until Ctrl-C.
 
@@ -33,15 +40,15 @@ def sandbox(
 
     if not 0 <= port <= _HIGHEST_PORT:
         raise Quit(f"--port goes from 0 to {_HIGHEST_PORT}.")
-    if patients < 0 or latency < 0:
-        raise Quit("--patients and --latency cannot be below 0.")
+    if min(patients, latency, sync) < 0:
+        raise Quit("--patients, --latency and --sync cannot be below 0.")
     box = Sandbox(patients=patients, seed=seed)
     box.latency = latency / 1000
-    run(_serve(box, port))
+    run(_serve(box, port, sync))
     return 0
 
 
-async def _serve(box: Sandbox, port: int) -> None:
+async def _serve(box: Sandbox, port: int, sync: float) -> None:
     try:
         await box.start(port=port)
     except OSError as error:
@@ -60,6 +67,9 @@ async def _serve(box: Sandbox, port: int) -> None:
             "\n"
             "Ctrl-C ends it.\n"
         )
+        while sync:
+            await asyncio.sleep(sync)
+            box.sync()
         await asyncio.Event().wait()
     finally:
         await box.stop()

@@ -133,10 +133,10 @@ def ensure(
     that signs deliveries is never printed. The key is read from
     NEXHEALTH_API_KEY, or asked for.
     """
-    if secret_file is not None and secret_file.exists():
-        raise Quit(
-            f"{secret_file} exists already, and a secret is not written over: name another file."
-        )
+    if urlsplit(target_url).scheme not in {"https", "http"} or not urlsplit(target_url).hostname:
+        raise Quit("The address of the endpoint must begin with https:// and name a host.")
+    for name in event:
+        _check_event(name)
     wanted = _Wanted(
         target_url=target_url,
         events=event,
@@ -188,6 +188,7 @@ async def _ensure(
                 "The endpoint has to be made, and its secret may not be shown again; "
                 "say with --secret-file where to write it."
             )
+        _refuse_to_write_over(secret_file)
         # The file is opened first: a secret that cannot be written down would be lost.
         with pen_for(secret_file) as pen:
             done = await wanted.ensured(door.nex, dry_run=False)
@@ -196,20 +197,46 @@ async def _ensure(
             return done
 
 
+def _refuse_to_write_over(secret_file: Path) -> None:
+    if secret_file.exists():
+        raise Quit(
+            f"The endpoint has to be made, and {secret_file} exists already: a secret is not "
+            "written over; move that file away, or name another."
+        )
+
+
+def _check_event(name: str) -> None:
+    """Raise `Quit` for an event that the catalogue lacks, with the one that was likely meant."""
+    from difflib import get_close_matches
+
+    from nexhealth_async.webhooks import EVENTS
+
+    known = sorted({event for events in EVENTS.values() for event in events})
+    if name not in known:
+        near = get_close_matches(name, known, 1, 0.5)
+        meant = f"did you mean {near[0]}?" if near else f"these there are: {', '.join(known)}."
+        raise Quit(f"{screen.repeatable(name)}: there is no such event; {meant}")
+
+
 def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
     if done.dry_run:
-        yield "Nothing was changed; this is what would be."
-    if done.created:
+        yield "Nothing was changed; this is what would be done:"
+    if done.dry_run and done.created:
+        yield "Endpoint to be made"
+    elif done.created:
         yield "Endpoint made" if done.endpoint is None else f"Endpoint {done.endpoint.id} made"
         if secret_file is not None and not done.dry_run:
             yield f"Its signing secret is in {secret_file}"
     elif done.endpoint is not None:
-        state = "was switched off and is on again" if done.revived else "is there"
+        state = "is there"
+        if done.revived:
+            state = "is switched off" if done.dry_run else "was switched off and is on again"
         yield f"Endpoint {done.endpoint.id} {state}"
-    yield from _events("subscribed", done.subscribed)
-    yield from _events("made anew", done.renewed)
-    yield from _events("switched on", done.switched_on)
-    yield from _events("removed", done.removed)
+    due = "to be " if done.dry_run else ""
+    yield from _events(f"{due}subscribed", done.subscribed)
+    yield from _events(f"{due}made anew", done.renewed)
+    yield from _events(f"{due}switched on", done.switched_on)
+    yield from _events(f"{due}removed", done.removed)
     yield from _events("there twice; --prune removes one", () if done.removed else done.doubled)
     if not done.changed:
         yield f"All {len(done.already)} subscriptions are there"

@@ -125,8 +125,8 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
 def _missing(make: Callable[..., APIError], row: Row) -> APIError:
     if row.path != LOGIN.path:
         return make(NotFound, "there is no such record or path for this practice")
-    error = make(NotFound, "this address answers, but has no login")
-    error.advice = "check base_url: it is not the API's"
+    error = make(NotFound, "this address answers, but has no login in this version")
+    error.advice = "check base_url and version"
     return error
 
 

@@ -274,7 +274,8 @@ def _translated(path: Path) -> Generator[None]:
         if "lock" in str(error):
             raise _in_use(path) from None
         raise TargetError(
-            f"{path.name} cannot be read or written: is it a DuckDB file, is the disk full?"
+            f"{path.name} cannot be read or written: is it a DuckDB file, can its directory be "
+            "written to, is the disk full?"
         ) from None
     except library.Error as error:
         raise TargetError(f"DuckDB refused to do this: {type(error).__name__}") from None

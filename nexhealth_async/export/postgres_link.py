@@ -233,10 +233,25 @@ class Link:
     def _translated(self, error: BaseException, *, gone: bool) -> TargetError:
         """Say what happened without the server's words, which may quote values."""
         code = str(getattr(error, "sqlstate", None) or "")
-        what = f"{type(error).__name__}{f' ({code})' if code else ''}"
+        what = _KNOWN.get(code) or (
+            "nothing listens at its address"
+            if isinstance(error, ConnectionRefusedError)
+            else f"{type(error).__name__}{f' ({code})' if code else ''}"
+        )
         if isinstance(error, OSError) or code.startswith(_PASSING) or (gone and not code):
             return _Passing(f"PostgreSQL cannot be reached or is not ready: {what}")
         return TargetError(f"PostgreSQL refused to do this: {what}")
+
+
+_KNOWN: Final = {
+    "3D000": "there is no such database",
+    "28000": "the user is not let in",
+    "28P01": "the user or the password is wrong",
+    "42501": "the user may not do this",
+    "53100": "its disk is full",
+    "53300": "it has too many connections",
+}
+"""By SQLSTATE, what people meet when they set a pull up."""
 
 
 async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:

@@ -284,7 +284,7 @@ class Receiver:
             return parse(body, largest=self._max_bytes, codec=self._codec)
         except WebhookRefused as refusal:
             self._counts.unreadable += 1
-            _LOG.warning("a signed webhook could not be read: %s", refusal)
+            _LOG.warning("a signed webhook could not be read: %s", refusal.message)
         return unreadable(body)
 
     async def _take(self, event: Event) -> int:

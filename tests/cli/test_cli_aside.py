@@ -105,7 +105,7 @@ async def test_a_new_pull_forgets_only_what_it_reads_whole(tmp_path: Path) -> No
 
 async def test_only_resuming_asks_for_something_to_resume(tmp_path: Path) -> None:
     book = Copybook(merges=True)
-    aside = Aside(book, tmp_path / "x", only_resume=True)
+    aside = Aside(book, tmp_path / "x", only_resume="x.duckdb")
     await aside.open()
     with pytest.raises(Quit, match="no pull to resume"):
         await aside.load()

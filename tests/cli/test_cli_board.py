@@ -103,7 +103,7 @@ def test_where_nothing_is_known_that_is_said() -> None:
     now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
     left = pace.left(now)
     assert (left.records, left.sure) == (400, False)
-    assert str(left) == "over 0:00:04 left"
+    assert str(left) == "at least 0:00:04 left"
     assert str(evolve(left, sure=True)) == "about 0:00:04 left"
     assert str(evolve(left, seconds=0.2)) == ""
     assert str(pace.left(evolve(now, rate=0.0))) == ""
@@ -277,7 +277,7 @@ def test_the_board_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> N
         )  # fmt: skip
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown)
-    shown = rb"[\d,]+ records, \d of 3 shards, [\d,]+/s, (about|over) 0:00:\d\d left"
+    shown = rb"[\d,]+ records, \d of 3 shards, [\d,]+/s, (about|at least) 0:00:\d\d left"
     assert re.search(shown, plain)
     assert re.search(rb"  patients/sandbox-dental/\d+: [1-9][\d,]* of 1,200, \d+/s", plain)
     assert re.search(rb"\npatients +2 ", plain.replace(b"\r", b""))

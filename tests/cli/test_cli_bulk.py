@@ -186,7 +186,18 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     assert in_file(target, "procedures") == truth(chain, "procedures")
     ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
     assert ran.status == 2
-    assert "There is no pull to resume there" in ran.err
+    assert "There is no pull to resume in " in ran.err
+
+
+@pytest.mark.parametrize("name", ["new.duckdb", "new/"])
+async def test_a_pull_that_could_not_begin_leaves_nothing(
+    chain: Sandbox, tmp_path: Path, name: str
+) -> None:
+    to = ("--to", f"{tmp_path}/{name}")
+    ran = await nexhealth("pull", *LISTS, *to, box=chain, NEXHEALTH_API_KEY="wrong")
+    assert ran.status == 1
+    assert "resume" not in ran.err
+    assert listed(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["new.duckdb", "new/"])
@@ -195,7 +206,7 @@ async def test_resuming_where_nothing_is_leaves_nothing(
 ) -> None:
     ran = await nexhealth("pull", "--resume", "--to", f"{tmp_path}/{name}", box=chain)
     assert ran.status == 2
-    assert "There is no pull to resume there" in ran.err
+    assert "There is no pull to resume in " in ran.err
     assert listed(tmp_path) == []
     assert not chain.requests
 
@@ -389,6 +400,7 @@ async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> N
         ("pull", "patients", "--concurrency", "0", *to),
         ("pull", "patients", "--since", "last", "--sandbox", "--to", str(tmp_path / "new")),
         ("pull", "patients", "--sandbox", "--to", str(tmp_path / "p.jsonl")),
+        ("pull", "patients", "--sandbox", "--to", str(tmp_path / "p.xlsx")),
         ("pull", "patients", "--sandbox", "--to", str(tmp_path / "file")),
         ("pull", "patients", "--sandbox", "--to", "mysql://x@y/z"),
         ("pull", "patients", "--refused", "/no/such/place/x", *to),

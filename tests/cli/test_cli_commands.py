@@ -115,7 +115,10 @@ async def test_no_network_is_a_sentence(box: Sandbox) -> None:
 
 async def test_another_server_is_a_sentence(box: Sandbox) -> None:
     page = b"<html>It works!</html>"
-    for status, advice in ((404, "check NEXHEALTH_BASE_URL: "), (403, "check NEXHEALTH_BASE_URL ")):
+    for status, advice in (
+        (404, "check NEXHEALTH_BASE_URL and"),
+        (403, "check NEXHEALTH_BASE_URL if"),
+    ):
         html = {"Content-Type": "text/html"}
         box.fail_next(status, path="/authenticates", body=page, headers=html)
         ran = await nexhealth("practices", box=box)

@@ -73,9 +73,9 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
     ran = await nexhealth(*ENSURE, "--subdomain", "sandbox-dental", "--dry-run", box=two)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.decode().splitlines() == [
-        "Nothing was changed; this is what would be.",
-        "Endpoint made",
-        "appointment_insertion of sandbox-dental: subscribed",
+        "Nothing was changed; this is what would be done:",
+        "Endpoint to be made",
+        "appointment_insertion of sandbox-dental: to be subscribed",
     ]
     assert not two.world.webhook_endpoints
 
@@ -84,6 +84,7 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
     "wrong",
     [
         ("--event", "nonsense"),
+        ("--event", "appointment_insert"),
         ("--subdomain", "elsewhere"),
         ("--renew-before", "2026-01-01T00:00:00"),
     ],
@@ -93,6 +94,29 @@ async def test_what_cannot_be_meant_is_wrong_use(two: Sandbox, wrong: tuple[str,
     assert ran.status == 2
     assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
+
+
+async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
+    two: Sandbox, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    first = await nexhealth(*ENSURE, "--secret-file", str(secret), box=two)
+    kept = secret.read_bytes()
+    again = await nexhealth(*ENSURE, "--secret-file", str(secret), box=two)
+    assert (first.status, again.status) == (0, 0), again.err
+    assert "Endpoint" in again.out.decode()
+    assert secret.read_bytes() == kept
+    assert len(two.world.webhook_endpoints) == 1
+
+
+async def test_an_event_that_was_meant_is_named(two: Sandbox) -> None:
+    ran = await nexhealth(*ENSURE, "--event", "appointment_insert", box=two)
+    assert "appointment_insert: there is no such event; did you mean appointment_ins" in ran.err
+    ran = await nexhealth(
+        "webhooks", "ensure", "example.com/x", "--event", "appointment_insertion", box=two
+    )
+    assert ran.status == 2
+    assert "must begin with https://" in ran.err
 
 
 async def test_no_endpoint_is_said_in_words(two: Sandbox) -> None:

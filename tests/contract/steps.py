@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
-from difflib import get_close_matches
+from itertools import pairwise
 from typing import is_typeddict
 
 from nexhealth_async import endpoints, filters, models, resources
 from nexhealth_async.endpoints import Endpoint, Need, Paging, Row
+from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.handlers import ROUTES
 from tests.contract.surface import (
     METHODS,
@@ -35,7 +37,16 @@ OPTIONS = {
 def next_step(endpoint: Endpoint[object]) -> str:
     """The sentence that says what to add next, and where; empty once nothing is missing."""
     looks = (_filters, _model, _sample, _method, _way, _route)
-    return next((step for look in looks if (step := look(endpoint))), "")
+    step = next((step for look in looks if (step := look(endpoint))), "")
+    home, constant = _declared(endpoint) if step else ("", "")
+    if step and "." not in endpoint.resource:
+        expected = endpoint.resource.upper()
+        if constant != expected and not constant.startswith(f"{expected}_"):
+            step += (
+                f" Or, if `{endpoint.resource}` is misspelt: `resource` of `{constant}` "
+                f"in nexhealth_async/endpoints/{home}.py is to be mended, and nothing else."
+            )
+    return step
 
 
 def _filters(endpoint: Endpoint[object]) -> str:
@@ -100,9 +111,6 @@ def _method(endpoint: Endpoint[object]) -> str:
             f"to nexhealth_async/resources/{home}.py, and the class to `__all__` there and in "
             "nexhealth_async/resources/__init__.py."
         )
-        near = get_close_matches(endpoint.resource, [nested_in(name) for name in METHODS], 1, 0.8)
-        if near:
-            where += f" If you meant `{near[0]}`, mend the row's `resource` instead."
     return f"No method in nexhealth_async/resources calls `to.{constant}`: {where}"
 
 
@@ -124,6 +132,11 @@ def _route(endpoint: Endpoint[object]) -> str:
             version in route.versions and (route.method, route.path) == (row.method, row.path)
             for route in ROUTES
         )
+        if row is not None and served and (table := _table_missing(row)):
+            return (
+                f"The sandbox's route of `{row.operation}` reads `practice.{table}`, which no "
+                "practice has: add that table to nexhealth_async/sandbox/practice.py."
+            )
         if row is not None and not served:
             return (
                 f"The sandbox does not serve `{row.operation}` in {version}: add a `Route` to a "
@@ -131,6 +144,26 @@ def _route(endpoint: Endpoint[object]) -> str:
                 "nexhealth_async/sandbox/practice.py."
             )
     return ""
+
+
+def _table_missing(row: Row) -> str:
+    """The table that a route's handler asks a practice for in vain."""
+    for route in ROUTES:
+        handler = inspect.unwrap(route.handler)
+        if (route.method, route.path) != (row.method, row.path) or not inspect.isfunction(handler):
+            continue
+        for one, following in pairwise(dis.get_instructions(handler)):
+            asked = one.opname.startswith("LOAD") and one.argval == "practice"
+            if (
+                asked
+                and following.opname == "LOAD_ATTR"
+                and not hasattr(_PRACTICE, following.argval)
+            ):
+                return str(following.argval)
+    return ""
+
+
+_PRACTICE = Sandbox(patients=1).practice
 
 
 def _declared(endpoint: Endpoint[object]) -> tuple[str, str]:

@@ -43,7 +43,7 @@ CASES = {
     ),
     "a name that is spelt well": (
         Endpoint[object](resource="pateints", verb="get", model="Patient", v3=row("/x")),
-        "If you meant `patients`, mend the row's `resource` instead.",
+        "Or, if `pateints` is misspelt: `resource` of `UNDER_TEST` in nexhealth_async/endpoints/",
     ),
     "a way through a practice": (
         Endpoint[object](resource="x_rays", verb="get", model="Patient", v3=row("/x")),

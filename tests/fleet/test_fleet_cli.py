@@ -69,7 +69,7 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
         assert not (await fleet.status()).finished
         fleet.box.latency = 0.0
         last = await _start(fleet, "work", *queue, "--takeover", "2")
-        await fleet.until_finished(40)
+        await fleet.until_finished(90)
         last.send_signal(signal.SIGTERM)
         assert (await _said(last))[0] == 0
         await fleet.check_truth(_LISTS)

@@ -83,7 +83,7 @@ async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_change
 
         rows = await fleet.everything()
         second = await fleet.begin(per_page=200)
-        await fleet.until_finished(600 if big else 40)
+        await fleet.until_finished(600 if big else 90)
         assert (await fleet.status()).pull == second != status.pull
         assert await fleet.everything() == rows
 
@@ -110,7 +110,7 @@ async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
         at = {one.shard.name for one in (await fleet.status()).of("reading")}
         fleet.box.latency = 0.0
         await fleet.hire()
-        status = await fleet.until_finished(40)
+        status = await fleet.until_finished(90)
         overtaken = [one for one in status.shards if one.shard.name in at]
         assert overtaken
         assert all(one.tries == 2 for one in overtaken if one.pages)
@@ -134,7 +134,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis
         assert not (await fleet.status()).finished
         fleet.box.latency = 0.0
         await fleet.hire()
-        await fleet.until_finished(30)
+        await fleet.until_finished(90)
         await fleet.check_truth()
 
 
@@ -155,7 +155,7 @@ async def test_what_cannot_be_read_ends_as_a_dead_letter_that_can_be_queued_agai
 
         fleet.box.faults.clear()
         assert await queue_again(to=fleet.target, redis=fleet.queue) == pull
-        await fleet.until_finished(20)
+        await fleet.until_finished(90)
         await fleet.check_truth()
         assert worker.returncode is None
         assert await queue_again(to=fleet.target, redis=fleet.queue) is None

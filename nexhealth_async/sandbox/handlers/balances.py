@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.lists import need_one_of
@@ -76,15 +77,25 @@ def _total(claims: list[Row], name: str) -> int:
 
 
 def _office(practice: Practice, person_id: int) -> int | None:
-    person = practice.patients.get(person_id)
-    offices = ints(person.get("location_ids")) if person else []
-    return offices[0] if offices else None
+    def build() -> dict[int, int | None]:
+        return {number(one, "id"): next(iter(ints(one.get("location_ids"))), None) for one in table}
+
+    table = practice.patients
+    return table.remembered(("offices", table.version), build).get(person_id)
 
 
 def _changed(practice: Practice, person_id: int, by: str) -> str:
     tables = (practice.charges, practice.payments, practice.adjustments, practice.claims)
-    times = [text(one.row(id), "updated_at") for one in tables for id in one.where(by, person_id)]
-    return max(times, default="")
+
+    def build() -> dict[int, str]:
+        latest: dict[int, str] = {}
+        for one in chain.from_iterable(tables):
+            person = number(one, by)
+            latest[person] = max(latest.get(person, ""), text(one, "updated_at"))
+        return latest
+
+    key = ("changed", by, *(table.version for table in tables))
+    return practice.claims.remembered(key, build).get(person_id, "")
 
 
 def _money(cents: int) -> Row:
@@ -169,7 +180,10 @@ def _listed(call: Call, people: list[int], by: str, apart: int) -> Listing:
 
 
 def _insured(practice: Practice) -> list[int]:
-    return sorted({number(one, "patient_id") for one in practice.claims})
+    claims = practice.claims
+    return claims.remembered(
+        ("insured", claims.version), lambda: sorted({number(one, "patient_id") for one in claims})
+    )
 
 
 def _insurers(call: Call) -> Listing:
