@@ -298,7 +298,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
     last = [terminal.shown.rfind(code) for code in (b"\x1b[?25l", b"\x1b[?25h")]
     assert last == sorted(last)  # the cursor was hidden, then shown again
     assert last[0] >= 0
-    assert b"Traceback" not in terminal.shown
+    assert b"Traceback" not in terminal.shown, terminal.shown.decode(errors="replace")
     assert terminal.shown.rstrip().endswith(b"the same command with --resume goes on.")
 
 
