@@ -178,7 +178,7 @@ def _what(error: NexHealthError, name: str, names: Sequence[str]) -> str:
     """Say what is wrong with a name of a list, and which was likely meant."""
     from difflib import get_close_matches
 
-    if error.message.startswith(name):
+    if error.message.startswith(f"{name} "):
         return f"{error.message.partition(';')[0]}."  # what follows is about Python
     near = get_close_matches(name, names, 1, 0.7)
     meant = f"; did you mean {near[0]}?" if near else "."

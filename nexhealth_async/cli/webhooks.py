@@ -133,7 +133,7 @@ def ensure(
     that signs deliveries is never printed. The key is read from
     NEXHEALTH_API_KEY, or asked for.
     """
-    if urlsplit(target_url).scheme not in {"https", "http"} or not urlsplit(target_url).hostname:
+    if not _is_address(target_url):
         raise Quit("The address of the endpoint must begin with https:// and name a host.")
     for name in event:
         _check_event(name)
@@ -197,6 +197,14 @@ async def _ensure(
             return done
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"https", "http"} and bool(parts.hostname)
+
+
 def _refuse_to_write_over(secret_file: Path) -> None:
     if secret_file.exists():
         raise Quit(
@@ -225,7 +233,7 @@ def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
         yield "Endpoint to be made"
     elif done.created:
         yield "Endpoint made" if done.endpoint is None else f"Endpoint {done.endpoint.id} made"
-        if secret_file is not None and not done.dry_run:
+        if secret_file is not None:
             yield f"Its signing secret is in {secret_file}"
     elif done.endpoint is not None:
         state = "is there"

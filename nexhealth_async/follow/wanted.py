@@ -38,9 +38,8 @@ def resource_of(event: str) -> str:
     found = _RESOURCE_OF.get(event)
     if found is None:
         raise InvalidArgument(
-            f"there is no event {event!r} in the catalogue, where they have base names such as "
-            "'appointment_insertion'; give one that it lacks as the pair of its resource type and "
-            "its name"
+            "an event is a base name such as 'appointment_insertion'; give one that the catalogue "
+            "lacks as the pair of its resource type and its name"
         )
     return found
 

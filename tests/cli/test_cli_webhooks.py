@@ -112,11 +112,18 @@ async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
 async def test_an_event_that_was_meant_is_named(two: Sandbox) -> None:
     ran = await nexhealth(*ENSURE, "--event", "appointment_insert", box=two)
     assert "appointment_insert: there is no such event; did you mean appointment_ins" in ran.err
+
+
+@pytest.mark.parametrize("address", ["example.com/x", "localhost:8080", "https://", "https://["])
+async def test_what_is_no_address_is_refused_before_anything_is_sent(
+    two: Sandbox, address: str
+) -> None:
     ran = await nexhealth(
-        "webhooks", "ensure", "example.com/x", "--event", "appointment_insertion", box=two
+        "webhooks", "ensure", address, "--event", "appointment_insertion", "--dry-run", box=two
     )
     assert ran.status == 2
     assert "must begin with https://" in ran.err
+    assert not two.requests
 
 
 async def test_no_endpoint_is_said_in_words(two: Sandbox) -> None:
