@@ -41,10 +41,14 @@ async def copy(
 ) -> Report:
     """Copy to a target, which is opened and closed."""
     began = beginning(caller)
+    # What is refused here is refused before the target makes anything.
+    places = None if resume else await wanted.places(caller, now=now)
     async with opened(target):
         progress = await _unfinished(target, wanted) if resume else None
         if progress is None:
-            progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
+            if places is None:
+                places = await wanted.places(caller, now=now)
+            progress = wanted.plan(places, now=now, watermarks=await target.groups())
             await target.begin(progress)
             seen: Mapping[Group, Iterable[int | str]] = {}
         else:
@@ -58,8 +62,9 @@ async def copy(
 
 async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetime) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
+    places = await wanted.places(caller, now=now)
     async with opened(target):
-        progress = await wanted.plan(caller, now=now, watermarks=await target.groups())
+        progress = wanted.plan(places, now=now, watermarks=await target.groups())
         await target.begin(progress)
         if not progress.shards:
             await target.finish()

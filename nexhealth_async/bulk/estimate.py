@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 import anyio
@@ -49,6 +50,8 @@ class Tally:
     """By list; None where the API does not say."""
     error: str | None = None
     """Why counting failed: the error's class and text, free of personal data."""
+    seconds: float | None = None
+    """How long a count took on average, waiting for the limits included."""
 
 
 @frozen(kw_only=True)
@@ -87,6 +90,11 @@ class Estimate:
     """Whether it may be more requests, since some lists do not tell how long they are."""
     seconds: float
     """When the last request can leave at the earliest, by the limits alone."""
+    answer_seconds: float | None = None
+    """How long half of the counts took at the most; None where nothing could be counted.
+
+    A count is a page of one record: full pages take a server longer.
+    """
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
         """Return the least seconds until the last answer, if each takes ``latency`` to come.
@@ -150,6 +158,7 @@ async def count_records(
 
 async def _tally(caller: Caller, shard: Shard) -> Tally:
     counts: list[int | None] = []
+    began = anyio.current_time()
     for filters in shard.lists:
         endpoint, arguments, ids = walk_arguments(shard, filters)
         try:
@@ -159,7 +168,8 @@ async def _tally(caller: Caller, shard: Shard) -> Tally:
         except NexHealthError as error:
             nothing = (None,) * len(shard.lists)
             return Tally(counts=nothing, error=f"{type(error).__name__}: {error}")
-    return Tally(counts=tuple(counts))
+    seconds = (anyio.current_time() - began) / max(1, len(counts))
+    return Tally(counts=tuple(counts), seconds=seconds)
 
 
 def reckon(
@@ -175,6 +185,7 @@ def reckon(
         _of_shard(shard, tallies.get(shard.name), drift=drift, per_page=per_page)
         for shard in shards
     )
+    taken = [one.seconds for one in tallies.values() if one.seconds is not None]
     wanted: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
     for one in every:
         wanted[one.rate] += one.requests
@@ -183,6 +194,7 @@ def reckon(
         requests=1 + sum(wanted.values()),
         at_least=any(one.at_least for one in every),
         seconds=least_seconds(wanted, rates or Rates(), logins=1),
+        answer_seconds=median(taken) if taken else None,
     )
 
 

@@ -103,7 +103,8 @@ class Bulk:
 
         async def prepare() -> Progress:
             if resume is None:
-                return await wanted.plan(self._caller, now=self._now())
+                now = self._now()
+                return wanted.plan(await wanted.places(self._caller, now=now), now=now)
             progress = progress_from_json(resume)
             wanted.check(progress)
             return resumable(progress)
@@ -235,7 +236,8 @@ class Bulk:
             appointments_until=appointments_until,
         )
         settings = _settings(concurrency, drift, per_page, None)
-        progress = await wanted.plan(self._caller, now=self._now())
+        now = self._now()
+        progress = wanted.plan(await wanted.places(self._caller, now=now), now=now)
         return await reckon(
             self._caller,
             progress.shards,

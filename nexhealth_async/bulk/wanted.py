@@ -12,6 +12,7 @@ from attrs import frozen
 from nexhealth_async.bulk.catalogue import resources
 from nexhealth_async.bulk.planning import (
     COMPARE,
+    PracticePlace,
     Practices,
     Since,
     discover,
@@ -53,16 +54,21 @@ class Wanted:
             order="sorted",
         ).decode()
 
-    async def plan(
-        self, caller: Caller, *, now: datetime, watermarks: Mapping[Group, GroupState] | None = None
+    async def places(self, caller: Caller, *, now: datetime) -> tuple[PracticePlace, ...]:
+        """Find out what the key may read; what cannot be pulled at all is refused unasked."""
+        plan_shards(self._names(), self.version, (), now=now, since=self.since)
+        return await discover(caller, self.practices)
+
+    def plan(
+        self,
+        places: Sequence[PracticePlace],
+        *,
+        now: datetime,
+        watermarks: Mapping[Group, GroupState] | None = None,
     ) -> Progress:
-        """Find out what the key may read, and plan a new pull of it."""
-        # What cannot be pulled at all is refused before anything is asked.
-        names = self._names()
-        plan_shards(names, self.version, (), now=now, since=self.since)
-        places = await discover(caller, self.practices)
+        """Plan a new pull of these places."""
         plan = plan_shards(
-            names,
+            self._names(),
             self.version,
             places,
             now=now,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nexhealth_async.endpoints import Row
     from nexhealth_async.models import Location
 
-__all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "opened", "scoped"]
+__all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "check_place", "opened", "scoped"]
 
 _KEY = "NEXHEALTH_API_KEY"
 _BASE_URL = "NEXHEALTH_BASE_URL"
@@ -183,27 +183,42 @@ async def scoped(
 
 
 async def _looked_up(given: Opened, *, any_location: bool) -> Opened:
-    seen = [
-        location
-        async for location in given.nex.locations.walk()
-        if location.subdomain
-        and given.subdomain in (None, location.subdomain)
-        and given.location_id in (None, location.id)
-        and not location.inactive
-    ]
+    seen = await _matching(given.nex, given.subdomain, given.location_id)
+    if given.location_id is None:
+        seen = [location for location in seen if not location.inactive]
     practices = {location.subdomain for location in seen}
     if len(practices) == 1 and any_location:
         return evolve(given, subdomain=seen[0].subdomain)
     if len(seen) == 1:
         return evolve(given, subdomain=seen[0].subdomain, location_id=seen[0].id)
     if not seen:
-        which = "no location"
-        if given.location_id is not None:
-            which = "no such location"
-        if given.subdomain is not None:
-            which += " of such a practice"
-        raise Quit(f"This key sees {which}; `nexhealth practices` lists those there are.")
+        raise _unseen(given.subdomain, given.location_id)
     raise Quit("This key sees several; choose one of\n" + "\n".join(_choice(one) for one in seen))
+
+
+async def check_place(nex: NexHealth, *, subdomain: str | None, location_id: int | None) -> None:
+    """Raise `Quit` if the key does not see the practice or the location that was named."""
+    named = subdomain is not None or location_id is not None
+    if named and not await _matching(nex, subdomain, location_id):
+        raise _unseen(subdomain, location_id)
+
+
+async def _matching(
+    nex: NexHealth, subdomain: str | None, location_id: int | None
+) -> list[Location]:
+    return [
+        location
+        async for location in nex.locations.walk()
+        if location.subdomain
+        and subdomain in (None, location.subdomain)
+        and location_id in (None, location.id)
+    ]
+
+
+def _unseen(subdomain: str | None, location_id: int | None) -> Quit:
+    which = "no active location" if location_id is None else f"no location {location_id}"
+    whose = "" if subdomain is None else " in a practice of that name"
+    return Quit(f"This key sees {which}{whose}; `nexhealth practices` lists those there are.")
 
 
 def _choice(location: Location) -> str:

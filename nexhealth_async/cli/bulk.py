@@ -212,7 +212,7 @@ def _destination(order: Order) -> Destination:
         schema=in_bulk.schema,
         refused=in_bulk.refused,
     )
-    if order.only_resumes and where.path is not None and not where.path.exists():
+    if order.only_resumes and where.is_missing():
         raise nothing_to_resume(where.label)
     if order.which.since == "last" and not where.target.merges:
         raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
@@ -258,7 +258,7 @@ class _Copying:
                     ),
                     practices=practices,
                     since=asked.since,
-                    resume=order.in_bulk.resume,
+                    resume=order.in_bulk.resume and not self.where.is_missing(),
                     compare=asked.compare,
                     concurrency=asked.concurrency,
                     drift=order.which.drift or "verify",

@@ -37,6 +37,10 @@ class Destination:
     path: Path | None = None
     """The file or directory; None for a server."""
 
+    def is_missing(self) -> bool:
+        """Tell whether it is a file or directory that is not there yet."""
+        return self.path is not None and not self.path.exists()
+
 
 def destination(
     to: str | None,

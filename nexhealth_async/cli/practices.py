@@ -31,6 +31,7 @@ def practices(*, entry: Entry = ANYWHERE) -> int:
         return 0
     table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
     screen.write(table.lines(rows))
+    screen.say_left_out(table.left_out)
     return 0
 
 

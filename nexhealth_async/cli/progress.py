@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from nexhealth_async.cli import screen
+from nexhealth_async.cli.pace import clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -61,15 +62,29 @@ async def bar(label: str, *, wanted: bool) -> AsyncGenerator[Bar, None]:
         return
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         Task,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.text import Text
+
+    class Count(ProgressColumn):
+        """Records so far, and of how many where that is known."""
+
+        def render(self, task: Task) -> Text:
+            """Draw the numbers."""
+            of = "" if task.total is None else f" of {task.total:,.0f}"
+            return Text(f"{task.completed:,.0f}{of}", style="green")
+
+    class Left(ProgressColumn):
+        """Time left, once it is known."""
+
+        def render(self, task: Task) -> Text:
+            """Draw the time."""
+            seconds = task.time_remaining
+            return Text("" if seconds is None else f"{clock(seconds)} left", style="cyan")
 
     class Rate(ProgressColumn):
         """Records a second."""
@@ -83,11 +98,10 @@ async def bar(label: str, *, wanted: bool) -> AsyncGenerator[Bar, None]:
         TextColumn("{task.description}"),
         # Room is left at the end of the line: a "^C" must not wrap, or the bar cannot be erased.
         BarColumn(bar_width=24, complete_style="cyan", pulse_style="cyan"),
-        MofNCompleteColumn(),
+        Count(),
         Rate(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        Left(),
         console=console,
         auto_refresh=False,
         transient=True,

@@ -10,7 +10,7 @@ from attrs import define, evolve
 from cyclopts import Parameter
 
 from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened, scoped
+from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened, scoped
 from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind
 from nexhealth_async.cli.life import Quit, run
@@ -18,6 +18,7 @@ from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +92,7 @@ def _pull_one(order: Order) -> int:
         run(work.pull(key, filters, pen))
     if not output.quiet:
         screen.say(work.summary(time.monotonic() - started))
+        screen.say_left_out(work.left_out)
     return 0
 
 
@@ -108,6 +110,7 @@ class _Pull:
     output: Output
     done: int = 0
     warned: int = 0
+    left_out: tuple[str, ...] = ()
 
     def filters(self) -> dict[str, object]:
         """Return the filters and walk options, or raise `Quit` for those this kind has not."""
@@ -155,14 +158,20 @@ class _Pull:
                 subdomain=self.subdomain,
                 location_id=self.location_id,
             )
-            async for page in _walk(nex, self.resource, filters).raw_json().pages():
-                data = (
-                    _json_lines(page.items)
-                    if table is None
-                    else _rows(table, self.kind, page.items)
-                )
-                await _write(pen, data, progress if shared else None)
-                self._note(page, progress)
+            try:
+                async for page in _walk(nex, self.resource, filters).raw_json().pages():
+                    data = (
+                        _json_lines(page.items)
+                        if table is None
+                        else _rows(table, self.kind, page.items)
+                    )
+                    await _write(pen, data, progress if shared else None)
+                    self._note(page, progress)
+                if table is not None:
+                    self.left_out = table.left_out
+            except (Forbidden, NotFound):
+                await check_place(door.nex, subdomain=self.subdomain, location_id=self.location_id)
+                raise
 
     def _table(self) -> Table:
         colour = self.output.output is None and screen.coloured()

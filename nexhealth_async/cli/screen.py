@@ -10,6 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "output_is_terminal",
     "repeatable",
     "say",
+    "say_left_out",
     "stderr",
     "write",
 ]
@@ -98,6 +101,12 @@ def write(text: str) -> None:
 def say(text: str) -> None:
     """Say something on stderr, beside the data."""
     stderr().print(text)
+
+
+def say_left_out(columns: Sequence[str]) -> None:
+    """Say which columns a table had no room for; nothing if there are none."""
+    if columns:
+        say(f"(no room for {', '.join(columns)})")
 
 
 def note(text: str) -> None:

@@ -25,7 +25,7 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nexhealth_async.bulk import Estimate, Report, ShardEstimate, ShardReport
 
@@ -39,6 +39,7 @@ _SWEEP: Final = (
     "/sweep reads again what changed while the shards of its list were read, so that none is lost."
 )
 _LATENCY: Final = 0.3
+"""Seconds an answer is taken to need where none has come yet."""
 _WAITED: Final = 0.05
 """Seconds that are worth telling."""
 
@@ -146,22 +147,30 @@ def _why(one: ShardReport) -> str:
 def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
     """Say what a pull would read, and what it would cost."""
     shards = estimate.shards
+    titles: tuple[str, ...]
     if len(shards) <= _SHARDS_SHOWN:
-        parts = [(one.shard.name, [one]) for one in shards]
-        first = "shard"
+        rows = [[one.shard.name, *_estimated([one])] for one in shards]
+        titles = ("shard", "records", "requests")
     else:
         by_resource: dict[str, list[ShardEstimate]] = defaultdict(list)
         for one in shards:
             by_resource[one.shard.resource].append(one)
-        parts, first = list(by_resource.items()), "resource"
-    rows = [_estimate_row(name, ones) for name, ones in parts]
-    table = _table((first, "shards", "records", "requests"), rows)
+        rows = [[name, f"{len(ones):,}", *_estimated(ones)] for name, ones in by_resource.items()]
+        titles = ("resource", "shards", "records", "requests")
+    table = _table(titles, rows)
     least = "at least " if estimate.at_least else ""
-    seconds = estimate.seconds_at(latency=_LATENCY, concurrency=concurrency)
+    counted_in = estimate.answer_seconds
+    latency = _LATENCY if counted_in is None else counted_in
+    seconds = estimate.seconds_at(latency=latency, concurrency=concurrency)
+    takes = f"the pull takes {seconds:,.1f} s or more"
+    if counted_in is None:
+        takes = f"with answers that take {latency} s each, {takes}"
+    else:
+        takes = f"at the {latency:.2f} s that a count took, {takes}; full pages are slower"
     lines = [
         f"{counted(len(shards), 'shard')}, {least}{counted(estimate.requests, 'request')}",
         f"by the limits of the API, the last one leaves after {estimate.seconds:,.1f} s or more",
-        f"with answers that take {_LATENCY} s each, the pull takes {seconds:,.1f} s or more",
+        takes,
     ]
     if estimate.at_least:
         lines.append("? and +: a list that does not tell how long it is; one request is counted.")
@@ -176,18 +185,37 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
     return table + "\n".join(lines) + "\n"
 
 
-def _estimate_row(name: str, shards: Sequence[ShardEstimate]) -> list[str]:
+def _estimated(shards: Sequence[ShardEstimate]) -> list[str]:
+    """Return the records and the requests of some shards."""
     known = [one.records for one in shards if one.records is not None]
     all_known = len(known) == len(shards)
     records = f"{sum(known):,}{'' if all_known else '+'}" if known else "?"
     more = "+" if any(one.at_least for one in shards) else ""
-    return [name, f"{len(shards):,}", records, f"{sum(one.requests for one in shards):,}{more}"]
+    return [records, f"{sum(one.requests for one in shards):,}{more}"]
 
 
-def _table(titles: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as a table, or in words where the terminal is too narrow for one.
+
+    No name is cut: shards differ at their ends.
+    """
     first, *rest = titles
+    longest = max((len(clean(row[0])) for row in rows), default=0)
     columns = (
-        Column(first, (), widest=60, least=12),
-        *(Column(title, (), widest=12, least=6, right=True) for title in rest),
+        Column(first, (), widest=longest, least=longest),
+        *(Column(title, (), widest=12, least=len(title), right=True) for title in rest),
     )
-    return Table(columns, width=terminal_width(), colour=False).lines(rows)
+    table = Table(columns, width=terminal_width(), colour=False)
+    if table.has_room_for(rows):
+        return table.lines(rows)
+    return "".join(f"{clean(name)}: {_in_words(rest, cells)}\n" for name, *cells in rows)
+
+
+def _in_words(titles: Sequence[str], cells: Sequence[str]) -> str:
+    """Say what a row holds; nothing of that which there is none of."""
+    parts = [
+        f"{cell} {title.removesuffix('s') if cell == '1' else title}"
+        for title, cell in zip(titles, cells, strict=True)
+        if cell != "0"
+    ]
+    return ", ".join(parts)

@@ -34,28 +34,34 @@ class Table:
         self._bold, self._dim, self._plain = (_BOLD, _DIM, _PLAIN) if colour else ("", "", "")
         self._widths: list[int] = []
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The columns that found no room beside the rows so far."""
+        shown = len(self._widths) or len(self._columns)
+        return tuple(column.title for column in self._columns[shown:])
+
+    def has_room_for(self, rows: Iterable[Sequence[str]]) -> bool:
+        """Tell whether every column can be shown, if not at its full width."""
+        _, least = self._needs([[clean(cell) for cell in row] for row in rows])
+        return _total(least) <= self._width
+
     def lines(self, rows: Iterable[Sequence[str]]) -> str:
         """Return the rows as lines; the first batch brings the headings and settles the widths."""
         cleaned = [[clean(cell) for cell in row] for row in rows]
         head: list[str] = []
         if not self._widths and cleaned:
             self._widths = self._settle(cleaned)
-            titles = [column.title for column in self._columns]
+            titles = self._line([column.title for column in self._columns])
             rules = ["─" * width for width in self._widths]
             head = [
-                f"{self._bold}{self._line(titles)}{self._plain}",
+                f"{self._bold}{titles}{self._plain}",
                 f"{self._dim}{_GAP.join(rules)}{self._plain}",
             ]
         return "".join(line + "\n" for line in [*head, *map(self._line, cleaned)])
 
     def _settle(self, rows: list[list[str]]) -> list[int]:
         """Give each column what its cells need; narrow, then drop, what does not fit."""
-        columns = self._columns
-        widths = [
-            max(cell_len(column.title), min(column.widest, max(cell_len(row[at]) for row in rows)))
-            for at, column in enumerate(columns)
-        ]
-        least = [min(width, column.least) for width, column in zip(widths, columns, strict=True)]
+        widths, least = self._needs(rows)
         while len(least) > 1 and _total(least) > self._width:
             least.pop()
         widths = widths[: len(least)]
@@ -67,6 +73,19 @@ class Table:
             widest = spare.index(max(spare))
             widths[widest] -= min(excess, max(1, spare[widest] // 2))
         return widths
+
+    def _needs(self, rows: list[list[str]]) -> tuple[list[int], list[int]]:
+        """Return the widths the columns' cells need, and the least they can do with."""
+        columns = self._columns
+        widths = [
+            max(
+                cell_len(column.title),
+                min(column.widest, max((cell_len(row[at]) for row in rows), default=0)),
+            )
+            for at, column in enumerate(columns)
+        ]
+        least = [min(width, column.least) for width, column in zip(widths, columns, strict=True)]
+        return widths, least
 
     def _line(self, cells: Sequence[str]) -> str:
         fitted = (

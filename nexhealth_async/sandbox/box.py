@@ -188,7 +188,7 @@ class Sandbox(LineOrders):
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
         runner, self._runner = self._runner, None
-        self.door.shut()
+        await self.door.finish()
         self.faults.end()
         await self.webhooks.stop()
         if runner is not None:

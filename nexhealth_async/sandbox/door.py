@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 __all__ = ["Door", "break_off"]
+
+_THRESHOLD: Final = 2
+"""Turns of the loop from an accepted connection to one that the server knows of."""
 
 
 class Door:
@@ -45,6 +48,22 @@ class Door:
         if listening is not None:
             listening.close()
         self._hang_up()
+
+    async def finish(self) -> None:
+        """Shut it for good; whoever is on the threshold comes in first.
+
+        A connection that is accepted while its server closes would be left open, by nobody:
+        asyncio drops it unclosed.
+        """
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # loops that accept in another way
+            for listening in self._listening.sockets if self._listening else ():
+                loop.remove_reader(listening.fileno())
+        try:
+            for _ in range(_THRESHOLD):
+                await asyncio.sleep(0)
+        finally:
+            self.shut()
 
     def slam(self, times: int) -> None:
         """Reset that many connections to come at once; close those that idle."""

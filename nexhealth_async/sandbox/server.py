@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import random
 import re
+import traceback
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -37,6 +39,7 @@ _NAMES: Final[dict[str, Version]] = {
 }
 _STOCK_AGENTS: Final = re.compile(r"python|aiohttp|httpx|urllib", re.IGNORECASE)
 _BODILESS: Final = frozenset({202, 204})
+_log: Final = logging.getLogger("nexhealth_async.sandbox")
 MEDIA_TYPE: Final = "application/vnd.Nexhealth+json;version=2"
 
 
@@ -48,6 +51,7 @@ class Server:
         self._router = Router()
         self._cursors = Cursors(box.seed)
         self._random = random.Random(box.seed)
+        self._reported: set[tuple[str, int]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, whatever becomes of it."""
@@ -69,8 +73,22 @@ class Server:
         try:
             with box.door.busy(request.protocol):
                 return await self._answer(request, _Found(route, ids, word, spoken), seen)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self._report(error)
+            seen.status = 500
+            return web.Response(status=500)
         finally:
             box.in_flight -= 1
+
+    def _report(self, error: Exception) -> None:
+        """Log a defect of the sandbox; once, for a request that fails is sent again and again."""
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        place = (frame.f_code.co_filename, line)
+        if place not in self._reported:
+            self._reported.add(place)
+            _log.error("answering 500: the sandbox, or a callback of it, failed", exc_info=error)
 
     async def _answer(
         self, request: web.Request, found: _Found, seen: SeenRequest

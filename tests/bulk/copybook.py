@@ -45,6 +45,7 @@ class Copybook:
         self.kill_at: int | None = None
         self.kill_after = False
         self.is_open = False
+        self.openings = 0
         self.closed = 0
         self._busy = False
 
@@ -67,6 +68,7 @@ class Copybook:
     async def open(self) -> None:
         assert not self.is_open
         self.is_open = True
+        self.openings += 1
 
     async def aclose(self) -> None:
         self.is_open = self._busy = False

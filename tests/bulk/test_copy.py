@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nexhealth_async.bulk import Event, Group, GroupDone, GroupState, Report
-from nexhealth_async.errors import KeyRefused, UsageError
+from nexhealth_async.errors import InvalidArgument, KeyRefused, UsageError
 from nexhealth_async.sandbox.wire import stamp
 from tests.bulk.copybook import Copybook, Killed
 from tests.bulk.kit import TABLES, VERSIONS, scene, truth
@@ -164,8 +164,27 @@ async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
         box.revoke_key()
         book = Copybook(merges=True)
         with pytest.raises(KeyRefused):
-            await nex.bulk.copy(["patients"], to=book)
-        assert book.closed == 1
+            await nex.bulk.copy(["patients"], to=book, resume=True)
+        assert (book.openings, book.closed) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"resources": ["patients"], "practices": ["nobodys"]}, InvalidArgument),
+        ({"resources": ["patents"]}, InvalidArgument),
+    ],
+)
+async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything(
+    wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    async with scene(practices=1, locations=1) as (_, nex):
+        book = Copybook(merges=True)
+        with pytest.raises(error):
+            await nex.bulk.copy(to=book, **wrong)
+        with pytest.raises(error):
+            await nex.bulk.begin(to=book, **wrong)
+        assert (book.openings, book.closed) == (0, 0)
 
 
 def change(box: Sandbox, draw: random.Random, *, delete: bool) -> None:

@@ -255,6 +255,33 @@ async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() 
     assert refused.error.startswith("NotFound: GET /patients")
 
 
+async def test_an_estimate_tells_how_long_counting_took() -> None:
+    async with Sandbox(patients=3) as box:
+        box.latency = 0.05
+        async with NexHealth(box.api_key, base_url=box.url) as nex:
+            places = await discover(nex)
+            shards = plan_shards(["patients", "providers"], "v2", places, now=NOW).shards
+            found = await estimate(nex, shards)
+        async with NexHealth(box.api_key, base_url=box.url, version="v3") as nex:
+            uncounted = plan_shards(["patients"], "v3", places, now=NOW).shards
+            nothing = await estimate(nex, uncounted)
+    assert found.answer_seconds is not None
+    assert 0.05 <= found.answer_seconds < 2
+    assert nothing.answer_seconds is None
+
+
+def test_a_slow_count_among_many_is_not_taken_for_the_rule() -> None:
+    shards = plan_shards(["patients", "providers", "nex_staff"], "v2", [DEMO], now=NOW).shards
+    seconds = iter((0.1, 9.0, 0.2, 0.3, 0.1))
+    tallies = {
+        one.name: Tally(counts=(1,) * len(one.lists), seconds=next(seconds)) for one in shards
+    }
+    tallies[shards[0].name] = Tally(counts=(None,), error="NotFound: gone")
+    found = reckon(shards, tallies).answer_seconds
+    assert found is not None
+    assert found < 9
+
+
 async def test_a_key_that_is_refused_ends_the_estimate() -> None:
     shards = plan_shards(["patients", "providers"], "v2", [DEMO], now=NOW).shards
     async with (

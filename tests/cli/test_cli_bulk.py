@@ -338,6 +338,17 @@ async def test_records_that_cannot_be_read_go_to_a_side_file(box: Sandbox, tmp_p
     assert listed(tmp_path) == ["p.duckdb"]
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+async def test_a_practice_that_is_not_the_keys_leaves_no_file(
+    chain: Sandbox, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    to = str(tmp_path / "p.duckdb")
+    ran = await nexhealth("pull", "patients", "--practice", "nobodys", "--to", to, *more, box=chain)
+    assert ran.status == 2
+    assert "sees no practice called 'nobodys'" in ran.err
+    assert listed(tmp_path) == []
+
+
 async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
     ran = await nexhealth("pull", *LISTS, "--dry-run", box=chain)
     assert (ran.status, ran.err) == (0, "")

@@ -239,7 +239,39 @@ async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
 async def test_a_location_of_nobody(chain: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--location", "5", box=chain)
     assert ran.status == 2
-    assert "no such location" in ran.err
+    assert "This key sees no location 5; `nexhealth practices` lists" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("resource", "place", "unseen"),
+    [
+        ("patients", "--practice {demo} --location 5", "no location 5 in a practice of that name;"),
+        ("patients", "--practice nobodys --location {there}", "in a practice of that name;"),
+        ("providers", "--practice nobodys", "no active location in a practice of that name;"),
+        ("patients", "--practice nobodys", "no active location in a practice of that name;"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_a_place_that_is_not_the_keys_is_named(
+    chain: Sandbox, version: str, resource: str, place: str, unseen: str
+) -> None:
+    words = {"demo": chain.subdomain, "there": str(chain.practices[0].locations.ids[0])}
+    options = place.format(**words).split()
+    ran = await nexhealth("pull", resource, *options, "--api-version", version, box=chain)
+    assert (ran.status, ran.out) == (2, b"")
+    assert "error: This key sees no" in ran.err
+    assert unseen in ran.err
+
+
+async def test_a_list_that_is_refused_in_a_place_of_the_keys_keeps_its_error(
+    chain: Sandbox,
+) -> None:
+    chain.financial_access = False
+    place = ("--practice", chain.subdomain, "--location", str(chain.practices[0].locations.ids[0]))
+    ran = await nexhealth("pull", "charges", *place, "--api-version", "v3", box=chain)
+    assert ran.status == 1
+    assert "This key sees no" not in ran.err
+    assert "ledger" in ran.err
 
 
 async def test_wrong_use_is_a_sentence_and_status_2() -> None:

@@ -23,7 +23,7 @@ def test_the_bar_shows_records_total_and_time_left_on_a_terminal(tmp_path: Path)
         )
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown)
-    assert re.search(rb"patients .*(300|600|900)/1200 .*/s .*left 0:00:0\d", plain)
+    assert re.search(rb"patients .*(300|600|900) of 1,200 .*/s .* 0:00:0\d left", plain)
     assert re.search(rb"1200 patients in \d+\.\d s", plain)
     assert len((tmp_path / "p.jsonl").read_bytes().splitlines()) == 1200
 
@@ -36,9 +36,23 @@ def test_a_table_and_the_bar_share_a_terminal() -> None:
     plain = ESCAPES.sub(b"", terminal.shown).replace(b"\r", b"\n")
     rows = re.findall(rb"^44\d{7}  \S.*$", plain, re.MULTILINE)
     assert len(rows) == 650
-    assert b"300/650" in plain
-    assert all(b"/650" not in row for row in rows)
+    assert b"300 of 650" in plain
+    assert all(b"of 650" not in row for row in rows)
     assert b"\x1b[1m" in terminal.shown
+
+
+def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_path: Path) -> None:
+    with served(patients=3200) as box:
+        box.latency = 0.08
+        to = str(tmp_path / "p.jsonl")
+        terminal = Terminal(
+            "pull", "patients", "--api-version", "v3", "-o", to, env=environment(box)
+        )
+        assert terminal.end() == 0
+    plain = ESCAPES.sub(b"", terminal.shown)
+    assert re.search(rb"patients \S+ [\d,]+ +[\d,]+/s", plain)
+    assert b"left" not in plain
+    assert b"?" not in plain
 
 
 def test_no_color_is_respected() -> None:
@@ -63,7 +77,7 @@ def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
         terminal = Terminal(
             "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
         )
-        terminal.see(b"/1500")
+        terminal.see(b" of 1,500")
         terminal.type(b"\x03")
         assert terminal.end() == 130
     assert terminal.shown.endswith(b"\x1b[?25h") or b"\x1b[?25h" in terminal.shown[-60:]
@@ -77,7 +91,7 @@ def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
         box.latency = 0.1
         terminal = Terminal("pull", "patients", env=environment(box), stdout=file.fileno())
         assert terminal.end() == 0
-    assert b"/400" in terminal.shown
+    assert b" of 400" in terminal.shown
     assert len(target.read_bytes().splitlines()) == 400
     assert b"\x1b" not in target.read_bytes()
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 import pytest
 
-from nexhealth_async.sandbox import Clock, Sandbox
+from nexhealth_async import NexHealth, RetryPolicy
+from nexhealth_async.errors import ServerFailure
+from nexhealth_async.sandbox import Clock, PageShown, Sandbox
 from tests.sandbox.conftest import Dial
 from tests.sandbox.raw_wire import Wire
 
@@ -255,3 +260,32 @@ async def test_bodies_of_another_type_can_be_refused(wire: Wire) -> None:
         "POST", "/appointment_types", json=NEW, headers=headers, scope="subdomain"
     )
     assert reply.status == 415
+
+
+async def test_a_defect_is_an_answer_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: PageShown) -> None:
+        raise ZeroDivisionError
+
+    async with Sandbox(patients=3) as box:
+        box.page_callback = fail
+        policy = RetryPolicy(attempts=3, base=0.0)
+        async with NexHealth(box.api_key, base_url=box.url, retry=policy) as nex:
+            office = nex.with_options(subdomain=box.subdomain, location_id=box.location_id)
+            for _ in range(2):
+                with pytest.raises(ServerFailure):
+                    await office.patients.walk().count()
+        assert [one.status for one in box.seen("GET")] == [500] * 6
+    told = [one for one in caplog.records if one.name == "nexhealth_async.sandbox"]
+    assert [one.exc_info and one.exc_info[0] for one in told] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_in_at_the_end_is_ended(turns: int) -> None:
+    async with Sandbox(patients=1) as box:
+        port = urlsplit(box.url).port
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as visitor:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await box.stop()
+            with suppress(ConnectionResetError):
+                assert await asyncio.to_thread(visitor.recv, 1) == b""

@@ -1,0 +1,142 @@
+"""Tables on terminals of every width: nothing is left out without a sign."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexhealth_async.bulk import Estimate, Report, Shard, ShardEstimate, ShardReport
+from nexhealth_async.cli.columns import Column
+from nexhealth_async.cli.summary import estimate_text, report_text
+from nexhealth_async.cli.tables import Table
+from nexhealth_async.endpoints import RateClass
+from nexhealth_async.stats import Stats
+
+COLUMNS = (
+    Column("practice", ("a",), widest=20, least=10),
+    Column("number", ("b",), widest=12, least=6, right=True),
+    Column("zone", ("c",), widest=20, least=10),
+)
+ROWS = [["Willow Dental Group", "331107", "America/New_York"], ["Oak", "5", "America/Chicago"]]
+
+
+def table(width: int) -> Table:
+    made = Table(COLUMNS, width=width, colour=False)
+    made.lines(ROWS)
+    return made
+
+
+def drawn(width: int) -> list[str]:
+    return Table(COLUMNS, width=width, colour=False).lines(ROWS).splitlines()
+
+
+def test_a_wide_table_shows_everything() -> None:
+    assert drawn(60) == [
+        "practice             number  zone",
+        "───────────────────  ──────  ────────────────",
+        "Willow Dental Group  331107  America/New_York",
+        "Oak                       5  America/Chicago",
+    ]
+
+
+@pytest.mark.parametrize("width", range(20, 60))
+def test_a_table_keeps_within_its_terminal_and_says_what_it_cuts(width: int) -> None:
+    lines = drawn(width)
+    assert max(map(len, lines)) <= width
+    shown = [title for title in ("practice", "number", "zone") if title in lines[0]]
+    assert (*shown, *table(width).left_out) == ("practice", "number", "zone")
+    if "Willow Dental Group" not in lines[2]:
+        assert "…" in lines[2]
+
+
+def test_columns_that_find_no_room_are_named() -> None:
+    assert drawn(24) == [
+        "practice          number",
+        "────────────────  ──────",
+        "Willow Dental G…  331107",
+        "Oak                    5",
+    ]
+    assert table(24).left_out == ("zone",)
+    assert table(12).left_out == ("number", "zone")
+    assert table(60).left_out == ()
+    assert Table(COLUMNS, width=60, colour=False).left_out == ()
+
+
+def report() -> Report:
+    def one(resource: str, *, records: int, pages: int, duplicates: int = 0) -> ShardReport:
+        shard = Shard(resource=resource, version="v2", subdomain="demo")
+        return ShardReport(
+            shard=shard, status="done", records=records, pages=pages, duplicates=duplicates
+        )
+
+    shards = (
+        one("patients", records=12345, pages=42, duplicates=3),
+        one("providers", records=1, pages=1),
+    )
+    return Report(
+        shards=shards, stats=Stats(requests=44), seconds=2.0, deleted={"patients/demo": 1}
+    )
+
+
+def test_a_summary_that_finds_no_room_as_a_table_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert report_text(report(), label="x.duckdb").splitlines() == [
+        "patients: 1 shard, 12,345 records, 42 pages, 3 duplicates, 1 deleted",
+        "providers: 1 shard, 1 record, 1 page",
+        "all: 2 shards, 12,346 records, 43 pages, 3 duplicates, 1 deleted",
+        "12,346 records in 2.0 s (6,173/s), in x.duckdb",
+        "44 requests",
+    ]
+
+
+@pytest.mark.parametrize("width", ["72", "80", "200"])
+def test_a_summary_as_a_table_has_all_its_columns(
+    monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    lines = report_text(report(), label="x.duckdb").splitlines()
+    assert lines[0].split() == [
+        "resource", "shards", "failed", "records", "pages", "duplicates", "refused", "deleted",
+    ]  # fmt: skip
+    assert lines[2].split() == ["patients", "1", "0", "12,345", "42", "3", "0", "1"]
+
+
+def estimate(*, answer_seconds: float | None) -> Estimate:
+    shard = Shard(
+        resource="appointments",
+        version="v2",
+        subdomain="demo",
+        location_id=331107,
+        window=("2000-01-01T00:00:00Z", "2037-01-01T00:00:00Z"),
+        sweep=True,
+    )
+    one = ShardEstimate(
+        shard=shard,
+        rate=RateClass.SLOW,
+        records=0,
+        pages=1,
+        requests=2,
+        at_least=False,
+        sequential=2,
+    )
+    return Estimate(
+        shards=(one,), requests=3, at_least=False, seconds=0.0, answer_seconds=answer_seconds
+    )
+
+
+def test_names_of_shards_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "appointments/demo/331107/2000-01-01..2037-01-01/sweep"
+    monkeypatch.setenv("COLUMNS", "40")
+    text = estimate_text(estimate(answer_seconds=None), concurrency=8)
+    assert text.startswith(f"{name}: 2 requests\n")
+    monkeypatch.setenv("COLUMNS", "100")
+    text = estimate_text(estimate(answer_seconds=None), concurrency=8)
+    assert text.splitlines()[2].split() == [name, "0", "2"]
+
+
+def test_a_dry_run_reckons_with_the_pace_of_its_own_counting() -> None:
+    measured = estimate_text(estimate(answer_seconds=1.5), concurrency=8)
+    assert "at the 1.50 s that a count took, the pull takes 4.5 s or more; full pages" in measured
+    unknown = estimate_text(estimate(answer_seconds=None), concurrency=8)
+    assert "with answers that take 0.3 s each, the pull takes 0.9 s or more\n" in unknown
