@@ -14,6 +14,7 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
 from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, practices_of
 from nexhealth_async.cli.columns import Column
+from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.destinations import destination
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
@@ -126,7 +127,10 @@ class _Begin:
 
 @fleet.command
 def pull(
-    *resources: Annotated[str, Parameter(help="Lists to pull, such as patients.")],
+    *resources: Annotated[
+        str,
+        Parameter(help="Lists to pull, such as patients.", choices=offered(), show_choices=False),
+    ],
     entry: Entry = ANYWHERE,
     place: Place = _HERE,
     scope: Scope = _NOWHERE_SPECIAL,

@@ -13,6 +13,7 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened, scoped
 from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind
+from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
 from nexhealth_async.cli.pen import pen_for
@@ -42,7 +43,9 @@ def pull(
     *resources: Annotated[
         str,
         Parameter(
-            help="Lists to pull, such as patients or appointments; --dry-run --all shows all."
+            help="Lists to pull, such as patients or appointments; --dry-run --all shows all.",
+            choices=offered(),
+            show_choices=False,
         ),
     ],
     entry: Entry = ANYWHERE,

@@ -11,6 +11,7 @@ import pytest
 from cyclopts import App
 
 from nexhealth_async.cli.app import build
+from nexhealth_async.cli.completion import script
 from tests.cli.terminal import environment, nexhealth, one_by_one
 
 BASH = shutil.which("bash")
@@ -108,8 +109,8 @@ async def test_what_may_be_a_secret_is_not_said_back(line: tuple[str, ...]) -> N
 
 
 @cache
-def script() -> str:
-    return build().generate_completion(shell="bash")  # noqa: S604 - runs none
+def bash_script() -> str:
+    return script("bash")
 
 
 def asked_of_bash(line: str) -> set[str]:
@@ -117,7 +118,7 @@ def asked_of_bash(line: str) -> set[str]:
     assert BASH
     words = " ".join(f"'{word}'" for word in line.split(" "))
     asking = (
-        f"{script()}\nCOMP_WORDS=({words}); COMP_CWORD={line.count(' ')}\n"
+        f"{bash_script()}\nCOMP_WORDS=({words}); COMP_CWORD={line.count(' ')}\n"
         "COMP_LINE=; COMP_POINT=0; _nexhealth nexhealth; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
     )
     done = subprocess.run(  # noqa: S603 - our own script
@@ -141,6 +142,9 @@ def asked_of_bash(line: str) -> set[str]:
         ("nexhealth pull --dr", {"--drift", "--dry-run"}),
         ("nexhealth pull --drift ", {"watch", "verify", "ignore"}),
         ("nexhealth completion z", {"zsh"}),
+        ("nexhealth pull pati", {"patients", "patient_recalls"}),
+        ("nexhealth pull patients charg", {"charges"}),
+        ("nexhealth fleet pull --queue q cl", {"claims", "clinical_notes"}),
     ],
 )
 def test_bash_completes_commands_options_and_choices(line: str, offered: set[str]) -> None:
