@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from nexhealth_async.export.arrow_types import arrow, extremes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNFIT",
     "Values",
+    "lists_of",
     "mask_of",
     "moments_of",
     "money_of",
@@ -94,6 +96,15 @@ def mask_of(values: Values) -> Array | None:
     """Return which values are None; None if no value is."""
     missing = [value is None for value in values]
     return arrow().array(missing, arrow().bool_()) if any(missing) else None
+
+
+def lists_of(column: Column, lists: Sequence[Sequence[object] | None], elements: Array) -> Array:
+    """Build lists from all their elements, which stand one behind the other."""
+    ends = accumulate((len(one) if one else 0 for one in lists), initial=0)
+    offsets = arrow().array(list(ends), arrow().int32())
+    return arrow().ListArray.from_arrays(
+        offsets, elements, type=type_of(column), mask=mask_of(lists)
+    )
 
 
 def money_of(amounts: Sequence[Decimal | None], currencies: Values, mask: Array | None) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain, repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from types import MemberDescriptorType, NoneType
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -16,6 +16,7 @@ from nexhealth_async.codec import REFUSALS
 from nexhealth_async.export.arrays import (
     UNFIT,
     Values,
+    lists_of,
     mask_of,
     moments_of,
     money_of,
@@ -208,20 +209,14 @@ class _Work:
     def _list(
         self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
-        pa, element = arrow(), cast("Column", column.element)
+        element = cast("Column", column.element)
         _check(values, tuple)
         lists = cast("Sequence[tuple[object, ...] | None]", values)
         lengths = [len(value) if value else 0 for value in lists]
         flat = list(chain.from_iterable(filter(None, lists)))
         owners = list(chain.from_iterable(map(repeat, rows, lengths)))
-        return pa.ListArray.from_arrays(
-            pa.array([0, *accumulate(lengths)], pa.int32()),
-            self._built(
-                element, flat or None, None if sent is None else _items(sent, lengths), owners
-            ),
-            type=type_of(column),
-            mask=mask_of(values),
-        )
+        items = None if sent is None else _items(sent, lengths)
+        return lists_of(column, lists, self._built(element, flat or None, items, owners))
 
     def leftovers(
         self,

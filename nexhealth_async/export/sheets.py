@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, chain
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
@@ -22,6 +22,7 @@ from nexhealth_async.codec import REFUSALS
 from nexhealth_async.export.arrays import (
     UNFIT,
     Values,
+    lists_of,
     mask_of,
     moments_of,
     money_of,
@@ -213,11 +214,5 @@ def _list(model: type, column: Column, values: Values) -> Array:
     if element.kind in _SIMPLE and not element.mixed:
         return arrow().array(values, type_of(column))
     lists = cast("Sequence[tuple[object, ...] | None]", values)
-    lengths = [len(one) if one else 0 for one in lists]
     flat = list(chain.from_iterable(filter(None, lists)))
-    return arrow().ListArray.from_arrays(
-        arrow().array([0, *accumulate(lengths)], arrow().int32()),
-        _array(model, element, flat),
-        type=type_of(column),
-        mask=mask_of(lists),
-    )
+    return lists_of(column, lists, _array(model, element, flat))
