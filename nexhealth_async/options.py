@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
@@ -65,9 +65,14 @@ def checked(options: Options) -> Options:
         check_subdomain(options.subdomain)
     location = options.location_id
     if location is not None and (isinstance(location, bool) or not isinstance(location, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument("location_id must be a whole number")
-    if options.timeout is not None and not options.timeout > 0:
-        raise InvalidArgument("timeout must be more than 0 seconds, or None to wait for ever")
+        raise InvalidArgument(
+            f"location_id must be a whole number, not {type(location).__name__}; int(...) makes one"
+        )
+    seconds = cast("object", options.timeout)
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise InvalidArgument(
+            "timeout must be a number of seconds, more than 0, or None to wait for ever"
+        )
     if options.on_ignored not in ("raise", "warn"):
         raise InvalidArgument('on_ignored must be "raise" or "warn"')
     return options

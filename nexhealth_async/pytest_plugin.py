@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
+from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -56,6 +57,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             "pytest-asyncio, or mark the test with pytest.mark.anyio.",
             pytrace=False,
         )
+    nobody = item.get_closest_marker("asyncio") is None and "anyio_backend" not in item.fixturenames
+    if nobody and iscoroutinefunction(item.obj):
+        pytest.fail(
+            "Nobody runs this coroutine: set asyncio_mode = auto in pytest's settings, or mark it "
+            "with pytest.mark.asyncio or pytest.mark.anyio.",
+            pytrace=False,
+        )
 
 
 @_fixture
@@ -73,7 +81,16 @@ def _box(request: pytest.FixtureRequest) -> Sandbox:
 
     marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_sandbox")
     options: dict[str, Any] = dict(marker.kwargs) if marker else {}
-    return Sandbox(**options)
+    try:
+        return Sandbox(**options)
+    except TypeError:
+        known = signature(Sandbox).parameters
+        wrong = ", ".join(sorted(options.keys() - known.keys()))
+        if not wrong:
+            raise
+        pytest.fail(
+            f"@pytest.mark.nexhealth_sandbox takes {', '.join(known)}, not {wrong}.", pytrace=False
+        )
 
 
 @_fixture

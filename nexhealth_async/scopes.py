@@ -316,4 +316,6 @@ class LocationScope(LocationNouns):
 def _check_location(location_id: object) -> int:
     if isinstance(location_id, int) and not isinstance(location_id, bool) and location_id > 0:
         return location_id
+    if isinstance(location_id, str):
+        raise InvalidArgument("a location's id is a whole number, not text; int(...) makes one")
     raise InvalidArgument("a location's id is a positive whole number")

@@ -336,8 +336,7 @@ class Walk(_Machine[T, T]):
         operation = settings.call.operation
         if settings.call.row.paging is not Paging.NUMBERED:
             raise UsageError(
-                "the API gives no total for this list (a whole list's count may count groups, a "
-                "cursor list has none); walk it and count",
+                "the API gives no total of this list's records in this version; walk it and count",
                 operation=operation,
             )
         pairs = (("page", "1"), ("per_page", "1"))

@@ -177,6 +177,8 @@ _STATUSES: tuple[tuple[tuple[type[NexHealthError], ...], int], ...] = (
 async def refuse(_: Request, error: Exception) -> Response:
     """Turn an error of the library into a response; its text holds nothing personal."""
     status = next(status for kinds, status in _STATUSES if isinstance(error, kinds))
+    if status >= 500:  # noqa: PLR2004 - the failures' hundred
+        LOG.warning("answered %d: %s", status, error)
     headers = {"Retry-After": f"{retry_after(error):.0f}"} if status == 503 else {}  # noqa: PLR2004 - HTTP's number
     body = {"error": type(error).__name__, "detail": str(error)}
     return JSONResponse(body, status, headers)

@@ -42,7 +42,8 @@ def sandbox(
         raise Quit(f"--port goes from 0 to {_HIGHEST_PORT}.")
     if min(patients, latency, sync) < 0:
         raise Quit("--patients, --latency and --sync cannot be below 0.")
-    box = Sandbox(patients=patients, seed=seed)
+    # The same key again after a restart: what was told of it elsewhere goes on.
+    box = Sandbox(patients=patients, seed=seed, api_key=f"sandbox-key-of-seed-{seed}")
     box.latency = latency / 1000
     run(_serve(box, port, sync))
     return 0

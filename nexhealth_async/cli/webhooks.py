@@ -247,7 +247,9 @@ def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
     yield from _events(f"{due}removed", done.removed)
     yield from _events("there twice; --prune removes one", () if done.removed else done.doubled)
     if not done.changed:
-        yield f"All {len(done.already)} subscriptions are there"
+        number = len(done.already)
+        every = "The subscription is" if number == 1 else f"All {number} subscriptions are"
+        yield f"{every} there"
 
 
 def _events(what: str, which: Sequence[Subscribed]) -> Iterator[str]:

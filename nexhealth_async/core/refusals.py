@@ -124,7 +124,12 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
 
 def _missing(make: Callable[..., APIError], row: Row) -> APIError:
     if row.path != LOGIN.path:
-        return make(NotFound, "there is no such record or path for this practice")
+        error = make(NotFound, "there is no such record or path for this practice")
+        if "{" not in row.path:  # no record was named
+            error.advice = (
+                "check the ids given, the location's too, and that they are this practice's"
+            )
+        return error
     error = make(NotFound, "this address answers, but has no login in this version")
     error.advice = "check base_url and version"
     return error

@@ -133,6 +133,11 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
 @lru_cache(maxsize=4_096)
 def check_subdomain(subdomain: str) -> str:
     """Return the subdomain; refuse what the API would answer with a misleading 403 or 400."""
+    if not isinstance(subdomain, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"the subdomain must be text, not {type(subdomain).__name__}; is the variable set that "
+            "it comes from?"
+        )
     if not subdomain.strip():
         raise InvalidArgument(
             "the subdomain is blank; the API would answer 400: pass the practice's slug, "
@@ -155,7 +160,7 @@ def version_name(version: str) -> str:
     """Return the header's spelling of a version: ``"v3"`` means ``"v3.0.0"``."""
     if version == "v3":
         return "v3.0.0"
-    if _VERSION_LITERAL.fullmatch(version):
+    if _VERSION_LITERAL.fullmatch(str(version)):
         return version
     raise InvalidArgument('version must be "v2", "v3" or a literal version such as "v3.1.0"')
 

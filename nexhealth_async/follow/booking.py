@@ -26,13 +26,13 @@ from nexhealth_async.errors import (
     OutcomeUnknown,
     SlotTaken,
 )
+from nexhealth_async.hints import FreeSlot
 from nexhealth_async.patience import waited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from nexhealth_async.hints import FreeSlot
     from nexhealth_async.models import Appointment
     from nexhealth_async.walk import Caller
 
@@ -78,6 +78,10 @@ async def book(
 def _booking(
     caller: Caller, slot: FreeSlot, fields: Mapping[str, object], not_this: int | None
 ) -> _Booking:
+    if not isinstance(slot, FreeSlot):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"a slot is what available_slots.flat() finds, not a {type(slot).__name__}"
+        )
     if slot.provider_id is None:
         raise InvalidArgument("the slot names no provider; pass one with provider_id")
     if slot.start.utcoffset() is None:

@@ -62,7 +62,7 @@ class Counts:
     duplicates: int = 0
     """Deliveries dropped, since their event was in hand or handled."""
     refused: int = 0
-    """Deliveries without a good signature."""
+    """Deliveries without a good signature; the 1st, 10th, 100th and so on are logged."""
     unreadable: int = 0
     """Signed deliveries that nobody could read, handed on as events without a name."""
     put_off: int = 0
@@ -238,8 +238,7 @@ class Receiver:
             tolerance=self._tolerance,
             now=self._now() if self._now else None,
         ):
-            self._counts.refused += 1
-            return _UNAUTHORIZED
+            return self._refused()
         return await self._take(self._read(body))
 
     async def receive_stream(
@@ -271,13 +270,23 @@ class Receiver:
             return _LATER
         sent = {name.lower(): value for name, value in headers.items()}
         if "signature" not in sent or "timestamp" not in sent:
-            self._counts.refused += 1
-            return _UNAUTHORIZED
+            return self._refused()
         if length > self._max_bytes:
             return _TOO_LARGE
         if sent.get("content-encoding", "identity").lower() != "identity":
             return _UNSUPPORTED  # a server may have unpacked it, and the signature is over it all
         return None
+
+    def _refused(self) -> int:
+        """Count a delivery without a good signature; tell of the 1st, the 10th, the 100th."""
+        self._counts.refused += 1
+        number = self._counts.refused
+        if number == 10 ** (len(str(number)) - 1):
+            _LOG.warning(
+                "%d deliveries refused so far: not signed by the secret this receiver was given",
+                number,
+            )
+        return _UNAUTHORIZED
 
     def _read(self, body: bytes) -> Event:
         try:

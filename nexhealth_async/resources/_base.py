@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, signature
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import Parameter, iscoroutinefunction, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Required, get_args, get_origin
+from typing import TYPE_CHECKING, Required, cast, get_args, get_origin
 
 from nexhealth_async.discreet import discreet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from nexhealth_async.walk import Caller
 
@@ -39,20 +41,18 @@ class Noun:
         return f"<{type(self).__name__}>"
 
     def __init_subclass__(cls) -> None:
-        """Give each method a signature that spells out its filters, and errors without them."""
+        """Have each method spell out its filters, take no others, and raise errors without them."""
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
-                guarded = discreet(member)
-                _spell_out(guarded, member)
-                setattr(cls, name, guarded)
+                setattr(cls, name, _guarded(member))
 
 
-def _spell_out(shown: Callable[..., object], method: FunctionType) -> None:
+def _guarded(method: FunctionType) -> Callable[..., object]:
     """Replace ``**filters: Unpack[PatientFilters]`` by the filters, required ones first."""
     shape = signature(method)
     *plain, last = shape.parameters.values() or (None,)
     if last is None or last.kind is not Parameter.VAR_KEYWORD:
-        return
+        return discreet(method)
     name = str(last.annotation).removeprefix("Unpack[").removesuffix("]")
     spelled: list[Parameter] = []
     for key, kind in method.__globals__[name].__annotations__.items():
@@ -66,4 +66,43 @@ def _spell_out(shown: Callable[..., object], method: FunctionType) -> None:
             )
         )
     spelled.sort(key=lambda one: one.default is _LEFT_OUT)
+    shown = discreet(_strict(method, frozenset(one.name for one in (*plain, *spelled))))
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
+    return shown
+
+
+def _strict(method: Callable[..., object], known: frozenset[str]) -> Callable[..., object]:
+    """Refuse keywords that are not known: in a body, the API would ignore them."""
+    if iscoroutinefunction(method):
+
+        @wraps(method)
+        async def checked_coroutine(*args: object, **given: object) -> object:
+            if not given.keys() <= known:
+                raise _unknown(method, given.keys() - known, known)
+            return await cast("Awaitable[object]", method(*args, **given))
+
+        return checked_coroutine
+
+    @wraps(method)
+    def checked(*args: object, **given: object) -> object:
+        if not given.keys() <= known:
+            raise _unknown(method, given.keys() - known, known)
+        return method(*args, **given)
+
+    return checked
+
+
+def _unknown(
+    method: Callable[..., object], names: Iterable[str], known: frozenset[str]
+) -> TypeError:
+    from difflib import get_close_matches
+
+    taken = sorted(known - {"self"})
+    said: list[str] = []
+    for name in sorted(names):
+        near = get_close_matches(name, taken, 1, 0.6)
+        said.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return TypeError(
+        f"{method.__qualname__}() got unexpected arguments: {', '.join(said)}; "
+        f"it takes {', '.join(taken)}"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nexhealth_async.errors import InvalidArgument
 
@@ -14,6 +14,7 @@ __all__ = ["check_note", "check_one_of", "check_order", "check_positive", "check
 
 _NOTE_LENGTH = 128
 """Reference: ``POST /appointments``, ``note``."""
+_DAY_LENGTH = len("2026-06-01")
 
 
 def check_note(note: str | None) -> None:
@@ -25,9 +26,10 @@ def check_note(note: str | None) -> None:
 
 
 def check_positive(name: str, value: int | None) -> None:
-    """Refuse a count below 1."""
-    if value is not None and value < 1:
-        raise InvalidArgument(f"{name} must be at least 1")
+    """Refuse a count below 1, and what is none."""
+    given = cast("object", value)
+    if given is not None and not (isinstance(given, int) and given >= 1):
+        raise InvalidArgument(f"{name} must be a whole number of at least 1")
 
 
 def check_one_of(given: Mapping[str, object], names: Collection[str], *, least: int = 1) -> None:
@@ -62,9 +64,13 @@ def _moment(name: str, value: datetime | str) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or (isinstance(value, str) and len(value) <= _DAY_LENGTH):
+        kind = "this text" if isinstance(value, str) else type(value).__name__
         raise InvalidArgument(
-            f"{name} must be an ISO 8601 date-time, such as 2026-06-01T08:00:00Z"
-        ) from None
+            f"{name} must be an aware datetime or an ISO 8601 date-time with a zone, such as "
+            f"2026-06-01T08:00:00Z, not {kind}"
+        )
     if moment.utcoffset() is None:
         raise InvalidArgument(
             f"{name} is a date-time without a zone; the API would guess one: pass an aware one"

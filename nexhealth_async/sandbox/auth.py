@@ -22,10 +22,10 @@ def _b64(raw: bytes) -> str:
 class Keys:
     """Hands out tokens for the one API key and knows which are still good."""
 
-    def __init__(self, clock: Clock, lifetime: float) -> None:
+    def __init__(self, clock: Clock, lifetime: float, api_key: str | None = None) -> None:
         self.clock = clock
         self.lifetime = lifetime
-        self.api_key: str = self._new_key()
+        self.api_key: str = api_key or self._new_key()
         self.logins: int = 0
         self._revoked = False
         self._secret = secrets.token_bytes(32)

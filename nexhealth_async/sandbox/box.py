@@ -41,7 +41,8 @@ class Sandbox(LineOrders):
                 office = nex.practice(box.subdomain).location(box.location_id)
                 assert await office.patients.walk().count() == 5000
 
-    The same arguments give the same records, ids and times included; key and tokens differ. Data,
+    The same arguments give the same records, ids and times included; tokens differ, and the key
+    unless ``api_key`` names one, which is never to be one of NexHealth's. Data,
     clock and switches may be changed at any time, before the start too. It speaks v2 and v3,
     whichever a request names, about the same records. Where the vendor's documents are silent, see
     ``guesses``.
@@ -105,6 +106,7 @@ class Sandbox(LineOrders):
         anchor: date = ANCHOR,
         clock: Clock | None = None,
         token_lifetime: float = 3600,
+        api_key: str | None = None,
         remember: int = 10_000,
     ) -> None:
         super().__init__()
@@ -133,7 +135,7 @@ class Sandbox(LineOrders):
             ],
             self.clock,
         )
-        self.keys: Keys = Keys(self.clock, token_lifetime)
+        self.keys: Keys = Keys(self.clock, token_lifetime, api_key)
         self.webhooks: Deliveries = Deliveries(self.world)
         self.limits: Limits = Limits()
         self.requests: deque[SeenRequest] = deque(maxlen=remember)

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -32,6 +32,8 @@ Kind: TypeAlias = Literal[
     "drip",
 ]
 
+_WHEN = ("before", "after", "mid_body")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _UNPROCESSED: frozenset[Kind] = frozenset({"fail", "before", "edge_block"})
 
 EDGE_PAGE = (
@@ -90,6 +92,10 @@ class Faults:
         """Put a fault at the end of the queue."""
         if fault.times < 1:
             raise ValueError("A fault has to befall at least one request.")
+        if fault.when not in _WHEN or fault.kind not in get_args(Kind):
+            raise ValueError('when must be "before", "after" or "mid_body".')
+        if fault.method is not None and fault.method.upper() not in _METHODS:
+            raise ValueError(f"method must be one of {', '.join(_METHODS)}.")
         self._queue.append(fault)
         return fault
 

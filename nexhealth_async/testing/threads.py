@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from threading import current_thread
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple, overload
 
@@ -15,6 +16,10 @@ __all__ = ["SandboxThread"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+def _name_thread() -> None:
+    current_thread().name = "nexhealth-sandbox"
 
 
 class SandboxThread:
@@ -41,7 +46,8 @@ class SandboxThread:
     def __enter__(self) -> Self:
         """Start the thread and the sandbox in it."""
         with ExitStack() as stack:
-            portal = stack.enter_context(start_blocking_portal(name="nexhealth-sandbox"))
+            portal = stack.enter_context(start_blocking_portal())
+            portal.call(_name_thread)
             stack.enter_context(portal.wrap_async_context_manager(self.box))
             self._portal, self._stack = portal, stack.pop_all()
         return self

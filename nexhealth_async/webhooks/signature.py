@@ -98,9 +98,9 @@ def check_secrets(secrets: Secrets) -> tuple[bytes, ...]:
         InvalidArgument: there is none, or one of them is empty or no text.
     """
     given: list[object] = [secrets] if isinstance(secrets, str | bytes) else _listed(secrets)
-    keys = tuple(
-        one.encode("utf-8", "surrogatepass") if isinstance(one, str) else one for one in given
-    )
+    bare = (one.encode("utf-8", "surrogatepass") if isinstance(one, str) else one for one in given)
+    # Files that hold a secret end in a line break.
+    keys = tuple(one.rstrip(b"\r\n") if isinstance(one, bytes) else one for one in bare)
     if not keys or not all(isinstance(key, bytes) and key for key in keys):
         raise InvalidArgument("give the endpoint's secret_key, or several of them; none is empty")
     return cast("tuple[bytes, ...]", keys)

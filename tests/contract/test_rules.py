@@ -20,6 +20,7 @@ from nexhealth_async.resources import (
     AvailableSlots,
     NexStaff,
     Onboardings,
+    Patients,
     SyncStatuses,
     WorkingHours,
 )
@@ -313,3 +314,34 @@ async def test_an_appointment_type_takes_time(recorder: Recorder) -> None:
 
 def test_a_noun_shows_nothing_of_its_session(recorder: Recorder) -> None:
     assert repr(Appointments(recorder)) == "<Appointments>"
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (date(2026, 6, 1), "not date"),
+        (1780000000, "not int"),
+        ("2026-06-01", "not this text"),
+        ("tomorrow", "not this text"),
+        (datetime(2026, 6, 1), "without a zone"),  # noqa: DTZ001 - which is the case
+    ],
+)
+def test_a_start_that_is_no_moment_is_refused(recorder: Recorder, start: Any, says: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"start .*{says}"):
+        Appointments(recorder).walk(start=start, end=NINE)
+
+
+async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
+    recorder: Recorder,
+) -> None:
+    unknown: dict[str, Any] = {"firstname": "A", "provider_id": 1}
+    with pytest.raises(TypeError, match=r"firstname \(did you mean first_name\?\); it takes bio, "):
+        await Patients(recorder).create(**unknown)
+    misspelt: dict[str, Any] = {"lastname": "x"}
+    with pytest.raises(TypeError, match=r"Patients\.walk\(\) got unexpected arguments: lastname"):
+        Patients(recorder).walk(**misspelt)
+    slot: Any = "2026-06-03T09:00"
+    with pytest.raises(InvalidArgument, match=r"a slot is what .* finds, not a str"):
+        await Appointments(recorder).book(slot, patient_id=1)
+    with pytest.raises(InvalidArgument, match="days must be a whole number"):
+        AvailableSlots(recorder).walk(start_date="2026-06-01", days="1", pids=[1])  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -289,3 +290,20 @@ async def test_a_connection_that_comes_in_at_the_end_is_ended(turns: int) -> Non
             await box.stop()
             with suppress(ConnectionResetError):
                 assert await asyncio.to_thread(visitor.recv, 1) == b""
+
+
+@pytest.mark.parametrize(
+    ("order", "options"),
+    [
+        (Sandbox.drop_next, {"when": "afterwards"}),
+        (Sandbox.hang_next, {"when": ""}),
+        (Sandbox.fail_next, {"method": "FETCH"}),
+        (Sandbox.fail_next, {"times": 0}),
+    ],
+    ids=["drop", "hang", "method", "times"],
+)
+def test_a_fault_that_could_never_befall_is_refused(
+    order: Callable[..., object], options: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"must be|at least"):
+        order(Sandbox(patients=1), **options)

@@ -52,6 +52,26 @@ def test_without_anybody_to_run_it_a_sentence_says_so(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(["*install*pytest-asyncio, or mark the test with*"])
 
 
+def test_a_coroutine_that_nobody_runs_is_told_how_to_be_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("async def test_box(nexhealth_sandbox):\n    pass\n")
+    result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=strict", *SCOPE)
+    result.stdout.fnmatch_lines(["*Nobody runs this coroutine: set asyncio_mode = auto*"])
+
+
+def test_a_misspelt_option_of_the_marker_is_named(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.nexhealth_sandbox(patient=7)
+        async def test_box(nexhealth_sandbox):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=auto", *SCOPE)
+    result.stdout.fnmatch_lines(["*nexhealth_sandbox takes patients, seed,*, not patient."])
+
+
 def test_a_session_is_opened_against_the_sandbox(pytester: pytest.Pytester) -> None:
     pytest.importorskip("nexhealth_async.session")
     pytester.makepyfile(

@@ -207,9 +207,14 @@ async def test_key_and_address_come_from_the_environment(
         (lambda: NexHealth("k", user_agent="a\nb"), "one line"),
         (lambda: NexHealth("k", on_ignored="sometimes"), "on_ignored"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", location_id=True), "whole number"),
+        (lambda: NexHealth("k", location_id="331107"), r"not str; int\(...\)"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k", version=3), "version must be"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k", timeout="5"), "number of seconds"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k").practice(None), "is the variable set"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k").practice("demo").location("331107"), "not text"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", preload=["patience"]), "patience"),
     ],
-    ids=range(14),
+    ids=range(19),
 )
 def test_what_cannot_work_is_refused_with_a_sentence(
     make: Callable[[], NexHealth], says: str, monkeypatch: pytest.MonkeyPatch

@@ -109,6 +109,17 @@ async def test_what_is_not_signed_is_refused_whatever_it_is(handler: Handler) ->
     assert receiver.counts.refused == 4
 
 
+async def test_the_log_tells_of_refusals_ever_more_rarely(
+    handler: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Receiver(SECRET, handler) as receiver:
+        for _ in range(120):
+            await receiver.receive(*posted(secret="other"))
+    told = [one.getMessage() for one in caplog.records if one.name == "nexhealth_async.webhooks"]
+    assert [text.split()[0] for text in told] == ["1", "10", "100"]
+    assert "not signed by the secret" in told[0]
+
+
 async def test_a_tolerance_keeps_old_recordings_out(handler: Handler) -> None:
     now = NOW + timedelta(minutes=6)
     options: dict[str, Any] = {"tolerance": timedelta(minutes=5), "now": lambda: now}

@@ -193,8 +193,17 @@ def test_garbage_is_refused_and_never_raises(
     assert receive(SECRET, headers, body, tolerance=tolerance, now=NOW) is None
 
 
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_read_from_a_file_is_the_secret(ending: str) -> None:
+    body = b"{}"
+    assert verify(SECRET + ending, sign(SECRET, body, NOW), body)
+    assert verify((SECRET + ending).encode(), sign(SECRET, body, NOW), body)
+
+
 @given(
-    secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+        lambda text: text.rstrip("\r\n")
+    ),
     body=st.binary(),
     at=st.datetimes(timezones=st.just(UTC)),
 )
