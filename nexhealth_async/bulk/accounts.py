@@ -227,6 +227,7 @@ class Books:
             shards=tuple(_report(account, now) for account in self.accounts.values()),
             stats=self._stats - self._at_start,
             seconds=(now if self.ended is None else self.ended) - self._began,
+            earlier=sum(account.first.records for account in self.accounts.values()),
             deleted=dict(self.deleted),
         )
 

@@ -18,6 +18,7 @@ from nexhealth_async.bulk.engine import (
 )
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
+from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.targets import ReadsPages, opened
 
@@ -76,10 +77,7 @@ async def _unfinished(target: Target, wanted: Wanted) -> Progress | None:
     progress = await target.load()
     if progress is None:
         return None
-    states = progress.states
-    if progress.finished and all(
-        shard.name in states and states[shard.name].status == "done" for shard in progress.shards
-    ):
+    if is_over(progress):
         return None
     wanted.check(progress)
     return progress

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from nexhealth_async.bulk.shards import Shard
 
-__all__ = ["GroupState", "Progress", "ShardState"]
+__all__ = ["GroupState", "Progress", "ShardState", "is_over"]
 
 
 @frozen(kw_only=True)
@@ -58,3 +58,11 @@ class Progress:
     def version(self) -> str | None:
         """Version of the API that it reads; None if there is nothing to read."""
         return self.shards[0].version if self.shards else None
+
+
+def is_over(progress: Progress) -> bool:
+    """Tell whether nothing is left to be read of a pull."""
+    states = progress.states
+    return progress.finished and all(
+        shard.name in states and states[shard.name].status == "done" for shard in progress.shards
+    )

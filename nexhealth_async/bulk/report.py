@@ -46,6 +46,8 @@ class Report:
     stats: Stats
     """What the session did meanwhile, its other calls included."""
     seconds: float
+    earlier: int = 0
+    """Of the records, those that the run delivered which this one resumed."""
     deleted: Mapping[str, int] = field(factory=dict[str, int])
     """Rows taken out of the target, by group, where it was compared with the whole list."""
 
@@ -63,6 +65,11 @@ class Report:
     def records(self) -> int:
         """Records delivered."""
         return sum(one.records for one in self.shards)
+
+    @property
+    def fresh(self) -> int:
+        """Records delivered by this run."""
+        return self.records - self.earlier
 
     @property
     def pages(self) -> int:

@@ -59,6 +59,8 @@ class Entry:
         """Refuse the sandbox's options without the sandbox, and what is no version."""
         if not self.sandbox and (self.patients is not None or self.seed is not None):
             raise Quit("--patients and --seed describe the sandbox; add --sandbox.")
+        if self.patients is not None and self.patients < 0:
+            raise Quit("--patients cannot be below 0.")
         from nexhealth_async.core.request import version_name
         from nexhealth_async.errors import InvalidArgument
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from anyio import to_thread
 
+from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.targets import ReadsPages
 from nexhealth_async.cli.life import FAILED, Quit
+from nexhealth_async.cli.screen import note
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import (
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Aside", "nothing_to_resume"]
 
 
-def nothing_to_resume(where: str) -> Quit:
+def nothing_to_resume(where: str, *, is_over: bool = False) -> Quit:
     """Make the error for a place where no pull was left unfinished."""
+    if is_over:
+        return Quit(f"The pull in {where} is complete: nothing is left to resume.")
     return Quit(f"There is no pull to resume in {where}: check --to, or name lists to begin one.")
 
 
@@ -86,9 +90,9 @@ class Aside:
     async def load(self) -> Progress | None:
         """Return the last pull; raises `Quit` if it cannot be resumed as it was asked for."""
         progress = await self._target.load()
-        if progress is None or _is_over(progress):
+        if progress is None or is_over(progress):
             if self._only_resume is not None:
-                raise nothing_to_resume(self._only_resume)
+                raise nothing_to_resume(self._only_resume, is_over=progress is not None)
         elif None not in (self._version, progress.version) and progress.version != self._version:
             raise Quit(
                 f"The pull to be resumed reads {progress.version}: "
@@ -102,7 +106,11 @@ class Aside:
 
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull; forget what it will say anew."""
+        before = await self._target.load() if self.merges else None
         await self._target.begin(progress)
+        if before is not None and not is_over(before):
+            lists = ", ".join(dict.fromkeys(shard.resource for shard in before.shards))
+            note(f"an unfinished pull ({lists}) was there and cannot be resumed any more")
         anew = {
             (shard.resource, shard.subdomain)
             for shard in progress.shards
@@ -189,13 +197,6 @@ class Aside:
                 os.truncate(self._path, len(whole))
             return whole.splitlines(keepends=True)
         return []
-
-
-def _is_over(progress: Progress) -> bool:
-    states = progress.states
-    return progress.finished and all(
-        shard.name in states and states[shard.name].status == "done" for shard in progress.shards
-    )
 
 
 def _line(shard: Shard, refused: Refused) -> bytes:

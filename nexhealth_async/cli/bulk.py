@@ -11,9 +11,9 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import Entry, Key, opened
 from nexhealth_async.cli.aside import Aside, nothing_to_resume
 from nexhealth_async.cli.board import Board, board
-from nexhealth_async.cli.destinations import Destination, destination
+from nexhealth_async.cli.destinations import Destination, destination, is_set
 from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, report_text
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
@@ -64,7 +64,19 @@ def is_bulk(order: Order) -> bool:
         or order.in_bulk != InBulk()
         or order.output.format == "parquet"
         or order.which.since == "last"
+        or (is_set() and not any(_of_one_list(order).values()))
     )
+
+
+def _of_one_list(order: Order) -> Mapping[str, bool]:
+    """Return which options are given that only a pull of one list knows."""
+    which, output = order.which, order.output
+    return {
+        "--limit": which.limit is not None,
+        "--prefetch": which.prefetch is not None,
+        "--output": output.output is not None,
+        "--format table": output.format == "table",
+    }
 
 
 def pull_in_bulk(order: Order) -> int:
@@ -105,26 +117,20 @@ def asked_for(order: Order) -> Asked:
         raise Quit(
             "--dry-run cannot tell what --since last would read: name a day, or leave it out."
         )
+    first, last = window(which)
     return Asked(
         resources=_resources(order),
         since="last" if which.since == "last" else _moment("since", which.since),
         compare=_compare(in_bulk.compare),
-        first=_moment("start", which.start),
-        last=_moment("end", which.end),
+        first=first,
+        last=last,
         concurrency=in_bulk.concurrency or _CONCURRENCY,
     )
 
 
 def _refuse_options_of_one_list(order: Order) -> None:
-    which, output = order.which, order.output
-    given = {
-        "--limit": which.limit,
-        "--prefetch": which.prefetch,
-        "--output": output.output,
-        "--format table": True if output.format == "table" else None,
-    }
-    for option, value in given.items():
-        if value is not None:
+    for option, is_given in _of_one_list(order).items():
+        if is_given:
             raise Quit(f"{option} belongs to a pull of one list without --to: leave it out.")
 
 
@@ -156,10 +162,10 @@ def check_names(names: Sequence[str], version: str) -> None:
                 raise Quit(
                     f"{name} cannot be pulled from {version}: add --api-version {other}."
                 ) from None
-            every = resources(version)
-            raise Quit(
-                f"{_what(error, name, every)}\nThese can be pulled: {', '.join(every)}."
-            ) from None
+            said = _what(error, name)
+            if "." not in name:  # what is below single records is like none of the lists
+                said += f"\nThese can be pulled: {', '.join(resources(version))}."
+            raise Quit(said) from None
 
 
 def _other_version(name: str, version: str) -> str | None:
@@ -174,13 +180,16 @@ def _other_version(name: str, version: str) -> str | None:
     return other
 
 
-def _what(error: NexHealthError, name: str, names: Sequence[str]) -> str:
+def _what(error: NexHealthError, name: str) -> str:
     """Say what is wrong with a name of a list, and which was likely meant."""
     from difflib import get_close_matches
 
+    from nexhealth_async.bulk import resources
+
     if error.message.startswith(f"{name} "):
-        return f"{error.message.partition(';')[0]}."  # what follows is about Python
-    near = get_close_matches(name, names, 1, 0.7)
+        what, _, how = error.message.partition("; ")
+        return f"{what}; in Python, {how}." if ".walk" in how else f"{what}."
+    near = get_close_matches(name, (*resources("v2"), *resources("v3")), 1, 0.7)
     meant = f"; did you mean {near[0]}?" if near else "."
     return f"{screen.repeatable(name)}: there is no such list{meant}"
 
@@ -216,6 +225,9 @@ def _destination(order: Order) -> Destination:
         raise nothing_to_resume(where.label)
     if order.which.since == "last" and not where.target.merges:
         raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
+    folder = where.path.parent if where.path is not None and where.path.suffix else None
+    if folder is not None and not folder.is_dir():
+        raise Quit(f"{where.path} cannot be made: there is no directory {folder}.")
     if not where.refused.parent.is_dir():
         raise Quit(f"{where.refused} cannot be written: there is no such directory.")
     return where
@@ -234,9 +246,11 @@ class _Copying:
         """Copy; whatever ends it early, say how to go on."""
         try:
             return run(self._copy(key))
-        except (KeyboardInterrupt, Ended, NexHealthError, Quit):
+        except (KeyboardInterrupt, Ended, NexHealthError, Quit) as end:
             if self.shown is not None and self.shown.begun:
                 screen.say(_RESUMABLE)
+            elif isinstance(end, (KeyboardInterrupt, Ended)):
+                screen.say("Stopped before anything was read.")
             raise
 
     async def _copy(self, key: Key) -> Report:

@@ -14,7 +14,7 @@ from nexhealth_async.cli.life import Quit
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
 
-__all__ = ["VARIABLE", "Destination", "destination"]
+__all__ = ["VARIABLE", "Destination", "destination", "is_set"]
 
 _Files: TypeAlias = Literal["jsonl", "parquet"]
 _Packing: TypeAlias = Literal["gzip", "zstd"]
@@ -42,6 +42,15 @@ class Destination:
         return self.path is not None and not self.path.exists()
 
 
+def is_set() -> bool:
+    """Tell whether the environment says where to pull to."""
+    return bool(_set())
+
+
+def _set() -> str:
+    return os.environ.get(VARIABLE, "").strip()
+
+
 def destination(
     to: str | None,
     *,
@@ -54,7 +63,7 @@ def destination(
 
     Nothing is opened or made yet.
     """
-    where = to or os.environ.get(VARIABLE, "").strip()
+    where = to or _set()
     if not where:
         raise Quit(
             "Say where to: --to practice.duckdb, --to out/ or --to postgresql://user@host/database."
@@ -108,7 +117,8 @@ def _folder(
     compress: _Packing | None,
     refused: Path | None,
 ) -> Destination:
-    if path.suffix in _FILES:
+    is_named_so = to.endswith(("/", os.sep))
+    if path.suffix in _FILES and not is_named_so:
         raise Quit(
             f"--to takes a directory for files, such as {path.stem}/, since each list has its own."
         )
@@ -117,7 +127,7 @@ def _folder(
             f"{path} is a file whose name does not end in {' or '.join(_DUCKDB)}: "
             "name a DuckDB file or a directory."
         )
-    if path.suffix and not path.exists() and not to.endswith(("/", os.sep)):
+    if path.suffix and not path.exists() and not is_named_so:
         raise Quit(
             f"{path} could be a file of a kind there is not: name a DuckDB file "
             f"({path.stem}.duckdb), or end the name of a directory in a slash."

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 from nexhealth_async.cli.life import Quit
 
-__all__ = ["InBulk", "Output", "Scope", "Which", "moment"]
+__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "window"]
 
 _WHICH = Group("Which records", sort_key=2)
 _HOW = Group("How to read", sort_key=3)
@@ -207,3 +207,12 @@ def moment(option: str, text: str) -> datetime:
     if found.tzinfo is None:
         raise Quit(f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00.")
     return found
+
+
+def window(which: Which) -> tuple[datetime | None, datetime | None]:
+    """Read ``--start`` and ``--end``; raises `Quit` if they enclose no time."""
+    first = None if which.start is None else moment("start", which.start)
+    last = None if which.end is None else moment("end", which.end)
+    if first is not None and last is not None and last <= first:
+        raise Quit("--end must be later than --start.")
+    return first, last

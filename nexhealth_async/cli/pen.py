@@ -53,6 +53,10 @@ class OutputPen:
                 rest = rest[os.write(self._fd, rest[:_CHUNK]) :]
             except BlockingIOError:
                 await self._ready()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise _unwritable("The output", error) from None
 
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
@@ -71,12 +75,29 @@ class OutputPen:
 class FilePen:
     """Writes to a file."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
+        self._path = path
 
     async def write(self, data: bytes) -> None:
         """Write all of it."""
-        self._file.write(data)
+        with _named(self._path):
+            self._file.write(data)
+
+
+@contextmanager
+def _named(path: Path) -> Generator[None]:
+    """Name the file in what the system says of it; nobody reads on at the end of a pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritable(str(path), error) from None
+
+
+def _unwritable(what: str, error: OSError) -> Quit:
+    return Quit(f"{what} cannot be written: {error.strerror}.", status=FAILED)
 
 
 @contextmanager
@@ -95,8 +116,8 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
         if stat.S_ISDIR(kind):
             raise Quit(f"{path} is a directory; name a file in it.")
         if not stat.S_ISREG(kind):
-            with target.open("wb") as device:
-                yield FilePen(device)
+            with _named(path), target.open("wb", buffering=0) as device:
+                yield FilePen(device, path)
             return
     if not target.parent.is_dir():
         raise Quit(f"{path} cannot be written: there is no directory {path.parent}.")
@@ -106,13 +127,14 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
             dir=target.parent, prefix=f".{target.name}.", suffix=".part"
         )
     except OSError as error:
-        raise Quit(f"{path} cannot be written: {error.strerror}.", status=FAILED) from None
+        raise _unwritable(str(path), error) from None
     try:
         with os.fdopen(number, "wb", buffering=1 << 18) as file:
             Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
-            yield FilePen(file)
-            file.flush()
-            os.fsync(file.fileno())
+            yield FilePen(file, path)
+            with _named(path):
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -14,8 +14,8 @@ from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened
 from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind
 from nexhealth_async.cli.completion import offered
-from nexhealth_async.cli.life import Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment
+from nexhealth_async.cli.life import Ended, Quit, run
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, window
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
@@ -89,10 +89,16 @@ def _pull_one(order: Order) -> int:
         output=_settled(output, kind),
     )
     filters = work.filters()
+    window(order.which)
     key = Key.for_entry(entry)
     started = time.monotonic()
-    with pen_for(work.output.output) as pen:
-        run(work.pull(key, filters, pen))
+    try:
+        with pen_for(work.output.output) as pen:
+            run(work.pull(key, filters, pen))
+    except (KeyboardInterrupt, Ended):
+        if work.output.output is not None:
+            screen.say(f"Stopped; {work.output.output} was not written.")
+        raise
     if not output.quiet:
         screen.say(work.summary(time.monotonic() - started))
         screen.say_left_out(work.left_out)
@@ -135,7 +141,9 @@ class _Pull:
             text = cast("str | None", getattr(which, option))
             if text is None:
                 if name in self.row.required:
-                    raise Quit(f"{self.kind.many} need --start and --end.")
+                    raise Quit(
+                        f"{self.kind.many} need --start and --end, or --to, which takes all."
+                    )
             elif name in names:
                 given[name] = moment(option, text)
             else:

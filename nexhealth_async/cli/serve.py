@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -53,7 +54,11 @@ async def _serve(box: Sandbox, port: int, sync: float) -> None:
     try:
         await box.start(port=port)
     except OSError as error:
-        raise Quit(f"Port {port} cannot be used: {error.strerror}.", status=FAILED) from None
+        why = os.strerror(error.errno).lower() if error.errno else "it cannot be listened on"
+        raise Quit(
+            f"Port {port} cannot be used: {why}; choose another, or leave out --port.",
+            status=FAILED,
+        ) from None
     try:
         screen.write(
             f"Sandbox with {len(box.patients)} patients (seed {box.seed})\n"
@@ -64,7 +69,7 @@ async def _serve(box: Sandbox, port: int, sync: float) -> None:
             "\n"
             "In another terminal:\n"
             f"  export NEXHEALTH_BASE_URL={box.url} NEXHEALTH_API_KEY={box.api_key}\n"
-            f"  nexhealth pull patients --subdomain {box.subdomain} --location {box.location_id}\n"
+            f"  nexhealth pull patients --practice {box.subdomain} --location {box.location_id}\n"
             "\n"
             "Ctrl-C ends it.\n"
         )

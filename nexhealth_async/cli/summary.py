@@ -38,6 +38,9 @@ _SHARDS_SHOWN: Final = 30
 _SWEEP: Final = (
     "/sweep reads again what changed while the shards of its list were read, so that none is lost."
 )
+_AGAIN: Final = (
+    "duplicates: came again, from another list or in a /sweep, and stand in the target once."
+)
 _LATENCY: Final = 0.3
 """Seconds an answer is taken to need where none has come yet."""
 _WAITED: Final = 0.05
@@ -80,9 +83,11 @@ def report_text(report: Report, *, label: str) -> str:
     if len(rows) > 1:
         rows.append(_report_row("all", report.shards, sum(deleted.values())))
     table = _table(("resource", *_REPORTED), rows)
-    pace = f" ({report.records / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
-    head = f"{counted(report.records, 'record')} in {report.seconds:.1f} s{pace}, in {label}"
-    return f"{table}{head}\n{_session_text(report)}"
+    pace = f" ({report.fresh / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
+    now = "" if report.fresh == report.records else f", {report.fresh:,} of them now,"
+    head = f"{counted(report.records, 'record')}{now} in {report.seconds:.1f} s{pace}, in {label}"
+    again = f"\n{_AGAIN}" if report.duplicates else ""
+    return f"{table}{head}\n{_session_text(report)}{again}"
 
 
 _REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "refused", "deleted")
@@ -158,22 +163,24 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
         rows = [[name, f"{len(ones):,}", *_estimated(ones)] for name, ones in by_resource.items()]
         titles = ("resource", "shards", "records", "requests")
     table = _table(titles, rows)
-    least = "at least " if estimate.at_least else ""
     counted_in = estimate.answer_seconds
     latency = _LATENCY if counted_in is None else counted_in
     seconds = estimate.seconds_at(latency=latency, concurrency=concurrency)
     takes = f"the pull takes {seconds:,.1f} s or more"
-    if counted_in is None:
+    if estimate.at_least:
+        takes = "how long the pull takes cannot be told: some lists do not say how long they are"
+    elif counted_in is None:
         takes = f"with answers that take {latency} s each, {takes}"
     else:
         takes = f"at the {latency:.2f} s that a count took, {takes}; full pages are slower"
+    least = f"at least {counted(estimate.requests, 'request')}, the login being one"
     lines = [
-        f"{counted(len(shards), 'shard')}, {least}{counted(estimate.requests, 'request')}",
-        f"by the limits of the API, the last one leaves after {estimate.seconds:,.1f} s or more",
+        f"{counted(len(shards), 'shard')}, {least}",
+        f"by the API's limits, the last request leaves after {estimate.seconds:,.1f} s or more",
         takes,
     ]
     if estimate.at_least:
-        lines.append("? and +: a list that does not tell how long it is; one request is counted.")
+        lines.append("? and +: a list that does not say how long it is; one request is counted.")
     if len(shards) <= _SHARDS_SHOWN and any(one.shard.sweep for one in shards):
         lines.append(_SWEEP)
     failed = [one for one in shards if one.error is not None]

@@ -25,6 +25,7 @@ from anyio import CancelScope
 from attrs import evolve, frozen
 
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
+from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
@@ -209,8 +210,9 @@ class FolderTarget(ABC):
         except OSError as error:
             self._broken = True
             why = os.strerror(error.errno) if error.errno else "it cannot be written"
+            then = "choose another" if self._pull is None else "resume once it can"
             raise TargetError(
-                f"the directory {self._path.name} cannot be used: {why}; resume once it can"
+                f"the directory {self._path.name} cannot be used: {why}; {then}"
             ) from None
 
     def _open(self) -> None:
@@ -276,11 +278,13 @@ class FolderTarget(ABC):
         if self._pull is not None and not any(self._sizes.values()):
             self._load()  # nothing of it was kept
         elif self._pull is not None or self._holds_files():
-            what = "an earlier pull's records" if self._pull else "other files"
-            raise UsageError(
-                f"the directory {self._path.name} holds {what}; resume that pull, or choose an "
-                "empty directory"
-            )
+            if self._pull is None:
+                what = "holds other files; choose an empty one"
+            elif is_over(evolve(self._pull, states=self._states)):
+                what = "holds a complete pull; choose an empty one for another"
+            else:
+                what = "holds an unfinished pull; resume it, or choose an empty directory"
+            raise UsageError(f"the directory {self._path.name} {what}")
         self._pull = progress
         self._states, self._sizes, self._groups = dict(progress.states), {}, {}
         self._save()

@@ -145,7 +145,7 @@ class Server:
         authorization = request.headers.get("Authorization")
         if route is LOGIN:
             return self._login(authorization), 201, None
-        if not box.keys.accepts(authorization):
+        if route is not None and not box.keys.accepts(authorization):
             raise Refusal(401, "Unauthorized")
         if route is None or version not in route.versions:
             raise Refusal(404, "Resource not found")

@@ -82,6 +82,40 @@ async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_say_where
     assert in_file(tmp_path / "b.duckdb", "patients") == truth(chain, "patients")
 
 
+async def test_the_environment_counts_for_one_list_too_unless_an_option_says_otherwise(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    where = str(tmp_path / "a.duckdb")
+    ran = await nexhealth("pull", "providers", box=chain, NEXHEALTH_PULL_TO=where)
+    assert (ran.status, ran.out) == (0, b"")
+    assert in_file(tmp_path / "a.duckdb", "providers") == truth(chain, "providers")
+    for options in (("--limit", "1"), ("-o", str(tmp_path / "p.jsonl"))):
+        place = ("--practice", chain.subdomain)
+        ran = await nexhealth(
+            "pull", "providers", *place, *options, box=chain, NEXHEALTH_PULL_TO=where
+        )
+        assert ran.status == 0
+        assert where not in ran.err
+    assert listed(tmp_path) == ["a.duckdb", "p.jsonl"]
+
+
+async def test_a_new_pull_says_that_it_ends_an_unfinished_one(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    to = ("--to", str(tmp_path / "p.duckdb"))
+    chain.fail_next(403, path="/procedures?page=1")
+    ran = await nexhealth("pull", "patients", "procedures", *to, box=chain)
+    assert ran.status == 3
+    ran = await nexhealth("pull", "patients", *to, box=chain)
+    assert ran.status == 0
+    said = (
+        "note: an unfinished pull (patients, procedures) was there and cannot be resumed any more"
+    )
+    assert said in ran.err
+    ran = await nexhealth("pull", "patients", *to, box=chain)
+    assert "unfinished" not in ran.err
+
+
 async def test_everything_as_parquet_and_as_packed_json_lines(
     chain: Sandbox, tmp_path: Path
 ) -> None:
@@ -186,7 +220,7 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     assert in_file(target, "procedures") == truth(chain, "procedures")
     ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
     assert ran.status == 2
-    assert "There is no pull to resume in " in ran.err
+    assert "is complete: nothing is left to resume." in ran.err
 
 
 @pytest.mark.parametrize("name", ["new.duckdb", "new/"])
@@ -357,14 +391,14 @@ async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
         for location in practice.locations.ids:
             assert f"patients/{practice.subdomain}/{location} " in shown
     assert " requests\n" in shown
-    assert "by the limits of the API" in shown
+    assert "by the API's limits, the last request leaves after" in shown
     pages = [seen for seen in chain.seen("GET") if seen.path != "/locations"]
     assert pages
     assert all(seen.param("per_page") == "1" for seen in pages)
     chain.clear()
     ran = await nexhealth("pull", "--all", "--dry-run", "--api-version", "v3", box=chain)
     assert ran.status == 0
-    assert b"a list that does not tell how long it is" in ran.out
+    assert b"a list that does not say how long it is" in ran.out
     assert ran.out.count(b"\n") < 50  # by resource
     pages = [seen for seen in chain.seen("GET") if seen.path != "/locations"]
     assert all(seen.param("per_page") == "1" for seen in pages)  # v3 counts few lists

@@ -208,3 +208,36 @@ async def test_a_defect_shows_where_but_not_what() -> None:
     assert ran.status == 1
     assert "unexpected ValueError" in ran.err
     assert "Lovelace" not in ran.err
+
+
+async def test_practices_as_json_lines(chain: Sandbox) -> None:
+    ran = await nexhealth("practices", "--format", "jsonl", box=chain)
+    assert (ran.status, ran.err) == (0, "")
+    places = [json.loads(line) for line in ran.out.splitlines()]
+    there = {(one.subdomain, id) for one in chain.practices for id in one.locations.ids}
+    assert {(place["subdomain"], place["id"]) for place in places} == there
+    assert all(place["tz"] for place in places)
+
+
+async def test_the_sandbox_keeps_its_key_over_a_restart() -> None:
+    keys = []
+    for _ in range(2):
+        process = await start("sandbox", "--patients", "3", env=environment())
+        assert process.stdout is not None
+        async for line in process.stdout:
+            if b"  Key " in line:
+                keys.append(line.split()[1])
+                break
+        process.terminate()
+        await process.communicate()
+    assert keys[0] == keys[1]
+
+
+async def test_what_is_below_single_records_and_what_was_meant_are_told() -> None:
+    below, meant = await one_by_one(
+        ("pull", "patients.alerts", "--to", "out/", "--sandbox"),
+        ("pull", "chargs", "--to", "out/", "--sandbox"),
+    )
+    assert below.err.endswith("in Python, call patients.alerts.walk for each patient you need.\n")
+    assert "did you mean charges?" in meant.err
+    assert (below.status, meant.status) == (2, 2)

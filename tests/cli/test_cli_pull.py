@@ -193,8 +193,24 @@ async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
     process.send_signal(sent)
     out, err = await asyncio.wait_for(process.communicate(), 10)
     assert time.monotonic() - began < 2
-    assert (process.returncode, out, err) == (status, b"", b"")
+    said = f"Stopped; {tmp_path / 'patients.jsonl'} was not written.\n"
+    assert (process.returncode, out, err.decode()) == (status, b"", said)
     assert listed(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_a_full_disk_is_told_with_the_name_of_what_was_written(box: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "-o", "/dev/full", box=box)
+    assert ran.status == 1
+    assert ran.err == "error: /dev/full cannot be written: No space left on device.\n"
+
+
+async def test_times_that_enclose_nothing_are_refused(box: Sandbox) -> None:
+    times = ("--start", "2026-12-01", "--end", "2026-01-01")
+    for to in ((), ("--to", "out/")):
+        ran = await nexhealth("pull", "appointments", *times, *to, box=box)
+        assert (ran.status, ran.err) == (2, "error: --end must be later than --start.\n")
+    assert not box.requests
 
 
 async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(box: Sandbox) -> None:

@@ -186,10 +186,13 @@ async def test_another_pull_is_refused_but_the_same_is_gone_on_with(
         box.fail_next(403, path="/providers?page=1")
         first = await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         assert not first.complete
-        with pytest.raises(UsageError, match="an earlier pull's records"):
+        with pytest.raises(UsageError, match="an unfinished pull; resume it"):
             await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         second = await nex.bulk.copy(to=kind.make(tmp_path), resume=True)
         assert second.complete
+        assert 0 < second.fresh < second.records
+        with pytest.raises(UsageError, match="a complete pull; choose an empty one"):
+            await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path), resume=True)
         assert ids_in(kind, tmp_path, "patients") == truth(box, "patients")
         assert ids_in(kind, tmp_path, "providers") == truth(box, "providers")
 
