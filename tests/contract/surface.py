@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
-"""What is known of the API; it lies beside the repository and may be missing."""
+"""What is known of the API. It is no part of the project; tests that need it skip without it."""
 
 SCOPE = {"subdomain", "location_id"}
 CREATING = {"create", "update"}
