@@ -143,6 +143,7 @@ def release(session: nox.Session) -> None:
     session.log(f"  git commit -m 'Release {version}' {' '.join(CUT)}")
     session.log(f"  git tag -a v{version} -m 'Release {version}' && git push --follow-tags")
     session.log("  python -m twine upload dist/*")
+    session.log(f"Or undo it: git checkout {' '.join(CUT)}")
 
 
 @nox.session

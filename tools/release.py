@@ -182,16 +182,22 @@ def strangers(names: Iterable[str]) -> list[str]:
     return [name for name in names if own.match(name) is None]
 
 
-def _may(version: str) -> None:
-    done = subprocess.run(
-        ["git", "status", "--porcelain"],  # noqa: S607 - the contributor's own git
+def _git(*arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["git", *arguments],  # noqa: S607 - the contributor's own git
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    if done.stdout:
-        raise CannotReleaseError(f"the tree has uncommitted changes:\n{done.stdout.rstrip()}")
+    return done.stdout.rstrip()
+
+
+def _may(version: str) -> None:
+    if (branch := _git("branch", "--show-current")) != "main":
+        raise CannotReleaseError(f"releases are cut on main, and this is {branch or 'no branch'}")
+    if changes := _git("status", "--porcelain"):
+        raise CannotReleaseError(f"the tree has uncommitted changes:\n{changes}")
     changelog = CHANGELOG.read_text(encoding="utf-8")
     current = version_in(VERSION_FILE.read_text(encoding="utf-8"))
     check_version(version, current=current, changelog=changelog)

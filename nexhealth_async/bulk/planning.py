@@ -41,6 +41,8 @@ COMPARE = timedelta(days=7)
 """How old a comparison with the whole list may be before the next one."""
 _YEARS_BACK = 4
 """Calendar years before this one that are windows of their own; those before are one."""
+_EDGES_AHEAD = 2
+"""New Years after this year's that begin a window; the last of these windows is a long one."""
 _YEARS_AHEAD = 10
 
 Practices: TypeAlias = Sequence[str] | Mapping[str, Sequence[int] | None] | None
@@ -240,7 +242,7 @@ class _Window:
         last = end if last is None else _aware("appointments_until", last)
         if last <= first:
             raise InvalidArgument("appointments_until must be later than appointments_from")
-        years = map(_new_year, range(year - _YEARS_BACK, year + 3))
+        years = map(_new_year, range(year - _YEARS_BACK, year + _EDGES_AHEAD + 1))
         inner = (edge for edge in years if first < edge < last)
         return cls(
             first=first,

@@ -19,7 +19,7 @@ from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection
 from nexhealth_async.export.state import practice_of, state_row
 
-__all__ = ["complete", "finish", "group", "hold", "keep", "look", "overview", "take"]
+__all__ = ["complete", "finish", "group_states", "hold", "keep", "look", "overview", "take"]
 
 _OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
 _HOLDER: Final = "fence, owner, cast(touched as text)"
@@ -105,7 +105,7 @@ async def keep(db: Connection, claim: Claim, state: ShardState) -> None:
     await db.execute(_KEEP, claim.pull, claim.shard.name, *state_row(state))
 
 
-async def group(db: Connection, pull: str, group: Group) -> States:
+async def group_states(db: Connection, pull: str, group: Group) -> States:
     """Return how all shards of a group stand."""
     first, behind = f"{group.name}/", f"{group.name}0"  # "0" is what follows "/"
     rows = await db.fetch(_GROUP, pull, first, behind)

@@ -105,7 +105,7 @@ class SharedPostgres:
     @discreet
     async def group(self, pull: str, group: Group) -> States:
         """Return how all shards of a group stand."""
-        return await self._link.transact(lambda db: fences.group(db, pull, group))
+        return await self._link.transact(lambda db: fences.group_states(db, pull, group))
 
     @discreet
     async def complete(

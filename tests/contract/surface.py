@@ -34,11 +34,12 @@ __all__ = [
     "required_keywords",
     "rows_of",
     "scope_keys",
+    "unpacked_by",
     "walk_options",
 ]
 
 REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
-"""What is known of the API; it lies beside the repository and may be missing."""
+"""What is known of the API. It is no part of the project; tests that need it skip without it."""
 
 SCOPE = {"subdomain", "location_id"}
 CREATING = {"create", "update"}
@@ -149,11 +150,16 @@ def function_of(endpoint: Endpoint[object]) -> FunctionType:
 
 def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:
     """The method's keyword arguments, by the `TypedDict` it unpacks."""
-    function = function_of(endpoint)
+    unpacked = unpacked_by(function_of(endpoint))
+    return {} if unpacked is None else dict(unpacked.__annotations__)
+
+
+def unpacked_by(function: FunctionType) -> type | None:
+    """The `TypedDict` that a method unpacks."""
     for annotation in function.__annotations__.values():
         if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
-            return dict(function.__globals__[match[1]].__annotations__)
-    return {}
+            return cast("type", function.__globals__[match[1]])
+    return None
 
 
 def required_keywords(endpoint: Endpoint[object]) -> set[str]:

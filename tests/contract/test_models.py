@@ -8,7 +8,6 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import attrs
@@ -19,9 +18,9 @@ from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins
 from nexhealth_async.models import Money, Record
 from tests.contract.kept import LEAVES, WRAPPERS
+from tests.contract.surface import REFERENCE
 from tests.models.model_samples import MODELS
 
-REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
 DOCUMENT = REFERENCE / "openapi-v3.json"
 NOTES = REFERENCE / "v2.md"
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from nexhealth_async.sandbox import Sandbox
+from tests.contract.surface import REFERENCE
 from tests.loops import end_tasks
 
-DOCUMENT = Path(__file__).parents[2].parent / "shared/reference/openapi-v3.json"
+DOCUMENT = REFERENCE / "openapi-v3.json"
 CHECKS = (
     "not_a_server_error",
     "response_schema_conformance",

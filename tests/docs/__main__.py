@@ -5,6 +5,5 @@ from __future__ import annotations
 from tests.docs import comparison, drawings, migration, operations
 from tests.docs.parts import write
 
-for module in (operations, migration, comparison):
-    write(module.PARTS)
+write([*operations.PARTS, *migration.PARTS, *comparison.PARTS])
 drawings.draw()

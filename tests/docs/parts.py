@@ -30,14 +30,13 @@ class Part:
         """Tell whether the page has this part as the code makes it now."""
         return self._framed() in self.path.read_text(encoding="utf-8")
 
-    def write(self) -> None:
-        """Put the part as it is made now between its comments."""
-        text = self.path.read_text(encoding="utf-8")
+    def put_into(self, text: str) -> str:
+        """Return the page's text with the part as it is made now between its comments."""
         before, _, rest = text.partition(self._begin)
         _, found, after = rest.partition(self._end)
         if not found:
             raise LookupError(f"{self.page} has no part {self.name}")
-        self.path.write_text(f"{before}{self._framed()}{after}", encoding="utf-8")
+        return f"{before}{self._framed()}{after}"
 
     @property
     def _begin(self) -> str:
@@ -52,6 +51,10 @@ class Part:
 
 
 def write(parts: Iterable[Part]) -> None:
-    """Write all of them."""
+    """Write all of them, or none where one cannot be made."""
+    pages: dict[Path, str] = {}
     for part in parts:
-        part.write()
+        text = pages.get(part.path) or part.path.read_text(encoding="utf-8")
+        pages[part.path] = part.put_into(text)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")

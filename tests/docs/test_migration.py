@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from sybil.parsers.markdown import CodeBlockParser
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
 from nexhealth_async.endpoints import ALL, operations
 from nexhealth_async.sandbox import Sandbox
+from tests.docs import migration, parts
 from tests.docs.migration import INSTEAD, PARTS, filter_changes
-from tests.docs.parts import DOCS, Part
+from tests.docs.parts import DOCS, Part, write
 
 PAGE = DOCS / "migration.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -69,6 +71,21 @@ def test_what_is_gone_has_something_instead() -> None:
     for words in INSTEAD.values():
         name = re.findall(r"`(\w+\.walk)", words)[0]
         assert name in v3
+
+
+def test_what_has_nothing_instead_is_named_and_no_page_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for page in ("operations.md", "migration.md"):
+        (tmp_path / page).write_text("<!-- one -->\n<!-- end of one -->\n")
+    monkeypatch.setattr(parts, "DOCS", tmp_path)
+    monkeypatch.setattr(migration, "INSTEAD", {})
+    good = Part("operations.md", "one", lambda: "made")
+    with pytest.raises(LookupError, match=r"`locations.providers.walk` is in v2 only: say in INST"):
+        write([good, Part("migration.md", "one", migration.gone)])
+    assert "made" not in good.path.read_text()
+    write([good])
+    assert good.stands()
 
 
 def test_the_known_changes_of_filters_are_found() -> None:

@@ -20,7 +20,7 @@ __all__ = ["MODELS", "NO_SLOTS", "PATIENT", "SAMPLES", "SLOTS", "filled", "insta
 MODELS: list[type[Record]] = [
     found
     for name in models.__all__
-    if isinstance(found := getattr(models, name), type)
+    if isinstance(found := getattr(models, name, None), type)
     and issubclass(found, Record)
     and found is not Record
 ]

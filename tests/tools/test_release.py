@@ -220,7 +220,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(release, "CHANGELOG", tmp_path / "CHANGELOG.md")
     monkeypatch.setattr(release, "VERSION_FILE", tmp_path / "_version.py")
     who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-    for arguments in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "First")):
+    for arguments in (("init", "-q", "-b", "main"), ("add", "."), (*who, "commit", "-qm", "First")):
         subprocess.run(["git", *arguments], cwd=tmp_path, check=True)  # noqa: S603, S607 - git
     return tmp_path
 
@@ -236,6 +236,14 @@ def test_a_dirty_tree_is_refused(project: Path, capsys: pytest.CaptureFixture[st
     (project / "note.txt").write_text("x")
     assert main(["may", "0.2.0"]) == 1
     assert "uncommitted changes:\n?? note.txt" in capsys.readouterr().err
+
+
+def test_another_branch_than_main_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "checkout", "-qb", "a-try"], cwd=project, check=True)  # noqa: S607 - git
+    assert main(["may", "0.2.0"]) == 1
+    assert capsys.readouterr().err == "releases are cut on main, and this is a-try\n"
 
 
 def test_a_refusal_is_one_sentence_and_changes_nothing(
