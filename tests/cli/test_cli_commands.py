@@ -220,7 +220,7 @@ async def test_practices_as_json_lines(chain: Sandbox) -> None:
 
 
 async def test_the_sandbox_keeps_its_key_over_a_restart() -> None:
-    keys = []
+    keys: list[bytes] = []
     for _ in range(2):
         process = await start("sandbox", "--patients", "3", env=environment())
         assert process.stdout is not None
