@@ -93,12 +93,13 @@ class Place:
         url = self.redis or os.environ.get(VARIABLE, "").strip()
         if not url:
             return None
+        queue = Queue(url=url, name=self.queue)
         if self.redis is not None and "@" in urlsplit(url).netloc:
             raise Quit(
                 "A password does not belong on the command line, where others can read it: put "
                 f"the address in {VARIABLE}."
             )
-        return Queue(url=url, name=self.queue)
+        return queue
 
 
 _HERE = Place()

@@ -150,6 +150,7 @@ async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
         (("work",), {"NEXHEALTH_REDIS": ""}, "Say where the queue is"),
         (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
         (("work", "--redis", "redis://me:geheim@x"), {}, "does not belong on the command line"),
+        (("work", "--redis", "redis://me:geheim@[x"), {}, "no address of a Redis"),
         (("work", "--sandbox"), {}, "a server that stays"),
         (("pull", "patients", "--resume"), {}, "leave out the rest"),
         (("pull", "--replace", "--resume"), {}, "leave out the rest"),
