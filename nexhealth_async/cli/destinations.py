@@ -31,7 +31,7 @@ class Destination:
 
     target: Target = field(repr=False)
     label: str
-    """How it is called; without a password, and without the address it could stand in."""
+    """How it is called; without a user and a password."""
     refused: Path
     """The side file."""
     path: Path | None = None
@@ -96,6 +96,7 @@ def _duckdb(path: Path, refused: Path | None) -> Destination:
 
 def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool) -> Destination:
     from nexhealth_async.export.postgres import PostgresTarget
+    from nexhealth_async.export.postgres_place import place_of
 
     if typed and _holds_password(url):
         raise Quit(
@@ -105,7 +106,7 @@ def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool
     schema = schema or "public"
     return Destination(
         target=PostgresTarget(url, schema=schema),
-        label=f"PostgreSQL, schema {schema}",
+        label=f"PostgreSQL, {place_of(url).text}, schema {schema}",
         refused=refused or Path("refused.jsonl"),
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 from cyclopts import App, Group, Parameter
 
 from nexhealth_async.cli import screen
@@ -19,12 +19,13 @@ from nexhealth_async.cli.destinations import destination
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from nexhealth_async.bulk import Target
+    from nexhealth_async.bulk import Event, Target
     from nexhealth_async.fleet import FleetStatus, Queue, Reading, ShardStanding
 
 __all__ = ["fleet"]
@@ -35,7 +36,7 @@ _WHERE = Group("Where to", sort_key=0)
 
 fleet: App = App(
     name="fleet",
-    help="Spread a pull over processes: one begins it, any number work, anyone asks how it goes.",
+    help="Spread a pull over processes: one begins it, many work, anyone asks after it.",
     help_format="plaintext",
 )
 
@@ -80,17 +81,25 @@ class Place:
 
     def line(self) -> Queue:
         """Return the queue; raises `Quit` if it is not told which."""
+        queue = self.line_if_told()
+        if queue is None:
+            raise Quit(f"Say where the queue is: --redis redis://host:6379/0, or set {VARIABLE}.")
+        return queue
+
+    def line_if_told(self) -> Queue | None:
+        """Return the queue; None if it is not told which."""
         from nexhealth_async.fleet import Queue
 
         url = self.redis or os.environ.get(VARIABLE, "").strip()
         if not url:
-            raise Quit(f"Say where the queue is: --redis redis://host:6379/0, or set {VARIABLE}.")
+            return None
+        queue = Queue(url=url, name=self.queue)
         if self.redis is not None and "@" in urlsplit(url).netloc:
             raise Quit(
                 "A password does not belong on the command line, where others can read it: put "
                 f"the address in {VARIABLE}."
             )
-        return Queue(url=url, name=self.queue)
+        return queue
 
 
 _HERE = Place()
@@ -104,6 +113,7 @@ class _Begin:
     order: Order = field(repr=False)
     place: Place
     reading: Reading
+    replace: bool
 
     async def run(self, key: Key) -> str:
         """Plan it and queue it; returns the pull's id."""
@@ -111,18 +121,28 @@ class _Begin:
 
         order, wanted = self.order, asked_for(self.order)
         async with _member(order.entry, key, self.place.line()) as door:
-            return await fleet_pull(
-                door.nex,
-                wanted.resources,
-                to=self.place.target(),
-                redis=self.place.line(),
-                practices=await practices_of(door.nex, order.scope),
-                since=wanted.since,
-                compare=wanted.compare,
-                appointments_from=wanted.first,
-                appointments_until=wanted.last,
-                reading=self.reading,
-            )
+            try:
+                return await fleet_pull(
+                    door.nex,
+                    wanted.resources,
+                    to=self.place.target(),
+                    redis=self.place.line(),
+                    practices=await practices_of(door.nex, order.scope),
+                    since=wanted.since,
+                    compare=wanted.compare,
+                    appointments_from=wanted.first,
+                    appointments_until=wanted.last,
+                    reading=self.reading,
+                    replace=self.replace,
+                )
+            except UsageError as error:
+                error.message = _in_options(error.message)
+                raise
+
+
+def _in_options(text: str) -> str:
+    """Say what is refused, in the words of a shell."""
+    return text.replace("queue_again", "--resume").replace("replace=True", "--replace")
 
 
 @fleet.command
@@ -161,6 +181,14 @@ def pull(
             help="Queue again what is left of the last pull, such as what was given up.",
         ),
     ] = False,
+    replace: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Give up the last pull where it is unfinished; without this, it is kept.",
+        ),
+    ] = False,
 ) -> int:
     """Plan a pull, keep the plan in the database, and queue its parts for the workers.
 
@@ -173,7 +201,7 @@ def pull(
         raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
     reading = Reading(drift=drift, per_page=per_page, concurrency=concurrency)
     if resume:
-        if resources or all or since:
+        if resources or all or since or replace:
             raise Quit("--resume goes on with what was asked for before: leave out the rest.")
         found = run(queue_again(to=place.target(), redis=place.line(), reading=reading))
         screen.say("Nothing is left to do." if found is None else "Queued again what was left.")
@@ -188,7 +216,8 @@ def pull(
         )
         for check in (place.target, place.line, lambda: asked_for(order)):
             check()  # what is wrong is told before a key is asked for
-        found = run(_Begin(order=order, place=place, reading=reading).run(Key.for_entry(entry)))
+        begin = _Begin(order=order, place=place, reading=reading, replace=replace)
+        found = run(begin.run(Key.for_entry(entry)))
         screen.say("Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it.")
     if found is not None:
         screen.write(f"{found}\n")
@@ -213,17 +242,21 @@ def work(
         bool, Parameter(negative="", show_default=False, help="End when nothing is queued.")
     ] = False,
 ) -> int:
-    """Read what is queued, into the database, until Ctrl-C or SIGTERM; run as many as you like.
+    """Read what is queued, into the database, until Ctrl-C or SIGTERM.
 
-    What is under way then is finished, or handed back to be gone on with elsewhere, and
-    the exit status is 0. A second Ctrl-C ends it at once. Nothing is lost either way.
+    Run as many as you like. What is under way at the end is finished, or handed
+    back to be gone on with elsewhere, and the exit status is 0. A second Ctrl-C
+    or SIGTERM ends it at once. Nothing is lost either way. At its end it says on
+    stderr what it has done.
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
     if entry.sandbox:
         raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
     target = place.target()
     queue = evolve(place.line(), concurrency=shards, grace=grace, takeover=takeover, tries=tries)
-    run(_work(entry, Key.for_entry(entry), target, queue, until_empty=until_empty))
+    tally = _Tally()
+    left = run(_work(entry, Key.for_entry(entry), target, queue, tally, until_empty=until_empty))
+    screen.say(tally.text(left))
     return 0
 
 
@@ -234,11 +267,54 @@ def _member(entry: Entry, key: Key, queue: Queue) -> AbstractAsyncContextManager
     return opened(entry, key, tokens=RedisTokens(queue.url), rates=RedisRates(queue.url))
 
 
-async def _work(entry: Entry, key: Key, target: Target, queue: Queue, *, until_empty: bool) -> None:
+@define
+class _Tally:
+    """What one worker has done."""
+
+    parts: int = 0
+    records: int = 0
+    failures: int = 0
+
+    def note(self, event: Event) -> None:
+        """Count what was read to its end, and what failed."""
+        from nexhealth_async.bulk import ShardDone, ShardFailed
+
+        if isinstance(event, ShardDone):
+            self.parts += 1
+            self.records += event.records
+        elif isinstance(event, ShardFailed):
+            self.failures += 1
+
+    def text(self, left: int | None) -> str:
+        """Sum it up; ``left`` is how much is still queued, None if nobody asked."""
+        done = f"{screen.counted(self.parts, 'part')}, {screen.counted(self.records, 'record')}"
+        if self.failures:
+            done += (
+                f", {screen.counted(self.failures, 'failure')} (`nexhealth fleet status` tells why)"
+            )
+        match left:
+            case None:
+                return f"{done}; stopped"
+            case 0:
+                return f"{done}; the queue is empty"
+            case _:
+                return f"{done}; still queued or under way elsewhere: {left:,}"
+
+
+async def _work(
+    entry: Entry, key: Key, target: Target, queue: Queue, tally: _Tally, *, until_empty: bool
+) -> int | None:
+    """Work; returns how much is left in the queue if that is why it ends."""
     from nexhealth_async.fleet import fleet_work
 
     async with _member(entry, key, queue) as door:
-        await fleet_work(door.nex, to=target, redis=queue, until_empty=until_empty)
+        await fleet_work(
+            door.nex, to=target, redis=queue, on_event=tally.note, until_empty=until_empty
+        )
+    if not until_empty:
+        return None
+    async with queue.connected() as line:
+        return await line.size()
 
 
 @fleet.command
@@ -252,48 +328,59 @@ def status(
 ) -> int:
     """Tell how far a pull has come: the last one, or the one named.
 
-    Exit status: 0 done or under way, 3 if some parts were given up. It needs no key.
+    It needs no key, and Redis only to tell what the queue has given up.
     """
     from nexhealth_async.fleet import fleet_status
 
-    found = run(fleet_status(pull, to=place.target(), redis=place.line()))
+    queue = place.line_if_told()
+    found = run(fleet_status(pull, to=place.target(), redis=queue))
     if found is None:
         named = "no pull of that name" if pull else "no pull"
         raise Quit(f"There is {named} in this database; only the last one is remembered.")
-    screen.write(_text(found))
+    _tell(found, with_queue=queue is not None)
     return PARTIAL if found.dead else 0
 
 
-_COUNTED: Final = ("shards", "done", "reading", "waiting", "failed", "dead", "records", "refused")
+_COUNTED: Final = ("shards", "done", "dead", "failed", "reading", "waiting", "records", "refused")
+"""The ones at the right are left out first."""
 
 
-def _text(found: FleetStatus) -> str:
+def _tell(found: FleetStatus, *, with_queue: bool) -> None:
+    """Write the table, how the pull stands, and what is wrong with it."""
+    counted = [title for title in _COUNTED if with_queue or title != "dead"]
     by_resource: dict[str, list[ShardStanding]] = defaultdict(list)
     for one in found.shards:
         by_resource[one.shard.resource].append(one)
-    rows = [_row(resource, ones) for resource, ones in by_resource.items()]
+    rows = [_row(resource, ones, counted) for resource, ones in by_resource.items()]
     if len(rows) > 1:
-        rows.append(_row("all", found.shards))
+        rows.append(_row("all", found.shards, counted))
     columns = (
         Column("resource", (), widest=40, least=12),
-        *(Column(title, (), widest=12, least=6, right=True) for title in _COUNTED),
+        *(Column(title, (), widest=12, least=6, right=True) for title in counted),
     )
-    table = Table(columns, width=terminal_width(), colour=screen.coloured()).lines(rows)
+    table = Table(columns, width=terminal_width(), colour=screen.coloured())
+    screen.write(table.lines(rows))
     begun = found.started.astimezone().isoformat(sep=" ", timespec="seconds")
     what = "done" if found.finished else "over, with parts given up" if found.over else "under way"
-    return "\n".join([f"{table}pull {found.pull}, begun {begun}: {what}", *_troubles(found)]) + "\n"
+    lines = [f"pull {found.pull}, begun {begun}: {what}", *_troubles(found)]
+    screen.write("".join(f"{line}\n" for line in lines))
+    screen.say_left_out(table.left_out)
+    if not with_queue and not found.finished:
+        screen.say(
+            f"(without --redis or {VARIABLE} it is not known what the queue has given up: that "
+            "counts as failed or waiting)"
+        )
 
 
-def _row(name: str, shards: Iterable[ShardStanding]) -> list[str]:
+def _row(name: str, shards: Iterable[ShardStanding], counted: Iterable[str]) -> list[str]:
     every = list(shards)
-    stages = [one.stage for one in every]
-    numbers = (
-        len(every),
-        *(stages.count(stage) for stage in ("done", "reading", "waiting", "failed", "dead")),
-        sum(one.records for one in every),
-        sum(one.refused for one in every),
+    numbers = Counter[str](one.stage for one in every)
+    numbers.update(
+        shards=len(every),
+        records=sum(one.records for one in every),
+        refused=sum(one.refused for one in every),
     )
-    return [name, *(f"{number:,}" for number in numbers)]
+    return [name, *(f"{numbers[title]:,}" for title in counted)]
 
 
 def _troubles(found: FleetStatus) -> list[str]:

@@ -17,6 +17,8 @@ Exit status: {_PULLED}
 
 _KEY: Final = "NEXHEALTH_API_KEY, NEXHEALTH_BASE_URL"
 _DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
+_FLEET: Final = """0 done, 1 the API, the network, the database or Redis failed,
+2 wrong use, 130 Ctrl-C, 143 SIGTERM"""
 _USUAL: Final = "0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C"
 
 _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
@@ -60,19 +62,30 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
         _USUAL,
     ),
     ("fleet", "pull"): (
-        ("nexhealth fleet pull --all --to postgresql://user@host/database",),
+        (
+            "nexhealth fleet pull --all --to postgresql://user@host/database \\",
+            "    --redis redis://host:6379/0",
+        ),
         f"{_KEY},\n  {_DATABASE}",
-        _USUAL,
+        _FLEET,
     ),
     ("fleet", "work"): (
-        ("nexhealth fleet work --to postgresql://user@host/database --until-empty",),
+        (
+            "nexhealth fleet work --to postgresql://user@host/database \\",
+            "    --redis redis://host:6379/0 --until-empty",
+        ),
         f"{_KEY},\n  {_DATABASE}",
-        "0 stopped or done, 1 the API or the network failed, 2 wrong use",
+        f"{_FLEET};\nonce it works, the first Ctrl-C or SIGTERM is 0",
     ),
     ("fleet", "status"): (
-        ("nexhealth fleet status --to postgresql://user@host/database",),
+        (
+            "nexhealth fleet status --to postgresql://user@host/database",
+            "nexhealth fleet status --to postgresql://user@host/database \\",
+            "    --redis redis://host:6379/0",
+        ),
         _DATABASE,
-        "0 done or under way, 2 there is no such pull, 3 parts were given up",
+        """0 done or under way, 1 the database or Redis failed, 2 wrong use,
+or there is no such pull, 3 parts were given up, 130 Ctrl-C, 143 SIGTERM""",
     ),
 }
 

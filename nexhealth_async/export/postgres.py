@@ -37,8 +37,9 @@ class PostgresTarget:
 
     The connection has to be a session of its own: a pooler that hands it to others between
     transactions would give away the lock that keeps a second pull out of the schema. Lost, it is
-    made anew a few times. Raises `TargetError` where the database cannot be reached, another pull
-    is writing to the schema, or a column has another type than the records need.
+    made anew a few times. Raises `InvalidArgument` for what is no address, and `TargetError` where
+    the database cannot be reached, another pull is writing to the schema, or a column has another
+    type than the records need.
     """
 
     merges = True

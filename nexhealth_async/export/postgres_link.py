@@ -9,13 +9,17 @@ share the lock with each other.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
-from nexhealth_async.errors import SessionStateError, TargetError
+from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
+from nexhealth_async.export.postgres_place import place_of
 from nexhealth_async.export.state import Row, extra_missing
 from nexhealth_async.export.statements import quoted
 
@@ -121,6 +125,7 @@ class Link:
 
     def __init__(self, url: str, schema: str, lock: Lock = "alone") -> None:
         self._url = url
+        self._place = place_of(url)
         self._schema = schema
         self._lock: Lock = lock
         self._library = _asyncpg()
@@ -171,6 +176,7 @@ class Link:
 
     async def _connect(self) -> Connection:
         self._connection, self._staged = None, set()
+        failure: Exception
         try:
             connection = await self._library.connect(
                 self._url,
@@ -182,11 +188,12 @@ class Link:
                 },
             )
         except (ValueError, TypeError):
-            failure = TargetError(
-                "this is no address of a PostgreSQL database; it is such as postgresql://user@host/database"
+            failure = InvalidArgument(
+                "an option in the address of the PostgreSQL database is not understood; "
+                "leave it out, or see asyncpg's documentation for what it takes"
             )
         except self._foreign as error:
-            failure = self._translated(error, gone=True)
+            failure = self._translated(error, gone=True, refused="the login")
         else:
             await self._prepare(connection)
             self._connection = connection
@@ -230,28 +237,54 @@ class Link:
             OSError,  # TimeoutError too
         )
 
-    def _translated(self, error: BaseException, *, gone: bool) -> TargetError:
+    def _translated(
+        self, error: BaseException, *, gone: bool, refused: str = "to do this"
+    ) -> TargetError:
         """Say what happened without the server's words, which may quote values."""
         code = str(getattr(error, "sqlstate", None) or "")
-        what = _KNOWN.get(code) or (
-            "nothing listens at its address"
-            if isinstance(error, ConnectionRefusedError)
-            else f"{type(error).__name__}{f' ({code})' if code else ''}"
-        )
-        if isinstance(error, OSError) or code.startswith(_PASSING) or (gone and not code):
-            return _Passing(f"PostgreSQL cannot be reached or is not ready: {what}")
-        return TargetError(f"PostgreSQL refused to do this: {what}")
+        server = self._place.server
+        if isinstance(error, OSError):
+            return _Passing(
+                f"{server} cannot be reached or is not ready: {_broken(error)}; "
+                "check the address, and that it runs"
+            )
+        what = _KNOWN.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
+        if code.startswith(_PASSING) or (gone and not code):
+            return _Passing(f"{server} cannot be reached or is not ready: {what}")
+        if code == _NOT_PROVED and not self._place.has_password:
+            what = "no password was given; set PGPASSWORD, or use a password file"
+        return TargetError(f"{server} refused {refused}: {what}")
 
 
+_NOT_PROVED: Final = "28P01"
 _KNOWN: Final = {
     "3D000": "there is no such database",
     "28000": "the user is not let in",
-    "28P01": "the user or the password is wrong",
+    _NOT_PROVED: "the user or the password is wrong",
     "42501": "the user may not do this",
     "53100": "its disk is full",
     "53300": "it has too many connections",
 }
 """By SQLSTATE, what people meet when they set a pull up."""
+
+
+def _broken(error: OSError) -> str:
+    """Say what became of a connection."""
+    match error:
+        case ConnectionRefusedError() | FileNotFoundError():
+            return "nothing listens there"
+        case socket.gaierror():
+            return "its host has no address"
+        case TimeoutError():
+            return "it does not answer in time"
+        case ssl.SSLError():
+            return "its certificate or its encryption is not accepted"
+        case ConnectionError():
+            return "the connection broke"
+        case OSError(errno=int(number)):
+            return os.strerror(number)
+        case _:
+            return "the connection failed"
 
 
 async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:

@@ -14,6 +14,7 @@ from nexhealth_async.fleet.running import Session, shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.sharing import Overview
     from nexhealth_async.bulk.targets import Target
 
 __all__ = ["fleet_pull", "queue_again"]
@@ -31,18 +32,21 @@ async def fleet_pull(
     appointments_from: datetime | None = None,
     appointments_until: datetime | None = None,
     reading: Reading | None = None,
+    replace: bool = False,
 ) -> str:
     """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
 
     What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`. ``redis`` is the
     queue's address, or a `Queue` with options of its own. The target is one that processes can
-    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise. As
-    with any new pull, one that was not finished before is forgotten, and its shards that still
-    are in the queue do nothing; see `queue_again` for going on with it. `TargetError` if workers
-    are writing to the target at this moment.
+    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise, and
+    where the target's last pull is unfinished: `queue_again` goes on with that one. With
+    ``replace`` it is forgotten instead, and its shards that still are in the queue do nothing.
+    `TargetError` if workers are writing to the target at this moment.
     """
-    shared(to)
+    target = shared(to)
     async with Queue.of(redis).connected() as line:
+        if not replace:
+            _refuse_to_forget(await target.overview())
         progress = await session.bulk.begin(
             resources,
             to=to,
@@ -54,6 +58,20 @@ async def fleet_pull(
         )
         await _put(line, progress, reading)
     return progress.id
+
+
+def _refuse_to_forget(seen: Overview | None) -> None:
+    """Raise `UsageError` if there is a pull of which something is left."""
+    if seen is None or seen.progress.finished:
+        return
+    shards, states = seen.progress.shards, seen.progress.states
+    lists = len({one.resource for one in shards})
+    done = sum(one.name in states and states[one.name].status == "done" for one in shards)
+    raise UsageError(
+        f"a pull of {lists} list{'' if lists == 1 else 's'} is unfinished in this schema: "
+        f"{done} of {len(shards)} parts are done; let workers end it (after queue_again if they "
+        "find nothing of it), or give it up by replace=True"
+    )
 
 
 async def queue_again(

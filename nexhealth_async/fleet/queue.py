@@ -23,6 +23,7 @@ from datetime import timedelta
 from itertools import islice
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -43,7 +44,7 @@ _PART: Final = 1000
 """Messages told to Redis at once."""
 _KEPT: Final = timedelta(days=1)
 """For how long Redis knows why a message was given up."""
-_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_SCHEMES: Final = ("redis", "rediss", "unix")
 _NO_ADDRESS: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
 _FUNCTION: Final = "read_shard"
 _CONNECT_SECONDS: Final = 5.0
@@ -86,7 +87,7 @@ class Queue:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what no queue can be."""
-        if not self.url.startswith(_SCHEMES):
+        if not _place_of(self.url):
             raise InvalidArgument(_NO_ADDRESS)
         if self.concurrency < 1 or self.tries < 1:
             raise InvalidArgument("concurrency and tries must be whole numbers of at least 1")
@@ -106,7 +107,7 @@ class Queue:
         async def never(_: str) -> None: ...
 
         task = self._registered(worker, never)
-        with _translated():
+        with _translated(self.url):
             async with worker:
                 yield Line(worker, task)
 
@@ -129,7 +130,7 @@ class Queue:
 
         task = self._registered(worker, run)
         line = Line(worker, task)
-        with _translated():
+        with _translated(self.url):
             await worker.run_async()
 
     def _registered(self, worker: Worker, act: Callable[[str], Awaitable[None]]) -> _Task:
@@ -195,6 +196,10 @@ class Line:
                     gone[id] = _reason(await end)
         return gone
 
+    async def size(self) -> int:
+        """Return how many messages are queued, under way or to be tried again later."""
+        return await self._worker.queue_size()
+
     async def alive(self, owner: str) -> bool:
         """Tell whether a worker has given a sign of life within the time for taking over."""
         worker = self._worker
@@ -240,8 +245,8 @@ def _parts(every: Iterable[T]) -> Iterator[list[T]]:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
-    """Say what happened without the client's words, which may hold the address."""
+def _translated(url: str) -> Generator[None]:
+    """Say what happened without the client's words, which may hold the password."""
     from coredis.exceptions import RedisError
 
     try:
@@ -249,23 +254,44 @@ def _translated() -> Generator[None]:
     except (NexHealthError, Again):
         raise
     except (RedisError, OSError) as error:
-        failure: Exception = _lost(error)
+        failure: Exception = _lost(error, url)
     except ExceptionGroup as group:
         errors = list(_leaves(group))
         ours = [one for one in errors if isinstance(one, NexHealthError)]
         if not ours and not all(isinstance(one, (RedisError, OSError)) for one in errors):
             raise
-        failure = ours[0] if ours else _lost(errors[0])
+        failure = ours[0] if ours else _lost(errors[0], url)
     else:
         return
     raise failure.with_traceback(None)
 
 
-def _lost(error: Exception) -> TargetError:
-    return TargetError(
-        f"the queue in Redis cannot be reached or refuses ({type(error).__name__}); "
-        "check that it runs"
-    )
+def _lost(error: Exception, url: str) -> TargetError:
+    from coredis import exceptions as redis
+
+    queue = f"the queue in Redis at {_place_of(url)}"
+    match error:
+        case redis.AuthenticationError():
+            return TargetError(f"{queue} refuses the login; check the user and the password")
+        case redis.ConnectionError() | OSError():
+            return TargetError(f"{queue} cannot be reached; check the address, and that it runs")
+        case _:
+            return TargetError(
+                f"{queue} refuses to do this ({type(error).__name__}); check that it is a Redis"
+            )
+
+
+def _place_of(url: str) -> str:
+    """Return host and port, or the socket, without user and password; nothing for no address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        return ""
+    # Where a mark in a password is not quoted, the rest of it would be taken for something else.
+    if parts.scheme not in _SCHEMES or "@" in parts.path or parts.fragment:
+        return ""
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
 
 
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from nexhealth_async.export.postgres_place import place_of
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.terminal import (
     INTERRUPT,
@@ -150,7 +151,8 @@ async def test_into_postgresql(chain: Sandbox, database: str) -> None:
         "pull", "patients", "providers", "--to", database, "--schema", "clinic", box=chain
     )
     assert ran.status == 0
-    assert "in PostgreSQL, schema clinic" in ran.err
+    assert f"in PostgreSQL, {place_of(database).text}, schema clinic\n" in ran.err
+    assert "tester" not in ran.err
     ran = await nexhealth(
         "pull", "patients", "providers", "--since", "last", "--schema", "clinic",
         box=chain, NEXHEALTH_PULL_TO=database,
@@ -448,6 +450,8 @@ async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> N
         ("pull", "patients", "--sandbox", "--to", str(tmp_path / "p.xlsx")),
         ("pull", "patients", "--sandbox", "--to", str(tmp_path / "file")),
         ("pull", "patients", "--sandbox", "--to", "mysql://x@y/z"),
+        ("pull", "patients", "--sandbox", "--to", "postgres://"),
+        ("pull", "patients", "--sandbox", "--to", "postgres://x@y:5931abc/z"),
         ("pull", "patients", "--refused", "/no/such/place/x", *to),
         ("pull", "patients", "--practice", "a", "--practice", "b", "--sandbox"),
         ("pull", "nex_staff", "--sandbox", "--format", "table"),
@@ -469,4 +473,5 @@ async def test_a_password_is_refused_on_the_command_line_and_never_shown() -> No
     where = "postgresql://me:secret@127.0.0.1:1/db"
     ran = await nexhealth("pull", "--all", "--sandbox", NEXHEALTH_PULL_TO=where)
     assert ran.status == 1
+    assert "PostgreSQL at 127.0.0.1:1 (database db) cannot be reached" in ran.err
     assert "secret" not in ran.err

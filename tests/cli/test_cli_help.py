@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from inspect import cleandoc
 
 import pytest
 from cyclopts import App
 
 from nexhealth_async.cli.app import build
 from nexhealth_async.cli.completion import script
+from nexhealth_async.cli.fleet import Place
 from tests.cli.terminal import environment, nexhealth, one_by_one
 
 BASH = shutil.which("bash")
@@ -60,16 +62,37 @@ async def test_every_command_has_examples_environment_and_exit_statuses() -> Non
         assert "\nExit status: " in text
 
 
+@pytest.mark.parametrize("path", [one for one in EVERY if one[0] == "fleet"], ids=" ".join)
+def test_no_line_of_what_a_command_does_is_broken_at_80_columns(path: tuple[str, ...]) -> None:
+    assert max(map(len, cleandoc(command(path).help).splitlines())) <= 80
+
+
+def examples(*path: str) -> list[list[str]]:
+    """The examples of a command as words; those that only a shell understands are left out."""
+    text = (command(path).help_epilogue or "").replace(" \\\n", "")
+    lines = [line.split() for line in text.splitlines() if line.startswith("  nexhealth ")]
+    return [line[1:] for line in lines if ">" not in line]
+
+
 async def test_the_examples_are_understood() -> None:
-    examples = [
-        line.strip().split()
-        for path in LEAVES
-        for line in (command(path).help_epilogue or "").splitlines()
-        if line.startswith("  nexhealth ") and not {">", "\\"} & set(line.split())
-    ]
-    assert len(examples) > 10
-    for example in examples:
-        build().parse_args(example[1:], exit_on_error=False, print_error=False)
+    found = [example for path in LEAVES for example in examples(*path)]
+    assert len(found) > 15
+    for example in found:
+        build().parse_args(example, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("name", ["pull", "work", "status"])
+def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("NEXHEALTH_PULL_TO", "NEXHEALTH_REDIS"):
+        monkeypatch.delenv(variable, raising=False)
+    for example in examples("fleet", name):
+        _, bound, _ = build().parse_args(example, exit_on_error=False, print_error=False)
+        place = bound.arguments["place"]
+        assert isinstance(place, Place)
+        place.target()
+        assert place.line_if_told() or name == "status"
 
 
 @pytest.mark.parametrize(

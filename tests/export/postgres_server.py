@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -83,6 +84,23 @@ class PostgresServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    @asynccontextmanager
+    async def asking(self, user: str) -> AsyncGenerator[None]:
+        """Have a user who is asked for a password, which nobody knows."""
+        rules = self.folder / "data" / "pg_hba.conf"
+        before = rules.read_text()
+        async with connected(self.url("postgres")) as db:
+            await db.execute(f"create role {user} login password 'nobody-knows'")
+            rules.write_text(f"local all {user} scram-sha-256\n{before}")
+            await db.execute("select pg_reload_conf()")
+            await asyncio.sleep(0.2)  # the server is told by a signal
+            try:
+                yield
+            finally:
+                rules.write_text(before)
+                await db.execute("select pg_reload_conf()")
+                await db.execute(f"drop role {user}")
 
     @property
     def _data(self) -> str:

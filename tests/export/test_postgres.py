@@ -12,10 +12,13 @@ from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export import postgres_link, postgres_work
 from nexhealth_async.export.postgres import PostgresTarget
+from nexhealth_async.export.postgres_place import place_of
 from tests.export.merging import batch_of, opened, plan_of, shard_of
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nexhealth_async.export.postgres_link import Connection
 
 OPEN = ShardState(records=1, pages=1)
@@ -169,36 +172,139 @@ async def test_what_the_server_refuses_is_told_without_its_words(database: str) 
         record = {"id": 1, "email": "ada@example.com"}
         with pytest.raises(TargetError) as caught:
             await target.write(batch_of(shard_of(), [record]), OPEN)
-        assert str(caught.value) == "PostgreSQL refused to do this: CheckViolationError (23514)"
+        said = str(caught.value)
+        assert said.startswith("PostgreSQL at ")
+        assert said.endswith(" refused to do this: CheckViolationError (23514)")
         assert caught.value.__cause__ is caught.value.__context__ is None
         await target.write(batch_of(shard_of(), [{"id": 2}]), OPEN)
     assert await ids(database) == [2]
 
 
+_ON = f"postgresql://tester:{SECRET}@"
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        (f"postgresql://tester:{SECRET}@localhost:1/none", "cannot be reached"),
-        (f"postgresql://tester:{SECRET}@/none?host=/nowhere", "cannot be reached"),
-        (f"mysql://tester:{SECRET}@localhost/none", "no address"),
-        (f"postgresql://tester:{SECRET}@localhost:port/none", "no address"),
+        (f"{_ON}localhost:1/none", "at localhost:1 (database none) cannot be reached"),
+        (f"{_ON}127.0.0.1:1/none", "nothing listens there; check the address"),
+        (f"{_ON}/none?host=/nowhere", "at /nowhere (database none) cannot be reached"),
+        (f"{_ON}nowhere.invalid", "at nowhere.invalid:5432 (the user's own database) cannot"),
+        (f"{_ON}nowhere.invalid/none", "its host has no address; check the address"),
     ],
 )
-async def test_an_address_that_does_not_answer_is_refused_and_its_password_kept(
-    url: str, says: str
+async def test_an_address_that_does_not_answer_is_named_without_its_password(
+    url: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PGDATABASE", raising=False)
     target = PostgresTarget(url)
-    with pytest.raises(TargetError, match=says) as caught:
+    with pytest.raises(TargetError) as caught:
         await target.open()
+    assert says in str(caught.value)
     assert SECRET not in f"{caught.value!r} {target!r}"
+    assert "tester" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://tester:{SECRET}@localhost/none",
+        f"{_ON}localhost:port/none",
+        f"{_ON}localhost:5931abc/none",
+        f"{_ON}more@localhost/none",
+        f"postgresql://tester:{SECRET}/more@localhost/none",
+        f"postgresql://tester:1/{SECRET}@localhost/none",
+        f"postgresql://tester:1?{SECRET}@localhost/none",
+        f"postgresql://tester:1#{SECRET}@localhost/none",
+        f"{_ON}[localhost/none",
+        "postgres://",
+        "postgresql:///",
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGDATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="no address of a PostgreSQL database") as caught:
+        PostgresTarget(url)
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+async def test_an_option_of_the_address_that_is_not_understood_is_misuse() -> None:
+    with pytest.raises(UsageError, match="an option in the address") as caught:
+        await PostgresTarget(f"{_ON}localhost/none?sslmode=perhaps").open()
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "text"),
+    [
+        ("postgresql://me@db.example/clinic", {}, "database clinic at db.example:5432"),
+        ("postgres://db:7/a%40b", {}, "database a@b at db:7"),
+        ("postgres://[::1]/x", {}, "database x at [::1]:5432"),
+        ("postgres://a:1,b/x", {}, "database x at a:1, b:5432"),
+        ("postgres://%2Frun%2Fpg/x", {}, "database x at /run/pg"),
+        ("postgres://?host=db&port=7&dbname=x", {}, "database x at db:7"),
+        ("postgres:///x", {}, "database x at this machine:5432"),
+        ("postgres:///x?service=clinic", {}, "database x at the host of its service"),
+        ("postgres://", {"PGHOST": "db", "PGDATABASE": "x"}, "database x at db:5432"),
+        ("postgres://db", {"PGPORT": "7"}, "the user's own database at db:7"),
+    ],
+)
+def test_a_database_is_named_as_asyncpg_finds_it(
+    url: str, environment: dict[str, str], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert place_of(url).text == text
 
 
 async def test_a_database_that_does_not_exist_is_refused_at_once(
     postgres_server: PostgresServer,
 ) -> None:
-    with pytest.raises(TargetError, match="there is no such database"):
+    with pytest.raises(TargetError) as caught:
         await PostgresTarget(postgres_server.url("nowhere")).open()
+    assert str(caught.value) == (
+        f"PostgreSQL at {postgres_server.folder} (database nowhere) refused the login: "
+        "there is no such database"
+    )
+
+
+@pytest.mark.parametrize("given", ["address", "option", "environment", "file", "nowhere"])
+async def test_a_wrong_password_is_told_apart_from_none(
+    postgres_server: PostgresServer,
+    given: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PGPASSWORD", "PGPASSFILE", "PGSERVICE", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    url = postgres_server.url("postgres").replace("tester", "locked")
+    match given:
+        case "address":
+            url = url.replace("locked", f"locked:{SECRET}")
+        case "option":
+            url += f"&password={SECRET}"
+        case "environment":
+            monkeypatch.setenv("PGPASSWORD", SECRET)
+        case "file":
+            (tmp_path / ".pgpass").write_text(f"*:*:*:*:{SECRET}\n")
+            (tmp_path / ".pgpass").chmod(0o600)
+        case _:
+            pass
+    async with postgres_server.asking("locked"):
+        with pytest.raises(TargetError) as caught:
+            await PostgresTarget(url).open()
+    said = str(caught.value).partition("(database postgres) ")[2]
+    if given == "nowhere":
+        assert said.startswith("refused the login: no password was given; set PGPASSWORD")
+    else:
+        assert said == "refused the login: the user or the password is wrong"
+    assert SECRET not in str(caught.value)
 
 
 async def test_a_missing_library_says_which_extra_brings_it(

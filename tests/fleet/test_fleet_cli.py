@@ -66,6 +66,7 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
         worker.send_signal(signal.SIGINT)
         status, _, told = await _said(worker)
         assert status == 0, told
+        assert told.endswith("; stopped\n")
         assert not (await fleet.status()).finished
         fleet.box.latency = 0.0
         last = await _start(fleet, "work", *queue, "--takeover", "2")
@@ -89,11 +90,56 @@ async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_u
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         worker = await _run(fleet, "work", *queue, "--tries", "1", "--until-empty")
         assert worker[0] == 0, worker
+        said = "4 parts, 10 records, 1 failure (`nexhealth fleet status` tells why)"
+        assert worker[2] == f"{said}; the queue is empty\n"
         status, text, told = await _run(fleet, "status", *queue)
         assert status == 3, told
         assert "over, with parts given up" in text
         assert "  dead: procedures/sandbox-dental/-, 1 tries: Forbidden" in text
         assert "--resume" in text
+
+
+async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        queue = ("--queue", fleet.name)
+        assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
+        status, out, told = await _run(fleet, "pull", "patients", *queue)
+        assert (status, out) == (2, "")
+        assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in told
+        assert "after --resume if they find nothing of it" in told
+        assert told.endswith("or give it up by --replace\n")
+        status, out, told = await _run(fleet, "pull", "patients", *queue, "--replace")
+        assert (status, out.strip()) == (0, (await fleet.status()).pull), told
+
+
+async def test_a_status_without_redis_leaves_out_what_only_the_queue_knows(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        assert (await _run(fleet, "pull", *_LISTS, "--queue", fleet.name))[0] == 0
+        status, text, told = await _run(fleet, "status", NEXHEALTH_REDIS="")
+        assert status == 0, told
+        assert "under way" in text
+        assert "dead" not in text.splitlines()[0]
+        assert "without --redis or NEXHEALTH_REDIS" in told
+        status, text, told = await _run(fleet, "status", "--queue", f"{fleet.name}-other")
+        assert status == 3, told
+        assert "dead" in text.splitlines()[0]
+        assert not told
+
+
+async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        queue = ("--queue", fleet.name)
+        assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
+        status, text, told = await _run(fleet, "status", *queue, COLUMNS="40")
+        assert status == 0, told
+        assert text.split("\n", 1)[0].split() == ["resource", "shards", "done", "dead", "failed"]
+        assert told == "(no room for reading, waiting, records, refused)\n"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +150,12 @@ async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_u
         (("work",), {"NEXHEALTH_REDIS": ""}, "Say where the queue is"),
         (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
         (("work", "--redis", "redis://me:geheim@x"), {}, "does not belong on the command line"),
+        (("work", "--redis", "redis://me:geheim@[x"), {}, "no address of a Redis"),
         (("work", "--sandbox"), {}, "a server that stays"),
         (("pull", "patients", "--resume"), {}, "leave out the rest"),
+        (("pull", "--replace", "--resume"), {}, "leave out the rest"),
+        (("status",), {"NEXHEALTH_PULL_TO": "postgres://"}, "no address of a PostgreSQL"),
+        (("status",), {"NEXHEALTH_PULL_TO": "postgres://h:5931abc/x"}, "no address of a"),
         (("pull", "nothing"), {}, "These can be pulled"),
         (("status",), {}, "There is no pull in this database"),
     ],

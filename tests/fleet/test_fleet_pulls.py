@@ -21,6 +21,7 @@ from nexhealth_async.fleet import Queue, fleet_pull, fleet_status, fleet_work, q
 from tests.export.postgres_server import connected
 from tests.fleet.crew import RESOURCES, Crew, crew
 from tests.fleet.fleet_process import Setting
+from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,14 +288,73 @@ async def test_a_redis_that_is_not_there_is_told_without_its_password(
     nowhere = "redis://user:geheim@127.0.0.1:1/0"
     assert "geheim" not in repr(Queue(url=nowhere))
     async with crew(database, redis_url, patients=1, practices=1) as fleet:
-        with pytest.raises(TargetError, match="the queue in Redis") as caught:
+        with pytest.raises(TargetError, match=r"in Redis at 127\.0\.0\.1:1 cannot") as caught:
             await fleet_pull(fleet.nex, ["patients"], to=fleet.target, redis=nowhere)
         assert "geheim" not in str(caught.value)
+        assert "user" not in str(caught.value)
         with pytest.raises(TargetError, match="the queue in Redis"):
             await fleet_work(fleet.nex, to=fleet.target, redis=nowhere)
         with pytest.raises(UsageError, match="no address of a Redis"):
             await fleet_work(fleet.nex, to=fleet.target, redis="http://nowhere")
         gc.collect()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://me:geheim@host:port/0",
+        "redis://me:1/geheim@host/0",
+        "redis://me:1#geheim@host/0",
+        "redis://[host/0",
+        "host:6379",
+    ],
+)
+def test_what_is_no_address_of_a_redis_is_refused_at_once(url: str) -> None:
+    with pytest.raises(UsageError, match="no address of a Redis") as caught:
+        Queue(url=url)
+    assert "geheim" not in repr(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # coredis's
+async def test_a_redis_that_wants_a_password_is_told_apart_from_one_that_is_away() -> None:
+    with running_redis() as url:
+        client = cast("Any", Redis).from_url(url)
+        async with client as redis:
+            await redis.config_set("requirepass", "geheim")
+        for wrong in (url, url.replace("unix://", "unix://:falsch@")):
+            with pytest.raises(TargetError, match="refuses the login; check") as caught:
+                async with Queue(url=wrong).connected():
+                    raise AssertionError("it was let in")
+            assert url.removeprefix("unix://") in str(caught.value)
+            assert "falsch" not in str(caught.value)
+    gc.collect()
+
+
+async def test_a_pull_that_is_unfinished_is_not_forgotten_unless_that_is_meant(
+    database: str, redis_url: str
+) -> None:
+    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+        first = await fleet.begin(["patients", "procedures"])
+        asked = len(fleet.box.requests)
+        with pytest.raises(UsageError, match="a pull of 2 lists is unfinished") as caught:
+            await fleet.begin(["providers"])
+        assert "0 of 5 parts are done" in str(caught.value)
+        assert len(fleet.box.requests) == asked
+        elsewhere = Queue(url=fleet.redis, name=f"{fleet.name}-other")
+        with pytest.raises(UsageError, match="replace=True"):
+            await fleet_pull(fleet.nex, ["providers"], to=fleet.target, redis=elsewhere)
+        assert (await fleet.status()).pull == first
+        await fleet.work_off()
+        await fleet.check_truth(["patients", "procedures"])
+
+        second = await fleet.begin(["providers"])
+        third = await fleet_pull(
+            fleet.nex, ["operatories"], to=fleet.target, redis=fleet.queue, replace=True
+        )
+        assert third != second
+        await fleet.work_off()
+        status = await fleet.status()
+        assert (status.pull, status.finished) == (third, True)
 
 
 def _setting(*, grace: float = 5.0, tries: int = 100) -> Setting:
