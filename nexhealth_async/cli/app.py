@@ -59,6 +59,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
+    if "--version" in arguments[1:]:
+        screen.error("--version stands alone; --api-version names the version of the API.")
+        return MISUSED
     app = build()
     try:
         command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)

@@ -54,7 +54,7 @@ def pull(
     output: Output = _AS_FITS,
     in_bulk: InBulk = _NOTHING_MORE,
 ) -> int:
-    """Pull all records of one kind, as JSON lines or a table; or many kinds, into a target.
+    """Pull one list to the terminal or a file, or many lists into a target.
 
     One list without --to goes to stdout or a file. Several lists, or any with --to,
     are pulled in bulk: at the same time, of all practices that the key sees, into

@@ -103,6 +103,7 @@ def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
         (("endpoints", "foo"), "Nothing is known of foo here"),
         (("pull", "petients", "--sandbox"), "did you mean patients?"),
         (("endpoints", "", " ", "foo"), "foo here; see --help."),
+        (("pull", "patients", "--version", "v3"), "--api-version names the version of the API."),
     ],
 )
 async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], said: str) -> None:
