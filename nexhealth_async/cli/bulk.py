@@ -84,7 +84,7 @@ def pull_in_bulk(order: Order) -> int:
     asked = asked_for(order)
     if order.in_bulk.dry_run:
         estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
-        screen.write(estimate_text(estimate, concurrency=asked.concurrency))
+        screen.tell(estimate_text(estimate, concurrency=asked.concurrency))
         return 0
     where = _destination(order)
     copying = _Copying(order=order, asked=asked, where=where)

@@ -31,7 +31,7 @@ def check(*, entry: Entry = ANYWHERE) -> int:
     that it is accepted, 1 that it is not, or that the API is out of reach.
     """
     seen = run(_look(entry, Key.for_entry(entry)))
-    screen.write("".join(line + "\n" for line in _report(seen)))
+    screen.tell("".join(line + "\n" for line in _report(seen)))
     return 0
 
 

@@ -60,6 +60,7 @@ def endpoints(
         return 0
     table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
     screen.write(table.lines([column.text(_shown(one)) for column in _COLUMNS] for one in found))
+    screen.say_left_out(table.left_out)
     return 0
 
 

@@ -363,7 +363,7 @@ def _tell(found: FleetStatus, *, with_queue: bool) -> None:
     begun = found.started.astimezone().isoformat(sep=" ", timespec="seconds")
     what = "done" if found.finished else "over, with parts given up" if found.over else "under way"
     lines = [f"pull {found.pull}, begun {begun}: {what}", *_troubles(found)]
-    screen.write("".join(f"{line}\n" for line in lines))
+    screen.tell("".join(f"{line}\n" for line in lines))
     screen.say_left_out(table.left_out)
     if not with_queue and not found.finished:
         screen.say(

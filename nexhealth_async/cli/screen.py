@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ __all__ = [
     "say",
     "say_left_out",
     "stderr",
+    "tell",
     "write",
 ]
 
@@ -96,6 +98,20 @@ def write(text: str) -> None:
     """Write text to stdout as it is, at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """Write sentences to stdout; a terminal's lines are broken between words, others never."""
+    if output_is_terminal():
+        width = out().width
+        lines = (
+            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+            if len(line) > width
+            else line
+            for line in text.split("\n")
+        )
+        text = "\n".join(lines)
+    write(text)
 
 
 def say(text: str) -> None:

@@ -56,6 +56,7 @@ def listed(*, entry: Entry = ANYWHERE) -> int:
         return 0
     table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
     screen.write(table.lines(rows))
+    screen.say_left_out(table.left_out)
     return 0
 
 
@@ -146,7 +147,7 @@ def ensure(
     )
     key = Key.for_entry(entry)
     done = run(_ensure(entry, key, wanted, None if dry_run else secret_file, dry_run=dry_run))
-    screen.write("".join(line + "\n" for line in _report(done, secret_file)))
+    screen.tell("".join(line + "\n" for line in _report(done, secret_file)))
     return 0
 
 

@@ -55,6 +55,17 @@ def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_pat
     assert b"?" not in plain
 
 
+def test_sentences_on_a_narrow_terminal_are_broken_between_words() -> None:
+    with served(patients=20) as box:
+        terminal = Terminal("pull", "patients", "--dry-run", env=environment(box), columns=40)
+        assert terminal.end() == 0
+    lines = terminal.shown.decode().splitlines()
+    assert max(map(len, lines)) <= 40
+    said = " ".join(lines)
+    for sentence in ("at least 5 requests, the login being one", "so that none is lost."):
+        assert sentence in said
+
+
 def test_no_color_is_respected() -> None:
     with served(patients=5) as box:
         terminal = Terminal("pull", "patients", "-q", env=environment(box, NO_COLOR="1"))
