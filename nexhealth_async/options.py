@@ -63,10 +63,11 @@ def checked(options: Options) -> Options:
     """Return the options, or refuse what cannot work."""
     if options.subdomain is not None:
         check_subdomain(options.subdomain)
-    location = options.location_id
-    if location is not None and (isinstance(location, bool) or not isinstance(location, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    location = cast("object", options.location_id)
+    if location is not None and (isinstance(location, bool) or not isinstance(location, int)):
+        how = "; int(...) makes one" if isinstance(location, str) else ""
         raise InvalidArgument(
-            f"location_id must be a whole number, not {type(location).__name__}; int(...) makes one"
+            f"location_id must be a whole number, not {type(location).__name__}{how}"
         )
     seconds = cast("object", options.timeout)
     if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):

@@ -93,7 +93,8 @@ class Estimate:
     answer_seconds: float | None = None
     """How long half of the counts took at the most; None where nothing could be counted.
 
-    A count is a page of one record: full pages take a server longer.
+    A count is a page of one record: full pages take a server longer. Waiting for the limits is
+    part of it.
     """
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:

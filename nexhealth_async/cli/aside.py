@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Aside", "nothing_to_resume"]
 
 
-def nothing_to_resume(where: str, *, is_over: bool = False) -> Quit:
+def nothing_to_resume(where: str, *, complete: bool = False) -> Quit:
     """Make the error for a place where no pull was left unfinished."""
-    if is_over:
+    if complete:
         return Quit(f"The pull in {where} is complete: nothing is left to resume.")
     return Quit(f"There is no pull to resume in {where}: check --to, or name lists to begin one.")
 
@@ -92,7 +92,7 @@ class Aside:
         progress = await self._target.load()
         if progress is None or is_over(progress):
             if self._only_resume is not None:
-                raise nothing_to_resume(self._only_resume, is_over=progress is not None)
+                raise nothing_to_resume(self._only_resume, complete=progress is not None)
         elif None not in (self._version, progress.version) and progress.version != self._version:
             raise Quit(
                 f"The pull to be resumed reads {progress.version}: "

@@ -64,8 +64,14 @@ def is_bulk(order: Order) -> bool:
         or order.in_bulk != InBulk()
         or order.output.format == "parquet"
         or order.which.since == "last"
-        or (is_set() and not any(_of_one_list(order).values()))
+        or _goes_where_the_environment_says(order)
     )
+
+
+def _goes_where_the_environment_says(order: Order) -> bool:
+    """Tell whether one list does; no invented records do, nor what is asked for otherwise."""
+    asked_otherwise = order.output.format is not None or any(_of_one_list(order).values())
+    return is_set() and not order.entry.sandbox and not asked_otherwise
 
 
 def _of_one_list(order: Order) -> Mapping[str, bool]:

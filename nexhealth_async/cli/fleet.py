@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from nexhealth_async.cli.destinations import destination
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.errors import UsageError
+from nexhealth_async.errors import NexHealthError, TargetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,7 +256,13 @@ def work(
     target = place.target()
     queue = evolve(place.line(), concurrency=shards, grace=grace, takeover=takeover, tries=tries)
     tally = _Tally()
-    left = run(_work(entry, Key.for_entry(entry), target, queue, tally, until_empty=until_empty))
+    key, left = Key.for_entry(entry), None
+    try:
+        left = run(_work(entry, key, target, queue, tally, until_empty=until_empty))
+    except NexHealthError:
+        if tally != _Tally():
+            screen.say(tally.text(left))
+        raise
     screen.say(tally.text(left))
     return 0
 
@@ -313,8 +320,10 @@ async def _work(
         )
     if not until_empty:
         return None
-    async with queue.connected() as line:
-        return await line.size()
+    with suppress(TargetError):  # the work is done, and was told
+        async with queue.connected() as line:
+            return await line.size()
+    return None
 
 
 @fleet.command

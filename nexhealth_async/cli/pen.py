@@ -81,8 +81,10 @@ class FilePen:
 
     async def write(self, data: bytes) -> None:
         """Write all of it."""
+        rest = memoryview(data)
         with _named(self._path):
-            self._file.write(data)
+            while rest:  # a pipe may take a part
+                rest = rest[self._file.write(rest) or 0 :]
 
 
 @contextmanager
@@ -116,7 +118,9 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
         if stat.S_ISDIR(kind):
             raise Quit(f"{path} is a directory; name a file in it.")
         if not stat.S_ISREG(kind):
-            with _named(path), target.open("wb", buffering=0) as device:
+            with _named(path):
+                device = target.open("wb", buffering=0)
+            with device:
                 yield FilePen(device, path)
             return
     if not target.parent.is_dir():
@@ -128,15 +132,18 @@ def pen_for(path: Path | None) -> Generator[Pen, None, None]:
         )
     except OSError as error:
         raise _unwritable(str(path), error) from None
+    file = os.fdopen(number, "wb", buffering=1 << 18)
     try:
-        with os.fdopen(number, "wb", buffering=1 << 18) as file:
-            Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
-            yield FilePen(file, path)
-            with _named(path):
-                file.flush()
-                os.fsync(file.fileno())
+        Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
+        yield FilePen(file, path)
+        with _named(path):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
         Path(name).replace(target)
     except BaseException:
+        with suppress(OSError):  # what is left in its buffer is not wanted
+            file.close()
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise

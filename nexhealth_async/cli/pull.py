@@ -96,8 +96,9 @@ def _pull_one(order: Order) -> int:
         with pen_for(work.output.output) as pen:
             run(work.pull(key, filters, pen))
     except (KeyboardInterrupt, Ended):
-        if work.output.output is not None:
-            screen.say(f"Stopped; {work.output.output} was not written.")
+        path = work.output.output
+        if path is not None and (path.is_file() or not path.exists()):
+            screen.say(f"Stopped; {path} was not written.")
         raise
     if not output.quiet:
         screen.say(work.summary(time.monotonic() - started))

@@ -166,13 +166,13 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
     counted_in = estimate.answer_seconds
     latency = _LATENCY if counted_in is None else counted_in
     seconds = estimate.seconds_at(latency=latency, concurrency=concurrency)
-    takes = f"the pull takes {seconds:,.1f} s or more"
+    takes = f"the pull takes about {seconds:,.1f} s"
     if estimate.at_least:
         takes = "how long the pull takes cannot be told: some lists do not say how long they are"
     elif counted_in is None:
         takes = f"with answers that take {latency} s each, {takes}"
     else:
-        takes = f"at the {latency:.2f} s that a count took, {takes}; full pages are slower"
+        takes = f"at the {latency:.2f} s that a count took, {takes}, or more: pages are slower"
     least = f"at least {counted(estimate.requests, 'request')}, the login being one"
     lines = [
         f"{counted(len(shards), 'shard')}, {least}",

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
-from nexhealth_async.export.postgres_place import place_of
+from nexhealth_async.export.postgres_place import Place, place_of
 from nexhealth_async.export.state import Row, extra_missing
 from nexhealth_async.export.statements import quoted
 
@@ -245,7 +245,7 @@ class Link:
         server = self._place.server
         if isinstance(error, OSError):
             return _Passing(
-                f"{server} cannot be reached or is not ready: {_broken(error)}; "
+                f"{server} cannot be reached or is not ready: {_broken(error, self._place)}; "
                 "check the address, and that it runs"
             )
         what = _KNOWN.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
@@ -268,9 +268,11 @@ _KNOWN: Final = {
 """By SQLSTATE, what people meet when they set a pull up."""
 
 
-def _broken(error: OSError) -> str:
+def _broken(error: OSError, place: Place) -> str:
     """Say what became of a connection."""
     match error:
+        case FileNotFoundError() if not place.hosts.startswith("/"):
+            return "a file that its address names is not there"
         case ConnectionRefusedError() | FileNotFoundError():
             return "nothing listens there"
         case socket.gaierror():

@@ -63,7 +63,8 @@ def _read(url: str) -> Place:
     if parts.scheme not in _SCHEMES or not (named or _environment("PGHOST", "PGDATABASE")):
         raise ValueError
     # Where a mark in a password is not quoted, the rest of it would be taken for something else.
-    if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment:
+    cut = "@" in parts.query and "@" not in parts.netloc
+    if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment or cut:
         raise ValueError
     return Place(
         hosts=_hosts(parts, options),
@@ -101,7 +102,13 @@ def _has_password(parts: SplitResult, options: Mapping[str, str]) -> bool:
     if parts.password or options.get("password") or _environment("PGPASSWORD"):
         return True
     # Files are not read here: whoever has one is told that the password may be wrong.
-    return bool(_service(options)) or any(one.is_file() for one in _password_files(options))
+    return bool(_service(options)) or any(map(_is_file, _password_files(options)))
+
+
+def _is_file(path: Path) -> bool:
+    with suppress(OSError):  # one that may not be looked at is as good as none
+        return path.is_file()
+    return False
 
 
 def _password_files(options: Mapping[str, str]) -> Iterator[Path]:

@@ -40,7 +40,8 @@ async def fleet_pull(
     queue's address, or a `Queue` with options of its own. The target is one that processes can
     share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise, and
     where the target's last pull is unfinished: `queue_again` goes on with that one. With
-    ``replace`` it is forgotten instead, and its shards that still are in the queue do nothing.
+    ``replace`` it is forgotten instead, and its shards that still are in the queue do nothing. Of
+    two that begin at the same moment, the later one replaces the other.
     `TargetError` if workers are writing to the target at this moment.
     """
     target = shared(to)

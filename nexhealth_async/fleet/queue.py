@@ -289,7 +289,10 @@ def _place_of(url: str) -> str:
     except ValueError:
         return ""
     # Where a mark in a password is not quoted, the rest of it would be taken for something else.
-    if parts.scheme not in _SCHEMES or "@" in parts.path or parts.fragment:
+    cut = "@" in parts.query and "@" not in parts.netloc
+    if parts.scheme not in _SCHEMES or "@" in parts.path or parts.fragment or cut:
+        return ""
+    if not url[len(parts.scheme) :].startswith("://"):
         return ""
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
 

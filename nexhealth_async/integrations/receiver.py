@@ -283,7 +283,8 @@ class Receiver:
         number = self._counts.refused
         if number == 10 ** (len(str(number)) - 1):
             _LOG.warning(
-                "%d deliveries refused so far: not signed by the secret this receiver was given",
+                "deliveries refused so far: %d; the signature is missing or wrong, or the "
+                "timestamp is outside the tolerance",
                 number,
             )
         return _UNAUTHORIZED

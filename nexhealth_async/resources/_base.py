@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Required, cast, get_args, get_origin
 
 from nexhealth_async.discreet import discreet
+from nexhealth_async.errors import NexHealthError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,28 +67,39 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
             )
         )
     spelled.sort(key=lambda one: one.default is _LEFT_OUT)
-    shown = discreet(_strict(method, frozenset(one.name for one in (*plain, *spelled))))
+    shown = _strict(discreet(method), frozenset(one.name for one in (*plain, *spelled)))
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
     return shown
 
 
 def _strict(method: Callable[..., object], known: frozenset[str]) -> Callable[..., object]:
-    """Refuse keywords that are not known: in a body, the API would ignore them."""
+    """Refuse keywords that are not known: in a body, the API would ignore them.
+
+    Arguments are gone from its frame when an error leaves it, see `discreet`.
+    """
     if iscoroutinefunction(method):
 
         @wraps(method)
         async def checked_coroutine(*args: object, **given: object) -> object:
-            if not given.keys() <= known:
-                raise _unknown(method, given.keys() - known, known)
-            return await cast("Awaitable[object]", method(*args, **given))
+            if unknown := given.keys() - known:
+                del args, given
+                raise _unknown(method, unknown, known)
+            work = cast("Awaitable[object]", method(*args, **given))
+            del args, given
+            return await work
 
         return checked_coroutine
 
     @wraps(method)
     def checked(*args: object, **given: object) -> object:
-        if not given.keys() <= known:
-            raise _unknown(method, given.keys() - known, known)
-        return method(*args, **given)
+        if unknown := given.keys() - known:
+            del args, given
+            raise _unknown(method, unknown, known)
+        try:
+            return method(*args, **given)
+        except NexHealthError:
+            del args, given
+            raise
 
     return checked
 

@@ -28,7 +28,9 @@ def check_note(note: str | None) -> None:
 def check_positive(name: str, value: int | None) -> None:
     """Refuse a count below 1, and what is none."""
     given = cast("object", value)
-    if given is not None and not (isinstance(given, int) and given >= 1):
+    if given is None:
+        return
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
         raise InvalidArgument(f"{name} must be a whole number of at least 1")
 
 

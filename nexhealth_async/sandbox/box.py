@@ -190,11 +190,13 @@ class Sandbox(LineOrders):
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
         runner, self._runner = self._runner, None
-        await self.door.finish()
-        self.faults.end()
-        await self.webhooks.stop()
-        if runner is not None:
-            await runner.cleanup()
+        try:
+            await self.door.finish()
+        finally:
+            self.faults.end()
+            await self.webhooks.stop()
+            if runner is not None:
+                await runner.cleanup()
 
     @property
     def url(self) -> str:

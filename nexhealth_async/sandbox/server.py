@@ -51,7 +51,7 @@ class Server:
         self._router = Router()
         self._cursors = Cursors(box.seed)
         self._random = random.Random(box.seed)
-        self._reported: set[tuple[str, int]] = set()
+        self._reported: set[tuple[tuple[str, int], ...]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, whatever becomes of it."""
@@ -75,6 +75,9 @@ class Server:
                 return await self._answer(request, _Found(route, ids, word, spoken), seen)
         except (web.HTTPException, ConnectionError):
             raise
+        except web.RequestPayloadError:
+            seen.status = 400
+            return web.Response(status=400)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             self._report(error)
             seen.status = 500
@@ -84,8 +87,8 @@ class Server:
 
     def _report(self, error: Exception) -> None:
         """Log a defect of the sandbox; once, for a request that fails is sent again and again."""
-        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-        place = (frame.f_code.co_filename, line)
+        frames = traceback.walk_tb(error.__traceback__)
+        place = tuple((frame.f_code.co_filename, line) for frame, line in frames)
         if place not in self._reported:
             self._reported.add(place)
             _log.error("answering 500: the sandbox, or a callback of it, failed", exc_info=error)

@@ -272,14 +272,13 @@ async def test_an_estimate_tells_how_long_counting_took() -> None:
 
 def test_a_slow_count_among_many_is_not_taken_for_the_rule() -> None:
     shards = plan_shards(["patients", "providers", "nex_staff"], "v2", [DEMO], now=NOW).shards
-    seconds = iter((0.1, 9.0, 0.2, 0.3, 0.1))
+    seconds = iter((0.1, 9.0, 0.2))
     tallies = {
         one.name: Tally(counts=(1,) * len(one.lists), seconds=next(seconds)) for one in shards
     }
-    tallies[shards[0].name] = Tally(counts=(None,), error="NotFound: gone")
+    tallies["gone"] = Tally(counts=(None,), error="NotFound: gone")
     found = reckon(shards, tallies).answer_seconds
-    assert found is not None
-    assert found < 9
+    assert found == 0.2
 
 
 async def test_a_key_that_is_refused_ends_the_estimate() -> None:

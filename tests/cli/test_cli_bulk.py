@@ -97,6 +97,8 @@ async def test_the_environment_counts_for_one_list_too_unless_an_option_says_oth
         )
         assert ran.status == 0
         assert where not in ran.err
+    ran = await nexhealth("pull", "providers", "--sandbox", NEXHEALTH_PULL_TO=f"{tmp_path}/real.db")
+    assert (ran.status, ran.out != b"") == (0, True)  # invented records go nowhere by themselves
     assert listed(tmp_path) == ["a.duckdb", "p.jsonl"]
 
 

@@ -3,15 +3,18 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any, cast
 
 import attrs
 import pytest
 
 from nexhealth_async import models
 from nexhealth_async.cli.columns import KINDS, Kind
+from nexhealth_async.cli.pen import FilePen
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.terminal import (
     COMMAND,
@@ -203,6 +206,35 @@ async def test_a_full_disk_is_told_with_the_name_of_what_was_written(box: Sandbo
     ran = await nexhealth("pull", "patients", "-o", "/dev/full", box=box)
     assert ran.status == 1
     assert ran.err == "error: /dev/full cannot be written: No space left on device.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of processes")
+async def test_a_file_that_cannot_grow_is_told_by_its_name_and_taken_away(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)); "
+        "from nexhealth_async.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    )
+    path = tmp_path / "p.jsonl"
+    ran = await nexhealth(
+        "pull", "patients", "-o", str(path), box=box, command=(sys.executable, "-c", limited)
+    )
+    assert (ran.status, ran.err) == (1, f"error: {path} cannot be written: File too large.\n")
+    assert listed(tmp_path) == []
+
+
+async def test_a_pen_writes_on_where_a_pipe_took_a_part() -> None:
+    taken = bytearray()
+
+    def take(data: memoryview) -> int:
+        taken.extend(data[:3])
+        return len(data[:3])
+
+    pipe = SimpleNamespace(write=take)
+    await FilePen(cast("IO[bytes]", pipe), Path("pipe")).write(b"all of it")
+    assert taken == b"all of it"
 
 
 async def test_times_that_enclose_nothing_are_refused(box: Sandbox) -> None:

@@ -138,6 +138,6 @@ def test_names_of_shards_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dry_run_reckons_with_the_pace_of_its_own_counting() -> None:
     measured = estimate_text(estimate(answer_seconds=1.5), concurrency=8)
-    assert "at the 1.50 s that a count took, the pull takes 4.5 s or more; full pages" in measured
+    assert "at the 1.50 s that a count took, the pull takes about 4.5 s, or more: pages" in measured
     unknown = estimate_text(estimate(answer_seconds=None), concurrency=8)
-    assert "with answers that take 0.3 s each, the pull takes 0.9 s or more\n" in unknown
+    assert "with answers that take 0.3 s each, the pull takes about 0.9 s\n" in unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -345,3 +346,18 @@ async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
         await Appointments(recorder).book(slot, patient_id=1)
     with pytest.raises(InvalidArgument, match="days must be a whole number"):
         AvailableSlots(recorder).walk(start_date="2026-06-01", days="1", pids=[1])  # type: ignore[arg-type]
+
+
+async def test_a_refused_keyword_leaves_no_values_in_frames_of_the_library(
+    recorder: Recorder,
+) -> None:
+    values: dict[str, Any] = {"first_name": "Hypatia", "frist_name": "Hypatia"}
+    with pytest.raises(TypeError) as awaited:
+        await Patients(recorder).create(**values)
+    with pytest.raises(TypeError) as called:
+        Patients(recorder).walk(**values)
+    for caught in (awaited, called):
+        frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+        ours = [frame for frame in frames if "nexhealth_async/" in frame.f_code.co_filename]
+        assert ours
+        assert not [frame for frame in ours if "Hypatia" in repr(frame.f_locals)]

@@ -149,6 +149,8 @@ async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
         (("work",), {"NEXHEALTH_PULL_TO": "x.duckdb"}, "DuckDB's too"),
         (("work",), {"NEXHEALTH_REDIS": ""}, "Say where the queue is"),
         (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
+        (("work",), {"NEXHEALTH_REDIS": "redis:6379"}, "no address of a Redis"),
+        (("work",), {"NEXHEALTH_REDIS": "redis://u:12?geheim@h/0"}, "no address of a Redis"),
         (("work", "--redis", "redis://me:geheim@x"), {}, "does not belong on the command line"),
         (("work", "--redis", "redis://me:geheim@[x"), {}, "no address of a Redis"),
         (("work", "--sandbox"), {}, "a server that stays"),
