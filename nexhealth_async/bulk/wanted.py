@@ -20,7 +20,7 @@ from nexhealth_async.bulk.planning import (
 )
 from nexhealth_async.bulk.progress import GroupState, Progress
 from nexhealth_async.bulk.shards import Group
-from nexhealth_async.errors import UsageError
+from nexhealth_async.errors import InvalidArgument, UsageError
 from nexhealth_async.walk import Caller
 
 __all__ = ["Wanted"]
@@ -104,6 +104,8 @@ class Wanted:
     def _names(self) -> Sequence[str]:
         if self.resources is None:
             return resources(self.version)
+        if not self.resources:
+            raise InvalidArgument("no list is named; leave resources out to pull all there are")
         return [self.resources] if isinstance(self.resources, str) else self.resources
 
 

@@ -13,7 +13,7 @@ from nexhealth_async.cli.aside import Aside, nothing_to_resume
 from nexhealth_async.cli.board import Board, board
 from nexhealth_async.cli.destinations import Destination, destination, is_set
 from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, window
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, since, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, report_text
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
@@ -126,7 +126,7 @@ def asked_for(order: Order) -> Asked:
     first, last = window(which)
     return Asked(
         resources=_resources(order),
-        since="last" if which.since == "last" else _moment("since", which.since),
+        since=_since(which.since),
         compare=_compare(in_bulk.compare),
         first=first,
         last=last,
@@ -200,8 +200,10 @@ def _what(error: NexHealthError, name: str) -> str:
     return f"{screen.repeatable(name)}: there is no such list{meant}"
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
-    return None if text is None else moment(option, text)
+def _since(text: str | None) -> datetime | Literal["last"] | None:
+    if text is None or text == "last":
+        return "last" if text else None
+    return since(text)
 
 
 def _compare(text: str | None) -> timedelta | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 from nexhealth_async.cli.life import Quit
 
-__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "window"]
+__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "since", "window"]
 
 _WHICH = Group("Which records", sort_key=2)
 _HOW = Group("How to read", sort_key=3)
@@ -206,6 +206,14 @@ def moment(option: str, text: str) -> datetime:
         ) from None
     if found.tzinfo is None:
         raise Quit(f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00.")
+    return found
+
+
+def since(text: str) -> datetime:
+    """Read ``--since``; raises `Quit` for a day that has not begun anywhere."""
+    found = moment("since", text)
+    if found - datetime.now(UTC) > timedelta(days=1):
+        raise Quit("--since lies in the future, where nothing has changed yet.")
     return found
 
 

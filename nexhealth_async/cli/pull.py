@@ -15,7 +15,7 @@ from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind
 from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, window
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, since, window
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
@@ -146,7 +146,7 @@ class _Pull:
                         f"{self.kind.many} need --start and --end, or --to, which takes all."
                     )
             elif name in names:
-                given[name] = moment(option, text)
+                given[name] = since(text) if option == "since" else moment(option, text)
             else:
                 raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
         if "updated_since" in self.row.one_of:

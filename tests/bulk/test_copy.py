@@ -173,6 +173,7 @@ async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
     [
         ({"resources": ["patients"], "practices": ["nobodys"]}, InvalidArgument),
         ({"resources": ["patents"]}, InvalidArgument),
+        ({"resources": []}, InvalidArgument),
     ],
 )
 async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything(

@@ -242,6 +242,9 @@ async def test_times_that_enclose_nothing_are_refused(box: Sandbox) -> None:
     for to in ((), ("--to", "out/")):
         ran = await nexhealth("pull", "appointments", *times, *to, box=box)
         assert (ran.status, ran.err) == (2, "error: --end must be later than --start.\n")
+        ran = await nexhealth("pull", "patients", "--since", "2990-01-01", *to, box=box)
+        assert ran.status == 2
+        assert "--since lies in the future" in ran.err
     assert not box.requests
 
 
