@@ -67,7 +67,8 @@ class Marks:
 
     def found(self, text: str) -> set[tuple[Kind, str]]:
         """Return what a text shows that it must not."""
-        seen = {self._known[one] for one in self._known if one in text}
+        known = tuple(self._known.items())  # another thread may add to it meanwhile
+        seen = {what for one, what in known if one in text}
         if STEM in text.lower():
             seen |= {
                 self._known.get(one.lower(), ("sent", "part of a mark"))
