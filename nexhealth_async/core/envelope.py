@@ -266,11 +266,11 @@ def _opened(reply: Reply, row: Row) -> Envelope:
 
 
 def _said(body: bytes) -> tuple[str, ...] | None:
-    """Return the sentences of a refusal; None if its body is no envelope."""
+    """Return the sentences of a refusal, none if it is cut short; None if it is no envelope."""
     with suppress(*UNREADABLE):
         envelope = ENVELOPE.decode(body)
         return (*_sentences(envelope.error), *_sentences(envelope.description))
-    return None
+    return () if body.lstrip().startswith(b"{") else None
 
 
 def _says_yes(head: Head) -> bool:
