@@ -9,6 +9,7 @@
     │   ├── NotInThisVersion        the chosen API version has no such operation or filter
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
     │   ├── BudgetSpent             the requests of budget= are used up: renews_after
+    │   ├── UnfinishedPull          a fleet's new pull would forget the last one
     │   └── WalkOver                this walk was finished, failed or closed before
     ├── TransportError              no complete reply came
     │   ├── ConnectFailed           no connection was made, so nothing was sent
@@ -95,6 +96,7 @@ __all__ = [
     "Unauthorized",
     "UndecodableRecord",
     "UnexpectedShape",
+    "UnfinishedPull",
     "UnsupportedBySystem",
     "UsageError",
     "VersionRefused",
@@ -184,6 +186,19 @@ class BudgetSpent(UsageError):
         super().__init__(message, operation=operation)
         self.limit = limit
         self.renews_after = renews_after
+
+
+class UnfinishedPull(UsageError):
+    """The target's last pull is unfinished, and a fleet's new one would forget it.
+
+    `nexhealth_async.fleet.queue_again` goes on with it; ``replace=True`` of
+    `nexhealth_async.fleet.fleet_pull` forgets it.
+    """
+
+    advice = (
+        "let workers end it (after queue_again if they find nothing of it), or give it up with "
+        "replace=True"
+    )
 
 
 class WalkOver(UsageError):

@@ -224,5 +224,5 @@ def _unseen(subdomain: str | None, location_id: int | None) -> Quit:
 
 
 def _choice(location: Location) -> str:
-    flags = f"--subdomain {location.subdomain} --location {location.id}"
+    flags = f"--practice {location.subdomain} --location {location.id}"
     return f"  {flags}   {clean(location.name or '')}"

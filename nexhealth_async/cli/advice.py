@@ -17,6 +17,7 @@ from nexhealth_async.errors import (
     StalledCursor,
     TimedOut,
     UndecodableRecord,
+    UnfinishedPull,
     VersionRefused,
 )
 
@@ -37,6 +38,8 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     UndecodableRecord: "tell the makers of this program",
     IgnoredFilter: "tell NexHealth's support",
     StalledCursor: "try again later",
+    UnfinishedPull: "let `nexhealth fleet work` end it (after --resume if that finds nothing of "
+    "it), or give it up with --replace",
 }
 
 

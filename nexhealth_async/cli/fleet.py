@@ -20,7 +20,7 @@ from nexhealth_async.cli.destinations import destination
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.errors import NexHealthError, TargetError, UsageError
+from nexhealth_async.errors import NexHealthError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,28 +122,19 @@ class _Begin:
 
         order, wanted = self.order, asked_for(self.order)
         async with _member(order.entry, key, self.place.line()) as door:
-            try:
-                return await fleet_pull(
-                    door.nex,
-                    wanted.resources,
-                    to=self.place.target(),
-                    redis=self.place.line(),
-                    practices=await practices_of(door.nex, order.scope),
-                    since=wanted.since,
-                    compare=wanted.compare,
-                    appointments_from=wanted.first,
-                    appointments_until=wanted.last,
-                    reading=self.reading,
-                    replace=self.replace,
-                )
-            except UsageError as error:
-                error.message = _in_options(error.message)
-                raise
-
-
-def _in_options(text: str) -> str:
-    """Say what is refused, in the words of a shell."""
-    return text.replace("queue_again", "--resume").replace("replace=True", "--replace")
+            return await fleet_pull(
+                door.nex,
+                wanted.resources,
+                to=self.place.target(),
+                redis=self.place.line(),
+                practices=await practices_of(door.nex, order.scope),
+                since=wanted.since,
+                compare=wanted.compare,
+                appointments_from=wanted.first,
+                appointments_until=wanted.last,
+                reading=self.reading,
+                replace=self.replace,
+            )
 
 
 @fleet.command

@@ -56,7 +56,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
     ("webhooks", "ensure"): (
         (
             "nexhealth webhooks ensure https://example.com/nexhealth --secret-file secret \\",
-            "    --event appointment_insertion --subdomain demo-practice",
+            "    --event appointment_insertion --practice demo-practice",
         ),
         _KEY,
         _USUAL,

@@ -101,7 +101,11 @@ def ensure(
     ],
     subdomain: Annotated[
         list[str] | None,
-        Parameter(negative="", help="A practice; give it for each. All the key sees if left out."),
+        Parameter(
+            name=("--practice", "--subdomain"),
+            negative="",
+            help="A practice; give it for each. All the key sees if left out.",
+        ),
     ] = None,
     secret_file: Annotated[
         Path | None,

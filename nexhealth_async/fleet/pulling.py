@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from nexhealth_async.bulk.planning import COMPARE, Practices
-from nexhealth_async.errors import UsageError
+from nexhealth_async.errors import UnfinishedPull, UsageError
 from nexhealth_async.fleet.orders import Reading, orders
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.running import Session, shared
@@ -38,8 +38,8 @@ async def fleet_pull(
 
     What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`. ``redis`` is the
     queue's address, or a `Queue` with options of its own. The target is one that processes can
-    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise, and
-    where the target's last pull is unfinished: `queue_again` goes on with that one. With
+    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise.
+    `UnfinishedPull` where the target's last pull is: `queue_again` goes on with that one. With
     ``replace`` it is forgotten instead, and its shards that still are in the queue do nothing. Of
     two that begin at the same moment, the later one replaces the other.
     `TargetError` if workers are writing to the target at this moment.
@@ -62,16 +62,15 @@ async def fleet_pull(
 
 
 def _refuse_to_forget(seen: Overview | None) -> None:
-    """Raise `UsageError` if there is a pull of which something is left."""
+    """Raise `UnfinishedPull` if there is a pull of which something is left."""
     if seen is None or seen.progress.finished:
         return
     shards, states = seen.progress.shards, seen.progress.states
     lists = len({one.resource for one in shards})
     done = sum(one.name in states and states[one.name].status == "done" for one in shards)
-    raise UsageError(
+    raise UnfinishedPull(
         f"a pull of {lists} list{'' if lists == 1 else 's'} is unfinished in this schema: "
-        f"{done} of {len(shards)} parts are done; let workers end it (after queue_again if they "
-        "find nothing of it), or give it up by replace=True"
+        f"{done} of {len(shards)} parts are done"
     )
 
 

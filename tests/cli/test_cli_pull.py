@@ -273,6 +273,9 @@ async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
     ids = [id for practice in chain.practices for id in practice.locations.ids]
     assert len(ids) == 4
     assert all(f"--location {id}" in ran.err for id in ids)
+    offered = ran.err.splitlines()[-1].split()[:4]
+    assert offered[::2] == ["--practice", "--location"]
+    assert (await nexhealth("pull", "patients", *offered, box=chain)).status == 0
 
 
 async def test_a_location_tells_its_practice(chain: Sandbox) -> None:

@@ -85,7 +85,7 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
     [
         ("--event", "nonsense"),
         ("--event", "appointment_insert"),
-        ("--subdomain", "elsewhere"),
+        ("--practice", "elsewhere"),
         ("--renew-before", "2026-01-01T00:00:00"),
     ],
 )

@@ -44,6 +44,7 @@ def _usage() -> Iterator[NexHealthError]:
     yield _raised(nex.check_usable)
     meter = Meter(Budget(overall=1, seconds=60))
     yield _raised(lambda: [meter.take(RateClass.OTHER, 0) for _ in range(2)])
+    yield e.UnfinishedPull("a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done")
     yield e.WalkOver(
         "this walk was finished; start a new one to read the list again",
         operation="GET /patients",

@@ -108,8 +108,8 @@ async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
         status, out, told = await _run(fleet, "pull", "patients", *queue)
         assert (status, out) == (2, "")
         assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in told
-        assert "after --resume if they find nothing of it" in told
-        assert told.endswith("or give it up by --replace\n")
+        assert "after --resume if that finds nothing of it" in told
+        assert told.endswith("or give it up with --replace\n")
         status, out, told = await _run(fleet, "pull", "patients", *queue, "--replace")
         assert (status, out.strip()) == (0, (await fleet.status()).pull), told
 

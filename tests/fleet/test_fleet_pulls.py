@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async.bulk import resources
-from nexhealth_async.errors import TargetError, UsageError
+from nexhealth_async.errors import TargetError, UnfinishedPull, UsageError
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.fleet import Queue, fleet_pull, fleet_status, fleet_work, queue_again
@@ -336,12 +336,12 @@ async def test_a_pull_that_is_unfinished_is_not_forgotten_unless_that_is_meant(
     async with crew(database, redis_url, patients=5, practices=1) as fleet:
         first = await fleet.begin(["patients", "procedures"])
         asked = len(fleet.box.requests)
-        with pytest.raises(UsageError, match="a pull of 2 lists is unfinished") as caught:
+        with pytest.raises(UnfinishedPull, match="a pull of 2 lists is unfinished") as caught:
             await fleet.begin(["providers"])
         assert "0 of 5 parts are done" in str(caught.value)
         assert len(fleet.box.requests) == asked
         elsewhere = Queue(url=fleet.redis, name=f"{fleet.name}-other")
-        with pytest.raises(UsageError, match="replace=True"):
+        with pytest.raises(UnfinishedPull, match="replace=True"):
             await fleet_pull(fleet.nex, ["providers"], to=fleet.target, redis=elsewhere)
         assert (await fleet.status()).pull == first
         await fleet.work_off()
