@@ -137,7 +137,8 @@ class PostgresTarget:
             if resource not in self._ready:
                 await work.make_ready(db, resource, model)
             if rows:
-                await work.merge(db, resource, model, rows, self._link.staged)
+                await work.stage(db, resource, model, rows, self._link.staged)
+                await work.merge(db, resource, model)
             await work.keep(db, key, state)
 
         await self._link.transact(replace)

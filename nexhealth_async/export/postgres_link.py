@@ -3,7 +3,8 @@
 Each transaction is all or nothing and such as may be repeated, so one that met a lost connection is
 done again on a new one. The lock against other writers belongs to the connection: it is taken again
 with it, and a transaction checks that nobody began another pull meanwhile. The workers of a fleet
-share the lock with each other.
+share the lock with each other, and free what one of them holds that stands still: its machine was
+suspended, say, in the middle of a transaction.
 """
 
 from __future__ import annotations
@@ -40,10 +41,21 @@ _TAKE_LOCK: Final[dict[Lock, str]] = {
     "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
     "none": "select $1::integer is not null",
 }
-_IDLE_MILLISECONDS: Final = "10000"
-"""After which a worker that stands still within a transaction loses it, and its locks."""
+_STILL: Final = 10.0
+"""Seconds after which a worker that stands still within a transaction loses it, and its locks."""
+_HELD: Final = 15.0
+"""Seconds to wait for what another worker has locked before looking whether it stands still."""
+_FREE: Final = (
+    "select pg_terminate_backend(pid) from pg_stat_activity join pg_locks using (pid) "
+    "where locktype = 'advisory' and database = datid and datname = current_database() "
+    "and classid = cast($1 as oid) and objid = cast(hashtext(current_schema()) as oid) "
+    "and usename = current_user and pid <> pg_backend_pid() and xact_start is not null "
+    "and wait_event = 'ClientRead' and state_change < now() - make_interval(secs => $2)"
+)
+"""The limit on idling does not count between the messages of one statement."""
 _FIRST_DAY: Final = date(2000, 1, 1)
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NOT_IN_TIME: Final = "55P03"
 _PASSING: Final = ("08", "25P03", "40", "53", "57")
 """Errors that pass: connection, too long idle, deadlock, resources, an operator's doing."""
 
@@ -120,6 +132,10 @@ class _Passing(TargetError):
     """Something that may be gone at the next try."""
 
 
+class _Held(TargetError):
+    """Somebody else has locked what is needed."""
+
+
 class Link:
     """Runs transactions in one schema of one database, by default alone in it among its kind."""
 
@@ -159,7 +175,11 @@ class Link:
         """Do something in one transaction, again if the connection was lost meanwhile."""
         if not self._opened:
             raise SessionStateError("this target is not open; use `async with target:`")
-        return await _repeated(lambda: self._once(act), _PAUSES)
+        while True:
+            try:
+                return await _repeated(lambda: self._once(act), _PAUSES)
+            except _Held:
+                await _repeated(lambda: self._once(_free), _PAUSES)
 
     async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         connection = self._connection
@@ -201,8 +221,9 @@ class Link:
         raise failure
 
     def _patience(self) -> dict[str, str]:
+        limits = {"idle_in_transaction_session_timeout": _STILL, "lock_timeout": _HELD}
         shared = self._lock == "shared"
-        return {"idle_in_transaction_session_timeout": _IDLE_MILLISECONDS} if shared else {}
+        return {name: f"{limit * 1000:.0f}" for name, limit in limits.items() if shared}
 
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, take the lock and set the codecs of a new connection."""
@@ -249,6 +270,8 @@ class Link:
                 "check the address, and that it runs"
             )
         what = _KNOWN.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
+        if code == _NOT_IN_TIME and self._lock == "shared":
+            return _Held(f"{server} has locked what is needed for somebody else; try again later")
         if code.startswith(_PASSING) or (gone and not code):
             return _Passing(f"{server} cannot be reached or is not ready: {what}")
         if code == _NOT_PROVED and not self._place.has_password:
@@ -300,6 +323,11 @@ async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) ->
     except _Passing as error:
         failure = TargetError(error.message)
     raise failure  # with nothing behind it
+
+
+async def _free(db: Connection) -> None:
+    """End the connections of workers that stand still within a transaction."""
+    await db.fetch(_FREE, _CLASS, _STILL)
 
 
 def _asyncpg() -> _AsyncPG:

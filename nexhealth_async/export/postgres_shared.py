@@ -72,6 +72,8 @@ class SharedPostgres:
 
         async def replace(db: Connection) -> bool:
             nonlocal unsure
+            if rows:  # before anything is locked that others need
+                await work.stage(db, resource, model, rows, self._link.staged)
             if not await fences.hold(db, claim):
                 return False
             if unsure and await work.is_kept(db, key, state):
@@ -80,14 +82,15 @@ class SharedPostgres:
             if resource not in self._ready:
                 await work.make_ready(db, resource, model)
             if rows:
-                await work.merge(db, resource, model, rows, self._link.staged)
+                await work.merge(db, resource, model)
             await fences.keep(db, claim, state)
             return True
 
         kept = await self._link.transact(replace)
-        self._ready.add(resource)
-        if kept and rows:
+        if rows:
             self._link.staged.add(resource)
+        if kept:
+            self._ready.add(resource)
         return kept
 
     @discreet

@@ -43,6 +43,7 @@ __all__ = [
     "merge",
     "rewind",
     "rows",
+    "stage",
 ]
 
 _COLUMNS: Final = (
@@ -105,33 +106,44 @@ def rows(batch: Batch, model: type, key: tuple[str, int]) -> list[Row]:
     return found
 
 
-async def merge(
+async def stage(
     db: Connection, resource: str, model: type, rows: Sequence[Row], staged: Collection[str]
 ) -> None:
-    """Put rows in place of those that have their ids; ``staged`` are the resources with a stage."""
-    table, names = table_name(resource), list(types_of(model))
-    if not is_keyed(model):
-        await db.copy_records_to_table(table, records=rows, columns=names)
-        return
-    stage = f"_nexhealth_new_{table}"
+    """Send rows to a table of this connection alone; ``staged`` are the resources that have one.
+
+    Nothing that others see is locked meanwhile: should this process stand still before the last
+    row is sent, PostgreSQL waits for it, and no limit on idling ends that.
+    """
+    types, name = types_of(model), _stage_of(resource)
     if resource not in staged:
+        columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in types.items())
         await db.execute(
-            f"create temporary table if not exists {quoted(stage)} (like {quoted(table)}) "
-            "on commit delete rows"
+            f"create temporary table if not exists {quoted(name)} ({columns}) on commit delete rows"
         )
-    await db.copy_records_to_table(stage, records=rows, columns=names)
-    await db.fetch(_merging(table, stage, tuple(names)))
+    await db.copy_records_to_table(name, records=rows, columns=list(types))
+
+
+async def merge(db: Connection, resource: str, model: type) -> None:
+    """Put the staged rows in place of those that have their ids; without ids, beside all others."""
+    await db.fetch(_merging(resource, tuple(types_of(model)), keyed=is_keyed(model)))
+
+
+def _stage_of(resource: str) -> str:
+    return f"_nexhealth_new_{table_name(resource)}"
 
 
 @cache
-def _merging(table: str, stage: str, names: tuple[str, ...]) -> str:
+def _merging(resource: str, names: tuple[str, ...], *, keyed: bool) -> str:
     columns = ", ".join(quoted(name) for name in names)
-    replaced = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
-    return (
-        f"insert into {quoted(table)} ({columns}) select {columns} from {quoted(stage)} "  # noqa: S608 - names, quoted
-        # In one order, so that two who merge the same rows wait for each other in turn.
-        f"order by {_KEY} on conflict ({_KEY}) do update set {replaced}"
+    insert = (
+        f"insert into {quoted(table_name(resource))} ({columns}) "  # noqa: S608 - names, quoted
+        f"select {columns} from {quoted(_stage_of(resource))}"
     )
+    if not keyed:
+        return insert
+    replaced = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
+    # In one order, so that two who merge the same rows wait for each other in turn.
+    return f"{insert} order by {_KEY} on conflict ({_KEY}) do update set {replaced}"
 
 
 async def begin(db: Connection, progress: Progress) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 from attrs import evolve
 
 from nexhealth_async.bulk import Group, Progress, Shard, ShardState
 from nexhealth_async.errors import TargetError
+from nexhealth_async.export import postgres_fences as fences
+from nexhealth_async.export import postgres_link
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import Order, Outcome, order_from_json, orders, run_shard
 from tests.export.merging import DAY, batch_of
@@ -22,11 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from nexhealth_async.bulk import Batch, SharedTarget
+    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_shared import SharedPostgres
+    from nexhealth_async.export.state import Row
 
 SHARD = Shard(resource="patients", version="v2", subdomain="demo", location_id=7)
 OTHER = evolve(SHARD, location_id=8)
 SWEEP = evolve(SHARD, sweep=True)
 PLAN = Progress(id="pull", started=DAY, options="{}", shards=(SHARD, OTHER, SWEEP), states={})
+
+
+class _Preparing(Protocol):
+    async def prepare(self, query: str) -> object: ...
 
 
 @asynccontextmanager
@@ -42,10 +52,10 @@ async def sharing(url: str, number: int = 2) -> AsyncGenerator[Sequence[SharedTa
             await target.aclose()
 
 
-async def _planned(url: str) -> None:
+async def _planned(url: str, plan: Progress = PLAN) -> None:
     alone = PostgresTarget(url)
     await alone.open()
-    await alone.begin(PLAN)
+    await alone.begin(plan)
     await alone.aclose()
 
 
@@ -78,6 +88,119 @@ async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
         assert await fast.write(theirs, _batch(SHARD, [3]), ShardState(records=2))
         assert await fast.settle(theirs, ShardState(status="done", records=2))
         assert await _ids(database) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("resource", "model"), [("patients", "Patient"), ("sync_status", "SyncStatus")]
+)
+async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiting(
+    resource: str, model: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL waits for the rest of them for ever: no limit on idling counts meanwhile."""
+    shard = evolve(SHARD, resource=resource)
+    await _planned(database, evolve(PLAN, shards=(shard,)))
+    still, onward = asyncio.Event(), asyncio.Event()
+    kind = cast("type[Connection]", import_module("asyncpg").Connection)
+    copy = kind.copy_records_to_table
+
+    async def stands_still(
+        db: Connection, table: str, *, records: Sequence[Row], columns: Sequence[str]
+    ) -> str:
+        async def sent() -> AsyncGenerator[Row]:
+            still.set()
+            await onward.wait()
+            for record in records:
+                yield record
+
+        return await copy(db, table, records=cast("Sequence[Row]", sent()), columns=columns)
+
+    async with sharing(database) as (slow, fast):
+        first = await slow.look("pull", shard)
+        assert first is not None
+        mine = await slow.take(first, "slow")
+        assert mine is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, "copy_records_to_table", stands_still)
+            writing = asyncio.create_task(
+                slow.write(
+                    mine,
+                    batch_of(shard, [{"id": 1}, {"id": 2}], model),
+                    ShardState(records=2, place="0:a"),
+                )
+            )
+            await still.wait()
+        async with asyncio.timeout(5):
+            seen = await fast.look("pull", shard)
+            assert seen is not None
+            theirs = await fast.take(seen, "fast")
+            assert theirs is not None
+            assert await fast.write(
+                theirs, batch_of(shard, [{"id": 3}], model), ShardState(records=1)
+            )
+        onward.set()
+        assert not await writing
+    async with connected(database) as db:
+        assert await db.fetchval(f"select count(*) from {resource}") == 1  # noqa: S608 - ours
+
+
+@pytest.mark.parametrize("between", ["statements", "messages"])
+async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
+    between: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the messages of a statement no limit of PostgreSQL's own ends that."""
+    monkeypatch.setattr(postgres_link, "_STILL", 0.2 if between == "messages" else 0.6)
+    monkeypatch.setattr(postgres_link, "_HELD", 0.4 if between == "messages" else 60.0)
+    await _planned(database)
+    still, onward = asyncio.Event(), asyncio.Event()
+
+    async with sharing(database) as (slow, fast):
+        first = await slow.look("pull", SHARD)
+        assert first is not None
+        mine = await slow.take(first, "slow")
+        assert mine is not None
+
+        async def stands_still(db: Connection) -> bool:
+            held = await fences.hold(db, mine)
+            if held and between == "messages":
+                await cast("_Preparing", db).prepare("select cast($1 as text)")
+            still.set()
+            await onward.wait()
+            await db.fetchval("select 1")
+            return held
+
+        holding = asyncio.create_task(cast("SharedPostgres", slow)._link.transact(stands_still))
+        await still.wait()
+        async with asyncio.timeout(10):
+            seen = await fast.look("pull", SHARD)
+            assert seen is not None
+            assert await fast.take(seen, "fast") is not None
+        onward.set()
+        assert not await holding
+
+
+async def test_whoever_has_locked_something_and_goes_on_keeps_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_link, "_HELD", 0.1)
+    await _planned(database)
+    async with sharing(database) as (busy, other):
+        first = await busy.look("pull", SHARD)
+        assert first is not None
+        mine = await busy.take(first, "busy")
+        assert mine is not None
+        taking: list[asyncio.Task[object]] = []
+
+        async def takes_its_time(db: Connection) -> bool:
+            held = await fences.hold(db, mine)
+            seen = await other.look("pull", SHARD)
+            assert seen is not None
+            taking.append(asyncio.create_task(other.take(seen, "other")))
+            for _ in range(5):
+                await db.fetchval("select pg_sleep(0.1)")
+            return held and not taking[0].done()
+
+        assert await cast("SharedPostgres", busy)._link.transact(takes_its_time)
+        assert await taking[0] is not None
 
 
 async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None:
