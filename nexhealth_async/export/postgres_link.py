@@ -13,11 +13,13 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
+
+from anyio import CancelScope
 
 from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
 from nexhealth_async.export.postgres_place import Place, place_of
@@ -41,21 +43,19 @@ _TAKE_LOCK: Final[dict[Lock, str]] = {
     "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
     "none": "select $1::integer is not null",
 }
+_NAME: Final = "nexhealth_async"
 _STILL: Final = 10.0
 """Seconds after which a worker that stands still within a transaction loses it, and its locks."""
-_HELD: Final = 15.0
-"""Seconds to wait for what another worker has locked before looking whether it stands still."""
+_WATCH: Final = 5.0
+"""Seconds between two looks at who keeps a worker waiting."""
 _FREE: Final = (
-    "select pg_terminate_backend(pid) from pg_stat_activity join pg_locks using (pid) "
-    "where locktype = 'advisory' and database = datid and datname = current_database() "
-    "and classid = cast($1 as oid) and objid = cast(hashtext(current_schema()) as oid) "
-    "and usename = current_user and pid <> pg_backend_pid() and xact_start is not null "
-    "and wait_event = 'ClientRead' and state_change < now() - make_interval(secs => $2)"
+    "select pg_terminate_backend(pid) from pg_stat_activity where pid = any(pg_blocking_pids($1)) "
+    "and application_name = $2 and usename = current_user and wait_event = 'ClientRead' "
+    "and state_change < now() - make_interval(secs => $3)"
 )
 """The limit on idling does not count between the messages of one statement."""
 _FIRST_DAY: Final = date(2000, 1, 1)
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_NOT_IN_TIME: Final = "55P03"
 _PASSING: Final = ("08", "25P03", "40", "53", "57")
 """Errors that pass: connection, too long idle, deadlock, resources, an operator's doing."""
 
@@ -105,6 +105,10 @@ class Connection(Protocol):
         """Begin; commit at the end, or roll back."""
         ...
 
+    def get_server_pid(self) -> int:
+        """Return the number of the server's process."""
+        ...
+
     def is_closed(self) -> bool:
         """Tell whether the connection is gone."""
         ...
@@ -130,10 +134,6 @@ class _AsyncPG(Protocol):
 
 class _Passing(TargetError):
     """Something that may be gone at the next try."""
-
-
-class _Held(TargetError):
-    """Somebody else has locked what is needed."""
 
 
 class Link:
@@ -175,24 +175,48 @@ class Link:
         """Do something in one transaction, again if the connection was lost meanwhile."""
         if not self._opened:
             raise SessionStateError("this target is not open; use `async with target:`")
-        while True:
-            try:
-                return await _repeated(lambda: self._once(act), _PAUSES)
-            except _Held:
-                await _repeated(lambda: self._once(_free), _PAUSES)
+        return await _repeated(lambda: self._once(act), _PAUSES)
 
     async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = await self._connect()
         try:
-            async with connection.transaction():
+            async with self._watched(connection), connection.transaction():
                 return await act(connection)
         except TargetError:
             raise
         except self._foreign as error:
             failure = self._translated(error, gone=connection.is_closed())
         raise failure
+
+    @asynccontextmanager
+    async def _watched(self, connection: Connection) -> AsyncGenerator[None]:
+        """Free what a worker has locked that stands still, should a worker wait for it."""
+        if self._lock != "shared":
+            yield
+            return
+        watch = asyncio.create_task(self._free(connection.get_server_pid()))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with CancelScope(shield=True):
+                await asyncio.wait([watch])
+
+    async def _free(self, waiting: int) -> None:
+        """End the connections of those who keep a connection waiting and stand still themselves."""
+        while True:
+            await asyncio.sleep(_WATCH)
+            link = Link(self._url, self._schema, "none")
+            try:
+                await link.open()
+                await link.transact(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL))
+            except TargetError:
+                pass  # the next look may find it
+            finally:
+                with CancelScope(shield=True):
+                    await link.aclose()
 
     async def _connect(self) -> Connection:
         self._connection, self._staged = None, set()
@@ -203,7 +227,7 @@ class Link:
                 timeout=_TIMEOUT,
                 server_settings={
                     "search_path": quoted(self._schema),
-                    "application_name": "nexhealth_async",
+                    "application_name": _NAME,
                     **self._patience(),
                 },
             )
@@ -221,9 +245,8 @@ class Link:
         raise failure
 
     def _patience(self) -> dict[str, str]:
-        limits = {"idle_in_transaction_session_timeout": _STILL, "lock_timeout": _HELD}
         shared = self._lock == "shared"
-        return {name: f"{limit * 1000:.0f}" for name, limit in limits.items() if shared}
+        return {"idle_in_transaction_session_timeout": f"{_STILL * 1000:.0f}"} if shared else {}
 
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, take the lock and set the codecs of a new connection."""
@@ -270,8 +293,6 @@ class Link:
                 "check the address, and that it runs"
             )
         what = _KNOWN.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
-        if code == _NOT_IN_TIME and self._lock == "shared":
-            return _Held(f"{server} has locked what is needed for somebody else; try again later")
         if code.startswith(_PASSING) or (gone and not code):
             return _Passing(f"{server} cannot be reached or is not ready: {what}")
         if code == _NOT_PROVED and not self._place.has_password:
@@ -323,11 +344,6 @@ async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) ->
     except _Passing as error:
         failure = TargetError(error.message)
     raise failure  # with nothing behind it
-
-
-async def _free(db: Connection) -> None:
-    """End the connections of workers that stand still within a transaction."""
-    await db.fetch(_FREE, _CLASS, _STILL)
 
 
 def _asyncpg() -> _AsyncPG:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import pytest
 from attrs import evolve
@@ -22,12 +22,14 @@ from tests.export.postgres_server import connected
 from tests.fleet.crew import crew
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from nexhealth_async.bulk import Batch, SharedTarget
+    from nexhealth_async.bulk import Batch, Claim, SharedTarget
     from nexhealth_async.export.postgres_link import Connection
     from nexhealth_async.export.postgres_shared import SharedPostgres
     from nexhealth_async.export.state import Row
+
+T = TypeVar("T")
 
 SHARD = Shard(resource="patients", version="v2", subdomain="demo", location_id=7)
 OTHER = evolve(SHARD, location_id=8)
@@ -148,16 +150,13 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
     between: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the messages of a statement no limit of PostgreSQL's own ends that."""
-    monkeypatch.setattr(postgres_link, "_STILL", 0.2 if between == "messages" else 0.6)
-    monkeypatch.setattr(postgres_link, "_HELD", 0.4 if between == "messages" else 60.0)
     await _planned(database)
-    still, onward = asyncio.Event(), asyncio.Event()
-
+    monkeypatch.setattr(postgres_link, "_STILL", 0.5 if between == "statements" else 60.0)
     async with sharing(database) as (slow, fast):
-        first = await slow.look("pull", SHARD)
-        assert first is not None
-        mine = await slow.take(first, "slow")
-        assert mine is not None
+        monkeypatch.setattr(postgres_link, "_STILL", 60.0 if between == "statements" else 0.2)
+        monkeypatch.setattr(postgres_link, "_WATCH", 0.1)
+        mine = await _taken(slow)
+        still, onward = asyncio.Event(), asyncio.Event()
 
         async def stands_still(db: Connection) -> bool:
             held = await fences.hold(db, mine)
@@ -168,9 +167,9 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
             await db.fetchval("select 1")
             return held
 
-        holding = asyncio.create_task(cast("SharedPostgres", slow)._link.transact(stands_still))
+        holding = asyncio.create_task(_transact(slow, stands_still))
         await still.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             seen = await fast.look("pull", SHARD)
             assert seen is not None
             assert await fast.take(seen, "fast") is not None
@@ -178,29 +177,54 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
         assert not await holding
 
 
-async def test_whoever_has_locked_something_and_goes_on_keeps_it(
-    database: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("busy", ["the server", "the worker"])
+async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
+    busy: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_link, "_HELD", 0.1)
+    looks: list[str] = []
+    free = postgres_link.Link.transact
+
+    async def counted(link: postgres_link.Link, act: Callable[[Connection], Awaitable[T]]) -> T:
+        looks.append(link._lock)
+        return await free(link, act)
+
     await _planned(database)
-    async with sharing(database) as (busy, other):
-        first = await busy.look("pull", SHARD)
-        assert first is not None
-        mine = await busy.take(first, "busy")
-        assert mine is not None
-        taking: list[asyncio.Task[object]] = []
+    async with sharing(database) as (slow, fast):
+        monkeypatch.setattr(postgres_link, "_STILL", 0.3 if busy == "the server" else 60.0)
+        monkeypatch.setattr(postgres_link, "_WATCH", 0.1)
+        mine = await _taken(slow)
+        held = asyncio.Event()
 
         async def takes_its_time(db: Connection) -> bool:
-            held = await fences.hold(db, mine)
-            seen = await other.look("pull", SHARD)
-            assert seen is not None
-            taking.append(asyncio.create_task(other.take(seen, "other")))
-            for _ in range(5):
-                await db.fetchval("select pg_sleep(0.1)")
-            return held and not taking[0].done()
+            mine_still = await fences.hold(db, mine)
+            held.set()
+            if busy == "the server":
+                await db.execute("select pg_sleep(1)")
+            else:
+                await cast("_Preparing", db).prepare("select cast($1 as text)")
+                await asyncio.sleep(1)
+            return mine_still
 
-        assert await cast("SharedPostgres", busy)._link.transact(takes_its_time)
-        assert await taking[0] is not None
+        holding = asyncio.create_task(_transact(slow, takes_its_time))
+        await held.wait()
+        monkeypatch.setattr(postgres_link.Link, "transact", counted)
+        seen = await fast.look("pull", SHARD)
+        assert seen is not None
+        assert await fast.take(seen, "fast") is not None
+        assert await holding
+        assert looks.count("none") > 1
+
+
+async def _taken(worker: SharedTarget) -> Claim:
+    seen = await worker.look("pull", SHARD)
+    assert seen is not None
+    mine = await worker.take(seen, "me")
+    assert mine is not None
+    return mine
+
+
+async def _transact(worker: SharedTarget, act: Callable[[Connection], Awaitable[T]]) -> T:
+    return await cast("SharedPostgres", worker)._link.transact(act)
 
 
 async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None:
