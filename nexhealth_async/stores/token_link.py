@@ -334,6 +334,7 @@ class RedisTokenLink:
 
     async def _catch_up(self) -> None:
         """Learn what was said while nobody listened here, and share again what was lost there."""
+        before = self._holder.held
         latest, good = await self._bounded(self._opened_desk().look())
         self._is_back()
         self._stirred.set()
@@ -341,7 +342,9 @@ class RedisTokenLink:
             self._dead = latest
             self._holder.lose(latest)
         held = self._holder.held
-        is_behind = held is not None and held.shared != latest and (good or not latest)
+        # What came while Redis was looked into is younger than what was seen there.
+        differs = held is not None and held is before and held.shared != latest
+        is_behind = differs and (good or not latest)
         if is_behind or self._is_alone():
             self._holder.share()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nexhealth_async.stores.token_desk import TokenDesk
 from tests.tokens.token_kit import client_of, eventually
 
 if TYPE_CHECKING:
@@ -66,6 +67,30 @@ async def test_a_redis_that_comes_back_empty_is_given_the_token_that_is_there(
     assert min(numbers(fleet)) > before, "numbers never go back"
     assert fleet.issuer.logins == logins
     assert fleet.values() == values, "it is the same token"
+
+
+async def test_what_was_seen_before_a_login_is_not_believed_after_it(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the token would be shared once more, under a number that nobody else has."""
+    look, told = TokenDesk.look, asyncio.Event()
+    (keeper,) = fleet.add()
+
+    async def late(desk: TokenDesk) -> tuple[int, bool]:
+        seen = await look(desk)
+        await eventually(lambda: keeper.held is not None)
+        told.set()
+        return seen
+
+    monkeypatch.setattr(TokenDesk, "look", late)
+    fleet.issuer.takes = 0.3
+    await fleet.get()
+    assert keeper.held is not None
+    number = keeper.held.shared
+    await told.wait()
+    for _ in range(10):
+        await asyncio.sleep(0.02)
+        assert keeper.held.shared == number
 
 
 async def test_who_logged_in_alone_shares_again_without_a_stampede(
