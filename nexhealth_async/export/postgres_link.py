@@ -177,6 +177,16 @@ class Link:
             raise SessionStateError("this target is not open; use `async with target:`")
         return await _repeated(lambda: self._once(act), _PAUSES)
 
+    async def aside(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do something in one transaction on a connection of its own that keeps nobody out."""
+        link = Link(self._url, self._schema, "none")
+        try:
+            await link.open()
+            return await link.transact(act)
+        finally:
+            with CancelScope(shield=True):
+                await link.aclose()
+
     async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         connection = self._connection
         if connection is None or connection.is_closed():
@@ -208,15 +218,8 @@ class Link:
         """End the connections of those who keep a connection waiting and stand still themselves."""
         while True:
             await asyncio.sleep(_WATCH)
-            link = Link(self._url, self._schema, "none")
-            try:
-                await link.open()
-                await link.transact(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL))
-            except TargetError:
-                pass  # the next look may find it
-            finally:
-                with CancelScope(shield=True):
-                    await link.aclose()
+            with suppress(TargetError):  # the next look may succeed
+                await self.aside(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL))
 
     async def _connect(self) -> Connection:
         self._connection, self._staged = None, set()

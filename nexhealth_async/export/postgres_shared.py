@@ -28,7 +28,6 @@ class SharedPostgres:
     """
 
     def __init__(self, url: str, *, schema: str = "public") -> None:
-        self._url = url
         self._schema = schema
         self._link = Link(url, schema, "shared")
         self._ready: set[str] = set()
@@ -130,10 +129,4 @@ class SharedPostgres:
     @discreet
     async def overview(self) -> Overview | None:
         """Return the last pull, on a connection of its own that keeps nobody out."""
-        link = Link(self._url, self._schema, "none")
-        await link.open()
-        try:
-            return await link.transact(fences.overview)
-        finally:
-            with CancelScope(shield=True):
-                await link.aclose()
+        return await self._link.aside(fences.overview)

@@ -117,10 +117,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
         return await copy(db, table, records=cast("Sequence[Row]", sent()), columns=columns)
 
     async with sharing(database) as (slow, fast):
-        first = await slow.look("pull", shard)
-        assert first is not None
-        mine = await slow.take(first, "slow")
-        assert mine is not None
+        mine = await _taken(slow, shard)
         with monkeypatch.context() as patched:
             patched.setattr(kind, "copy_records_to_table", stands_still)
             writing = asyncio.create_task(
@@ -132,10 +129,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
             )
             await still.wait()
         async with asyncio.timeout(5):
-            seen = await fast.look("pull", shard)
-            assert seen is not None
-            theirs = await fast.take(seen, "fast")
-            assert theirs is not None
+            theirs = await _taken(fast, shard)
             assert await fast.write(
                 theirs, batch_of(shard, [{"id": 3}], model), ShardState(records=1)
             )
@@ -170,9 +164,7 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
         holding = asyncio.create_task(_transact(slow, stands_still))
         await still.wait()
         async with asyncio.timeout(20):
-            seen = await fast.look("pull", SHARD)
-            assert seen is not None
-            assert await fast.take(seen, "fast") is not None
+            await _taken(fast)
         onward.set()
         assert not await holding
 
@@ -182,11 +174,11 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
     busy: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    free = postgres_link.Link.transact
+    transact = postgres_link.Link.transact
 
     async def counted(link: postgres_link.Link, act: Callable[[Connection], Awaitable[T]]) -> T:
         looks.append(link._lock)
-        return await free(link, act)
+        return await transact(link, act)
 
     await _planned(database)
     async with sharing(database) as (slow, fast):
@@ -208,15 +200,13 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
         holding = asyncio.create_task(_transact(slow, takes_its_time))
         await held.wait()
         monkeypatch.setattr(postgres_link.Link, "transact", counted)
-        seen = await fast.look("pull", SHARD)
-        assert seen is not None
-        assert await fast.take(seen, "fast") is not None
+        await _taken(fast)
         assert await holding
         assert looks.count("none") > 1
 
 
-async def _taken(worker: SharedTarget) -> Claim:
-    seen = await worker.look("pull", SHARD)
+async def _taken(worker: SharedTarget, shard: Shard = SHARD) -> Claim:
+    seen = await worker.look("pull", shard)
     assert seen is not None
     mine = await worker.take(seen, "me")
     assert mine is not None
