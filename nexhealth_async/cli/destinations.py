@@ -14,7 +14,7 @@ from nexhealth_async.cli.life import Quit
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
 
-__all__ = ["VARIABLE", "Destination", "destination", "is_set"]
+__all__ = ["VARIABLE", "Destination", "destination", "holds_password", "is_set"]
 
 _Files: TypeAlias = Literal["jsonl", "parquet"]
 _Packing: TypeAlias = Literal["gzip", "zstd"]
@@ -98,7 +98,7 @@ def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool
     from nexhealth_async.export.postgres import PostgresTarget
     from nexhealth_async.export.postgres_place import place_of
 
-    if typed and _holds_password(url):
+    if typed and holds_password(url):
         raise Quit(
             "A password does not belong on the command line, where others can read it: put it in "
             f"PGPASSWORD or a password file, or the whole address in {VARIABLE}."
@@ -174,10 +174,11 @@ def _only_files(kind: str | None, compress: str | None) -> None:
         raise Quit("--format and --compress belong to files, not to a database: leave them out.")
 
 
-def _holds_password(url: str) -> bool:
+def holds_password(url: str) -> bool:
+    """Tell whether a password stands in an address: behind the user, or among the options."""
     try:
         parts = urlsplit(url)
-        named = {name for name, _ in parse_qsl(parts.query)}
+        names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     except ValueError:
         return "@" in url
-    return parts.password is not None or "password" in named
+    return parts.password is not None or any(name.endswith("password") for name in names)

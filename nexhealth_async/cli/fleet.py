@@ -16,7 +16,7 @@ from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
 from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, practices_of
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.completion import offered
-from nexhealth_async.cli.destinations import destination
+from nexhealth_async.cli.destinations import destination, holds_password
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
@@ -95,7 +95,7 @@ class Place:
         if not url:
             return None
         queue = Queue(url=url, name=self.queue)
-        if self.redis is not None and "@" in urlsplit(url).netloc:
+        if self.redis is not None and ("@" in urlsplit(url).netloc or holds_password(url)):
             raise Quit(
                 "A password does not belong on the command line, where others can read it: put "
                 f"the address in {VARIABLE}."

@@ -466,7 +466,11 @@ async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> N
 async def test_a_password_is_refused_on_the_command_line_and_never_shown() -> None:
     commands = [
         ("pull", "patients", "--sandbox", "--to", f"postgresql://{address}")
-        for address in ("me:secret@host/db", "host/db?user=me&password=secret")
+        for address in (
+            "me:secret@host/db",
+            "host/db?user=me&password=secret",
+            "host/db?user=me&sslpassword=secret",
+        )
     ]
     for ran in await one_by_one(*commands):
         assert ran.status == 2
