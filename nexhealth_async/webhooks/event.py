@@ -53,11 +53,15 @@ class Event:
     """What the vendor says about delivering it; no page tells its form."""
     repairs: tuple[str, ...] = ()
     """Fields that had to be repaired: ``[0].start_time``, counted in ``records``."""
+    is_test: bool = False
+    """Whether the vendor sent it to try the endpoint: nothing happened, its records are samples.
+    Told by ``"test": true`` in the body or by the header ``Nex-Webhook-Test`` (v3.1.0)."""
     faults: tuple[UndecodableRecord, ...] = field(default=(), hash=False, eq=False)
     """Why records stayed dicts although there is a model for them."""
     key: str
     """The same for every delivery of one change, also when it comes once for each API version that
-    subscribed to it: drop what has a key you have seen. It is a hash, and may be stored."""
+    subscribed to it: drop what has a key you have seen. Two changes of a record within the same
+    second have two keys. It is a hash, and may be stored."""
     body: bytes
     """The delivery's body, byte for byte."""
 

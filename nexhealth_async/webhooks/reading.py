@@ -17,7 +17,7 @@ from nexhealth_async.errors import UndecodableRecord, WebhookRefused
 from nexhealth_async.webhooks.catalogue import Kind, kind_of
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.keys import key_of, key_of_bytes
-from nexhealth_async.webhooks.signature import Body, Secrets, check_body, verify
+from nexhealth_async.webhooks.signature import Body, Secrets, check_body, header, verify
 
 if TYPE_CHECKING:
     from nexhealth_async.codec import Codec
@@ -30,6 +30,7 @@ LARGEST_BODY: Final = 1024 * 1024
 _MOST_RECORDS: Final = 1_000
 """More than a page of the API holds: what says so is no event."""
 _LONGEST_NAME: Final = 200
+_TEST_HEADER: Final = "nex-webhook-test"
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
@@ -47,31 +48,45 @@ def receive(
 ) -> Event | None:
     """Verify a delivery and read it; None if its signature is not good, which is to answer 401.
 
+    A body of more than ``LARGEST_BODY`` bytes is refused before its signature is computed.
+
     Raises:
-        WebhookRefused: the signature is good, but the body is no event.
+        WebhookRefused: the signature is good, but the body is no event; or the body is too large,
+            whoever signed it.
         InvalidArgument: for a mistake in the program, as `verify` does.
     """
+    _check_size(body, LARGEST_BODY)
     if not verify(secrets, headers, body, tolerance=tolerance, now=now):
         return None
-    return parse(body)
+    return parse(body, is_test=is_test_delivery(headers))
 
 
 @discreet
-def parse(body: Body, *, largest: int = LARGEST_BODY, codec: Codec | None = None) -> Event:
+def parse(
+    body: Body,
+    *,
+    largest: int = LARGEST_BODY,
+    codec: Codec | None = None,
+    is_test: bool = False,
+) -> Event:
     """Read a delivery's body; verify it first.
 
     Events that the catalogue does not know are read too. Records are decoded as in listings: small
-    faults are repaired and listed, a record that cannot be read stays a dict. ``codec`` is one with
-    hooks of your own.
+    faults are repaired and listed, a record that cannot be read stays a dict.
+
+    Args:
+        body: The bytes as they arrived.
+        largest: The most bytes that are read.
+        codec: One with hooks of your own.
+        is_test: Whether the headers say that it is a test; the body may say so, too.
 
     Raises:
         WebhookRefused: the body is no JSON, no event, nested too deeply, has more than ``largest``
             bytes or more than 1,000 records. The error holds nothing of it.
         InvalidArgument: the body is no bytes.
     """
+    _check_size(body, largest)
     content = check_body(body)
-    if len(content) > largest:
-        raise WebhookRefused(f"the body has more than {largest} bytes")
     fields = _object(content)
     if fields is None:
         raise WebhookRefused("the body is no JSON object")
@@ -88,6 +103,19 @@ def parse(body: Body, *, largest: int = LARGEST_BODY, codec: Codec | None = None
     records, repairs, faults = _records(found, kind, codec or _codec())
     resource_type = (kind and kind.resource_type) or spelled
     event_time = _moment(fields.get("event_time"))
+    previous = _previous(fields, inside, found)
+    is_test = is_test or _value(fields.get("test")) is True
+    key = key_of(
+        resource_type,
+        said,
+        _plain(found),
+        content=records,
+        model=kind.model if kind else None,
+        previous=previous,
+        is_test=is_test,
+        event_time=event_time,
+        body=content,
+    )
     return Event(
         resource_type=resource_type,
         event=name,
@@ -96,11 +124,12 @@ def parse(body: Body, *, largest: int = LARGEST_BODY, codec: Codec | None = None
         subdomain=_text(fields.get("subdomain")),
         institution_id=_whole(fields.get("institution_id")),
         records=records,
-        previous_attributes=_previous(fields, inside, found),
+        previous_attributes=previous,
         delivery_errors=_errors(fields.get("delivery_errors")),
         repairs=repairs,
         faults=faults,
-        key=key_of(resource_type, said, _plain(found), event_time=event_time, body=content),
+        is_test=is_test,
+        key=key,
         body=content,
     )
 
@@ -108,6 +137,18 @@ def parse(body: Body, *, largest: int = LARGEST_BODY, codec: Codec | None = None
 def unreadable(body: bytes) -> Event:
     """Return an event that says nothing but its body: for what is signed, yet cannot be read."""
     return Event(resource_type="", event="", key=key_of_bytes(body), body=body)
+
+
+def is_test_delivery(headers: Mapping[str, str]) -> bool:
+    """Tell whether the headers mark a delivery that only tries the endpoint (v3.1.0)."""
+    sent = header(headers, _TEST_HEADER).strip().lower()
+    return sent not in {b"", b"false", b"0", b"no"}
+
+
+def _check_size(body: Body, largest: int) -> None:
+    size = body.nbytes if isinstance(body, memoryview) else len(check_body(body))
+    if size > largest:
+        raise WebhookRefused(f"the body has more than {largest} bytes")
 
 
 @cache

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TypeAlias, cast
 
@@ -13,13 +15,14 @@ from nexhealth_async.codec.values import Refusal, moment
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import InvalidArgument
 
-__all__ = ["Body", "Secrets", "check_secrets", "sign", "verify"]
+__all__ = ["Body", "Secrets", "check_body", "check_secrets", "header", "sign", "verify"]
 
 Secrets: TypeAlias = str | bytes | Iterable[str | bytes]
 """One ``secret_key`` of a webhook endpoint, or several while one replaces another."""
 Body: TypeAlias = bytes | bytearray | memoryview
 """A body as it came from the wire."""
 
+_EPOCH = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
 _LONGEST_HEADER = 128
 """No timestamp and no signature is longer; what is, costs no time."""
 
@@ -39,10 +42,11 @@ def verify(
     With several secrets any of them will do, so one can be replaced without losing a delivery.
 
     ``tolerance`` refuses deliveries whose ``timestamp`` is further than this from ``now`` (the
-    present, unless given), before or after. It keeps a recorded delivery from being played again
-    later. Whether the vendor signs its retries anew is not documented: it may be that a tolerance
-    refuses retries, so leave it out unless you have seen that it does not. Duplicates are kept out
-    by `Event.key` in any case.
+    present, unless given), before or after. The timestamp may be ISO 8601, seconds since 1970 or an
+    HTTP date; what cannot be read is refused. A tolerance keeps a recorded delivery from being
+    played again later. Whether the vendor signs its retries anew is not documented: it may be that
+    a tolerance refuses retries, so leave it out unless you have seen that it does not. Duplicates
+    are kept out by `Event.key` in any case.
 
     Whatever came from the wire is refused by False, never by an error.
 
@@ -56,7 +60,7 @@ def verify(
         raise InvalidArgument("a tolerance cannot be negative")
     if now is not None and now.tzinfo is None:
         raise InvalidArgument("give now with a zone, such as datetime.now(UTC)")
-    timestamp, signature = _header(headers, "timestamp"), _header(headers, "signature")
+    timestamp, signature = header(headers, "timestamp"), header(headers, "signature")
     if not timestamp or not signature:
         return False
     signed = _signed(timestamp, content)
@@ -126,7 +130,7 @@ def check_body(body: object) -> bytes:
     )
 
 
-def _header(headers: Mapping[str, str], name: str) -> bytes:
+def header(headers: Mapping[str, str], name: str) -> bytes:
     """Return the one value of a header; nothing if there are several, or it is no plain text."""
     found = {
         value
@@ -147,7 +151,14 @@ def _digest(key: bytes, signed: bytes) -> bytes:
 
 
 def _moment(timestamp: bytes) -> datetime | None:
+    """Read a time as ISO 8601, as seconds since 1970 or as an HTTP date; None if nobody can."""
+    text = timestamp.decode().strip()
     try:
-        return moment(timestamp.decode(), [])
-    except Refusal:
+        if _EPOCH.fullmatch(text):
+            return datetime.fromtimestamp(float(text), UTC)
+        if text[:1].isalpha():
+            found = parsedate_to_datetime(text)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return moment(text, [])
+    except (Refusal, ValueError, TypeError, IndexError, OverflowError, OSError):
         return None

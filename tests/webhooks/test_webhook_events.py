@@ -282,6 +282,47 @@ def test_text_instead_of_bytes_is_a_mistake_of_the_program() -> None:
         parse(text)
 
 
+class Hashing(Exception):
+    """The signature of a body was computed."""
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_hashed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def new(*_: object) -> None:
+        raise Hashing
+
+    monkeypatch.setattr("nexhealth_async.webhooks.signature.hmac.new", new)
+    for size, due in ((LARGEST_BODY + 1, WebhookRefused), (LARGEST_BODY, Hashing)):
+        body = b"x" * size
+        headers = {"timestamp": "2026-01-01T00:00:00Z", "signature": "0" * 64}
+        for form in (body, bytearray(body), memoryview(body)):
+            with pytest.raises(due):
+                receive("secret", headers, form)
+
+
+TESTS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
+    "body and header": ({"Nex-Webhook-Test": "true"}, {"test": True}, True),
+    "the body alone": ({}, {"test": True}, True),
+    "the header alone": ({"nex-webhook-test": "1"}, {}, True),
+    "neither": ({}, {}, False),
+    "a body that says no": ({"Nex-Webhook-Test": "false"}, {"test": False}, False),
+    "a body that says something else": ({}, {"test": "maybe"}, False),
+}
+
+
+@pytest.mark.parametrize(("headers", "members", "due"), TESTS.values(), ids=TESTS)
+def test_a_test_delivery_is_told_from_a_real_one(
+    headers: dict[str, str], members: dict[str, Any], *, due: bool
+) -> None:
+    body = delivery("appointment_created", {"appointment": sample("Appointment")}, **members)
+    signed = {**headers, **sign("secret", body, datetime.now(UTC))}
+    event = receive("secret", signed, body)
+    assert event is not None
+    assert event.is_test is due
+    assert len(event.of(Appointment)) == 1
+
+
 def test_receive_verifies_and_reads() -> None:
     body = delivery("appointment_created", {"appointment": sample("Appointment")})
     found = receive("secret", sign("secret", body, datetime.now(UTC)), body)

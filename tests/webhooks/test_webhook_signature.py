@@ -142,7 +142,38 @@ def test_without_now_the_present_is_meant() -> None:
     assert not verify(SECRET, sign(SECRET, BODY, NOW), BODY, tolerance=timedelta(hours=1))
 
 
-@pytest.mark.parametrize("stamp", ["", "soon", "1780315200", "2026-13-01T00:00:00Z", "9" * 200])
+FORMS = {
+    "seconds since 1970": "1780315200",
+    "seconds with a fraction": "1780315200.250",
+    "an HTTP date": "Mon, 01 Jun 2026 12:00:00 GMT",
+    "an HTTP date with an offset": "Mon, 01 Jun 2026 07:00:00 -0500",
+    "ISO 8601": STAMP,
+}
+
+
+@pytest.mark.parametrize("stamp", FORMS.values(), ids=FORMS)
+def test_a_tolerance_reads_a_time_in_each_of_its_forms(stamp: str) -> None:
+    headers = sign(SECRET, BODY, stamp)
+    for minutes, taken in ((0, True), (4, True), (6, False), (-6, False)):
+        now = NOW + timedelta(minutes=minutes)
+        assert verify(SECRET, headers, BODY, tolerance=timedelta(minutes=5), now=now) is taken
+
+
+UNREADABLE = [
+    "",
+    "soon",
+    "2026-13-01T00:00:00Z",
+    "9" * 200,
+    "99999999999",
+    "-1780315200",
+    "178031520012345",
+    "Mon, 41 Jun 2026 12:00:00 GMT",
+    "Mon, 01 Jun 99999 12:00:00 GMT",
+    "Mon",
+]
+
+
+@pytest.mark.parametrize("stamp", UNREADABLE)
 def test_with_a_tolerance_a_time_nobody_can_read_is_refused(stamp: str) -> None:
     headers = sign(SECRET, BODY, stamp)
     assert not verify(SECRET, headers, BODY, tolerance=timedelta(days=1), now=NOW)
