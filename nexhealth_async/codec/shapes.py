@@ -41,7 +41,12 @@ Outcome: TypeAlias = "tuple[object, tuple[str, ...]] | UndecodableRecord"
 
 _Foreign = Callable[[object, object], object]
 
-_NEVER_DROPPED: Final = frozenset({"cancelled_at", "deleted_at", "disabled_at"})
+_NEVER_DROPPED: Final = frozenset(
+    {"cancelled", "canceled", "deleted", "cancelled_at", "deleted_at", "disabled_at"}
+)
+"""Flags and timestamps that are refused where they cannot be read: None would be a restoration."""
+_NEVER_REFUSED: Final = frozenset({"waitlisted_at"})
+"""Timestamps that only old samples show."""
 
 # The repairs of the record in work, while a user's hook runs that may call one of ours.
 _in_work: ContextVar[list[str] | None] = ContextVar("_in_work", default=None)
@@ -158,7 +163,7 @@ def is_composite(kind: object) -> bool:
     origin = get_origin(kind)
     if origin is tuple:
         return get_args(kind)[1:] == (...,)
-    return origin in {Annotated, dict} or _is_union(kind) or is_attrs(kind)
+    return kind is Any or origin in {Annotated, dict} or _is_union(kind) or is_attrs(kind)
 
 
 def _below(step: str, path: str) -> str:
@@ -227,7 +232,9 @@ def _foreign(hook: _Foreign, kind: object) -> Reader:
 
 
 def compose(kind: object, codec: cattrs.Converter) -> Hook:
-    """Build the hook of a type that has parts."""
+    """Build the hook of a type that has parts, or of a field whose type nobody knows."""
+    if kind is Any:
+        return Hook(read.anything)
     if kind is models.Money:
         return Hook(_money(codec))
     if is_attrs(kind):
@@ -254,18 +261,23 @@ def _union(parts: list[object], codec: cattrs.Converter) -> Reader:
 
 
 def _many(reader: Reader, element: object) -> Reader:
-    """Read a list. Elements that are no value at all are left out, which is a repair."""
-    takes_text = bare(element) is str
+    """Read a list. Elements that are no value at all are left out, which is a repair.
+
+    One text or number where a list of these belongs is a list of one, which is a repair, too.
+    """
+    kinds = {str: str, int: int | Decimal | float | str}
+    alone = kinds.get(cast("type", bare(element)))
 
     def read_many(value: object, repairs: list[str]) -> tuple[object, ...] | None:
-        if read.is_gap(value):
-            repairs.append("")
-            return None
-        if takes_text and isinstance(value, str):
-            repairs.append("")
-            return (value,)
         if not isinstance(value, list | tuple):
-            raise Refusal("a list")
+            if read.is_gap(value):
+                repairs.append("")
+                return None
+            if alone is None or isinstance(value, bool) or not isinstance(value, alone):
+                raise Refusal("a list")
+            found = reader(value, [])
+            repairs.append("")
+            return (found,)
         made: list[object] = []
         for index, item in enumerate(cast("list[object]", value)):
             if item is None:
@@ -280,11 +292,11 @@ def _many(reader: Reader, element: object) -> Reader:
 
 
 def _open_object(value: object, repairs: list[str]) -> object:
-    """Read an object whose keys nobody has promised."""
-    if value == "":
-        repairs.append("")
-        return None
+    """Read an object whose keys nobody has promised; ``{}`` is one."""
     if not isinstance(value, Mapping):
+        if read.is_gap(value):
+            repairs.append("")
+            return None
         raise Refusal("an object")
     return read.anything(cast("Mapping[str, object]", value), repairs)
 
@@ -297,8 +309,10 @@ def _money(codec: cattrs.Converter) -> Reader:
         if isinstance(value, Mapping):
             record = cast("Mapping[str, object]", value)
         elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-            record = {} if read.is_gap(value) else {"amount": value}
+            record = {"amount": value}
         else:
+            raise Refusal("an amount of money")
+        if not record:  # to read it as None would be to forget an amount
             raise Refusal("an amount of money")
         sent, unit = record.get("amount"), record.get("currency")
         if sent is None:
@@ -335,8 +349,13 @@ def _plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _Plan:
             continue
         name, kind = attribute.name, bare(attribute.type)
         reader = reader_of(kind, codec)
-        if name in _NEVER_DROPPED and reader is SCALARS[datetime].read:
-            reader = read.strict_moment
+        if reader is SCALARS[datetime].read:
+            if name in _NEVER_DROPPED:
+                reader = read.strict_moment
+            elif name in _NEVER_REFUSED:
+                reader = read.lenient_moment
+        elif name in _NEVER_DROPPED and reader is SCALARS[bool].read:
+            reader = read.strict_yes_or_no
         plan.readers[name] = reader
         plan.inits[name] = attribute.alias or name
         if attribute.default is attrs.NOTHING:
@@ -355,7 +374,7 @@ def _object(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> Reader
         if not isinstance(value, Mapping) and not read.is_gap(value):
             raise Refusal("an object")
         if not value or isinstance(value, str):
-            if plan.required or isinstance(value, str):
+            if plan.required or not isinstance(value, Mapping):
                 repairs.append("")
                 return None
             return model()

@@ -26,9 +26,11 @@ __all__ = [
     "day",
     "is_empty",
     "is_gap",
+    "lenient_moment",
     "moment",
     "number",
     "strict_moment",
+    "strict_yes_or_no",
     "text",
     "whole",
     "whole_or_text",
@@ -60,12 +62,12 @@ class Refusal(Exception):
 
 
 def is_empty(value: object) -> bool:
-    """Tell whether this is ``{}``, which the API sends for "nothing" at times."""
-    return isinstance(value, Mapping) and not value
+    """Tell whether this is ``{}`` or ``[]``, which the API sends for "nothing" at times."""
+    return isinstance(value, Mapping | list | tuple) and not value
 
 
 def is_gap(value: object) -> bool:
-    """Tell whether this is ``{}`` or blank text: a value that is not there."""
+    """Tell whether this is ``{}``, ``[]`` or blank text: a value that is not there."""
     return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
@@ -150,8 +152,15 @@ def _as_float(value: object) -> float | None:
     return None
 
 
-def yes_or_no(value: object, repairs: list[str]) -> bool:
-    """Read a flag; ``"true"``, ``"false"``, 1 and 0 are understood, nothing else is."""
+def yes_or_no(value: object, repairs: list[str]) -> bool | None:
+    """Read a flag; ``{}``, ``[]`` and blank text are None."""
+    if is_gap(value):
+        return _repaired(None, repairs)
+    return strict_yes_or_no(value, repairs)
+
+
+def strict_yes_or_no(value: object, repairs: list[str]) -> bool:
+    """Read a flag that must not get lost; ``"true"``, ``"false"``, 1 and 0 are understood."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -163,10 +172,8 @@ def yes_or_no(value: object, repairs: list[str]) -> bool:
     raise Refusal("yes or no")
 
 
-def amount(value: object, repairs: list[str]) -> Decimal | None:
-    """Read an amount of money, exactly; ``NaN`` and infinity are refused."""
-    if is_gap(value):
-        return _repaired(None, repairs)
+def amount(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a reader takes both
+    """Read an amount of money, exactly; ``NaN``, infinity and empty values are refused."""
     found: Decimal | None = None
     if isinstance(value, Decimal):
         found = value
@@ -190,11 +197,21 @@ def moment(value: object, repairs: list[str]) -> datetime | None:
 
 
 def strict_moment(value: object, repairs: list[str]) -> datetime | None:
-    """Read a timestamp that must not get lost: ``cancelled_at`` as None would un-cancel."""
+    """Read a timestamp that must not get lost: ``cancelled_at`` as None would un-cancel.
+
+    ``{}`` is None here too: the API spells a missing timestamp so.
+    """
     found = _moment(value, repairs)
-    if found is None and not is_gap(value):
+    if found is None and not (isinstance(value, Mapping) and not value):
         raise Refusal("a date-time")
     return found
+
+
+def lenient_moment(value: object, repairs: list[str]) -> datetime | None:
+    """Read a timestamp that only old samples show: whatever cannot be understood is None."""
+    if isinstance(value, bool | Mapping | list | tuple):
+        return _repaired(None, repairs)
+    return moment(value, repairs)
 
 
 def _moment(value: object, repairs: list[str]) -> datetime | None:
@@ -275,7 +292,8 @@ def day(value: object, repairs: list[str]) -> date | None:
 def anything(value: object, repairs: list[str]) -> object:
     """Take a value as it is, with plain floats for the exact numbers the parser made."""
     if isinstance(value, Decimal):
-        return number(value, repairs)
+        found = _as_float(value)
+        return found if found is not None and isfinite(found) else _repaired(None, repairs)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return {key: anything(inner, repairs) for key, inner in pairs}

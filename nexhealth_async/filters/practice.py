@@ -104,7 +104,7 @@ class DescriptorFilters(WholeOptions, total=False):
     """Which appointment descriptors are wanted."""
 
     descriptor_type: str
-    """Only descriptors of this type, such as ``"Procedure Code"``; types differ by system."""
+    """Only descriptors of this type, such as ``"Procedure Codes"``; types differ by system."""
 
 
 class LocationProviderFilters(PracticeScoped, NumberedOptions, total=False):

@@ -115,7 +115,7 @@ class _AppointmentTypeFields(LocationScoped, total=False):
     """Id of the institution or location it belongs to; needed for ``"Location"``."""
     bookable_online: bool
     """Whether patients can choose it on NexHealth's booking page."""
-    emr_appt_descriptor_ids: Sequence[int]
+    emr_appt_descriptor_ids: Sequence[int | str]
     """Ids of the appointment descriptors it stands for in the practice's system."""
 
 
@@ -352,7 +352,7 @@ class NewAppointment(LocationScoped, total=False):
     """The address of the page the booking was made on."""
     patient: DependantPatient
     """Who comes; required with ``is_guardian``."""
-    descriptor_ids: Sequence[int]
+    descriptor_ids: Sequence[int | str]
     """Ids of appointment descriptors, which reach the practice's system too."""
     appointments_per_timeslot: int
     """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""
@@ -371,7 +371,7 @@ class _SlotOptions(TypedDict, total=False):
     """The appointment's type; without one the slot's own end counts."""
     note: str
     """Written to the practice's system; at most 128 characters."""
-    descriptor_ids: Sequence[int]
+    descriptor_ids: Sequence[int | str]
     """Ids of appointment descriptors, which reach the practice's system too."""
     appointments_per_timeslot: int
     """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 from attrs import frozen
@@ -15,8 +15,11 @@ __all__ = ["JSON", "Day", "Money", "Record", "Timestamp", "often_absent"]
 
 T = TypeVar("T", bound="type[attrs.AttrsInstance]")
 
-JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
-"""Whatever JSON can say."""
+if TYPE_CHECKING:
+    JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+    """Whatever JSON can say."""
+else:
+    JSON = Any  # decoders resolve annotations, and need no more of this one
 
 Day: TypeAlias = date
 """A date, for classes that have a field of that name."""

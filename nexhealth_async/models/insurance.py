@@ -61,7 +61,7 @@ class InsurancePlan(Record):
     """The plan's id in the practice's system; not always sent."""
     updated_at: Timestamp | None = None
     deleted_at: Timestamp | None = None
-    """Set once the plan was removed in the practice's system; v3 only."""
+    """Set once the plan was removed in the practice's system."""
     patient_coverages: tuple[InsuranceCoverage, ...] | None = None
     """Who is covered; only when included, as all that follow."""
     subscribers: tuple[Subscriber, ...] | None = None
@@ -105,6 +105,7 @@ class InsuranceCoverage(Record):
 class ClaimTotals(Record):
     """What insurance is asked for and gives, summed over a claim or over the claims of a charge.
 
+    The amounts are often negative.
     Reference: ``totals`` of claims and charges.
     """
 
@@ -176,8 +177,8 @@ class Claim(_MoreOfClaim):
     provider_id: int | None = None
     guarantor_id: int | None = None
     status: str | None = None
-    """``draft``, ``sent``, ``received``, ``canceled``; inside a payment or adjustment also
-    ``approved``, ``paid``, ``rejected``."""
+    """``draft``, ``sent``, ``received``, ``canceled`` and ``paid``; inside a payment or adjustment
+    also ``approved`` and ``rejected``."""
     received_at: Timestamp | None = None
     """When the insurer's answer came."""
     sent_at: Timestamp | None = None

@@ -94,6 +94,11 @@ class _OldEntry(Record):
     """v2: the day in the practice's books."""
     notes: str | None = None
     """v2: what v3 calls ``description``."""
+    accountable_id: int | str | None = None
+    """v2: seen in other clients, undocumented, as ``accountable_type``."""
+    accountable_type: str | None = None
+    directionality: str | None = None
+    """v2: whether the balance rises or falls."""
     procedure: Procedure | None = None
     """Only with a single charge in v3; in v2 when included."""
     patient: Patient | None = None
@@ -205,8 +210,6 @@ class _MoreOfAdjustment(_OldEntry):
     charge: Charge | None = None
     """Its ``procedure_id`` is text."""
     adjustment_type: AdjustmentType | None = None
-    directionality: str | None = None
-    """v2: whether the balance rises or falls."""
 
 
 @frozen(kw_only=True, repr=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Money, Record, Timestamp, often_absent
+from nexhealth_async.models._base import JSON, Money, Record, Timestamp, often_absent
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -52,6 +52,13 @@ class _MoreOfBio(Record):
     cell_phone_number: str | None = None
     home_phone_number: str | None = None
     work_phone_number: str | None = None
+    email: str | None = None
+    """Seen in other clients, undocumented, as all fields below."""
+    first_name: str | None = None
+    last_name: str | None = None
+    middle_name: str | None = None
+    preferred_language: str | None = None
+    previous_foreign_id: str | None = None
 
 
 @frozen(kw_only=True, repr=False)
@@ -76,7 +83,7 @@ class PatientBio(_MoreOfBio):
 
 @frozen(kw_only=True, repr=False)
 class PatientAddress(Record):
-    """A patient's postal address, when included.
+    """A patient's postal address, when included; dependants often have none.
 
     Reference: ``address`` of a patient.
     """
@@ -173,26 +180,32 @@ class _MoreOfPatient(Record):
     appointments: tuple[UpcomingAppointment, ...] | None = None
     """Sent with ``appointment_date_start`` and ``appointment_date_end``."""
 
-    account_activated: bool | None = None
-    """Only in old samples, as all fields below."""
-    requested_access: bool | None = None
+    email_unsubscribed_at: Timestamp | None = None
+    """When the patient turned email off; undocumented, as the next two."""
+    sms_unsubscribed_at: Timestamp | None = None
+    unsubscribed_at: Timestamp | None = None
+
     waitlisted_at: Timestamp | None = None
-    inst_ids: tuple[int, ...] | None = None
-    prov_ids: tuple[int, ...] | None = None
-    config: dict[str, object] | None = field(default=None, hash=False)
-    unsubscribe_emails: bool | None = None
-    last_import_id: str | None = None
-    invalid_email: tuple[str, ...] | None = None
-    last_sync: Timestamp | None = None
-    display_name: str | None = None
-    doctor_name: str | None = None
-    meta_type: str | None = None
-    profile_url: str | None = None
-    npi: str | None = None
-    last_check_in: Timestamp | None = None
-    contact_email: str | None = None
-    pcp_id: int | None = None
-    last_visit: Timestamp | None = None
+    """Only in old samples, as all fields below; ``{}`` there, and None for whatever is no time."""
+    account_activated: JSON = field(default=None, hash=False)
+    """As the server sent it, as all fields below: nobody knows their types."""
+    requested_access: JSON = field(default=None, hash=False)
+    inst_ids: JSON = field(default=None, hash=False)
+    prov_ids: JSON = field(default=None, hash=False)
+    config: JSON = field(default=None, hash=False)
+    unsubscribe_emails: JSON = field(default=None, hash=False)
+    last_import_id: JSON = field(default=None, hash=False)
+    invalid_email: JSON = field(default=None, hash=False)
+    last_sync: JSON = field(default=None, hash=False)
+    display_name: JSON = field(default=None, hash=False)
+    doctor_name: JSON = field(default=None, hash=False)
+    meta_type: JSON = field(default=None, hash=False)
+    profile_url: JSON = field(default=None, hash=False)
+    npi: JSON = field(default=None, hash=False)
+    last_check_in: JSON = field(default=None, hash=False)
+    contact_email: JSON = field(default=None, hash=False)
+    pcp_id: JSON = field(default=None, hash=False)
+    last_visit: JSON = field(default=None, hash=False)
 
 
 @frozen(kw_only=True, repr=False)

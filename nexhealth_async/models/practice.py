@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Record, Timestamp, often_absent
+from nexhealth_async.models._base import JSON, Record, Timestamp, often_absent
 
 if TYPE_CHECKING:
     from nexhealth_async.models.schedule import AppointmentType
@@ -74,9 +74,9 @@ class _MoreOfLocation(Record):
     map_by_operatory: bool | None = None
     """Must an appointment name an operatory? Then carry ``operatory_id`` over from the slot."""
     appt_types_map_by_operatory: bool | None = None
-    """Undocumented."""
+    """Whether appointment types map to operatories (true) or to providers (false)."""
     set_availability_by_operatory: bool | None = None
-    """Do appointment types belong to operatories (true) or to providers (false)?"""
+    """Whether availability by operatory is switched on."""
     inactive: bool | None = None
     wlogo: str | None = None
     """Path of the logo; undocumented."""
@@ -174,8 +174,8 @@ class Operatory(Record):
     """What may be booked here. The server uses this name or ``appt_categories``, or both."""
     appt_categories: tuple[AppointmentType, ...] | None = None
     """The older name of ``appointment_types``; v2 rows bring this one."""
-    rel_ids: dict[str, object] | None = field(default=None, hash=False)
-    """Only in old samples."""
+    rel_ids: JSON = field(default=None, hash=False)
+    """Only in old samples; as the server sent it."""
 
 
 @frozen(kw_only=True, repr=False)

@@ -35,16 +35,20 @@ class AppointmentDescriptor(Record):
     Reference: ``GET /appointment_descriptors``, and ``descriptors`` of appointments and types.
     """
 
-    id: int
+    id: int | str
+    """A number for most practice systems, text for some."""
     descriptor_type: str | None = None
-    """``Procedure Code``, or a kind that only one system has."""
+    """``Procedure Codes``, or a kind that only one system has, such as
+    ``Opendental Appointment Types``."""
     name: str | None = None
     code: str | None = None
+    """Not always a dental code: ``D7140.1`` and ``~BAD~`` occur."""
     location_id: int | None = None
     foreign_id: str | None = None
     foreign_id_type: str | None = None
     data: dict[str, object] | None = field(default=None, hash=False)
-    """Free form; differs from system to system."""
+    """Free form; differs from system to system. Open Dental: ``ProcCat``, ``IsHygiene``,
+    ``IsHidden``."""
     active: bool | None = None
     last_sync_time: Timestamp | None = None
     created_at: Timestamp | None = None
@@ -188,7 +192,11 @@ class Appointment(_MoreOfAppointment):
     referrer: str | None = None
     is_past_patient: bool | None = None
     timezone_offset: str | None = None
-    """The practice's offset as text: ``-05:00``, and ``-4:00`` in places."""
+    """The practice's offset as text: ``-05:00``, and ``-4:00`` in places.
+
+    Do not rely on it: it may contradict ``timezone``. ``America/Chicago`` beside ``-04:00`` was
+    recorded. Convert ``start_time`` with ``timezone`` instead.
+    """
 
     def __attrs_post_init__(self) -> None:
         """Let ``cancelled`` follow the other spelling: nobody should look in two places."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CODES", "FIRST", "LAST", "STREETS", "TYPES"]
+__all__ = ["CODES", "DESCRIPTORS", "FIRST", "LAST", "STREETS", "TYPES"]
 
 FIRST: Final = [
     "Ada",
@@ -68,3 +68,14 @@ CODES: Final = (
     ("D2391", "Resin composite, one surface", "187.00"),
     ("D0274", "Bitewings, four images", "62.00"),
 )
+DESCRIPTORS: Final = (
+    ("Procedure Codes", "Periodic oral evaluation", "D0120", "Diagnostic"),
+    ("Procedure Codes", "Prophylaxis, adult", "D1110", "Preventive"),
+    ("Procedure Codes", "Resin composite, one surface", "D2391", "Restorative"),
+    ("Procedure Codes", "Bitewings, four images", "D0274", "Diagnostic"),
+    ("Procedure Codes", "Extraction, erupted tooth", "D7140.1", "Oral Surgery"),
+    ("Procedure Codes", "Invalid code", "~BAD~", "Obsolete"),
+    ("Opendental Appointment Types", "Hygiene recall", "1", None),
+    ("Opendental Appointment Types", "New patient", "2", None),
+)
+"""Type, name, code and category, as Open Dental has them."""

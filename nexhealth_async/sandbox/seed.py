@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.names import CODES, FIRST, LAST, STREETS, TYPES
+from nexhealth_async.sandbox.names import CODES, DESCRIPTORS, FIRST, LAST, STREETS, TYPES
 from nexhealth_async.sandbox.wire import Row, stamp
 
 __all__ = ["EMR", "Maker", "draw"]
@@ -247,17 +247,22 @@ class Maker:
     def descriptor(self, index: int, id: int) -> Row:
         """One procedure code or visit type as the practice's own system names it."""
         value = self.draw(6, index)
-        code, name, _ = CODES[index % len(CODES)]
+        kind, name, code, category = DESCRIPTORS[index % len(DESCRIPTORS)]
+        data = {
+            "ProcCat": category,
+            "IsHygiene": "true" if category == "Preventive" else "false",
+            "IsHidden": "true" if category == "Obsolete" else "false",
+        }
         return {
             "id": id,
-            "descriptor_type": ("Procedure Code", "Appointment Type")[index // len(CODES) % 2],
+            "descriptor_type": kind,
             "name": name,
             "code": code,
             "location_id": self.location_ids[index % len(self.location_ids)],
             "foreign_id": str(index + 1),
             "foreign_id_type": EMR,
-            "data": {},
-            "active": True,
+            "data": data if category else {},
+            "active": category != "Obsolete",
             "last_sync_time": self.times(value)["updated_at"],
             **self.times(value),
         }

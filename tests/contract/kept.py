@@ -64,6 +64,7 @@ _NO_FORMAT = "the document leaves out the format; text and example are timestamp
 _OPEN = "an open object in the document; its keys are known from example, text and recordings"
 
 LEAVES: dict[str, tuple[set[type], str]] = {
+    "AppointmentDescriptor.id": ({int, str}, "some practice systems have alphanumeric ids"),
     "Charge.procedure_id": (
         {int, str},
         "a number, but text in the charge of a payment or adjustment: one class holds both",

@@ -102,7 +102,7 @@ _TYPES = {
     "inactive": "bool",
     "balance": "struct<amount: decimal128(18, 4), currency: string>",
     "location_ids": "list<item: int64>",
-    "invalid_email": "list<item: string>",
+    "invalid_email": "string",
     "hipaa": "struct<authorization: bool, authorization_date: date32[day], privacy: bool, "
     "privacy_date: date32[day], consent: bool, consent_date: date32[day]>",
     "guarantor": "string",
@@ -119,6 +119,7 @@ def test_columns_have_the_types_that_are_promised() -> None:
     assert schema.names[0] == "_practice"
     assert schema.names[-2:] == ["_extra", "_pull"]
     assert str(schema_of(models.Location).field("latitude").type) == "double"
+    assert str(schema_of(models.Institution).field("emrs").type) == "list<item: string>"
 
 
 def test_unknown_fields_are_kept_wherever_they_are() -> None:

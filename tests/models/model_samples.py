@@ -80,7 +80,7 @@ MONEY = '{"amount":"62.00","currency":"USD"}'
 ENTRY = """"id":5,"foreign_id":"9-1","patient_id":7,"updated_at":"2026-01-10T20:59:37Z",
 "description":null,"deleted_at":null,"""
 
-DESCRIPTOR = """{"id":9,"descriptor_type":"Procedure Code","name":"Exam","code":"D0120",
+DESCRIPTOR = """{"id":9,"descriptor_type":"Procedure Codes","name":"Exam","code":"D0120",
 "location_id":1,"foreign_id":"94","foreign_id_type":"x","data":{"depth":{"list":[1,2.5,null]}},
 "active":true,"last_sync_time":null}"""
 
@@ -127,6 +127,34 @@ RECALL = """{"id":1,"appointment_id":null,"date_due":"2026-08-15","foreign_id":"
 "created_at":"2019-09-13T15:11:28Z","updated_at":"2019-09-13T15:11:28Z"}"""
 
 AGES = ("under_30", "31_60", "61_90", "over_90")
+
+SCHEDULING_GUIDE_PATIENT = """{"id":2001,"email":"ida@example.com","first_name":"Ida",
+"last_name":"Moss","bio":{"phone_number":"5550100124","date_of_birth":"1990-06-05"},
+"inst_ids":[[1,2]],"prov_ids":[[504]],"invalid_email":[[""]],"last_sync":true,"config":{},
+"unsubscribe_emails":false,"last_import_id":null}"""
+"""The forms that the vendor's scheduling guide prints."""
+
+OTHER_CLIENTS_PATIENT = """{"id":2002,"email_unsubscribed_at":"2026-03-01T09:00:00.000Z",
+"sms_unsubscribed_at":null,"unsubscribed_at":null,"bio":{"email":"ida@example.com",
+"first_name":"Ida","last_name":"Moss","middle_name":"","preferred_language":"en",
+"previous_foreign_id":"77","gender":"Female"}}"""
+
+CONTRADICTORY_APPOINTMENT = """{"id":3001,"start_time":"2026-03-02T15:00:00.000Z",
+"end_time":"2026-03-02T15:30:00.000Z","timezone":"America/Chicago","timezone_offset":"-04:00",
+"foreign_id":"8812","foreign_id_type":"remote_db-eaglesoft-DataSource-12","cancelled":false}"""
+"""Zone and offset as recorded from an Eaglesoft practice."""
+
+OPEN_DENTAL_DESCRIPTORS = (
+    """{"id":9001,"descriptor_type":"Procedure Codes","name":"Periodic exam","code":"D0120",
+"location_id":1,"foreign_id":"94","foreign_id_type":"msg-opendental-DataSource-1",
+"data":{"ProcCat":"Diagnostic","IsHygiene":"false","IsHidden":"false"},"active":true}""",
+    """{"id":9002,"descriptor_type":"Procedure Codes","name":"Invalid code","code":"~BAD~",
+"data":{"ProcCat":"Obsolete","IsHygiene":"false","IsHidden":"true"},"active":false}""",
+    """{"id":9003,"descriptor_type":"Procedure Codes","name":"Extraction","code":"D7140.1",
+"data":{"ProcCat":"Oral Surgery","IsHygiene":"false","IsHidden":"false"},"active":true}""",
+    """{"id":"OD-17","descriptor_type":"Opendental Appointment Types","name":"Hygiene recall",
+"code":null,"data":{},"active":true}""",
+)
 
 SAMPLES: list[tuple[str, str]] = [
     ("Patient", PATIENT),
@@ -319,6 +347,20 @@ SAMPLES: list[tuple[str, str]] = [
         "event":"appointment_insertion","active":true,"created_at":"2026-01-05T09:00:00Z",
         "updated_at":"2026-01-05T09:00:00Z"}""",
     ),
+    ("Patient", SCHEDULING_GUIDE_PATIENT),
+    ("Patient", OTHER_CLIENTS_PATIENT),
+    ("Appointment", CONTRADICTORY_APPOINTMENT),
+    *(("AppointmentDescriptor", descriptor) for descriptor in OPEN_DENTAL_DESCRIPTORS),
+    (
+        "Charge",
+        f"""{{"id":5,"value":{MONEY},"patient_id":7,"date":"2026-01-05","accountable_id":12,
+        "accountable_type":"Procedure","directionality":"debit"}}""",
+    ),
+    (
+        "Claim",
+        """{"id":10,"status":"paid","totals":{"insurance_payment":{"amount":"-62.00",
+        "currency":"USD"}}}""",
+    ),
 ]
 
 _JSON = st.recursive(
@@ -367,6 +409,8 @@ def _values(kind: object, depth: int) -> st.SearchStrategy[object]:
         return _SIMPLE[kind]
     if kind is types.NoneType:
         return st.none()
+    if kind is Any:
+        return _JSON
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _values(args[0], depth)
@@ -415,6 +459,6 @@ def _canary(kind: object, name: str, depth: int) -> object:
         return _canary(args[0], name, depth)
     if origin is tuple:
         return (_canary(args[0], name, depth),)
-    if origin is dict:
+    if origin is dict or kind is Any:
         return {f"canary-{name}": f"canary-{name}"}
     return filled(cast("type[Record]", kind), depth=max(depth - 1, 0))

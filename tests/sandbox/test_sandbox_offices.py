@@ -32,8 +32,12 @@ async def test_institutions_and_locations(wire: Wire) -> None:
 async def test_descriptors_of_an_office(wire: Wire) -> None:
     path = f"/locations/{wire.box.location_id}/appointment_descriptors"
     every = await wire.get(path, scope=None)
-    codes = await wire.get(path, {"descriptor_type": "Procedure Code"}, scope=None)
-    assert (len(every.rows), len(codes.rows)) == (8, 4)
+    codes = await wire.get(path, {"descriptor_type": "Procedure Codes"}, scope=None)
+    assert (len(every.rows), len(codes.rows)) == (8, 6)
+    assert {row["code"] for row in codes.rows} >= {"D0120", "D7140.1", "~BAD~"}
+    assert set(codes.rows[0]["data"]) == {"ProcCat", "IsHygiene", "IsHidden"}
+    others = [row for row in every.rows if row not in codes.rows]
+    assert {row["descriptor_type"] for row in others} == {"Opendental Appointment Types"}
 
 
 async def test_providers(wire: Wire) -> None:
