@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
@@ -148,6 +149,8 @@ class Aside:
         await self._target.finish()
 
     def _recall(self) -> None:
+        if _is_exposed(self._path):
+            self._replace(self._lines())  # whoever has it open would go on reading
         self._seen = {_digest(line) for line in self._lines()}
 
     def _add(self, lines: Iterable[bytes]) -> None:
@@ -173,20 +176,23 @@ class Aside:
             kept = [line for line in lines if not is_meant(_origin(line))]
             if len(kept) == len(lines):
                 return
-            fresh = self._path.with_name(f".{self._path.name}.new")
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to:
-                to.writelines(kept)
-                to.flush()
-                os.fsync(to.fileno())
-            if kept:
-                fresh.replace(self._path)
-            else:
-                fresh.unlink()
-                self._path.unlink()
+            self._replace(kept)
             self._seen = {_digest(line) for line in kept}
 
         await to_thread.run_sync(rewrite)
+
+    def _replace(self, lines: Sequence[bytes]) -> None:
+        """Put a file that holds these lines, and is its owner's alone, in place of the other."""
+        if not lines:
+            self._path.unlink()
+            return
+        fresh = self._path.with_name(f".{self._path.name}.new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to:
+            to.writelines(lines)
+            to.flush()
+            os.fsync(to.fileno())
+        fresh.replace(self._path)
 
     def _lines(self) -> list[bytes]:
         """Read the side file; what a killed process left half written is no line."""
@@ -197,6 +203,14 @@ class Aside:
                 os.truncate(self._path, len(whole))
             return whole.splitlines(keepends=True)
         return []
+
+
+def _is_exposed(path: Path) -> bool:
+    """Tell whether others than its owner may open a file."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        return os.name != "nt" and stat.S_ISREG(mode) and bool(mode & 0o077)
+    return False
 
 
 def _line(shard: Shard, refused: Refused) -> bytes:

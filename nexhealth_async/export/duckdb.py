@@ -7,6 +7,7 @@ a row came with, by its number in ``_nexhealth_shards``. This needs the extra ``
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_work as work
+from nexhealth_async.export.duckdb_file import PRIVATE, create
 from nexhealth_async.export.sheets import get_ready, read_page
 from nexhealth_async.export.state import Plan, extra_missing, model_of
 from nexhealth_async.export.threads import OneThread
@@ -38,7 +40,11 @@ __all__ = ["DuckDBTarget"]
 
 T = TypeVar("T")
 
-_PRIVATE: Final = 0o600
+_FULL: Final = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the system allows no larger file",
+}
 
 # DuckDB lets one process open a file twice, so the files that targets have open are noted.
 _open_here: set[str] = set()
@@ -64,7 +70,9 @@ class DuckDBTarget:
         self._connection: DuckDBPyConnection | None = None
         self._thread: OneThread | None = None
         self._noted: str | None = None
-        self._mode = _PRIVATE
+        self._file = self._path
+        """The path without symbolic links: beside it lies the log."""
+        self._mode = PRIVATE
         self._plan: Plan | None = None
         self._ready: set[str] = set()
         """Resources whose tables are known to have all columns."""
@@ -192,8 +200,8 @@ class DuckDBTarget:
 
     def _transact(self, act: Callable[[DuckDBPyConnection], T]) -> T:
         db = cast("DuckDBPyConnection", self._connection)
-        self._make_log()
         with _translated(self._path):
+            self._make_log()
             db.begin()
             try:
                 made = act(db)
@@ -207,7 +215,7 @@ class DuckDBTarget:
     def _make_log(self) -> None:
         """Make DuckDB's log before it does, so that only those read it who may read the file."""
         with suppress(FileExistsError):
-            os.close(os.open(f"{self._path}.wal", os.O_CREAT | os.O_EXCL, self._mode))
+            os.close(os.open(f"{self._file}.wal", os.O_CREAT | os.O_EXCL, self._mode))
 
     def _open(self) -> None:
         library = _duckdb()
@@ -216,12 +224,12 @@ class DuckDBTarget:
             raise TargetError(f"there is no folder to put {self._path.name} in; make it first")
         self._note()
         try:
-            is_new = not self._path.exists()
             with _translated(self._path):
-                self._connection = library.connect(str(self._path))
-            if is_new:
-                self._path.chmod(_PRIVATE)
-            self._mode = self._path.stat().st_mode & 0o777
+                self._file = Path(os.path.realpath(self._path))
+                if not self._file.exists():
+                    create(self._file, library.connect)
+                self._connection = library.connect(str(self._file))
+                self._mode = self._file.stat().st_mode & 0o777
             self._transact(work.make_state_tables)
         except BaseException:
             self._close()
@@ -266,19 +274,39 @@ def _duckdb() -> _DuckDB:
 
 @contextmanager
 def _translated(path: Path) -> Generator[None]:
-    """Turn DuckDB's errors, whose texts may hold values, into ours."""
+    """Turn errors of DuckDB and of the system, whose texts may hold values, into ours."""
     library = _duckdb()
     try:
         yield
-    except library.IOException as error:
-        if "lock" in str(error):
-            raise _in_use(path) from None
-        raise TargetError(
-            f"{path.name} cannot be read or written: is it a DuckDB file, can its directory be "
-            "written to, is the disk full?"
-        ) from None
-    except library.Error as error:
-        raise TargetError(f"DuckDB refused to do this: {type(error).__name__}") from None
+    except (library.Error, OSError) as error:
+        failure = _failure(path, error)
+    else:
+        return
+    raise failure from None
+
+
+def _failure(path: Path, error: Exception) -> TargetError:
+    reason = _reason(str(error))
+    if reason is not None:  # DuckDB raises errors of several classes for it
+        return TargetError(
+            f"{path.name} cannot be written: {reason}; make room, and resume what is unfinished"
+        )
+    if isinstance(error, _duckdb().IOException) and "lock" in str(error):
+        return _in_use(path)
+    if isinstance(error, (_duckdb().IOException, OSError)):
+        return TargetError(
+            f"{path.name} cannot be read or written: is it a DuckDB file, and can its directory "
+            "be written to?"
+        )
+    return TargetError(f"DuckDB refused to do this: {type(error).__name__}")
+
+
+def _reason(text: str) -> str | None:
+    """Return why nothing more can be written, if an error says so in the system's words."""
+    for number, reason in _FULL.items():
+        if os.strerror(number) in text:
+            return reason
+    return None
 
 
 def _in_use(path: Path) -> TargetError:

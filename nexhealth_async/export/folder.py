@@ -36,6 +36,7 @@ __all__ = [
     "FolderTarget",
     "directory_of",
     "kept_format",
+    "new_private_file",
     "private_directory",
     "shorter",
     "stem_of",
@@ -401,9 +402,19 @@ def private_directory(path: Path) -> None:
         path.mkdir(mode=0o700)
 
 
+def new_private_file(path: Path) -> int:
+    """Create a file for its owner alone and return its descriptor, for writing.
+
+    What has the name already goes: with it would stay its mode, those who have it open, and where
+    it points to.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def _replace(path: Path, content: bytes) -> None:
     fresh = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+    with os.fdopen(new_private_file(fresh), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())

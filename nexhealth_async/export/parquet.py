@@ -30,7 +30,13 @@ from attrs import define, field
 
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow, parquet
-from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
+from nexhealth_async.export.folder import (
+    FolderTarget,
+    directory_of,
+    new_private_file,
+    shorter,
+    stem_of,
+)
 from nexhealth_async.export.ids import has_numbers, id_of, model_of
 from nexhealth_async.export.sheets import get_ready, read_page
 
@@ -75,7 +81,7 @@ class _Part:
     def opened(self, table: Table) -> ParquetWriter:
         """Return what writes the file, for tables such as this."""
         if self.writer is None:
-            os.close(os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            os.close(new_private_file(self.hidden))
             self.writer = parquet().ParquetWriter(
                 str(self.hidden), table.schema, compression="zstd"
             )

@@ -128,11 +128,12 @@ class SqliteSeen:
 
     def _opened(self) -> sqlite3.Connection:
         if self._file is None:
+            path = os.path.realpath(self._path)  # a link to nothing has a name already
             with suppress(FileExistsError):
-                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             # Every statement is a transaction of its own.
             file = sqlite3.connect(
-                self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+                path, timeout=_BUSY, isolation_level=None, check_same_thread=False
             )
             try:
                 _set_up(file)
