@@ -60,6 +60,7 @@ _DEEPEST_SENTENCE = 20
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 _LARGEST_COUNT = 2**63 - 1
 _ANYTHING = msgspec.json.Decoder()
+_GROUP = re.compile(rb'\{\s*"[a-z_]+"\s*:\s*\[')
 
 
 @frozen(kw_only=True)
@@ -131,6 +132,8 @@ def read_list(reply: Reply, row: Row) -> ListReading:
         records = _records(
             envelope.data, row, reply.status, empty_is_fine=_number(envelope.count) == 0
         )
+    if row.payload:
+        records = _opened_groups(records, row.payload)
     if row.inner is not None:
         records = tuple(_inner_records(records, row, row.inner, reply.status))
     warnings, ignored = _warnings(head)
@@ -359,6 +362,22 @@ def _rows_under(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
         if key in fields and kind_of(fields[key]) == "list":
             return ROWS.decode(fields[key])
     return None
+
+
+def _opened_groups(records: tuple[Raw, ...], keys: tuple[str, ...]) -> tuple[Raw, ...]:
+    """Flatten ``[{"patients": [...]}]``, a form that the vendor's pages print.
+
+    The first bytes tell such a group from a record, so that an ordinary page pays nothing.
+    """
+    if not records or not _GROUP.match(records[0]):
+        return records
+    found: list[Raw] = []
+    for group in records:
+        rows = _rows_under(keys, group) if kind_of(group) == "object" else None
+        if rows is None:
+            return records  # the decoder says what is wrong with them
+        found += rows
+    return tuple(found)
 
 
 def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -> Iterator[Raw]:

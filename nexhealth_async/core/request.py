@@ -172,7 +172,8 @@ def version_headers(version: str) -> dict[str, str]:
             "Accept": "application/vnd.Nexhealth+json;version=2",
             "Nex-Api-Version": "v2",
         }
-    return {"Accept": "application/json", "Nex-Api-Version": version}
+    # Some operations declare v2's media type alone as their reply, so anything else is fine, too.
+    return {"Accept": "application/json, */*;q=0.1", "Nex-Api-Version": version}
 
 
 def _is_old(version: str) -> bool:

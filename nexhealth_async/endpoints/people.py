@@ -61,6 +61,7 @@ PATIENTS: Endpoint[m.Patient] = Endpoint(
             "include[]",
             "appointment_date_start",
             "appointment_date_end",
+            "include_upcoming_appts",
         ),
         defaults={"new_patient": False},
     ),

@@ -56,7 +56,11 @@ class PatientFilters(LocationScoped, NumberedOptions, total=False):
     name: str
     """Matches names loosely."""
     email: str
-    """Matches exactly. The vendor says that email and phone together widen the search (either)."""
+    """Matches exactly.
+
+    With ``phone_number`` beside it the vendor contradicts itself: the reference page says that both
+    must match, the troubleshooting page (October 2026) that either is enough. Compare the result.
+    """
     phone_number: str
     """Matches exactly: ten digits, without ``+1`` or punctuation."""
     date_of_birth: date
@@ -86,6 +90,8 @@ class PatientFilters(LocationScoped, NumberedOptions, total=False):
     """Only those with an appointment on or after this day; v2 only."""
     appointment_date_end: date
     """Only those with an appointment on or before this day; v2 only."""
+    include_upcoming_appts: bool
+    """True: send ``upcoming_appts`` along, as ``include`` does; v2 only."""
 
 
 class PatientOptions(PracticeScoped, total=False):

@@ -150,7 +150,8 @@ class Patients(Noun):
         ``inactive=False, non_patient=False``.
 
         Raises `MissingScope` without a practice and a location, and `NotInThisVersion` for
-        ``include``, ``appointment_date_start`` and ``appointment_date_end`` in v3.
+        ``include``, ``include_upcoming_appts``, ``appointment_date_start`` and
+        ``appointment_date_end`` in v3.
         """
         return self._caller.walk(to.PATIENTS, filters)
 

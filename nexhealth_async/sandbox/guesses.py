@@ -69,9 +69,9 @@ class Guesses:
     patient_record_at: Literal["user", "bare"] = "user"
     """As above for a created patient."""
 
-    email_or_phone: bool = False
-    """Whether email and phone number together find patients with either: so the oldest pages and
-    v3's; newer v2 pages say that all filters narrow."""
+    email_or_phone: bool = True
+    """Whether email and phone number together find patients with either, in both versions: so the
+    troubleshooting page (October 2026); the reference page says that both must match."""
 
     pids_required: bool = True
     """Whether the slot search refuses to run without ``pids[]``: so v2's table says, uncertainly.

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from nexhealth_async.models import BookingParams, CustomRecurrence, PatientBio
 
-__all__ = ["KEPT", "LEAVES", "LOGIN_REASON", "MORE_THAN_THE_API", "WRAPPERS"]
+__all__ = ["FROM_GUIDES", "KEPT", "LEAVES", "LOGIN_REASON", "MORE_THAN_THE_API", "WRAPPERS"]
 
 _LEGACY = (
     "an older way that current documents leave out; offered in v2 because all its operations are, "
@@ -62,6 +62,11 @@ WRAPPERS: dict[str, tuple[str | None, str]] = {
 
 _NO_FORMAT = "the document leaves out the format; text and example are timestamps"
 _OPEN = "an open object in the document; its keys are known from example, text and recordings"
+
+FROM_GUIDES: dict[str, set[str]] = {
+    "patients.walk": {"include_upcoming_appts"},
+}
+"""Filters of v2 that its guides send and its reference pages leave out."""
 
 LEAVES: dict[str, tuple[set[type], str]] = {
     "AppointmentDescriptor.id": ({int, str}, "some practice systems have alphanumeric ids"),

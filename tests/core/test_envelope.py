@@ -74,12 +74,17 @@ def envelope(data: object = None, **more: object) -> dict[str, object]:
     [
         (PATIENTS, {"patients": [{"id": 1}, {"id": 2}]}),
         (PATIENTS, [{"id": 1}, {"id": 2}]),
+        (PATIENTS, [{"patients": [{"id": 1}, {"id": 2}]}]),
+        (PATIENTS, [{"patients": [{"id": 1}]}, {"patients": [{"id": 2}]}]),
         (v2(to.APPOINTMENTS), [{"id": 1}, {"id": 2}]),
         (v2(to.APPOINTMENTS), {"appointments": [{"id": 1}, {"id": 2}]}),
         (v2(to.TYPE_DESCRIPTORS), {"appointment_descriptors": [{"id": 1}, {"id": 2}]}),
         (LOCATIONS, [{"id": 9, "locations": [{"id": 1}]}, {"id": 8, "locations": [{"id": 2}]}]),
     ],
-    ids=["nested", "plain", "plain too", "under its noun", "under its path", "in groups"],
+    ids=[
+        *("nested", "plain", "nested in a list", "nested in several"),
+        *("plain too", "under its noun", "under its path", "in groups"),
+    ],
 )
 def test_a_list_is_found_wherever_it_lies(row: Row, data: object) -> None:
     page = read_list(reply(envelope(data, count=105)), row)

@@ -350,7 +350,8 @@ def test_versions_by_name(version: str, header: str) -> None:
     assert version_name(version) == header
     headers = version_headers(header)
     assert headers["Nex-Api-Version"] == header
-    assert headers["Accept"].endswith("version=2" if version == "v2" else "application/json")
+    old = "application/vnd.Nexhealth+json;version=2"
+    assert headers["Accept"] == (old if version == "v2" else "application/json, */*;q=0.1")
 
 
 @pytest.mark.parametrize("version", ["", "3", "V3", "v3.", "v3\n", "v3 ", "v٣", "latest", "v3.x"])

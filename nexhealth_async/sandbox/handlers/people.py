@@ -30,11 +30,13 @@ _SORTS: Final[dict[Version, tuple[str, ...]]] = {
 def _patients(call: Call) -> Listing:
     practice, asked = call.practice, call.params
     include = asked.texts("include")
+    if asked.flag("include_upcoming_appts"):
+        include = [*include, "upcoming_appts"]
     ids = practice.patients.ids
     strict = asked.flag("location_strict") is True and len(practice.locations) > 1
     unset = call.world.guesses.new_patient_when_unset
     new = asked.flag("new_patient") if "new_patient" in asked else unset
-    plain = {"subdomain", "location_id", "location_strict", "sort"}
+    plain = {"subdomain", "location_id", "location_strict", "sort", "include_upcoming_appts"}
     narrowing = {name for name, _ in asked.key} - plain
     inactive = asked.flag("inactive")
     if inactive is not None and narrowing == {"inactive"} and new is None and not strict:
@@ -79,7 +81,7 @@ def _keep(call: Call, one: Row, *, strict: bool, new: bool | None) -> bool:
         )
         if name in asked
     ]
-    either = call.world.guesses.email_or_phone or call.version == "v3"
+    either = call.world.guesses.email_or_phone
     if reached and not (any(reached) if either else all(reached)):
         return False
     born = asked.day("date_of_birth")
@@ -130,7 +132,10 @@ ROUTES: Final = (
     *paged_in_both(
         "/patients",
         _patients,
-        v2=f"{_FILTERS} include:texts appointment_date_start:date appointment_date_end:date",
+        v2=(
+            f"{_FILTERS} include:texts appointment_date_start:date appointment_date_end:date "
+            "include_upcoming_appts:bool"
+        ),
         v3=_FILTERS,
         rate="people",
     ),
