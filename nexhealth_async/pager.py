@@ -18,7 +18,7 @@ from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import SessionStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from msgspec import Raw
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _PageTask: TypeAlias = "asyncio.Task[ListReading]"
 
-__all__ = ["Pager", "RawPage", "Source", "reap"]
+__all__ = ["Pager", "RawPage", "Source", "reap", "renumber"]
 
 _REAP_SECONDS = 5.0
 
@@ -63,6 +63,8 @@ class RawPage:
     cursor: str | None
     resume: str | None
     warnings: tuple[str, ...] = field(repr=False)
+    repairs: Mapping[int, tuple[str, ...]] = field(factory=dict[int, "tuple[str, ...]"])
+    """By place of the record: paths of the fields whose text was repaired."""
 
 
 class Pager:
@@ -136,13 +138,14 @@ class Pager:
         return self._take(ask, reading)
 
     def _take(self, ask: Ask, reading: ListReading) -> RawPage:
-        records = reading.records
+        records, repairs = reading.records, reading.repairs
         ids = ids_of(records) if self._plan.reads_ids else None
         taken = self._plan.take(reading, ids or ())
         self._rows = len(records)
         if taken.fresh is not None:
             records = tuple(records[place] for place in taken.fresh)
             ids = None if ids is None else [ids[place] for place in taken.fresh]
+            repairs = renumber(repairs, taken.fresh)
         if taken.drop_rest:
             self.cancel()
         if self._wanted is not None:
@@ -159,6 +162,7 @@ class Pager:
             cursor=cursor if isinstance(cursor, str) else None,
             resume=taken.resume,
             warnings=(*taken.warnings, *reading.warnings),
+            repairs=repairs,
         )
 
     def _fill(self, *, background: bool) -> None:
@@ -205,6 +209,15 @@ class Pager:
     async def aclose(self) -> None:
         """Cancel the page tasks and see them end, even inside a cancelled scope."""
         await reap(self.cancel())
+
+
+def renumber(
+    repairs: Mapping[int, tuple[str, ...]], chosen: Iterable[int]
+) -> Mapping[int, tuple[str, ...]]:
+    """Return the repairs of the records at the chosen places, by their places among these."""
+    if not repairs:
+        return repairs
+    return {new: repairs[old] for new, old in enumerate(chosen) if old in repairs}
 
 
 async def _end_of(task: _PageTask) -> None:

@@ -16,7 +16,7 @@ from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import UndecodableRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from msgspec import Raw
 
@@ -62,6 +62,7 @@ class Slices(Generic[T]):
         "_on_bad_record",
         "_place",
         "_records",
+        "_repaired",
         "failure",
         "repairs",
     )
@@ -72,14 +73,18 @@ class Slices(Generic[T]):
         self._records: Sequence[Raw] = ()
         self._made: list[T] = []
         self._place = 0
+        self._repaired: Mapping[int, tuple[str, ...]] = {}
         self.repairs: list[Repair] = []
         """What was repaired in this page so far."""
         self.failure: UndecodableRecord | None = None
         """The record that ends the walk, once what came before it is delivered."""
 
-    def begin(self, records: Sequence[Raw]) -> None:
-        """Take the records of the next page."""
+    def begin(
+        self, records: Sequence[Raw], repaired: Mapping[int, tuple[str, ...]] | None = None
+    ) -> None:
+        """Take the records of the next page, and by place the paths of text repaired before."""
         self._records = records
+        self._repaired = repaired or {}
         self._made = []
         self._place = 0
         self.repairs = []
@@ -100,12 +105,31 @@ class Slices(Generic[T]):
         # No variable here: an error of the user's own callback passes this frame.
         self._made = []
         native = self._decoder.native()
-        if native is None:
+        if self._repaired:
+            self._read_repaired(records, start, native)
+        elif native is None:
             self._read_tolerantly(records)
         else:
             self._read_natively(records, native)
         made, self._made = self._made, []
         return made
+
+    def _read_repaired(
+        self, records: Sequence[Raw], start: int, native: Callable[[Raw], T] | None
+    ) -> None:
+        """Decode records of a page of which some were repaired before, and report those."""
+        for place, record in enumerate(records, start):
+            before = len(self._made)
+            if native is None:
+                self._read_tolerantly((record,))
+            else:
+                self._read_natively((record,), native)
+            if self.failure is not None:
+                return
+            paths = self._repaired.get(place)
+            if paths and len(self._made) > before:
+                (id,) = ids_of((record,))
+                self.repairs += [Repair(id, path) for path in paths]
 
     def _read_natively(self, records: Sequence[Raw], native: Callable[[Raw], T]) -> None:
         keep = self._made.append

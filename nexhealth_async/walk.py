@@ -376,7 +376,7 @@ class Walk(_Machine[T, T]):
                 raise StopAsyncIteration
             self._announce(page)
             self._upcoming = page.resume or self._upcoming
-            slices.begin(page.records)
+            slices.begin(page.records, page.repairs)
         return self._ready.popleft()
 
     def _announce(self, page: RawPage) -> None:
@@ -414,7 +414,7 @@ class Pages(_Machine[T, Page[T]]):
             if page is None:
                 raise StopAsyncIteration
             self._decoding = page
-            self._slices.begin(page.records)
+            self._slices.begin(page.records, page.repairs)
         while self._slices.left:
             await asyncio.sleep(0)
             self._items += self._slices.read()

@@ -17,6 +17,7 @@ from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.core.ids import IdSet, ids_of
 from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
+from nexhealth_async.pager import renumber
 from nexhealth_async.stats import Stats
 
 __all__ = ["Account", "Books"]
@@ -123,12 +124,15 @@ class Books:
     def unpack(self, found: Found[object], reader: Reader | None) -> Unpacking[object]:
         """Begin to decode what a page brings that its group has not delivered."""
         records: Sequence[Raw] = found.page.records
+        repaired = found.page.repairs
         seen = self._ids.get(found.shard.group)
         if seen is not None:
             again = _again(seen, found.page.ids or ids_of(records))
             if again:
-                records = [one for place, one in enumerate(records) if place not in again]
-        return Unpacking(found, records, reader)
+                places = [place for place in range(len(records)) if place not in again]
+                records = [records[place] for place in places]
+                repaired = renumber(repaired, places)
+        return Unpacking(found, records, reader, repaired)
 
     def take(self, page: Unpacking[object]) -> Batch:
         """Turn a page that is decoded into a batch, and note it."""

@@ -12,7 +12,7 @@ from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.slices import Slices
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from msgspec import Raw
 
@@ -45,7 +45,13 @@ class Unpacking(Generic[T]):
     Where a reader is given and has something to offer for all of them, no models are made.
     """
 
-    def __init__(self, found: Found[T], fresh: Sequence[Raw], reader: Reader | None = None) -> None:
+    def __init__(
+        self,
+        found: Found[T],
+        fresh: Sequence[Raw],
+        reader: Reader | None = None,
+        repaired: Mapping[int, tuple[str, ...]] | None = None,
+    ) -> None:
         self.shard: Shard = found.shard
         self.list: int = found.list
         self.place: str | None = found.place
@@ -57,10 +63,10 @@ class Unpacking(Generic[T]):
         self._records: list[T] = []
         self._fresh = fresh
         self._slices = Slices(found.decoder, _into(self.refused))
-        self._slices.begin(fresh)
+        self._slices.begin(fresh, repaired)
         self._unread = Unread(fresh, found.decoder)
         self._steps: Generator[None, None, object | None] | None = None
-        if reader is not None and fresh and found.decoder.native() is not None:
+        if reader is not None and fresh and not repaired and found.decoder.native() is not None:
             self._steps = reader(facts(self.shard.resource, self.shard.version).model, fresh)
 
     @property

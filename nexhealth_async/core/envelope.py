@@ -14,7 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from msgspec import Raw
 
 from nexhealth_async.core.refusals import refusal
@@ -29,10 +29,16 @@ from nexhealth_async.core.split import (
     kind_of,
     split_list,
 )
+from nexhealth_async.core.surrogates import (
+    MARKER,
+    REPLACEMENT,
+    differing_paths,
+    without_lone_surrogates,
+)
 from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nexhealth_async.core.wire import Reply, Stream
     from nexhealth_async.endpoints import Row
@@ -81,6 +87,8 @@ class ListReading(Reading):
     count: int | None = None
     """Total number of records the server speaks of; None if it sent none that can be used."""
     page_info: dict[str, object] | None = field(default=None, repr=False)
+    repairs: Mapping[int, tuple[str, ...]] = field(factory=dict[int, "tuple[str, ...]"])
+    """By place of the record: paths of the fields whose text was repaired."""
 
 
 @frozen(kw_only=True)
@@ -111,13 +119,47 @@ def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
 
     @wraps(read)
     def guarded(reply: Reply, row: Row) -> T:
-        try:
+        with suppress(*UNREADABLE):
             return read(reply, row)
-        except UNREADABLE:
-            wrong = _what_is_wrong(reply)
-        raise BrokenBody(wrong, status=reply.status, operation=row.operation)
+        # Unnamed, the repaired reply is in no frame of what is raised here.
+        with suppress(*UNREADABLE):
+            return _marked(read(_repaired(reply), row), lambda: read(_repaired(reply, MARKER), row))
+        raise BrokenBody(_what_is_wrong(reply), status=reply.status, operation=row.operation)
 
     return guarded
+
+
+def _repaired(reply: Reply, by: bytes = REPLACEMENT) -> Reply:
+    """Return the reply without lone surrogates, each of which would make all of it unreadable."""
+    body = without_lone_surrogates(reply.body, by)
+    if body is None:
+        raise msgspec.DecodeError
+    return evolve(reply, body=body)
+
+
+def _marked(reading: T, read_again: Callable[[], T]) -> T:
+    """Note on a page which of its records were repaired: another repair shows differences there."""
+    if not isinstance(reading, ListReading):
+        return reading
+    other = cast("ListReading", read_again())
+    records, repairs = list(reading.records), dict[int, tuple[str, ...]]()
+    for place, (record, again) in enumerate(zip(records, other.records, strict=False)):
+        if memoryview(record) != memoryview(again):
+            repairs[place] = differing_paths(record, again)
+            if "id" in repairs[place]:
+                records[place] = _without_id(record)
+    same = reading.page_info == other.page_info
+    return evolve(
+        reading,
+        records=tuple(records),
+        repairs=repairs,
+        page_info=reading.page_info if same else None,
+    )
+
+
+def _without_id(record: Raw) -> Raw:
+    """Return a record whose id is null: two repaired ids could be equal."""
+    return Raw(msgspec.json.encode(FIELDS.decode(record) | {"id": NULL}))
 
 
 @_guarded
@@ -270,9 +312,10 @@ def _opened(reply: Reply, row: Row) -> Envelope:
 
 def _said(body: bytes) -> tuple[str, ...] | None:
     """Return the sentences of a refusal, none if it is cut short; None if it is no envelope."""
-    with suppress(*UNREADABLE):
-        envelope = ENVELOPE.decode(body)
-        return (*_sentences(envelope.error), *_sentences(envelope.description))
+    for repair in (bytes, without_lone_surrogates):
+        with suppress(*UNREADABLE):
+            envelope = ENVELOPE.decode(repair(body) or b"")
+            return (*_sentences(envelope.error), *_sentences(envelope.description))
     return () if body.lstrip().startswith(b"{") else None
 
 
