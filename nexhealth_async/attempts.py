@@ -214,11 +214,18 @@ class Attempts:
             if watch is not None:
                 watch.ended(failure)
 
-    def _note_waits(self, *, login: float = 0.0, rate: float = 0.0, retry: float = 0.0) -> None:
+    def _note_waits(
+        self,
+        *,
+        login: float | None = None,
+        rate: float | None = None,
+        retry: float | None = None,
+    ) -> None:
+        """Note how long the call waited, by cause; None where it did not have to."""
         stats, watch = self._shared.stats, self._watch
-        stats.waited_login += login
-        stats.waited_rate += rate
-        stats.waited_retry += retry
+        stats.waited_login += login or 0.0
+        stats.waited_rate += rate or 0.0
+        stats.waited_retry += retry or 0.0
         if watch is not None:
             watch.waited(login=login, rate=rate, retry=retry)
 
@@ -254,24 +261,29 @@ class Attempts:
         gates, keeper, rate = shared.gates, shared.keeper, call.row.rate
         if self._logs_in:
             now = self._loop.time()
-            departure = await gates.leave(rate, background=False, deadline=self._deadline)
-            if self._watch is not None:  # those who wait for the token count it themselves
-                self._watch.waited(rate=self._loop.time() - now)
+            departure = gates.leave_at_once(rate, now)
+            if departure is None:
+                departure = await gates.leave(rate, background=False, deadline=self._deadline)
+                if self._watch is not None:  # those who wait for the token count it themselves
+                    self._watch.waited(rate=self._loop.time() - now)
             return call.request(headers=self._headers), 0, departure
         patient = self._background and not self._options.timeout_chosen
         while True:
             now = self._loop.time()
+            waited_login = waited_rate = None
             token = keeper.current(now)
-            at_once = gates.leave_at_once(rate, now) if token else None
-            if at_once:
-                departure = at_once
-            else:
+            if token is None:
                 await keeper.get(self._deadline)
-                logged_in = self._loop.time()
+                asked, now = now, self._loop.time()
+                waited_login = now - asked
+            departure = gates.leave_at_once(rate, now)
+            if departure is None:
                 departure = await gates.leave(
                     rate, background=self._background, deadline=None if patient else self._deadline
                 )
-                self._note_waits(login=logged_in - now, rate=self._loop.time() - logged_in)
+                waited_rate = self._loop.time() - now
+            if waited_login is not None or waited_rate is not None:
+                self._note_waits(login=waited_login, rate=waited_rate)
                 # The wait may have outlived the token.
                 token = keeper.current(self._loop.time())
             if patient and self._sent == 0:
@@ -348,11 +360,13 @@ class Attempts:
         self._renewed = True
         self._tries -= 1
         refused_at = self._loop.time()
+        is_there = verdict is Verdict.USE_CURRENT and keeper.current(refused_at) is not None
         try:
             await keeper.replace(generation, self._deadline)
         except NexHealthError as failure:
             raise self._signed(failure) from None
-        self._note_waits(login=self._loop.time() - refused_at)
+        if not is_there:
+            self._note_waits(login=self._loop.time() - refused_at)
         return True
 
     def _was_gone(self, error: NexHealthError) -> bool:

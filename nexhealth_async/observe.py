@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from nexhealth_async.core.request import Call
     from nexhealth_async.core.wire import Reply
 
-__all__ = ["Attempt", "Hook", "Hooks", "Outcome", "Watch", "watchers"]
+__all__ = ["Attempt", "Hook", "Hooks", "Outcome", "WaitCause", "Watch", "watchers"]
 
 T = TypeVar("T")
+
+WaitCause: TypeAlias = Literal["login", "rate", "retry"]
+"""Why a request waits: for a token, for a place within the rate limits, or to be repeated."""
 
 _LOG = logging.getLogger("nexhealth_async")
 
@@ -59,6 +62,8 @@ class Attempt:
     """Seconds that it waited for a place within the rate limits, those after a 429 included."""
     waited_retry: float = 0.0
     """Seconds of back-off before it."""
+    waited_for: tuple[WaitCause, ...] = ()
+    """What it had to wait for, however short the wait: seconds may be 0.0 on a coarse clock."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -150,7 +155,7 @@ class Watch:
     def __init__(self, hooks: Hooks, attempt: Attempt) -> None:
         self._hooks = hooks
         self._attempt = attempt
-        self._waits = (0.0, 0.0, 0.0)
+        self._waits: dict[WaitCause, float] = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -175,22 +180,34 @@ class Watch:
         )
         return cls(hooks, attempt)
 
-    def waited(self, *, login: float = 0.0, rate: float = 0.0, retry: float = 0.0) -> None:
-        """Note seconds that the next attempt waited."""
-        before = self._waits
-        self._waits = (before[0] + login, before[1] + rate, before[2] + retry)
+    def waited(
+        self,
+        *,
+        login: float | None = None,
+        rate: float | None = None,
+        retry: float | None = None,
+    ) -> None:
+        """Note seconds that the next attempt waited; None where it did not have to."""
+        waits: tuple[tuple[WaitCause, float | None], ...] = (
+            ("login", login),
+            ("rate", rate),
+            ("retry", retry),
+        )
+        for cause, seconds in waits:
+            if seconds is not None:
+                self._waits[cause] = self._waits.get(cause, 0.0) + seconds
 
     def leaves(self, number: int) -> None:
         """Tell that an attempt begins."""
-        login, rate, retry = self._waits
-        self._waits = (0.0, 0.0, 0.0)
+        waits, self._waits = self._waits, {}
         self._forget()
         self._attempt = evolve(
             self._attempt,
             number=number,
-            waited_login=login,
-            waited_rate=rate,
-            waited_retry=retry,
+            waited_login=waits.get("login", 0.0),
+            waited_rate=waits.get("rate", 0.0),
+            waited_retry=waits.get("retry", 0.0),
+            waited_for=tuple(waits),
         )
         self._hooks.before(self._attempt)
 

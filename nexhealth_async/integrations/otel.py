@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from nexhealth_async.observe import Attempt, Outcome
+    from nexhealth_async.observe import Attempt, Outcome, WaitCause
 
 __all__ = ["OpenTelemetry"]
 
@@ -46,8 +46,6 @@ _BYTES = "nexhealth.bytes_received"
 _WAIT = "nexhealth.client.wait.duration"
 _CAUSE = "nexhealth.wait.cause"
 _WAIT_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_SHORTEST = 0.001
-"""What is shorter is no wait, but the time it takes to look."""
 _FIRST_ERROR = 400
 
 
@@ -108,14 +106,13 @@ class OpenTelemetry(Hook):
 
     def before(self, attempt: Attempt, /) -> None:
         """Begin a span, and record what the request waited for."""
-        causes = {
+        seconds: Mapping[WaitCause, float] = {
             "login": attempt.waited_login,
             "rate": attempt.waited_rate,
             "retry": attempt.waited_retry,
         }
-        for cause, seconds in causes.items():
-            if seconds >= _SHORTEST:
-                self._wait.record(seconds, {_CAUSE: cause, _OPERATION: attempt.operation})
+        for cause in attempt.waited_for:
+            self._wait.record(seconds[cause], {_CAUSE: cause, _OPERATION: attempt.operation})
         self._spans[attempt] = self._tracer.start_span(
             attempt.operation, kind=self._client, attributes=self._about(attempt)
         )

@@ -239,6 +239,19 @@ async def test_waits_are_recorded_by_cause(telemetry: Telemetry, loop: Movable) 
         assert points["login"]["count"] == 1
 
 
+async def test_a_wait_too_short_for_the_clock_is_recorded(
+    telemetry: Telemetry, loop: Movable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: moment)
+    async with scene(hooks=[telemetry.hook()], timeout=None) as at:
+        await at.works()
+        await at.works()
+        [point] = telemetry.points("nexhealth.client.wait.duration")
+        assert point["attributes"]["nexhealth.wait.cause"] == "login"
+        assert (point["count"], point["sum"]) == (1, 0)
+
+
 async def test_the_practice_is_noted_on_request_only(telemetry: Telemetry) -> None:
     for practice in (False, True):
         telemetry.spans.clear()
