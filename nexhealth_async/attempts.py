@@ -12,9 +12,11 @@ from attrs import Factory, define, evolve, field
 
 from nexhealth_async.budget import Purse
 from nexhealth_async.core.envelope import ListReading, Reading, RecordReading
-from nexhealth_async.core.ignored import misread
+from nexhealth_async.core.ignored import is_empty_schedule, misread
+from nexhealth_async.core.request import version_headers
 from nexhealth_async.core.retry import Again, Stop, decide
 from nexhealth_async.core.token import Verdict
+from nexhealth_async.core.versions import AUTO, VersionState
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.errors import (
     BudgetSpent,
@@ -65,6 +67,10 @@ class Shared:
     user_agent: str = field(repr=False)
     keeper: TokenKeeper = field(init=False)
     stats: Stats = Factory(Stats)
+    version: VersionState = Factory(VersionState)
+    """Which version the copies under ``version="auto"`` speak."""
+    probing: asyncio.Lock = Factory(asyncio.Lock)
+    """Held by the one call that finds out the version."""
     hooks: Hooks | None = None
     meter: Meter | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -74,6 +80,16 @@ class Shared:
     ready: set[str] = Factory(set[str])
     """Models whose decoders are built."""
     tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
+
+    _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)
+
+    def headers(self, version: str) -> dict[str, str]:
+        """Return what every request of a version carries; not to be changed."""
+        known = self._headers.get(version)
+        if known is None:
+            known = {**version_headers(version), "User-Agent": self.user_agent}
+            self._headers[version] = known
+        return known
 
     def retire(self, task: asyncio.Task[ListReading]) -> None:
         """Forget a page's task, and call its error seen: a walk that was left asks for none."""
@@ -119,6 +135,7 @@ class Attempts:
         call: Call,
         *,
         headers: dict[str, str],
+        deadline: float | None = None,
         pairs: tuple[tuple[str, str], ...] = (),
         background: bool = False,
         logs_in: bool = False,
@@ -134,7 +151,7 @@ class Attempts:
         self._streams = streams
         """True if the body is left to be read by whoever asked, beyond the deadline."""
         self._loop = asyncio.get_running_loop()
-        self._deadline = self._deadline_from_now()
+        self._deadline = self._deadline_from_now() if deadline is None else deadline
         self._sent = 0
         """How often the request was sent."""
         self._tries = 0
@@ -149,7 +166,7 @@ class Attempts:
             else Watch.of(
                 call,
                 shared.hooks,
-                version=options.version,
+                version=call.version,
                 base_url=shared.transport.base_url,
                 is_login=logs_in,
             )
@@ -205,11 +222,15 @@ class Attempts:
             reply = await self._send(request, departure)
             if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
                 self._shared.keeper.accepted()
-            return self._noticed(read(reply, self._call.row))
+            result = self._noticed(read(reply, self._call.row))
         except BaseException as error:
             failure = type(error).__name__
             self._shared.stats.failures[failure] += 1
             raise
+        else:
+            if not self._logs_in:
+                self._shared.version.confirm(self._call.version)
+            return result
         finally:
             if watch is not None:
                 watch.ended(failure)
@@ -430,6 +451,12 @@ class Attempts:
             self._shared.stats.records += len(result.records)
             if self._watch is not None:
                 self._watch.brought(len(result.records))
+            if self._options.version == AUTO and is_empty_schedule(self._call, result.records):
+                text = (
+                    f"{self._call.operation}: nothing came in v2; a practice that is set up under "
+                    'v3 answers so: try version="v3"'
+                )
+                warnings.warn(text, NexHealthWarning, stacklevel=2)
         if not isinstance(result, Reading) or not result.warnings:
             return result
         call = self._call

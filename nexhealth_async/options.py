@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from attrs import field, frozen
 
 from nexhealth_async._version import __version__
-from nexhealth_async.core.request import check_subdomain
+from nexhealth_async.core.request import check_subdomain, version_name
+from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from nexhealth_async.core.retry import RetryPolicy
 
-__all__ = ["OnIgnored", "Options", "Secret", "checked", "checked_key", "named_agent"]
+__all__ = [
+    "VERSION_VARIABLE",
+    "OnIgnored",
+    "Options",
+    "Secret",
+    "checked",
+    "checked_key",
+    "chosen_version",
+    "named_agent",
+]
+
+VERSION_VARIABLE = "NEXHEALTH_API_VERSION"
 
 OnIgnored: TypeAlias = Literal["raise", "warn"]
 """What a filter that the server ignored leads to."""
@@ -25,6 +37,7 @@ class Options:
     """What copies of a session may differ in."""
 
     version: str
+    """A literal version, or ``"auto"``."""
     subdomain: str | None
     location_id: int | None
     timeout: float | None
@@ -39,6 +52,23 @@ class Secret:
     """A text that no ``repr`` shows, and so no traceback printed with local variables."""
 
     value: str = field(repr=False)
+
+
+def chosen_version(given: str | None, variable: str | None = None) -> str:
+    """Return a literal version or ``"auto"``: what was given, else the variable's value."""
+    if given is None and variable and variable.strip():
+        try:
+            return chosen_version(variable.strip())
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{VERSION_VARIABLE}: {error.message}") from None
+    if given is None or given == AUTO:
+        return AUTO
+    try:
+        return version_name(given)
+    except InvalidArgument:
+        raise InvalidArgument(
+            'version must be "auto", "v2", "v3" or a literal version such as "v3.1.0"'
+        ) from None
 
 
 def checked_key(given: Secret | None) -> Secret:

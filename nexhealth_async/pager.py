@@ -104,6 +104,12 @@ class Pager:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._window: deque[tuple[Ask, _PageTask]] = deque()
 
+    def begun_anew(self, call: Call, plan: Plan) -> Pager:
+        """Return a pager of another call that is as wide and as patient, and has asked nothing."""
+        fresh = Pager(self._source, call, plan, prefetch=self._prefetch, limit=self._wanted)
+        fresh._patient = self._patient
+        return fresh
+
     def __del__(self) -> None:
         """End the page tasks of a walk that was left and dropped."""
         if self._window:

@@ -36,13 +36,37 @@ __all__ = [
 _OURS = frozenset({"nexhealth", "nexhealth_sandbox"})
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting and the option for the API version that the fixtures speak."""
+    about = "API version of the fixture nexhealth: auto, v2, v3 or a literal one (default: auto)"
+    parser.addini("nexhealth_version", about)
+    parser.getgroup("nexhealth_async").addoption("--nexhealth-version", help=about)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that says how large the sandbox shall be."""
+    """Register the markers for the sandbox's options and the session's API version."""
     config.addinivalue_line(
         "markers",
         "nexhealth_sandbox(**options): options of Sandbox for the fixtures nexhealth_sandbox and "
         "nexhealth_thread, such as patients=50, seed=3",
     )
+    config.addinivalue_line(
+        "markers",
+        "nexhealth_version(version): API version of the fixtures nexhealth and nexhealth_env; "
+        "comes before --nexhealth-version and the ini setting",
+    )
+
+
+def _version(request: pytest.FixtureRequest) -> str | None:
+    """Return the version that the marker, the option or the setting names, if any does."""
+    marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_version")
+    if marker is not None:
+        if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str):
+            pytest.fail('Write @pytest.mark.nexhealth_version("v3").', pytrace=False)
+        return marker.args[0]
+    config = request.config
+    named = config.getoption("--nexhealth-version") or config.getini("nexhealth_version")
+    return str(named) if named else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -94,11 +118,23 @@ def _box(request: pytest.FixtureRequest) -> Sandbox:
 
 
 @_fixture
-async def nexhealth(nexhealth_sandbox: Sandbox) -> AsyncIterator[NexHealth]:
-    """A session opened against the test's sandbox; closed after the test."""
+async def nexhealth(
+    request: pytest.FixtureRequest, nexhealth_sandbox: Sandbox
+) -> AsyncIterator[NexHealth]:
+    """A session opened against the test's sandbox; closed after the test.
+
+    Its API version is the one that ``@pytest.mark.nexhealth_version("v3")``, the option
+    ``--nexhealth-version`` or the setting ``nexhealth_version`` names, in this order.
+    """
     from nexhealth_async import NexHealth
 
-    async with NexHealth(nexhealth_sandbox.api_key, base_url=nexhealth_sandbox.url) as session:
+    box, version = nexhealth_sandbox, _version(request)
+    session = (
+        NexHealth(box.api_key, base_url=box.url)
+        if version is None
+        else NexHealth(box.api_key, base_url=box.url, version=version)
+    )
+    async with session:
         yield session
 
 
@@ -123,12 +159,17 @@ def nexhealth_url(nexhealth_thread: SandboxThread) -> str:
 
 @pytest.fixture
 def nexhealth_env(
-    nexhealth_thread: SandboxThread, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    nexhealth_thread: SandboxThread,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> SandboxThread:
     """The sandbox in its thread, where every ``NexHealth()`` of the test leads.
 
-    Sets ``NEXHEALTH_API_KEY`` and ``NEXHEALTH_BASE_URL`` for the test.
+    Sets ``NEXHEALTH_API_KEY`` and ``NEXHEALTH_BASE_URL`` for the test, and
+    ``NEXHEALTH_API_VERSION`` where a version is named as for ``nexhealth``.
     """
+    if (version := _version(request)) is not None:
+        monkeypatch.setenv("NEXHEALTH_API_VERSION", version)
     monkeypatch.setenv("NEXHEALTH_API_KEY", nexhealth_thread.box.api_key)
     monkeypatch.setenv("NEXHEALTH_BASE_URL", nexhealth_thread.box.url)
     return nexhealth_thread

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -29,24 +31,38 @@ from nexhealth_async.core.request import (
     check_subdomain,
     free_call,
     plan,
-    version_headers,
-    version_name,
 )
 from nexhealth_async.core.retry import RetryPolicy
+from nexhealth_async.core.versions import AUTO, V2, V3
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
+    Forbidden,
+    KeyRefused,
+    NexHealthError,
+    NotFound,
     OutcomeUnknown,
     SessionStateError,
+    TimedOut,
     Unauthorized,
     UndecodableRecord,
     UnexpectedShape,
+    VersionRefused,
 )
 from nexhealth_async.files import Download
 from nexhealth_async.follow.ensuring import Webhooks
 from nexhealth_async.gates import Gates
 from nexhealth_async.hints import practice_locations
 from nexhealth_async.observe import watchers
-from nexhealth_async.options import OnIgnored, Options, Secret, checked, checked_key, named_agent
+from nexhealth_async.options import (
+    VERSION_VARIABLE,
+    OnIgnored,
+    Options,
+    Secret,
+    checked,
+    checked_key,
+    chosen_version,
+    named_agent,
+)
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
 from nexhealth_async.stores._names import fingerprint
@@ -75,7 +91,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.envelope import ListReading
     from nexhealth_async.core.request import JSONValue
     from nexhealth_async.core.token_store import TokenStore
-    from nexhealth_async.core.wire import Reply
+    from nexhealth_async.core.wire import Reply, Stream
     from nexhealth_async.endpoints import Endpoint, Operation, Row
     from nexhealth_async.hints import PracticeLocation
     from nexhealth_async.observe import Hook
@@ -85,9 +101,22 @@ __all__ = ["Answer", "NexHealth"]
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger("nexhealth_async")
+
 _LOGIN_SECONDS = 30.0
+_GREETING_SECONDS = 10.0
+"""How long `open` waits for the login that tells the version; afterwards that goes on alone."""
 _CLOSE_SECONDS = 5.0
 _DEFAULT_TIMEOUT = 60.0
+
+
+class _Unsaid(str):
+    """The version of who named none, so that the environment may."""
+
+    __slots__ = ()
+
+
+_UNSAID = _Unsaid(AUTO)
 
 
 @frozen(kw_only=True)
@@ -111,7 +140,9 @@ class NexHealth(AccountNouns):
         api_key: The key; without it the environment's ``NEXHEALTH_API_KEY``.
         base_url: Address of the API; without it ``NEXHEALTH_BASE_URL``, then the vendor's one host
             for production and test environments alike.
-        version: ``"v2"``, ``"v3"`` (= ``v3.0.0``) or a literal version of the API.
+        version: ``"auto"`` speaks v2, and v3 where the account refuses v2. ``"v2"``, ``"v3"``
+            (= ``v3.0.0``) or a literal version such as ``"v3.1.0"`` pins one: recommended in
+            production. Without it the environment's ``NEXHEALTH_API_VERSION`` counts.
         subdomain: The practice for calls that name none; scopes are usually clearer.
         location_id: The location for calls that name none.
         timeout: Seconds a call may take, every wait included: login, rate limit, retries, body. In
@@ -143,7 +174,7 @@ class NexHealth(AccountNouns):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        version: str = "v2",
+        version: str = _UNSAID,
         subdomain: str | None = None,
         location_id: int | None = None,
         timeout: float | None = _DEFAULT_TIMEOUT,
@@ -166,7 +197,9 @@ class NexHealth(AccountNouns):
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
         self._options = checked(
             Options(
-                version=version_name(version),
+                version=chosen_version(
+                    None if version is _UNSAID else version, os.environ.get(VERSION_VARIABLE)
+                ),
                 subdomain=subdomain,
                 location_id=location_id,
                 timeout=timeout,
@@ -189,16 +222,16 @@ class NexHealth(AccountNouns):
         self._preload = to.models_of(preload)
         self._is_copy = False
         self._opened_here = False
-        self._headers = self._selecting_headers()
 
     def __repr__(self) -> str:
         """Show host, version and scope, never key or token."""
         if not hasattr(self, "_shared"):  # in the traceback of a constructor that refuses
             return f"<{type(self).__name__}: not made>"
-        o, shared = self._options, self._shared
+        shared = self._shared
         state = "closed" if shared.closed else "open" if shared.loop else "not open"
         scope = "".join(f", {k}={v!r}" for k, v in self._scope().items() if v is not None)
-        return f"<NexHealth {shared.transport.host} {o.version}{scope}: {state}>"
+        version = self.version or AUTO
+        return f"<NexHealth {shared.transport.host} {version}{scope}: {state}>"
 
     def _scope(self) -> dict[str, str | int | None]:
         return {"subdomain": self._options.subdomain, "location_id": self._options.location_id}
@@ -206,7 +239,16 @@ class NexHealth(AccountNouns):
     # Life cycle
 
     async def open(self) -> Self:
-        """Open the session in the running event loop; ``async with`` does this."""
+        """Open the session in the running event loop; ``async with`` does this.
+
+        Under ``version="auto"`` it logs in, which tells the version. A server that is out of reach
+        or fails is no reason to raise: the first call finds out then.
+
+        Raises:
+            KeyRefused: The key is not accepted (``version="auto"`` only).
+            VersionRefused: The account refuses v2 and v3 (``version="auto"`` only).
+            SessionStateError: The session is open already, or was closed.
+        """
         shared = self._shared
         if shared.closed:
             raise SessionStateError("the session was closed and stays so; make a new NexHealth")
@@ -222,9 +264,31 @@ class NexHealth(AccountNouns):
                 shared.loop = None
                 raise
             self._opened_here = True
+            if self._options.version == AUTO:
+                await self._greet()
         elif not self._is_copy:
             raise SessionStateError("the session is open already; use it as it is")
         return self
+
+    async def _greet(self) -> None:
+        """Log in to learn the version; only a refusal for good keeps the session from opening."""
+        deadline = self._deadline(_GREETING_SECONDS)
+        try:
+            await self._shared.keeper.get(deadline)
+        except (KeyRefused, VersionRefused):
+            await self.aclose()
+            raise
+        except SessionStateError:
+            raise
+        except NexHealthError as error:
+            _LOG.warning(
+                "the API version is not known yet, since the login failed (%s); "
+                "the first call finds it out",
+                type(error).__name__,
+            )
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Close the session: end its walks and waiters, then its connections.
@@ -267,6 +331,12 @@ class NexHealth(AccountNouns):
         return self._shared.codec()
 
     @property
+    def version(self) -> str | None:
+        """The API version that calls are made in; None while ``version="auto"`` is undecided."""
+        pinned = self._options.version
+        return self._shared.version.spoken if pinned == AUTO else pinned
+
+    @property
     def stats(self) -> Stats:
         """What the session and its copies have done so far: requests, retries, seconds waited."""
         return self._shared.stats
@@ -306,7 +376,7 @@ class NexHealth(AccountNouns):
         chosen: dict[str, object] = {
             name: value
             for name, value in (
-                ("version", version and version_name(version)),
+                ("version", None if version is None else chosen_version(version)),
                 ("subdomain", subdomain),
                 ("location_id", location_id),
                 ("retry", retry),
@@ -331,7 +401,6 @@ class NexHealth(AccountNouns):
         copy._preload = self._preload
         copy._is_copy = True
         copy._opened_here = False
-        copy._headers = copy._selecting_headers()
         return copy
 
     @property
@@ -350,6 +419,7 @@ class NexHealth(AccountNouns):
         settings = WalkSettings(
             source=self,
             call=call,
+            versions=None if call.replan is None else self,
             decoder=self._decoder(endpoint),
             **options,  # type: ignore[arg-type]  # checked next, and typed in the TypedDicts
         )
@@ -368,7 +438,7 @@ class NexHealth(AccountNouns):
         """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
         call = self._plan(endpoint, arguments, ids)
         await self._make_ready(endpoint.model)
-        reading = await self._perform(call, read_record)
+        call, reading = await self._perform(call, read_record)
         if reading.record is None:
             raise UnexpectedShape("the reply holds no record", operation=call.operation)
         try:
@@ -400,14 +470,19 @@ class NexHealth(AccountNouns):
         call = download_call(
             url, base_url=self._shared.transport.base_url, subdomain=self._options.subdomain
         )
-        return Download(lambda: self._perform(call, read_stream, streams=True), call.operation)
+
+        async def perform() -> Stream:
+            _, stream = await self._perform(self._in_any_version(call), read_stream, streams=True)
+            return stream
+
+        return Download(perform, call.operation)
 
     async def page(
         self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
     ) -> ListReading:
         """Fetch one page of a listing; walks use it."""
         await self._make_ready(call.endpoint.model)
-        return await self._perform(call, read_list, pairs, background=background)
+        return await self._attempts(call, pairs=pairs, background=background).run(read_list)
 
     def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
         """Run a page's request as a task that ends with the session at the latest; walks use it."""
@@ -439,7 +514,7 @@ class NexHealth(AccountNouns):
         PATCH after a lost reply; reads and DELETE are repeated anyway.
         """
         call = free_call(method, path, params=params or {}, json=json, safe=safe)
-        reading = await self._perform(call, read_data)
+        _, reading = await self._perform(self._in_any_version(call), read_data)
         return Answer(
             data=reading.data,
             count=reading.count,
@@ -463,7 +538,7 @@ class NexHealth(AccountNouns):
         alone = evolve(self._options, subdomain=None, location_id=None)
         return Webhooks(
             lambda version: self._copy(
-                evolve(alone, version=version_name(version)) if version else alone
+                evolve(alone, version=chosen_version(version)) if version else alone
             )
         )
 
@@ -482,7 +557,7 @@ class NexHealth(AccountNouns):
             practices = {options.subdomain: None if here is None else [here]}
         return Bulk(
             self._copy(evolve(options, subdomain=None, location_id=None)),
-            version=options.version,
+            version=self.version or V2,
             practices=practices,
             rates=self._shared.gates.rates,
         )
@@ -491,18 +566,125 @@ class NexHealth(AccountNouns):
         """List every operation of every version as data; ``authenticates`` goes by itself."""
         return to.operations()
 
+    # Which version a call is made in
+
     def _plan(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]
     ) -> Call:
+        """Spell out a call; under ``"auto"`` for the version that is most likely spoken.
+
+        While that is not known for sure, what only one version would refuse is not refused yet.
+        """
         options = self._options
-        return plan(
-            endpoint,
-            options.version,
-            ids=ids,
-            subdomain=options.subdomain,
-            location_id=options.location_id,
-            arguments=arguments,
-        )
+
+        def plan_for(version: str) -> Call:
+            return plan(
+                endpoint,
+                version,
+                ids=ids,
+                subdomain=options.subdomain,
+                location_id=options.location_id,
+                arguments=arguments,
+            )
+
+        def replan(version: str) -> Call:
+            return evolve(plan_for(version), replan=replan)
+
+        if options.version != AUTO:
+            return plan_for(options.version)
+        state = self._shared.version
+        if state.is_final or state.spoken == V3:
+            return plan_for(state.spoken or V3)
+        try:
+            return replan(V2)
+        except (NexHealthError, TypeError):
+            with suppress(NexHealthError, TypeError):
+                return replan(V3)
+            raise
+
+    def _in_any_version(self, call: Call) -> Call:
+        """Return a call that is spelled alike in all versions."""
+        version = self._options.version
+        if version != AUTO:
+            return evolve(call, version=version)
+
+        def replan(spoken: str) -> Call:
+            return evolve(call, version=spoken)
+
+        return evolve(call, replan=replan)
+
+    async def decided(self, call: Call, deadline: float | None = None) -> Call:
+        """Return the call in the version that is spoken, which is found out first; walks use it."""
+        if call.replan is None:
+            return call
+        if deadline is None:
+            deadline = self._deadline(self._options.timeout)
+        try:
+            version = await self._spoken(deadline)
+            if version == call.version:
+                return call
+            try:
+                return call.replan(version)
+            except (NexHealthError, TypeError):
+                if self._shared.version.is_final:
+                    raise
+            # It would be refused in this version, so it must be sure which one is spoken.
+            await self._probe(deadline)
+            return call.replan(self._shared.version.spoken or version)
+        except NexHealthError as error:
+            error.operation = error.operation or call.operation
+            raise error.with_traceback(None) from None
+
+    def after_refusal(self, call: Call) -> Call | None:
+        """Return the call in another version after its own was refused, if there is one to try."""
+        state = self._shared.version
+        if call.replan is None or not state.move_on(call.version) or state.spoken is None:
+            return None
+        return call.replan(state.spoken)
+
+    async def decide_version(self) -> str:
+        """Return the version that is spoken, and find it out for sure if need be; pulls use it."""
+        pinned = self._options.version
+        if pinned != AUTO:
+            return pinned
+        self.check_usable()
+        deadline = self._deadline(self._options.timeout)
+        version = await self._spoken(deadline)
+        if not self._shared.version.is_final:
+            await self._probe(deadline)
+        return self._shared.version.spoken or version
+
+    async def _spoken(self, deadline: float | None) -> str:
+        """Return the version that the login decided."""
+        shared = self._shared
+        if shared.version.spoken is None:
+            self.check_usable()
+            now = asyncio.get_running_loop().time()
+            await shared.keeper.get(deadline)
+            shared.stats.waited_login += asyncio.get_running_loop().time() - now
+        if shared.version.spoken is None:  # the token came from elsewhere
+            await self._probe(deadline)
+        return shared.version.spoken or V2
+
+    async def _probe(self, deadline: float | None) -> None:
+        """Find out by the smallest read whether v2 is spoken; one call does so for all."""
+        state, row = self._shared.version, to.INSTITUTIONS.v2
+        try:
+            async with asyncio.timeout_at(deadline), self._shared.probing:
+                if state.is_final or state.spoken == V3 or row is None:
+                    return
+                call = Call(endpoint=to.INSTITUTIONS, row=row, path=row.path, query=())
+                pairs = (("per_page", "1"),)
+                try:
+                    await self._attempts(call, pairs=pairs, deadline=deadline).run(read_list)
+                except VersionRefused:
+                    if not state.move_on(V2):
+                        raise
+                except (Forbidden, NotFound):
+                    pass  # this key may not list practices, but was not refused its version
+                state.adopt(V2)
+        except TimeoutError:
+            raise TimedOut("the call's timeout passed before the API version was known") from None
 
     def _decoder(self, endpoint: Endpoint[T]) -> LazyDecoder[T]:
         return LazyDecoder(self._shared.codec, str(endpoint.model))
@@ -535,42 +717,82 @@ class NexHealth(AccountNouns):
                 "the session belongs to another event loop; open one session in each loop"
             )
 
-    def _selecting_headers(self) -> dict[str, str]:
-        return {**version_headers(self._options.version), "User-Agent": self._shared.user_agent}
+    def _deadline(self, seconds: float | None) -> float | None:
+        return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
-    async def _perform(
+    def _attempts(
         self,
         call: Call,
-        read: Callable[[Reply, Row], T],
-        pairs: tuple[tuple[str, str], ...] = (),
         *,
+        pairs: tuple[tuple[str, str], ...] = (),
         background: bool = False,
         streams: bool = False,
-    ) -> T:
+        deadline: float | None = None,
+    ) -> Attempts:
         self.check_usable()
-        headers = self._headers
+        headers = self._shared.headers(call.version)
         if streams:
             # What comes is no JSON, unless it is a refusal.
             headers = {**headers, "Accept": f"{headers['Accept']}, */*;q=0.8"}
-        attempts = Attempts(
+        return Attempts(
             self._shared,
             self._options,
             call,
             headers=headers,
+            deadline=deadline,
             pairs=pairs,
             background=background,
             streams=streams,
         )
-        return await attempts.run(read)
+
+    async def _perform(
+        self, call: Call, read: Callable[[Reply, Row], T], *, streams: bool = False
+    ) -> tuple[Call, T]:
+        """Make a call in the version that is spoken; return it as it was made, and the result."""
+        self.check_usable()
+        deadline = None
+        if call.replan is not None:
+            deadline = self._deadline(self._options.timeout)
+            call = await self.decided(call, deadline)
+        while True:
+            try:
+                result = await self._attempts(call, streams=streams, deadline=deadline).run(read)
+            except VersionRefused:
+                if (again := self.after_refusal(call)) is None:
+                    raise
+                call = again
+            else:
+                return call, result
 
     async def _log_in(self, key: Secret) -> str:
+        """Log in; under ``"auto"`` in v3 too, if the account refuses v2."""
+        state, version = self._shared.version, self._options.version
+        if version != AUTO:
+            return await self._send_login(key, version)
+        version = state.spoken or V2
+        try:
+            token = await self._send_login(key, version)
+        except VersionRefused:
+            if state.is_final or version == V3:
+                raise
+            try:
+                token = await self._send_login(key, V3)
+            except VersionRefused as error:
+                error.advice = "the account takes neither v2 nor v3; ask NexHealth which it may use"
+                raise
+            state.move_on(version)
+        else:
+            state.adopt(version)
+        return token
+
+    async def _send_login(self, key: Secret, version: str) -> str:
         """Send the login, outside of all that needs a token."""
         self.check_usable()
         attempts = Attempts(
             self._shared,
             evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
-            Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=()),
-            headers={**self._headers, "Authorization": key.value},
+            Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=(), version=version),
+            headers={**self._shared.headers(version), "Authorization": key.value},
             logs_in=True,
         )
         try:

@@ -25,6 +25,7 @@ from nexhealth_async.errors import (
     NexHealthWarning,
     UnexpectedShape,
     UsageError,
+    VersionRefused,
     WalkOver,
 )
 from nexhealth_async.pager import Pager, RawPage, Source
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.files import Download
 
-__all__ = ["Caller", "Page", "Pages", "RawPages", "Walk", "WalkSettings"]
+__all__ = ["Caller", "Page", "Pages", "RawPages", "Versions", "Walk", "WalkSettings"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,6 +81,18 @@ class Caller(Protocol):
         ...
 
 
+class Versions(Protocol):
+    """What a walk asks of a session while it is not known which API version is spoken."""
+
+    async def decided(self, call: Call) -> Call:
+        """Return the call in the version that is spoken, which is found out first."""
+        ...
+
+    def after_refusal(self, call: Call) -> Call | None:
+        """Return the call in another version after its own was refused, if there is one to try."""
+        ...
+
+
 @frozen(kw_only=True)
 class Page(Generic[T_co]):
     """One page of a walk."""
@@ -106,6 +119,8 @@ class WalkSettings(Generic[T]):
 
     source: Source
     call: Call
+    versions: Versions | None = None
+    """Who finds out in which version the call is made; None where that is known."""
     decoder: Decoder[T]
     per_page: int | None = None
     limit: int | None = None
@@ -157,6 +172,29 @@ def check_settings(settings: WalkSettings[T]) -> WalkSettings[T]:
     return settings
 
 
+def _pager_of(settings: WalkSettings[T]) -> Pager:
+    return Pager(
+        settings.source,
+        settings.call,
+        settings.plan(),
+        prefetch=settings.prefetch,
+        limit=settings.limit,
+    )
+
+
+async def _count(source: Source, call: Call) -> int:
+    if call.row.paging is not Paging.NUMBERED:
+        raise UsageError(
+            "the API gives no total of this list's records in this version; walk it and count",
+            operation=call.operation,
+        )
+    pairs = (("page", "1"), ("per_page", "1"))
+    reading = await source.page(call, pairs, background=False)
+    if reading.count is None:
+        raise UnexpectedShape("the server sent no usable count", operation=call.operation)
+    return reading.count
+
+
 class _State(Enum):
     FRESH = "has not begun"
     RUNNING = "is under way"
@@ -175,13 +213,7 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._state = _State.FRESH
         self._busy = False
         self._resume = settings.after
-        self._pager = Pager(
-            settings.source,
-            settings.call,
-            settings.plan(),
-            prefetch=settings.prefetch,
-            limit=settings.limit,
-        )
+        self._pager = _pager_of(settings)
 
     def __repr__(self) -> str:
         """Show the operation and the state, never a filter's value."""
@@ -273,9 +305,28 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._pager.be_patient()
 
     async def _next_page(self) -> RawPage | None:
-        if self._settings.limit == 0:
+        settings = self._settings
+        if settings.limit == 0:
             return None
-        return await self._pager.next()
+        if (versions := settings.versions) is None:
+            return await self._pager.next()
+        self._use(await versions.decided(settings.call))
+        try:
+            page = await self._pager.next()
+        except VersionRefused:
+            if (again := versions.after_refusal(self._settings.call)) is None:
+                raise
+            self._pager.cancel()
+            self._use(again)
+            page = await self._pager.next()
+        self._settings = evolve(self._settings, versions=None)
+        return page
+
+    def _use(self, call: Call) -> None:
+        """Walk by this call instead, before the first page has come."""
+        if call is not self._settings.call:
+            self._settings = evolve(self._settings, call=call)
+            self._pager = self._pager.begun_anew(self._settings.call, self._settings.plan())
 
 
 class Walk(_Machine[T, T]):
@@ -332,18 +383,16 @@ class Walk(_Machine[T, T]):
         Only numbered lists say so. Raises `UsageError` for others, `UnexpectedShape` where the
         server sends no usable number.
         """
-        settings = self._settings
-        operation = settings.call.operation
-        if settings.call.row.paging is not Paging.NUMBERED:
-            raise UsageError(
-                "the API gives no total of this list's records in this version; walk it and count",
-                operation=operation,
-            )
-        pairs = (("page", "1"), ("per_page", "1"))
-        reading = await settings.source.page(settings.call, pairs, background=False)
-        if reading.count is None:
-            raise UnexpectedShape("the server sent no usable count", operation=operation)
-        return reading.count
+        source, call, versions = self._settings.source, self._settings.call, self._settings.versions
+        if versions is not None:
+            call = await versions.decided(call)
+        try:
+            return await _count(source, call)
+        except VersionRefused:
+            again = None if versions is None else versions.after_refusal(call)
+            if again is None:
+                raise
+        return await _count(source, again)
 
     def _unbegun(self, method: str) -> WalkSettings[T]:
         if self._state is not _State.FRESH:

@@ -52,7 +52,7 @@ class Tenants:
         async with self._turn:
             while self._open:
                 _, tenant = self._open.popitem()
-                await tenant.nex.aclose()
+                await tenant.close()
 
     def __len__(self) -> int:
         """Tell how many sessions are open."""
@@ -71,11 +71,19 @@ class Tenants:
         async with self._turn:
             if name not in self._open:
                 await self._make_room()
-                self._open[name] = _Tenant(await self._make(name).open())
+                self._open[name] = _Tenant(self._make(name))
             self._open.move_to_end(name)
             tenant = self._open[name]
             tenant.users += 1
-            return tenant
+        try:
+            # Opening may log in, and one customer's slow login must not hold up the others.
+            await asyncio.shield(tenant.opening)
+        except BaseException:
+            tenant.users -= 1
+            if tenant.failed and self._open.get(name) is tenant:
+                del self._open[name]
+            raise
+        return tenant
 
     async def _make_room(self) -> None:
         if len(self._open) < self._most:
@@ -83,7 +91,7 @@ class Tenants:
         unused = next((name for name, tenant in self._open.items() if not tenant.users), None)
         if unused is None:
             raise Crowded
-        await self._open.pop(unused).nex.aclose()
+        await self._open.pop(unused).close()
 
 
 class _Tenant:
@@ -92,3 +100,16 @@ class _Tenant:
     def __init__(self, nex: NexHealth) -> None:
         self.nex = nex
         self.users = 0
+        self.opening = asyncio.create_task(nex.open())
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the session could not be opened: its key is not accepted."""
+        opening = self.opening
+        return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
+    async def close(self) -> None:
+        """Close the session, also while it is being opened."""
+        self.opening.cancel()
+        await asyncio.wait([self.opening])
+        await self.nex.aclose()

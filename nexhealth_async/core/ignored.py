@@ -1,19 +1,38 @@
-"""Which ignored parameters change what an answer means.
+"""Answers that do not mean what they seem to.
 
 Reference: v3 1.6: a parameter that an endpoint does not take is ignored with a warning, and the
-answer then holds records nobody asked for.
+answer then holds records nobody asked for. v3 1.2: practices set up under v3 answer v2's slots and
+working hours with empty lists.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+from attrs import frozen
+from msgspec import Raw
+
+from nexhealth_async.core.versions import is_v2
 from nexhealth_async.endpoints import Paging
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nexhealth_async.core.request import Call
 
-__all__ = ["misread"]
+__all__ = ["is_empty_schedule", "misread"]
+
+_SCHEDULES = frozenset({"/appointment_slots", "/availabilities"})
+
+
+@frozen
+class _Slots:
+    slots: list[Raw] | None = None
+    next_available_date: str | None = None
+
+
+_SLOTS = msgspec.json.Decoder(_Slots)
 
 _HARMLESS = {
     Paging.WHOLE: frozenset({"page", "per_page"}),
@@ -34,3 +53,20 @@ def misread(call: Call, ignored: frozenset[str]) -> frozenset[str]:
     server's sentence may be anything, also a person's name.
     """
     return (ignored & (call.sent_filters | _PAGING)) - _HARMLESS[call.row.paging]
+
+
+def is_empty_schedule(call: Call, records: Sequence[Raw]) -> bool:
+    """Tell whether v2 brought no working hours, or no free slot and no day that will have one."""
+    if call.row.path not in _SCHEDULES or not is_v2(call.version):
+        return False
+    if call.row.path == "/availabilities":
+        return not records
+    return all(map(_has_no_slot, records))
+
+
+def _has_no_slot(group: Raw) -> bool:
+    try:
+        found = _SLOTS.decode(group)
+    except msgspec.MsgspecError:
+        return False
+    return not found.slots and found.next_available_date is None

@@ -11,6 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from nexhealth_async.core.versions import refuses_version
 from nexhealth_async.endpoints.practice import LOGIN
 from nexhealth_async.errors import (
     AlreadyCancelled,
@@ -44,9 +45,9 @@ _LEDGER = re.compile(
     r"/(charges|payments|adjustments|claims|fee_schedules|fee_schedule_procedures|insurance_plans"
     r"|insurance_balances|guarantor_balances|payment_plans|payment_types|adjustment_types)\b"
 )
+_LONGEST_SENTENCE = 2_000
 _EXISTING = re.compile(r"\bpatient\b.*\balready exists\b", re.IGNORECASE)
 _EXISTING_ID = re.compile(r"\bid\s?=\s?([0-9]{1,19})\b")
-_BELOW_MINIMUM = re.compile(r"below the minimum allowed", re.IGNORECASE)
 
 _MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
     (
@@ -76,7 +77,6 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
     """Make the error for a refused reply; ``texts`` is None where the body was no envelope."""
     operation = row.operation
     said = tuple(texts or ())
-    joined = "\n".join(said)
 
     def make(kind: _Make, message: str, **more: object) -> APIError:
         return kind(
@@ -88,6 +88,8 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
             **more,
         )
 
+    if refuses_version(reply.status, said or _plain_text(reply)):
+        return make(VersionRefused, "the account may not use this API version")
     match reply.status:
         case 401:
             return make(Unauthorized, "the API does not accept the credentials")
@@ -96,8 +98,6 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
                 EdgeBlocked,
                 "a firewall in front of the API refused the request",
             )
-        case 403 if _BELOW_MINIMUM.search(joined):
-            return make(VersionRefused, "the account may not use this API version")
         case 403 if _LEDGER.match(row.path):
             return make(
                 FinancialAccessOff,
@@ -120,6 +120,14 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
             return make(ServerFailure, "the API failed")
         case _:
             return _invalid(make, said, reply.status)
+
+
+def _plain_text(reply: Reply) -> tuple[str, ...]:
+    """Return a short body that is no page of HTML, for replies that are no envelope."""
+    body = reply.body
+    if len(body) > _LONGEST_SENTENCE or b"<html" in body.lower():
+        return ()
+    return (body.decode(errors="replace"),)
 
 
 def _missing(make: Callable[..., APIError], row: Row) -> APIError:

@@ -6,7 +6,7 @@ Reference: query encoding (Rails-style repeated ``ids[]=``), scoping, selecting 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -18,6 +18,7 @@ import msgspec
 from attrs import Factory, field, frozen
 
 from nexhealth_async.core.forms import form
+from nexhealth_async.core.versions import V2, V3, is_v2
 from nexhealth_async.core.wire import Request
 from nexhealth_async.endpoints import Endpoint, Need, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
@@ -80,6 +81,10 @@ class Call:
     """What the body is, where there is one."""
     harmless: bool = False
     """True where an argument makes an unsafe write safe."""
+    version: str = V2
+    """The API version it is spelled out for."""
+    replan: Callable[[str], Call] | None = field(default=None, repr=False, eq=False)
+    """Spells it out for another version, while it is not known which one is spoken."""
     _target: str = field(init=False, repr=False, default=Factory(_target_of, takes_self=True))
 
     @property
@@ -157,9 +162,9 @@ def check_subdomain(subdomain: str) -> str:
 
 
 def version_name(version: str) -> str:
-    """Return the header's spelling of a version: ``"v3"`` means ``"v3.0.0"``."""
+    """Return the header's spelling of a literal version: ``"v3"`` means ``"v3.0.0"``."""
     if version == "v3":
-        return "v3.0.0"
+        return V3
     if _VERSION_LITERAL.fullmatch(str(version)):
         return version
     raise InvalidArgument('version must be "v2", "v3" or a literal version such as "v3.1.0"')
@@ -167,22 +172,18 @@ def version_name(version: str) -> str:
 
 def version_headers(version: str) -> dict[str, str]:
     """Return the headers that select the version, on every operation, login included."""
-    if _is_old(version):
+    if is_v2(version):
         return {
             "Accept": "application/vnd.Nexhealth+json;version=2",
-            "Nex-Api-Version": "v2",
+            "Nex-Api-Version": V2,
         }
     # Some operations declare v2's media type alone as their reply, so anything else is fine, too.
     return {"Accept": "application/json, */*;q=0.1", "Nex-Api-Version": version}
 
 
-def _is_old(version: str) -> bool:
-    return version == "v2" or version.startswith("v2.")
-
-
 def row_for(endpoint: Endpoint[object], version: str) -> Row:
     """Return the endpoint's row in a version, or say which version has it."""
-    row, other = (endpoint.v2, "v3") if _is_old(version) else (endpoint.v3, "v2")
+    row, other = (endpoint.v2, "v3") if is_v2(version) else (endpoint.v3, "v2")
     if row is None:
         raise NotInThisVersion(
             f"{endpoint.resource}.{endpoint.verb} is not offered in {version}; "
@@ -243,6 +244,7 @@ def plan(
         body=body,
         content_type=content_type,
         harmless=row.safe_if is not None and fields.get(row.safe_if) is True,
+        version=version,
     )
 
 
@@ -358,7 +360,7 @@ def _bind_location(row: Row, given: dict[str, object], location_id: int | None) 
 def _refuse_unknown(
     endpoint: Endpoint[object], version: str, arguments: Mapping[str, object]
 ) -> None:
-    other = endpoint.v3 if _is_old(version) else endpoint.v2
+    other = endpoint.v3 if is_v2(version) else endpoint.v2
     known = {name.removesuffix("[]") for name in other.filters} if other else set[str]()
     if other and other.subdomain is not Need.NONE:
         known.add("subdomain")
@@ -378,7 +380,7 @@ def _refuse_lacking(
 
 
 def _only_in_other(endpoint: Endpoint[object], version: str, name: str) -> str:
-    other = "v3" if _is_old(version) else "v2"
+    other = "v3" if is_v2(version) else "v2"
     return (
         f"{endpoint.resource}.{endpoint.verb} takes {name} in {other} only; leave it out, or open "
         f'the session with version="{other}"'

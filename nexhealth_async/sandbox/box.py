@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from datetime import date
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from aiohttp import web
 
@@ -50,7 +50,8 @@ class Sandbox(LineOrders):
     ``anchor`` is the day around which seeded records lie: it does not follow the clock, so that
     data stay the same; pass ``date.today()`` to have visits just passed and just to come.
     ``operatories`` counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock``
-    moves what the server believes the time to be, see ``Clock``.
+    moves what the server believes the time to be, see ``Clock``. ``versions`` names the versions
+    the account may use: ``{"v3"}`` is an account that refuses v2.
     """
 
     page_cap: int
@@ -66,8 +67,8 @@ class Sandbox(LineOrders):
     count_as: CountAs
     """How paged listings report their total; ``"total"`` is the truth."""
 
-    minimum_version: Literal["v2", "v3"]
-    """Below it requests are refused, as new accounts see it."""
+    versions: frozenset[Version]
+    """The versions the account may use; ``{"v3"}`` refuses v2 as new accounts see it."""
 
     media_type: str
     """The ``Content-Type`` of replies."""
@@ -108,10 +109,13 @@ class Sandbox(LineOrders):
         token_lifetime: float = 3600,
         api_key: str | None = None,
         remember: int = 10_000,
+        versions: Collection[Version] = ("v2", "v3"),
     ) -> None:
         super().__init__()
         if practices < 1:
             raise ValueError("A sandbox needs at least one practice.")
+        if isinstance(versions, str) or not versions or not {"v2", "v3"}.issuperset(versions):
+            raise ValueError('versions must be a set such as {"v3"} or {"v2", "v3"}.')
         self.seed = seed
         self.anchor = anchor
         self.clock: Clock = clock or Clock()
@@ -144,7 +148,7 @@ class Sandbox(LineOrders):
         self.cursor_page_cap = 1000
         self.financial_access = True
         self.count_as: CountAs = "total"
-        self.minimum_version: Literal["v2", "v3"] = "v2"
+        self.versions = frozenset(versions)
         self.media_type = MEDIA_TYPE
         self.latency = 0.0
         self.jitter = 0.0

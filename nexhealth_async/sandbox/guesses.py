@@ -50,6 +50,10 @@ class Guesses:
     unknown_version_status: int = 404
     """Status for a version header with an unknown value; 404 is known for no header at all."""
 
+    any_version_logs_in: bool = False
+    """Whether the login is taken in a version whose other calls the account refuses; no source says
+    which of the two refuses first."""
+
     cancelled_when_unset: bool | None = False
     """What v2's appointments list shows when ``cancelled`` is not sent: ``False`` is active ones
     only, as one integration reads it; ``None`` is both."""

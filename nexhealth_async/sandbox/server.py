@@ -144,7 +144,7 @@ class Server:
             limited = self._refused(Refusal(429, "Too many requests"), found)
             limited.headers.update(box.limits.header(wait, now))
             return limited, 429, None
-        version = self._version(request, found.spoken)
+        version = self._version(request, found.spoken, logs_in=route is LOGIN)
         authorization = request.headers.get("Authorization")
         if route is LOGIN:
             return self._login(authorization), 201, None
@@ -165,16 +165,18 @@ class Server:
         told = outcome.description or (None if outcome.quiet else description)
         return self._envelope(call, outcome.data, told, outcome.count), outcome.status, None
 
-    def _version(self, request: web.Request, spoken: Version | None) -> Version:
+    def _version(self, request: web.Request, spoken: Version | None, *, logs_in: bool) -> Version:
         named = request.headers.get("Nex-Api-Version")
         if named is not None:
             if spoken is None:
                 raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
         elif spoken is None:
             raise Refusal(404, "Resource not found")
-        if spoken < self._box.minimum_version:
+        if spoken in self._box.versions or (logs_in and self._box.guesses.any_version_logs_in):
+            return spoken
+        if spoken == "v2":
             raise Refusal(403, f"API version '{spoken}' is below the minimum allowed")
-        return spoken
+        raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
 
     def _login(self, authorization: str | None) -> Row:
         token = self._box.keys.login(authorization)

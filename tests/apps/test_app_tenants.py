@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexhealth_async import Limit, NexHealth, Rates, SessionStateError
+from nexhealth_async import (
+    NO_RETRY,
+    KeyRefused,
+    Limit,
+    NexHealth,
+    Rates,
+    SessionStateError,
+)
 from nexhealth_async.sandbox import Sandbox
 from tests.apps.serve import load_example
 
@@ -31,9 +38,12 @@ async def boxes() -> AsyncIterator[dict[str, Sandbox]]:
 class Opened:
     """Makes sessions, and remembers them."""
 
-    def __init__(self, boxes: dict[str, Sandbox], rates: Rates | None = None) -> None:
+    def __init__(
+        self, boxes: dict[str, Sandbox], rates: Rates | None = None, *, version: str = "v2"
+    ) -> None:
         self.boxes = boxes
         self.rates = rates
+        self.version = version
         self.sessions: list[tuple[str, NexHealth]] = []
 
     def __call__(self, name: str) -> NexHealth:
@@ -44,6 +54,7 @@ class Opened:
             subdomain=box.subdomain,
             location_id=box.location_id,
             rates=self.rates,
+            version=self.version,
         )
         self.sessions.append((name, nex))
         return nex
@@ -118,3 +129,42 @@ async def test_a_session_in_use_is_never_closed_to_make_room(boxes: dict[str, Sa
             await one.patients.get(boxes[first].patients.ids[0])
         async with tenants.of(third) as nex:
             await nex.patients.get(boxes[third].patients.ids[0])
+
+
+async def test_a_customer_whose_login_is_slow_holds_up_nobody(boxes: dict[str, Sandbox]) -> None:
+    opened = Opened(boxes, version="auto")
+    boxes["customer-0"].hang_next(path="/authenticates")
+    async with multi_tenant.Tenants(opened, most=4) as tenants:
+
+        async def use(name: str) -> None:
+            async with tenants.of(name) as nex:
+                await nex.patients.get(boxes[name].patients.ids[0])
+
+        slow = asyncio.create_task(use("customer-0"))
+        async with asyncio.timeout(5):
+            await use("customer-1")
+        assert not slow.done()
+        slow.cancel()
+        await asyncio.wait([slow])
+        boxes["customer-0"].clear()
+
+
+async def test_a_customer_whose_key_is_refused_can_be_given_another(
+    boxes: dict[str, Sandbox],
+) -> None:
+    keys = {"customer-1": "a-wrong-key"}
+
+    def make(name: str) -> NexHealth:
+        box = boxes[name]
+        return NexHealth(
+            keys[name], base_url=box.url, subdomain=box.subdomain, version="auto", retry=NO_RETRY
+        )
+
+    async with multi_tenant.Tenants(make, most=4) as tenants:
+        for _ in range(2):
+            with pytest.raises(KeyRefused):
+                async with tenants.of("customer-1"):
+                    pass
+        keys["customer-1"] = boxes["customer-1"].api_key
+        async with tenants.of("customer-1") as nex:
+            assert nex.version == "v2"

@@ -94,3 +94,65 @@ def test_the_plugin_imports_nothing_heavy_of_its_own() -> None:
         "sys.exit(added != {'nexhealth_async.pytest_plugin'})"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 -- our own interpreter
+
+
+VERSIONED = """
+    import pytest
+
+    pytestmark = pytest.mark.nexhealth_sandbox(patients=3, versions={"v3"})
+
+    @pytest.mark.nexhealth_version("v3.1.0")
+    async def test_marker(nexhealth):
+        assert nexhealth.version == "v3.1.0"
+
+    async def test_option_or_setting(nexhealth):
+        assert nexhealth.version == "v3.0.0"
+
+    def test_environment(nexhealth_env):
+        from nexhealth_async import NexHealth
+
+        assert NexHealth().version == "v3.0.0"
+"""
+
+
+@pytest.mark.parametrize("options", [("--nexhealth-version", "v3"), ("-o", "nexhealth_version=v3")])
+def test_the_version_comes_from_marker_option_or_setting(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(VERSIONED)
+    result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=auto", *SCOPE, *options)
+    result.assert_outcomes(passed=3)
+
+
+def test_without_a_version_named_the_fixture_finds_it_out(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEXHEALTH_API_VERSION", raising=False)
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.nexhealth_sandbox(patients=3, versions={"v3"})
+        async def test_new_account(nexhealth):
+            assert nexhealth.version == "v3.0.0"
+
+        async def test_old_account(nexhealth):
+            assert nexhealth.version == "v2"
+        """
+    )
+    result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=auto", *SCOPE)
+    result.assert_outcomes(passed=2)
+
+
+def test_a_marker_without_a_version_says_how_it_is_written(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.nexhealth_version
+        async def test_nothing(nexhealth):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=auto", *SCOPE)
+    result.stdout.fnmatch_lines(['*Write @pytest.mark.nexhealth_version("v3")*'])

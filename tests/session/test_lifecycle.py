@@ -244,7 +244,7 @@ async def test_an_operation_the_version_lacks_is_refused_before_anything_is_sent
 
 
 async def test_an_account_that_v2_refuses_is_told_what_to_pass(box: Sandbox) -> None:
-    box.minimum_version = "v3"
+    box.versions = frozenset({"v3"})
     async with NexHealth(box.api_key, base_url=box.url) as nex:
         with pytest.raises(VersionRefused, match='version="v3"'):
             await nex.institutions.get(1)

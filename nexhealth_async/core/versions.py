@@ -1,0 +1,87 @@
+"""Which API version is spoken, and which replies refuse one.
+
+Reference: v2 1.2 and v3 1.2: accounts made since v3 became the stable version answer v2 with a 403.
+Only one wording of that refusal is known, so it is recognised by what it says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from attrs import define
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["AUTO", "V2", "V3", "VersionState", "is_v2", "refuses_version"]
+
+AUTO: Final = "auto"
+"""Speak v2, and move to v3 if the account refuses v2."""
+V2: Final = "v2"
+V3: Final = "v3.0.0"
+
+_NAMES_VERSION = re.compile(
+    r"api[\s_-]*version|version\W{0,3}(of|for)\W{1,3}(the|this|our)?\W{0,3}api"
+    r"|\bversion\W{0,4}v?(2|3)(\.[0-9]+)*\b(?!\W{0,3}(of|for)\b(?!\W{0,3}(the|this|our)?\W{0,3}api))|\bversion\W{0,4}v20[0-9]{6}\b"
+    r"|\bv(2|3)(\.[0-9]+)*\b.{0,40}\bversion\b|\bv2(\.[0-9]+)*\b.{0,40}\b(api|endpoints?)\b"
+    r"|\bapi\b.{0,20}\bv2\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_REFUSES = re.compile(
+    r"below|minimum|at least|too old|outdated|obsolete|older"
+    r"|\b(not|no longer|isn't|is not|cannot|can't|must not)\b"
+    r"|deprecated|retired|removed|sunset|discontinued|disabled|closed|ended|end[- ]of[- ]life"
+    r"|unsupported|unavailable|unknown|invalid|denied|forbidden|refused|restricted"
+    r"|upgrade|migrate|required?\b",
+    re.IGNORECASE,
+)
+_NOT_ABOUT_VERSIONS = frozenset({408, 429})
+
+
+def is_v2(version: str) -> bool:
+    """Tell whether a literal version belongs to the old dialect."""
+    return version == V2 or version.startswith("v2.")
+
+
+def refuses_version(status: int, texts: Iterable[str]) -> bool:
+    """Tell whether a reply refuses the API version, by its status and the words around it.
+
+    A version of the practice's own software ("not supported by this version of Dentrix") is
+    another matter.
+    """
+    if status >= 500 or status in _NOT_ABOUT_VERSIONS:  # noqa: PLR2004 - HTTP's server errors
+        return False
+    return any(_NAMES_VERSION.search(text) and _REFUSES.search(text) for text in texts)
+
+
+@define
+class VersionState:
+    """Which version the sessions that share it speak under `AUTO`.
+
+    The login decides. Until a first call has succeeded the decision may still change, since an
+    account may take a login of a version whose reads it refuses; afterwards it is final.
+    """
+
+    spoken: str | None = None
+    """None while undecided."""
+    is_final: bool = False
+
+    def adopt(self, version: str) -> None:
+        """Speak this version unless another has been found already."""
+        if self.spoken is None:
+            self.spoken = version
+
+    def confirm(self, version: str) -> None:
+        """Keep to this version, since a call in it succeeded."""
+        if self.spoken == version:
+            self.is_final = True
+
+    def move_on(self, refused: str) -> bool:
+        """Take note of a refused version; return whether another one can be tried."""
+        if self.spoken not in (None, refused):
+            return True  # another call has found out meanwhile
+        if self.is_final or not is_v2(refused):
+            return False
+        self.spoken = V3
+        return True

@@ -1,0 +1,330 @@
+"""``version="auto"``: which version is spoken, when that is known, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import aclosing
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NO_RETRY, NexHealth, Rates
+from nexhealth_async.errors import (
+    ConnectFailed,
+    InvalidArgument,
+    KeyRefused,
+    NotFound,
+    NotInThisVersion,
+    ServerFailure,
+    SessionStateError,
+    UsageError,
+    VersionRefused,
+)
+from nexhealth_async.sandbox import ANCHOR, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nexhealth_async import LocationScope
+
+V3_ONLY = frozenset[str]({"v3"})
+
+
+@pytest.fixture(params=["login refuses", "first read refuses"])
+async def new_account(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    """An account that refuses v2, at the login or only at the first read."""
+    async with Sandbox(patients=12, seed=1, versions={"v3"}) as box:
+        box.guesses.any_version_logs_in = request.param == "first read refuses"
+        yield box
+
+
+@pytest.fixture
+async def old_account() -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=12, seed=1, versions={"v2"}) as box:
+        yield box
+
+
+def session(box: Sandbox, version: str = "auto") -> NexHealth:
+    return NexHealth(
+        box.api_key, base_url=box.url, version=version, retry=NO_RETRY, rates=Rates.unlimited()
+    )
+
+
+def at_location(nex: NexHealth, box: Sandbox) -> LocationScope:
+    return nex.practice(box.subdomain).location(box.location_id)
+
+
+def versions_of(box: Sandbox, *, logins: bool = False) -> list[str | None]:
+    return [
+        seen.headers.get("nex-api-version")
+        for seen in box.requests
+        if logins or seen.path != "/authenticates"
+    ]
+
+
+def logins(box: Sandbox) -> int:
+    return sum(seen.path == "/authenticates" for seen in box.requests)
+
+
+async def test_an_old_account_speaks_v2_after_one_login(old_account: Sandbox) -> None:
+    async with session(old_account) as nex:
+        assert nex.version == "v2"
+        assert len([one async for one in at_location(nex, old_account).patients.walk()]) == 12
+    assert versions_of(old_account, logins=True) == ["v2", "v2"]
+
+
+async def test_an_account_with_both_versions_keeps_to_v2() -> None:
+    async with Sandbox(patients=3) as box, session(box) as nex:
+        await at_location(nex, box).patients.get(box.patients.ids[0])
+        assert nex.version == "v2"
+    assert set(versions_of(box, logins=True)) == {"v2"}
+
+
+async def test_a_new_account_speaks_v3_in_every_kind_of_call(new_account: Sandbox) -> None:
+    box = new_account
+    async with session(box) as nex:
+        here = at_location(nex, box)
+        assert len([one async for one in here.patients.walk(per_page=5)]) == 12
+        assert (await here.patients.get(box.patients.ids[0])).id == box.patients.ids[0]
+        assert (await nex.request("GET", "/institutions")).data
+        assert nex.version == "v3.0.0"
+        before = len(box.requests)
+        await here.patients.get(box.patients.ids[1])
+        assert versions_of(box)[-1] == "v3.0.0"
+        assert len(box.requests) == before + 1
+
+
+@pytest.mark.parametrize("first", ["get", "walk", "pages", "count", "request", "download", "find"])
+async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
+    async with Sandbox(patients=12, versions={"v3"}) as box:
+        box.guesses.any_version_logs_in = True
+        async with session(box) as nex:
+            here = at_location(nex, box)
+            assert nex.version == "v2"
+            match first:
+                case "get":
+                    await here.patients.get(box.patients.ids[0])
+                case "walk":
+                    assert len([one async for one in here.patients.walk(per_page=5)]) == 12
+                case "pages":
+                    sizes = [len(p.items) async for p in here.patients.walk(per_page=5).pages()]
+                    assert sizes == [5, 5, 2]
+                case "count":
+                    with pytest.raises(UsageError, match="no total"):
+                        await here.patients.walk().count()
+                case "request":
+                    assert (await nex.request("GET", "/institutions")).data
+                case "download":
+                    with pytest.raises(NotFound):
+                        async with nex.download("/documents/1/download") as file:
+                            await file.read()
+                case _:
+                    found = await here.patients.find_or_create(
+                        provider_id=box.providers.ids[0],
+                        first_name="Ada",
+                        last_name="Example",
+                        email="ada@example.com",
+                        bio={"date_of_birth": date(1990, 1, 2), "phone_number": "2125550100"},
+                    )
+                    assert found.created
+            assert nex.version == "v3.0.0"
+        assert logins(box) == 1
+
+
+async def test_what_only_v3_has_works_first_on_a_new_account(new_account: Sandbox) -> None:
+    async with session(new_account) as nex:
+        walk = at_location(nex, new_account).charges.walk(
+            updated_since=datetime(2020, 1, 1, tzinfo=UTC)
+        )
+        async with aclosing(walk):
+            await anext(walk, None)
+        assert nex.version == "v3.0.0"
+
+
+async def test_what_only_v3_has_is_refused_on_an_old_account_before_it_is_sent(
+    old_account: Sandbox,
+) -> None:
+    async with session(old_account) as nex:
+        walk = at_location(nex, old_account).charges.walk(
+            updated_since=datetime(2020, 1, 1, tzinfo=UTC)
+        )
+        with pytest.raises(NotInThisVersion, match='version="v3"'):
+            await anext(walk)
+    assert {seen.path for seen in old_account.requests} == {"/authenticates", "/institutions"}
+
+
+async def test_arguments_that_no_version_knows_are_refused_at_once(old_account: Sandbox) -> None:
+    async with session(old_account) as nex:
+        before = len(old_account.requests)
+        with pytest.raises(TypeError, match="colour"):
+            at_location(nex, old_account).patients.walk(colour="red")  # type: ignore[call-arg]
+        assert len(old_account.requests) == before
+
+
+async def test_a_version_is_kept_after_a_first_success() -> None:
+    async with Sandbox(patients=3) as box, session(box) as nex:
+        here = at_location(nex, box)
+        await here.patients.get(box.patients.ids[0])
+        box.versions = frozenset({"v3"})
+        with pytest.raises(VersionRefused):
+            await here.patients.get(box.patients.ids[0])
+        assert nex.version == "v2"
+
+
+async def test_many_first_calls_at_once_move_together(new_account: Sandbox) -> None:
+    box = new_account
+    async with session(box) as nex:
+        here = at_location(nex, box)
+        got = await asyncio.gather(*(here.patients.get(one) for one in box.patients.ids))
+        assert sorted(one.id for one in got) == sorted(box.patients.ids)
+    assert logins(box) <= 2
+
+
+async def test_copies_share_what_was_found_out(new_account: Sandbox) -> None:
+    async with session(new_account) as nex:
+        copy = nex.with_options(timeout=5)
+        await at_location(copy, new_account).patients.get(new_account.patients.ids[0])
+        assert nex.version == copy.version == "v3.0.0"
+        assert nex.with_options(version="v2").version == "v2"
+        assert nex.with_options(version="v3").with_options(version="auto").version == "v3.0.0"
+
+
+async def test_both_versions_refused_is_raised_when_opening() -> None:
+    async with Sandbox() as box:
+        refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'
+        box.fail_next(403, path="/authenticates", body=refusal, times=2)
+        nex = session(box)
+        with pytest.raises(VersionRefused, match="neither v2 nor v3"):
+            await nex.open()
+        with pytest.raises(SessionStateError):
+            await nex.institutions.get(1)
+
+
+async def test_a_bad_key_is_raised_when_opening() -> None:
+    async with Sandbox() as box:
+        nex = NexHealth("not-the-key", base_url=box.url, version="auto", retry=NO_RETRY)
+        with pytest.raises(KeyRefused):
+            await nex.open()
+    async with Sandbox() as box, NexHealth("not-the-key", base_url=box.url, version="v2"):
+        assert not box.requests  # a pinned version logs in with the first call
+
+
+@pytest.mark.parametrize("trouble", ["no server", "503"])
+async def test_an_outage_keeps_no_session_from_opening(
+    trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Sandbox(patients=3, versions={"v3"})
+    await box.start()
+    if trouble == "no server":
+        await box.stop()
+    else:
+        box.fail_next(503, path="/authenticates")
+    with caplog.at_level(logging.WARNING, logger="nexhealth_async"):
+        async with session(box) as nex:
+            assert nex.version is None
+            assert "auto" in repr(nex)
+            with pytest.raises((ConnectFailed, ServerFailure)):
+                await at_location(nex, box).patients.get(1)
+            walk = at_location(nex, box).patients.walk()
+            with pytest.raises((ConnectFailed, ServerFailure)):
+                await anext(walk)
+    assert "not known yet" in caplog.text
+    await box.stop()
+
+
+async def test_an_outage_over_the_first_call_finds_the_version_out() -> None:
+    async with Sandbox(patients=3, versions={"v3"}) as box:
+        box.fail_next(503, path="/authenticates")
+        async with session(box) as nex:
+            assert nex.version is None
+            nex._shared.keeper.take_heart()  # the pause after a failed login is over
+            assert len([one async for one in at_location(nex, box).patients.walk()]) == 3
+            assert nex.version == "v3.0.0"
+
+
+async def test_a_cancelled_first_page_loses_nothing(new_account: Sandbox) -> None:
+    box = new_account
+    async with session(box) as nex:
+        walk = at_location(nex, box).patients.walk(per_page=5)
+        box.latency = 0.05
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(walk), 0.01)
+        box.latency = 0.0
+        assert len([one async for one in walk]) == 12
+
+
+async def test_the_environment_names_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXHEALTH_API_VERSION", "v3")
+    assert NexHealth("key").version == "v3.0.0"
+    assert NexHealth("key", version="v2").version == "v2"
+    assert NexHealth("key", version="auto").version is None
+    monkeypatch.setenv("NEXHEALTH_API_VERSION", "newest")
+    with pytest.raises(InvalidArgument, match="NEXHEALTH_API_VERSION"):
+        NexHealth("key")
+    monkeypatch.setenv("NEXHEALTH_API_VERSION", "")
+    assert NexHealth("key").version is None
+
+
+WORDINGS = (
+    (403, "API version 'v2' is below the minimum allowed"),
+    (403, "This API version is no longer supported"),
+    (410, "v2 of the API has been retired; please upgrade"),
+    (400, "Unsupported API version"),
+    (403, "Your account cannot use version v2"),
+    (426, "Upgrade required: use Nex-Api-Version v3.0.0 or later"),
+    (406, "Nex-Api-Version v2 is not available for this account"),
+    (403, "API v2 access is disabled for new developers"),
+    (404, "The v2 endpoints were removed"),
+    (401, "Version 2 of the API is not allowed"),
+)
+
+
+@pytest.mark.parametrize(("status", "text"), WORDINGS)
+@pytest.mark.parametrize("where", ["/authenticates", "/patients"])
+@pytest.mark.parametrize("form", ["envelope", "text", "message"])
+async def test_a_refusal_is_known_by_its_meaning(
+    status: int, text: str, where: str, form: str
+) -> None:
+    body = {
+        "envelope": json.dumps({"code": False, "data": None, "error": [text]}),
+        "message": json.dumps({"message": text}),
+        "text": text,
+    }
+    async with Sandbox(patients=3) as box:
+        box.fail_next(status, path=where, body=body[form].encode())
+        async with session(box) as nex:
+            assert len([one async for one in at_location(nex, box).patients.walk()]) == 3
+            assert nex.version == "v3.0.0"
+
+
+@pytest.mark.parametrize("version", ["auto", "v2"])
+async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
+    old_account: Sandbox, version: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    box = old_account
+    for id in [*box.practice.availabilities.ids]:
+        box.practice.availabilities.delete(id)
+    async with session(box, version) as nex:
+        here = at_location(nex, box)
+        hours = [one async for one in here.working_hours.walk()]
+        groups = [
+            one
+            async for one in here.available_slots.walk(
+                start_date=ANCHOR, days=3, pids=[*box.providers.ids]
+            )
+        ]
+    assert not hours
+    assert not [slot for group in groups for slot in group.slots]
+    told = [str(one.message) for one in recwarn if "version=" in str(one.message)]
+    assert len(told) == (2 if version == "auto" else 0)
+
+
+async def test_a_filtered_page_of_hours_behind_the_first_does_not_warn(
+    old_account: Sandbox, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with session(old_account) as nex:
+        assert [one async for one in at_location(nex, old_account).working_hours.walk(per_page=1)]
+    assert not recwarn.list
