@@ -32,14 +32,23 @@ __all__ = ["Followed", "Seen", "WriteStatus", "Written", "followed"]
 T = TypeVar("T")
 
 WriteStatus: TypeAlias = Literal[
-    "complete", "failed", "timed out", "incomplete", "cancelled", "gone", "held", "waiting"
+    "complete",
+    "failed",
+    "timed out",
+    "incomplete",
+    "cancelled",
+    "gone",
+    "held",
+    "not connected",
+    "waiting",
 ]
 """How a write stands.
 
 ``complete``: the practice's system has it. ``failed``, ``timed out`` (the appointment's time came
 first) and ``incomplete``: a webhook said so; the API gives no reason. ``cancelled``: it was
 cancelled before it got there. ``gone``: the record is no longer there. ``held``: the location
-takes no bookings from NexHealth, so it will never be sent. ``waiting``: nothing is known yet.
+takes no bookings from NexHealth, so it will never be sent. ``not connected``: there is no
+practice's system to write to, as in a fresh test account. ``waiting``: nothing is known yet.
 """
 
 _OUTCOMES: dict[str, WriteStatus] = {

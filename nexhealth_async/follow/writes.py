@@ -44,6 +44,10 @@ _PATIENT_GONE = (
     "practice's system takes it up, so search for the person"
 )
 _HELD = "the location takes no bookings from NexHealth (insert_appt_client is off)"
+_NOT_CONNECTED = (
+    "no practice system is connected (GET /sync_status has no entry): a fresh test account has "
+    "sample data only, until NexHealth connects a demo system to it"
+)
 _RED = "NexHealth does not reach the practice's system at present (write_status is red)"
 
 
@@ -101,15 +105,24 @@ async def _why_it_takes_long(
     caller: Caller, options: Mapping[str, object], location_id: int | None
 ) -> Seen[m.Appointment]:
     if location_id is None:
-        return Seen()
+        status, reason = await _connection(caller, options)
+        return Seen(status=status, reason=reason)
     location = await caller.call(to.LOCATIONS_GET, {}, location_id)
     if location.insert_appt_client is False:
         return Seen(status="held", reason=_HELD)
-    async with aclosing(
-        caller.walk(to.SYNC_STATUS, {**options, "location_ids": [location_id]})
-    ) as w:
-        states = [one.write_status async for one in w]
-    return Seen(reason=_RED if "red" in states else None)
+    status, reason = await _connection(caller, {**options, "location_ids": [location_id]})
+    return Seen(status=status, reason=reason)
+
+
+async def _connection(
+    caller: Caller, options: Mapping[str, object]
+) -> tuple[WriteStatus | None, str | None]:
+    """Ask whether there is a practice's system, and whether it can be written to."""
+    async with aclosing(caller.walk(to.SYNC_STATUS, options)) as walk:
+        states = [status.write_status async for status in walk]
+    if not states:
+        return "not connected", _NOT_CONNECTED
+    return None, _RED if "red" in states else None
 
 
 async def patient_written(
@@ -127,7 +140,17 @@ async def patient_written(
         seen = await caller.call(to.PATIENTS_GET, options, id)
         return Seen(status=_complete(seen), record=seen)
 
-    write = Followed(look=look, told=lambda _: False, read=lambda _: None, gone=_PATIENT_GONE)
+    async def explain() -> Seen[m.Patient]:
+        status, reason = await _connection(caller, options)
+        return Seen(status=status, reason=reason)
+
+    write = Followed(
+        look=look,
+        told=lambda _: False,
+        read=lambda _: None,
+        gone=_PATIENT_GONE,
+        explain=explain,
+    )
     return await _followed(given, write, _complete, timeout=timeout, events=None)
 
 
@@ -178,7 +201,12 @@ async def entry_written(
     def told(event: Event) -> bool:
         return _is_about(event, f"{noun}_insertion", "transaction_id", transaction_id, None)
 
-    write = Followed(look=look, told=told, read=lambda _: None)
+    async def explain() -> Seen[tuple[E, ...]]:
+        scope = {name: filters[name] for name in ("subdomain", "location_id") if name in filters}
+        status, reason = await _connection(caller, scope)
+        return Seen(status=status, reason=reason)
+
+    write = Followed(look=look, told=told, read=lambda _: None, explain=explain)
     return await followed(write, first=None, timeout=timeout, events=events)
 
 

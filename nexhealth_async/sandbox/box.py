@@ -52,6 +52,10 @@ class Sandbox(LineOrders):
     ``operatories`` counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock``
     moves what the server believes the time to be, see ``Clock``. ``versions`` names the versions
     the account may use: ``{"v3"}`` is an account that refuses v2.
+
+    ``practice_system=False`` is a fresh test account: it has sample data and no practice's system
+    behind them, so that `sync` takes up nothing, no write is ever complete, and ``GET
+    /sync_status`` is empty. ``practice.connected = True`` connects one later.
     """
 
     page_cap: int
@@ -104,6 +108,7 @@ class Sandbox(LineOrders):
         locations: int = 1,
         timezone: str = "America/New_York",
         map_by_operatory: bool = True,
+        practice_system: bool = True,
         anchor: date = ANCHOR,
         clock: Clock | None = None,
         token_lifetime: float = 3600,
@@ -139,6 +144,8 @@ class Sandbox(LineOrders):
             ],
             self.clock,
         )
+        for practice in self.world.practices:
+            practice.connected = practice_system
         self.keys: Keys = Keys(self.clock, token_lifetime, api_key)
         self.webhooks: Deliveries = Deliveries(self.world)
         self.limits: Limits = Limits()

@@ -23,7 +23,8 @@ class Guesses:
 
     * Requests are judged in the order rate, version, token, path, scope, parameters, body;
       refused ones do not count against a rate window.
-    * The texts of 401, 415 and 429, and of refused values.
+    * The texts of 401, 415 and 429, and of refused values. That one sentence names every missing
+      parameter was seen live, its wording for several was not.
     * A page beyond the end is an empty list; a page or size below 1 is a 400, as is any value
       that cannot be read; an empty number, date or boolean counts as not sent.
     * Names match when every word asked for is somewhere in the full name, whatever its case.
@@ -84,9 +85,16 @@ class Guesses:
     v2_checkin: bool = True
     """Whether v2 takes ``checkin_at`` on an appointment: two sources disagree."""
 
-    confirm_needs_sync: bool = False
-    """Whether confirming an appointment the practice's system has not taken yet is refused (the
-    text is known from v3's guides)."""
+    confirm_needs_sync: bool = True
+    """Whether confirming an appointment the practice's system has not taken yet is refused: seen
+    live; the text is known from v3's guides. Cancelling works before."""
+
+    contradictory_offset: bool = False
+    """Whether appointments show the ``timezone_offset`` of the zone to the east, as a recorded one
+    did: ``-04:00`` beside ``America/Chicago``."""
+
+    text_descriptor_ids: bool = False
+    """Whether ids of appointment descriptors are text, as on some practice systems."""
 
     missing_gender: str | None = "Female"
     """What a patient created without gender becomes: documented for v3 as Female."""

@@ -115,6 +115,8 @@ class Practice:
             for at, id in enumerate(self.appointment_types.ids)
         }
         self.appointment_descriptors: dict[int, list[int]] = {}
+        self.connected = True
+        """Whether the practice has a system of its own that takes up what is written."""
         self.read_status = "green"
         self.write_status = "green"
 

@@ -201,9 +201,9 @@ class Server:
         query = tuple(request.query.items())
         scope = self._scope(route, dict(query))
         params = read(query, route.known)
-        for name in route.required:
-            if name not in params and name != "subdomain":
-                raise Refusal(400, f"Missing parameter {name}")
+        missing = [one for one in route.required if one != "subdomain" and one not in params]
+        if missing:
+            raise Refusal(400, f"Missing parameter {', '.join(missing)}")
         location_id = params.number("location_id")
         if location_id is not None:
             world.location(location_id, scope)

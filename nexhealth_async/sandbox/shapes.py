@@ -7,7 +7,17 @@ from typing import Final, cast
 
 from nexhealth_async.sandbox.wire import Row, row
 
-__all__ = ["declared", "hours_v3", "patient_v3", "person", "price", "procedure_v3", "without"]
+__all__ = [
+    "declared",
+    "descriptor",
+    "descriptor_ids",
+    "hours_v3",
+    "patient_v3",
+    "person",
+    "price",
+    "procedure_v3",
+    "without",
+]
 
 _NEVER_NULL: Final = frozenset(
     {
@@ -65,6 +75,21 @@ def declared(value: object) -> object:
 def without(record: Row, *names: str) -> Row:
     """The record without these fields."""
     return {name: value for name, value in record.items() if name not in names}
+
+
+def descriptor(record: Row, *, as_text: bool) -> Row:
+    """An appointment descriptor; some practice systems have text for its id."""
+    return {**record, "id": f"{_TEXT_ID}{record['id']}"} if as_text else record
+
+
+def descriptor_ids(value: object) -> list[int]:
+    """The descriptors a body names, by number or by text."""
+    named = cast("list[object]", value) if isinstance(value, list) else []
+    numbers = [str(one).removeprefix(_TEXT_ID) for one in named if isinstance(one, int | str)]
+    return [int(one) for one in numbers if one.isdecimal()]
+
+
+_TEXT_ID: Final = "OD-"
 
 
 def price(amount: float | str, currency: str = "USD") -> Row:

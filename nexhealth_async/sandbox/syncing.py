@@ -45,8 +45,11 @@ def take_up(
     """Write what waits into the practice's system, but for the records whose id is refused.
 
     What was refused once stays as it is: unwritten appointments and patients for ever, payments
-    and adjustments (named by their ``transaction_id``) nowhere.
+    and adjustments (named by their ``transaction_id``) nowhere. Where no system is connected,
+    everything goes on waiting.
     """
+    if not practice.connected:
+        return
     for table, kind in ((practice.appointments, "Appointment"), (practice.patients, "Patient")):
         for id in table.where("foreign_id_type", "nex").copy():
             if id in practice.refused:

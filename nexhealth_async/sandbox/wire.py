@@ -13,6 +13,7 @@ __all__ = [
     "ints",
     "moment",
     "number",
+    "refuse_missing",
     "row",
     "rows",
     "stamp",
@@ -54,6 +55,31 @@ def moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+
+
+def refuse_missing(body: Mapping[str, object], *paths: str) -> None:
+    """Refuse a body without these fields, given as ``provider.provider_id``.
+
+    Raises:
+        Refusal: 400; all are named at once, spelled ``provider[provider_id]``, as seen live.
+    """
+    missing: list[str] = []
+    for path in paths:
+        inside: object = body
+        spelled = ""
+        for name in path.split("."):
+            inside = cast("Row", inside).get(name)
+            spelled += f"[{name}]" if spelled else name
+            is_last = spelled.count("[") == path.count(".")
+            if not (_is_given(inside) if is_last else isinstance(inside, dict)):
+                missing += [] if spelled in missing else [spelled]
+                break
+    if missing:
+        raise Refusal(400, f"Missing parameter {', '.join(missing)}")
+
+
+def _is_given(value: object) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def row(value: object) -> Row | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -220,6 +221,54 @@ async def test_a_location_that_takes_no_bookings_holds_them(version: str) -> Non
         assert written.status == "held"
         assert written.reason is not None
         assert "insert_appt_client" in written.reason
+
+
+@versions
+async def test_a_write_without_a_practice_system_ends_with_the_reason(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        made = await booked(at)
+        assert at.box.sync() == 0
+        written = await at.office.appointments.confirm(made, timeout=None)
+        assert (written.status, written.looks) == ("not connected", 2)
+        assert written.record is not None
+        assert written.record.foreign_id is None
+        assert "no practice system is connected" in str(written.reason)
+        assert written.final
+        assert not written.complete
+
+
+@versions
+async def test_a_patient_without_a_practice_system_ends_with_the_reason(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        created = await at.office.patients.create(
+            provider_id=at.box.providers.ids[0],
+            first_name="Ida",
+            last_name="Moss",
+            email="ida@example.com",
+            bio={"date_of_birth": date(1990, 6, 5), "phone_number": "2065550124"},
+        )
+        written = await at.office.patients.confirm(created, timeout=None)
+        assert written.status == "not connected"
+
+
+async def test_a_payment_without_a_practice_system_ends_with_the_reason() -> None:
+    async with practice("v3") as at:
+        at.box.practice.connected = False
+        await pay(at, "pay-0")
+        written = await at.office.payments.confirm(transaction_id="pay-0", timeout=None)
+        assert written.status == "not connected"
+
+
+@versions
+async def test_a_practice_that_gets_its_system_later_takes_the_write(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        made = await booked(at)
+        at.box.practice.connected = True
+        assert at.box.sync() == 1
+        assert (await at.office.appointments.confirm(made)).status == "complete"
 
 
 @versions

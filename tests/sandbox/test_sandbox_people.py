@@ -199,13 +199,18 @@ async def test_create_refuses_what_is_missing_or_wrong(wire: Wire) -> None:
         return reply.error
 
     whole = newcomer(wire)
-    assert await refusal(whole["patient"]) == "Missing parameter provider"
+    assert await refusal(whole["patient"]) == "Missing parameter provider, patient"
     assert await refusal({"provider": whole["provider"]}) == "Missing parameter patient"
     for name in ("first_name", "last_name", "email", "bio"):
-        assert await refusal(newcomer(wire, **{name: None})) == f"Missing parameter {name}"
+        assert await refusal(newcomer(wire, **{name: None})) == f"Missing parameter patient[{name}]"
     for name in ("date_of_birth", "phone_number"):
         bio = {**whole["patient"]["bio"], name: ""}
-        assert await refusal(newcomer(wire, bio=bio)) == f"Missing parameter {name}"
+        assert await refusal(newcomer(wire, bio=bio)) == f"Missing parameter patient[bio][{name}]"
+    several = {"provider": {}, "patient": {"last_name": "Moss", "bio": {"date_of_birth": " "}}}
+    assert await refusal(several) == (
+        "Missing parameter provider[provider_id], patient[first_name], patient[email], "
+        "patient[bio][date_of_birth], patient[bio][phone_number]"
+    )
     for phone in ("+12125550123", "123", "1125550123", "2121550123"):
         bio = {**whole["patient"]["bio"], "phone_number": phone}
         assert await refusal(newcomer(wire, bio=bio)) == "User phone number is invalid"

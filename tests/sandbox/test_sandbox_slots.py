@@ -211,10 +211,10 @@ async def test_patterns_of_working_hours(
         ({"days": ["Moonday"]}, "days is invalid"),
         ({"specific_date": "soon"}, "specific_date is invalid"),
         ({"custom_recurrence": {"num": 0, "unit": "day", "ref": DAY}}, "custom_recurrence is"),
-        ({"days": ["Monday"], "begin_time": None}, "Missing parameter begin_time"),
+        ({"days": ["Monday"], "begin_time": None}, "Missing parameter availability[begin_time]"),
         ({"days": ["Monday"], "begin_time": "9:00"}, "begin_time is invalid"),
         ({"days": ["Monday"], "begin_time": "05:00"}, "after begin_time"),
-        ({"days": ["Monday"], "provider_id": None}, "Missing parameter provider_id"),
+        ({"days": ["Monday"], "provider_id": None}, "Missing parameter availability[provider_id]"),
     ],
 )
 async def test_bad_working_hours_are_refused(wire: Wire, fields: dict[str, Any], text: str) -> None:

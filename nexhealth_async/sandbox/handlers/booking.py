@@ -8,11 +8,22 @@ from attrs import frozen
 
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import Call
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, moment, number, stamp, text
+from nexhealth_async.sandbox.shapes import descriptor_ids
+from nexhealth_async.sandbox.wire import (
+    Refusal,
+    Row,
+    ints,
+    moment,
+    number,
+    refuse_missing,
+    stamp,
+)
 
 __all__ = ["Busy", "busy_times", "create", "moved"]
 
 _NOTE_LENGTH = 128
+_USUAL_MINUTES = 15
+"""How long an appointment takes that names neither its end nor its type, as seen live."""
 
 
 @frozen
@@ -56,10 +67,17 @@ def create(call: Call) -> int:
     location_id = call.params.number("location_id") or 0
     office = practice.locations.row(location_id)
     block = wanted.get("unavailable") is True
-    patient_id = _known(practice, wanted, "patient", required=not block)
-    provider_id = _known(practice, wanted, "provider", required=True)
     needs_room = office.get("map_by_operatory") is True
-    operatory_id = _known(practice, wanted, "operatory", required=needs_room)
+    refuse_missing(
+        call.body,
+        *(() if block else ("appt.patient_id",)),
+        "appt.provider_id",
+        "appt.start_time",
+        *(("appt.operatory_id",) if needs_room else ()),
+    )
+    patient_id = _known(practice, wanted, "patient")
+    provider_id = _known(practice, wanted, "provider")
+    operatory_id = _known(practice, wanted, "operatory")
     if operatory_id is not None:
         room = practice.operatories.row(operatory_id)
         if room.get("location_id") != location_id:
@@ -67,7 +85,7 @@ def create(call: Call) -> int:
     start = _time(wanted, "start_time")
     if start.timestamp() <= call.now:
         raise Refusal(400, "Appointment start time cannot be in the past")
-    type_id = _known(practice, wanted, "appointment_type", required=False)
+    type_id = _known(practice, wanted, "appointment_type")
     end = _end(call, wanted, start, type_id, (provider_id or 0, location_id))
     note = wanted.get("note")
     if isinstance(note, str) and len(note) > _NOTE_LENGTH:
@@ -114,17 +132,17 @@ def create(call: Call) -> int:
             "timezone_offset": practice.offset(start.timestamp()),
         }
     )
-    practice.appointment_descriptors[id] = ints(wanted.get("descriptor_ids"))
+    practice.appointment_descriptors[id] = descriptor_ids(wanted.get("descriptor_ids"))
     return id
 
 
-def _known(practice: Practice, wanted: Row, noun: str, *, required: bool) -> int | None:
+def _known(practice: Practice, wanted: Row, noun: str) -> int | None:
     name = f"{noun}_id"
     id = wanted.get(name)
-    if id is None and not required:
+    if id is None:
         return None
     if not isinstance(id, int):
-        raise Refusal(400, f"Missing parameter {name}" if id is None else f"{name} is invalid")
+        raise Refusal(400, f"{name} is invalid")
     table = {
         "patient": practice.patients,
         "provider": practice.providers,
@@ -138,8 +156,6 @@ def _known(practice: Practice, wanted: Row, noun: str, *, required: bool) -> int
 
 
 def _time(wanted: Row, name: str) -> datetime:
-    if not text(wanted, name):
-        raise Refusal(400, f"Missing parameter {name}")
     found = moment(wanted[name])
     if found is None:
         raise Refusal(400, f"{name} is invalid")
@@ -158,8 +174,9 @@ def _end(
         raise Refusal(
             400, "appointment_type_id was not found to be configured for the requested slot"
         )
-    if wanted.get("end_time") is None and type_id is not None:
-        minutes = number(practice.appointment_types.row(type_id), "minutes")
+    if wanted.get("end_time") is None:
+        found = {} if type_id is None else practice.appointment_types.row(type_id)
+        minutes = number(found, "minutes") or _USUAL_MINUTES
         return start.timestamp() + minutes * 60
     end = _time(wanted, "end_time").timestamp()
     if end <= start.timestamp():
@@ -193,7 +210,7 @@ def moved(call: Call, found: Row, wanted: Row) -> Row:
         raise Refusal(400, "Appointment start time cannot be in the past")
     if end <= start:
         raise Refusal(400, "end_time must be after start_time")
-    room = _known(call.practice, now_at, "operatory", required=False)
+    room = _known(call.practice, now_at, "operatory")
     if room is not None and "operatory_id" in placing:
         office = call.practice.operatories.row(room).get("location_id")
         if office != found.get("location_id"):

@@ -8,7 +8,7 @@ from nexhealth_async.sandbox.bookkeeper import shares
 from nexhealth_async.sandbox.routes import Answer, Call
 from nexhealth_async.sandbox.shapes import price
 from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
+from nexhealth_async.sandbox.wire import Refusal, Row, moment, refuse_missing, row, stamp, text
 
 __all__ = ["adjust", "pay"]
 
@@ -76,12 +76,14 @@ def _read(call: Call, wanted: Row, table: Table) -> tuple[Row, list[tuple[int | 
     practice = call.practice
     patient_id, amount = wanted.get("patient_id"), wanted.get("amount")
     transaction_id = text(wanted, "transaction_id")
+    noun = "payment" if table is practice.payments else "adjustment"
+    refuse_missing(
+        call.body, *(f"{noun}.{name}" for name in ("patient_id", "amount", "transaction_id"))
+    )
     if not isinstance(patient_id, int):
-        raise Refusal(400, "Missing parameter patient_id")
+        raise Refusal(400, "patient_id is invalid")
     if not isinstance(amount, int | float) or isinstance(amount, bool):
-        raise Refusal(400, "Missing parameter amount")
-    if not transaction_id:
-        raise Refusal(400, "Missing parameter transaction_id")
+        raise Refusal(400, "amount is invalid")
     if len(transaction_id) > _LONGEST:
         raise Refusal(400, f"transaction_id is too long (maximum is {_LONGEST} characters)")
     patient = practice.patients.get(patient_id)

@@ -11,7 +11,7 @@ from typing import Final
 
 from nexhealth_async.sandbox.handlers.offices import availability_row
 from nexhealth_async.sandbox.routes import V2, V3, Answer, Call, Listing, Route, Version
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, text, texts
+from nexhealth_async.sandbox.wire import Refusal, Row, ints, refuse_missing, row, text, texts
 
 __all__ = ["ROUTES", "WEEKDAYS"]
 
@@ -108,8 +108,6 @@ def _is_date(value: object) -> bool:
 def _hours(record: Row) -> None:
     begin, end = text(record, "begin_time"), text(record, "end_time")
     for name, value in (("begin_time", begin), ("end_time", end)):
-        if not value:
-            raise Refusal(400, f"Missing parameter {name}")
         if not _TIME.fullmatch(value):
             raise Refusal(400, f"{name} is invalid")
     if begin >= end:
@@ -132,11 +130,13 @@ def _related(call: Call, record: Row) -> None:
 
 
 def _create(call: Call) -> Answer:
-    wanted = call.wrapped(_WRAPPER[call.version])
+    wrapper = _WRAPPER[call.version]
+    refuse_missing(
+        call.body, f"{wrapper}.provider_id", f"{wrapper}.begin_time", f"{wrapper}.end_time"
+    )
+    wanted = call.wrapped(wrapper)
     practice = call.practice
-    provider_id = wanted.get("provider_id")
-    if not isinstance(provider_id, int):
-        raise Refusal(400, "Missing parameter provider_id")
+    provider_id = wanted["provider_id"]
     if provider_id not in practice.providers:
         raise Refusal(404, f"Provider with id {provider_id} not found")
     record: Row = {

@@ -6,7 +6,8 @@ from typing import Final
 
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, text
+from nexhealth_async.sandbox.shapes import descriptor, descriptor_ids
+from nexhealth_async.sandbox.wire import Refusal, Row, text
 
 __all__ = ["ROUTES"]
 
@@ -15,11 +16,16 @@ def _mapped(practice: Practice, id: int) -> list[int]:
     return [one for one in practice.type_descriptors.get(id, []) if one in practice.descriptors]
 
 
+def _descriptor(call: Call, id: int) -> Row:
+    as_text = call.world.guesses.text_descriptor_ids
+    return descriptor(call.practice.descriptors.row(id), as_text=as_text)
+
+
 def _shown(call: Call, id: int) -> Row:
     practice = call.practice
     found = practice.appointment_types.row(id)
     if "descriptors" in call.params.texts("include"):
-        found["descriptors"] = [practice.descriptors.row(one) for one in _mapped(practice, id)]
+        found["descriptors"] = [_descriptor(call, one) for one in _mapped(practice, id)]
     return found
 
 
@@ -87,7 +93,7 @@ def _create(call: Call) -> Answer:
             **_fields(call, wanted, None),
         }
     )
-    practice.type_descriptors[id] = ints(wanted.get("emr_appt_descriptor_ids"))
+    practice.type_descriptors[id] = descriptor_ids(wanted.get("emr_appt_descriptor_ids"))
     return Answer(data=practice.appointment_types.row(id), status=201)
 
 
@@ -96,7 +102,7 @@ def _update(call: Call) -> Answer:
     wanted = call.wrapped("appointment_type")
     call.practice.appointment_types.update(id, **_fields(call, wanted, id))
     if "emr_appt_descriptor_ids" in wanted:
-        call.practice.type_descriptors[id] = ints(wanted["emr_appt_descriptor_ids"])
+        call.practice.type_descriptors[id] = descriptor_ids(wanted["emr_appt_descriptor_ids"])
     return Answer(
         data=call.practice.appointment_types.row(id), description="Resource updated successfully."
     )
@@ -117,7 +123,7 @@ def _descriptors(call: Call) -> Listing:
         for id in _mapped(practice, _checked(call))
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
-    return Listing(ids=ids, show=practice.descriptors.row)
+    return Listing(ids=ids, show=lambda id: _descriptor(call, id))
 
 
 _PATH: Final = "/appointment_types"

@@ -7,7 +7,7 @@ from typing import Final
 
 from nexhealth_async.sandbox.routes import Answer, Call
 from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Refusal, Row, row, stamp, text
+from nexhealth_async.sandbox.wire import Refusal, Row, refuse_missing, row, stamp, text
 
 __all__ = ["create"]
 
@@ -18,22 +18,17 @@ _NORTH_AMERICAN: Final = re.compile(r"[2-9][0-8]\d[2-9](?!11)\d{6}")
 def create(call: Call) -> Answer:
     """Take in a patient: ``new_patient`` until the practice's system has it."""
     practice = call.practice
-    provider = call.wrapped("provider")
+    refuse_missing(
+        call.body,
+        "provider.provider_id",
+        *("patient.first_name", "patient.last_name", "patient.email"),
+        *("patient.bio.date_of_birth", "patient.bio.phone_number"),
+    )
     patient = call.wrapped("patient")
-    provider_id = provider.get("provider_id")
-    if not isinstance(provider_id, int):
-        raise Refusal(400, "Missing parameter provider_id")
+    provider_id = call.wrapped("provider")["provider_id"]
     if provider_id not in practice.providers:
         raise Refusal(404, f"Provider with id {provider_id} not found")
-    for name in ("first_name", "last_name", "email"):
-        if not text(patient, name).strip():
-            raise Refusal(400, f"Missing parameter {name}")
-    bio = row(patient.get("bio"))
-    if bio is None:
-        raise Refusal(400, "Missing parameter bio")
-    for name in ("date_of_birth", "phone_number"):
-        if not text(bio, name).strip():
-            raise Refusal(400, f"Missing parameter {name}")
+    bio = row(patient["bio"]) or {}
     phone = text(bio, "phone_number")[:10]
     if not _NORTH_AMERICAN.fullmatch(phone):
         raise Refusal(400, "User phone number is invalid")

@@ -15,7 +15,7 @@ from nexhealth_async.sandbox.routes import (
     Version,
     paged_in_both,
 )
-from nexhealth_async.sandbox.shapes import hours_v3
+from nexhealth_async.sandbox.shapes import descriptor, hours_v3
 from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, rows, stamp, text
 
 __all__ = ["ROUTES", "availability_row"]
@@ -107,7 +107,10 @@ def _location_descriptors(call: Call) -> Listing:
         for id in practice.descriptors.where("location_id", call.ids[0])
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
-    return Listing(ids=ids, show=practice.descriptors.row)
+    as_text = call.world.guesses.text_descriptor_ids
+    return Listing(
+        ids=ids, show=lambda id: descriptor(practice.descriptors.row(id), as_text=as_text)
+    )
 
 
 def availability_row(practice: Practice, id: int, version: Version, *, types: bool = True) -> Row:
@@ -260,6 +263,8 @@ def _sync_status(call: Call) -> Answer:
     wanted = asked.ints("location_ids")
     found: list[Row] = []
     for practice in [call.scope] if call.scope else call.world.practices:
+        if not practice.connected:
+            continue
         ids = [id for id in practice.locations.ids if not wanted or id in wanted]
         states = {"read_status": practice.read_status, "write_status": practice.write_status}
         if not ids or any(asked.text(name) not in {None, state} for name, state in states.items()):

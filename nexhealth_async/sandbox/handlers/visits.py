@@ -17,10 +17,9 @@ from nexhealth_async.sandbox.routes import (
     Call,
     Listing,
     Route,
-    Version,
     paged_in_both,
 )
-from nexhealth_async.sandbox.shapes import procedure_v3
+from nexhealth_async.sandbox.shapes import descriptor, procedure_v3
 from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
 
 __all__ = ["ROUTES"]
@@ -30,11 +29,13 @@ _MOVABLE: Final = ("start_time", "end_time", "operatory_id", "note")
 _MOST_PATIENTS: Final = 25
 
 
-def _visit_row(
-    practice: Practice, id: int, include: list[str], now: float, version: Version
-) -> Row:
+def _visit_row(call: Call, id: int, include: list[str]) -> Row:
     """An appointment; keys of includes are there only when asked for."""
+    practice, version, now = call.practice, call.version, call.now
+    guesses = call.world.guesses
     shown = practice.appointments.row(id)
+    if guesses.contradictory_offset:
+        shown["timezone_offset"] = _offset_further_east(shown)
     provider_id = shown.get("provider_id")
     if shown.get("provider_name") is None and isinstance(provider_id, int):
         provider = practice.providers.get(provider_id)
@@ -49,7 +50,10 @@ def _visit_row(
             else None
         )
     if "descriptors" in include:
-        shown["descriptors"] = [practice.descriptors.row(one) for one in _descriptors(practice, id)]
+        shown["descriptors"] = [
+            descriptor(practice.descriptors.row(one), as_text=guesses.text_descriptor_ids)
+            for one in _descriptors(practice, id)
+        ]
     if "booking_details" in include:
         shown["booking_details"] = {
             "booked_via_nexhealth_generated_link": False,
@@ -70,6 +74,16 @@ def _visit_row(
             related = shown.get(f"{name}_id")
             shown[name] = table.get(related) if isinstance(related, int) else None
     return shown
+
+
+def _offset_further_east(visit: Row) -> object:
+    """The offset of an hour to the east of the visit's zone."""
+    start = moment(visit.get("start_time"))
+    here = start.astimezone(ZoneInfo(text(visit, "timezone"))).utcoffset() if start else None
+    if here is None:
+        return visit.get("timezone_offset")
+    minutes = round(here.total_seconds() / 60) + 60
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _descriptors(practice: Practice, id: int) -> list[int]:
@@ -136,7 +150,7 @@ def _appointments(call: Call) -> Listing:
     by = order(call, table, ("updated_at",)) if call.version == "v3" else None
     return Listing(
         ids=in_order(table, table.select((asked.key, cancelled), keep), by),
-        show=lambda id: _visit_row(practice, id, include, call.now, call.version),
+        show=lambda id: _visit_row(call, id, include),
         order=by,
     )
 
@@ -153,7 +167,7 @@ def _appointment(call: Call) -> Answer:
     include = call.params.texts("include")
     if call.version == "v3" and not (include and call.world.guesses.include_replaces_default):
         include = ["patient", *include]
-    return Answer(data=_visit_row(call.practice, call.ids[0], include, call.now, call.version))
+    return Answer(data=_visit_row(call, call.ids[0], include))
 
 
 def _visit_descriptors(call: Call) -> Listing:
@@ -165,12 +179,13 @@ def _visit_descriptors(call: Call) -> Listing:
         for id in _descriptors(call.practice, call.ids[0])
         if kind is None or table.row(id).get("descriptor_type") == kind
     ]
-    return Listing(ids=ids, show=table.row)
+    as_text = call.world.guesses.text_descriptor_ids
+    return Listing(ids=ids, show=lambda id: descriptor(table.row(id), as_text=as_text))
 
 
 def _written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
     """The reply to a written appointment."""
-    record = _visit_row(call.practice, id, [], call.now, call.version)
+    record = _visit_row(call, id, [])
     bare = call.world.guesses.appointment_record_at == "bare"
     data: Row = record if bare else {"appt": record, "stripe_client_secret": None}
     return Answer(data=data, status=status, description=ignored or description)

@@ -9,7 +9,7 @@ from nexhealth_async.sandbox.handlers.lists import found
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
 from nexhealth_async.sandbox.seed import draw
 from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+from nexhealth_async.sandbox.wire import Refusal, Row, refuse_missing, stamp, text
 
 __all__ = ["EVENTS", "ROUTES"]
 
@@ -133,9 +133,7 @@ def _subscribe(call: Call) -> Answer:
     practice = call.practice
     found(call.world.webhook_endpoints, call.ids[0])
     kind, event = text(call.body, "resource_type"), text(call.body, "event")
-    for name, value in (("resource_type", kind), ("event", event)):
-        if not value:
-            raise Refusal(400, f"Missing parameter {name}")
+    refuse_missing(call.body, "resource_type", "event")
     if event not in EVENTS.get(kind, ()):
         raise Refusal(400, f"{event} is not an event of {kind}")
     now = stamp(call.now)
