@@ -34,6 +34,11 @@ _UNHURRIED = 2.0
 _GAP = 1.0
 _REMEMBER = 60.0
 _MOST_AHEAD = 100
+_LEAST_PAUSE = 0.01
+_LONGEST_SHUT = 60.0
+"""Seconds that a 429 which one process met may hold up the others: the longest window."""
+_MOST_FIELDS = 10_000
+"""The most processes to reckon with."""
 
 
 class Reply(Struct, frozen=True):
@@ -121,11 +126,21 @@ class Hand:
     again: dict[RateClass, float] = field(factory=dict[RateClass, float])
     """When to ask again for a class that was not given all it wanted."""
     shut_to_tell: dict[RateClass, float] = field(factory=dict[RateClass, float])
+    _turns: int = 0
+    _fleet_before: int = 1
+    """How many shared the limits when the server last lost its memory."""
+    _before_until: float = -inf
+    _own: RatesLog = field(init=False)
+    """All that left here: whatever others say, one process keeps to the limits by itself."""
     _must_tell: bool = False
     _alone_since: float = 0.0
     _epoch: str = ""
     _least: dict[RateClass, float] = field(factory=dict[RateClass, float])
     _shut: dict[RateClass, float] = field(factory=dict[RateClass, float])
+    _own_shut: dict[RateClass, float] = field(factory=dict[RateClass, float])
+    """Until when a class is closed by what this process was answered."""
+    _wanting: list[RateClass] = field(factory=list[RateClass])
+    """The classes for which the turn under way asked for places."""
     _open: deque[_Placed] = field(factory=deque[_Placed])
     _ended: list[_Ended] = field(factory=list[_Ended])
     _recent: deque[_Placed] = field(factory=deque[_Placed])
@@ -147,6 +162,7 @@ class Hand:
         }
         self._places = {rate: deque() for rate in RateClass}
         self._paces = {rate: _Pace() for rate in RateClass}
+        self._own = RatesLog(self.rates)
         windows = [limit.seconds for limit in self._limits.values()]
         self.longest = max(windows, default=0.0)
 
@@ -154,15 +170,16 @@ class Hand:
 
     def earliest(self, rate: RateClass, now: float) -> float:
         """Return when the next may leave, infinity if no place is in hand."""
+        own = self._own.earliest(rate, now)
         if self.alone is not None:
-            return self.alone.earliest(rate, now)
+            return max(own, self.alone.earliest(rate, now))
         shut = self._shut.get(rate, now) if self._shut else now
         if not self._uses[rate]:
             return max(now, shut)
         places = self._places[rate]
         while places and places[0].until <= now:
             self._give_back(rate, places.popleft())
-        return max(now, shut, places[0].begin) if places else inf
+        return max(own, shut, places[0].begin) if places else inf
 
     def not_before(self, rate: RateClass, now: float, ahead: int) -> float:
         """Return a time before which nobody can leave who has so many ahead."""
@@ -183,12 +200,14 @@ class Hand:
             departure = _Placed(now, self, rate, self._places[rate].popleft())
             self._open.append(departure)
             self._paces[rate].left += 1
+        self._own.adopt(rate, (departure,))
         self._recent.append(departure)
         return departure
 
     def close(self, rate: RateClass, until: float) -> None:
         """Let nothing of this class leave before a moment, here and elsewhere."""
         self._shut[rate] = self.shut_to_tell[rate] = max(until, self._shut.get(rate, until))
+        self._own_shut[rate] = max(until, self._own_shut.get(rate, until))
         if self.alone is not None:
             self.alone.close(rate, until)
 
@@ -238,13 +257,21 @@ class Hand:
             self._recent.popleft()
         if not self._recent and self.alone is None:
             self._epoch = ""  # Nothing would be told to a server that has lost its memory.
+        self._turns += 1
         self._in_turn, self._ended = self._in_turn + self._ended, []
         self._telling = [one for one in self._recent if not (one.told or one.withdrawn)]
+        self._wanting = [rate for rate, waiting in wants.items() if waiting > 0]
         return {
             "me": self.me,
+            "number": str(self._turns),
             "epoch": self._epoch,
             "away": 0 if self.alone is None else _micro(now - self._alone_since) + 1,
             "hint": self.fleet if self.known else 1,
+            "share": self.fleet,
+            "most_fields": _MOST_FIELDS,
+            "farthest": _micro(_FARTHEST),
+            "longest_shut": _micro(_LONGEST_SHUT),
+            "longest_wait": _micro(2 * max(_FARTHEST, self.longest / 10) + SLACK),
             "slack": _micro(SLACK),
             "lease": _micro(LEASE),
             "gap": _micro(_GAP),
@@ -263,7 +290,8 @@ class Hand:
             ],
             "did": [(one.rate.value, _micro(now - one.free_at(0.0))) for one in self._telling],
             "shut": {
-                rate.value: max(0, _micro(until - now)) for rate, until in self.shut_to_tell.items()
+                rate.value: min(max(0, _micro(until - now)), _micro(_LONGEST_SHUT))
+                for rate, until in self.shut_to_tell.items()
             },
             "wants": [
                 (rate.value, waiting, max(0, self.stock(rate, now) - self.in_hand(rate)))
@@ -273,28 +301,54 @@ class Hand:
         }
 
     def take(self, reply: Reply, asked_at: float, now: float) -> None:
-        """Learn what a turn brought."""
-        self.fleet, self.known, self._epoch = max(1, reply.fleet), True, reply.epoch
+        """Learn what a turn brought.
+
+        Whatever that is, nothing is waited for longer than a server of ours could say.
+
+        Raises:
+            ValueError: no server of ours says such things.
+        """
+        fleet = self._fleet_after(reply, now)
+        self._epoch = reply.epoch
         if reply.lost:
+            if self._must_tell:
+                raise ValueError("a server that loses its memory at once is of no use")
+            self.fleet, self.known = fleet, True
             self._forget_places()
             return
+        again = _moments(reply.again, now, _LEAST_PAUSE, _LONGEST_SHUT)
+        least = _moments(reply.least, asked_at, 0.0, self.longest + _FARTHEST)
+        shut = _moments(reply.shut, now, 0.0, _LONGEST_SHUT)
+        given = {RateClass(name): places for name, places in reply.places.items()}
+        if any(not given.get(rate) and rate not in again for rate in self._wanting):
+            raise ValueError("a server that gives no place says when to ask again")
+        self.fleet, self.known = fleet, True
         for one in self._telling:
             one.told = True
         self._in_turn, self._telling, self._must_tell, self.alone = [], [], False, None
         self.shut_to_tell.clear()
-        self.report_after = min(_UNHURRIED, (reply.tight or inf) / 4e6)
-        self.again = {RateClass(name): now + us / 1e6 for name, us in reply.again.items()}
-        self._least = {RateClass(name): asked_at + us / 1e6 for name, us in reply.least.items()}
-        self._shut = {RateClass(name): now + us / 1e6 for name, us in reply.shut.items()}
-        for name, given in reply.places.items():
-            rate = RateClass(name)
+        self.report_after = min(_UNHURRIED, max(_LEAST_PAUSE, (reply.tight or inf) / 4e6))
+        self.again, self._least = again, least
+        for rate, until in shut.items():
+            self._shut[rate] = max(until, self._own_shut.get(rate, until))
+        for rate in self._shut.keys() - shut.keys():
+            self._shut[rate] = self._own_shut.get(rate, now)
+        for rate, granted in given.items():
             # Carried out between asking and now: late enough to begin, soon enough to end.
             places = [
                 _Place(place, now + after / 1e6, asked_at + after / 1e6 + LEASE)
-                for place, after in given
+                for place, after in granted
+                if 0 <= after <= _FARTHEST * 1e6
             ]
             merged = sorted((*self._places[rate], *places), key=lambda one: one.begin)
             self._places[rate] = deque(merged)
+
+    def _fleet_after(self, reply: Reply, now: float) -> int:
+        """Return how many share the limits; a server that lost its memory knows of few at first."""
+        if reply.lost or (self._epoch and reply.epoch != self._epoch):
+            self._fleet_before, self._before_until = self.fleet, now + _REMEMBER
+        before = self._fleet_before if now < self._before_until else 1
+        return min(max(1, before, reply.fleet), _MOST_FIELDS)
 
     def lose(self, now: float) -> None:
         """Go on alone, with a share; what left lately counts."""
@@ -342,6 +396,13 @@ class Hand:
         self._must_tell = True
         for one in self._recent:
             one.told = False
+
+
+def _moments(
+    reply: Mapping[str, float], since: float, least: float, most: float
+) -> dict[RateClass, float]:
+    """Return when what a server said of each class is over, within bounds."""
+    return {RateClass(name): since + min(max(us / 1e6, least), most) for name, us in reply.items()}
 
 
 def _micro(seconds: float) -> int:

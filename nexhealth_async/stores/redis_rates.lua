@@ -24,17 +24,75 @@ end
 
 local function owner_of(place) return string.match(place, '^[^:]*') end
 
--- The fleet's clock: the server's, but never backwards.
+-- The server's clock. It does not go backwards by less than the slack; by more, memory is lost.
 local time = redis.call('TIME')
 local wall = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local kept = table_of(state)
-local offset, last = tonumber(kept.offset or 0), tonumber(kept.clock or wall)
-local now = wall + offset
-if now < last then
-  offset, now = offset + last - now, last
+
+-- What scripts of ours cannot have left is deleted, all of it: it is as if the server had lost its
+-- memory, and the processes tell again what they did. So nothing that anybody writes here holds up
+-- or lets through more than a lost memory does.
+local function whole(text, least, most)
+  local number = text and #text <= 17 and string.match(text, '^%-?%d+$') and tonumber(text)
+  return number and number >= least and number <= most and number
 end
+local function is_sound()
+  for at, key in ipairs(KEYS) do
+    local kind = redis.call('TYPE', key).ok
+    local is_set = at > 4
+    if kind ~= 'none' and kind ~= (is_set and 'zset' or 'hash') then return false end
+    if kind ~= 'none' and not is_set and redis.call('HLEN', key) > turn.most_fields then return false end
+  end
+  for _, limit in pairs(limits) do
+    if redis.call('ZCARD', limit.key) > 20 * limit.count + turn.most_fields then return false end
+    limit.cards = redis.call('ZCARD', limit.key)
+  end
+  if redis.call('EXISTS', state) == 0 then
+    for _, key in ipairs(KEYS) do
+      if redis.call('EXISTS', key) == 1 then return false end
+    end
+    return true
+  end
+  for _, field in ipairs({'epoch', 'clock', 'calm', 'hint', 'silent', 'mourned'}) do
+    if redis.call('HSTRLEN', state, field) > 64 then return false end
+  end
+  local kept = redis.call('HMGET', state, 'epoch', 'clock', 'calm', 'hint', 'silent', 'mourned')
+  local clock = whole(kept[2], 0, wall + slack)
+  return clock and kept[1] and string.match(kept[1], '^%w+%-%d+$')
+    and whole(kept[3], -1e15, clock) and whole(kept[4], 1, turn.most_fields)
+    and whole(kept[5], -1e15, clock) and (kept[6] == '0' or kept[6] == '1')
+end
+-- Who holds how many places; as many are in the sets.
+local holds
+local function are_counted()
+  holds = {}
+  local held_by_all = {}
+  for name in pairs(limits) do holds[name], held_by_all[name] = {}, 0 end
+  for field, text in pairs(table_of(held)) do
+    local name, process = string.match(field, '^(.-)|(.*)$')
+    if name and holds[name] then
+      local number = whole(text, 1, limits[name].cards)
+      if not number then return false end
+      holds[name][process], held_by_all[name] = number, held_by_all[name] + number
+    end
+  end
+  for name, limit in pairs(limits) do
+    if held_by_all[name] ~= limit.cards then return false end
+  end
+  return true
+end
+local forgotten = not (is_sound() and are_counted())
+if forgotten then
+  redis.call('DEL', unpack(KEYS))
+  are_counted()
+end
+
+local kept = {}
+for _, field in ipairs({'epoch', 'clock', 'calm', 'hint', 'silent', 'mourned'}) do
+  kept[field] = redis.call('HGET', state, field) or nil
+end
+local last = tonumber(kept.clock or wall)
+local now = math.max(wall, last)
 local epoch = kept.epoch or (me .. '-' .. int(wall))
-local sequence = tonumber(kept.sequence or 0)
 
 -- What was done while this server did not listen, or before it lost its memory, is known to the
 -- processes alone: for a window, each keeps to its share.
@@ -46,10 +104,11 @@ local lost = turn.epoch ~= '' and turn.epoch ~= epoch
 if (lost and not mourned) or (turn.away > 0 and silent > calm and silent >= now - turn.away) then
   calm, hint = now, 1
 end
-mourned = mourned or lost
-hint = math.max(hint, turn.hint)
-redis.call('HSET', state, 'epoch', epoch, 'offset', int(offset), 'clock', int(now),
-  'calm', int(calm), 'hint', hint, 'silent', int(silent), 'mourned', mourned and '1' or '0')
+if forgotten then calm, hint = now, turn.share end
+mourned = mourned or lost or forgotten
+hint = math.min(math.max(hint, turn.hint), turn.most_fields)
+redis.call('HSET', state, 'epoch', epoch, 'clock', int(now), 'calm', int(calm), 'hint', int(hint),
+  'silent', int(silent), 'mourned', mourned and '1' or '0')
 redis.call('HSET', seen, me, int(now))
 
 local function finish(fleet)
@@ -59,7 +118,8 @@ end
 
 local fleet = 0
 for process, at in pairs(table_of(seen)) do
-  if now - tonumber(at) > turn.remember then
+  local moment = whole(at, 0, now)
+  if not moment or now - moment > turn.remember then
     redis.call('HDEL', seen, process)
   else
     fleet = fleet + 1
@@ -70,13 +130,6 @@ if lost then
   return finish(cjson.encode({epoch = epoch, fleet = fleet, lost = true}))
 end
 
--- Who holds how many places.
-local holds = {}
-for name in pairs(limits) do holds[name] = {} end
-for field, number in pairs(table_of(held)) do
-  local name, process = string.match(field, '^(.-)|(.*)$')
-  if holds[name] then holds[name][process] = tonumber(number) end
-end
 local changed = {}
 
 local function count(name, process, by)
@@ -90,8 +143,9 @@ local function drop(name, place)
 end
 
 local function put(name, place, free_at)
-  redis.call('ZADD', limits[name].key, int(free_at), place)
-  count(name, owner_of(place), 1)
+  if redis.call('ZADD', limits[name].key, int(free_at), place) == 1 then
+    count(name, owner_of(place), 1)
+  end
 end
 
 -- What has ended.
@@ -109,22 +163,31 @@ for _, report in ipairs(turn.ended) do
   end
 end
 -- What left without a place of ours, or with one that was forgotten.
-for _, report in ipairs(turn.did) do
-  sequence = sequence + 1
+for nth, report in ipairs(turn.did) do
   for _, name in ipairs(turn.uses[report[1]]) do
     local due = now - report[2] + limits[name].window
-    if due > now then put(name, me .. ':' .. int(sequence), due) end
+    if due > now then put(name, me .. ':' .. turn.number .. ':did:' .. nth, due) end
   end
 end
 for name, limit in pairs(limits) do
   for _, place in ipairs(redis.call('ZRANGEBYSCORE', limit.key, '-inf', int(now))) do
     drop(name, place)
   end
+  local latest = now + turn.farthest + lease + slack + limit.window
+  for _, place in ipairs(redis.call('ZRANGEBYSCORE', limit.key, '(' .. int(latest), '+inf')) do
+    drop(name, place)
+  end
 end
 
 local shut = {}
 for class in pairs(turn.uses) do
-  local until_ = tonumber(kept['shut:' .. class] or 0)
+  local field = 'shut:' .. class
+  local text = redis.call('HSTRLEN', state, field) <= 17 and redis.call('HGET', state, field)
+  local until_ = whole(text, 0, now + turn.longest_shut)
+  if not until_ then
+    redis.call('HDEL', state, field)
+    until_ = 0
+  end
   if turn.shut[class] and now + turn.shut[class] > until_ then
     until_ = now + turn.shut[class]
     redis.call('HSET', state, 'shut:' .. class, int(until_))
@@ -137,11 +200,12 @@ local waits = {}
 for field, value in pairs(table_of(pending)) do
   local name, process, class = string.match(field, '^(.-)|(.-)|(.*)$')
   local number, until_, since = string.match(value, '^(%d+):(%d+):(%d+)$')
-  if tonumber(until_) < now then
-    redis.call('HDEL', pending, field)
+  number, until_ = whole(number, 1, turn.most_fields), whole(until_, now, now + turn.longest_wait)
+  since = whole(since, 0, now)
+  if name and number and until_ and since then
+    waits[field] = {name = name, process = process, class = class, number = number, since = since}
   else
-    waits[field] = {name = name, process = process, class = class,
-      number = tonumber(number), since = tonumber(since)}
+    redis.call('HDEL', pending, field)
   end
 end
 
@@ -230,8 +294,7 @@ for _, want in ipairs(turn.wants) do
         drop(name, taken.place)
       end
     end
-    sequence = sequence + 1
-    local place = me .. ':' .. int(sequence)
+    local place = me .. ':' .. turn.number .. ':' .. class .. ':' .. nth
     for _, name in ipairs(uses) do
       put(name, place, begin + lease + slack + limits[name].window)
     end
@@ -272,7 +335,6 @@ end
 for field, number in pairs(changed) do
   if number > 0 then redis.call('HSET', held, field, number) else redis.call('HDEL', held, field) end
 end
-redis.call('HSET', state, 'sequence', int(sequence))
 if turn.leaving then redis.call('HDEL', seen, me) end
 return finish(cjson.encode({epoch = epoch, fleet = fleet, places = places, again = again,
   least = least, shut = shut, tight = tight < math.huge and tight or nil}))

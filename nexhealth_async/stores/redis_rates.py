@@ -18,6 +18,7 @@ from nexhealth_async.core.rates import Rates
 from nexhealth_async.discreet import discreet
 from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.stores.commands import run_command
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ class RedisRates:
     Places within the limits are handed out by one script on the server's clock, several at a time,
     so that a busy process asks a few times a second and not once a request. No process gets less
     than its fair part while it wants more, and what some do not want goes to the others. A 429 that
-    one process meets holds up the class for all: the others learn of it when they next ask.
+    one process meets holds up the class for all, the others for a minute at most: they learn of it
+    when they next ask.
+
+    Whatever Redis holds or answers, no process sends more than the limits by itself. What no
+    process can have written there is deleted, and all tell again what left lately.
 
     **Without Redis** each process goes on, after at most ``patience``, with an equal part of the
     limits: one of as many as shared them lately, or of ``processes`` if it never learned how many.
@@ -131,14 +136,15 @@ class _Line:
         if script is None:
             made = cast("Any", self._redis).register_script(_SCRIPT)
             script = self._script = cast("Callable[..., Awaitable[bytes | str]]", made)
-        async with asyncio.timeout(self._patience):
-            raw = await script(keys=self._keys, args=[msgspec.json.encode(message)])
+        command = script(keys=self._keys, args=[msgspec.json.encode(message)])
+        raw = await run_command(command, self._patience)
         return msgspec.json.decode(raw, type=Reply)
 
     async def aclose(self) -> None:
         """Close a client that was made here."""
         if self._make is not None and self._redis is not None:
-            await self._redis.aclose()
+            with suppress(Exception):
+                await run_command(self._redis.aclose(), self._patience)
 
 
 class _Member:
@@ -266,6 +272,7 @@ class _Member:
         self._turns += 1
         try:
             reply = await self._line.turn(hand.message(asked_at, self._wants()))
+            hand.take(reply, asked_at, loop.time())
         except asyncio.CancelledError:
             self._task = None
             raise
@@ -273,7 +280,6 @@ class _Member:
             self._lose(error, loop.time())
         else:
             self._regain()
-            hand.take(reply, asked_at, loop.time())
         self._last_turn = loop.time()
         self._task = None
         if not self._over:
@@ -301,7 +307,7 @@ class _Member:
         self._not_before = now + random.uniform(longest / 4, longest)  # noqa: S311 - jitter
 
     def _regain(self) -> None:
-        if self.hand.alone is not None:
+        if self._failures:
             _LOG.info("Redis is back: the rate limits are shared again")
         self._failures = 0
 

@@ -31,14 +31,15 @@ class RedisTokens:
     Tokens are sealed with a key derived from the API key, and stored under its fingerprint and the
     address of the API, so one value serves sessions of any keys; none meets another's token.
 
-    A process that dies while it logs in holds up the others for ``lease`` at most; a slow login
-    keeps its turn.
+    A process that dies while it logs in holds up the others for ``lease`` at most, the same in all
+    processes; a slow login keeps its turn, for half a minute at most.
 
     **When Redis is away** every command is given up after a second, and the process logs in by
     itself, at most once for each token's life and each 401, with the usual pauses after a failure.
     With a good token at hand it waits for Redis until the token is nearly due, so that an outage
     shorter than that costs no login. It tries Redis again at least every five seconds, and then
-    shares the token it has instead of asking for another. Nothing is raised for Redis' sake.
+    shares the token it has instead of asking for another. Nothing is raised for Redis' sake,
+    whatever it holds or answers.
 
     Ages are measured by Redis' clock and each process' monotonic one, so it does not matter what
     the clocks on the wall say. A Redis that loses its memory, or whose clock is set, costs a login.

@@ -13,13 +13,13 @@ from uuid import uuid4
 
 import anyio
 from attrs import evolve
-from redis.exceptions import RedisError
 
 from nexhealth_async.core.token import Token, lifetime_of, pause_after
 from nexhealth_async.core.token_store import LoginPaused
 from nexhealth_async.errors import KeyRefused, ServerFailure
+from nexhealth_async.stores.commands import end_task, run_command
 from nexhealth_async.stores.sealing import Seal
-from nexhealth_async.stores.token_desk import Busy, Found, Quiet, TokenDesk, Turn
+from nexhealth_async.stores.token_desk import Answer, Busy, Found, Quiet, TokenDesk, Turn
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -32,8 +32,6 @@ __all__ = ["RedisTokenLink"]
 T = TypeVar("T")
 
 _LOG = logging.getLogger("nexhealth_async")
-_TROUBLE: Final = (RedisError, OSError, TimeoutError, ValueError, RuntimeError)
-"""What a Redis that is away, broken or not ours leads to; redis-py uses the last for lost lines."""
 _PATIENCE: Final = 1.0
 """Seconds a command may take."""
 _LOOK_AGAIN: Final = 0.5
@@ -44,6 +42,15 @@ _LONGEST_AWAY: Final = 5.0
 """Seconds between two tries to reach a Redis that is away."""
 _ALONE_FROM, _ALONE_TO = 0.3, 0.9
 """Which part of the time for a renewal passes before one is made without Redis."""
+_LONGEST_TURN: Final = 30.0
+"""Seconds to wait for logins of others; a login attempt takes no longer."""
+_LONGEST_QUIET: Final = 300.0
+"""Seconds of the longest pause after a refused login."""
+_DRIFT: Final = 5.0
+"""Seconds that a clock may be off between the writing of a refusal and its reading."""
+_LONGEST_NOTICE: Final = 100
+_MOST_USELESS: Final = 3
+"""Useless answers in a row after which Redis counts as away."""
 
 
 class RedisTokenLink:
@@ -76,6 +83,12 @@ class RedisTokenLink:
         """The last number that was said to be dead."""
         self._unusable = 0
         """The number of a token that is to be replaced whoever stored it."""
+        self._useless = 0
+        """How many answers in a row were of no use to the `obtain` under way."""
+        self._void = ""
+        """A refusal that nobody who has the API key wrote."""
+        self._patient_until: float | None = None
+        """Until when the `obtain` under way waits for the logins of others."""
         self._failures = 0
         self._away_until = 0.0
         self._alone_at = random.uniform(_ALONE_FROM, _ALONE_TO)  # noqa: S311 - spreads logins
@@ -87,13 +100,15 @@ class RedisTokenLink:
     async def obtain(self) -> Token:
         """Return a token for the session; see `TokenLink`."""
         self._listen()
+        self._useless, self._patient_until = 0, None
         while True:
             self._stirred.clear()
             away = asyncio.get_running_loop().time() < self._away_until
             token = await (self._without() if away else self._with())
             if token is None:
                 continue
-            if self._is_dead(token):
+            if self._is_dead(token) and self._useless < _MOST_USELESS:
+                self._useless += 1
                 self._unusable = token.shared
                 continue
             self._last = max(self._last, token.shared)
@@ -107,13 +122,11 @@ class RedisTokenLink:
         """End the listening, and close the client if it was made here."""
         listener, self._listener = self._listener, None
         redis, self._redis, self._desk = self._redis, None, None
-        while listener is not None and not listener.done():
-            listener.cancel()  # again and again: redis-py loses one that comes as it connects
-            await asyncio.wait((listener,), timeout=0.05)
+        if listener is not None:
+            await end_task(listener)
         if redis is not None and self._ours:
-            with suppress(*_TROUBLE):
-                async with asyncio.timeout(_PATIENCE):
-                    await redis.aclose()
+            with suppress(Exception):
+                await run_command(redis.aclose(), _PATIENCE)
 
     # With Redis
 
@@ -121,10 +134,10 @@ class RedisTokenLink:
         """Ask Redis and do as it says; None to begin again."""
         asked_at = asyncio.get_running_loop().time()
         try:
-            answer = await self._bounded(
-                self._opened_desk().ask(beyond=self._known(), refused=self._refused())
-            )
-        except _TROUBLE as error:
+            answer = await self._asked()
+            if isinstance(answer, Busy):
+                self._check_patience(asked_at)
+        except Exception as error:  # noqa: BLE001 - nothing is raised for Redis' sake
             self._is_away(error)
             return None
         self._is_back()
@@ -134,10 +147,43 @@ class RedisTokenLink:
             case Busy(seconds=seconds):
                 await self._pause(min(seconds, _LOOK_AGAIN))
                 return None
-            case Quiet(refusal=refusal, seconds=seconds):
-                raise LoginPaused(_refusal_of(refusal), seconds)
+            case Quiet():
+                if (paused := self._paused(answer)) is not None:
+                    raise paused
+                return None
             case Turn():
                 return await self._take(answer, asked_at)
+
+    async def _asked(self) -> Answer:
+        if self._useless >= _MOST_USELESS:
+            raise ValueError("Redis holds nothing that is of use")
+        desk = self._opened_desk()
+        try:
+            return await self._bounded(
+                desk.ask(beyond=self._known(), refused=self._refused(), void=self._void)
+            )
+        except asyncio.CancelledError:
+            # Nobody knows whether Redis has given the turn; nobody is to wait for its lease.
+            with anyio.CancelScope(shield=True), suppress(Exception):
+                await self._bounded(desk.abandon())
+            raise
+
+    def _check_patience(self, now: float) -> None:
+        """Raise `TimeoutError` where others have been logging in for longer than can be."""
+        if self._patient_until is None:
+            self._patient_until = now + max(_LONGEST_TURN, 2 * self._lease)
+        if now >= self._patient_until:
+            raise TimeoutError
+
+    def _paused(self, quiet: Quiet) -> LoginPaused | None:
+        """Read a refusal; None if nobody who has the API key wrote it for just this while."""
+        text = self._seal.open(quiet.refusal, generation=0, asked=0)
+        kind, _, until = (text or "").rpartition(" ")
+        left = (int(until) - quiet.now) / 1e6 if until.isdecimal() else 0.0
+        if not kind or not 0 < left < _LONGEST_QUIET + _DRIFT:
+            self._void, self._useless = quiet.refusal, self._useless + 1
+            return None
+        return LoginPaused(_refusal_of(kind), min(quiet.seconds, left, _LONGEST_QUIET))
 
     def _known(self) -> int:
         """Return the highest number that is not wanted again."""
@@ -159,7 +205,7 @@ class RedisTokenLink:
         value = self._seal.open(found.box, generation=found.generation, asked=found.asked)
         if value is None:
             _LOG.warning("a shared token cannot be read and is replaced; did someone change it?")
-            self._unusable = found.generation
+            self._unusable, self._useless = found.generation, self._useless + 1
             return None
         age = max(0.0, (found.now - found.asked) / 1e6)
         token = Token(
@@ -187,11 +233,11 @@ class RedisTokenLink:
             else:
                 token, asked = await self._logged_in(turn, asked_at), turn.now
         except Exception as error:
-            await self._leave(turn, error)
+            await self._leave(turn, error, asked_at)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._leave(turn, None)
+                await self._leave(turn, None, asked_at)
             raise
         stored = await self._store(turn, token, asked)
         return evolve(token, shared=turn.fence if stored else 0)
@@ -220,7 +266,7 @@ class RedisTokenLink:
         ours = True
         while ours:
             await asyncio.sleep(self._lease / 3)
-            with suppress(*_TROUBLE):
+            with suppress(Exception):
                 ours = await self._bounded(self._opened_desk().keep(turn))
 
     async def _store(self, turn: Turn, token: Token, asked: int) -> bool:
@@ -232,15 +278,19 @@ class RedisTokenLink:
                 await self._bounded(desk.leave(turn))
                 return False
             return await self._bounded(desk.store(turn, box=box, asked=asked, seconds=left))
-        except _TROUBLE as error:
+        except Exception as error:  # noqa: BLE001 - nothing is raised for Redis' sake
             self._is_away(error)
             return False
 
-    async def _leave(self, turn: Turn, error: Exception | None) -> None:
+    async def _leave(self, turn: Turn, error: Exception | None, asked_at: float) -> None:
         """Let another have the turn, or nobody for a while if the server refused the key."""
         refusal = "" if error is None else _refusal_in(error)
         seconds = pause_after(turn.failures + 1)
-        with suppress(*_TROUBLE):
+        if refusal:
+            since = asyncio.get_running_loop().time() - asked_at
+            until = turn.now + round((since + seconds) * 1e6)
+            refusal = self._seal.close(f"{refusal} {until}", generation=0, asked=0)
+        with suppress(Exception):
             await self._bounded(self._opened_desk().leave(turn, refusal=refusal, seconds=seconds))
 
     # Without Redis
@@ -296,7 +346,7 @@ class RedisTokenLink:
                 async with cast("PubSub", client.pubsub()) as line:
                     await self._bounded(line.subscribe(self._place))
                     await self._follow(line)
-            except _TROUBLE as error:
+            except Exception as error:  # noqa: BLE001 - nothing is raised for Redis' sake
                 self._is_away(error)
             await asyncio.sleep(self._until_next_try())
 
@@ -316,8 +366,8 @@ class RedisTokenLink:
                 await self._catch_up()
 
     def _told(self, notice: object) -> None:
-        text = notice.decode() if isinstance(notice, bytes) else str(notice)
-        match text.split():
+        text = notice.decode("ascii", "replace") if isinstance(notice, bytes) else str(notice)
+        match text[:_LONGEST_NOTICE].split():
             case ["dead", number] if number.isdecimal():
                 self._dead = int(number)
                 self._holder.lose(self._dead)
@@ -363,8 +413,7 @@ class RedisTokenLink:
         return self._desk
 
     async def _bounded(self, command: Awaitable[T]) -> T:
-        async with asyncio.timeout(_PATIENCE):
-            return await command
+        return await run_command(command, _PATIENCE)
 
 
 async def _next_of(line: PubSub, seconds: float) -> Mapping[str, object] | None:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from itertools import count
 from typing import Any, cast
 
+import msgspec
 import pytest
 import redis
 from attrs import define, field
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from nexhealth_async.core.rates import SLACK, Departure, Limit, Rates, RatesLog
 from nexhealth_async.endpoints import RateClass
-from nexhealth_async.stores.hand import LEASE, NAMES, Hand
+from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 CLOCK = "redis.call('TIME')"
 SCRIPT = files("nexhealth_async.stores").joinpath("redis_rates.lua").read_text("utf-8")
@@ -30,6 +31,8 @@ class Desk:
 
     url: str
     now: float = BEGAN / 64
+    ahead: float = 0.0
+    """How far the server's clock is ahead of the processes'."""
     _redis: Any = field(init=False)
     _script: Any = field(init=False)
     _keys: list[str] = field(init=False)
@@ -43,7 +46,7 @@ class Desk:
 
     def turn(self, hand: Hand, asked: dict[RateClass, int], **other: object) -> dict[str, Any]:
         message = {**hand.message(self.now, asked), **other}
-        seconds, micro = divmod(round(self.now * 1e6), 1_000_000)
+        seconds, micro = divmod(round((self.now + self.ahead) * 1e6), 1_000_000)
         raw = self._script(keys=self._keys, args=[json.dumps(message), seconds, micro])
         return cast("dict[str, Any]", json.loads(raw))
 
@@ -219,13 +222,34 @@ def test_what_one_does_not_want_goes_to_the_other(desk: Desk) -> None:
     assert _ask(desk, hog, 50) == 8
 
 
-def test_the_clock_of_the_fleet_does_not_go_back(desk: Desk) -> None:
+def _use(desk: Desk, hand: Hand, number: int) -> int:
+    """Ask as a session does, and leave at once; return how many could."""
+    reply = msgspec.convert(desk.turn(hand, {RateClass.OTHER: number}), Reply)
+    hand.take(reply, desk.now, desk.now)
+    left = 0
+    while hand.earliest(RateClass.OTHER, desk.now) <= desk.now:
+        hand.leave(RateClass.OTHER, desk.now)
+        left += 1
+    return left
+
+
+def test_a_clock_that_is_set_back_lets_nothing_through_and_stops_nobody(desk: Desk) -> None:
     hand = Hand(TEN, "a", 1)
-    assert _ask(desk, hand, 10) == 10
-    desk.now -= 3600
-    assert _ask(desk, hand, 1) == 0
+    assert _use(desk, hand, 10) == 10
+    desk.ahead = -3600.0
+    assert _use(desk, hand, 1) == 0, "the server is told what left"
+    assert _use(desk, hand, 1) == 0
     desk.now += 4.0 + LEASE + SLACK
-    assert _ask(desk, hand, 1) == 1, "an hour back does not stop it for an hour"
+    assert _use(desk, hand, 10) == 10, "an hour back does not stop it for an hour"
+
+
+def test_a_clock_that_is_set_back_a_little_is_waited_for(desk: Desk) -> None:
+    hand = Hand(TEN, "a", 1)
+    assert _use(desk, hand, 10) == 10
+    desk.ahead = -0.2
+    reply = desk.turn(hand, {RateClass.OTHER: 1})
+    assert not reply.get("lost")
+    assert not desk.places(reply, RateClass.OTHER)
 
 
 def test_a_429_of_one_holds_up_the_class_for_all(desk: Desk) -> None:

@@ -137,6 +137,22 @@ async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
         assert box.logins == logins
 
 
+async def test_a_token_revoked_within_ten_seconds_of_its_issue_is_replaced_after_them(
+    office: LocationScope, box: Sandbox, loop: MovableLoop
+) -> None:
+    """Until then nobody can tell it from an operation that refuses whatever is sent."""
+    await gather(office, 1)
+    box.expire_tokens()
+    loop.shift(9)
+    for _ in range(5):
+        with pytest.raises(Unauthorized):
+            await office.patients.walk().count()
+    assert box.logins == 1
+    loop.shift(1.5)
+    assert await gather(office, 5) == [25] * 5
+    assert box.logins == 2
+
+
 async def test_a_failed_renewal_harms_nobody_while_the_token_lives(
     office: LocationScope, box: Sandbox, loop: MovableLoop
 ) -> None:

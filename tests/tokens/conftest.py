@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.redis_server import redis_url
 from tests.tokens.token_kit import Fleet, Line, RedisBox, fleet_on, redis_box
+
+__all__ = ["fleet", "line", "redis_url", "server"]
 
 
 @pytest.fixture
