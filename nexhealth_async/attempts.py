@@ -17,7 +17,7 @@ from nexhealth_async.core.request import version_headers
 from nexhealth_async.core.retry import Again, Stop, decide
 from nexhealth_async.core.token import Verdict
 from nexhealth_async.core.versions import AUTO, VersionState
-from nexhealth_async.core.wire import Reply
+from nexhealth_async.core.wire import HiddenText, Reply
 from nexhealth_async.errors import (
     BudgetSpent,
     ConnectFailed,
@@ -310,7 +310,7 @@ class Attempts:
             if patient and self._sent == 0:
                 self._deadline = self._deadline_from_now()
             if token:
-                headers = {**self._headers, "Authorization": f"Bearer {token.value}"}
+                headers = {**self._headers, "Authorization": HiddenText(f"Bearer {token.value}")}
                 return call.request(*self._pairs, headers=headers), token.generation, departure
             gates.withdraw(departure)
 

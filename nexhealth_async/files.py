@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
+from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,
@@ -55,6 +56,7 @@ class Download:
         """Its length in bytes; None where the server does not say."""
         return self._entered().size
 
+    @discreet
     async def read(self, *, at_most: int = 256 * 2**20) -> bytes:
         """Read what is left of the file; `UnexpectedShape` if that is more bytes than ``at_most``.
 
@@ -71,6 +73,7 @@ class Download:
             operation=self._operation,
         )
 
+    @discreet
     async def __aenter__(self) -> Self:
         """Ask for the file; raises what any call raises."""
         if self._begin is None:
@@ -95,6 +98,7 @@ class Download:
     def __aiter__(self) -> Self:
         return self
 
+    @discreet
     async def __anext__(self) -> bytes:
         """Return the next piece; cancelling this loses nothing."""
         stream = self._entered()

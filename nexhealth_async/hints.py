@@ -151,6 +151,7 @@ class Flat(AsyncIterator[T], Generic[S, T]):
         self._ready: deque[T] = deque()
         self._left = limit
 
+    @discreet
     async def __anext__(self) -> T:
         """Return the next part."""
         if self._left == 0:

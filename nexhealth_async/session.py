@@ -34,6 +34,7 @@ from nexhealth_async.core.request import (
 )
 from nexhealth_async.core.retry import RetryPolicy
 from nexhealth_async.core.versions import AUTO, V2, V3
+from nexhealth_async.core.wire import HiddenText
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     Forbidden,
@@ -238,6 +239,7 @@ class NexHealth(AccountNouns):
 
     # Life cycle
 
+    @discreet
     async def open(self) -> Self:
         """Open the session in the running event loop; ``async with`` does this.
 
@@ -290,6 +292,7 @@ class NexHealth(AccountNouns):
             await self.aclose()
             raise
 
+    @discreet
     async def aclose(self) -> None:
         """Close the session: end its walks and waiters, then its connections.
 
@@ -347,6 +350,7 @@ class NexHealth(AccountNouns):
         loop, meter = self._shared.loop, self._shared.meter
         return () if meter is None or loop is None else meter.usage(loop.time())
 
+    @discreet
     async def log_in(self) -> float:
         """Log in now if there is no token yet; return how many seconds a token lives.
 
@@ -792,7 +796,7 @@ class NexHealth(AccountNouns):
             self._shared,
             evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
             Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=(), version=version),
-            headers={**self._shared.headers(version), "Authorization": key.value},
+            headers={**self._shared.headers(version), "Authorization": HiddenText(key.value)},
             logs_in=True,
         )
         try:

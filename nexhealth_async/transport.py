@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from nexhealth_async.core.packing import ACCEPTED, UNPACKED, Damaged, Unpacker
-from nexhealth_async.core.wire import Reply
+from nexhealth_async.core.wire import HiddenBytes, Reply
 from nexhealth_async.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -371,7 +371,9 @@ def _redirected(response: aiohttp.ClientResponse, url: URL) -> URL | None:
 
 def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
     """Return a body to send; aiohttp sends a large one in parts if it can be read like a file."""
-    return io.BytesIO(body) if body is not None and len(body) > _LARGE_TO_SEND else body
+    if body is None:
+        return None
+    return io.BytesIO(body) if len(body) > _LARGE_TO_SEND else HiddenBytes(body)
 
 
 def _host_of(base_url: str) -> str:

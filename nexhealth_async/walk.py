@@ -8,6 +8,7 @@ behind.
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from abc import abstractmethod
 from collections import deque
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from nexhealth_async.core.paging import CursorPlan, NumberedPlan, WholePlan
+from nexhealth_async.discreet import discreet, strip_frames
 from nexhealth_async.endpoints import Paging
 from nexhealth_async.errors import (
     InvalidArgument,
@@ -239,6 +241,7 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
             )
         self._state = _State.RUNNING
         self._busy = True
+        handled = sys.exception()
         try:
             return await self._advance()
         except StopAsyncIteration:
@@ -250,8 +253,11 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
                 error.operation = error.operation or self._settings.call.operation
                 error.resume = error.resume or self._resume
             raise
+        except (asyncio.CancelledError, KeyboardInterrupt) as error:
+            raise strip_frames(error, handled=handled)  # noqa: B904 - it is the same object
         finally:
             self._busy = False
+            del handled
 
     async def asend(self, value: None) -> Y_co:
         """As ``anext``; a walk takes no values."""
@@ -377,6 +383,7 @@ class Walk(_Machine[T, T]):
         settings = self._unbegun("with_json")
         return Walk(evolve(settings, decoder=Paired(settings.decoder)))  # type: ignore[arg-type]  # evolve keeps T
 
+    @discreet
     async def count(self) -> int:
         """Ask the server how many records the list has, with one small request.
 

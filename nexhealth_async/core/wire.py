@@ -9,7 +9,25 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Reply", "Request", "Stream"]
+__all__ = ["HiddenBytes", "HiddenText", "Reply", "Request", "Stream"]
+
+
+class HiddenText(str):
+    """A credential as aiohttp is given it: no ``repr`` shows it, nor a traceback's variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class HiddenBytes(bytes):
+    """A body as aiohttp is given it; its ``repr`` shows nothing of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} hidden bytes>"
 
 
 @frozen(kw_only=True)

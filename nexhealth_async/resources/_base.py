@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
-from inspect import Parameter, iscoroutinefunction, signature
+from inspect import Parameter, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Required, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Required, get_args, get_origin
 
 from nexhealth_async.discreet import discreet
-from nexhealth_async.errors import NexHealthError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,39 +66,20 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
             )
         )
     spelled.sort(key=lambda one: one.default is _LEFT_OUT)
-    shown = _strict(discreet(method), frozenset(one.name for one in (*plain, *spelled)))
+    shown = discreet(_strict(method, frozenset(one.name for one in (*plain, *spelled))))
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
     return shown
 
 
 def _strict(method: Callable[..., object], known: frozenset[str]) -> Callable[..., object]:
-    """Refuse keywords that are not known: in a body, the API would ignore them.
-
-    Arguments are gone from its frame when an error leaves it, see `discreet`.
-    """
-    if iscoroutinefunction(method):
-
-        @wraps(method)
-        async def checked_coroutine(*args: object, **given: object) -> object:
-            if unknown := given.keys() - known:
-                del args, given
-                raise _unknown(method, unknown, known)
-            work = cast("Awaitable[object]", method(*args, **given))
-            del args, given
-            return await work
-
-        return checked_coroutine
+    """Refuse keywords that are not known: in a body, the API would ignore them."""
 
     @wraps(method)
     def checked(*args: object, **given: object) -> object:
         if unknown := given.keys() - known:
             del args, given
             raise _unknown(method, unknown, known)
-        try:
-            return method(*args, **given)
-        except NexHealthError:
-            del args, given
-            raise
+        return method(*args, **given)
 
     return checked
 

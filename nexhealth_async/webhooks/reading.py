@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from nexhealth_async.codec import prepare
 from nexhealth_async.codec.values import Refusal, moment, whole
-from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import UndecodableRecord, WebhookRefused
+from nexhealth_async.tracebacks import without_traceback
 from nexhealth_async.webhooks.catalogue import Kind, kind_of
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.keys import key_of, key_of_bytes
@@ -37,7 +37,7 @@ _LIST = msgspec.json.Decoder(list[Raw])
 _BROKEN = (ValueError, RecursionError)
 
 
-@discreet
+@without_traceback
 def receive(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -61,7 +61,7 @@ def receive(
     return parse(body, is_test=is_test_delivery(headers))
 
 
-@discreet
+@without_traceback
 def parse(
     body: Body,
     *,

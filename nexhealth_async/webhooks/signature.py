@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import TypeAlias, cast
 
 from nexhealth_async.codec.values import Refusal, moment
-from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.tracebacks import without_traceback
 
 __all__ = ["Body", "Secrets", "check_body", "check_secrets", "header", "sign", "verify"]
 
@@ -27,7 +27,7 @@ _LONGEST_HEADER = 128
 """No timestamp and no signature is longer; what is, costs no time."""
 
 
-@discreet
+@without_traceback
 def verify(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -73,7 +73,7 @@ def verify(
     return sent is not None and abs(sent - (now or datetime.now(UTC))) <= tolerance
 
 
-@discreet
+@without_traceback
 def sign(secret: str | bytes, body: Body, timestamp: datetime | str) -> dict[str, str]:
     """Return the headers of a delivery of this body, for tests of what receives it.
 

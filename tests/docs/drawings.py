@@ -44,6 +44,7 @@ ABOUT: Final = {
     "transport": "sockets and waiting, counting and telling",
     "walk": "lists as async generators; deliveries read",
     "pager": "pages asked for ahead; records a slice at a time",
+    "discreet": "no argument in a traceback",
     "core": "what the API means, as functions of plain values",
     "endpoints": "every operation of both versions, as a row",
     "filters": "what may be asked; from JSON to models",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["chained", "frames", "is_ours", "name_of", "variables"]
 
 LIBRARY = str(Path(nexhealth_async.__file__).parent) + "/"
+_CALLED = ("/aiohttp/", "/asyncio/", "/anyio/", "/yarl/", "/multidict/", "/concurrent/")
+"""Folders of what the library calls: its frames hold what they were called with."""
 
 
 def is_ours(filename: str) -> bool:
@@ -49,9 +51,10 @@ def chained(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 
 def frames(error: BaseException) -> Iterator[FrameType]:
-    """Yield the frames of an error's traceback that are the library's."""
+    """Yield the frames of an error's traceback that are the library's, or of what it calls."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if is_ours(frame.f_code.co_filename):
+        name = frame.f_code.co_filename
+        if is_ours(name) or any(part in name for part in _CALLED):
             yield frame
 
 

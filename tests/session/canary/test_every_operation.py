@@ -32,7 +32,7 @@ _FREE_TEXT = {
 }
 
 
-class _Marked(NexHealth):
+class MarkedSession(NexHealth):
     """A session whose writes carry marks, whoever drives it."""
 
     marks: Marks
@@ -55,7 +55,7 @@ class _Marked(NexHealth):
         return super()._plan(endpoint, given, ids)
 
 
-async def _perform(at: driver.Stage, resource: str, verb: str) -> object:
+async def perform(at: driver.Stage, resource: str, verb: str) -> object:
     perform = driver.SPECIAL.get(f"{resource}.{verb}")
     if perform is not None:
         return await perform(at)
@@ -67,7 +67,7 @@ async def _perform(at: driver.Stage, resource: str, verb: str) -> object:
 async def _drive(office: Office, watch: Watch, version: str) -> int:
     """Perform every operation of a version; return how many there are."""
     box, done = office.box, 0
-    async with _Marked(
+    async with MarkedSession(
         box.api_key,
         base_url=box.url,
         version=version,
@@ -81,7 +81,7 @@ async def _drive(office: Office, watch: Watch, version: str) -> int:
             endpoint: Any = case.values[0]
             if case.values[1] == version:
                 with under_watch(watch, str(case.id)):
-                    watch.thing(await _perform(at, endpoint.resource, endpoint.verb))
+                    watch.thing(await perform(at, endpoint.resource, endpoint.verb))
                 done += 1
     return done
 
