@@ -39,7 +39,6 @@ MODULES: Final = (
     "nexhealth_async.follow",
     "nexhealth_async.integrations.aiohttp",
     "nexhealth_async.integrations.otel",
-    "nexhealth_async.integrations.receiver",
     "nexhealth_async.integrations.starlette",
     "nexhealth_async.models",
     "nexhealth_async.pytest_plugin",

@@ -47,7 +47,6 @@ _MADE_BY_USERS = frozenset(
         "nexhealth_async.export.PostgresTarget",
         "nexhealth_async.fleet.Queue",
         "nexhealth_async.integrations.otel.OpenTelemetry",
-        "nexhealth_async.integrations.receiver.Receiver",
         "nexhealth_async.sandbox.Clock",
         "nexhealth_async.sandbox.Guesses",
         "nexhealth_async.sandbox.Sandbox",
@@ -55,9 +54,11 @@ _MADE_BY_USERS = frozenset(
         "nexhealth_async.stores.RedisRates",
         "nexhealth_async.stores.RedisSeen",
         "nexhealth_async.stores.RedisTokens",
+        "nexhealth_async.stores.SqliteQueue",
         "nexhealth_async.stores.SqliteSeen",
         "nexhealth_async.testing.Factory",
         "nexhealth_async.testing.SandboxThread",
+        "nexhealth_async.webhooks.Receiver",
     }
 )
 """Classes whose constructor is shown; of all others the fields or keys say more."""

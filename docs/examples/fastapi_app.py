@@ -52,9 +52,8 @@ from nexhealth_async import (
     to_builtins,
     to_json,
 )
-from nexhealth_async.integrations.receiver import Receiver
 from nexhealth_async.integrations.starlette import endpoint
-from nexhealth_async.webhooks import Event
+from nexhealth_async.webhooks import Event, Receiver
 
 __all__ = ["make_app"]
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from aiohttp import web
 
-from nexhealth_async.integrations.receiver import Receiver
+from nexhealth_async.webhooks import Receiver
 
 __all__ = ["Receiver", "add_receiver", "endpoint"]
 

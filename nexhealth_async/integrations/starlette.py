@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from nexhealth_async.integrations.receiver import Receiver
+from nexhealth_async.webhooks import Receiver
 
 __all__ = ["Receiver", "endpoint"]
 

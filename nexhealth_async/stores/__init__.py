@@ -7,12 +7,12 @@ The others note which webhook events were handled, so that duplicates can be dro
 
 `MemorySeen` forgets with the process, `SqliteSeen` keeps a file that the processes of one machine
 share, `RedisSeen` (extra ``redis``) serves many machines. All of them hold hashes (`Event.key`) and
-nothing of the events.
+nothing of the events. `SqliteQueue` keeps the events themselves as well, until they are handled.
 
 **At least once.** A key is claimed before its event is handed on, and marked as seen only when that
 was done. A process that dies in between leaves a claim, which others may take over once it is older
 than ``lease``: then the event is handled again. So what handles events must bear a repetition, and
-``lease`` must be longer than handling takes.
+``lease`` must be longer than handling takes; a queue's claims are renewed while handling goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.stores.base import KEEP, LEASE, Claim, SeenStore
+from nexhealth_async.stores.base import (
+    KEEP,
+    LEASE,
+    Claim,
+    EventQueue,
+    QueuedEvent,
+    SeenStore,
+    Stored,
+)
 
 if TYPE_CHECKING:
     from nexhealth_async.stores.memory import MemorySeen
@@ -28,17 +36,22 @@ if TYPE_CHECKING:
     from nexhealth_async.stores.redis_rates import RedisRates
     from nexhealth_async.stores.redis_tokens import RedisTokens
     from nexhealth_async.stores.sqlite import SqliteSeen
+    from nexhealth_async.stores.sqlite_queue import SqliteQueue
 
 __all__ = [
     "KEEP",
     "LEASE",
     "Claim",
+    "EventQueue",
     "MemorySeen",
+    "QueuedEvent",
     "RedisRates",
     "RedisSeen",
     "RedisTokens",
     "SeenStore",
+    "SqliteQueue",
     "SqliteSeen",
+    "Stored",
 ]
 
 _HOMES = {
@@ -46,6 +59,7 @@ _HOMES = {
     "RedisRates": "redis_rates",
     "RedisSeen": "redis",
     "RedisTokens": "redis_tokens",
+    "SqliteQueue": "sqlite_queue",
     "SqliteSeen": "sqlite",
 }
 

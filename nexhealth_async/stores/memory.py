@@ -41,6 +41,8 @@ class MemorySeen:
         """Until when each is remembered, the soonest first."""
         self._claimed: dict[str, float] = {}
         """Until when each claim holds."""
+        self._failures: OrderedDict[str, int] = OrderedDict()
+        """How often the handling of each failed, the latest last."""
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -62,12 +64,21 @@ class MemorySeen:
     async def confirm(self, key: str) -> None:
         """Note that a claimed key was handled."""
         self._claimed.pop(key, None)
+        self._failures.pop(key, None)
         self._seen[key] = self._clock() + self._keep
         self._seen.move_to_end(key)
 
     async def release(self, key: str) -> None:
         """Give up a claim."""
         self._claimed.pop(key, None)
+
+    async def fail(self, key: str) -> int:
+        """Give up a claim whose handling failed; return how often it has."""
+        self._claimed.pop(key, None)
+        self._failures[key] = self._failures.pop(key, 0) + 1
+        if len(self._failures) > self._most:
+            self._failures.popitem(last=False)
+        return self._failures[key]
 
     async def aclose(self) -> None:
         """Do nothing: what is remembered goes with the store."""

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisSeen"]
 
+_CLAIM: Final = """
+local found = redis.call('get', KEYS[1])
+if found then
+    local answer, longest = 'busy', tonumber(ARGV[2])
+    if found == 'seen' then answer, longest = 'seen', tonumber(ARGV[3]) end
+    local left = redis.call('pttl', KEYS[1])
+    if left >= 0 and left <= longest then return answer end
+end
+redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
+return 'new'
+"""
+"""What has no end, or a later one than this store gives, was not written by this store."""
 _SEEN: Final = b"seen"
 _RELEASE: Final = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
@@ -33,7 +45,8 @@ class RedisSeen:
     redis-py pass through.
 
     Redis must not evict what has not expired (``maxmemory-policy noeviction``), nor lose its memory
-    at a restart, or events are handled again.
+    at a restart, or events are handled again. Stores on one ``prefix`` need the same ``keep`` and
+    ``lease``: a key that would hold for longer than these counts as nobody's.
     """
 
     def __init__(
@@ -50,22 +63,19 @@ class RedisSeen:
         keep_for, lease_for = check_times(keep, lease)
         self._keep, self._lease = _milliseconds(keep_for), _milliseconds(lease_for)
         self._owner = uuid4().hex
-        script = cast("Callable[..., Any]", self._redis.register_script)(_RELEASE)
-        self._release = cast("Callable[..., Awaitable[object]]", script)
+        register = cast("Callable[..., Any]", self._redis.register_script)
+        self._claim = cast("Callable[..., Awaitable[bytes | str]]", register(_CLAIM))
+        self._release = cast("Callable[..., Awaitable[object]]", register(_RELEASE))
 
     def __repr__(self) -> str:
         return "<RedisSeen>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
-        name = self._prefix + key
-        if await self._redis.set(name, self._owner, nx=True, px=self._lease):
-            return "new"
-        found = await self._redis.get(name)
-        if found is None:  # a claim that ended between the two questions
-            again = await self._redis.set(name, self._owner, nx=True, px=self._lease)
-            return "new" if again else "busy"
-        return "seen" if found in {_SEEN, _SEEN.decode()} else "busy"
+        arguments = [self._owner, self._lease, self._keep]
+        found = await self._claim(keys=[self._prefix + key], args=arguments)
+        answer = found.decode() if isinstance(found, bytes) else found
+        return "new" if answer == "new" else "seen" if answer == "seen" else "busy"
 
     async def confirm(self, key: str) -> None:
         """Note that a claimed key was handled."""
@@ -74,6 +84,14 @@ class RedisSeen:
     async def release(self, key: str) -> None:
         """Give up a claim of this store's own."""
         await self._release(keys=[self._prefix + key], args=[self._owner])
+
+    async def fail(self, key: str) -> int:
+        """Give up a claim of this store's own whose handling failed; return how often it has."""
+        await self.release(key)
+        name = f"{self._prefix}failed:{key}"
+        count = int(await self._redis.incr(name))
+        await self._redis.pexpire(name, self._keep)
+        return count
 
     async def aclose(self) -> None:
         """Close the client if it was made here; closing twice is allowed."""

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from nexhealth_async.errors import InvalidArgument, SessionStateError
+from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.base import KEEP, LEASE, check_times
+from nexhealth_async.stores.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
     from nexhealth_async.stores.base import Claim
 
 __all__ = ["SqliteSeen"]
 
-T = TypeVar("T")
-
-_BUSY: Final = 30.0
-"""Seconds to wait for another process to finish its own note, which takes well under one."""
 _TIDY_EVERY: Final = 1_000
 """Claims between two looks for what may be forgotten."""
 _TABLE: Final = """
 create table if not exists seen (
     key text primary key,
     owner text,  -- null once it was handled
+    until real not null
+) without rowid
+"""
+_FAILURES: Final = """
+create table if not exists failures (
+    key text primary key,
+    count integer not null,
     until real not null
 ) without rowid
 """
@@ -46,7 +45,12 @@ insert into seen values (:key, null, :now + :keep)
 on conflict (key) do update set owner = null, until = excluded.until
 """
 _RELEASE: Final = "delete from seen where key = :key and owner = :owner"
+_FAIL: Final = """
+insert into failures values (:key, 1, :now + :keep)
+on conflict (key) do update set count = count + 1, until = excluded.until
+"""
 _FORGET: Final = "delete from seen where until <= :now"
+_FORGET_FAILURES: Final = "delete from failures where until <= :now"
 _CROWDED: Final = """
 delete from seen where key in (
     select key from seen where owner is null order by until
@@ -60,7 +64,8 @@ class SqliteSeen:
 
     The file is made on first use, readable by its owner only. It needs a disk of this machine:
     SQLite's locks do not hold on network drives. Calls run in a thread of the store's own, so they
-    hold nobody up.
+    hold nobody up. While another process locks the file, claims wait for up to ten seconds; beyond
+    1,000 that wait, `claim` answers ``busy`` at once. Closing ends every wait.
 
     At most about ``most`` keys are kept, each for ``keep``; past that the oldest go first. A key
     costs about 150 bytes. ``clock`` gives seconds since 1970, which must be the same for all who
@@ -80,104 +85,73 @@ class SqliteSeen:
     ) -> None:
         if most < 1:
             raise InvalidArgument("most must be at least 1")
-        self._path = Path(path)
         self._most = most
         self._keep, self._lease = check_times(keep, lease)
         self._clock = clock
         self._owner = uuid4().hex
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nexhealth-seen")
-        self._file: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, _set_up, name="nexhealth-seen")
         self._claims = 0
-        self._closed = False
 
     def __repr__(self) -> str:
-        return f"<SqliteSeen{', closed' if self._closed else ''}>"
+        return f"<SqliteSeen{', closed' if self._file.is_closed else ''}>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
-        return await self._run(lambda: self._claim(key))
+        if self._file.is_crowded:
+            return "busy"
+        return await self._file.run(lambda: self._claim(key))
 
     async def confirm(self, key: str) -> None:
         """Note that a claimed key was handled."""
         now = self._clock()
-        await self._run(lambda: self._do(_CONFIRM, {"key": key, "now": now, "keep": self._keep}))
+        values = {"key": key, "now": now, "keep": self._keep}
+        await self._file.run(lambda: self._file.execute(_CONFIRM, values))
 
     async def release(self, key: str) -> None:
         """Give up a claim of this store's own."""
-        await self._run(lambda: self._do(_RELEASE, {"key": key, "owner": self._owner}))
+        values = {"key": key, "owner": self._owner}
+        await self._file.run(lambda: self._file.execute(_RELEASE, values))
+
+    async def fail(self, key: str) -> int:
+        """Give up a claim of this store's own whose handling failed; return how often it has."""
+        return await self._file.run(lambda: self._fail(key))
 
     async def count(self) -> int:
         """Return how many keys are held, claimed ones included."""
-        return await self._run(lambda: self._number("select count(*) from seen"))
+        return await self._file.run(lambda: self._number("select count(*) from seen"))
 
     async def aclose(self) -> None:
-        """Close the file and end the thread; closing twice is allowed."""
-        if self._closed:
-            return
-        self._closed = True
-        loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(self._thread, self._close))
-        self._thread.shutdown(wait=False)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._closed:
-            raise SessionStateError("this store is closed; open a new one")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Close the file and end the thread; what still waits is given up."""
+        await self._file.aclose()
 
     # What follows runs in the thread.
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._file is None:
-            path = os.path.realpath(self._path)  # a link to nothing has a name already
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            # Every statement is a transaction of its own.
-            file = sqlite3.connect(
-                path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-            )
-            try:
-                _set_up(file)
-            except BaseException:
-                file.close()
-                raise
-            self._file = file
-        return self._file
-
-    def _do(self, statement: str, values: Mapping[str, str | float]) -> int:
-        return self._opened().execute(statement, values).rowcount
-
-    def _number(self, question: str) -> int:
-        (found,) = self._opened().execute(question).fetchone()
+    def _number(self, question: str, key: str = "") -> int:
+        (found,) = self._file.execute(question, {"key": key}).fetchone()
         return int(found)
 
     def _claim(self, key: str) -> Claim:
         now = self._clock()
         if self._claims % _TIDY_EVERY == 0:
-            self._do(_FORGET, {"now": now})
-            self._do(_CROWDED, {"most": self._most})
+            self._file.execute(_FORGET, {"now": now})
+            self._file.execute(_FORGET_FAILURES, {"now": now})
+            self._file.execute(_CROWDED, {"most": self._most})
         self._claims += 1
-        if self._do(_CLAIM, {"key": key, "owner": self._owner, "now": now, "lease": self._lease}):
+        values = {"key": key, "owner": self._owner, "now": now, "lease": self._lease}
+        if self._file.execute(_CLAIM, values).rowcount:
             return "new"
-        found = self._opened().execute("select owner from seen where key = ?", (key,)).fetchone()
+        asked = {"key": key}
+        found = self._file.execute("select owner from seen where key = :key", asked).fetchone()
         return "seen" if found is not None and found[0] is None else "busy"
 
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _fail(self, key: str) -> int:
+        with self._file.transaction():
+            self._file.execute(_RELEASE, {"key": key, "owner": self._owner})
+            self._file.execute(_FAIL, {"key": key, "now": self._clock(), "keep": self._keep})
+            return self._number("select count from failures where key = :key", key)
 
 
-def _set_up(file: sqlite3.Connection) -> None:
-    """Prepare a file, which another process may be doing as well."""
-    until = time.monotonic() + _BUSY
-    while True:
-        try:
-            file.execute("pragma journal_mode = wal")
-            break
-        except sqlite3.OperationalError as error:  # SQLite itself does not wait for this one
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        time.sleep(0.01)
+def _set_up(file: SqliteFile) -> None:
     file.execute("pragma synchronous = normal")
-    file.execute(_TABLE)
-    file.execute(_INDEX)
+    for statement in (_TABLE, _INDEX, _FAILURES):
+        file.execute(statement)

@@ -11,22 +11,32 @@ the signature is over them, and parsing and writing JSON again changes them. ::
     for appointment in event.of(Appointment):
         ...
 
-Nothing here opens a connection or needs a session. The receivers in
-``nexhealth_async.integrations`` do the rest of the work: answer fast, drop duplicates, queue.
+Nothing here opens a connection or needs a session. A `Receiver` does the rest of the work: it
+drops duplicates, has each event handled, and says what to answer. ``nexhealth_async.integrations``
+puts it into aiohttp, Starlette and FastAPI.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from nexhealth_async.webhooks.catalogue import EVENTS
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.reading import LARGEST_BODY, parse, receive, unreadable
 from nexhealth_async.webhooks.signature import Body, Secrets, sign, verify
 
+if TYPE_CHECKING:
+    from nexhealth_async.webhooks.receiver import Counts, Handler, Receiver
+
 __all__ = [
     "EVENTS",
     "LARGEST_BODY",
     "Body",
+    "Counts",
     "Event",
+    "Handler",
+    "Receiver",
     "Secrets",
     "parse",
     "receive",
@@ -34,3 +44,12 @@ __all__ = [
     "unreadable",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the receiver when it is first asked for: the pure functions need no event loop."""
+    if name not in {"Counts", "Handler", "Receiver"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.receiver"), name)
+    globals()[name] = value
+    return value

@@ -32,6 +32,7 @@ from nexhealth_async.integrations.aiohttp import Receiver, add_receiver
 from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.deliveries import RETRIES
+from nexhealth_async.stores import SqliteQueue
 from tests.cli.terminal import nexhealth
 
 PAGE = Path(__file__).parents[2] / "docs/webhooks.md"
@@ -107,7 +108,7 @@ async def slots(office: LocationScope, box: Sandbox) -> list[Any]:
 
 
 def test_every_block_is_run_here() -> None:
-    assert len(blocks()) == 10
+    assert len(blocks()) == 11
     assert len(blocks("sh")) == 1
 
 
@@ -174,8 +175,22 @@ async def test_the_aiohttp_application_keeps_a_calendar(
         for secret, status in ((SECRET, 200), (SECRET, 200), ("another", 401)):
             (sent,) = await box.deliver("appointment_updated", id, to=url, secret=secret)
             assert sent.status == status
+        async with asyncio.timeout(10):
+            while not names["CALENDAR"]:
+                await asyncio.sleep(0.01)
     assert list(names["CALENDAR"]) == [id]
-    assert (tmp_path / "seen.db").exists()
+    assert (tmp_path / "events.db").exists()
+
+
+async def test_parked_events_are_looked_after(tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "events.db")
+    for key in ("a", "b"):
+        await queue.put(key, UPDATED)
+        await queue.park(key)
+    assert await block("async def look_after")["look_after"](queue, {"a"}) == ["patient_updated"]
+    counts = await queue.counts()
+    assert (counts["waiting"], counts["parked"], counts["handled"]) == (1, 0, 1)
+    await queue.aclose()
 
 
 async def test_the_fastapi_application_takes_events(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +345,7 @@ def test_the_errors_named_exist() -> None:
 
 def test_the_stores_named_exist() -> None:
     named = {re.findall(r"`(\w+)", row[0])[0] for row in rows("Duplicates")}
-    assert named == {name for name in stores.__all__ if name.endswith("Seen")}
+    assert named == {name for name in stores.__all__ if name.endswith(("Seen", "SqliteQueue"))}
 
 
 def test_the_schedule_is_that_of_the_sandbox() -> None:

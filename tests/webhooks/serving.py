@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from nexhealth_async.integrations import aiohttp as for_aiohttp
 from nexhealth_async.integrations import starlette as for_starlette
-from nexhealth_async.integrations.receiver import Receiver
+from nexhealth_async.webhooks import Receiver
 
 __all__ = ["PATH", "SERVERS", "Serve"]
 

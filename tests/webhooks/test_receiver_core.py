@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import InvalidArgument, SessionStateError
-from nexhealth_async.integrations.receiver import Counts, Receiver
 from nexhealth_async.models import Patient
 from nexhealth_async.stores import Claim, MemorySeen
-from nexhealth_async.webhooks import Event, sign
+from nexhealth_async.webhooks import Counts, Event, Receiver, sign
 from tests.webhooks.shapes import delivery, sample
 
 SECRET = "an-invented-secret"
@@ -62,9 +61,9 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_delivery_is_answered_before_it_is_handled(handler: Handler) -> None:
+async def test_a_delivery_is_answered_before_it_is_handled_if_asked_for(handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler) as receiver:
+    async with Receiver(SECRET, handler, answer="queued") as receiver:
         assert [await receiver.receive(*posted(id)) for id in (1, 2, 3)] == [200] * 3
         await turns()
         assert ids(handler.got) == [1]
@@ -75,7 +74,7 @@ async def test_a_delivery_is_answered_before_it_is_handled(handler: Handler) -> 
 
 async def test_duplicates_are_dropped_while_in_hand_and_after(handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler) as receiver:
+    async with Receiver(SECRET, handler, answer="queued") as receiver:
         later = NOW + timedelta(minutes=1)  # retries are signed anew
         answers = await asyncio.gather(
             *(receiver.receive(*posted(at=NOW if at % 2 else later)) for at in range(20))
@@ -142,7 +141,7 @@ async def test_a_signed_body_nobody_can_read_becomes_an_event_without_a_name(
 
 async def test_a_full_queue_is_answered_503_and_the_next_try_is_taken(handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler, queue_size=2) as receiver:
+    async with Receiver(SECRET, handler, answer="queued", queue_size=2) as receiver:
         first = await receiver.receive(*posted(0))
         await turns()
         answers = [await receiver.receive(*posted(id)) for id in (1, 2, 3, 4)]
@@ -165,10 +164,9 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_agai
     handler.fail = lambda: ValueError(CANARY)
     receiver = Receiver(SECRET, handler, on_error=on_error)
     async with receiver:
-        await receiver.receive(*posted(1))
-        await turns()
+        assert await receiver.receive(*posted(1)) == 503
         handler.fail = None
-        await receiver.receive(*posted(2))
+        assert await receiver.receive(*posted(2)) == 200
         assert await receiver.receive(*posted(1)) == 200
     assert ids(handler.got) == [1, 2, 1]
     assert receiver.counts == Counts(queued=3, handled=2, failed=1)
@@ -203,7 +201,7 @@ async def test_a_handler_that_cancels_itself_does_not_end_the_worker(handler: Ha
 
 async def test_several_workers_handle_several_events_at_once(handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler, workers=3) as receiver:
+    async with Receiver(SECRET, handler, answer="queued", workers=3) as receiver:
         for id in range(5):
             await receiver.receive(*posted(id))
         await turns()
@@ -214,7 +212,7 @@ async def test_several_workers_handle_several_events_at_once(handler: Handler) -
 
 async def test_answering_when_handled_tells_the_vendor_what_failed(handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler, answer="handled") as receiver:
+    async with Receiver(SECRET, handler) as receiver:
         pending = [asyncio.create_task(receiver.receive(*posted())) for _ in range(3)]
         await turns()
         assert not any(one.done() for one in pending)
@@ -263,6 +261,9 @@ class Broken:
 
     release = confirm
 
+    async def fail(self, key: str) -> int:
+        raise ConnectionError(CANARY)
+
     async def aclose(self) -> None:
         self.closed = True
 
@@ -306,7 +307,7 @@ async def test_events_can_be_walked(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_an_event_at_which_a_walk_was_left_comes_again() -> None:
-    async with Receiver(SECRET) as receiver:
+    async with Receiver(SECRET, answer="queued") as receiver:
         for id in (1, 2, 3):
             await receiver.receive(*posted(id))
         async for event in receiver:
@@ -327,7 +328,7 @@ async def test_walking_beside_a_handler_is_a_mistake(handler: Handler) -> None:
 
 
 async def test_closing_drains_the_queue_and_takes_no_more(handler: Handler) -> None:
-    receiver = Receiver(SECRET, handler)
+    receiver = Receiver(SECRET, handler, answer="queued")
     receiver.start()
     for id in range(50):
         await receiver.receive(*posted(id))
@@ -345,7 +346,7 @@ async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
 ) -> None:
     store = MemorySeen()
     handler.free.clear()
-    receiver = Receiver(SECRET, handler, store=store, drain=0.05)
+    receiver = Receiver(SECRET, handler, store=store, answer="queued", drain=0.05)
     receiver.start()
     for id in (1, 2, 3):
         await receiver.receive(*posted(id))
@@ -382,7 +383,7 @@ async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
 
 async def test_closing_a_receiver_nobody_walks_is_quick(loop: Any) -> None:
     store = MemorySeen()
-    async with Receiver(SECRET, store=store) as receiver:
+    async with Receiver(SECRET, store=store, answer="queued") as receiver:
         await receiver.receive(*posted())
         before = loop.time()
     assert loop.time() - before < 1

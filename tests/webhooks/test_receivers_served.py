@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from nexhealth_async.integrations.receiver import Receiver
 from nexhealth_async.stores import SqliteSeen
-from nexhealth_async.webhooks import Event
+from nexhealth_async.webhooks import Event, Receiver
 from tests.webhooks.serving import SERVERS, Serve
 from tests.webhooks.test_receiver_core import SECRET, ids, posted
 
@@ -80,7 +79,7 @@ async def test_a_body_of_unknown_length_is_read_no_further_than_allowed(
     async def whole() -> AsyncIterator[bytes]:
         yield body
 
-    async with serve(Receiver(SECRET, max_bytes=LARGEST)) as url:
+    async with serve(Receiver(SECRET, answer="queued", max_bytes=LARGEST)) as url:
         assert await post(http, url, headers, whole()) == 200
         # A server may close while the client still writes: what counts is that it stops.
         with suppress(aiohttp.ClientOSError):
@@ -110,7 +109,7 @@ async def test_a_sender_that_hangs_up_leaves_no_trace(
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
-async def test_answers_come_before_handling_and_the_rest_is_handled_at_shutdown(
+async def test_if_asked_for_answers_come_before_handling_and_the_rest_is_handled_at_shutdown(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
     got: list[Event] = []
@@ -120,7 +119,7 @@ async def test_answers_come_before_handling_and_the_rest_is_handled_at_shutdown(
         await free.wait()
         got.append(event)
 
-    async with serve(Receiver(SECRET, handle)) as url:
+    async with serve(Receiver(SECRET, handle, answer="queued")) as url:
         answers = await asyncio.gather(*(post(http, url, *posted(id)) for id in range(100)))
         assert answers == [200] * 100
         assert not got
@@ -131,7 +130,7 @@ async def test_answers_come_before_handling_and_the_rest_is_handled_at_shutdown(
 async def test_a_full_queue_asks_the_vendor_to_come_again(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
-    receiver = Receiver(SECRET, queue_size=3)
+    receiver = Receiver(SECRET, answer="queued", queue_size=3)
     async with serve(receiver) as url:
         answers = [await post(http, url, *posted(id)) for id in range(5)]
         assert answers == [200, 200, 200, 503, 503]

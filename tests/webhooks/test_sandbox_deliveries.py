@@ -13,12 +13,11 @@ from aiohttp import web
 from attrs import Factory, define
 
 from nexhealth_async import NexHealth
-from nexhealth_async.integrations.receiver import Receiver
 from nexhealth_async.models import Appointment, Patient, Payment, SyncStatus
 from nexhealth_async.sandbox import Clock, Sandbox
 from nexhealth_async.sandbox.deliveries import RETRIES
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
-from nexhealth_async.webhooks import Event, receive
+from nexhealth_async.webhooks import Event, Receiver, receive
 from tests.webhooks.serving import SERVERS
 
 SECRET = "an-invented-secret"

@@ -67,6 +67,19 @@ async def test_what_is_released_is_new_again(opener: Opener) -> None:
     assert await store.claim("a") == "seen"
 
 
+async def test_failures_are_counted_for_all_who_share_the_store(opener: Opener) -> None:
+    first, second = opener(), opener()
+    assert await first.claim("a") == "new"
+    assert await first.fail("a") == 1
+    assert await second.claim("a") == "new"
+    assert await second.fail("a") == 2
+    assert await first.fail("b") == 1
+    assert await first.claim("a") == "new"
+    await first.confirm("a")
+    await second.fail("a")  # too late: it was done
+    assert await second.claim("a") == "seen"
+
+
 async def until_new(store: SeenStore, before: Claim) -> None:
     """Claim again and again until the key is new; however slow the machine, it must become so."""
     async with asyncio.timeout(20):
@@ -264,6 +277,23 @@ async def test_a_key_in_redis_expires_by_itself(redis_url: str) -> None:
     await store.aclose()
     assert 0 < left[0] <= stores.LEASE.total_seconds() * 1000
     assert left[0] < left[1] <= stores.KEEP.total_seconds() * 1000
+
+
+@pytest.mark.parametrize("value", ["seen", "another's"])
+@pytest.mark.parametrize("ends", [None, 400 * 24 * 3600])
+async def test_a_key_in_redis_that_holds_for_ever_or_too_long_is_nobodys(
+    redis_url: str, value: str, ends: int | None
+) -> None:
+    from redis.asyncio import Redis
+
+    prefix = f"{uuid4()}:"
+    store = RedisSeen(redis_url, prefix=prefix)
+    async with Redis.from_url(redis_url) as client:  # pyright: ignore[reportUnknownMemberType] - as above
+        await client.set(f"{prefix}a", value, ex=ends)
+        assert await store.claim("a") == "new"
+        assert await store.claim("a") == "busy"
+        assert 0 < await client.ttl(f"{prefix}a") <= stores.LEASE.total_seconds()
+    await store.aclose()
 
 
 def test_without_redis_py_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,17 @@ import msgspec
 import pytest
 
 from nexhealth_async import NexHealthError, models
-from nexhealth_async.integrations.receiver import Receiver
 from nexhealth_async.stores import MemorySeen, SqliteSeen
-from nexhealth_async.webhooks import EVENTS, Event, parse, receive, sign, unreadable, verify
+from nexhealth_async.webhooks import (
+    EVENTS,
+    Event,
+    Receiver,
+    parse,
+    receive,
+    sign,
+    unreadable,
+    verify,
+)
 from nexhealth_async.webhooks.catalogue import CATALOGUE
 from tests.session.canary.marks import Marks
 from tests.session.canary.office import _Scribe

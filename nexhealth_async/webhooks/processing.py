@@ -1,0 +1,211 @@
+"""Handle events: workers, their time limit, and what is left when they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final, Literal, TypeAlias
+
+from attrs import define, field
+
+from nexhealth_async.webhooks.event import Event
+
+__all__ = ["Handler", "Job", "Outcome", "Processing"]
+
+Handler: TypeAlias = Callable[[Event], Awaitable[None]]
+"""What is done with each event; an error it raises has the event tried again."""
+
+Outcome: TypeAlias = Literal["handled", "failed", "released"]
+"""``released`` was not tried, or given up because the receiver was closed."""
+
+_LOG = logging.getLogger("nexhealth_async.webhooks")
+
+_GRACE: Final = 1.0
+"""Seconds that a cancelled handler has to end."""
+
+
+@define(eq=False)
+class Job:
+    """An event that is to be handled."""
+
+    event: Event = field(repr=False)
+    key: str
+    done: asyncio.Future[int]
+    """What to answer a delivery that waits for the end."""
+    attempts: int = 0
+    """How often a queue has handed it out, this time included."""
+    task: asyncio.Task[None] | None = None
+    """The handler at work."""
+    is_done: bool = False
+    """Whether the handler returned."""
+    error: Exception | None = field(default=None, repr=False)
+    """What it raised."""
+    is_settled: bool = False
+
+
+Settle: TypeAlias = Callable[[Job, Outcome, Exception | None], Awaitable[None]]
+
+
+class Processing:
+    """Gives jobs to a handler or to those who iterate, and settles each of them once.
+
+    Args:
+        settle: Notes how a job ended.
+        time_limit: Seconds after which a handler is cancelled; None for no limit.
+        on_room: Called when somebody begins to iterate.
+    """
+
+    def __init__(
+        self, settle: Settle, time_limit: float | None, on_room: Callable[[], None]
+    ) -> None:
+        self._settle, self._time_limit, self._on_room = settle, time_limit, on_room
+        self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
+        """Ends with None."""
+        self.jobs: set[Job] = set()
+        """All that wait or are being handled."""
+        self._ended = asyncio.Event()
+        """Set when a job ends."""
+        self.iterators = 0
+        """How many iterate over the events at present."""
+        self._workers: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._abandoned: set[asyncio.Task[None]] = set()
+        """Handlers that go on although they were cancelled."""
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs nobody has taken yet."""
+        return max(0, self._queue.qsize() - self._is_closed)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether there is anybody who takes jobs."""
+        return bool(self._workers) or self.iterators > 0
+
+    def start(self, handler: Handler, workers: int) -> None:
+        """Start the workers."""
+        loop = asyncio.get_running_loop()
+        self._workers = {
+            loop.create_task(self._work(handler), name="nexhealth-webhooks") for _ in range(workers)
+        }
+
+    def add(self, job: Job) -> None:
+        """Have an event handled."""
+        self.jobs.add(job)
+        self._queue.put_nowait(job)
+
+    def close(self) -> None:
+        """Let workers and iterators end when the jobs that are here are done."""
+        self._is_closed = True
+        self._queue.put_nowait(None)
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no job is left."""
+        while self.jobs:
+            self._ended.clear()
+            await self._ended.wait()
+
+    async def stop(self, patience: float) -> None:
+        """Cancel what is being handled, release the rest, and wait ``patience`` for the notes.
+
+        A handler that goes on although it was cancelled is left to itself.
+        """
+        running = {job.task for job in self.jobs if job.task is not None}
+        for task in (*self._workers, *running):
+            task.cancel()
+        if ending := {*self._workers, *running}:
+            await asyncio.wait(ending, timeout=_GRACE)
+        for job in tuple(self.jobs):
+            self._begin_settling(job, "handled" if job.is_done else "released", None)
+            if job.task is not None and not job.task.done():
+                self._abandon(job.task)
+        if self._settling:
+            _, late = await asyncio.wait(self._settling, timeout=patience)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _work(self, handler: Handler) -> None:
+        while (job := await self._next()) is not None:
+            await self._handle(handler, job)
+
+    async def _next(self) -> Job | None:
+        job = await self._queue.get()
+        if job is None:
+            self._queue.put_nowait(None)  # for the others who wait
+        return job
+
+    async def _handle(self, handler: Handler, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(_call(handler, job))
+        job.task = task
+        await asyncio.wait({task}, timeout=self._time_limit)
+        is_late = not task.done()
+        if is_late:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_GRACE)
+        if job.is_done:
+            await self._settled(job, "handled", None)
+            return
+        if not task.done():
+            self._abandon(task)
+        error = job.error
+        if is_late:
+            error = TimeoutError(f"the handler took longer than {self._time_limit} seconds")
+        await self._settled(job, "failed", error)
+
+    def _abandon(self, task: asyncio.Task[None]) -> None:
+        _LOG.error("a webhook handler goes on although it was cancelled")
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+
+    async def _settled(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
+        """Settle a job to the end, also if who asks for it is cancelled meanwhile."""
+        task = self._begin_settling(job, outcome, error)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def _begin_settling(
+        self, job: Job, outcome: Outcome, error: Exception | None
+    ) -> asyncio.Task[None] | None:
+        if job.is_settled:
+            return None
+        job.is_settled = True
+        task = asyncio.get_running_loop().create_task(self._end(job, outcome, error))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
+
+    async def _end(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
+        try:
+            await self._settle(job, outcome, error)
+        finally:
+            self.jobs.discard(job)
+            self._ended.set()
+
+    async def iterate(self) -> AsyncGenerator[Event]:
+        """Give the events one by one; each counts as handled when the next is asked for."""
+        self.iterators += 1
+        self._on_room()
+        try:
+            while (job := await self._next()) is not None:
+                asked_for_more = False
+                try:
+                    yield job.event
+                    asked_for_more = True
+                finally:
+                    left: Outcome = "released" if self._is_closed else "failed"
+                    await self._settled(job, "handled" if asked_for_more else left, None)
+        finally:
+            self.iterators -= 1
+
+
+async def _call(handler: Handler, job: Job) -> None:
+    """Run the handler; what it raises is kept out of the task, whose repr would show it."""
+    try:
+        await handler(job.event)
+    except Exception as error:  # noqa: BLE001 - one event must not end the others
+        job.error = error
+    else:
+        job.is_done = True
