@@ -28,6 +28,10 @@ _UNCOUNTED_REPEATS = 3
 """The same where no count says that the list has an end."""
 _EMPTY_PAGES = 50
 """Pages without a record, one after the other, that a list with cursors may have."""
+_GROWTH = 2
+"""How many times as long as its first page said a numbered list may get while it is read..."""
+_GROWTH_PAGES = 100
+"""... and by how many pages more; a short list may grow by a larger factor."""
 _CHANGED = -2
 """Stands for the count in the resume value of a walk that saw the list change."""
 _LONGEST_RESUME = 4_000
@@ -245,6 +249,10 @@ class NumberedPlan:
         """Next page to take."""
         self._last: int | None = known
         """Last page of the pass; None while only a short page can tell."""
+        self._bound: int | None = None
+        """No page beyond this one is asked for; None while no count says how long the list is."""
+        self._outgrown = False
+        """True while the list has more pages than are asked for."""
         self._opening = True
         self._matched = 0
         self._landmark = 0
@@ -272,6 +280,7 @@ class NumberedPlan:
         self._check_repeats(number, reading, ids)
         if rows == 0 or (self._last is None and rows < self._size):
             self._last = number
+            self._outgrown = False
         resume_at = None if self._verifying else self._resume(number)
         ends = self._last is not None and number >= self._last
         drop_rest = ends and self._next > number + 1
@@ -311,6 +320,7 @@ class NumberedPlan:
             self._last = 1
         else:
             self._last = max(1, -(-count // rows))
+            self._bound = _GROWTH * self._last + _GROWTH_PAGES
         return ()
 
     def _reopen(self, count: int | None, rows: int) -> tuple[str, ...]:
@@ -324,6 +334,7 @@ class NumberedPlan:
         self._last = None
         if count is not None and self._size:
             self._last = max(self._first, -(-count // self._size))
+            self._bound = _GROWTH * self._last + _GROWTH_PAGES
         self._size = self._size or rows
         return ()
 
@@ -338,10 +349,16 @@ class NumberedPlan:
             return ("the server's count is below the rows it sent; the walk does not rely on it",)
         if count is not None and count != self._count:
             self._signs = True
-            self._last = max(self._last, -(-count // self._size))
+            self._extend(-(-count // self._size))
         if rows != min(self._size, max(0, self._count - before)):
             self._signs = True
         return ()
+
+    def _extend(self, pages: int) -> None:
+        """Follow a list that grew, as far as a list grows that is ever read to its end."""
+        last = max(self._last or 0, pages)
+        bound = last if self._bound is None else self._bound
+        self._last, self._outgrown = min(last, bound), self._outgrown or last > bound
 
     def _new_among(self, ids: Sequence[object], *, pivot: bool) -> tuple[int, ...] | None:
         """Return the places of records not delivered before, and keep the accounts of the pass."""
@@ -385,7 +402,14 @@ class NumberedPlan:
             self._landmark = page
 
     def _end_pass(self) -> None:
-        if self._seen is None:
+        if self._outgrown:
+            self._finish(
+                WalkDrifted(
+                    "the list grows faster than it is read, so its end cannot be reached; "
+                    "everything seen was delivered. Try again at a quieter time"
+                )
+            )
+        elif self._seen is None:
             self.over = True
         elif self._verifying:
             self._end_verifying_pass()

@@ -423,3 +423,53 @@ def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
     assert walked.ids == [3, 3, 5]
     assert walked.asked == [{}]
     assert plan.failure is None
+
+
+class Growing:
+    """A list that gets some rows more, ahead of its reader, between any two replies."""
+
+    def __init__(self, *, rows: int, more: int, cap: int, until: int = 10**9) -> None:
+        self.rows = list(range(rows))
+        self.more, self.cap, self.until = more, cap, until
+
+    def __call__(self, ask: Ask) -> Page:
+        page = numbered(list(self.rows), cap=self.cap)(ask)
+        new = min(self.more, self.until - len(self.rows))
+        self.rows += range(len(self.rows), len(self.rows) + new)
+        return page
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 8])
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_list_that_grows_faster_than_it_is_read_ends_the_walk_with_an_error(
+    drift: Drift, window: int, *, eager: bool
+) -> None:
+    plan = NumberedPlan(per_page=5, drift=drift, eager=eager)
+    walked = drive(plan, Growing(rows=20, more=10, cap=5), window=window)
+    assert walked.drifted is not None
+    assert walked.ids == list(range(5 * len(walked.asked)))
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 8])
+def test_a_list_that_grows_for_a_while_is_read_to_its_end(drift: Drift, window: int) -> None:
+    serve = Growing(rows=3, more=4, cap=1, until=60)
+    walked = drive(NumberedPlan(per_page=1, drift=drift), serve, window=window)
+    assert walked.drifted is None
+    assert walked.ids == list(range(60))
+
+
+def test_a_walk_taken_up_again_is_bounded_as_well() -> None:
+    plan = NumberedPlan(per_page=5, drift="ignore", after="n:2:5:5:20")
+    walked = drive(plan, Growing(rows=20, more=10, cap=5))
+    assert walked.drifted is not None
+
+
+@pytest.mark.parametrize("drift", MODES)
+def test_one_wrong_count_far_too_large_ends_no_walk(drift: Drift) -> None:
+    counts = iter([40, 10**12])
+    serve = numbered(range(40), cap=5, count=lambda true: next(counts, true))
+    walked = drive(NumberedPlan(per_page=5, drift=drift), serve)
+    assert walked.drifted is None
+    assert walked.ids == list(range(40))
