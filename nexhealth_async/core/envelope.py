@@ -17,6 +17,7 @@ import msgspec
 from attrs import evolve, field, frozen
 from msgspec import Raw
 
+from nexhealth_async.core.page_size import MOST_RECORDS, has_too_many_records
 from nexhealth_async.core.refusals import refusal
 from nexhealth_async.core.split import (
     ENVELOPE,
@@ -165,6 +166,12 @@ def _without_id(record: Raw) -> Raw:
 @_guarded
 def read_list(reply: Reply, row: Row) -> ListReading:
     """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
+    if has_too_many_records(reply.body, _keys(row), row.inner):
+        raise UnexpectedShape(
+            f"the reply holds more than {MOST_RECORDS:,} records, and no page of the API does",
+            status=reply.status,
+            operation=row.operation,
+        )
     split = split_list(reply.body, _keys(row)) if _is_success(reply.status) else None
     if split is not None and _says_yes(split[0]):
         head, rows = split

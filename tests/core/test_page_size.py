@@ -1,0 +1,59 @@
+"""A page of millions of tiny records is refused before it takes memory and time."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.core.envelope import read_list
+from nexhealth_async.core.page_size import MOST_RECORDS
+from nexhealth_async.core.wire import Reply
+from nexhealth_async.errors import BrokenBody, UnexpectedShape
+
+assert to.PATIENTS.v2 is not None
+assert to.LOCATIONS.v2 is not None
+PATIENTS, LOCATIONS = to.PATIENTS.v2, to.LOCATIONS.v2
+MB = 2**20
+
+
+def many(record: bytes, number: int) -> bytes:
+    return b"[" + b",".join([record]) + (b"," + record) * (number - 1) + b"]"
+
+
+@pytest.mark.parametrize("around", [b'{"data":%b}', b'{"data":{"patients":%b}}'])
+@pytest.mark.parametrize("record", [b'{"id":1}', b"{}", b"1", b"[]", b"null"])
+def test_a_page_of_tiny_records_is_refused_and_costs_no_memory(
+    around: bytes, record: bytes
+) -> None:
+    reply = Reply(status=200, body=around % many(record, 6 * MB // (len(record) + 1)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnexpectedShape):
+            read_list(reply, PATIENTS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * MB
+
+
+def test_records_inside_groups_count_as_well() -> None:
+    body = b'{"data":[{"id":1,"locations":%b}]}' % many(b'{"id":1}', 3 * MOST_RECORDS)
+    with pytest.raises(UnexpectedShape):
+        read_list(Reply(status=200, body=body + b" " * 2 * MB), LOCATIONS)
+
+
+def test_pages_up_to_the_bound_are_read() -> None:
+    record = b'{"id":1,"a":[1,2,3],"b":{"c":"1,2"}}'
+    body = b'{"data":%b,"count":1}' % many(record, MOST_RECORDS)
+    assert len(body) > 2 * MB
+    assert body.count(b",") > 5 * MOST_RECORDS
+    assert len(read_list(Reply(status=200, body=body), PATIENTS).records) == MOST_RECORDS
+
+
+def test_a_large_page_that_is_cut_short_is_broken_and_no_more() -> None:
+    record = b'{"id":1,"a":[1,2,3],"b":{"c":"1,2"}}'
+    body = b'{"data":%b' % many(record, MOST_RECORDS // 2)
+    with pytest.raises(BrokenBody):
+        read_list(Reply(status=200, body=body), PATIENTS)
