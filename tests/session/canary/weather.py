@@ -153,6 +153,15 @@ WEATHERS: dict[str, Callable[[Office, Act], object]] = {
             "latin-1"
         )
     ),
+    "lone surrogate": _replies(
+        lambda marks: rb'{"code":true,"data":"%b\ud83d"}' % marks.sent("data").encode()
+    ),
+    "lone surrogate, cut": _replies(
+        lambda marks: rb'{"code":true,"data":[{"id":1,"name":"%b\ud83d' % marks.sent("x").encode()
+    ),
+    "400 lone surrogate": _replies(
+        lambda marks: rb'{"code":false,"error":["%b\ud83d"]}' % marks.sent("text").encode(), 400
+    ),
     "UTF-16": _replies(lambda marks: marks.sent("text").encode("utf-16")),
     "data a text": _replies(lambda marks: _envelope(marks.sent("data"))),
     "data an object": _replies(lambda marks: _envelope({marks.sent("key"): {marks.sent("v"): 1}})),
