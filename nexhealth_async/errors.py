@@ -511,7 +511,11 @@ class WalkDrifted(NexHealthError):
 
 
 class StalledCursor(NexHealthError):
-    """The server says that more follows but names no new page, or sends empty ones without end."""
+    """The server says that more follows but names no new page, or sends empty ones without end.
+
+    It is raised once all records that came have been delivered. ``resume`` leads back to before the
+    last page, since nothing leads on from it: its records come again.
+    """
 
     advice = "go on later with after=error.resume"
 

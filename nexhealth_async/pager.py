@@ -7,6 +7,7 @@ is dropped goes at once and takes its tasks with it, garbage collector or not.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
@@ -125,7 +126,8 @@ class Pager:
             self._fill(background=self._patient)
         if not self._window:
             if self._plan.failure is not None:
-                raise self._plan.failure
+                # The plan's own would hold this frame by its traceback, and so itself: a cycle.
+                raise copy.copy(self._plan.failure)
             return None
         ask, task = self._window[0]
         if not task.done():

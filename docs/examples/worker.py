@@ -67,7 +67,7 @@ class Worker:
 
     async def _round(self) -> None:
         began = datetime.now(UTC)
-        changed = self._nex.patients.walk(updated_since=self._since(), new_patient=None)
+        changed = self._nex.patients.walk(updated_since=self._since())
         handled = 0
         async with aclosing(changed):  # it may be left early
             async for patient in changed:

@@ -307,31 +307,19 @@ _CHOSEN: Mapping[tuple[str, str | None], tuple[Variant, ...]] = {
             reason="People who owe nothing are left out else.",
         ),
     ),
-    ("patients", "v2"): (
+    ("patients", None): (
         Variant(
             filters={"new_patient": True},
-            reason="New patients with an upcoming appointment: whether v2 lists them unasked "
-            "is not documented.",
+            reason="New patients with an upcoming appointment: whether they are listed unasked "
+            "differs by version and has changed.",
         ),
         Variant(filters={"new_patient": False}, reason="All others; new ones become these."),
     ),
-    ("patients", "v3"): (
-        Variant(
-            filters={"new_patient": None},
-            reason="Without the filter v3 lists new patients and all others.",
-        ),
-    ),
-    ("appointments", "v2"): (
+    ("appointments", None): (
         Variant(
             filters={"cancelled": False},
-            reason="Whether v2 lists cancelled ones unasked is not documented.",
+            reason="Whether cancelled ones are listed unasked is not documented.",
         ),
         Variant(filters={"cancelled": True}, reason="Those cancelled; others become these."),
-    ),
-    ("appointments", "v3"): (
-        Variant(
-            filters={"cancelled": None},
-            reason="Without the filter v3 lists cancelled ones and all others.",
-        ),
     ),
 }

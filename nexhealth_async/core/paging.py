@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from attrs import frozen
 
 from nexhealth_async.core.ids import IdSet
-from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+from nexhealth_async.errors import InvalidArgument, NexHealthError, StalledCursor, WalkDrifted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,7 @@ class Plan(Protocol):
         ...
 
     @property
-    def failure(self) -> WalkDrifted | None:
+    def failure(self) -> NexHealthError | None:
         """What to raise when it is over and the last page has been delivered."""
         ...
 
@@ -146,7 +146,6 @@ class CursorPlan:
     ``id`` say, has neither trouble.
     """
 
-    failure = None
     reads_ids = False
 
     def __init__(self, *, per_page: int, after: str | None = None) -> None:
@@ -162,6 +161,7 @@ class CursorPlan:
         """Pages without a record since the last one with any."""
         self._asked = False
         self.over: bool = False
+        self.failure: StalledCursor | None = None
 
     def ask(self, outstanding: int) -> Ask | None:
         """Ask for the page behind the last cursor, once that is known."""
@@ -174,31 +174,42 @@ class CursorPlan:
         return Ask(self._number + 1, pairs)
 
     def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
-        """Take a page and its cursor; raises `StalledCursor`."""
+        """Take a page and its cursor; what came is kept even where nothing can follow it."""
         self._asked = False
         self._number += 1
-        info = reading.page_info
-        if info is None or not isinstance(info.get("has_next_page"), bool):
-            raise StalledCursor("the page does not say whether another follows it")
+        info = reading.page_info or {}
         cursor = info.get("end_cursor")
-        if info["has_next_page"]:
+        following = info.get("has_next_page")
+        if following is True:
+            self._empty = 0 if reading.records else self._empty + 1
             if not isinstance(cursor, str) or not cursor or hash(cursor) in self._followed:
-                raise StalledCursor(
+                return self._stalled(
                     "the server says that another page follows but names no new cursor for it"
                 )
-            self._empty = 0 if reading.records else self._empty + 1
             if self._empty == _EMPTY_PAGES:
-                raise StalledCursor(
+                return self._stalled(
                     f"the server sent {_EMPTY_PAGES} pages without a record, one after the other, "
                     "and says that more follow, so the end of the list cannot be found"
                 )
             self._followed.add(hash(cursor))
             self._cursor = cursor
+        elif following is False:
+            self.over = True
+        elif reading.records:
+            return self._stalled("the page does not say whether another follows it")
         else:
             self.over = True
+            text = "an empty page does not say whether another follows; it is taken for the end"
+            return Taken(None, None, (text,))
         resume = f"c:{self._per_page}:{cursor}"
         named = isinstance(cursor, str) and cursor and len(resume) <= _LONGEST_RESUME
         return Taken(None, resume if named else None)
+
+    def _stalled(self, what: str) -> Taken:
+        """End the list with an error that is raised once its last page has been delivered."""
+        self.over = True
+        self.failure = StalledCursor(what)
+        return Taken(None, None)
 
 
 class NumberedPlan:

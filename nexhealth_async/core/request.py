@@ -220,8 +220,6 @@ def plan(
     if fields and not row.takes_body:
         _refuse_unknown(endpoint, version, fields)
     _refuse_lacking(endpoint, version, row, fields)
-    for name, default in row.defaults.items():
-        given.setdefault(name, default)
     for name in row.required:
         if given.get(name) is None:
             raise InvalidArgument(

@@ -63,7 +63,6 @@ PATIENTS: Endpoint[m.Patient] = Endpoint(
             "appointment_date_end",
             "include_upcoming_appts",
         ),
-        defaults={"new_patient": False},
     ),
     v3=Row(
         method="GET",
@@ -73,7 +72,6 @@ PATIENTS: Endpoint[m.Patient] = Endpoint(
         rate=RateClass.PEOPLE,
         location=Need.REQUIRED,
         filters=_PATIENT_FILTERS,
-        defaults={"new_patient": False},
     ),
 )
 

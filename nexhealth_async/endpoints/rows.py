@@ -110,8 +110,6 @@ class Row:
     """Arguments with whose value nothing of a practice is meant: the subdomain is left out."""
     wire: Mapping[str, str] = field(factory=dict[str, str])
     """Public name to this version's name, where they differ."""
-    defaults: Mapping[str, bool | str] = field(factory=dict[str, "bool | str"])
-    """Filters sent when the caller gives none, because the versions' own defaults differ."""
     wrap: str | None = None
     """Key under which the body's fields are sent; ``""`` where they are the body themselves."""
     beside: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])

@@ -330,7 +330,6 @@ APPOINTMENTS: Endpoint[m.Appointment] = Endpoint(
         ),
         required=("start", "end"),
         wire={"patient_ids[]": "patient_id"},
-        defaults={"cancelled": False},
     ),
     v3=Row(
         method="GET",
@@ -358,7 +357,6 @@ APPOINTMENTS: Endpoint[m.Appointment] = Endpoint(
         required=("start", "end"),
         one_of=("location_id", "foreign_id"),
         at_most={"patient_ids": 25},
-        defaults={"cancelled": False},
     ),
 )
 

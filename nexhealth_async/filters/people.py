@@ -72,9 +72,9 @@ class PatientFilters(LocationScoped, NumberedOptions, total=False):
     updated_since: datetime
     """Only those changed at or after this time."""
     new_patient: bool | None
-    """True: only new patients with an upcoming appointment; False, sent by default: none of them.
+    """True: only new patients with an upcoming appointment; False: only those who are not new.
 
-    None sends nothing and lets the server decide.
+    Left out, the server decides: both in v3 since June 2026; for v2 it is not known.
     """
     non_patient: bool
     """Only people who are no patients (True), or none of those (False); both when left out."""

@@ -270,9 +270,9 @@ class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
     timezone: str
     """The practice's zone, as ``"America/New_York"``."""
     cancelled: bool | None
-    """Only cancelled ones (True), or none of them (False, sent by default).
+    """Only cancelled ones (True), or none of them (False).
 
-    None sends nothing and lets the server decide.
+    Left out, the server decides: integrations have seen only active ones in v2 and both in v3.
     """
     unavailable: bool
     """Only blocks (True) or only true appointments (False); both when left out."""

@@ -143,11 +143,15 @@ class Patients(Noun):
 
         ``GET /patients``
 
-        New patients are left out unless told otherwise: the versions' own defaults differ, so
-        ``new_patient=False`` is sent; ``None`` leaves it to the server. A location may share its
-        system with others, and then theirs are found too; ``location_strict=True`` keeps to its
-        own. Phone numbers match exactly, as ten digits. To find people who can be booked, add
-        ``inactive=False, non_patient=False``.
+        What the API lists when ``new_patient`` is left out differs: since June 2026 v3 lists
+        regular patients and new patients with an upcoming appointment; before, and perhaps in v2
+        still, no new patients. To have both for sure, walk ``new_patient=False`` and
+        ``new_patient=True``. A new patient without an upcoming appointment may be in neither list:
+        keep the id that ``create`` returned.
+
+        A location may share its system with others, and then theirs are found too;
+        ``location_strict=True`` keeps to its own. Phone numbers match exactly, as ten digits. To
+        find people who can be booked, add ``inactive=False, non_patient=False``.
 
         Raises `MissingScope` without a practice and a location, and `NotInThisVersion` for
         ``include``, ``include_upcoming_appts``, ``appointment_date_start`` and

@@ -304,9 +304,10 @@ class Appointments(Noun):
 
         ``GET /appointments``
 
-        ``start`` and ``end`` are required, also beside ``updated_since``. Cancelled ones are left
-        out unless told otherwise: the versions' own defaults differ, so ``cancelled=False`` is
-        sent; ``None`` leaves it to the server. Times in the answer are UTC.
+        Whether cancelled appointments are listed when ``cancelled`` is left out is not documented:
+        integrations have seen only active ones in v2 and both in v3. Walk ``cancelled=False`` and
+        ``cancelled=True`` to have both for sure. ``start`` and ``end`` are required, also beside
+        ``updated_since``. Times in the answer are UTC.
 
         In v3 a ``foreign_id`` will do instead of a location.
 

@@ -82,13 +82,6 @@ def test_every_filter_of_a_list_is_one_the_api_has_and_says_why_it_is_there(
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
-def test_no_default_of_the_table_is_sent_unseen(resource: str, version: str) -> None:
-    about = facts(resource, version)
-    for one in about.lists:
-        assert set(about.row.defaults) <= set(one.filters)
-
-
-@pytest.mark.parametrize(("resource", "version"), EVERY)
 def test_what_hides_records_by_default_is_asked_for_in_both_values(
     resource: str, version: str
 ) -> None:
@@ -98,8 +91,7 @@ def test_what_hides_records_by_default_is_asked_for_in_both_values(
             assert [one.filters[name] for one in about.lists] == [True]
     for name in ("cancelled", "new_patient"):
         if name in about.row.filters:
-            wanted = {None} if version == "v3" else {True, False}
-            assert {one.filters[name] for one in about.lists} == wanted
+            assert {one.filters[name] for one in about.lists} == {True, False}
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)

@@ -168,14 +168,6 @@ def test_keys_that_take_several_values_are_sequences(endpoint: Endpoint[object],
 
 
 @each_row
-def test_filters_with_a_default_of_ours_can_be_left_to_the_server(
-    endpoint: Endpoint[object], row: Row
-) -> None:
-    for name in row.defaults:
-        assert type(None) in get_args(keywords(endpoint)[name]), name
-
-
-@each_row
 def test_a_docstring_names_the_verb_and_path(endpoint: Endpoint[object], row: Row) -> None:
     paragraphs = [*inspect.cleandoc(function_of(endpoint).__doc__ or "").split("\n\n"), ""]
     operations = {one.operation for one in rows_of(endpoint)}
@@ -279,7 +271,7 @@ def test_paging_verb_and_method_fit_together(endpoint: Endpoint[object], row: Ro
 @each_row
 def test_a_rows_maps_speak_of_its_own_filters(endpoint: Endpoint[object], row: Row) -> None:
     assert set(row.wire) <= {*row.filters, *bare(row.filters)}
-    assert {*row.defaults, *row.required} <= bare(row.filters)
+    assert {*row.required} <= bare(row.filters)
     assert set(row.one_of) <= bare(row.filters) | scope_keys(row)
     assert set(row.at_most) <= bare(row.filters)
     assert {*row.lacks, *row.path_from} <= set(keywords(endpoint))

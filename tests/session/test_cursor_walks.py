@@ -222,13 +222,26 @@ async def test_a_cursor_that_leads_nowhere_is_an_error_that_says_where_to_go_on(
     with pytest.raises(StalledCursor, match=r"^GET /patients: ") as caught:
         async for patient in walk:
             got.append(patient)
-    assert ids(got) == source.rows[:10]
+    assert ids(got) == source.rows[:15]
     assert caught.value.operation == "GET /patients"
     with pytest.raises(WalkOver, match="has failed"):
         await anext(walk)
     source.info = lambda _, info: info
     rest = [p async for p in source.walk(after=caught.value.resume)]
-    assert ids(got + rest) == source.rows
+    assert ids([*got[:10], *rest]) == source.rows
+
+
+async def test_a_first_page_without_page_info_is_delivered_before_the_error() -> None:
+    source = CursorSource(20)
+    source.info = lambda _, __: None
+    walk = source.walk(per_page=5)
+    assert [(await anext(walk)).id for _ in range(5)] == source.rows[:5]
+    with pytest.raises(StalledCursor):
+        await anext(walk)
+    pages = source.walk(per_page=5).pages()
+    assert ids(list((await anext(pages)).items)) == source.rows[:5]
+    with pytest.raises(StalledCursor):
+        await anext(pages)
 
 
 async def test_only_false_ends_whatever_else_a_last_page_says() -> None:
@@ -280,7 +293,20 @@ async def test_a_failed_page_comes_after_the_good_ones_and_names_where_to_go_on(
     assert ids(got) == source.rows[:10]
     source.before = None
     rest = [p async for p in source.walk(after=caught.value.resume)]
-    assert ids(got + rest) == source.rows
+    assert ids([*got[:10], *rest]) == source.rows
+
+
+async def test_a_first_page_without_page_info_is_delivered_before_the_error() -> None:
+    source = CursorSource(20)
+    source.info = lambda _, __: None
+    walk = source.walk(per_page=5)
+    assert [(await anext(walk)).id for _ in range(5)] == source.rows[:5]
+    with pytest.raises(StalledCursor):
+        await anext(walk)
+    pages = source.walk(per_page=5).pages()
+    assert ids(list((await anext(pages)).items)) == source.rows[:5]
+    with pytest.raises(StalledCursor):
+        await anext(pages)
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
@@ -376,7 +402,8 @@ async def test_dropping_a_stalled_walk_leaves_no_cycle() -> None:
     source.info = lambda _, __: None
     walk = source.walk()
     with suppress(StalledCursor):
-        await anext(walk)
+        while True:
+            await anext(walk)
     gone = weakref.ref(walk)
     del walk
     await settle()
