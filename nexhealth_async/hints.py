@@ -106,11 +106,13 @@ async def _search_or_create(
     scope = {name: wanted[name] for name in ("subdomain", "location_id") if name in wanted}
     born = cast("Mapping[str, object]", wanted["bio"]).get("date_of_birth")
     if born is not None and phone is not None:
-        same_day = {**scope, "date_of_birth": born, "new_patient": None, "prefetch": 0}
-        async with aclosing(caller.walk(to.PATIENTS, same_day)) as walk:
-            async for patient in walk:
-                if _is(patient, wanted, phone):
-                    return Found(patient=patient, created=False)
+        # What is listed without the filter is not known for v2.
+        for new in (False, True):
+            same_day = {**scope, "date_of_birth": born, "new_patient": new, "prefetch": 0}
+            async with aclosing(caller.walk(to.PATIENTS, same_day)) as walk:
+                async for patient in walk:
+                    if _is(patient, wanted, phone):
+                        return Found(patient=patient, created=False)
     try:
         made = await caller.call(to.PATIENTS_CREATE, wanted)
     except DuplicatePatient as refusal:

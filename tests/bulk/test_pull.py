@@ -78,6 +78,26 @@ async def test_everything_is_delivered_once(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("listed_unasked", [None, False, True])
+async def test_nothing_depends_on_what_the_server_lists_unasked(
+    version: str, *, listed_unasked: bool | None
+) -> None:
+    async with scene(version) as (box, nex):
+        box.guesses.new_patient_when_unset = listed_unasked
+        box.guesses.cancelled_when_unset = listed_unasked
+        for practice in box.practices:
+            for table, change in (
+                (practice.patients, {"bio": {"new_patient": True}}),
+                (practice.appointments, {"cancelled": True}),
+            ):
+                for id in [*table.ids][::3]:
+                    table.update(id, **change)
+        batches = await batches_of(nex.bulk.pull(["patients", "appointments"], per_page=7))
+        for resource in ("patients", "appointments"):
+            assert by_group(batches, resource) == truth(box, resource), resource
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_records_are_typed_and_stand_beside_their_json(version: str) -> None:
     async with scene(version, practices=1) as (box, nex):
         for batch in await batches_of(nex.bulk.pull(["patients", "appointments"])):

@@ -68,8 +68,13 @@ def ada(at: Scene, **changes: Any) -> Any:
 
 
 @versions
-async def test_a_patient_is_made_once_and_then_found(version: str) -> None:
+@pytest.mark.parametrize("listed_unasked", [None, False, True])
+async def test_a_patient_is_made_once_and_then_found(
+    version: str, *, listed_unasked: bool | None
+) -> None:
+    """Whatever the server lists where ``new_patient`` is left out."""
     async with scene(version=version) as at:
+        at.box.guesses.new_patient_when_unset = listed_unasked
         first = await at.office.patients.find_or_create(**ada(at))
         assert first.created
         assert CANARY not in repr(first)
@@ -82,6 +87,14 @@ async def test_a_patient_is_made_once_and_then_found(version: str) -> None:
         other = await at.office.patients.find_or_create(**ada(at, first_name="Grace"))
         assert other.created
         assert len(at.box.patients) == 27
+
+
+@versions
+async def test_a_patient_who_was_just_made_is_found_by_name(version: str) -> None:
+    async with scene(version=version) as at:
+        made = await at.office.patients.find_or_create(**ada(at))
+        found = [one.id async for one in at.office.patients.walk(name=f"Ada {CANARY}")]
+        assert found == [made.patient.id]
 
 
 async def test_in_v2_a_number_typed_in_another_form_is_found_too() -> None:
