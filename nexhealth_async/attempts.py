@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import Factory, define, evolve, field
@@ -35,6 +36,7 @@ from nexhealth_async.observe import Watch
 from nexhealth_async.patience import waited
 from nexhealth_async.stats import Stats
 from nexhealth_async.tokens import key_refused
+from nexhealth_async.unsettled import UnsettledWrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +81,7 @@ class Shared:
     _codec: Codec | None = None
     ready: set[str] = Factory(set[str])
     """Models whose decoders are built."""
+    unsettled: UnsettledWrites = Factory(UnsettledWrites)
     tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
 
     _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)
@@ -431,12 +434,15 @@ class Attempts:
                 # The gate is shut for that long, and keeps the order of those who wait.
                 return 0.0 if refused else after
             case _:
+                late = self._options.retry.late_commit
                 raise OutcomeUnknown(
-                    f"the write may have happened or not: {error.message}.",
+                    f"the write may have happened, or may still happen within {late:g} seconds, "
+                    f"or not: {error.message}.",
                     lookup=row.lookup,
                     status=cast("int | None", getattr(error, "status", None)),
                     operation=row.operation,
                     attempts=self._sent,
+                    unsettled_until=datetime.now(UTC) + timedelta(seconds=late),
                 ) from None
 
     def _shut_gate(self, error: RateLimited, decision: object) -> None:

@@ -16,7 +16,6 @@
     │   ├── ConnectionLost          the connection broke after the request began to leave
     │   └── TimedOut                the deadline passed or could not be met (also a TimeoutError)
     ├── OutcomeUnknown              a write may or may not have happened
-    ├── NotBooked                   a booking whose answer was lost was looked for, and is not there
     ├── BothBooked                  rescheduled, but the old appointment could not be cancelled
     ├── APIError                    the API answered with a refusal
     │   ├── Unauthorized            401
@@ -58,6 +57,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
 
 __all__ = [
     "APIError",
@@ -79,7 +79,6 @@ __all__ = [
     "MissingScope",
     "NexHealthError",
     "NexHealthWarning",
-    "NotBooked",
     "NotFound",
     "NotInThisVersion",
     "NotYetSynced",
@@ -232,6 +231,10 @@ class OutcomeUnknown(NexHealthError):
 
     ``lookup`` says how to find out. ``status`` is the HTTP status if an unreadable or failing reply
     came, else None. The API has no idempotency keys, so repeating blindly may do the thing twice.
+
+    The server may also carry it out later: what is not there now may be there in a minute.
+    ``unsettled_until`` is until when to reckon with that, in UTC; it follows from the assumption
+    `RetryPolicy.late_commit`. It is None where the server said that the write was accepted.
     """
 
     def __init__(
@@ -242,25 +245,19 @@ class OutcomeUnknown(NexHealthError):
         status: int | None = None,
         operation: str | None = None,
         attempts: int | None = None,
+        unsettled_until: datetime | None = None,
     ) -> None:
         super().__init__(f"{message} {lookup}", operation=operation, attempts=attempts)
         self.lookup = lookup
         self.status = status
-
-
-class NotBooked(NexHealthError):
-    """The answer to a booking was lost; it was looked for, and the time is still free.
-
-    It may be booked again.
-    """
-
-    advice = "it may be booked again"
+        self.unsettled_until = unsettled_until
 
 
 class BothBooked(NexHealthError):
     """An appointment was booked in place of another one, which then could not be cancelled.
 
-    Both exist: ``new_id`` and ``old_id``, which is left to cancel.
+    Both exist: ``new_id`` and ``old_id``, which is left to cancel. Do not keep the old one instead:
+    a cancellation whose answer was lost may still be carried out.
     """
 
     advice = "cancel the old one"

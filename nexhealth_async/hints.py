@@ -23,11 +23,13 @@ from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthWarning,
     NotInThisVersion,
+    OutcomeUnknown,
     UnexpectedShape,
 )
 
 if TYPE_CHECKING:
     from nexhealth_async.models import Location, Patient, SlotGroup
+    from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller, Walk
 
 __all__ = [
@@ -103,8 +105,17 @@ async def find_or_create(caller: Caller, fields: Mapping[str, object]) -> Found:
 async def _search_or_create(
     caller: Caller, wanted: Mapping[str, object], phone: str | None
 ) -> Found:
-    scope = {name: wanted[name] for name in ("subdomain", "location_id") if name in wanted}
     born = cast("Mapping[str, object]", wanted["bio"]).get("date_of_birth")
+    names = (_folded(wanted.get(name)) for name in ("first_name", "last_name"))
+    identity = ("POST /patients", *names, str(born), phone)
+    async with caller.write(*identity, subdomain=wanted.get("subdomain")) as write:
+        return await _found_or_created(caller, wanted, born, phone, write)
+
+
+async def _found_or_created(
+    caller: Caller, wanted: Mapping[str, object], born: object, phone: str | None, write: Write
+) -> Found:
+    scope = {name: wanted[name] for name in ("subdomain", "location_id") if name in wanted}
     if born is not None and phone is not None:
         # What is listed without the filter is not known for v2.
         for new in (False, True):
@@ -112,9 +123,19 @@ async def _search_or_create(
             async with aclosing(caller.walk(to.PATIENTS, same_day)) as walk:
                 async for patient in walk:
                     if _is(patient, wanted, phone):
+                        write.settle()
                         return Found(patient=patient, created=False)
+    if write.unsettled_until is not None:
+        raise OutcomeUnknown(
+            "an earlier request for this patient may still be carried out, so it was not sent "
+            "again.",
+            lookup="Ask for the same patient again after unsettled_until.",
+            operation="POST /patients",
+            unsettled_until=write.unsettled_until,
+        )
     try:
-        made = await caller.call(to.PATIENTS_CREATE, wanted)
+        with write.sending():
+            made = await caller.call(to.PATIENTS_CREATE, wanted)
     except DuplicatePatient as refusal:
         if refusal.patient_id is None:
             raise
@@ -124,10 +145,14 @@ async def _search_or_create(
     return Found(patient=made, created=True)
 
 
+def _folded(name: object) -> str:
+    return str(name).strip().casefold()
+
+
 def _is(patient: Patient, wanted: Mapping[str, object], phone: str) -> bool:
     for name in ("first_name", "last_name"):
         have: object = getattr(patient, name)
-        if str(have or "").strip().casefold() != str(wanted.get(name)).strip().casefold():
+        if _folded(have or "") != _folded(wanted.get(name)):
             return False
     numbers = (str(getattr(patient.bio, name, None)) for name in _PHONES)
     matches = (_PHONE.fullmatch(_BETWEEN_DIGITS.sub("", number)) for number in numbers)

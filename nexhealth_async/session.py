@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from nexhealth_async.hints import PracticeLocation
     from nexhealth_async.observe import Hook
     from nexhealth_async.stats import Stats
+    from nexhealth_async.unsettled import Write
 
 __all__ = ["Answer", "NexHealth"]
 
@@ -463,6 +464,18 @@ class NexHealth(AccountNouns):
     ) -> None:
         """Perform an endpoint of the table that answers with nothing of use."""
         await self._perform(self._plan(endpoint, arguments, ids), read_done)
+
+    @property
+    def late_commit(self) -> float:
+        """How many seconds after a lost answer a write may still be carried out."""
+        return self._options.retry.late_commit
+
+    def write(self, *identity: object, subdomain: object = None) -> Write:
+        """Return the write of this identity in a practice; bookings and creations use it."""
+        options = self._options
+        return self._shared.unsettled.get(
+            subdomain or options.subdomain, *identity, late_commit=options.retry.late_commit
+        )
 
     @discreet
     def download(self, url: str | None) -> Download:

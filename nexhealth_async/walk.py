@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nexhealth_async.core.request import Call
     from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.files import Download
+    from nexhealth_async.unsettled import Write
 
 __all__ = ["Caller", "Page", "Pages", "RawPages", "Versions", "Walk", "WalkSettings"]
 
@@ -73,6 +74,15 @@ class Caller(Protocol):
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> tuple[T, int]:
         """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
+        ...
+
+    @property
+    def late_commit(self) -> float:
+        """How many seconds after a lost answer a write may still be carried out."""
+        ...
+
+    def write(self, *identity: object, subdomain: object = None) -> Write:
+        """Return the write of this identity, which must not happen twice in a practice."""
         ...
 
     def download(self, url: str | None) -> Download:

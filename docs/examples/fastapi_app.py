@@ -40,7 +40,6 @@ from nexhealth_async import (
     InvalidArgument,
     NexHealth,
     NexHealthError,
-    NotBooked,
     NotFound,
     NotYetSynced,
     OutcomeUnknown,
@@ -166,7 +165,7 @@ _STATUSES: tuple[tuple[tuple[type[NexHealthError], ...], int], ...] = (
     ((AlreadyCancelled, DuplicatePatient, NotYetSynced, SlotTaken), 409),
     ((Invalid, InvalidArgument), 422),
     ((RateLimited, BudgetSpent), 503),  # too much is asked for, by all visitors together
-    ((TimedOut, ConnectFailed, ConnectionLost, ServerFailure, NotBooked), 503),
+    ((TimedOut, ConnectFailed, ConnectionLost, ServerFailure), 503),
     ((SessionStateError,), 503),  # the process is shutting down
     ((OutcomeUnknown,), 502),
     ((NexHealthError,), 502),  # our key, our program or the API itself: not the visitor's doing

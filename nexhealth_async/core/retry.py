@@ -49,6 +49,12 @@ class RetryPolicy:
         default=cast("float | None", 30.0), validator=validators.optional(validators.gt(0.0))
     )
     """How long one attempt may take before it counts as lost; None leaves it to the timeout."""
+    late_commit: float = field(default=120.0, validator=validators.ge(0))
+    """How long after its answer was lost the server may still carry out a write.
+
+    An assumption: no document bounds it. `OutcomeUnknown.unsettled_until` follows from it, and
+    until then ``appointments.book`` and ``patients.find_or_create`` do not send the same again.
+    """
 
 
 NO_RETRY = RetryPolicy(attempts=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
@@ -16,24 +16,28 @@ from attrs import evolve, field, frozen
 from nexhealth_async import endpoints as to
 from nexhealth_async.errors import (
     AlreadyCancelled,
+    BadReply,
     BothBooked,
+    ConnectionLost,
     Invalid,
     InvalidArgument,
     NexHealthError,
-    NotBooked,
     NotInThisVersion,
     NotYetSynced,
     OutcomeUnknown,
+    ServerFailure,
     SlotTaken,
+    TimedOut,
+    UsageError,
 )
 from nexhealth_async.hints import FreeSlot
 from nexhealth_async.patience import waited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from nexhealth_async.models import Appointment
+    from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller
 
 __all__ = ["Rescheduled", "book", "reschedule"]
@@ -44,6 +48,9 @@ _SEARCHED = ("slot_interval", "working_hour_label_id", "working_hour_source")
 _IN_BOTH = ("appointment_type_id", "appointments_per_timeslot", "subdomain")
 _PAUSES = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look for a booking whose answer was lost: it may still be under way."""
+_ASK_AGAIN = (
+    "Ask for the same booking again after unsettled_until; book no other time before looking."
+)
 
 
 @frozen(kw_only=True)
@@ -61,18 +68,27 @@ async def book(
 ) -> Appointment:
     """Book a free time once; ``not_this`` is an appointment that is about to be given up."""
     booking = _booking(caller, slot, fields, not_this)
-    if not await booking.is_offered():
+    async with booking.write() as write:
         if (found := await booking.already_ours()) is not None:
+            write.settle()
             return found
-        raise _taken()
-    try:
-        return await caller.call(to.APPOINTMENTS_CREATE, booking.wanted())
-    except SlotTaken:
-        if (found := await booking.found_if_possible()) is not None:
+        if write.unsettled_until is not None:
+            raise _still_open(write.unsettled_until)
+        if not await booking.is_offered():
+            raise _taken()
+        try:
+            with write.sending():
+                return await caller.call(to.APPOINTMENTS_CREATE, booking.wanted())
+        except SlotTaken:
+            if (found := await booking.found_if_possible()) is not None:
+                return found
+            raise
+        except OutcomeUnknown as lost:
+            found = await booking.found_late()
+            if found is None:
+                raise lost from None
+            write.settle()
             return found
-        raise
-    except OutcomeUnknown as lost:
-        return await booking.settled(lost)
 
 
 def _booking(
@@ -94,6 +110,15 @@ def _booking(
         fields=fields,
         scope={name: fields[name] for name in ("subdomain", "location_id") if name in fields},
         not_this=not_this,
+    )
+
+
+def _still_open(until: datetime) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "an earlier request for this booking may still be carried out, so it was not sent again.",
+        lookup=_ASK_AGAIN,
+        operation=_BOOK,
+        unsettled_until=until,
     )
 
 
@@ -121,6 +146,12 @@ class _Booking:
         if slot.operatory_id is not None:
             wanted["operatory_id"] = slot.operatory_id
         return {**self._place(), **wanted, **named}
+
+    def write(self) -> Write:
+        """Return the booking as a write that must not happen twice."""
+        fields, slot = self.fields, self.slot
+        identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
+        return self.caller.write(*identity, subdomain=fields.get("subdomain"))
 
     def _place(self) -> dict[str, object]:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
@@ -173,26 +204,13 @@ class _Booking:
         except NexHealthError:
             return None
 
-    async def settled(self, lost: OutcomeUnknown) -> Appointment:
-        """Find out what became of a booking whose answer was lost."""
-        absent = False
+    async def found_late(self) -> Appointment | None:
+        """Look some times for a booking whose answer was lost; None says nothing about later."""
         for pause in _PAUSES:
             await asyncio.sleep(waited(pause))
-            try:
-                found = await self.already_ours()
-                absent = found is None and await self.is_offered()
-            except NexHealthError:
-                absent = False
-                continue
-            if found is not None:
+            if (found := await self.found_if_possible()) is not None:
                 return found
-        if not absent:
-            raise lost
-        raise NotBooked(
-            "the answer to the booking was lost; it was looked for and is not there, and the time "
-            "is still free",
-            operation=_BOOK,
-        )
+        return None
 
 
 def _days(start: datetime) -> dict[str, object]:
@@ -213,7 +231,7 @@ async def reschedule(
     slot = _with_end(now, slot)
     carried = _carried(now, fields)
     made = await _made_before(caller, now, slot, carried)
-    if made is None:
+    if made is None and not _is_pending(caller, now, slot, carried):
         moved = await _moved(caller, now, slot, fields, scope)
         if moved is not None:
             return Rescheduled(appointment=moved)
@@ -237,6 +255,15 @@ async def _made_before(
     if found is None:
         raise _taken()
     return found
+
+
+def _is_pending(
+    caller: Caller, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+) -> bool:
+    """Tell whether an earlier try may still book the new time: moving the old one doubles it."""
+    if now.patient_id is None:
+        return False
+    return _booking(caller, slot, fields, now.id).write().unsettled_until is not None
 
 
 def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
@@ -281,8 +308,42 @@ async def _moved(
     except (NotInThisVersion, Invalid):
         # Which words systems refuse with that cannot do this is not documented.
         return None
+    except NexHealthError as error:
+        if not _may_have_arrived(error):
+            raise
+        found = await _moved_after_all(caller, now.id, slot, scope)
+        if found is None:
+            late = caller.late_commit
+            raise OutcomeUnknown(
+                f"the appointment may have been moved, or may still be within {late:g} seconds, or "
+                f"not: {error.message}.",
+                lookup="Ask for the same slot again; ask for no other before unsettled_until.",
+                operation=_MOVE,
+                attempts=error.attempts,
+                unsettled_until=datetime.now(UTC) + timedelta(seconds=late),
+            ) from None
+        return found
     # A server that ignores what it cannot change answers as if all were well.
     return moved if moved.start_time == slot.start else None
+
+
+def _may_have_arrived(error: NexHealthError) -> bool:
+    """Tell whether a request that failed, or one before it, may have reached the server."""
+    if isinstance(error, UsageError) or error.attempts == 0:
+        return False
+    if isinstance(error, (ConnectionLost, TimedOut, ServerFailure, BadReply)):
+        return True
+    return (error.attempts or 0) > 1
+
+
+async def _moved_after_all(
+    caller: Caller, id: int, slot: FreeSlot, scope: Mapping[str, object]
+) -> Appointment | None:
+    try:
+        seen = await caller.call(to.APPOINTMENTS_GET, scope, id)
+    except NexHealthError:
+        return None
+    return seen if seen.start_time == slot.start and not seen.cancelled else None
 
 
 def _carried(now: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
@@ -303,9 +364,10 @@ async def _cancelled(caller: Caller, old: int, new: int, scope: Mapping[str, obj
         return
     except NexHealthError as error:
         if not await _is_cancelled(caller, old, scope):
+            lost = _may_have_arrived(error)
             raise BothBooked(
                 f"appointment {new} was booked, but appointment {old}, which it was to replace, "
-                f"could not be cancelled: {error.message}",
+                f"{'may not have been' if lost else 'could not be'} cancelled: {error.message}",
                 new_id=new,
                 old_id=old,
                 operation=_MOVE,

@@ -192,7 +192,9 @@ class Patients(Noun):
         v3 does both in one request (``return_existing_if_match``); in v2 the patients born that day
         are searched first, and a refusal that names the one who exists is an answer too.
 
-        Raises what `create` does; `DuplicatePatient` only if the API does not say who it is.
+        Raises what `create` does; `DuplicatePatient` only if the API does not say who it is. Asked
+        again after `OutcomeUnknown`, this session searches, and creates nothing while the lost
+        creation may still be carried out.
         """
         return await find_or_create(self._caller, fields)
 

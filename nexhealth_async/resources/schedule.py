@@ -393,16 +393,20 @@ class Appointments(Noun):
     async def book(self, slot: FreeSlot, /, **options: Unpack[BookingOptions]) -> m.Appointment:
         """Book a slot that `AvailableSlots.flat` found, once.
 
-        The slot is asked for again first; location, provider and operatory are the slot's own. Pass
-        its start as it was found, or in UTC: in a third zone it may fall on another day, and is not
-        found. An answer that was lost is settled by looking for the appointment for some seconds.
         Where the patient already has an appointment with that provider at that time, it is
-        returned, so that asking again after an error books nothing twice.
+        returned. Otherwise the slot is asked for again; location, provider and operatory are the
+        slot's own. Pass its start as it was found, or in UTC: in a third zone it may fall on
+        another day, and is not found. An answer that was lost is settled by looking for the
+        appointment for some seconds.
 
-        Raises `SlotTaken` if the time is no longer offered, `NotBooked` if the answer was lost and
-        the booking certainly looks undone (ask again), `OutcomeUnknown` if that cannot be told (do
-        not book another time before looking), and what else `create` raises. As there, the
-        practice's system has the last word later: see `confirm`.
+        Asking for the same again after an error books nothing twice: while a lost booking may still
+        be carried out (`OutcomeUnknown.unsettled_until`), this session looks for it and does not
+        send it again. Other processes only look.
+
+        Raises `SlotTaken` if the time is no longer offered, `OutcomeUnknown` if it cannot be told
+        whether it was booked (book no other time before looking after ``unsettled_until``), and
+        what else `create` raises. As there, the practice's system has the last word later: see
+        `confirm`.
         """
         check_note(options.get("note"))
         return await book(self._caller, slot, options)
@@ -420,9 +424,11 @@ class Appointments(Noun):
 
         Raises `BothBooked` if the new one was booked but the old one could not be cancelled,
         `AlreadyCancelled` if it was cancelled before, `NotYetSynced` while the practice's system
-        does not have it yet, and what `book` raises, with the old appointment untouched: only where
-        an answer was lost it may have been moved already. Of a move in place the practice's system
-        too has the last word later; webhooks tell it, as outcomes of ``appointment_updated``.
+        does not have it yet, and what `book` raises, with the old appointment untouched: only for
+        `OutcomeUnknown` it may have been moved already, or may be until ``unsettled_until``. Ask
+        for the same slot again then, and for no other before. Of a move in place the practice's
+        system too has the last word later; webhooks tell it, as outcomes of
+        ``appointment_updated``.
         """
         check_note(options.get("note"))
         return await reschedule(self._caller, appointment, slot, options)

@@ -14,6 +14,7 @@ from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.deliveries import Deliveries, Sent
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
+from nexhealth_async.sandbox.late import LateCommit
 from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
 from nexhealth_async.sandbox.line import LineOrders
 from nexhealth_async.sandbox.practice import Practice
@@ -92,6 +93,9 @@ class Sandbox(LineOrders):
     requests: deque[SeenRequest]
     """The requests seen, oldest first; ``remember=`` bounds how many are kept."""
 
+    late: list[LateCommit]
+    """Requests whose connection broke, and that are still to be carried out."""
+
     insertions: deque[Insertion]
     """What became of each record in `sync`, oldest first, as many as of the requests."""
 
@@ -162,6 +166,7 @@ class Sandbox(LineOrders):
         self.in_flight = 0
         self.most_in_flight = 0
         self.page_callback: Callable[[PageShown], Awaitable[None] | None] | None = None
+        self.late: list[LateCommit] = []
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
 
@@ -339,6 +344,19 @@ class Sandbox(LineOrders):
             more=more,
         )
 
+    def commit_due(self) -> int:
+        """Do what late requests asked, as far as it is due; returns how many there were.
+
+        See ``commit_late_next``. Each is judged at this moment: a time that is taken by now is
+        refused. Every request that comes in does the same first.
+        """
+        now = self.clock.now()
+        due = sorted((one for one in self.late if one.due <= now), key=lambda one: one.due)
+        for one in due:
+            self.late.remove(one)
+            one.commit()
+        return len(due)
+
     # Keys and tokens
 
     @property
@@ -422,7 +440,7 @@ class Sandbox(LineOrders):
         ]
 
     def clear(self) -> None:
-        """Forget the requests seen and the faults still to come."""
+        """Forget the requests seen and the faults still to come; late requests stay."""
         self.requests.clear()
         self.faults.clear()
 

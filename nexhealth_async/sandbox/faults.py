@@ -20,6 +20,7 @@ __all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "reset"]
 Kind: TypeAlias = Literal[
     "fail",
     "before",
+    "late",
     "after",
     "mid_body",
     "truncate",
@@ -34,7 +35,7 @@ Kind: TypeAlias = Literal[
 
 _WHEN = ("before", "after", "mid_body")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_UNPROCESSED: frozenset[Kind] = frozenset({"fail", "before", "edge_block"})
+_UNPROCESSED: frozenset[Kind] = frozenset({"fail", "before", "late", "edge_block"})
 
 EDGE_PAGE = (
     b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>"
@@ -62,7 +63,7 @@ class Fault:
 
     @property
     def processed(self) -> bool:
-        """Whether the request takes effect all the same, only its answer suffers."""
+        """Whether the request takes effect at once all the same, only its answer suffers."""
         return self.kind not in _UNPROCESSED and self.when != "before"
 
     def matches(self, seen: SeenRequest) -> bool:
@@ -124,7 +125,7 @@ class Faults:
     ) -> web.StreamResponse | None:
         """Let a fault befall an answer on its way; None if it leaves as any other."""
         match fault.kind:
-            case "before" | "after":
+            case "before" | "late" | "after":
                 reset(request)
                 return web.Response()
             case "mid_body":

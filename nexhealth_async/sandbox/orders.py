@@ -62,6 +62,23 @@ class FaultOrders:
         """
         return self.faults.add(Fault(kind=when, times=times, path=path, method=method))
 
+    def commit_late_next(
+        self,
+        seconds: float,
+        *,
+        times: int = 1,
+        path: str | None = None,
+        method: str | None = None,
+    ) -> Fault:
+        """Reset the connection of the next requests, and do what they ask so many seconds later.
+
+        The seconds are of the sandbox's clock. What is due is done before the next request is
+        answered, or when ``Sandbox.commit_due`` is called.
+        """
+        return self.faults.add(
+            Fault(kind="late", seconds=seconds, times=times, path=path, method=method)
+        )
+
     def truncate_next(
         self, *, times: int = 1, path: str | None = None, method: str | None = None
     ) -> Fault:

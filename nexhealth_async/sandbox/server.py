@@ -8,6 +8,7 @@ import logging
 import random
 import re
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -17,6 +18,7 @@ from attrs import frozen
 from nexhealth_async.sandbox.cursors import Cursors
 from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault
 from nexhealth_async.sandbox.handlers import LOGIN, Router
+from nexhealth_async.sandbox.late import LateCommit
 from nexhealth_async.sandbox.params import read
 from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
@@ -98,7 +100,17 @@ class Server:
     ) -> web.StreamResponse:
         box = self._box
         body = await request.read()
+        box.commit_due()
         fault = box.faults.take(seen)
+        if fault is not None and fault.kind == "late":
+            box.late.append(
+                LateCommit(
+                    due=box.clock.now() + fault.seconds,
+                    method=seen.method,
+                    path=seen.path,
+                    commit=lambda: self._commit(request, found, body),
+                )
+            )
         if box.latency or box.jitter:
             spread = box.jitter * (2 * self._random.random() - 1)
             await asyncio.sleep(max(0.0, box.latency + spread))
@@ -114,6 +126,11 @@ class Server:
             return sent
         seen.status = reply.status
         return reply
+
+    def _commit(self, request: web.Request, found: _Found, body: bytes) -> None:
+        """Do what a request asks, and answer nobody."""
+        with suppress(Refusal):
+            self._process(request, found, body)
 
     async def _reply(self, request: web.Request, found: _Found, body: bytes) -> web.Response:
         try:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from nexhealth_async import NexHealth, Rates
+from nexhealth_async import NexHealth, Rates, RetryPolicy
 from nexhealth_async.testing import set_testing
 
 __all__ = ["EXAMPLES", "held", "load_example", "main"]
@@ -91,6 +91,7 @@ def _session() -> NexHealth:
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
         timeout=float(os.environ.get("NEXHEALTH_TIMEOUT", "20")),
+        retry=RetryPolicy(late_commit=float(os.environ.get("LATE_COMMIT", "120"))),
         rates=Rates.unlimited(),
     )
 

@@ -105,16 +105,12 @@ def _others() -> Iterator[NexHealthError]:
     row = to.APPOINTMENTS_CREATE.v2
     assert row is not None
     yield e.OutcomeUnknown(
-        "the write may have happened or not: the API failed (503).",
+        "the write may have happened, or may still happen within 120 seconds, or not: the API "
+        "failed (503).",
         lookup=row.lookup,
         status=503,
         operation=row.operation,
         attempts=1,
-    )
-    yield e.NotBooked(
-        "the answer to the booking was lost; it was looked for and is not there, and the time is "
-        "still free",
-        operation="POST /appointments",
     )
     yield e.BothBooked(
         "appointment 8 was booked, but appointment 7, which it was to replace, could not be "
