@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk.planning import GroupPlan, Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.validation import check_progress
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ def progress_to_json(progress: Progress) -> str:
 def progress_from_json(text: str | bytes) -> Progress:
     """Read what `progress_to_json` wrote; `UsageError` for anything else."""
     try:
-        return msgspec.json.decode(text, type=_Checkpoint).progress
+        progress = msgspec.json.decode(text, type=_Checkpoint).progress
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError(
             "this is no checkpoint of a pull, or one of another release; begin anew without it"
         ) from None
+    check_progress(progress)
+    return progress
 
 
 def resumable(progress: Progress) -> Progress:

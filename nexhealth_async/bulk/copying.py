@@ -21,6 +21,7 @@ from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.targets import ReadsPages, opened
+from nexhealth_async.bulk.validation import check_start
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress import Progress
@@ -45,7 +46,7 @@ async def copy(
     # What is refused here is refused before the target makes anything.
     places = None if resume else await wanted.places(caller, now=now)
     async with opened(target):
-        progress = await _unfinished(target, wanted) if resume else None
+        progress = await _unfinished(target, wanted, now) if resume else None
         if progress is None:
             if places is None:
                 places = await wanted.places(caller, now=now)
@@ -72,13 +73,14 @@ async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetim
         return progress
 
 
-async def _unfinished(target: Target, wanted: Wanted) -> Progress | None:
+async def _unfinished(target: Target, wanted: Wanted, now: datetime) -> Progress | None:
     """Return the target's last pull if there is something left of it."""
     progress = await target.load()
     if progress is None:
         return None
     if is_over(progress):
         return None
+    check_start(progress.started, now)
     wanted.check(progress)
     return progress
 

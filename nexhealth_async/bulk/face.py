@@ -13,6 +13,7 @@ from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.validation import check_start
 from nexhealth_async.bulk.wanted import Wanted
 from nexhealth_async.bulk.working import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.events import OnEvent
     from nexhealth_async.bulk.progress import Progress
     from nexhealth_async.bulk.report import Report
-    from nexhealth_async.bulk.shards import Shard
-    from nexhealth_async.bulk.sharing import SharedTarget
+    from nexhealth_async.bulk.sharing import Reading, SharedTarget
     from nexhealth_async.bulk.targets import Target
     from nexhealth_async.core.paging import Drift
     from nexhealth_async.core.rates import Rates
@@ -106,6 +106,7 @@ class Bulk:
                 now = self._now()
                 return wanted.plan(await wanted.places(self._caller, now=now), now=now)
             progress = progress_from_json(resume)
+            check_start(progress.started, self._now())
             wanted.check(progress)
             return resumable(progress)
 
@@ -187,18 +188,19 @@ class Bulk:
 
     async def read_shard(
         self,
-        shard: Shard,
+        shard: str,
         *,
         to: SharedTarget,
         pull: str,
         owner: str,
-        concurrency: int = 8,
-        drift: Drift = "verify",
-        per_page: int | None = None,
+        reading: Reading | None = None,
         on_event: OnEvent | None = None,
         alive: Callable[[str], Awaitable[bool]] | None = None,
     ) -> Outcome:
         """Read one shard of a pull into a target that others write to at the same time.
+
+        ``shard`` is its name. What it is, and how it is read unless ``reading`` says so, is what
+        the target kept when the pull was planned.
 
         It may be called for the same shard again and again, in any process: what is done stays
         done, and what was left is gone on with. ``owner`` names who is calling; where another one
@@ -206,9 +208,20 @@ class Bulk:
         target, a refused key or version and a closed session are raised; any other error is the
         outcome's.
         """
-        settings = _settings(concurrency, drift, per_page, on_event)
+
+        def settings(kept: Reading) -> Settings:
+            how = reading or kept
+            return _settings(how.concurrency, how.drift, how.per_page, on_event)
+
         return await work_on(
-            self._caller, to, shard, pull=pull, owner=owner, settings=settings, alive=alive
+            self._caller,
+            to,
+            shard,
+            pull=pull,
+            owner=owner,
+            settings=settings,
+            alive=alive,
+            now=self._now(),
         )
 
     async def estimate(

@@ -24,13 +24,17 @@ __all__ = [
     "BEGINNING",
     "COMPARE",
     "OVERLAP",
+    "YEARS_AHEAD",
     "GroupPlan",
     "Plan",
     "PracticePlace",
     "Practices",
     "Since",
     "discover",
+    "lists_of",
+    "new_year",
     "plan_shards",
+    "text_of",
 ]
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -43,7 +47,8 @@ _YEARS_BACK = 4
 """Calendar years before this one that are windows of their own; those before are one."""
 _EDGES_AHEAD = 2
 """New Years after this year's that begin a window; the last of these windows is a long one."""
-_YEARS_AHEAD = 10
+YEARS_AHEAD = 10
+"""Years after this one that a whole pull of appointments reads."""
 
 Practices: TypeAlias = Sequence[str] | Mapping[str, Sequence[int] | None] | None
 """Which practices: all (None), these, or these with these locations (None: all of them)."""
@@ -237,12 +242,12 @@ class _Window:
     @classmethod
     def between(cls, now: datetime, first: datetime | None, last: datetime | None) -> _Window:
         year = now.astimezone(UTC).year
-        end = _new_year(year + _YEARS_AHEAD + 1)
+        end = new_year(year + YEARS_AHEAD + 1)
         first = BEGINNING if first is None else _aware("appointments_from", first)
         last = end if last is None else _aware("appointments_until", last)
         if last <= first:
             raise InvalidArgument("appointments_until must be later than appointments_from")
-        years = map(_new_year, range(year - _YEARS_BACK, year + _EDGES_AHEAD + 1))
+        years = map(new_year, range(year - _YEARS_BACK, year + _EDGES_AHEAD + 1))
         inner = (edge for edge in years if first < edge < last)
         return cls(
             first=first,
@@ -253,7 +258,7 @@ class _Window:
 
     def parts(self, *, divided: bool) -> Sequence[tuple[str, str]]:
         edges = self.edges if divided else (self.first, self.last)
-        return list(pairwise(map(_text, edges)))
+        return list(pairwise(map(text_of, edges)))
 
 
 @frozen(kw_only=True)
@@ -346,19 +351,20 @@ class _Planner:
                 base,
                 location_id=location,
                 window=window,
-                lists=_lists(about, since, window),
+                lists=lists_of(about, since, window),
             )
             for location in locations
             for window in windows
         )
 
 
-def _lists(
+def lists_of(
     about: ResourceFacts, since: datetime | None, window: tuple[str, str] | None
 ) -> tuple[Filters, ...]:
+    """Return the filters of each list that a shard of a resource walks."""
     if since is None and about.needs_since:
         since = BEGINNING
-    more: Filters = {"updated_since": _text(since)} if since is not None else {}
+    more: Filters = {"updated_since": text_of(since)} if since is not None else {}
     if window is not None:
         more = {"start": window[0], "end": window[1], **more}
     return tuple({**one.filters, **more} for one in about.lists)
@@ -373,9 +379,11 @@ def _aware(name: str, moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _new_year(year: int) -> datetime:
+def new_year(year: int) -> datetime:
+    """Return the first moment of a year."""
     return datetime(year, 1, 1, tzinfo=UTC)
 
 
-def _text(moment: datetime) -> str:
+def text_of(moment: datetime) -> str:
+    """Write a moment as shards hold it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -12,10 +12,22 @@ from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
-__all__ = ["Claim", "Holder", "Overview", "SharedTarget", "States"]
+__all__ = ["Claim", "Holder", "Overview", "Reading", "SharedTarget", "States"]
 
 States: TypeAlias = "Sequence[tuple[Shard, ShardState | None]]"
 """Shards with how far they have come; None: not begun."""
+
+
+@frozen(kw_only=True)
+class Reading:
+    """How the shards of a pull are read."""
+
+    drift: Literal["watch", "verify", "ignore"] = "verify"
+    """How numbered lists are shown to be complete, see `nexhealth_async.core.paging.Drift`."""
+    per_page: int | None = None
+    """Records of one page; None means the most a list gives."""
+    concurrency: int = 8
+    """Requests in flight for one shard, where its list can be asked for several pages at once."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +53,8 @@ class Claim:
     """When the pull was."""
     state: ShardState | None
     holder: Holder
+    reading: Reading = Reading()
+    """How the pull is read."""
 
     @property
     def done(self) -> bool:
@@ -73,8 +87,11 @@ class SharedTarget(Protocol):
         """Let go of connections; what was kept stays."""
         ...
 
-    async def look(self, pull: str, shard: Shard) -> Claim | None:
-        """Return how a shard stands; None if another pull was begun."""
+    async def look(self, pull: str, shard: str) -> Claim | None:
+        """Return a shard, by its name, and how it stands; None if another pull was begun.
+
+        What the shard is, and how it is read, is what was kept when the pull was planned.
+        """
         ...
 
     async def take(self, seen: Claim, owner: str) -> Claim | None:
@@ -104,6 +121,10 @@ class SharedTarget(Protocol):
 
     async def finish(self, pull: str) -> bool:
         """Keep that the pull has ended if every shard is done; tells whether it is."""
+        ...
+
+    async def keep_reading(self, pull: str, reading: Reading) -> None:
+        """Keep how the shards of a pull are read; it may be told to a target that is not open."""
         ...
 
     async def overview(self) -> Overview | None:

@@ -20,6 +20,7 @@ from nexhealth_async.bulk.planning import (
 )
 from nexhealth_async.bulk.progress import GroupState, Progress
 from nexhealth_async.bulk.shards import Group
+from nexhealth_async.bulk.validation import known_groups
 from nexhealth_async.errors import InvalidArgument, UsageError
 from nexhealth_async.walk import Caller
 
@@ -73,7 +74,7 @@ class Wanted:
             places,
             now=now,
             since=self.since,
-            watermarks=watermarks,
+            watermarks=known_groups(watermarks or {}, now=now),
             compare=self.compare,
             appointments_from=self.appointments_from,
             appointments_until=self.appointments_until,

@@ -13,9 +13,12 @@ from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.targets import opened
+from nexhealth_async.bulk.validation import check_group, check_start
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.sharing import Claim, SharedTarget, States
+    from datetime import datetime
+
+    from nexhealth_async.bulk.sharing import Claim, Reading, SharedTarget, States
 
 __all__ = ["Outcome", "work_on"]
 
@@ -44,18 +47,23 @@ class Outcome:
 async def work_on(
     caller: Session,
     target: SharedTarget,
-    shard: Shard,
+    shard: str,
     *,
     pull: str,
     owner: str,
-    settings: Settings,
+    settings: Callable[[Reading], Settings],
     alive: Callable[[str], Awaitable[bool]] | None,
+    now: datetime,
 ) -> Outcome:
-    """Take a shard and read it to its end, page by page into the target."""
+    """Take a shard, by its name, and read it to its end, page by page into the target.
+
+    What the shard is, the target says: it has the plan of the pull.
+    """
     async with opened(target):
         seen = await target.look(pull, shard)
         if seen is None:
             return Outcome(status="replaced")
+        check_start(seen.started, now)
         if seen.done:
             return await _done(target, seen)
         if alive is not None and _is_anothers(seen, owner) and await alive(seen.holder.owner or ""):
@@ -63,7 +71,7 @@ async def work_on(
         claim = await target.take(seen, owner)
         if claim is None:
             return Outcome(status="busy")
-        return await _Work(caller, target, claim, settings).run()
+        return await _Work(caller, target, claim, settings(claim.reading)).run()
 
 
 def _is_anothers(seen: Claim, owner: str) -> bool:
@@ -136,6 +144,7 @@ async def _complete(target: SharedTarget, claim: Claim, states: States) -> int:
     if not states:
         return 0
     plan = Plan.of(shard for shard, _ in states).group(claim.shard.group)
+    check_group(plan, claim.started)
     if not plan.completes:
         return 0
     deleted = await target.complete(

@@ -18,6 +18,7 @@ from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.targets import ReadsPages
 from nexhealth_async.cli.life import FAILED, Quit
 from nexhealth_async.cli.screen import note
+from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import (
@@ -107,7 +108,7 @@ class Aside:
 
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull; forget what it will say anew."""
-        before = await self._target.load() if self.merges else None
+        before = await self._before() if self.merges else None
         await self._target.begin(progress)
         if before is not None and not is_over(before):
             lists = ", ".join(dict.fromkeys(shard.resource for shard in before.shards))
@@ -118,6 +119,11 @@ class Aside:
             if shard.compares and not shard.sweep
         }
         await self._forget(lambda line: (line.resource, line.practice) in anew)
+
+    async def _before(self) -> Progress | None:
+        with suppress(UsageError):  # a plan of another release, of which nothing is left now
+            return await self._target.load()
+        return None
 
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
         """Cut a shard back to its checkpoint."""

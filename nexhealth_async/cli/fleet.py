@@ -195,7 +195,9 @@ def pull(
     if resume:
         if resources or all or since or replace:
             raise Quit("--resume goes on with what was asked for before: leave out the rest.")
-        found = run(queue_again(to=place.target(), redis=place.line(), reading=reading))
+        # Options that nobody gave change nothing.
+        anew = None if reading == Reading() else reading
+        found = run(queue_again(to=place.target(), redis=place.line(), reading=anew))
         screen.say("Nothing is left to do." if found is None else "Queued again what was left.")
     else:
         order = Order(

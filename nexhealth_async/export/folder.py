@@ -26,6 +26,7 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
 from nexhealth_async.bulk.progress import is_over
+from nexhealth_async.bulk.validation import check_progress
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
@@ -252,7 +253,8 @@ class FolderTarget(ABC):
             return
         try:
             found = msgspec.json.decode(text, type=_Checkpoint)
-        except (msgspec.MsgspecError, UnicodeError):
+            _check(found)
+        except (msgspec.MsgspecError, UnicodeError, UsageError):
             raise UsageError(
                 f"{CHECKPOINT} in {self._path.name} is no checkpoint, or one of another release; "
                 "choose another directory"
@@ -356,6 +358,16 @@ class FolderTarget(ABC):
         )
         _replace(self._path / CHECKPOINT, msgspec.json.encode(kept))
         self._saved = self._clock()
+
+
+def _check(found: _Checkpoint) -> None:
+    """Raise `UsageError` for a checkpoint that no pull wrote: it names what is cut and removed."""
+    check_progress(found.progress)
+    shards = found.progress.shards
+    names, groups = {shard.name for shard in shards}, {shard.group for shard in shards}
+    sizes_fit = found.sizes.keys() <= names and all(size >= 0 for size in found.sizes.values())
+    if not sizes_fit or not {group for group, _ in found.groups} <= groups:
+        raise UsageError("this checkpoint speaks of what its pull does not have; begin anew")
 
 
 def kept_format(path: Path) -> str | None:

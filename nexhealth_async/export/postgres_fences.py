@@ -14,17 +14,30 @@ from attrs import evolve
 
 from nexhealth_async.bulk.progress import ShardState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
-from nexhealth_async.bulk.sharing import Claim, Holder, Overview, States
+from nexhealth_async.bulk.sharing import Claim, Holder, Overview, Reading, States
+from nexhealth_async.bulk.validation import check_shard, check_state, shard_state_from_json
+from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection
 from nexhealth_async.export.state import practice_of, state_row
 
-__all__ = ["complete", "finish", "group_states", "hold", "keep", "look", "overview", "take"]
+__all__ = [
+    "complete",
+    "finish",
+    "group_states",
+    "hold",
+    "keep",
+    "keep_reading",
+    "look",
+    "overview",
+    "take",
+]
 
 _OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
 _HOLDER: Final = "fence, owner, cast(touched as text)"
 _LOOK: Final = (
-    f"select shards.number, state, cast(started as text), {_HOLDER} "  # noqa: S608 - ours
+    f"select shards.number, shard, state, cast(started as text), "  # noqa: S608 - ours
+    f"to_jsonb(pulls) ->> 'reading', {_HOLDER} "
     "from _nexhealth_shards as shards "
     "join _nexhealth_pulls as pulls on pulls.id = pull "
     'where pull = $1 and name collate "C" = $2'
@@ -53,6 +66,7 @@ _FINISH: Final = (
     "update _nexhealth_pulls set finished = true where id = $1 and not exists "
     "(select 1 from _nexhealth_shards where pull = $1 and status is distinct from 'done')"
 )
+_KEEP_READING: Final = "update _nexhealth_pulls set reading = $2 where id = $1"
 _HOLDERS: Final = (
     f"select name, {_HOLDER} from _nexhealth_shards where pull = {_OF_PULL} and fence > 0"  # noqa: S608 - ours
 )
@@ -62,21 +76,33 @@ _SHARED: Final = (
 )
 
 
-async def look(db: Connection, pull: str, shard: Shard) -> Claim | None:
-    """Return how a shard stands; None if another pull was begun, or none ever was."""
+async def look(db: Connection, pull: str, name: str) -> Claim | None:
+    """Return a shard and how it stands; None if another pull was begun, or none ever was.
+
+    The shard is the one that was planned, whoever asks for it.
+    """
     if await db.fetchval(_SHARED) is None:
         return None
-    row = await db.fetchrow(_LOOK, pull, shard.name)
+    row = await db.fetchrow(_LOOK, pull, name)
     if row is None:
         return None
-    number, state, started, *holder = cast("tuple[int, str | None, str, object]", tuple(row))
+    number, text, state, started, reading, *holder = cast(
+        "tuple[int, str, str | None, str, str | None, object]", tuple(row)
+    )
+    shard = _shard(text)
+    if shard.name != name:
+        raise UsageError(f"what is kept of {name} is another part of the pull; begin anew")
+    kept = _state(state)
+    if kept is not None:
+        check_state(shard, kept)
     return Claim(
         pull=pull,
         shard=shard,
         number=number,
         started=datetime.fromisoformat(started),
-        state=_state(state),
+        state=kept,
         holder=_holder(*holder),
+        reading=_reading(reading),
     )
 
 
@@ -87,6 +113,8 @@ async def take(db: Connection, seen: Claim, owner: str) -> Claim | None:
         return None
     fence, text = cast("tuple[int, str | None]", tuple(row))
     state = _state(text)  # its holder may have written since it was seen
+    if state is not None:
+        check_state(seen.shard, state)
     if state is not None and state.place is None:
         await work.rewind(db, seen.shard, (seen.pull, seen.number))
         state = None
@@ -110,8 +138,7 @@ async def group_states(db: Connection, pull: str, group: Group) -> States:
     first, behind = f"{group.name}/", f"{group.name}0"  # "0" is what follows "/"
     rows = await db.fetch(_GROUP, pull, first, behind)
     return [
-        (shard_from_json(text), _state(state))
-        for text, state in cast("list[tuple[str, str | None]]", rows)
+        (_shard(text), _state(state)) for text, state in cast("list[tuple[str, str | None]]", rows)
     ]
 
 
@@ -121,11 +148,11 @@ async def complete(
     """Complete a group unless that was done, or the pull is no longer the last one."""
     await db.execute(_ONE_BY_ONE)
     key = (group.resource, practice_of(group.subdomain))
-    kept = cast("str | None", await db.fetchval(_WATERMARK, *key))
-    if kept is not None and datetime.fromisoformat(kept) >= watermark:
-        return None
     pull = await work.load_bare(db)
     if pull is None or pull.id != claim.pull:
+        return None
+    kept = cast("str | None", await db.fetchval(_WATERMARK, *key))
+    if kept is not None and datetime.fromisoformat(kept) == watermark:
         return None
     return await work.complete(db, group, pull, watermark, whole=whole)
 
@@ -146,8 +173,29 @@ async def overview(db: Connection) -> Overview | None:
     return Overview(progress=progress, holders={name: _holder(*holder) for name, *holder in rows})
 
 
+async def keep_reading(db: Connection, pull: str, reading: Reading) -> None:
+    """Keep how the shards of a pull are read."""
+    await work.make_room_for_reading(db)
+    await db.execute(_KEEP_READING, pull, msgspec.json.encode(reading).decode())
+
+
+def _shard(text: str) -> Shard:
+    shard = shard_from_json(text)
+    check_shard(shard)
+    return shard
+
+
 def _state(text: str | None) -> ShardState | None:
-    return None if text is None else msgspec.json.decode(text, type=ShardState)
+    return None if text is None else shard_state_from_json(text)
+
+
+def _reading(text: str | None) -> Reading:
+    if text is None:
+        return Reading()
+    try:
+        return msgspec.json.decode(text, type=Reading)
+    except (msgspec.MsgspecError, UnicodeError):
+        raise UsageError("how this pull is read was kept by another release; begin anew") from None
 
 
 def _holder(*row: object) -> Holder:

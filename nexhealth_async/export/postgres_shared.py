@@ -8,8 +8,8 @@ from anyio import CancelScope, to_thread
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import ShardState
-from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.bulk.sharing import Claim, Overview, States
+from nexhealth_async.bulk.shards import Group
+from nexhealth_async.bulk.sharing import Claim, Overview, Reading, States
 from nexhealth_async.discreet import discreet
 from nexhealth_async.export import postgres_fences as fences
 from nexhealth_async.export import postgres_work as work
@@ -49,8 +49,8 @@ class SharedPostgres:
             await self._link.aclose()
 
     @discreet
-    async def look(self, pull: str, shard: Shard) -> Claim | None:
-        """Return how a shard stands; None if another pull was begun."""
+    async def look(self, pull: str, shard: str) -> Claim | None:
+        """Return a shard, by its name, and how it stands; None if another pull was begun."""
         return await self._link.transact(lambda db: fences.look(db, pull, shard))
 
     @discreet
@@ -125,6 +125,11 @@ class SharedPostgres:
     async def finish(self, pull: str) -> bool:
         """Keep that the pull has ended if every shard is done; tells whether it is."""
         return await self._link.transact(lambda db: fences.finish(db, pull))
+
+    @discreet
+    async def keep_reading(self, pull: str, reading: Reading) -> None:
+        """Keep how the shards of a pull are read, on a connection of its own."""
+        await self._link.aside(lambda db: fences.keep_reading(db, pull, reading))
 
     @discreet
     async def overview(self) -> Overview | None:

@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "load_bare",
     "make_ready",
+    "make_room_for_reading",
     "make_state_tables",
     "merge",
     "rewind",
@@ -62,6 +63,7 @@ _SHARING: Final = (
     'create index _nexhealth_shards_names on _nexhealth_shards (pull, name collate "C")',
 )
 """What a fleet keeps beside: whoever has the highest fence of a shard may write."""
+_READING: Final = "alter table _nexhealth_pulls add reading text"
 _FENCE_OFF: Final = "update _nexhealth_shards set fence = fence + 1, owner = null where fence > 0"
 
 
@@ -72,7 +74,14 @@ async def make_state_tables(db: Connection) -> None:
     if "fence" not in await _columns(db, "_nexhealth_shards"):
         for statement in _SHARING:
             await db.execute(statement)
+    await make_room_for_reading(db)
     await db.execute(_FENCE_OFF)
+
+
+async def make_room_for_reading(db: Connection) -> None:
+    """Add the column that says how a fleet reads a pull."""
+    if "reading" not in await _columns(db, "_nexhealth_pulls"):
+        await db.execute(_READING)
 
 
 async def make_ready(db: Connection, resource: str, model: type) -> None:

@@ -15,6 +15,7 @@ from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.catalogue import endpoint_of
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
+from nexhealth_async.bulk.validation import check_progress, shard_state_from_json
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export.sheets import Sheet
 
@@ -103,8 +104,8 @@ def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
         shard = shard_from_json(text)
         planned.append(shard)
         if state is not None:
-            states[shard.name] = msgspec.json.decode(state, type=ShardState)
-    return Progress(
+            states[shard.name] = shard_state_from_json(state)
+    progress = Progress(
         id=id,
         started=datetime.fromisoformat(started).astimezone(UTC),
         options=options,
@@ -112,6 +113,8 @@ def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
         states=states,
         finished=finished,
     )
+    check_progress(progress)
+    return progress
 
 
 def groups_from(rows: Iterable[Row]) -> dict[Group, GroupState]:

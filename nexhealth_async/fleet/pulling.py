@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from nexhealth_async.bulk.planning import COMPARE, Practices
+from nexhealth_async.bulk.sharing import Reading
 from nexhealth_async.errors import UnfinishedPull, UsageError
-from nexhealth_async.fleet.orders import Reading, orders
+from nexhealth_async.fleet.orders import orders
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.running import Session, shared
 
@@ -57,7 +58,8 @@ async def fleet_pull(
             appointments_from=appointments_from,
             appointments_until=appointments_until,
         )
-        await _put(line, progress, reading)
+        await target.keep_reading(progress.id, reading or Reading())
+        await _put(line, progress)
     return progress.id
 
 
@@ -80,18 +82,22 @@ async def queue_again(
     """Queue what is left of the target's last pull; returns its id, None if nothing is left.
 
     That is for dead letters, for a pull that another process had begun with ``nex.bulk.copy``, and
-    for a Redis that has lost its memory. What still is in the queue stays as it is. Raises
-    `UsageError` if there was no pull.
+    for a Redis that has lost its memory. What still is in the queue stays there. ``reading`` says
+    how all that is left is read from now on; None: as before. Raises `UsageError` if there was no
+    pull.
     """
     async with Queue.of(redis).connected() as line:
-        seen = await shared(to).overview()
+        target = shared(to)
+        seen = await target.overview()
         if seen is None:
             raise UsageError("there is no pull to go on with; begin one")
         if seen.progress.finished:
             return None
-        await _put(line, seen.progress, reading)
+        if reading is not None:
+            await target.keep_reading(seen.progress.id, reading)
+        await _put(line, seen.progress)
     return seen.progress.id
 
 
-async def _put(line: Line, progress: Progress, reading: Reading | None) -> None:
-    await line.put({order.id: order.to_json() for order in orders(progress, reading)})
+async def _put(line: Line, progress: Progress) -> None:
+    await line.put({order.id: order.to_json() for order in orders(progress)})

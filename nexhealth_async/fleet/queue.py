@@ -1,4 +1,4 @@
-"""The queue: the one module that knows streaq.
+"""The queue: with `nexhealth_async.fleet.streaq_worker` what knows streaq.
 
 streaq hands each message to a worker, renews its claim while it runs, and lets others take over
 what a dead worker had, on an idle queue too. Messages are JSON; it would pickle by default.
@@ -25,6 +25,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
+import msgspec
 from attrs import field, frozen
 
 from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
@@ -36,18 +37,19 @@ if TYPE_CHECKING:
 
     _Task: TypeAlias = AsyncRegisteredTask[[str], None]
 
-__all__ = ["Again", "Line", "Queue", "Read", "Turn"]
+__all__ = ["KEPT", "Again", "GivenUp", "Line", "Queue", "Read", "Turn", "leaves"]
 
 T = TypeVar("T")
 
 _PART: Final = 1000
 """Messages told to Redis at once."""
-_KEPT: Final = timedelta(days=1)
+KEPT: Final = timedelta(days=1)
 """For how long Redis knows why a message was given up."""
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _NO_ADDRESS: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
 _FUNCTION: Final = "read_shard"
 _CONNECT_SECONDS: Final = 5.0
+_LONGEST_REASON: Final = 1000
 _BEYOND: Final = 15.0
 """Seconds to wait for an answer beyond those for which a read may block."""
 
@@ -61,8 +63,17 @@ class Again(Exception):
         self.after = after
 
 
-class _GivenUp(Exception):
-    """Tried as often as was allowed."""
+class GivenUp(Exception):
+    """The message is not to be handed out again, and why."""
+
+
+class _End(msgspec.Struct):
+    """How a message has ended, as streaq keeps it."""
+
+    s: bool
+    """Whether it was worked off."""
+    r: str | None = None
+    """Why not."""
 
 
 @frozen(kw_only=True)
@@ -125,7 +136,7 @@ class Queue:
                 await read(text, Turn(owner=owner, tries=tries, line=line))
             except Again as again:
                 if tries >= self.tries:
-                    raise _GivenUp(again.reason) from None
+                    raise GivenUp(again.reason) from None
                 raise StreaqRetry(delay=timedelta(seconds=again.after)) from None
 
         task = self._registered(worker, run)
@@ -139,16 +150,16 @@ class Queue:
 
         # Silent: its log lines would hold whole messages and tracebacks.
         return worker.task(
-            name=_FUNCTION, timeout=None, max_tries=self.tries, ttl=_KEPT, silent=True
+            name=_FUNCTION, timeout=None, max_tries=self.tries, ttl=KEPT, silent=True
         )(run)
 
     def _worker(self, owner: str) -> Worker:
         try:
-            from streaq import Worker
+            from nexhealth_async.fleet.streaq_worker import GuardedWorker, message_from
         except ModuleNotFoundError:
             raise extra_missing("a fleet", "streaq", "workers") from None
         try:
-            return Worker(
+            return GuardedWorker(
                 redis_url=self.url,
                 redis_kwargs={
                     "connect_timeout": _CONNECT_SECONDS,
@@ -158,7 +169,7 @@ class Queue:
                 concurrency=self.concurrency,
                 prefetch=1,
                 serializer=_to_json,
-                deserializer=json.loads,
+                deserializer=message_from,
                 idle_timeout=self.takeover,
                 grace_period=round(self.grace),
                 id=owner,
@@ -201,9 +212,13 @@ class Line:
         return await self._worker.queue_size()
 
     async def alive(self, owner: str) -> bool:
-        """Tell whether a worker has given a sign of life within the time for taking over."""
+        """Tell whether a worker has given a sign of life within the time for taking over.
+
+        One that does not end by then is no worker's.
+        """
         worker = self._worker
-        return bool(await worker.redis.exists([f"{worker.prefix}:health:{owner}"]))
+        left = await worker.redis.pttl(f"{worker.prefix}:health:{owner}")
+        return 0 < left <= worker.idle_timeout
 
 
 @frozen(kw_only=True)
@@ -229,13 +244,18 @@ def _to_json(value: object) -> str:
 def _error_text(value: object) -> str:
     from streaq import StreaqError
 
-    known = isinstance(value, (_GivenUp, StreaqError))
+    known = isinstance(value, (GivenUp, StreaqError))
     return str(value) if known else type(value).__name__
 
 
 def _reason(end: str | bytes | None) -> str | None:
-    found = None if end is None else json.loads(end)
-    return str(found["r"]) if found and not found["s"] else None
+    if end is None:
+        return None
+    try:
+        found = msgspec.json.decode(end, type=_End)
+    except (msgspec.MsgspecError, UnicodeError):
+        return "the queue does not say why"
+    return None if found.s else (found.r or "")[:_LONGEST_REASON]
 
 
 def _parts(every: Iterable[T]) -> Iterator[list[T]]:
@@ -256,7 +276,7 @@ def _translated(url: str) -> Generator[None]:
     except (RedisError, OSError) as error:
         failure: Exception = _lost(error, url)
     except ExceptionGroup as group:
-        errors = list(_leaves(group))
+        errors = list(leaves(group))
         ours = [one for one in errors if isinstance(one, NexHealthError)]
         if not ours and not all(isinstance(one, (RedisError, OSError)) for one in errors):
             raise
@@ -297,9 +317,10 @@ def _place_of(url: str) -> str:
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
 
 
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for one in group.exceptions:
-        if isinstance(one, ExceptionGroup):
-            yield from _leaves(cast("ExceptionGroup[Exception]", one))
-        else:
-            yield one
+def leaves(error: Exception) -> Iterator[Exception]:
+    """Return an error, or those that a group of errors consists of."""
+    if isinstance(error, ExceptionGroup):
+        for one in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from leaves(one)
+    else:
+        yield error

@@ -6,13 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nexhealth_async.errors import UsageError
-from nexhealth_async.fleet.orders import Reading
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.events import OnEvent
     from nexhealth_async.bulk.face import Bulk
-    from nexhealth_async.bulk.shards import Shard
-    from nexhealth_async.bulk.sharing import SharedTarget
+    from nexhealth_async.bulk.sharing import Reading, SharedTarget
     from nexhealth_async.bulk.targets import Target
     from nexhealth_async.bulk.working import Outcome
 
@@ -34,7 +32,7 @@ class _Shareable(Protocol):
 
 
 async def run_shard(
-    shard: Shard,
+    shard: str,
     target: Target,
     session: Session,
     *,
@@ -46,6 +44,9 @@ async def run_shard(
 ) -> Outcome:
     """Read one shard of a pull into the target, from where it was left, and tell what follows.
 
+    ``shard`` is its name, as `Order.shard`. What it is, and how it is read, the target knows from
+    when the pull was planned; ``reading`` says otherwise, and must not come from the queue.
+
     It may be run again at any time, here or elsewhere: what is done stays done. ``owner`` is this
     worker's name; where another one has the shard, ``alive`` is asked whether that one is still at
     it, and without ``alive`` the shard is taken from it. Afterwards the queue has to be given what
@@ -54,15 +55,12 @@ async def run_shard(
     Raises `UsageError` for a target that processes cannot share, and whatever no other shard would
     survive either: a refused key, a target that cannot be reached.
     """
-    how = reading or Reading()
     return await session.bulk.read_shard(
         shard,
         to=shared(target),
         pull=pull,
         owner=owner,
-        concurrency=how.concurrency,
-        drift=how.drift,
-        per_page=how.per_page,
+        reading=reading,
         on_event=on_event,
         alive=alive,
     )

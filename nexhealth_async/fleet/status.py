@@ -122,7 +122,7 @@ def _asked_after(progress: Progress) -> list[str]:
         if not one.sweep and (one.group in sweeping or not _is_done(progress, one))
     ]
     sweeps = [one for one in undone if one.sweep]
-    return [Order(pull=progress.id, shard=one).id for one in (*first, *sweeps)]
+    return [Order(pull=progress.id, shard=one.name).id for one in (*first, *sweeps)]
 
 
 def _is_done(progress: Progress, shard: Shard) -> bool:
@@ -131,7 +131,7 @@ def _is_done(progress: Progress, shard: Shard) -> bool:
 
 def _status(seen: Overview, gone: Mapping[str, str | None]) -> FleetStatus:
     progress = seen.progress
-    ids = {one.name: Order(pull=progress.id, shard=one).id for one in progress.shards}
+    ids = {one.name: Order(pull=progress.id, shard=one.name).id for one in progress.shards}
     held_up = {
         one.group
         for one in progress.shards

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.errors import NexHealthError, TargetError
+from nexhealth_async.errors import NexHealthError, TargetError, UsageError
 from nexhealth_async.fleet.orders import order_from_json
-from nexhealth_async.fleet.queue import Again, Queue, Turn
+from nexhealth_async.fleet.queue import Again, GivenUp, Queue, Turn
 from nexhealth_async.fleet.running import Session, run_shard, shared
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ async def fleet_work(
     queue = Queue.of(redis)
 
     async def read(text: str, turn: Turn) -> None:
-        order = order_from_json(text)
+        try:
+            order = order_from_json(text)
+        except UsageError as error:
+            raise GivenUp(str(error)) from None
         try:
             outcome = await run_shard(
                 order.shard,
@@ -47,7 +50,6 @@ async def fleet_work(
                 session,
                 pull=order.pull,
                 owner=turn.owner,
-                reading=order.reading,
                 alive=turn.line.alive,
                 on_event=on_event,
             )

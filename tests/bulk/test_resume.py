@@ -15,6 +15,7 @@ from nexhealth_async.bulk.progress import Progress
 from nexhealth_async.errors import UsageError
 from nexhealth_async.pager import RawPage
 from tests.bulk.kit import VERSIONS, by_group, scene, truth
+from tests.bulk.planned import planned_shard
 from tests.bulk.test_planning import NOW
 
 if TYPE_CHECKING:
@@ -152,12 +153,12 @@ async def test_a_file_that_cannot_be_replaced_stays_as_it_was(
 
 
 def test_progress_survives_being_written() -> None:
-    shard = Shard(resource="patients", version="v2", subdomain="a", lists=({"new_patient": True},))
+    shard = planned_shard("patients", "v3.0.0")
     progress = Progress(
         id="x",
         started=NOW,
         options="{}",
-        shards=(shard, evolve(shard, sweep=True)),
+        shards=(shard, planned_shard("patients", "v3.0.0", sweep=True)),
         states={shard.name: ShardState(status="done", records=3, place="0:n")},
     )
     assert progress_from_json(progress_to_json(progress)) == progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -16,8 +16,10 @@ from attrs import define, field
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Group, Progress, Shard, ShardState
 from nexhealth_async.codec import Codec
+from nexhealth_async.errors import UsageError
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.postgres import PostgresTarget
+from tests.bulk.planned import planned_shard
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:
@@ -131,8 +133,14 @@ async def opened(target: Target) -> AsyncGenerator[Target]:
         await target.aclose()
 
 
-def shard_of(resource: str = "patients", location: int | None = None, **more: Any) -> Shard:
-    return Shard(resource=resource, version="v2", subdomain="demo", location_id=location, **more)
+def shard_of(
+    resource: str = "patients", location: int | None = None, version: str = "v2", **more: Any
+) -> Shard:
+    """A shard of one practice; such as is planned, if the version has the resource."""
+    with suppress(UsageError):
+        planned = planned_shard(resource, version, location_id=location, **more)
+        return attrs.evolve(planned, subdomain="demo")
+    return Shard(resource=resource, version=version, subdomain="demo", location_id=location, **more)
 
 
 def plan_of(*shards: Shard, id: str = "pull-1") -> Progress:
@@ -191,9 +199,10 @@ async def _read(
     has_cursor = shard.resource == "appointments"
     await call().rewind(shard, state)
     state = state if state and state.place else ShardState()
-    for at in range(int(state.place or 0), len(records), 2):
+    begin = int(state.place.removeprefix("0:")) if state.place else 0
+    for at in range(begin, len(records), 2):
         page = records[at : at + 2]
-        place = str(at + 2) if has_cursor else None
+        place = f"0:{at + 2}" if has_cursor else None
         state = attrs.evolve(state, place=place, records=at + len(page), pages=state.pages + 1)
         await call().write(batch_of(shard, page, model), state)
     await call().settle(shard, attrs.evolve(state, status="done", place=None))

@@ -19,6 +19,7 @@ from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import folder
 from nexhealth_async.export.folder import CHECKPOINT, directory_of, stem_of
 from tests.bulk.kit import VERSIONS, scene, truth
+from tests.bulk.planned import planned_shard
 from tests.export.folder_kit import KINDS, Dying, Killed, Kind, die, ids_in
 
 RESOURCES = ["patients", "appointments", "providers", "procedures", "institutions"]
@@ -285,7 +286,7 @@ async def test_the_checkpoint_holds_nothing_personal(kind: Kind, tmp_path: Path)
 
 
 async def test_groups_and_watermarks_are_kept(tmp_path: Path) -> None:
-    shard = Shard(resource="patients", version="v2", subdomain="demo")
+    shard = planned_shard("patients")
     progress = Progress(id="1", started=NOW, options="{}", shards=(shard,), states={})
     target = KINDS[0].make(tmp_path)
     await target.open()

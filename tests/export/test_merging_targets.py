@@ -285,8 +285,9 @@ async def test_a_row_of_a_rewound_shard_that_is_gone_meanwhile_is_deleted(stage:
     assert [row["id"] for row in rows] == [1, 3]
 
 
-SHARDS = [shard_of(location=7), shard_of("appointments"), shard_of("sync_status")]
-LAST = shard_of(location=8)
+V3 = "v3.0.0"
+SHARDS = [shard_of(name, version=V3) for name in ("patients", "appointments", "sync_status")]
+LAST = shard_of(location=8, version=V3)
 GONE = 5
 """Disappears between the kill and what follows."""
 
@@ -335,15 +336,15 @@ async def test_killed_between_any_two_calls_the_copy_ends_exact(stage: Stage, ca
 
 
 async def test_a_begun_pull_is_read_back_as_it_was(stage: Stage) -> None:
-    window = ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
     shards = (
-        shard_of(lists=({"inactive": False}, {"inactive": None}), compares=True),
-        shard_of("appointments", 331107, window=window, sweep=True),
-        attrs.evolve(shard_of("institutions"), subdomain=None),
+        shard_of(version=V3, compares=True),
+        shard_of("appointments", 331107, V3),
+        shard_of("appointments", 331107, V3, sweep=True),
+        attrs.evolve(shard_of("institutions", version=V3), subdomain=None),
     )
     states = {
         shards[0].name: ShardState(status="failed", error="Forbidden: no", refused=2, repaired=3),
-        shards[1].name: ShardState(place='{"list":1}', records=9, pages=3, duplicates=1),
+        shards[1].name: ShardState(place='0:{"list":1}', records=9, pages=3, duplicates=1),
     }
     progress = attrs.evolve(plan_of(*shards), states=states)
     async with opened(stage.target()) as target:
@@ -352,9 +353,9 @@ async def test_a_begun_pull_is_read_back_as_it_was(stage: Stage) -> None:
     async with opened(stage.target()) as target:
         assert await target.load() == progress
         done = ShardState(status="done", records=4)
-        await target.settle(shards[2], done)
+        await target.settle(shards[3], done)
         await target.finish()
-        expected = attrs.evolve(progress, states=states | {shards[2].name: done}, finished=True)
+        expected = attrs.evolve(progress, states=states | {shards[3].name: done}, finished=True)
         assert await target.load() == expected
 
 

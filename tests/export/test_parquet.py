@@ -18,13 +18,12 @@ from nexhealth_async.export.arrow import schema_of
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.models import Patient
 from tests.bulk.kit import scene, truth
+from tests.bulk.planned import planned_shard
 
 ds: Any = import_module("pyarrow.dataset")  # which declares no types
 pq: Any = import_module("pyarrow.parquet")  # as it does not either
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SHARDS = tuple(
-    Shard(resource="patients", version="v3", subdomain="demo", location_id=id) for id in range(8)
-)
+SHARDS = tuple(planned_shard("patients", "v3", location_id=id) for id in range(8))
 PLAN = Progress(id="p", started=NOW, options="{}", shards=SHARDS, states={})
 
 
@@ -81,15 +80,15 @@ async def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 async def test_the_place_moves_with_whole_files_only(tmp_path: Path) -> None:
     target = await opened(tmp_path, part_rows=20)
     shard = SHARDS[0]
-    for at, place in enumerate("abc"):
+    for at, place in enumerate(("0:a", "0:b", "0:c")):
         await target.write(batch(shard, at * 10), ShardState(records=at * 10 + 10, place=place))
-    assert target._states[shard.name].place == "b"
+    assert target._states[shard.name].place == "0:b"
     await target.aclose()  # which makes the last file whole, so that nothing is read again
     again = ParquetTarget(tmp_path)
     await again.open()
     loaded = await again.load()
     assert loaded is not None
-    assert loaded.states[shard.name].place == "c"
+    assert loaded.states[shard.name].place == "0:c"
     await again.aclose()
     assert parts(tmp_path) == ["0-0000.parquet", "0-0001.parquet"]
 

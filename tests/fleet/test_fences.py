@@ -17,6 +17,7 @@ from nexhealth_async.export import postgres_fences as fences
 from nexhealth_async.export import postgres_link
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import Order, Outcome, order_from_json, orders, run_shard
+from tests.bulk.planned import planned_shard
 from tests.export.merging import DAY, batch_of
 from tests.export.postgres_server import connected
 from tests.fleet.crew import crew
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHARD = Shard(resource="patients", version="v2", subdomain="demo", location_id=7)
+SHARD = planned_shard("patients", "v3.0.0", location_id=7)
 OTHER = evolve(SHARD, location_id=8)
-SWEEP = evolve(SHARD, sweep=True)
+SWEEP = planned_shard("patients", "v3.0.0", location_id=7, sweep=True)
 PLAN = Progress(id="pull", started=DAY, options="{}", shards=(SHARD, OTHER, SWEEP), states={})
 
 
@@ -73,12 +74,12 @@ async def _ids(url: str) -> list[int]:
 async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        first = await slow.look("pull", SHARD)
+        first = await slow.look("pull", SHARD.name)
         assert first is not None
         mine = await slow.take(first, "slow")
         assert mine is not None
         assert await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, place="0:a"))
-        theirs = await fast.look("pull", SHARD)
+        theirs = await fast.look("pull", SHARD.name)
         assert theirs is not None
         assert theirs.holder.owner == "slow"
         theirs = await fast.take(theirs, "fast")
@@ -99,7 +100,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
     resource: str, model: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL waits for the rest of them for ever: no limit on idling counts meanwhile."""
-    shard = evolve(SHARD, resource=resource)
+    shard = planned_shard(resource, "v3.0.0")
     await _planned(database, evolve(PLAN, shards=(shard,)))
     still, onward = asyncio.Event(), asyncio.Event()
     kind = cast("type[Connection]", import_module("asyncpg").Connection)
@@ -206,7 +207,7 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
 
 
 async def _taken(worker: SharedTarget, shard: Shard = SHARD) -> Claim:
-    seen = await worker.look("pull", shard)
+    seen = await worker.look("pull", shard.name)
     assert seen is not None
     mine = await worker.take(seen, "me")
     assert mine is not None
@@ -220,7 +221,7 @@ async def _transact(worker: SharedTarget, act: Callable[[Connection], Awaitable[
 async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None:
     await _planned(database)
     async with sharing(database, 4) as targets:
-        seen = [await one.look("pull", SHARD) for one in targets]
+        seen = [await one.look("pull", SHARD.name) for one in targets]
         taken = await asyncio.gather(
             *(
                 one.take(it, str(at))
@@ -237,7 +238,7 @@ async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
     await _planned(database)
     async with sharing(database) as (slow, fast):
         for target, ids in ((slow, [1, 2]), (fast, [2])):
-            seen = await target.look("pull", SHARD)
+            seen = await target.look("pull", SHARD.name)
             assert seen is not None
             claim = await target.take(seen, "me")
             assert claim is not None
@@ -253,17 +254,17 @@ async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
 async def test_whoever_takes_a_shard_goes_on_behind_the_last_page_kept(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        seen = await slow.look("pull", SHARD)
+        seen = await slow.look("pull", SHARD.name)
         assert seen is not None
         mine = await slow.take(seen, "slow")
-        theirs = await fast.look("pull", SHARD)
+        theirs = await fast.look("pull", SHARD.name)
         assert mine is not None
         assert theirs is not None
         await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, place="0:a"))
         taken = await fast.take(theirs, "fast")
         assert taken is not None
         assert taken.state == ShardState(records=1, place="0:a")
-        theirs = await slow.look("pull", SHARD)
+        theirs = await slow.look("pull", SHARD.name)
         assert theirs is not None
         assert await fast.settle(taken, ShardState(status="done", records=1))
         assert await slow.take(theirs, "slow") is None
@@ -273,7 +274,7 @@ async def test_a_group_is_completed_once_whoever_finds_it_done(database: str) ->
     await _planned(database)
     async with sharing(database, 3) as targets:
         for target, shard, id in zip(targets, PLAN.shards, (1, 2, 3), strict=True):
-            seen = await target.look("pull", shard)
+            seen = await target.look("pull", shard.name)
             assert seen is not None
             claim = await target.take(seen, "me")
             assert claim is not None
@@ -282,7 +283,7 @@ async def test_a_group_is_completed_once_whoever_finds_it_done(database: str) ->
             await target.settle(claim, ShardState(status="done", records=1))
         async with connected(database) as db:
             await db.execute("update patients set _pull = 'before' where id = 2")
-        last = await targets[0].look("pull", SWEEP)
+        last = await targets[0].look("pull", SWEEP.name)
         assert last is not None
         watermark = DAY - timedelta(minutes=15)
         found = await asyncio.gather(
@@ -315,7 +316,7 @@ async def test_whoever_had_a_shard_has_it_no_more_once_one_process_was_at_the_pu
 ) -> None:
     await _planned(database)
     async with sharing(database, 1) as (worker,):
-        seen = await worker.look("pull", SHARD)
+        seen = await worker.look("pull", SHARD.name)
         assert seen is not None
         claim = await worker.take(seen, "me")
         assert claim is not None
@@ -331,12 +332,12 @@ async def test_a_shard_of_a_pull_that_gave_way_is_not_there(database: str) -> No
     async with connected(database) as db:
         await db.execute("select 1")
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD) is None
+        assert await worker.look("pull", SHARD.name) is None
         assert await worker.overview() is None
     await _planned(database)
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("another", SHARD) is None
-        seen = await worker.look("pull", SHARD)
+        assert await worker.look("another", SHARD.name) is None
+        seen = await worker.look("pull", SHARD.name)
         assert seen is not None
     alone = PostgresTarget(database)
     await alone.open()
@@ -355,12 +356,12 @@ async def test_a_database_of_an_earlier_release_gets_what_it_lacks(database: str
         for column in ("fence", "owner", "touched"):
             await db.execute(f"alter table _nexhealth_shards drop column {column}")
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD) is None
+        assert await worker.look("pull", SHARD.name) is None
     alone = PostgresTarget(database)
     await alone.open()
     await alone.aclose()
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD) is not None
+        assert await worker.look("pull", SHARD.name) is not None
 
 
 async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
@@ -369,7 +370,7 @@ async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
     async with crew(database, redis_url, patients=30, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["patients"], to=fleet.target)
         waiting = list(orders(progress))
-        assert all(not one.shard.sweep for one in waiting)
+        assert not any(one.shard.endswith("/sweep") for one in waiting)
         outcomes: list[Outcome] = []
         while waiting:
             order = order_from_json(waiting.pop().to_json())
@@ -383,7 +384,7 @@ async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
         assert [one.finished for one in outcomes] == [*[False] * (len(outcomes) - 1), True]
         await fleet.check_truth(["patients"])
         requests = len(fleet.box.requests)
-        shard = progress.shards[0]
+        shard = progress.shards[0].name
         again = await run_shard(shard, fleet.target, fleet.nex, pull=progress.id, owner="me")
         assert again.status == "done"
         assert len(fleet.box.requests) == requests
@@ -402,7 +403,7 @@ async def test_a_shard_is_left_to_a_worker_that_lives_and_taken_from_a_dead_one(
 
     async with crew(database, redis_url, patients=5, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["providers"], to=fleet.target)
-        shard = progress.shards[0]
+        shard = progress.shards[0].name
         async with sharing(database, 1) as (other,):
             seen = await other.look(progress.id, shard)
             assert seen is not None
@@ -423,7 +424,7 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
     def due(*names: Shard, finished: bool = False) -> set[str]:
         states = {one.name: done for one in names}
         progress = evolve(PLAN, states=states, finished=finished)
-        return {one.shard.name for one in orders(progress)}
+        return {one.shard for one in orders(progress)}
 
     assert due() == {SHARD.name, OTHER.name}
     assert due(OTHER) == {SHARD.name}
@@ -433,9 +434,9 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
 
 
 def test_an_order_has_one_id_and_tells_a_queue_nothing_but_what_to_read() -> None:
-    order = Order(pull="pull", shard=SHARD)
+    order = Order(pull="pull", shard=SHARD.name)
     assert order_from_json(order.to_json()) == order
-    assert order.id == Order(pull="pull", shard=evolve(SHARD)).id
-    assert order.id != Order(pull="pull", shard=OTHER).id
-    assert order.id != Order(pull="other", shard=SHARD).id
+    assert order.id == Order(pull="pull", shard=SHARD.name).id
+    assert order.id != Order(pull="pull", shard=OTHER.name).id
+    assert order.id != Order(pull="other", shard=SHARD.name).id
     assert SHARD.group == Group(resource="patients", subdomain="demo")
