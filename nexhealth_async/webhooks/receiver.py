@@ -93,9 +93,9 @@ class Receiver:
     close or a handler that raises then loses it, so ask for that only if you can do without.
 
     **What comes twice.** An event may be handled twice: if a process dies between handling it and
-    noting that, or if handling takes longer than the store's ``lease`` and another process is given
-    it meanwhile. So bear with repetitions; and read what changed meanwhile (``updated_since``)
-    after an outage.
+    noting that, or if waiting and handling take longer than the ``lease`` of a store of keys and
+    another process is given it meanwhile. So bear with repetitions; and read what changed
+    meanwhile (``updated_since``) after an outage.
 
     **What fails again and again.** A handler that raises, or takes longer than ``handler_timeout``,
     is tried again: by the vendor's next delivery (30 s, 90 s, 210 s, 10 min, 30 min, 2 h, 5 h after
