@@ -56,7 +56,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
 __all__ = [
@@ -518,21 +518,39 @@ class StalledCursor(NexHealthError):
 
 
 class PartialPull(NexHealthError):
-    """Some shards of a pull were not read to their end: ``shards`` are their names.
+    """A pull has not brought everything.
 
-    ``errors`` are what they failed with; one that was merely not begun has none.
+    ``shards`` names the shards that were not read to their end, ``errors`` are what they failed
+    with; one that was merely not begun has none. ``rejected`` says how many records of which list
+    could not be read as their model.
     """
 
     advice = "the report says why, and resume=True reads only these"
 
     _SHOWN = 3
 
-    def __init__(self, shards: Sequence[str], *, errors: Sequence[NexHealthError] = ()) -> None:
-        named = ", ".join(shards[: self._SHOWN])
-        more = f" and {len(shards) - self._SHOWN} more" if len(shards) > self._SHOWN else ""
-        super().__init__(f"not read to the end: {named}{more}")
+    def __init__(
+        self,
+        shards: Sequence[str],
+        *,
+        errors: Sequence[NexHealthError] = (),
+        rejected: Mapping[str, int] | None = None,
+    ) -> None:
+        rejected = dict(rejected or {})
+        parts = [f"not read to the end: {self._named(shards)}"] if shards else []
+        if rejected:
+            lists = self._named([f"{name} ({number})" for name, number in rejected.items()])
+            parts.append(f"records that could not be read: {lists}")
+        super().__init__("; ".join(parts))
+        if not shards:
+            self.advice = 'see where the copy keeps them, or pass allow_rejected="known" or "all"'
         self.shards: tuple[str, ...] = tuple(shards)
         self.errors: tuple[NexHealthError, ...] = tuple(errors)
+        self.rejected: Mapping[str, int] = rejected
+
+    def _named(self, names: Sequence[str]) -> str:
+        more = f" and {len(names) - self._SHOWN} more" if len(names) > self._SHOWN else ""
+        return f"{', '.join(names[: self._SHOWN])}{more}"
 
 
 class TargetError(NexHealthError):

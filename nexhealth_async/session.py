@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
+    from msgspec import Raw
 
     from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.bulk.face import Bulk
@@ -458,6 +459,17 @@ class NexHealth(AccountNouns):
                 operation=call.operation,
             ) from None
         return value, reading.status
+
+    async def raw_record(
+        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
+    ) -> tuple[Raw, LazyDecoder[T]]:
+        """Read one record as JSON; return it with what decodes it. Pulls use this."""
+        call = self._plan(endpoint, arguments, ids)
+        await self._make_ready(endpoint.model)
+        call, reading = await self._perform(call, read_record)
+        if reading.record is None:
+            raise UnexpectedShape("the reply holds no record", operation=call.operation)
+        return reading.record, self._decoder(endpoint)
 
     async def perform(
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str

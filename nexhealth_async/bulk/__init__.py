@@ -22,6 +22,7 @@ from nexhealth_async.bulk.events import (
 from nexhealth_async.bulk.face import Bulk
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.rejected import AllowRejected, KeepsRejected, Rejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.bulk.sharing import Claim, Holder, Overview, SharedTarget
@@ -29,6 +30,7 @@ from nexhealth_async.bulk.targets import Target
 from nexhealth_async.bulk.working import Outcome
 
 __all__ = [
+    "AllowRejected",
     "Batch",
     "BatchRead",
     "Bulk",
@@ -42,6 +44,7 @@ __all__ = [
     "GroupDone",
     "GroupState",
     "Holder",
+    "KeepsRejected",
     "Outcome",
     "Overview",
     "Progress",
@@ -49,6 +52,8 @@ __all__ = [
     "PullEnded",
     "PullStarted",
     "Refused",
+    "Rejected",
+    "RejectedCount",
     "Report",
     "ResourceFacts",
     "Shard",

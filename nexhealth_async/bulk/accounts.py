@@ -12,6 +12,7 @@ from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.events import ShardProgress, Snapshot
 from nexhealth_async.bulk.planning import Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.rejected import AllowRejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
@@ -96,7 +97,9 @@ class Books:
         stats: Stats,
         began: tuple[float, Stats],
         seen: Mapping[Group, Iterable[int | str]] | None = None,
+        allow_rejected: AllowRejected = None,
     ) -> None:
+        self.allow_rejected: AllowRejected = allow_rejected
         self._progress = progress
         self._stats = stats
         self._began, self._at_start = began
@@ -120,6 +123,12 @@ class Books:
     def undone(self, shards: Iterable[Shard]) -> list[Shard]:
         """Return those of the shards that are not done."""
         return [shard for shard in shards if not self.accounts[shard.name].done]
+
+    def is_over(self, shards: Iterable[Shard]) -> bool:
+        """Tell whether this run will read nothing more of these shards."""
+        every = [self.accounts[shard.name] for shard in shards]
+        failed = any(one.ended is not None and one.error is not None for one in every)
+        return all(one.over or (failed and one.shard.sweep) for one in every)
 
     def unpack(self, found: Found[object], reader: Reader | None) -> Unpacking[object]:
         """Begin to decode what a page brings that its group has not delivered."""
@@ -164,6 +173,13 @@ class Books:
             place=page.place,
             total=page.count,
         )
+
+    def add(self, shard: Shard, records: int) -> ShardState:
+        """Note records that came beside a shard's own reading, which is over."""
+        account = self.accounts[shard.name]
+        account.latest = evolve(account.latest, records=account.latest.records + records)
+        account.keep()
+        return account.latest
 
     def settle(self, shard: Shard, error: NexHealthError | None, now: float) -> ShardState:
         """Note that a shard has ended; nothing more will come of it."""
@@ -233,7 +249,20 @@ class Books:
             seconds=(now if self.ended is None else self.ended) - self._began,
             earlier=sum(account.first.records for account in self.accounts.values()),
             deleted=dict(self.deleted),
+            rejected=self._rejected(),
+            allow_rejected=self.allow_rejected,
         )
+
+    def _rejected(self) -> dict[str, RejectedCount]:
+        """Count what could not be read, for targets and pulls that keep nothing of it."""
+        found: dict[str, RejectedCount] = {}
+        for account in self.accounts.values():
+            if total := account.latest.refused:
+                name = account.shard.group.name
+                old = found.get(name, RejectedCount(total=0, new=0))
+                new = total - account.first.refused
+                found[name] = RejectedCount(total=old.total + total, new=old.new + new)
+        return found
 
 
 def _report(account: Account, now: float) -> ShardReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -46,17 +47,18 @@ def progress_from_json(text: str | bytes) -> Progress:
     return progress
 
 
-def resumable(progress: Progress) -> Progress:
+def resumable(progress: Progress, *, again: Collection[str] = ()) -> Progress:
     """Return the states that a run can go on from: shards done, and those that have a place.
 
     A shard may have left out records because another one of its group had delivered them. If that
     one starts again it may no longer find them, should they have left its list meanwhile; where no
-    sweep would bring them back, the shards that relied on it start again as well.
+    sweep would bring them back, the shards that relied on it start again as well. ``again`` names
+    shards that start again although they were done.
     """
     kept = {
         name: evolve(state, status="open", error=None) if state.status == "failed" else state
         for name, state in progress.states.items()
-        if state.status == "done" or state.place is not None
+        if (state.status == "done" or state.place is not None) and name not in again
     }
     for group in Plan.of(progress.shards).groups:
         for name in _relying(group, progress, kept):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.checkpoint import resumable
@@ -19,7 +21,16 @@ from nexhealth_async.bulk.engine import (
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.progress import is_over
+from nexhealth_async.bulk.rejected import (
+    AllowRejected,
+    KeepsRejected,
+    Rejected,
+    can_fetch,
+    counts_of,
+    reading_whole,
+)
 from nexhealth_async.bulk.report import Report
+from nexhealth_async.bulk.rereading import Rereading
 from nexhealth_async.bulk.targets import ReadsPages, opened
 from nexhealth_async.bulk.validation import check_start
 
@@ -40,6 +51,7 @@ async def copy(
     *,
     now: datetime,
     resume: bool,
+    allow_rejected: AllowRejected = None,
 ) -> Report:
     """Copy to a target, which is opened and closed."""
     began = beginning(caller)
@@ -50,35 +62,72 @@ async def copy(
         if progress is None:
             if places is None:
                 places = await wanted.places(caller, now=now)
-            progress = wanted.plan(places, now=now, watermarks=await target.groups())
+            before = known = await _rejected(target)
+            progress = wanted.plan(
+                places,
+                now=now,
+                watermarks=await target.groups(),
+                whole=reading_whole(before, wanted.version),
+            )
             await target.begin(progress)
             seen: Mapping[Group, Iterable[int | str]] = {}
         else:
-            progress, seen = await _rewound(target, progress)
-        books = Books(progress, stats=caller.stats, began=began, seen=seen)
+            before = await _rejected(target)
+            unreported = None if progress.finished else progress.id
+            known = [one for one in before if one.first_pull != unreported]
+            progress, seen = await _rewound(target, progress, before)
+        books = Books(
+            progress, stats=caller.stats, began=began, seen=seen, allow_rejected=allow_rejected
+        )
         engine = Engine(caller, books, settings)
         if isinstance(target, ReadsPages):
             engine.reader = target.read_page
-        return await _Copy(target, engine, progress, settings).run()
+        rereading = Rereading(progress.id, progress.version or "", before)
+        copy = _Copy(caller, target, engine, progress, settings, rereading)
+        report = await copy.run()
+        return await _counted(target, report, progress, known)
 
 
 async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetime) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
     places = await wanted.places(caller, now=now)
     async with opened(target):
-        progress = wanted.plan(places, now=now, watermarks=await target.groups())
+        progress = wanted.plan(
+            places,
+            now=now,
+            watermarks=await target.groups(),
+            whole=reading_whole(await _rejected(target), wanted.version),
+        )
         await target.begin(progress)
         if not progress.shards:
             await target.finish()
         return progress
 
 
+async def _rejected(target: Target) -> Sequence[Rejected]:
+    return await target.rejected() if isinstance(target, KeepsRejected) else ()
+
+
+async def _counted(
+    target: Target, report: Report, progress: Progress, known: Iterable[Rejected]
+) -> Report:
+    """Add to a report what the target keeps of rejected records."""
+    if not isinstance(target, KeepsRejected):
+        return report
+    groups = {shard.group for shard in progress.shards}
+    before = {(one.group, one.key) for one in known}
+    return evolve(report, rejected=counts_of(await target.rejected(), groups, before))
+
+
 async def _unfinished(target: Target, wanted: Wanted, now: datetime) -> Progress | None:
-    """Return the target's last pull if there is something left of it."""
+    """Return the target's last pull if there is something left of it.
+
+    Rejected records are, in a target that takes no second pull: they are read again.
+    """
     progress = await target.load()
     if progress is None:
         return None
-    if is_over(progress):
+    if is_over(progress) and (target.merges or not await _rejected(target)):
         return None
     check_start(progress.started, now)
     wanted.check(progress)
@@ -86,10 +135,14 @@ async def _unfinished(target: Target, wanted: Wanted, now: datetime) -> Progress
 
 
 async def _rewound(
-    target: Target, progress: Progress
+    target: Target, progress: Progress, rejected: Iterable[Rejected]
 ) -> tuple[Progress, Mapping[Group, Iterable[int | str]]]:
-    """Cut back what is to be read again; return where to go on, and the ids that were kept."""
-    kept = resumable(progress)
+    """Cut back what is to be read again; return where to go on, and the ids that were kept.
+
+    Shards start again that hold rejected records which the API cannot be asked for alone.
+    """
+    version = progress.version or ""
+    kept = resumable(progress, again={one.shard for one in rejected if not can_fetch(one, version)})
     again = [
         shard
         for shard in progress.shards
@@ -109,9 +162,18 @@ class _Copy:
     """One run of a copy."""
 
     def __init__(
-        self, target: Target, engine: Engine, progress: Progress, settings: Settings
+        self,
+        caller: Session,
+        target: Target,
+        engine: Engine,
+        progress: Progress,
+        settings: Settings,
+        rereading: Rereading,
     ) -> None:
+        self._caller = caller
         self._target = target
+        self._rereading = rereading
+        self._concurrency = settings.concurrency
         self._engine = engine
         self._books = engine.books
         self._watermark = progress.started - OVERLAP
@@ -122,18 +184,47 @@ class _Copy:
         engine, target = self._engine, self._target
         engine.start()
         try:
+            for one in self._books.plan.groups:
+                if not self._books.undone(one.everything):
+                    await self._read_again(one)
             await self._complete_leftovers()
             while (step := await engine.step()) is not None:
                 match step:
                     case Delivered(batch=batch, state=state):
+                        self._rereading.note(batch)
                         await target.write(batch, state)
                     case Settled(shard=shard, state=state):
                         await target.settle(shard, state)
-                        await self._complete(self._books.plan.group(shard.group))
+                        plan = self._books.plan.group(shard.group)
+                        if self._books.is_over(plan.everything):
+                            await self._read_again(plan)
+                        await self._complete(plan)
         finally:
             await engine.stop()
         await target.finish()
         return engine.report()
+
+    async def _read_again(self, plan: GroupPlan) -> None:
+        """Read the group's rejected records again that this run has not come upon."""
+        target = self._target
+        if not isinstance(target, KeepsRejected):
+            return
+        accounts = [self._books.accounts[shard.name] for shard in plan.everything]
+        states = {one.shard.name: one.latest for one in accounts}
+        restarted = {
+            one.shard.name for one in accounts if one.begun is not None and one.first.place is None
+        }
+        due = self._rereading.due(plan, states, restarted)
+        if due.vanished:
+            await target.forget_rejected(due.vanished)
+        async for found in self._rereading.read(self._caller, due.fetched, self._concurrency):
+            batch = found.batch(self._rereading.home_of(found.entry, plan))
+            if batch is None:
+                await target.forget_rejected([found.entry])
+                continue
+            state = self._books.add(batch.shard, batch.size)
+            await target.write(batch, state)
+            await target.settle(batch.shard, state)
 
     async def _complete_leftovers(self) -> None:
         """Complete what an earlier run had read, but not completed."""
@@ -152,7 +243,9 @@ class _Copy:
             return
         states = [self._books.accounts[shard.name].latest for shard in plan.everything]
         deleted = await self._target.complete(
-            plan.group, watermark=self._watermark, whole=plan.may_compare(states)
+            plan.group,
+            watermark=self._watermark,
+            whole=plan.may_compare(states, keeps_rejected=isinstance(self._target, KeepsRejected)),
         )
         if deleted:
             self._books.deleted[plan.group.name] = deleted

@@ -32,24 +32,23 @@ from nexhealth_async.bulk.events import (
 )
 from nexhealth_async.bulk.lanes import Lane, Seat, in_turns
 from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.rejected import FATAL
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.endpoints import Paging, RateClass
-from nexhealth_async.errors import (
-    KeyRefused,
-    NexHealthError,
-    SessionStateError,
-    VersionRefused,
-    WalkOver,
-)
+from nexhealth_async.errors import NexHealthError, WalkOver
 from nexhealth_async.pager import RawPage, reap
 from nexhealth_async.walk import Caller, RawPages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anyio.abc import TaskGroup
+    from msgspec import Raw
 
     from nexhealth_async.core.paging import Drift
+    from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.slices import Decoder
     from nexhealth_async.stats import Stats
 
@@ -57,8 +56,6 @@ __all__ = ["Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
 
 _AHEAD = 2
 """Pages that wait for the consumer, beside the one that each shard holds."""
-_FATAL = (KeyRefused, VersionRefused, SessionStateError)
-"""What every other shard would meet as well."""
 
 
 class Session(Caller, Protocol):
@@ -67,6 +64,12 @@ class Session(Caller, Protocol):
     @property
     def stats(self) -> Stats:
         """What the session has done so far."""
+        ...
+
+    async def raw_record(
+        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
+    ) -> tuple[Raw, Decoder[object]]:
+        """Return a record's JSON, and what decodes it."""
         ...
 
 
@@ -297,7 +300,7 @@ class Engine:
         self._emit(ShardStarted(shard=seat.shard, behind=account.latest.place is not None))
         try:
             await self._read(seat, account.latest.place)
-        except _FATAL:
+        except FATAL:
             raise
         except NexHealthError as error:
             # Without what it came from: frames and their records live as long as the report.

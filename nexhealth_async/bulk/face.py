@@ -13,6 +13,7 @@ from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.rejected import AllowRejected, check_allow_rejected
 from nexhealth_async.bulk.validation import check_start
 from nexhealth_async.bulk.wanted import Wanted
 from nexhealth_async.bulk.working import Outcome, work_on
@@ -85,12 +86,15 @@ class Bulk:
         appointments_until: datetime | None = None,
         on_event: OnEvent | None = None,
         resume: str | None = None,
+        allow_rejected: Literal["all"] | None = None,
     ) -> Pull:
         """Return a pull to be entered: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
 
         Nothing is sent before. ``resume`` is what `Pull.checkpoint` returned; the pull must be
-        asked for the same then, or for nothing in particular.
+        asked for the same then, or for nothing in particular. With ``allow_rejected="all"`` the
+        report is not partial because of records that could not be read.
         """
+        check_allow_rejected(allow_rejected)
         wanted = Wanted(
             version=self._version,
             resources=resources,
@@ -110,7 +114,7 @@ class Bulk:
             wanted.check(progress)
             return resumable(progress)
 
-        return Pull(self._caller, settings, prepare)
+        return Pull(self._caller, settings, prepare, allow_rejected=allow_rejected)
 
     async def copy(
         self,
@@ -127,6 +131,7 @@ class Bulk:
         appointments_from: datetime | None = None,
         appointments_until: datetime | None = None,
         on_event: OnEvent | None = None,
+        allow_rejected: AllowRejected = None,
     ) -> Report:
         """Copy lists to a target, which is opened and closed, and report on each shard.
 
@@ -134,8 +139,15 @@ class Bulk:
         complete pull began, less a quarter of an hour, since the vendor's reads lag. Where deleted
         records merely vanish, a list is compared as a whole when its last comparison is ``compare``
         ago (zero: always; None: never), and rows that are gone are deleted; a whole pull compares
-        as well. Nothing is deleted of a list of which a shard failed or a record was refused, nor
-        of one read for some locations only, or for a narrower window of appointments.
+        as well. Nothing is deleted of a list of which a shard failed, nor of one read for some
+        locations only, or for a narrower window of appointments.
+
+        A record that its model cannot read is rejected: the target keeps its JSON with the reason
+        (databases in the table ``_rejected``, directories in ``_rejected.jsonl``), and removes the
+        row that it would have replaced. Every later copy reads it again, by its id where the API
+        allows that, or else with its list, until it is readable or gone. Rejected records make the
+        copy partial, unless ``allow_rejected`` is ``"known"``, which allows those that the target
+        had before, or ``"all"``.
 
         ``resume=True`` goes on with the target's last pull if that was not finished or some of its
         shards failed, and begins a new one otherwise. This machine's clock must be right to a few
@@ -145,6 +157,7 @@ class Bulk:
         copy is raised, and the target can be resumed: a refused key or version, a closed session,
         an error of the target.
         """
+        check_allow_rejected(allow_rejected)
         wanted = Wanted(
             version=self._version,
             resources=resources,
@@ -156,7 +169,13 @@ class Bulk:
         )
         settings = _settings(concurrency, drift, per_page, on_event)
         return await copying.copy(
-            self._caller, to, wanted, settings, now=self._now(), resume=resume
+            self._caller,
+            to,
+            wanted,
+            settings,
+            now=self._now(),
+            resume=resume,
+            allow_rejected=allow_rejected,
         )
 
     async def begin(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -90,11 +90,16 @@ class GroupPlan:
         """Whether reading its shards brings everything there is, or everything that changed."""
         return not any(shard.partial for shard in self.everything)
 
-    def may_compare(self, states: Iterable[ShardState | None]) -> bool:
+    def may_compare(
+        self, states: Iterable[ShardState | None], *, keeps_rejected: bool = False
+    ) -> bool:
         """Tell whether rows that were not seen may be deleted, now that its shards are read.
 
-        Not where a record could not be read: its row may be an earlier version.
+        Not where a record could not be read and the target does not keep rejected records: a row
+        may be an earlier version of it. A target that keeps them has removed that row.
         """
+        if keeps_rejected:
+            return self.compares
         return self.compares and not any(state is not None and state.refused for state in states)
 
 
@@ -156,6 +161,7 @@ def plan_shards(
     appointments_from: datetime | None = None,
     appointments_until: datetime | None = None,
     overlap: timedelta = OVERLAP,
+    whole: Collection[Group] = (),
 ) -> Plan:
     """Plan a pull. Equal arguments give equal plans; ``now`` is the moment the pull starts.
 
@@ -164,7 +170,8 @@ def plan_shards(
     ``since="last"`` where deleted records show in no other way and the last comparison is
     ``compare`` old. It is not if ``compare`` is None, if only some locations are read, or if the
     appointments' window is narrower than the default, 2000 to ten years ahead. Then, and where a
-    moment is later than the group's watermark, the shards are ``partial``.
+    moment is later than the group's watermark, the shards are ``partial``. ``whole`` names
+    groups that are read from their beginning whatever ``since`` says.
 
     Raises `InvalidArgument` or `NotInThisVersion` for what cannot be pulled.
     """
@@ -178,6 +185,7 @@ def plan_shards(
         compare=compare,
         window=_Window.between(now, appointments_from, appointments_until),
         overlap=overlap,
+        whole=frozenset(whole),
     )
     names = dict.fromkeys(resources)
     groups = (one for name in names for one in planner.groups(facts(name, version)))
@@ -270,6 +278,7 @@ class _Planner:
     compare: timedelta | None
     window: _Window
     overlap: timedelta
+    whole: frozenset[Group] = frozenset()
 
     def groups(self, about: ResourceFacts) -> Iterable[GroupPlan]:
         """Plan each practice's part of a resource, or the account's."""
@@ -314,7 +323,7 @@ class _Planner:
 
     def _since(self, about: ResourceFacts, group: Group) -> datetime | None:
         """Return from when a group is read; None for the whole of it."""
-        if not about.incremental or self.since is None:
+        if not about.incremental or self.since is None or group in self.whole:
             return None
         if self.since != "last":
             return self.since

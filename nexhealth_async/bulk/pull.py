@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.engine import Session, Settings
     from nexhealth_async.bulk.events import Snapshot
     from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.rejected import AllowRejected
     from nexhealth_async.bulk.report import Report
     from nexhealth_async.bulk.shards import Shard
 
@@ -30,14 +31,23 @@ class Pull(AsyncIterator["Batch"]):
     as you take batches from it. Leaving it early, by an error too, ends all requests at once. It
     has one consumer. Cancelling ``anext`` loses nothing.
 
+    A record that cannot be read as its model comes in the batch's ``refused``, with its JSON, and
+    `Report.raise_if_partial` raises for it unless ``allow_rejected="all"`` was passed.
+
     Every record is delivered once per practice, though it stand in the lists of two locations. A
     shard that fails ends alone: `report` tells of it at the end, and the loop raises nothing. A
     refused key, a refused version and a closed session end the pull.
     """
 
     def __init__(
-        self, caller: Session, settings: Settings, prepare: Callable[[], Awaitable[Progress]]
+        self,
+        caller: Session,
+        settings: Settings,
+        prepare: Callable[[], Awaitable[Progress]],
+        *,
+        allow_rejected: AllowRejected = None,
     ) -> None:
+        self._allow_rejected: AllowRejected = allow_rejected
         self._caller = caller
         self._settings = settings
         self._prepare = prepare
@@ -52,7 +62,12 @@ class Pull(AsyncIterator["Batch"]):
         self._entered = True
         began = beginning(self._caller)
         progress = await self._prepare()
-        books = Books(progress, stats=self._caller.stats, began=began)
+        books = Books(
+            progress,
+            stats=self._caller.stats,
+            began=began,
+            allow_rejected=self._allow_rejected,
+        )
         engine = Engine(self._caller, books, self._settings)
         engine.start()
         self._engine = engine

@@ -7,6 +7,12 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from nexhealth_async.bulk.rejected import (
+    AllowRejected,
+    RejectedCount,
+    not_allowed,
+    rejected_text,
+)
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.errors import NexHealthError, PartialPull
 from nexhealth_async.stats import Stats
@@ -50,6 +56,13 @@ class Report:
     """Of the records, those that the run delivered which this one resumed."""
     deleted: Mapping[str, int] = field(factory=dict[str, int])
     """Rows taken out of the target, by group, where it was compared with the whole list."""
+    rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
+    """Records that cannot be read as their model, by group; groups without any are missing.
+
+    Of a copy, those the target keeps now, earlier ones included; of a pull, those of this run.
+    """
+    allow_rejected: AllowRejected = None
+    """Which rejected records leave the pull complete."""
 
     @property
     def complete(self) -> bool:
@@ -91,13 +104,29 @@ class Report:
         """Fields that were repaired."""
         return sum(one.repaired for one in self.shards)
 
+    @property
+    def unallowed(self) -> Mapping[str, int]:
+        """Rejected records that ``allow_rejected`` does not allow, by group."""
+        return not_allowed(self.rejected, self.allow_rejected)
+
+    @property
+    def partial(self) -> bool:
+        """Whether a shard was not read to its end, or a record was rejected that is not allowed."""
+        return not self.complete or bool(self.unallowed)
+
     def raise_if_partial(self) -> None:
-        """Raise `PartialPull` unless every shard was read to its end."""
-        if not self.complete:
+        """Raise unless everything was read.
+
+        Raises:
+            PartialPull: a shard was not read to its end, or records were rejected that
+                ``allow_rejected`` does not allow.
+        """
+        if self.partial:
             left = tuple(one for one in self.shards if one.status != "done")
             raise PartialPull(
                 [one.shard.name for one in left],
                 errors=[one.error for one in left if one.error is not None],
+                rejected=self.unallowed,
             )
 
     def __repr__(self) -> str:
@@ -105,5 +134,5 @@ class Report:
         done = sum(one.status == "done" for one in self.shards)
         return (
             f"<Report: {done} of {len(self.shards)} shards done, {len(self.failed)} failed, "
-            f"{self.records} records>"
+            f"{self.records} records{rejected_text(self.rejected)}>"
         )

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 
 __all__ = ["Claim", "Holder", "Overview", "Reading", "SharedTarget", "States"]
@@ -69,6 +70,8 @@ class Overview:
     progress: Progress
     holders: Mapping[str, Holder]
     """By name of the shard; those nobody took are missing."""
+    rejected: Sequence[Rejected] = ()
+    """Records that could not be read as their model, of all lists."""
 
 
 class SharedTarget(Protocol):
@@ -102,11 +105,22 @@ class SharedTarget(Protocol):
         ...
 
     async def write(self, claim: Claim, batch: Batch, state: ShardState) -> bool:
-        """Keep a batch and how far its shard has come; False if another has the shard now."""
+        """Keep a batch and how far its shard has come; False if another has the shard now.
+
+        Rejected records are kept as by `nexhealth_async.bulk.rejected.KeepsRejected`.
+        """
         ...
 
     async def settle(self, claim: Claim, state: ShardState) -> bool:
         """Keep that a shard is done or has failed; False if another has the shard now."""
+        ...
+
+    async def rejected(self) -> Sequence[Rejected]:
+        """Return all rejected records the target keeps, without their JSON."""
+        ...
+
+    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        """Remove rejected records, except those that another pull has read meanwhile."""
         ...
 
     async def group(self, pull: str, group: Group) -> States:

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from nexhealth_async.bulk.batches import Refused, Unread
 from nexhealth_async.bulk.catalogue import facts
+from nexhealth_async.bulk.rejected import usable_id
 from nexhealth_async.slices import Slices
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Unpacking(Generic[T]):
         self.refused: list[Refused] = []
         self._records: list[T] = []
         self._fresh = fresh
-        self._slices = Slices(found.decoder, _into(self.refused))
+        self._slices = Slices(found.decoder, _into(self.refused, self.shard.resource))
         self._slices.begin(fresh, repaired)
         self._unread = Unread(fresh, found.decoder)
         self._steps: Generator[None, None, object | None] | None = None
@@ -108,13 +109,13 @@ class Unpacking(Generic[T]):
         return tuple(raw)
 
 
-def _into(refused: list[Refused]) -> OnBadRecord:
+def _into(refused: list[Refused], resource: str) -> OnBadRecord:
     """Return what sets records aside; no method, since a cycle would hold a whole page."""
 
     def set_aside(error: UndecodableRecord, record: bytes) -> None:
         refused.append(
             Refused(
-                record_id=error.record_id,
+                record_id=usable_id(resource, record),
                 path=error.path,
                 expected=error.expected,
                 raw=record,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -66,6 +66,7 @@ class Wanted:
         *,
         now: datetime,
         watermarks: Mapping[Group, GroupState] | None = None,
+        whole: Collection[Group] = (),
     ) -> Progress:
         """Plan a new pull of these places."""
         plan = plan_shards(
@@ -78,6 +79,7 @@ class Wanted:
             compare=self.compare,
             appointments_from=self.appointments_from,
             appointments_until=self.appointments_until,
+            whole=whole,
         )
         return Progress(
             id=uuid4().hex,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.engine import Delivered, Engine, Session, Settings, Settled, beginning
 from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
+from nexhealth_async.bulk.rereading import Rereading
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.targets import opened
 from nexhealth_async.bulk.validation import check_group, check_start
@@ -65,7 +66,7 @@ async def work_on(
             return Outcome(status="replaced")
         check_start(seen.started, now)
         if seen.done:
-            return await _done(target, seen)
+            return await _done(caller, target, seen, settings(seen.reading))
         if alive is not None and _is_anothers(seen, owner) and await alive(seen.holder.owner or ""):
             return Outcome(status="busy")
         claim = await target.take(seen, owner)
@@ -85,6 +86,8 @@ class _Work:
     def __init__(
         self, caller: Session, target: SharedTarget, claim: Claim, settings: Settings
     ) -> None:
+        self._caller = caller
+        self._settings = settings
         self._target = target
         self._claim = claim
         shard, state = claim.shard, claim.state
@@ -117,22 +120,58 @@ class _Work:
             return Outcome(status="overtaken")
         if state.status == "failed":
             return Outcome(status="failed", records=state.records, error=state.error)
-        return await _done(target, claim, records=state.records)
+        return await _done(
+            caller=self._caller,
+            target=target,
+            claim=evolve(claim, state=state),
+            settings=self._settings,
+        )
 
 
-async def _done(target: SharedTarget, claim: Claim, *, records: int | None = None) -> Outcome:
+async def _done(caller: Session, target: SharedTarget, claim: Claim, settings: Settings) -> Outcome:
     """Do what follows from a shard's end; all of it may be done again, should we be killed here."""
-    if records is None:
-        records = 0 if claim.state is None else claim.state.records
+    records = 0 if claim.state is None else claim.state.records
     group = claim.shard.group
     states = await target.group(claim.pull, group)
     undone = _undone(states)
     if undone:
         waits = claim.shard.sweep or any(not one.sweep for one in undone)
         return Outcome(status="done", records=records, then=() if waits else tuple(undone))
+    records += await _read_again(caller, target, claim, states, settings)
     deleted = await _complete(target, claim, states)
     finished = await target.finish(claim.pull)
     return Outcome(status="done", records=records, deleted=deleted, finished=finished)
+
+
+async def _read_again(
+    caller: Session, target: SharedTarget, claim: Claim, states: States, settings: Settings
+) -> int:
+    """Read the group's rejected records again that the pull has not come upon.
+
+    They are written with the shard that was done last. Returns how many are readable now.
+    """
+    group = claim.shard.group
+    earlier = [
+        one for one in await target.rejected() if one.group == group and one.pull != claim.pull
+    ]
+    if not earlier:
+        return 0
+    plan = Plan.of(shard for shard, _ in states).group(group)
+    known = {shard.name: state for shard, state in states if state is not None}
+    rereading = Rereading(claim.pull, claim.shard.version, earlier)
+    due = rereading.due(plan, known, ())
+    await target.forget_rejected(due.vanished)
+    state, readable = claim.state or ShardState(status="done"), 0
+    async for found in rereading.read(caller, due.fetched, settings.concurrency):
+        batch = found.batch(claim.shard)
+        if batch is None:
+            await target.forget_rejected([found.entry])
+            continue
+        readable += batch.size
+        state = evolve(state, records=state.records + batch.size)
+        if not await target.write(claim, batch, state):
+            break
+    return readable
 
 
 def _undone(states: States) -> list[Shard]:
@@ -151,6 +190,6 @@ async def _complete(target: SharedTarget, claim: Claim, states: States) -> int:
         claim,
         plan.group,
         watermark=claim.started - OVERLAP,
-        whole=plan.may_compare(state for _, state in states),
+        whole=plan.may_compare((state for _, state in states), keeps_rejected=True),
     )
     return deleted or 0

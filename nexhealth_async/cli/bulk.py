@@ -14,7 +14,7 @@ from nexhealth_async.cli.board import Board, board
 from nexhealth_async.cli.destinations import Destination, destination, is_set
 from nexhealth_async.cli.life import Ended, Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, since, window
-from nexhealth_async.cli.summary import estimate_text, failures_text, report_text
+from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 PARTIAL: Final = 3
-"""Exit status when some shards failed and everything else is complete."""
+"""Exit status when shards failed or records could not be read, and all else is complete."""
 _CONCURRENCY: Final = 8
 _RESUMABLE: Final = "What was written is kept; the same command with --resume goes on."
 
@@ -227,7 +227,6 @@ def _destination(order: Order) -> Destination:
         kind=cast("Literal['jsonl', 'parquet'] | None", order.output.format),
         compress=in_bulk.compress,
         schema=in_bulk.schema,
-        refused=in_bulk.refused,
     )
     if order.only_resumes and where.is_missing():
         raise nothing_to_resume(where.label)
@@ -236,8 +235,6 @@ def _destination(order: Order) -> Destination:
     folder = where.path.parent if where.path is not None and where.path.suffix else None
     if folder is not None and not folder.is_dir():
         raise Quit(f"{where.path} cannot be made: there is no directory {folder}.")
-    if not where.refused.parent.is_dir():
-        raise Quit(f"{where.refused} cannot be written: there is no such directory.")
     return where
 
 
@@ -274,7 +271,6 @@ class _Copying:
                     asked.resources,
                     to=Aside(
                         self.where.target,
-                        self.where.refused,
                         only_resume=self.where.label if order.only_resumes else None,
                         version=version_name(order.entry.api_version),
                     ),
@@ -288,6 +284,7 @@ class _Copying:
                     appointments_from=asked.first,
                     appointments_until=asked.last,
                     on_event=self.shown.note,
+                    allow_rejected=order.in_bulk.allow_rejected,
                 )
 
 
@@ -331,10 +328,9 @@ async def practices_of(
 def _told(report: Report, where: Destination, *, quiet: bool) -> int:
     if not quiet:
         screen.say(report_text(report, label=where.label))
-    if report.refused:
-        records = screen.counted(report.refused, "record")
-        screen.note(f"{records} could not be read; see {where.refused} for them and the reasons")
+    if report.rejected:
+        screen.note(rejected_text(report, where=where.rejected))
     failures = failures_text(report)
     if failures:
         screen.say(failures)
-    return 0 if report.complete else PARTIAL
+    return PARTIAL if report.partial else 0

@@ -1,4 +1,4 @@
-"""What ``--to`` names: the target, and the side file for records that cannot be read."""
+"""What ``--to`` names."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Destination:
     target: Target = field(repr=False)
     label: str
     """How it is called; without a user and a password."""
-    refused: Path
-    """The side file."""
+    rejected: str
+    """Where it keeps the records that could not be read."""
     path: Path | None = None
     """The file or directory; None for a server."""
 
@@ -57,7 +57,6 @@ def destination(
     kind: _Files | None,
     compress: _Packing | None,
     schema: str | None,
-    refused: Path | None,
 ) -> Destination:
     """Return what is meant; raises `Quit` for what cannot be, `UsageError` if an extra is missing.
 
@@ -73,28 +72,28 @@ def destination(
         raise Quit("--schema belongs to PostgreSQL: leave it out.")
     if is_database:
         _only_files(kind, compress)
-        return _postgres(where, schema, refused, typed=to is not None)
+        return _postgres(where, schema, typed=to is not None)
     if "://" in where:
         raise Quit("--to takes a DuckDB file, a directory or postgresql://user@host/database.")
     path = Path(where)
     if path.suffix in _DUCKDB and not path.is_dir():
         _only_files(kind, compress)
-        return _duckdb(path, refused)
-    return _folder(where, path, kind, compress, refused)
+        return _duckdb(path)
+    return _folder(where, path, kind, compress)
 
 
-def _duckdb(path: Path, refused: Path | None) -> Destination:
+def _duckdb(path: Path) -> Destination:
     from nexhealth_async.export.duckdb import DuckDBTarget
 
     return Destination(
         target=DuckDBTarget(path),
         label=str(path),
-        refused=refused or _beside(path, path.stem),
+        rejected="the table _rejected",
         path=path,
     )
 
 
-def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool) -> Destination:
+def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
     from nexhealth_async.export.postgres import PostgresTarget
     from nexhealth_async.export.postgres_place import place_of
 
@@ -107,7 +106,7 @@ def _postgres(url: str, schema: str | None, refused: Path | None, *, typed: bool
     return Destination(
         target=PostgresTarget(url, schema=schema),
         label=f"PostgreSQL, {place_of(url).text}, schema {schema}",
-        refused=refused or Path("refused.jsonl"),
+        rejected="the table _rejected",
     )
 
 
@@ -116,7 +115,6 @@ def _folder(
     path: Path,
     kind: _Files | None,
     compress: _Packing | None,
-    refused: Path | None,
 ) -> Destination:
     is_named_so = to.endswith(("/", os.sep))
     if path.suffix in _FILES and not is_named_so:
@@ -133,7 +131,7 @@ def _folder(
             f"{path} could be a file of a kind there is not: name a DuckDB file "
             f"({path.stem}.duckdb), or end the name of a directory in a slash."
         )
-    where = refused or _beside(path, path.resolve().name)
+    rejected = f"{path}/_rejected.jsonl"
     if kind is None and compress is None:
         kind, compress = _kept(path)
     if kind == "parquet":
@@ -141,11 +139,13 @@ def _folder(
             raise Quit("Parquet files are compressed anyway: leave out --compress.")
         from nexhealth_async.export.parquet import ParquetTarget
 
-        return Destination(target=ParquetTarget(path), label=f"{path}/", refused=where, path=path)
+        return Destination(
+            target=ParquetTarget(path), label=f"{path}/", rejected=rejected, path=path
+        )
     from nexhealth_async.export.jsonl import JsonLinesTarget
 
     target = JsonLinesTarget(path, compression=compress)
-    return Destination(target=target, label=f"{path}/", refused=where, path=path)
+    return Destination(target=target, label=f"{path}/", rejected=rejected, path=path)
 
 
 def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
@@ -161,12 +161,6 @@ def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
             return "jsonl", "zstd"
         case _:
             return None, None
-
-
-def _beside(path: Path, name: str) -> Path:
-    # Not inside: what else lies in a directory would be taken for part of the pull.
-    folder = path.parent if path.name else path.resolve().parent
-    return folder / f"{name}.refused.jsonl"
 
 
 def _only_files(kind: str | None, compress: str | None) -> None:

@@ -72,7 +72,7 @@ class Place:
 
     def target(self) -> Target:
         """Return the database; raises `Quit` for what processes cannot share."""
-        where = destination(self.to, kind=None, compress=None, schema=self.schema, refused=None)
+        where = destination(self.to, kind=None, compress=None, schema=self.schema)
         if not where.label.startswith("PostgreSQL"):
             raise Quit(
                 "A fleet is many processes, and files belong to one (DuckDB's too): use --to "
@@ -327,11 +327,21 @@ def status(
     /,
     *,
     place: Place = _HERE,
+    allow_rejected: Annotated[
+        Literal["known", "all"] | None,
+        Parameter(
+            help="Once the pull is done, records that could not be read make the exit status 3; "
+            "known: not those that earlier pulls rejected; all: none."
+        ),
+    ] = None,
 ) -> int:
     """Tell how far a pull has come: the last one, or the one named.
 
-    It needs no key, and Redis only to tell what the queue has given up.
+    It needs no key, and Redis only to tell what the queue has given up. The exit
+    status is 3 if parts were given up, or if the pull is done and records could
+    not be read.
     """
+    from nexhealth_async.bulk.rejected import not_allowed
     from nexhealth_async.fleet import fleet_status
 
     queue = place.line_if_told()
@@ -340,10 +350,11 @@ def status(
         named = "no pull of that name" if pull else "no pull"
         raise Quit(f"There is {named} in this database; only the last one is remembered.")
     _tell(found, with_queue=queue is not None)
-    return PARTIAL if found.dead else 0
+    lacks = found.finished and not_allowed(found.rejected, allow_rejected)
+    return PARTIAL if found.dead or lacks else 0
 
 
-_COUNTED: Final = ("shards", "done", "dead", "failed", "reading", "waiting", "records", "refused")
+_COUNTED: Final = ("shards", "done", "dead", "failed", "reading", "waiting", "records", "rejected")
 """The ones at the right are left out first."""
 
 
@@ -353,9 +364,14 @@ def _tell(found: FleetStatus, *, with_queue: bool) -> None:
     by_resource: dict[str, list[ShardStanding]] = defaultdict(list)
     for one in found.shards:
         by_resource[one.shard.resource].append(one)
-    rows = [_row(resource, ones, counted) for resource, ones in by_resource.items()]
+    rejected = Counter[str]()
+    for group, count in found.rejected.items():
+        rejected[group.partition("/")[0]] += count.total
+    rows = [
+        _row(resource, ones, counted, rejected[resource]) for resource, ones in by_resource.items()
+    ]
     if len(rows) > 1:
-        rows.append(_row("all", found.shards, counted))
+        rows.append(_row("all", found.shards, counted, rejected.total()))
     columns = (
         Column("resource", (), widest=40, least=12),
         *(Column(title, (), widest=12, least=6, right=True) for title in counted),
@@ -374,13 +390,15 @@ def _tell(found: FleetStatus, *, with_queue: bool) -> None:
         )
 
 
-def _row(name: str, shards: Iterable[ShardStanding], counted: Iterable[str]) -> list[str]:
+def _row(
+    name: str, shards: Iterable[ShardStanding], counted: Iterable[str], rejected: int
+) -> list[str]:
     every = list(shards)
     numbers = Counter[str](one.stage for one in every)
     numbers.update(
         shards=len(every),
         records=sum(one.records for one in every),
-        refused=sum(one.refused for one in every),
+        rejected=rejected,
     )
     return [name, *(f"{numbers[title]:,}" for title in counted)]
 
@@ -394,6 +412,11 @@ def _troubles(found: FleetStatus) -> list[str]:
     ]
     if len(named) > _LISTED:
         lines.append(f"  and {len(named) - _LISTED:,} more")
+    lines += [
+        f"  rejected: {screen.clean(name)}, {screen.counted(count.total, 'record')} "
+        f"({count.new:,} by this pull first), see the table _rejected"
+        for name, count in [*found.rejected.items()][:_LISTED]
+    ]
     if found.dead:
         lines.append("`nexhealth fleet pull --resume` queues what was given up once more.")
     return lines

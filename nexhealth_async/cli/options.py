@@ -183,12 +183,12 @@ class InBulk:
     schema: Annotated[
         str | None, Parameter(group=_BULK, help="Schema of the PostgreSQL database (public).")
     ] = None
-    refused: Annotated[
-        Path | None,
+    allow_rejected: Annotated[
+        Literal["known", "all"] | None,
         Parameter(
             group=_BULK,
-            help="File for records that cannot be read (refused.jsonl, beside the target and "
-            "after its name).",
+            help="Records that cannot be read are kept in the target as JSON (_rejected), and the "
+            "exit status is 3; known: not for those that the target had before; all: for none.",
         ),
     ] = None
 

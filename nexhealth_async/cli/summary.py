@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Estimate, Report, ShardEstimate, ShardReport
 
-__all__ = ["advice", "estimate_text", "failures_text", "report_text"]
+__all__ = ["advice", "estimate_text", "failures_text", "rejected_text", "report_text"]
 
 _LISTED: Final = 50
 """Failed shards that are named."""
@@ -77,11 +77,16 @@ def report_text(report: Report, *, label: str) -> str:
     deleted: dict[str, int] = defaultdict(int)
     for group, number in report.deleted.items():
         deleted[group.partition("/")[0]] += number
+    rejected: dict[str, int] = defaultdict(int)
+    for group, count in report.rejected.items():
+        rejected[group.partition("/")[0]] += count.total
     rows = [
-        _report_row(resource, shards, deleted[resource]) for resource, shards in by_resource.items()
+        _report_row(resource, shards, rejected[resource], deleted[resource])
+        for resource, shards in by_resource.items()
     ]
     if len(rows) > 1:
-        rows.append(_report_row("all", report.shards, sum(deleted.values())))
+        every = sum(rejected.values()), sum(deleted.values())
+        rows.append(_report_row("all", report.shards, *every))
     table = _table(("resource", *_REPORTED), rows)
     pace = f" ({report.fresh / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
     now = "" if report.fresh == report.records else f", {report.fresh:,} of them now,"
@@ -90,17 +95,17 @@ def report_text(report: Report, *, label: str) -> str:
     return f"{table}{head}\n{_session_text(report)}{again}"
 
 
-_REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "refused", "deleted")
+_REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "rejected", "deleted")
 
 
-def _report_row(name: str, shards: Sequence[ShardReport], deleted: int) -> list[str]:
+def _report_row(name: str, shards: Sequence[ShardReport], rejected: int, deleted: int) -> list[str]:
     numbers = (
         len(shards),
         sum(one.status != "done" for one in shards),
         sum(one.records for one in shards),
         sum(one.pages for one in shards),
         sum(one.duplicates for one in shards),
-        sum(one.refused for one in shards),
+        rejected,
         deleted,
     )
     return [name, *(f"{number:,}" for number in numbers)]
@@ -141,6 +146,19 @@ def failures_text(report: Report) -> str:
         lines.append(f"{counted(unread, 'shard')} behind them could not be begun.")
     lines.append("The rest is complete. The same command with --resume reads only these again.")
     return "\n".join(lines)
+
+
+def rejected_text(report: Report, *, where: str) -> str:
+    """Say how many records could not be read, in which lists, and where they are."""
+    total = sum(count.total for count in report.rejected.values())
+    new = sum(count.new for count in report.rejected.values())
+    known = "" if new == total else f", {new:,} of them for the first time"
+    named = [f"{clean(name)} {count.total:,}" for name, count in report.rejected.items()]
+    more = f" and {len(named) - _LISTED:,} more" if len(named) > _LISTED else ""
+    return (
+        f"{counted(total, 'record')} could not be read{known}: {', '.join(named[:_LISTED])}{more}; "
+        f"each is kept in {where} with the reason, and is read again by the next pull"
+    )
 
 
 def _why(one: ShardReport) -> str:

@@ -111,6 +111,10 @@ class Table(Protocol):
         """Return one column."""
         ...
 
+    def append_column(self, name: str, column: Array, /) -> Table:
+        """Return the same table with one column more."""
+        ...
+
     def to_pylist(self) -> list[dict[str, object]]:
         """Return the rows as dicts."""
         ...

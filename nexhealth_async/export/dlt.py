@@ -15,6 +15,10 @@ that is killed while reading begins again: ask for few practices at a time where
 use our own targets, which go on where they stopped. Rows deleted in the practice's system stay,
 unless their lists keep them with a ``deleted_at``; `nexhealth_async.bulk.Bulk.copy` finds them.
 
+A record that its model cannot read is kept as JSON in the table ``_rejected``, with the reason, and
+the row that it would have replaced is deleted; each later run reads it again until it is readable
+or gone. For that the tables have a column ``_deleted``, which is null in every row that is there.
+
 **dlt reports its use to its makers unless told not to.** `source` tells it not to, by setting
 ``RUNTIME__DLTHUB_TELEMETRY`` to ``false``, unless that variable is set already or dlt was imported
 before: then your own setting counts. Importing this module alone changes nothing.
@@ -37,15 +41,16 @@ from nexhealth_async import models
 from nexhealth_async.bulk import Pull, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
 from nexhealth_async.bulk.planning import OVERLAP
+from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.columns import PRACTICE
+from nexhealth_async.export.dlt_rejected import FLAG_HINT, Kept, Mark, Rejects, flagged
 from nexhealth_async.export.sheets import read_page
 from nexhealth_async.session import NexHealth
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.planning import Practices
-    from nexhealth_async.export.arrow_types import Table
 
 __all__ = ["SessionMaker", "source"]
 
@@ -54,6 +59,7 @@ SessionMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[NexHealth]]
 
 _TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
 _STATE = "watermarks"
+_REJECTED = "rejected"
 
 
 class _Current(Protocol):
@@ -63,6 +69,8 @@ class _Current(Protocol):
 class _Library(Protocol):
     """What is used of dlt."""
 
+    @property
+    def mark(self) -> Mark: ...
     @property
     def current(self) -> _Current: ...
     def resource(self, data: object, **options: object) -> object: ...
@@ -141,10 +149,10 @@ def _library() -> _Library:
 def _resource(dlt: _Library, wanted: _Wanted) -> object:
     about = wanted.about
 
-    def rows() -> Iterator[Table]:
-        yield from _tables(wanted, _marks(wanted))
+    def rows() -> Iterator[object]:
+        yield from _tables(dlt, wanted, _marks(wanted), _kept(wanted))
 
-    keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"]}
+    keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"], "columns": dict(FLAG_HINT)}
     if not about.keyed:  # a practice's rows are replaced together
         keys = {"merge_key": [PRACTICE.name]}
     return dlt.resource(
@@ -162,25 +170,43 @@ def _marks(wanted: _Wanted) -> dict[str, str]:
     return cast("dict[str, str]", state.setdefault(_STATE, {}))
 
 
-def _tables(wanted: _Wanted, marks: dict[str, str]) -> Iterator[Table]:
+def _kept(wanted: _Wanted) -> dict[str, Kept]:
+    """Return what dlt keeps of rejected records from run to run, by choice of practices."""
+    state = _library().current.resource_state(wanted.name)
+    return cast("dict[str, Kept]", state.setdefault(_REJECTED, {}))
+
+
+def _tables(
+    dlt: _Library, wanted: _Wanted, marks: dict[str, str], kept: dict[str, Kept]
+) -> Iterator[object]:
     began = datetime.now(UTC)
-    about = wanted.about
+    about, run = wanted.about, began.isoformat()
+    rejects = Rejects(about, kept.get(wanted.place, {}), run=run, mark=dlt.mark)
     mark = marks.get(wanted.place) if about.incremental else None
+    if rejects.needs_whole_lists:
+        mark = None
     with start_blocking_portal() as loop:
         pulling = loop.wrap_async_context_manager(
             _pulling(wanted, None if mark is None else datetime.fromisoformat(mark))
         )
-        with pulling as pull:
+        with pulling as (nex, pull):
             # Without any rows, dlt would make no table.
-            yield schema_of(getattr(models, about.model)).empty_table()
+            yield flagged(schema_of(getattr(models, about.model)).empty_table())
             pull.read_by(read_page)
             while (batch := loop.call(anext, pull, None)) is not None:
-                yield batch_table(batch, pull=began.isoformat())
+                yield flagged(batch_table(batch, pull=run))
+                yield from rejects.items(batch)
+            due = rejects.due(pull.shards)
+            yield from rejects.readable(due.vanished)
+            yield from rejects.fetched(loop.call(_fetched, nex, due.fetched, wanted))
+    kept[wanted.place] = rejects.state()
     marks[wanted.place] = (began - OVERLAP).isoformat()
 
 
 @asynccontextmanager
-async def _pulling(wanted: _Wanted, since: datetime | None) -> AsyncGenerator[Pull]:
+async def _pulling(
+    wanted: _Wanted, since: datetime | None
+) -> AsyncGenerator[tuple[NexHealth, Pull]]:
     async with (
         wanted.open_session() as nex,
         nex.bulk.pull(
@@ -188,7 +214,17 @@ async def _pulling(wanted: _Wanted, since: datetime | None) -> AsyncGenerator[Pu
             practices=wanted.practices,
             since=since,
             concurrency=wanted.concurrency,
+            allow_rejected="all",
         ) as pull,
     ):
-        yield pull
+        yield nex, pull
         pull.report.raise_if_partial()
+
+
+async def _fetched(
+    nex: NexHealth, entries: Sequence[Rejected], wanted: _Wanted
+) -> list[FetchedRecord]:
+    """Read rejected records of earlier runs again."""
+    version, concurrency = wanted.about.version, wanted.concurrency
+    found = read_again(nex, entries, version=version, concurrency=concurrency)
+    return [one async for one in found]

@@ -21,9 +21,11 @@ from anyio import CancelScope
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
+from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import duckdb_work as work
 from nexhealth_async.export.duckdb_file import PRIVATE, create
 from nexhealth_async.export.sheets import get_ready, read_page
@@ -76,6 +78,7 @@ class DuckDBTarget:
         self._plan: Plan | None = None
         self._ready: set[str] = set()
         """Resources whose tables are known to have all columns."""
+        self._has_rejected = False
 
     def __repr__(self) -> str:
         """Show the file's name."""
@@ -159,11 +162,24 @@ class DuckDBTarget:
             if resource not in self._ready:
                 work.make_ready(db, resource, model)
             if batch.size:
-                work.merge(db, batch, model, *key)
+                work.merge(db, batch, model, *key, release=self._has_rejected)
+            if batch.refused:
+                rejected.reject(db, batch, key[0])
             work.keep(db, key, state)
 
         await self._do(replace)
         self._ready.add(resource)
+        self._has_rejected |= bool(batch.refused)
+
+    @discreet
+    async def rejected(self) -> Sequence[Rejected]:
+        """Return the records in ``_rejected``, without their JSON."""
+        return await self._do(rejected.read)
+
+    @discreet
+    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        """Remove records from ``_rejected``."""
+        await self._do(lambda db: rejected.forget(db, gone))
 
     @discreet
     async def settle(self, shard: Shard, state: ShardState) -> None:
@@ -231,6 +247,8 @@ class DuckDBTarget:
                 self._connection = library.connect(str(self._file))
                 self._mode = self._file.stat().st_mode & 0o777
             self._transact(work.make_state_tables)
+            self._transact(rejected.make_table)
+            self._has_rejected = self._transact(rejected.any_kept)
         except BaseException:
             self._close()
             raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import statements as sql
 from nexhealth_async.export.arrow import batch_table
 from nexhealth_async.export.duckdb_types import changes, types_of
@@ -74,11 +75,13 @@ def _columns(db: DuckDBPyConnection, table: str) -> dict[str, DuckDBPyType]:
     return {name: db.sqltype(kind) for name, kind in found}
 
 
-def merge(db: DuckDBPyConnection, batch: Batch, model: type, pull: str, number: int) -> None:
+def merge(
+    db: DuckDBPyConnection, batch: Batch, model: type, pull: str, number: int, *, release: bool
+) -> None:
     """Put a batch's records in place of those that have their ids.
 
     Deleting and inserting takes a tenth of the time of ``insert or replace``, which looks up one
-    row after the other.
+    row after the other. With ``release``, rejected records with these ids are removed.
     """
     table, kinds = quoted(table_name(batch.shard.resource)), types_of(model)
     taken = ", ".join(_taken(name, kind) for name, kind in kinds.items() if name != "_shard")
@@ -89,6 +92,8 @@ def merge(db: DuckDBPyConnection, batch: Batch, model: type, pull: str, number: 
                 f"delete from {table} as old using {_BATCH} as new "  # noqa: S608 - a name, quoted
                 "where old._practice = new._practice and old.id = new.id"
             )
+            if release:
+                rejected.release(db, batch.shard.resource, _BATCH)
         db.execute(
             f"insert into {table} by name select {taken}, $1 as _shard from {_BATCH}",  # noqa: S608 - names, quoted
             (number,),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +26,12 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
 from nexhealth_async.bulk.progress import is_over
+from nexhealth_async.bulk.rejected import Rejected, usable_id
 from nexhealth_async.bulk.validation import check_progress
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
+from nexhealth_async.export.rejected_file import RejectedFile
 from nexhealth_async.export.threads import OneThread
 
 __all__ = [
@@ -87,6 +89,7 @@ class FolderTarget(ABC):
         self._groups: dict[Group, GroupState] = {}
         self._unsafe: set[Path] = set()
         """Files and directories that are to be flushed to the disk before the next checkpoint."""
+        self._rejected = RejectedFile(self._path)
         self._saved = 0.0
         self._broken = False
 
@@ -138,6 +141,16 @@ class FolderTarget(ABC):
     async def known(self, group: Group) -> Iterable[int | str]:
         """Return the ids this pull has kept of a group."""
         return await self._do(lambda: self._known(group))
+
+    @discreet
+    async def rejected(self) -> Sequence[Rejected]:
+        """Return the records in ``_rejected.jsonl``, without their JSON."""
+        return await self._do(lambda: self._rejected.entries)
+
+    @discreet
+    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        """Remove records from ``_rejected.jsonl``."""
+        await self._do(lambda: self._forget_rejected(gone))
 
     @discreet
     async def write(self, batch: Batch, state: ShardState) -> None:
@@ -241,12 +254,14 @@ class FolderTarget(ABC):
             self._let_go()
             if self._pull is not None and not self._broken:
                 self._save()
+                self._tidy()
         finally:
             lock, self._lock, self._pull = self._lock, None, None
             lock.release()
 
     def _read(self) -> None:
         self._pull, self._states, self._sizes, self._groups = None, {}, {}, {}
+        self._rejected.open()
         try:
             text = (self._path / CHECKPOINT).read_bytes()
         except FileNotFoundError:
@@ -275,6 +290,8 @@ class FolderTarget(ABC):
             return None
         for shard in pull.shards:
             self._cut(shard, self._sizes.get(shard.name, 0))
+        for group in self._rejected.groups:  # a record that is there is rejected no more
+            self._rejected.release(group, set(map(str, self._known(group))))
         return evolve(pull, states=dict(self._states))
 
     def _begin(self, progress: Progress) -> None:
@@ -319,8 +336,19 @@ class FolderTarget(ABC):
         ]
 
     def _write(self, batch: Batch, state: ShardState) -> None:
+        if self._rejected.add(batch, self._pull.id if self._pull else ""):
+            self._unsafe.update((self._rejected.path, self._path))
         self._append(batch, state)
+        if state.status != "open":  # it came beside its shard's own reading
+            self._end(batch.shard, state)
+        if batch.shard.group in self._rejected.groups:
+            ids = (usable_id(batch.shard.resource, one) for one in batch.raw)
+            self._rejected.release(batch.shard.group, set(map(str, ids)))
         self._save_if_due()
+
+    def _forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        for one in gone:
+            self._rejected.release(one.group, {one.key})
 
     def _settle(self, shard: Shard, state: ShardState) -> None:
         self._end(shard, state)
@@ -338,6 +366,11 @@ class FolderTarget(ABC):
             raise UsageError("this target knows of no pull yet: call load or begin first")
         self._pull = evolve(self._pull, finished=True)
         self._save()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._rejected.tidy():
+            _flush(self._path)
 
     def _save_if_due(self) -> None:
         if self._clock() - self._saved >= _APART:

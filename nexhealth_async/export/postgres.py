@@ -8,16 +8,18 @@ part of its pull a row came with, by its number in ``_nexhealth_shards``. This n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from anyio import CancelScope, to_thread
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import UsageError
+from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection, Link
 from nexhealth_async.export.postgres_shared import SharedPostgres
@@ -66,6 +68,7 @@ class PostgresTarget:
         await self._link.open()
         try:
             await self._link.transact(work.make_state_tables)
+            await self._link.transact(rejected.make_table)
         except BaseException:
             await self.aclose()
             raise
@@ -138,13 +141,23 @@ class PostgresTarget:
                 await work.make_ready(db, resource, model)
             if rows:
                 await work.stage(db, resource, model, rows, self._link.staged)
-                await work.merge(db, resource, model)
+            await work.put(db, batch, model, rows, key[0])
             await work.keep(db, key, state)
 
         await self._link.transact(replace)
         self._ready.add(resource)
         if rows:
             self._link.staged.add(resource)
+
+    @discreet
+    async def rejected(self) -> Sequence[Rejected]:
+        """Return the records in ``_rejected``, without their JSON."""
+        return await self._link.transact(rejected.read)
+
+    @discreet
+    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        """Remove records from ``_rejected``."""
+        await self._link.transact(lambda db: rejected.forget(db, gone))
 
     @discreet
     async def settle(self, shard: Shard, state: ShardState) -> None:

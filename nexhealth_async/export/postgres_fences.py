@@ -17,6 +17,7 @@ from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
 from nexhealth_async.bulk.sharing import Claim, Holder, Overview, Reading, States
 from nexhealth_async.bulk.validation import check_shard, check_state, shard_state_from_json
 from nexhealth_async.errors import UsageError
+from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection
 from nexhealth_async.export.state import practice_of, state_row
@@ -170,7 +171,11 @@ async def overview(db: Connection) -> Overview | None:
     if progress is None:
         return None
     rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_HOLDERS))
-    return Overview(progress=progress, holders={name: _holder(*holder) for name, *holder in rows})
+    return Overview(
+        progress=progress,
+        holders={name: _holder(*holder) for name, *holder in rows},
+        rejected=await rejected.read(db),
+    )
 
 
 async def keep_reading(db: Connection, pull: str, reading: Reading) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from anyio import CancelScope, to_thread
 
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group
 from nexhealth_async.bulk.sharing import Claim, Overview, Reading, States
 from nexhealth_async.discreet import discreet
 from nexhealth_async.export import postgres_fences as fences
+from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_work as work
 from nexhealth_async.export.postgres_link import Connection, Link
 from nexhealth_async.export.state import is_keyed, model_of
@@ -80,8 +83,7 @@ class SharedPostgres:
             unsure = not is_keyed(model)
             if resource not in self._ready:
                 await work.make_ready(db, resource, model)
-            if rows:
-                await work.merge(db, resource, model)
+            await work.put(db, batch, model, rows, claim.pull)
             await fences.keep(db, claim, state)
             return True
 
@@ -91,6 +93,16 @@ class SharedPostgres:
         if kept:
             self._ready.add(resource)
         return kept
+
+    @discreet
+    async def rejected(self) -> Sequence[Rejected]:
+        """Return the records in ``_rejected``, without their JSON."""
+        return await self._link.transact(rejected.read)
+
+    @discreet
+    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+        """Remove records from ``_rejected``, except those that another pull has read."""
+        await self._link.transact(lambda db: rejected.forget(db, gone))
 
     @discreet
     async def settle(self, claim: Claim, state: ShardState) -> bool:

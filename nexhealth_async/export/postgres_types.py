@@ -21,7 +21,7 @@ from nexhealth_async.export.state import Row, practice_of, wrong_type
 from nexhealth_async.export.statements import quoted
 from nexhealth_async.models import Money
 
-__all__ = ["changes", "check_of", "rows_of", "types_of"]
+__all__ = ["changes", "check_of", "json_value", "rows_of", "types_of"]
 
 _TYPES: Final = {
     Kind.INTEGER: "bigint",
@@ -85,7 +85,7 @@ def rows_of(batch: Batch, model: type, pull: str, number: int) -> Iterator[Row]:
     for values, extra in values_of(model, batch.records, batch.raw, checks=check_of):
         for at in reversed(moneys):
             values[at : at + 1] = _amount_and_currency(values[at])
-        yield (practice, *values, _json(extra), pull, number)
+        yield (practice, *values, None if extra is None else json_value(extra), pull, number)
 
 
 def _amount_and_currency(value: object) -> Sequence[object]:
@@ -126,12 +126,10 @@ _is_unicode: Final = columns.check_of(EXTRA)
 _CHECKS: Final = {Kind.TEXT: _is_text, Kind.MONEY: _is_amount, Kind.JSON: _is_jsonb}
 
 
-def _json(extra: str | None) -> str | None:
+def json_value(text: str) -> str:
     """Return JSON as it is; what is none by the book becomes a text in JSON."""
-    if extra is None:
-        return None
     try:
-        json.loads(extra)
+        json.loads(text)
     except (ValueError, RecursionError):
-        return json.dumps(extra)
-    return extra
+        return json.dumps(text)
+    return text

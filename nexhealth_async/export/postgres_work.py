@@ -11,6 +11,7 @@ from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import TargetError
+from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import statements as sql
 from nexhealth_async.export.postgres_link import Connection
 from nexhealth_async.export.postgres_types import changes, rows_of, types_of
@@ -41,7 +42,7 @@ __all__ = [
     "make_ready",
     "make_room_for_reading",
     "make_state_tables",
-    "merge",
+    "put",
     "rewind",
     "rows",
     "stage",
@@ -132,8 +133,23 @@ async def stage(
     await db.copy_records_to_table(name, records=rows, columns=list(types))
 
 
-async def merge(db: Connection, resource: str, model: type) -> None:
-    """Put the staged rows in place of those that have their ids; without ids, beside all others."""
+async def put(db: Connection, batch: Batch, model: type, rows: Sequence[Row], pull: str) -> None:
+    """Put the staged rows of a batch in place, and keep what it could not bring."""
+    if batch.refused:
+        await rejected.lock(db)
+    if rows:
+        await _merge(db, batch.shard.resource, model)
+    if batch.refused:
+        await rejected.reject(db, batch, pull)
+
+
+async def _merge(db: Connection, resource: str, model: type) -> None:
+    """Put the staged rows in place of those that have their ids; without ids, beside all others.
+
+    Rejected records with these ids are removed.
+    """
+    if is_keyed(model):
+        await rejected.release(db, resource, _stage_of(resource))
     await db.fetch(_merging(resource, tuple(types_of(model)), keyed=is_keyed(model)))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.rejected import RejectedCount, counts_of, rejected_text
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.sharing import Holder
 from nexhealth_async.fleet.orders import Order
@@ -15,8 +17,6 @@ from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.running import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nexhealth_async.bulk.progress import Progress
     from nexhealth_async.bulk.sharing import Overview
     from nexhealth_async.bulk.targets import Target
@@ -56,6 +56,11 @@ class FleetStatus:
     shards: tuple[ShardStanding, ...]
     finished: bool
     """Whether every shard is done and every group is complete."""
+    rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
+    """Records in the target that could not be read as their model, by resource and practice.
+
+    New ones are those that this pull rejected first.
+    """
 
     @property
     def records(self) -> int:
@@ -82,7 +87,7 @@ class FleetStatus:
         """Show how many shards are done and dead."""
         return (
             f"<FleetStatus {self.pull}: {len(self.of('done'))} of {len(self.shards)} shards done, "
-            f"{len(self.dead)} dead, {self.records} records>"
+            f"{len(self.dead)} dead, {self.records} records{rejected_text(self.rejected)}>"
         )
 
 
@@ -151,6 +156,11 @@ def _status(seen: Overview, gone: Mapping[str, str | None]) -> FleetStatus:
             for one in progress.shards
         ),
         finished=progress.finished,
+        rejected=counts_of(
+            seen.rejected,
+            {one.group for one in progress.shards},
+            {(one.group, one.key) for one in seen.rejected if one.first_pull != progress.id},
+        ),
     )
 
 

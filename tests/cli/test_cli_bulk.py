@@ -353,27 +353,52 @@ async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
     assert line.split()[-1] == "1"
 
 
-async def test_records_that_cannot_be_read_go_to_a_side_file(box: Sandbox, tmp_path: Path) -> None:
+async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
+    box: Sandbox, tmp_path: Path
+) -> None:
     bad = box.patients.ids[3]
-    box.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
-    target, side = tmp_path / "p.duckdb", tmp_path / "p.refused.jsonl"
-    for _ in range(2):  # a second whole pull says it anew, not again
-        ran = await nexhealth("pull", "patients", "--drift", "watch", "--to", str(target), box=box)
-        assert ran.status == 0
-        assert "note: 1 record could not be read" in ran.err
-        assert str(side) in ran.err
-        assert "no number" not in ran.err
-        [line] = side.read_text().splitlines()
-        found = json.loads(line)
-        assert found["record"]["id"] == "no number"
-        assert (found["resource"], found["practice"]) == ("patients", box.subdomain)
-        assert found["shard"].startswith(f"patients/{box.subdomain}/")
-        assert (found["path"], bool(found["expected"])) == ("id", True)
-        assert stat.S_IMODE(side.stat().st_mode) == 0o600
-    box.patients._rows[bad] = {**box.patients.row(bad), "id": bad}
-    ran = await nexhealth("pull", "patients", "--to", str(target), box=box)
-    assert "could not be read" not in ran.err
+    good = dict(box.patients.row(bad))
+    box.patients._rows[bad] = {**good, "bio": "no object"}
+    target = tmp_path / "p.duckdb"
+
+    async def pulled(*options: str) -> int:
+        ran = await nexhealth(
+            "pull", "patients", "--drift", "watch", "--to", str(target), *options, box=box
+        )
+        assert "no object" not in ran.err
+        assert ("1 record could not be read" in ran.err) == ("--resume" not in options)
+        assert ("_rejected" in ran.err) == ("--resume" not in options)
+        return ran.status
+
+    assert await pulled("--allow-rejected", "known") == 3
+    assert await pulled() == 3
+    assert await pulled("--allow-rejected", "known", "--since", "last") == 0
+    assert await pulled("--allow-rejected", "all") == 0
+    with duckdb.connect(str(target), read_only=True) as db:
+        db.execute("select resource, id, record->>'bio', path from _rejected")
+        assert db.fetchall() == [("patients", str(bad), "no object", "bio")]
+    box.patients._rows[bad] = good
+    assert await pulled("--resume") == 0
     assert listed(tmp_path) == ["p.duckdb"]
+
+
+async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    bad = box.patients.ids[3]
+    good = dict(box.patients.row(bad))
+    box.patients._rows[bad] = {**good, "bio": "no object"}
+    to = ("--to", f"{tmp_path}/out/")
+    ran = await nexhealth("pull", "patients", *to, box=box)
+    assert ran.status == 3
+    kept = tmp_path / "out" / "_rejected.jsonl"
+    assert str(kept) in ran.err
+    assert json.loads(kept.read_text())["record"]["bio"] == "no object"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    box.patients._rows[bad] = good
+    assert (await nexhealth("pull", "--resume", *to, box=box)).status == 0
+    assert not kept.exists()
+    assert (await nexhealth("pull", "--resume", *to, box=box)).status == 2
 
 
 @pytest.mark.parametrize("more", [(), ("--resume",)])
@@ -454,7 +479,7 @@ async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> N
         ("pull", "patients", "--sandbox", "--to", "mysql://x@y/z"),
         ("pull", "patients", "--sandbox", "--to", "postgres://"),
         ("pull", "patients", "--sandbox", "--to", "postgres://x@y:5931abc/z"),
-        ("pull", "patients", "--refused", "/no/such/place/x", *to),
+        ("pull", "patients", "--allow-rejected", "some", *to),
         ("pull", "patients", "--practice", "a", "--practice", "b", "--sandbox"),
         ("pull", "nex_staff", "--sandbox", "--format", "table"),
     ]

@@ -98,7 +98,7 @@ def test_a_summary_as_a_table_has_all_its_columns(
     monkeypatch.setenv("COLUMNS", width)
     lines = report_text(report(), label="x.duckdb").splitlines()
     assert lines[0].split() == [
-        "resource", "shards", "failed", "records", "pages", "duplicates", "refused", "deleted",
+        "resource", "shards", "failed", "records", "pages", "duplicates", "rejected", "deleted",
     ]  # fmt: skip
     assert lines[2].split() == ["patients", "1", "0", "12,345", "42", "3", "0", "1"]
 

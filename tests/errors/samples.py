@@ -131,6 +131,8 @@ def _others() -> Iterator[NexHealthError]:
         operation="GET /patients",
     )
     yield e.PartialPull(["patients/demo-practice/7", "providers/demo-practice"])
+    yield e.PartialPull([], rejected={"patients/demo-practice": 2})
+    yield e.PartialPull(["providers/demo-practice"], rejected={"patients/demo-practice": 2})
     yield e.TargetError(
         "the directory out cannot be used: No space left on device; resume once it can"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,46 @@ async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
         await run(pipeline, box, "v2")
         assert not all(one.param("updated_since") for one in box.seen("GET", "/patients"))
         assert ids(tmp_path, "patients") == sorted(box.patients.ids)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_record_that_cannot_be_read_is_kept_aside_until_it_can(
+    version: str, tmp_path: Path, pipeline: Any
+) -> None:
+    async with scene(version, practices=1, locations=1) as (box, _):
+        table, id = box.appointments, box.appointments.ids[3]
+        await run(pipeline, box, version)
+        good = dict(table.row(id))
+        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
+        patient = box.patients.ids[0]
+        box.patients.update(patient, bio="odd", updated_at=stamp(box.clock.now()))
+        await run(pipeline, box, version)  # records of two lists in one run
+        assert sorted(row[0] for row in rejected(tmp_path)) == sorted(map(str, (id, patient)))
+        box.patients.delete(patient)
+        for _ in range(2):  # it does not fail over one record, nor forget it
+            await run(pipeline, box, version)
+            assert ids(tmp_path, "appointments") == sorted(set(table.ids) - {id})
+            [row] = rejected(tmp_path)
+            assert row[:2] == (str(id), "cancelled_at")
+            assert json.loads(row[2])["cancelled_at"] == "yesterday"
+        assert "yesterday" not in str(pipeline.state)
+        old = "2020-01-01T00:00:00.000Z"
+        table.update(id, cancelled_at=good["cancelled_at"], updated_at=old)
+        await run(pipeline, box, version)
+        assert ids(tmp_path, "appointments") == sorted(table.ids)
+        assert rejected(tmp_path) == []
+        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
+        await run(pipeline, box, version)
+        assert len(rejected(tmp_path)) == 1
+        table.delete(id)
+        await run(pipeline, box, version)
+        assert rejected(tmp_path) == []
+        assert ids(tmp_path, "appointments") == sorted(table.ids)
+
+
+def rejected(tmp_path: Path) -> list[tuple[str, str, str]]:
+    with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
+        return db.execute("select id, path, record from nexhealth._rejected").fetchall()
 
 
 def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing() -> None:

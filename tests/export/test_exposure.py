@@ -10,13 +10,12 @@ import duckdb
 import pytest
 
 from nexhealth_async.bulk import Batch, CheckpointFile, Refused, ShardState
-from nexhealth_async.cli.aside import Aside
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import duckdb_file
 from nexhealth_async.export.duckdb import DuckDBTarget
+from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.stores import SqliteSeen
-from tests.bulk.copybook import Copybook
 from tests.bulk.kit import scene
 from tests.export.exposure import watched
 from tests.export.folder_kit import KINDS, Kind
@@ -24,6 +23,8 @@ from tests.export.merging import batch_of, opened, plan_of, shard_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nexhealth_async.bulk import Target
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 OPEN = ShardState(records=1, pages=1)
@@ -174,23 +175,26 @@ async def test_a_checkpoint_file_is_never_open_to_others(
     assert (tmp_path / "pull.json").exists()
 
 
-async def test_whoever_had_a_side_file_open_reads_no_record_that_comes_later(
+async def test_whoever_had_rejected_records_open_reads_none_that_comes_later(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "refused.jsonl"
-    path.write_bytes(b"{}\n")
+    path, shard = tmp_path / "out" / "_rejected.jsonl", shard_of()
+
+    async def write(target: Target, raw: bytes, id: int) -> None:
+        refused = Refused(record_id=id, path="bio", expected="object", raw=raw)
+        batch = Batch(shard=shard, model="Patient", records=(), raw=(), refused=(refused,))
+        await target.write(batch, ShardState())
+
+    async with opened(JsonLinesTarget(tmp_path / "out")) as target:
+        await target.begin(plan_of(shard))
+        await write(target, b'{"id":1}', 1)
     path.chmod(0o644)
-    refused = Refused(record_id=1, path="bio", expected="object", raw=b'{"name":"Ada"}')
     with path.open("rb") as reader:
-        aside = Aside(Copybook(merges=True), path)
-        await aside.open()
-        await aside.begin(plan_of(shard_of()))
-        batch = Batch(shard=shard_of(), model="Patient", records=(), raw=(), refused=(refused,))
-        await aside.write(batch, ShardState())
-        await aside.aclose()
+        async with opened(JsonLinesTarget(tmp_path / "out")) as target:
+            await target.load()
+            await write(target, b'{"id":2,"name":"Ada"}', 2)
         assert b"Ada" not in reader.read()
-    lines = path.read_bytes().splitlines()
-    assert (lines[0], b"Ada" in lines[1]) == (b"{}", True)
+    assert b"Ada" in path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -139,7 +139,7 @@ async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
         status, text, told = await _run(fleet, "status", *queue, COLUMNS="40")
         assert status == 0, told
         assert text.split("\n", 1)[0].split() == ["resource", "shards", "done", "dead", "failed"]
-        assert told == "(no room for reading, waiting, records, refused)\n"
+        assert told == "(no room for reading, waiting, records, rejected)\n"
 
 
 @pytest.mark.parametrize(

@@ -72,5 +72,6 @@ async def _copy(order: Order) -> None:
             resume=True,
             per_page=order.per_page,
             concurrency=order.concurrency,
+            allow_rejected="all",
         )
     report.raise_if_partial()

@@ -19,7 +19,7 @@ from attrs import define, evolve, field, frozen
 
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.kill.child import Order, run
-from tests.bulk.kill.reading import Contents, read_back
+from tests.bulk.kill.reading import Contents, read_back, read_rejected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -63,6 +63,7 @@ class _Stage:
     order: Order
     new_place: Callable[[], str]
     truth: Contents
+    rejected: Contents
     pages: int
 
 
@@ -113,12 +114,39 @@ async def _stage(kind: str, version: str, new_place: Callable[[], str]) -> Async
             per_page=5,
             concurrency=3,
         )
+        _spoil(box)
         counter = _Counter()
         box.between_pages(counter)
         assert await _lived(order, counter, 0.0), "it ended before the moment came"
         truth = await read_back(kind, order.place, RESOURCES)
         assert _ids(truth) == _ids_of(box), "a copy in peace is not complete"
-        yield _Stage(box, order, new_place, truth, counter.seen)
+        rejected = await read_rejected(kind, order.place)
+        assert sum(map(len, rejected.values())) == len(_unreadable(box)), "not all are rejected"
+        yield _Stage(box, order, new_place, truth, rejected, counter.seen)
+
+
+def _spoil(box: Sandbox) -> None:
+    """Make some records of each practice unreadable, and the id of one."""
+    for practice in box.practices:
+        for id in (practice.patients.ids[7], practice.patients.ids[-1]):
+            practice.patients.update(id, bio="odd")
+        practice.appointments.update(practice.appointments.ids[11], cancelled_at="yesterday")
+    nameless = box.patients.ids[20]
+    box.patients._rows[nameless] = {**box.patients.row(nameless), "id": "odd"}
+
+
+def _unreadable(box: Sandbox) -> set[tuple[str, str, int]]:
+    return {
+        (resource, practice.subdomain, id)
+        for practice in box.practices
+        for resource in ("patients", "appointments")
+        for id in getattr(practice, resource).ids
+        if _is_odd(getattr(practice, resource).row(id))
+    }
+
+
+def _is_odd(row: dict[str, object]) -> bool:
+    return "odd" in (row.get("bio"), row["id"]) or row.get("cancelled_at") == "yesterday"
 
 
 async def _killed_copy(
@@ -185,6 +213,7 @@ async def _either(*events: asyncio.Event) -> None:
 
 
 async def _check(stage: _Stage, order: Order) -> None:
+    assert await read_rejected(order.kind, order.place) == stage.rejected
     found = await read_back(order.kind, order.place, RESOURCES)
     assert _ids(found) == _ids_of(stage.box), "records are missing, or there twice"
     for key, rows in stage.truth.items():
@@ -200,8 +229,13 @@ def _ids(contents: Contents) -> dict[tuple[str, str], list[int]]:
 
 
 def _ids_of(box: Sandbox) -> dict[tuple[str, str], list[int]]:
+    odd = _unreadable(box)
     return {
-        (resource, practice.subdomain): sorted(getattr(practice, resource).ids)
+        (resource, practice.subdomain): sorted(
+            id
+            for id in getattr(practice, resource).ids
+            if (resource, practice.subdomain, id) not in odd
+        )
         for practice in box.practices
         for resource in RESOURCES
     }

@@ -7,14 +7,14 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import duckdb
 import zstandard
 
 from tests.export.postgres_server import connected
 
-__all__ = ["Contents", "read_back"]
+__all__ = ["Contents", "read_back", "read_rejected"]
 
 Contents: TypeAlias = "dict[tuple[str, str], list[str]]"
 """By resource and practice: each row as text without what differs between two pulls, sorted."""
@@ -24,8 +24,32 @@ _Found: TypeAlias = dict[tuple[str, str], list[Mapping[str, object]]]
 _OURS = ("_pull", "_practice", "_shard")
 
 
+async def read_rejected(kind: str, place: str) -> Contents:
+    """Return the rejected records a target keeps, which pull they came in left out."""
+    if kind == "duckdb":
+        rows = await _duckdb(place, "_rejected")
+    elif kind == "postgres":
+        rows = await _postgres(place, "_rejected")
+    else:
+        lines = (Path(place) / "_rejected.jsonl").read_bytes().splitlines()
+        rows = [json.loads(line) for line in lines]
+    found: Contents = {}
+    for row in rows:
+        practice = row["_practice"] if "_practice" in row else row["practice"]
+        record = row["record"]
+        kept: Any = json.loads(record) if isinstance(record, str) else record
+        path = str(row["path"])
+        # Single reads show more of a record than lists do, so only these fields are compared.
+        sent = {name: kept[name] for name in ("id", "updated_at", path)}
+        what = {"key": row["key"], "path": path, "record": sent}
+        found.setdefault((str(row["resource"]), str(practice)), []).append(
+            json.dumps(what, sort_keys=True)
+        )
+    return {key: sorted(rows) for key, rows in found.items()}
+
+
 async def read_back(kind: str, place: str, resources: Iterable[str]) -> Contents:
-    """Return everything a target holds."""
+    """Return everything a target holds but the rejected records."""
     if kind in ("duckdb", "postgres"):
         read = _duckdb if kind == "duckdb" else _postgres
         found = _Found()

@@ -1,0 +1,90 @@
+"""Which rejected records a run reads again, and where what is read belongs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from nexhealth_async.bulk.rejected import (
+    FetchedRecord,
+    ReadsOne,
+    Rejected,
+    can_fetch,
+    is_covered,
+    keys_in,
+    read_again,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.batches import Batch
+    from nexhealth_async.bulk.planning import GroupPlan
+    from nexhealth_async.bulk.progress import ShardState
+    from nexhealth_async.bulk.shards import Group, Shard
+
+__all__ = ["Due", "Rereading"]
+
+
+@frozen(kw_only=True)
+class Due:
+    """What to do about the rejected records of a group that the run has not come upon."""
+
+    vanished: Sequence[Rejected] = field(factory=list[Rejected])
+    """Their whole list was read without them."""
+    fetched: Sequence[Rejected] = field(factory=list[Rejected])
+    """To be asked for by their ids."""
+
+
+class Rereading:
+    """The rejected records that a target had when a run began."""
+
+    def __init__(self, pull: str, version: str, entries: Iterable[Rejected]) -> None:
+        self._pull = pull
+        self._version = version
+        self._pending: dict[Group, dict[str, Rejected]] = defaultdict(dict)
+        for one in entries:
+            self._pending[one.group][one.key] = one
+
+    def note(self, batch: Batch) -> None:
+        """Leave out what a batch brings: it has been read again with its list."""
+        pending = self._pending.get(batch.shard.group)
+        if pending:
+            for key in keys_in(batch):
+                pending.pop(key, None)
+
+    def due(
+        self, plan: GroupPlan, states: Mapping[str, ShardState], restarted: Collection[str]
+    ) -> Due:
+        """Take the records of a group whose shards are over, each once."""
+        vanished: list[Rejected] = []
+        fetched: list[Rejected] = []
+        for one in self._pending.pop(plan.group, {}).values():
+            if is_covered(one, plan, states, pull=self._pull, restarted=restarted):
+                vanished.append(one)
+            elif can_fetch(one, self._version) and self._has_home(one, plan, states):
+                fetched.append(one)
+        return Due(vanished=vanished, fetched=fetched)
+
+    def read(
+        self, caller: ReadsOne, entries: Sequence[Rejected], concurrency: int
+    ) -> AsyncGenerator[FetchedRecord]:
+        """Ask for records by their ids."""
+        return read_again(caller, entries, version=self._version, concurrency=concurrency)
+
+    def home_of(self, entry: Rejected, plan: GroupPlan) -> Shard:
+        """Return the shard with which a record is written that was read by its id."""
+        same = [one for one in plan.shards if one.name == entry.shard]
+        near = [one for one in plan.shards if one.location_id == entry.location_id]
+        return (same or near or [*plan.shards])[0]
+
+    def _has_home(self, entry: Rejected, plan: GroupPlan, states: Mapping[str, ShardState]) -> bool:
+        """Whether a row can be written that no later comparison would take for one not seen.
+
+        A shard that failed is read again when the pull is resumed, and its rows count as not seen
+        until then: it must not have rows of another shard.
+        """
+        home = self.home_of(entry, plan)
+        done = home.name in states and states[home.name].status == "done"
+        return done or home.name == entry.shard or not plan.compares

@@ -1,0 +1,222 @@
+"""Rejected records in what dlt loads: the table ``_rejected``, and rows marked to be deleted.
+
+dlt deletes a row where a record comes with its key and a flag, the column ``_deleted``. Its state
+holds the keys of rejected records, never their JSON, so that each run reads them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+
+from nexhealth_async import models
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.planning import Plan
+from nexhealth_async.bulk.progress import ShardState
+from nexhealth_async.bulk.rejected import (
+    FetchedRecord,
+    Rejected,
+    can_fetch,
+    entry_of,
+    id_from,
+    key_of,
+    keys_in,
+)
+from nexhealth_async.bulk.rereading import Due, Rereading
+from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.export.arrow import batch_table, table_of
+from nexhealth_async.export.arrow_types import arrow
+from nexhealth_async.export.rejected_rows import NAMES, Refusals
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import ResourceFacts
+    from nexhealth_async.export.arrow_types import Table
+
+__all__ = ["FLAG", "FLAG_HINT", "Kept", "Mark", "Rejects", "flagged"]
+
+FLAG: Final = "_deleted"
+FLAG_HINT: Final[Mapping[str, object]] = {FLAG: {"data_type": "bool", "hard_delete": True}}
+_HINTS: Final[Mapping[str, object]] = {
+    "table_name": "_rejected",
+    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
+    "primary_key": ["resource", "_practice", "key"],
+    "merge_key": "",
+    "columns": {"id": {"data_type": "text"}, **FLAG_HINT},
+}
+
+Kept: TypeAlias = "dict[str, list[str | None]]"
+"""In dlt's state, by practice and key: the record's id, its shard, and the run it came first in."""
+
+
+class Mark(Protocol):
+    """What is used of ``dlt.mark``."""
+
+    def make_hints(self, **hints: object) -> object:
+        """Return what is told of a table."""
+        ...
+
+    def with_hints(
+        self,
+        item: object,
+        hints: object,
+        create_table_variant: bool,  # noqa: FBT001 - dlt's own
+    ) -> object:
+        """Return an item that goes to another table."""
+        ...
+
+
+def flagged(table: Table, *, rejected: bool = False) -> Table:
+    """Return a table whose rows are to be loaded, or deleted."""
+    flags = arrow().array([rejected or None] * table.num_rows, arrow().bool_())
+    return table.append_column(FLAG, flags)
+
+
+class Rejects:
+    """The rejected records of one resource during a run."""
+
+    def __init__(self, about: ResourceFacts, kept: Kept, *, run: str, mark: Mark) -> None:
+        self._about = about
+        self._run = run
+        self._mark = mark
+        self._kept = {place: self._entry(place, value) for place, value in kept.items()}
+        self._pending = dict(self._kept)
+
+    @property
+    def needs_whole_lists(self) -> bool:
+        """Whether a record can only be read again with its whole list."""
+        return not all(can_fetch(one, self._about.version) for one in self._kept.values())
+
+    def due(self, shards: Iterable[Shard]) -> Due:
+        """Return what to do about those of earlier runs that this one has not come upon.
+
+        ``shards`` are what it has read, all of it.
+        """
+        every = list(shards)
+        states = {one.name: ShardState(status="done") for one in every}
+        rereading = Rereading(self._run, self._about.version, self._pending.values())
+        parts = [rereading.due(plan, states, ()) for plan in Plan.of(every).groups]
+        return Due(
+            vanished=[one for part in parts for one in part.vanished],
+            fetched=[one for part in parts for one in part.fetched],
+        )
+
+    def state(self) -> Kept:
+        """Return what the next run has to know."""
+        return {
+            place: [
+                None if one.record_id is None else str(one.record_id),
+                one.shard,
+                one.first_pull,
+            ]
+            for place, one in self._kept.items()
+        }
+
+    def items(self, batch: Batch) -> Iterator[object]:
+        """Return what has to be loaded beside a batch's rows."""
+        practice = batch.shard.subdomain or ""
+        if self._pending:
+            came = keys_in(batch) - {key_of(one) for one in batch.refused}
+            readable = [
+                one
+                for key in came
+                if (one := self._pending.pop(_place(practice, key), None)) is not None
+            ]
+            yield from self.readable(readable)
+        if batch.refused:
+            yield from self._refused(batch)
+
+    def fetched(self, found: Iterable[FetchedRecord]) -> Iterator[object]:
+        """Return what has to be loaded of records that were asked for by their ids."""
+        for one in found:
+            entry = one.entry
+            self._pending.pop(_place(entry.subdomain or "", entry.key), None)
+            batch = one.batch(
+                Shard(
+                    resource=entry.resource,
+                    version=self._about.version,
+                    subdomain=entry.subdomain,
+                    location_id=entry.location_id,
+                )
+            )
+            if batch is not None and batch.size:
+                yield flagged(batch_table(batch, pull=self._run))
+            if batch is not None and batch.refused:
+                yield from self._refused(batch)
+            else:
+                yield from self.readable([entry])
+
+    def readable(self, entries: Sequence[Rejected]) -> Iterator[object]:
+        """Return what takes records out of the table of rejected ones."""
+        if not entries:
+            return
+        rows: list[tuple[object, ...]] = []
+        for one in entries:
+            practice = one.subdomain or ""
+            self._kept.pop(_place(practice, one.key), None)
+            rows.append(
+                (
+                    one.resource,
+                    practice,
+                    one.key,
+                    None,
+                    one.path,
+                    one.expected,
+                    None,
+                    one.shard,
+                    one.first_pull,
+                    self._run,
+                )
+            )
+        yield self._table(rows, readable=True)
+
+    def _refused(self, batch: Batch) -> Iterator[object]:
+        practice = batch.shard.subdomain or ""
+        refusals = Refusals.of(batch, self._run)
+        rows: list[tuple[object, ...]] = []
+        by_key = {key_of(one): one for one in batch.refused}
+        for key, row in zip(refusals.keys, refusals.rows, strict=True):
+            place = _place(practice, key)
+            self._pending.pop(place, None)
+            old = self._kept.get(place)
+            first = self._run if old is None else old.first_pull
+            self._kept[place] = entry_of(batch.shard, by_key[key], pull=self._run, first_pull=first)
+            rows.append((*row[:-2], first, self._run))
+        yield self._table(rows, readable=False)
+        if refusals.ids:
+            model = cast("Callable[..., object]", getattr(models, batch.model))
+            stale = table_of(
+                cast("type", model),
+                [model(id=id) for id in refusals.ids],
+                practice=practice,
+                pull=self._run,
+            )
+            yield flagged(stale, rejected=True)
+
+    def _table(self, rows: Sequence[tuple[object, ...]], *, readable: bool) -> object:
+        pa = arrow()
+        fields = [pa.field(name, pa.string(), True) for name in NAMES]
+        columns = [pa.array(list(column), pa.string()) for column in zip(*rows, strict=True)]
+        fields.append(pa.field(FLAG, pa.bool_(), True))
+        columns.append(pa.array([readable or None] * len(rows), pa.bool_()))
+        table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        return self._mark.with_hints(table, self._mark.make_hints(**_HINTS), True)
+
+    def _entry(self, place: str, value: list[str | None]) -> Rejected:
+        practice, _, key = place.partition("/")
+        id, shard, first = value
+        resource = self._about.resource
+        return Rejected(
+            resource=resource,
+            subdomain=practice or None,
+            key=key,
+            record_id=id_from(resource, id),
+            shard=shard or "",
+            path="",
+            expected="",
+            first_pull=first or "",
+            pull="",
+        )
+
+
+def _place(practice: str, key: str) -> str:
+    return f"{practice}/{key}"

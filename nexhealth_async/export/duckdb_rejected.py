@@ -1,0 +1,65 @@
+"""Rejected records in a DuckDB file: each function within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.export import rejected_rows as sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["any_kept", "forget", "make_table", "read", "reject", "release"]
+
+_LISTS: Final = ", ".join(f"unnest(${at}) as {name}" for at, name in enumerate(sql.NAMES, 1))
+_JSON: Final = "coalesce(try_cast(record as json), to_json(record)) as record"
+_ADD: Final = f"insert into _rejected by name select * replace ({_JSON}) from (select {_LISTS})"  # noqa: S608 - ours
+_REMOVE: Final = (
+    "delete from _rejected where resource = $1 and _practice = $2 "
+    "and key in (select unnest($3::text[]))"
+)
+
+
+def make_table(db: DuckDBPyConnection) -> None:
+    """Make the table of rejected records."""
+    db.execute(sql.CREATE)
+
+
+def any_kept(db: DuckDBPyConnection) -> bool:
+    """Tell whether there are rejected records at all."""
+    return db.execute("select 1 from _rejected limit 1").fetchone() is not None
+
+
+def reject(db: DuckDBPyConnection, batch: Batch, pull: str) -> None:
+    """Keep what a batch could not bring, and remove the rows that it would have replaced."""
+    refusals = sql.Refusals.of(batch, pull)
+    place = (refusals.resource, refusals.practice)
+    first = dict(db.execute(sql.FIRST_PULLS, place).fetchall())
+    db.execute(_REMOVE, (*place, refusals.keys))
+    rows = [
+        (*row[:-2], first.get(key, pull), pull)
+        for key, row in zip(refusals.keys, refusals.rows, strict=True)
+    ]
+    db.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])
+    if refusals.ids:
+        statement = sql.remove_rows(refusals.resource, "in (select unnest($2))")
+        db.execute(statement, (refusals.practice, list(refusals.ids)))
+
+
+def release(db: DuckDBPyConnection, resource: str, view: str) -> None:
+    """Remove the rejected records that a view holds as rows."""
+    db.execute(sql.release(view), (resource,))
+
+
+def read(db: DuckDBPyConnection) -> list[Rejected]:
+    """Return all rejected records without their JSON."""
+    return sql.entries_from(db.execute(sql.READ).fetchall())
+
+
+def forget(db: DuckDBPyConnection, gone: Sequence[Rejected]) -> None:
+    """Remove rejected records."""
+    if gone:
+        db.executemany(sql.FORGET, sql.forget_rows(gone))

@@ -1,0 +1,76 @@
+"""Rejected records in PostgreSQL: each function within a transaction.
+
+Whoever rejects a record locks the table first, and whoever writes rows removes their rejected
+records before the rows are touched: so of two workers that meet the same record, one waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.export import rejected_rows as sql
+from nexhealth_async.export.postgres_types import json_value
+
+if TYPE_CHECKING:
+    from nexhealth_async.export.postgres_link import Connection
+
+__all__ = ["forget", "lock", "make_table", "read", "reject", "release"]
+
+_KEY: Final = (
+    "create unique index if not exists _rejected_key on _rejected (resource, _practice, key)"
+)
+_LOCK: Final = "lock table _rejected in share row exclusive mode"
+_ADD: Final = (
+    f"insert into _rejected ({', '.join(sql.NAMES)}) "  # noqa: S608 - ours
+    f"values ({', '.join(f'${at}' for at in range(1, len(sql.NAMES) + 1))}) "
+    "on conflict (resource, _practice, key) do update set "
+    + ", ".join(
+        f"{name} = excluded.{name}"
+        for name in ("id", "path", "expected", "record", "shard", "_pull")
+    )
+)
+_EXISTS: Final = "select to_regclass('_rejected') is not null"
+_JSON: Final = sql.NAMES.index("record")
+
+
+async def make_table(db: Connection) -> None:
+    """Make the table of rejected records."""
+    await db.execute(sql.CREATE)
+    await db.execute(_KEY)
+
+
+async def lock(db: Connection) -> None:
+    """Keep others from writing records that are rejected here, until the commit."""
+    await db.execute(_LOCK)
+
+
+async def reject(db: Connection, batch: Batch, pull: str) -> None:
+    """Keep what a batch could not bring, and remove the rows that it would have replaced."""
+    refusals = sql.Refusals.of(batch, pull)
+    rows = [(*row[:_JSON], json_value(str(row[_JSON])), *row[_JSON + 1 :]) for row in refusals.rows]
+    await db.executemany(_ADD, rows)
+    if refusals.ids:
+        kind = "bigint" if isinstance(refusals.ids[0], int) else "text"
+        statement = sql.remove_rows(refusals.resource, f"= any($2::{kind}[])")
+        await db.execute(statement, refusals.practice, list(refusals.ids))
+
+
+async def release(db: Connection, resource: str, table: str) -> None:
+    """Remove the rejected records that a staged table holds as rows."""
+    await db.execute(sql.release(table), resource)
+
+
+async def read(db: Connection) -> list[Rejected]:
+    """Return all rejected records without their JSON."""
+    if not await db.fetchval(_EXISTS):
+        return []
+    return sql.entries_from(await db.fetch(sql.READ))
+
+
+async def forget(db: Connection, gone: Sequence[Rejected]) -> None:
+    """Remove rejected records, except those that another pull has read meanwhile."""
+    if gone:
+        await db.executemany(sql.FORGET, sql.forget_rows(gone))

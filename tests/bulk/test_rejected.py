@@ -1,0 +1,360 @@
+"""Records that cannot be read: kept in every target, reported, and read again until they can be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import duckdb
+import pytest
+from attrs import define, evolve
+
+from nexhealth_async import InvalidArgument, PartialPull
+from nexhealth_async.bulk import RejectedCount
+from nexhealth_async.sandbox.wire import stamp
+from tests.bulk.copybook import Copybook
+from tests.bulk.kill.child import KINDS, target_of
+from tests.bulk.kill.reading import read_back
+from tests.bulk.kit import VERSIONS, scene
+from tests.export.postgres_server import PostgresServer, connected, new_database
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Report, Target
+    from nexhealth_async.sandbox import Sandbox, Table
+
+DATABASES = ("duckdb", "postgres")
+
+
+@define
+class Place:
+    """A target of some kind, and what is in it."""
+
+    kind: str
+    where: str
+
+    @property
+    def target(self) -> Target:
+        return target_of(self.kind, self.where)
+
+    async def ids(self, resource: str) -> list[int]:
+        found = await read_back(self.kind, self.where, [resource])
+        return sorted(json.loads(row)["id"] for rows in found.values() for row in rows)
+
+    async def row(self, resource: str, id: int) -> dict[str, Any]:
+        found = await read_back(self.kind, self.where, [resource])
+        rows = [json.loads(row) for rows in found.values() for row in rows]
+        [row] = [row for row in rows if row["id"] == id]
+        return cast("dict[str, Any]", row)
+
+    async def rejected(self) -> list[dict[str, Any]]:
+        """What is kept of rejected records, with their JSON decoded."""
+        columns = "resource, _practice as practice, id, path, expected, record, shard"
+        if self.kind == "duckdb":
+            with duckdb.connect(self.where, read_only=True) as db:
+                found = db.execute(f"select {columns} from _rejected").fetchall()  # noqa: S608 - ours
+            rows: list[Any] = [tuple(row) for row in found]
+        elif self.kind == "postgres":
+            async with connected(self.where) as db:
+                rows = [
+                    tuple(cast("Any", row))
+                    for row in await db.fetch(f"select {columns} from _rejected")  # noqa: S608 - ours
+                ]
+        else:
+            path = Path(self.where) / "_rejected.jsonl"
+            lines = path.read_text().splitlines() if path.exists() else []
+            return [json.loads(line) for line in lines]
+        names = ("resource", "practice", "id", "path", "expected", "record", "shard")
+        made = [dict(zip(names, row, strict=True)) for row in rows]
+        return [
+            {
+                **one,
+                "record": json.loads(one["record"]),
+                "id": None if one["id"] is None else int(one["id"]),
+            }
+            for one in made
+        ]
+
+
+@pytest.fixture(params=KINDS)
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    async with _place(request, tmp_path) as stack:
+        yield stack
+
+
+@pytest.fixture(params=DATABASES)
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    async with _place(request, tmp_path) as stack:
+        yield stack
+
+
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> _Placing:
+    return _Placing(request, tmp_path)
+
+
+class _Placing:
+    def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        self._request, self._path = request, tmp_path
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Place:
+        kind = cast("str", self._request.param)
+        if kind != "postgres":
+            return Place(kind, str(self._path / "copy"))
+        server: PostgresServer = self._request.getfixturevalue("postgres_server")
+        return Place(kind, await self._stack.enter_async_context(new_database(server)))
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+
+def spoil(table: Table, id: int, /, **values: object) -> dict[str, object]:
+    """Change a record so that no model can read it; returns it as it was."""
+    good = dict(table.row(id))
+    if "id" in values:
+        table._rows[id] = {**good, **values}
+    else:
+        table.update(id, **values)
+    return good
+
+
+def mend(table: Table, id: int, good: dict[str, object]) -> None:
+    table._rows[id] = {**good, "id": id}
+    table.update(id, **{name: value for name, value in good.items() if name != "id"})
+
+
+def later(box: Sandbox) -> str:
+    return stamp(box.clock.now())
+
+
+def is_partial(report: Report) -> bool:
+    try:
+        report.raise_if_partial()
+    except PartialPull:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy_partial(
+    version: str, place: Place
+) -> None:
+    async with scene(version, practices=1, locations=1, patients=5) as (box, nex):
+        bad = sorted(box.patients.ids[1:3])
+        for id in bad:
+            spoil(box.patients, id, bio="odd", last_name="Secretname")
+        report = await nex.bulk.copy(["patients"], to=place.target)
+        name = f"patients/{box.subdomain}"
+        assert (report.records, report.failed) == (3, ())
+        assert report.rejected == {name: RejectedCount(total=2, new=2)}
+        assert "2 rejected" in repr(report)
+        assert name in repr(report)
+        with pytest.raises(PartialPull) as raised:
+            report.raise_if_partial()
+        assert raised.value.rejected == {name: 2}
+        kept = await place.rejected()
+        assert sorted(one["id"] for one in kept) == bad
+        for one in kept:
+            assert (one["resource"], one["practice"]) == ("patients", box.subdomain)
+            assert (one["path"], bool(one["expected"])) == ("bio", True)
+            assert one["record"]["last_name"] == "Secretname"
+            assert one["record"]["bio"] == "odd"
+        shown = f"{report!r} {report.shards} {raised.value} {raised.value!r} {place.target!r}"
+        assert "Secretname" not in shown
+        assert "odd" not in shown
+        assert not set(bad) & set(await place.ids("patients"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
+    version: str, database: Place
+) -> None:
+    async with scene(version, practices=1, locations=1) as (box, nex):
+        table, id = box.appointments, box.appointments.ids[4]
+        (await nex.bulk.copy(["appointments"], to=database.target)).raise_if_partial()
+        good = spoil(table, id, cancelled=True, cancelled_at="yesterday", updated_at=later(box))
+        report = await nex.bulk.copy(["appointments"], to=database.target, since="last")
+        assert is_partial(report)
+        assert id not in await database.ids("appointments")
+        [kept] = await database.rejected()
+        assert (kept["id"], kept["path"]) == (id, "cancelled_at")
+        # The watermark has moved on, and the record is older than it now.
+        mend(table, id, {**good, "cancelled": True, "updated_at": "2020-01-01T00:00:00.000Z"})
+        report = await nex.bulk.copy(
+            ["appointments"], to=database.target, since="last", compare=None
+        )
+        report.raise_if_partial()
+        assert not report.rejected
+        assert await database.rejected() == []
+        assert (await database.row("appointments", id))["cancelled"] is True
+
+
+async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place) -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        first, second = box.patients.ids[:2]
+        spoil(box.patients, first, bio="odd")
+        name = f"patients/{box.subdomain}"
+
+        async def copied(**options: Any) -> Report:
+            return await nex.bulk.copy(["patients"], to=database.target, since="last", **options)
+
+        assert is_partial(await copied(allow_rejected="known"))
+        known = await copied(allow_rejected="known")
+        known.raise_if_partial()
+        assert known.rejected == {name: RejectedCount(total=1, new=0)}
+        assert is_partial(await copied())
+        spoil(box.patients, second, bio="odd", updated_at=later(box))
+        more = await copied(allow_rejected="known")
+        assert more.rejected == {name: RejectedCount(total=2, new=1)}
+        with pytest.raises(PartialPull) as raised:
+            more.raise_if_partial()
+        assert raised.value.rejected == {name: 1}
+        (await copied(allow_rejected="all")).raise_if_partial()
+        with pytest.raises(InvalidArgument):
+            await copied(allow_rejected="some")
+
+
+@pytest.mark.parametrize("end", ["404", "compared"])
+async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end: str) -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        id = box.appointments.ids[4]
+        spoil(box.appointments, id, cancelled_at="yesterday")
+        await nex.bulk.copy(["appointments"], to=database.target)
+        assert len(await database.rejected()) == 1
+        box.appointments.delete(id)
+        box.requests.clear()
+        since = "last" if end == "404" else None
+        report = await nex.bulk.copy(["appointments"], to=database.target, since=cast("Any", since))
+        report.raise_if_partial()
+        assert await database.rejected() == []
+        assert len(box.seen("GET", f"/appointments/{id}")) == (end == "404")
+
+
+async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place) -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        id = box.patients.ids[4]
+        good = spoil(box.patients, id, bio="odd")
+        await nex.bulk.copy(["patients"], to=database.target)
+        box.fail_next(403, path=f"/patients/{id}")
+        report = await nex.bulk.copy(["patients"], to=database.target, since="last")
+        assert is_partial(report)
+        [kept] = await database.rejected()
+        assert kept["id"] == id
+        mend(box.patients, id, good)
+        (await nex.bulk.copy(["patients"], to=database.target, since="last")).raise_if_partial()
+        assert id in await database.ids("patients")
+
+
+@pytest.mark.parametrize("without", ["an id", "an operation"])
+async def test_what_cannot_be_asked_for_alone_is_read_with_its_whole_list(
+    database: Place, without: str
+) -> None:
+    async with scene("v3", practices=1, locations=2) as (box, nex):
+        name = "patients" if without == "an id" else "clinical_notes"
+        table = getattr(box.practice, name)
+        id = table.ids[2]
+        values = {"id": "odd"} if without == "an id" else {"patient_id": [1]}
+        await nex.bulk.copy([name], to=database.target)
+        good = spoil(table, id, **values)
+        assert is_partial(await nex.bulk.copy([name], to=database.target))
+        assert len(await database.rejected()) == 1
+        box.requests.clear()
+        mend(table, id, good)
+        report = await nex.bulk.copy([name], to=database.target, since="last", compare=None)
+        report.raise_if_partial()
+        assert await database.rejected() == []
+        assert id in await database.ids(name)
+        box.requests.clear()
+        await nex.bulk.copy([name], to=database.target, since="last", compare=None)
+        asked = [one.param("updated_since") or "" for one in box.seen("GET", f"/{name}")]
+        assert all(one > "2020" for one in asked)
+
+
+async def test_a_known_rejected_record_blocks_no_comparison(database: Place) -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        bad, gone = box.patients.ids[:2]
+        spoil(box.patients, bad, bio="odd")
+        await nex.bulk.copy(["patients"], to=database.target)
+        box.patients.delete(gone)
+        report = await nex.bulk.copy(["patients"], to=database.target)
+        assert report.deleted == {f"patients/{box.subdomain}": 1}
+        assert gone not in await database.ids("patients")
+        [kept] = await database.rejected()
+        assert kept["id"] == bad
+
+
+async def test_resuming_files_reads_rejected_records_again(place: Place) -> None:
+    if place.kind in DATABASES:
+        pytest.skip("a database takes another pull")
+    async with scene(practices=1, locations=2) as (box, nex):
+        id = box.appointments.ids[4]
+        good = spoil(box.appointments, id, cancelled_at="yesterday")
+        await nex.bulk.copy(["appointments"], to=place.target)
+        again = await nex.bulk.copy(
+            ["appointments"], to=place.target, resume=True, allow_rejected="known"
+        )
+        again.raise_if_partial()
+        assert len(await place.rejected()) == 1
+        mend(box.appointments, id, good)
+        report = await nex.bulk.copy(["appointments"], to=place.target, resume=True)
+        report.raise_if_partial()
+        assert await place.rejected() == []
+        assert await place.ids("appointments") == sorted(box.appointments.ids)
+
+
+async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place) -> None:
+    async with scene(practices=1, locations=1, patients=30) as (box, nex):
+        spoil(box.patients, box.patients.ids[0], bio="odd")
+
+        def stop(event: object) -> None:
+            if type(event).__name__ == "GroupDone":
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await nex.bulk.copy(["patients"], to=database.target, on_event=stop)
+        assert len(await database.rejected()) == 1
+        for is_new in (True, False):
+            report = await nex.bulk.copy(
+                ["patients"], to=database.target, resume=is_new, allow_rejected="known"
+            )
+            assert is_partial(report) is is_new
+
+
+async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_all_the_same() -> (
+    None
+):
+    async with scene(practices=1, locations=1, patients=5) as (box, nex):
+        spoil(box.patients, box.patients.ids[0], bio="odd")
+        report = await nex.bulk.copy(["patients"], to=Copybook(merges=True))
+        assert report.rejected == {f"patients/{box.subdomain}": RejectedCount(total=1, new=1)}
+        assert is_partial(report)
+        assert not is_partial(evolve(report, allow_rejected="all"))
+
+
+async def test_a_pull_tells_of_rejected_records_too() -> None:
+    async with scene(practices=1, locations=1, patients=5) as (box, nex):
+        spoil(box.patients, box.patients.ids[0], bio="odd")
+        for allowed in (None, "all"):
+            pull = nex.bulk.pull(["patients"], allow_rejected=cast("Any", allowed))
+            async with pull:
+                async for _ in pull:
+                    pass
+            assert is_partial(pull.report) is (allowed is None)
+
+
+async def test_what_becomes_readable_in_a_shared_list_stands_there_once(database: Place) -> None:
+    """A rejected record that another practice's list has under the same id stays its own."""
+    async with scene(practices=2, locations=1, patients=10) as (box, nex):
+        first, second = box.practices
+        id = first.patients.ids[0]
+        good = spoil(first.patients, id, bio="odd")
+        second.patients._rows[id] = {**second.patients.row(second.patients.ids[0]), "id": id}
+        second.patients._rows = dict(sorted(second.patients._rows.items()))
+        await nex.bulk.copy(["patients"], to=database.target)
+        [kept] = await database.rejected()
+        assert kept["practice"] == first.subdomain
+        mend(first.patients, id, good)
+        await nex.bulk.copy(["patients"], to=database.target, since="last")
+        assert await database.rejected() == []

@@ -1,0 +1,82 @@
+"""Records that cannot be read, in pulls that many workers read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from nexhealth_async.bulk import RejectedCount
+from nexhealth_async.export.postgres import PostgresTarget
+from nexhealth_async.fleet import FleetStatus, fleet_status, orders, run_shard
+from nexhealth_async.sandbox.wire import stamp
+from tests.bulk.kit import scene
+from tests.cli.terminal import nexhealth
+from tests.export.postgres_server import connected
+
+if TYPE_CHECKING:
+    from nexhealth_async import NexHealth
+
+
+async def _pulled(
+    nex: NexHealth, url: str, *, since: Literal["last"] | None = "last"
+) -> FleetStatus:
+    """Let one worker after the other read a part of a pull."""
+    target = PostgresTarget(url)
+    progress = await nex.bulk.begin(["appointments"], to=target, since=since, compare=None)
+    due = list(orders(progress))
+    while due:
+        order = due.pop()
+        outcome = await run_shard(order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}")
+        assert outcome.status == "done", outcome
+        due += order.following(outcome)
+    status = await fleet_status(to=target)
+    assert status is not None
+    assert status.finished
+    return status
+
+
+async def _ids(url: str) -> list[int]:
+    async with connected(url) as db:
+        rows = await db.fetch("select id from appointments order by id")
+        return [int(str(row[0])) for row in rows]
+
+
+async def test_a_fleet_keeps_what_cannot_be_read_and_reads_it_again(database: str) -> None:
+    async with scene(practices=1, locations=2) as (box, nex):
+        table, id = box.appointments, box.appointments.ids[4]
+        name = f"appointments/{box.subdomain}"
+        await _pulled(nex, database, since=None)
+        assert await _ids(database) == sorted(table.ids)
+        good = dict(table.row(id))
+        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
+        status = await _pulled(nex, database)
+        assert status.rejected == {name: RejectedCount(total=1, new=1)}
+        assert f"1 rejected in {name}" in repr(status)
+        assert id not in await _ids(database)
+        async with connected(database) as db:
+            [row] = await db.fetch("select id, path, record from _rejected")
+            kept = cast("Any", row)
+            assert (kept[0], kept[1]) == (str(id), "cancelled_at")
+            assert json.loads(kept[2])["cancelled_at"] == "yesterday"
+        for options, due in (((), 3), (("--allow-rejected", "known"), 3)):
+            ran = await nexhealth("fleet", "status", "--to", database, *options)
+            assert ran.status == due
+            told = f"{ran.out.decode()}{ran.err}"
+            assert "yesterday" not in told
+            assert f"rejected: {name}, 1 record" in told
+        again = await _pulled(nex, database)
+        assert again.rejected == {name: RejectedCount(total=1, new=0)}
+        for options, due in (((), 3), (("--allow-rejected", "known"), 0)):
+            assert (await nexhealth("fleet", "status", "--to", database, *options)).status == due
+        table.update(id, cancelled_at=good["cancelled_at"], updated_at="2020-01-01T00:00:00.000Z")
+        assert not (await _pulled(nex, database)).rejected
+        assert id in await _ids(database)
+
+
+async def test_a_rejected_record_that_is_gone_is_forgotten_by_a_fleet(database: str) -> None:
+    async with scene(practices=1, locations=1) as (box, nex):
+        id = box.appointments.ids[4]
+        box.appointments.update(id, cancelled_at="yesterday")
+        assert (await _pulled(nex, database, since=None)).rejected
+        box.appointments.delete(id)
+        assert not (await _pulled(nex, database)).rejected
