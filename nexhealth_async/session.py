@@ -419,7 +419,11 @@ class NexHealth(AccountNouns):
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> Walk[T]:
         """Start a walk of an endpoint of the table; the resources' methods are the usual way."""
-        options = {name: value for name, value in arguments.items() if name in _WALK_OPTIONS}
+        options = {
+            name: value
+            for name, value in arguments.items()
+            if name in _WALK_OPTIONS and value is not None
+        }
         filters = {name: value for name, value in arguments.items() if name not in _WALK_OPTIONS}
         call = self._plan(endpoint, filters, ids)
         settings = WalkSettings(

@@ -29,5 +29,10 @@ def without_traceback(function: Callable[P, R]) -> Callable[P, R]:
         except NexHealthError as error:
             del args, kwargs
             raise error.with_traceback(None) from None
+        except (
+            TypeError
+        ):  # a misspelt keyword is told with the frames that lead to the caller's line
+            del args, kwargs
+            raise
 
     return guarded

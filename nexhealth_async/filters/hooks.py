@@ -92,7 +92,7 @@ WebhookEvent: TypeAlias = Literal[
 class WebhookEndpointFilters(WholeOptions, total=False):
     """Which webhook endpoints are wanted."""
 
-    active: bool
+    active: bool | None
     """Only those that get deliveries (True) or those switched off (False); both when left out."""
 
 
@@ -117,9 +117,9 @@ class WebhookEndpointChanges(TypedDict, total=False):
 class WebhookSubscriptionFilters(PracticeScoped, WholeOptions, total=False):
     """Which subscriptions are wanted."""
 
-    resource_type: WebhookResource | str
+    resource_type: WebhookResource | str | None
     """Only those for records of this kind."""
-    event: WebhookEvent | str
+    event: WebhookEvent | str | None
     """Only those for this event."""
 
 

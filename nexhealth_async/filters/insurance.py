@@ -26,33 +26,33 @@ InsurancePlanInclude: TypeAlias = Literal["patient_coverages", "subscribers", "f
 class InsurancePlanFilters(PracticeScoped, NumberedOptions, total=False):
     """Which insurance plans are wanted."""
 
-    payer_id: str
+    payer_id: str | None
     """Only plans of the insurer with this code, a text that may start with zeros."""
-    group_num: str
+    group_num: str | None
     """Only plans with this group number."""
-    include: Sequence[InsurancePlanListInclude]
+    include: Sequence[InsurancePlanListInclude] | None
     """Parts to send along; on this list in v2 only, see ``insurance_plans.get`` for v3."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time; v3 only."""
-    include_deleted: bool
+    include_deleted: bool | None
     """True: also those removed in the practice's system; v3 only."""
-    sort: str
+    sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest change first; v3 only."""
 
 
 class InsurancePlanOptions(PracticeScoped, total=False):
     """How one insurance plan is wanted."""
 
-    include: Sequence[InsurancePlanInclude]
+    include: Sequence[InsurancePlanInclude] | None
     """Parts to send along."""
 
 
 class InsuranceCoverageFilters(PracticeScoped, NumberedOptions, total=False):
     """Which insurance coverages are wanted. In v2 ``patient_id`` must be given."""
 
-    patient_id: int
+    patient_id: int | None
     """Only those of this patient."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those that changed, or whose subscription did, at or after this time; v3 only."""
-    active: bool
+    active: bool | None
     """Only those in force (True, the server's default) or ended (False); v3 only."""

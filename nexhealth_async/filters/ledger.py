@@ -76,23 +76,23 @@ PaymentPlanInclude: TypeAlias = Literal["patient", "guarantor"]
 
 
 class _Changed(LocationScoped, CursorOptions, total=False):
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time; one long past asks for everything."""
 
 
 class _Sorted(_Changed, total=False):
-    sort: str
+    sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest change first."""
 
 
 class _Billed(_Sorted, total=False):
-    patient_id: int
+    patient_id: int | None
     """Only those of this patient."""
-    provider_id: int
+    provider_id: int | None
     """Only those of this provider."""
-    guarantor_id: int
+    guarantor_id: int | None
     """Only those that this person pays for."""
-    include_deleted: bool
+    include_deleted: bool | None
     """True: also those removed in the practice's system, which have ``deleted_at``."""
 
 
@@ -103,16 +103,16 @@ class ChargeFilters(_Billed, total=False):
     ``updated_since`` must be among them.
     """
 
-    procedure_id: int
+    procedure_id: int | None
     """Only the charges for this procedure."""
-    include: Sequence[ChargeListInclude]
+    include: Sequence[ChargeListInclude] | None
     """Parts to send along."""
 
 
 class ChargeOptions(PracticeScoped, total=False):
     """How one charge is wanted."""
 
-    include: Sequence[ChargeInclude]
+    include: Sequence[ChargeInclude] | None
     """Parts to send along."""
 
 
@@ -123,18 +123,18 @@ class PaymentFilters(_Billed, total=False):
     ``transaction_id`` and ``updated_since`` must be among them.
     """
 
-    charge_id: int
+    charge_id: int | None
     """Only those that pay this charge."""
-    claim_id: int
+    claim_id: int | None
     """Only those that came from this claim."""
-    transaction_id: str
+    transaction_id: str | None
     """Only the rows of this payment: the text `NewPayment` was given."""
 
 
 class PaymentOptions(PracticeScoped, total=False):
     """How one payment is wanted."""
 
-    include: Sequence[PaymentInclude]
+    include: Sequence[PaymentInclude] | None
     """Parts to send along."""
 
 
@@ -145,16 +145,16 @@ class AdjustmentFilters(_Billed, total=False):
     ``updated_since`` must be among them.
     """
 
-    claim_id: int
+    claim_id: int | None
     """Only those that came from this claim."""
-    charge_id: int
+    charge_id: int | None
     """Only those that correct this charge."""
 
 
 class AdjustmentOptions(PracticeScoped, total=False):
     """How one adjustment is wanted."""
 
-    include: Sequence[AdjustmentInclude]
+    include: Sequence[AdjustmentInclude] | None
     """Parts to send along."""
 
 
@@ -205,14 +205,14 @@ class NewAdjustment(_NewEntry, total=False):
 class PaymentTypeFilters(_Changed, total=False):
     """Which payment types are wanted."""
 
-    active: bool
+    active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
 
 
 class AdjustmentTypeFilters(_Changed, total=False):
     """Which adjustment types are wanted."""
 
-    active: bool
+    active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
 
 
@@ -223,30 +223,30 @@ class ClaimFilters(_Billed, total=False):
     ``date_of_service`` must be among them.
     """
 
-    date_of_service: date
+    date_of_service: date | None
     """Only claims for treatment on this very day."""
 
 
 class ClaimOptions(PracticeScoped, total=False):
     """How one claim is wanted."""
 
-    include: Sequence[ClaimInclude]
+    include: Sequence[ClaimInclude] | None
     """Parts to send along."""
 
 
 class GuarantorBalanceFilters(_Sorted, total=False):
     """Which balances are wanted; ``guarantor_id`` or ``updated_since`` must be among them."""
 
-    guarantor_id: int
+    guarantor_id: int | None
     """Only the balance of this person."""
-    show_zero_balances: bool
+    show_zero_balances: bool | None
     """True: also those who owe nothing; the server leaves them out else."""
 
 
 class GuarantorBalanceOptions(TypedDict, total=False):
     """How one guarantor's balance is wanted."""
 
-    include: Sequence[GuarantorBalanceInclude]
+    include: Sequence[GuarantorBalanceInclude] | None
     """Parts to send along."""
 
 
@@ -256,44 +256,44 @@ class InsuranceBalanceFilters(_Sorted, total=False):
     One of ``patient_id``, ``guarantor_id`` and ``updated_since`` must be among them.
     """
 
-    patient_id: int
+    patient_id: int | None
     """Only those for this patient."""
-    guarantor_id: int
+    guarantor_id: int | None
     """Only those of the patients this person pays for."""
 
 
 class FeeScheduleFilters(_Changed, total=False):
     """Which fee schedules are wanted."""
 
-    active: bool
+    active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
 
 
 class FeeScheduleOptions(PracticeScoped, total=False):
     """How one fee schedule is wanted."""
 
-    include: Sequence[FeeScheduleInclude]
+    include: Sequence[FeeScheduleInclude] | None
     """Parts to send along."""
 
 
 class FeeScheduleProcedureFilters(_Changed, total=False):
     """Which fees are wanted; ``fee_schedule_id`` or ``updated_since`` must be among them."""
 
-    fee_schedule_id: int
+    fee_schedule_id: int | None
     """Only the fees of this schedule."""
 
 
 class PaymentPlanFilters(_Sorted, total=False):
     """Which payment plans are wanted."""
 
-    patient_id: int
+    patient_id: int | None
     """Only those of this patient."""
-    guarantor_id: int
+    guarantor_id: int | None
     """Only those that this person pays for."""
 
 
 class PaymentPlanOptions(TypedDict, total=False):
     """How one payment plan is wanted."""
 
-    include: Sequence[PaymentPlanInclude]
+    include: Sequence[PaymentPlanInclude] | None
     """Parts to send along."""

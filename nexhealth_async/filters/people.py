@@ -53,51 +53,51 @@ Gender: TypeAlias = Literal["Male", "Female", "Other"]
 class PatientFilters(LocationScoped, NumberedOptions, total=False):
     """Which patients are wanted. Filters narrow each other (email and phone: see ``email``)."""
 
-    name: str
+    name: str | None
     """Matches names loosely."""
-    email: str
+    email: str | None
     """Matches exactly.
 
     With ``phone_number`` beside it the vendor contradicts itself: the reference page says that both
     must match, the troubleshooting page (October 2026) that either is enough. Compare the result.
     """
-    phone_number: str
-    """Matches exactly: ten digits, without ``+1`` or punctuation."""
-    date_of_birth: date
+    phone_number: str | None
+    """Matches exactly. Any usual form of a North American number is sent as its ten digits."""
+    date_of_birth: date | None
     """Matches exactly."""
-    inactive: bool
+    inactive: bool | None
     """Only inactive (True) or active (False) ones; both when left out."""
-    foreign_id: str
+    foreign_id: str | None
     """The patient's id in the practice's own system."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time."""
     new_patient: bool | None
     """True: only new patients with an upcoming appointment; False: only those who are not new.
 
     Left out, the server decides: both in v3 since June 2026; for v2 it is not known.
     """
-    non_patient: bool
+    non_patient: bool | None
     """Only people who are no patients (True), or none of those (False); both when left out."""
-    forms_syncable: bool
+    forms_syncable: bool | None
     """True: only patients whose file can take forms."""
-    location_strict: bool
+    location_strict: bool | None
     """True: only the location's own; else everyone in the system it shares with others."""
-    include: Sequence[PatientInclude]
+    include: Sequence[PatientInclude] | None
     """Parts to send along; on this list in v2 only."""
-    sort: str
+    sort: str | None
     """Fields with commas between, ``-`` before one that descends: ``id``, ``updated_at``."""
-    appointment_date_start: date
+    appointment_date_start: date | None
     """Only those with an appointment on or after this day; v2 only."""
-    appointment_date_end: date
+    appointment_date_end: date | None
     """Only those with an appointment on or before this day; v2 only."""
-    include_upcoming_appts: bool
+    include_upcoming_appts: bool | None
     """True: send ``upcoming_appts`` along, as ``include`` does; v2 only."""
 
 
 class PatientOptions(PracticeScoped, total=False):
     """How one patient is wanted."""
 
-    include: Sequence[PatientInclude]
+    include: Sequence[PatientInclude] | None
     """Parts to send along."""
 
 
@@ -121,7 +121,7 @@ class NewDocument(LocationScoped, total=False):
 class AlertFilters(PracticeScoped, WholeOptions, total=False):
     """Which of a patient's alerts are wanted."""
 
-    include_disabled: bool
+    include_disabled: bool | None
     """True: also those that were switched off."""
 
 
@@ -142,9 +142,9 @@ class AlertChanges(PracticeScoped, total=False):
 class StaffFilters(LocationScoped, NumberedOptions, total=False):
     """Which members of the staff are wanted."""
 
-    inactive: bool
+    inactive: bool | None
     """Only inactive (True) or active (False) ones; both when left out."""
-    location_ids: Sequence[int]
+    location_ids: Sequence[int] | None
     """Only those who may see these locations, instead of one ``location_id``."""
 
 

@@ -92,98 +92,98 @@ class InstitutionFilters(WholeOptions, total=False):
 class LocationFilters(PracticeScoped, WholeOptions, total=False):
     """Which locations are wanted."""
 
-    inactive: bool
+    inactive: bool | None
     """Only inactive (True) or active (False) ones; both when left out."""
-    foreign_id: str
+    foreign_id: str | None
     """The location's id in the practice's own system."""
-    filter_by_subscription_feature: SubscriptionFeature
+    filter_by_subscription_feature: SubscriptionFeature | None
     """Only locations that have subscribed to this product."""
 
 
 class DescriptorFilters(WholeOptions, total=False):
     """Which appointment descriptors are wanted."""
 
-    descriptor_type: str
+    descriptor_type: str | None
     """Only descriptors of this type, such as ``"Procedure Codes"``; types differ by system."""
 
 
 class LocationProviderFilters(PracticeScoped, NumberedOptions, total=False):
     """Which of a location's providers are wanted."""
 
-    requestable: bool
+    requestable: bool | None
     """Only those who can be booked online there."""
 
 
 class ProviderFilters(LocationScoped, NumberedOptions, total=False):
     """Which providers are wanted. A location narrows the list to those who work there."""
 
-    ids: Sequence[int]
+    ids: Sequence[int] | None
     """Only providers with these ids."""
-    foreign_id: str
+    foreign_id: str | None
     """The provider's id in the practice's own system."""
-    requestable: bool
+    requestable: bool | None
     """Only those who can be booked online at the location, which must be given too."""
-    inactive: bool
+    inactive: bool | None
     """Only inactive (True) or active (False) ones; the server's default is False."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time."""
-    include: Sequence[ProviderInclude]
+    include: Sequence[ProviderInclude] | None
     """Parts to send along."""
-    sort: str
+    sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class ProviderOptions(PracticeScoped, total=False):
     """How one provider is wanted."""
 
-    include: Sequence[ProviderInclude]
+    include: Sequence[ProviderInclude] | None
     """Parts to send along."""
 
 
 class OperatoryFilters(LocationScoped, NumberedOptions, total=False):
     """Which operatories are wanted."""
 
-    search_name: str
+    search_name: str | None
     """Only those with this in their name."""
-    foreign_id: str
+    foreign_id: str | None
     """The operatory's id in the practice's own system."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time."""
-    include: Sequence[OperatoryInclude]
+    include: Sequence[OperatoryInclude] | None
     """Parts to send along."""
 
 
 class OperatoryOptions(PracticeScoped, total=False):
     """How one operatory is wanted."""
 
-    include: Sequence[OperatoryInclude]
+    include: Sequence[OperatoryInclude] | None
     """Parts to send along."""
 
 
 class SyncStatusFilters(LocationScoped, WholeOptions, total=False):
     """Which synchronisations are wanted."""
 
-    location_ids: Sequence[int]
+    location_ids: Sequence[int] | None
     """Ids of several locations, instead of one ``location_id``."""
-    read_status: SyncColour
+    read_status: SyncColour | None
     """Only those whose reading is in this state."""
-    write_status: SyncColour
+    write_status: SyncColour | None
     """Only those whose writing is in this state."""
 
 
 class DocumentTypeFilters(LocationScoped, WholeOptions, total=False):
     """Which document types are wanted."""
 
-    active: bool
+    active: bool | None
     """Only active (True, the server's default) or switched-off (False) ones."""
 
 
 class OnboardingFilters(PracticeScoped, CursorOptions, total=False):
     """Which onboardings are wanted: those of one practice, or all when none is given."""
 
-    status: OnboardingStatus
+    status: OnboardingStatus | None
     """Only those that have come this far."""
-    sort: str
+    sort: str | None
     """Fields with commas between, ``-`` before one that descends.
 
     They are ``created_at``, ``status`` and ``subdomain``; ``"-created_at"`` by default.

@@ -95,14 +95,14 @@ class AppointmentTypeFilters(LocationScoped, WholeOptions, total=False):
     (``appointment_types_location_scoped``).
     """
 
-    include: Sequence[AppointmentTypeInclude]
+    include: Sequence[AppointmentTypeInclude] | None
     """Parts to send along."""
 
 
 class AppointmentTypeOptions(LocationScoped, total=False):
     """How one appointment type is wanted."""
 
-    include: Sequence[AppointmentTypeInclude]
+    include: Sequence[AppointmentTypeInclude] | None
     """Parts to send along."""
 
 
@@ -136,19 +136,19 @@ class AppointmentTypeChanges(_AppointmentTypeFields, total=False):
 class WorkingHoursFilters(LocationScoped, NumberedOptions, total=False):
     """Which working hours are wanted."""
 
-    provider_id: int
+    provider_id: int | None
     """Only those of this provider."""
-    operatory_id: int
+    operatory_id: int | None
     """Only those in this operatory."""
-    label_id: int
+    label_id: int | None
     """Only those with this label, by its id in ``working_hour_labels``; v3 only."""
-    source: WorkingHourSource
+    source: WorkingHourSource | None
     """Only those from here; v3 only."""
-    active: bool
+    active: bool | None
     """Only active (True, the server's default) or switched-off (False) ones."""
-    ignore_past_dates: bool
+    ignore_past_dates: bool | None
     """True leaves out those for a single date that has passed; the server sends them else."""
-    include: Sequence[WorkingHoursInclude]
+    include: Sequence[WorkingHoursInclude] | None
     """Parts to send along."""
 
 
@@ -158,16 +158,16 @@ class WorkingHourLabelFilters(LocationScoped, CursorOptions, total=False):
     A location narrows them to its own and those of the whole practice.
     """
 
-    search_name: str
+    search_name: str | None
     """Only those with this in their name."""
-    active: bool
+    active: bool | None
     """Only active (True) or switched-off (False) ones; both when left out."""
 
 
 class WorkingHoursOptions(PracticeScoped, total=False):
     """How one record of working hours is wanted."""
 
-    include: Sequence[WorkingHoursInclude]
+    include: Sequence[WorkingHoursInclude] | None
     """Parts to send along."""
 
 
@@ -238,25 +238,25 @@ class SlotFilters(LocationScoped, WholeOptions, total=False):
     """The first day."""
     days: Required[int]
     """How many days from there, that one included; more than 14 is slow and advised against."""
-    lids: Sequence[int]
+    lids: Sequence[int] | None
     """Ids of several locations, instead of one ``location_id``."""
-    pids: Sequence[int]
+    pids: Sequence[int] | None
     """Ids of the providers."""
-    operatory_ids: Sequence[int]
+    operatory_ids: Sequence[int] | None
     """Only slots in these operatories, at locations that book by operatory."""
-    appointment_type_id: int
+    appointment_type_id: int | None
     """Only slots this type fits into; its minutes become the slot's length."""
-    working_hour_label_id: int
+    working_hour_label_id: int | None
     """Only slots in working hours with this label; v3 only."""
-    working_hour_source: WorkingHourSource
+    working_hour_source: WorkingHourSource | None
     """Only slots in working hours from here; v3 only."""
-    slot_length: int
+    slot_length: int | None
     """Minutes a slot is long; 15 by default."""
-    slot_interval: int
+    slot_interval: int | None
     """Minutes from one slot's start to the next one's; the length by default."""
-    overlapping_operatory_slots: bool
+    overlapping_operatory_slots: bool | None
     """True: a time that is free in several operatories is a slot in each; else one slot."""
-    appointments_per_timeslot: int
+    appointments_per_timeslot: int | None
     """How many may be booked at one time: 1 (default) to 5; v3, eClinicalWorks and NextGen only."""
 
 
@@ -267,41 +267,41 @@ class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
     """The earliest start."""
     end: Required[datetime]
     """The latest start."""
-    timezone: str
+    timezone: str | None
     """The practice's zone, as ``"America/New_York"``."""
     cancelled: bool | None
     """Only cancelled ones (True), or none of them (False).
 
     Left out, the server decides: integrations have seen only active ones in v2 and both in v3.
     """
-    unavailable: bool
+    unavailable: bool | None
     """Only blocks (True) or only true appointments (False); both when left out."""
-    nex_only: bool
+    nex_only: bool | None
     """True: only those booked through NexHealth."""
-    updated_since: datetime
+    updated_since: datetime | None
     """Only those changed at or after this time; ``start`` and ``end`` still hold."""
-    appointment_type_id: int
+    appointment_type_id: int | None
     """Only those of this type."""
-    foreign_id: str
+    foreign_id: str | None
     """The appointment's id in the practice's own system."""
-    patient_ids: Sequence[int]
+    patient_ids: Sequence[int] | None
     """Only those of these patients: exactly one in v2, at most 25 in v3."""
-    provider_ids: Sequence[int]
+    provider_ids: Sequence[int] | None
     """Only those with these providers."""
-    operatory_ids: Sequence[int]
+    operatory_ids: Sequence[int] | None
     """Only those in these operatories."""
-    created_by: int
+    created_by: int | None
     """Only those this user made."""
-    include: Sequence[AppointmentInclude]
+    include: Sequence[AppointmentInclude] | None
     """Parts to send along; on this list in v2 only."""
-    sort: str
+    sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class AppointmentOptions(PracticeScoped, total=False):
     """How one appointment is wanted."""
 
-    include: Sequence[AppointmentInclude]
+    include: Sequence[AppointmentInclude] | None
     """Parts to send along."""
 
 

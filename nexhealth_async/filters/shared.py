@@ -19,14 +19,14 @@ __all__ = [
 class PracticeScoped(TypedDict, total=False):
     """What belongs to one practice."""
 
-    subdomain: str
+    subdomain: str | None
     """The practice's slug, lower case, as ``GET /institutions`` lists it; a scope binds it."""
 
 
 class LocationScoped(PracticeScoped, total=False):
     """What belongs to one location of a practice."""
 
-    location_id: int
+    location_id: int | None
     """The location's id; a scope binds it, and a value given here goes before the scope's."""
 
 
@@ -46,9 +46,9 @@ class WholeOptions(TypedDict, total=False):
 class CursorOptions(WholeOptions, total=False):
     """How to walk a list that comes page by page, each page behind the cursor of the one before."""
 
-    per_page: int
+    per_page: int | None
     """Records asked for at once; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
-    prefetch: int
+    prefetch: int | None
     """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked.
 
     Behind a cursor there is one at most.
@@ -60,11 +60,11 @@ class CursorOptions(WholeOptions, total=False):
 class NumberedOptions(CursorOptions, total=False):
     """How to walk a list that comes page by page, by numbers in one version at least."""
 
-    drift: Literal["watch", "verify", "ignore"]
+    drift: Literal["watch", "verify", "ignore"] | None
     """What to do about a numbered list that changes during the walk.
 
     ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
     reads once. Behind cursors there is nothing to do, and ``"verify"`` is refused.
     """
-    passes: int
+    passes: int | None
     """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Parameter, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Required, get_args, get_origin
+from typing import TYPE_CHECKING, Required, cast, get_args, get_origin, is_typeddict
+
+from attrs import frozen
 
 from nexhealth_async.discreet import discreet
+from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from nexhealth_async.walk import Caller
 
@@ -55,7 +58,8 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
         return discreet(method)
     name = str(last.annotation).removeprefix("Unpack[").removesuffix("]")
     spelled: list[Parameter] = []
-    for key, kind in method.__globals__[name].__annotations__.items():
+    kinds: Mapping[str, object] = method.__globals__[name].__annotations__
+    for key, kind in kinds.items():
         required = get_origin(kind) is Required
         spelled.append(
             Parameter(
@@ -66,19 +70,64 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
             )
         )
     spelled.sort(key=lambda one: one.default is _LEFT_OUT)
-    shown = discreet(_strict(method, frozenset(one.name for one in (*plain, *spelled))))
+    known = frozenset(one.name for one in (*plain, *spelled))
+    shown = discreet(_strict(method, known, _required_of(kinds)))
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
     return shown
 
 
-def _strict(method: Callable[..., object], known: frozenset[str]) -> Callable[..., object]:
-    """Refuse keywords that are not known: in a body, the API would ignore them."""
+@frozen
+class _Required:
+    """A field that the API does not do without."""
+
+    name: str
+    may_be_none: bool
+    inside: tuple[_Required, ...]
+
+
+def _required_of(kinds: Mapping[str, object]) -> tuple[_Required, ...]:
+    """Return the required keys of a `TypedDict`, with those of the ones inside it."""
+    found: list[_Required] = []
+    for name, kind in kinds.items():
+        if get_origin(kind) is Required:
+            (inner,) = get_args(kind)
+            inside: Mapping[str, object] = inner.__annotations__ if is_typeddict(inner) else {}
+            found.append(_Required(name, type(None) in get_args(inner), _required_of(inside)))
+    return tuple(found)
+
+
+def _missing(
+    required: Iterable[_Required], given: Mapping[str, object], above: str = ""
+) -> Iterator[str]:
+    """Yield the required fields that are not given, those inside others with a dotted name."""
+    for one in required:
+        value = given.get(one.name)
+        if one.name not in given or (value is None and not one.may_be_none):
+            yield above + one.name
+        elif isinstance(value, Mapping):
+            inside = cast("Mapping[str, object]", value)
+            yield from _missing(one.inside, inside, f"{above}{one.name}.")
+
+
+def _strict(
+    method: Callable[..., object], known: frozenset[str], required: tuple[_Required, ...]
+) -> Callable[..., object]:
+    """Refuse keywords that are not known, and calls without what the API does not do without.
+
+    In a body, the API would ignore the former; of the latter it would name one after the other.
+    """
 
     @wraps(method)
     def checked(*args: object, **given: object) -> object:
         if unknown := given.keys() - known:
             del args, given
             raise _unknown(method, unknown, known)
+        if missing := [*_missing(required, given)]:
+            del args, given
+            raise InvalidArgument(
+                f"{method.__qualname__}() needs {', '.join(missing)}: the API refuses the call "
+                "without"
+            )
         return method(*args, **given)
 
     return checked

@@ -22,7 +22,7 @@ from nexhealth_async.filters import (
     StaffFilters,
 )
 from nexhealth_async.follow.writes import patient_written
-from nexhealth_async.hints import find_or_create
+from nexhealth_async.hints import find_or_create, normalize_phone
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of
 from nexhealth_async.walk import Walk
@@ -150,13 +150,15 @@ class Patients(Noun):
         keep the id that ``create`` returned.
 
         A location may share its system with others, and then theirs are found too;
-        ``location_strict=True`` keeps to its own. Phone numbers match exactly, as ten digits. To
-        find people who can be booked, add ``inactive=False, non_patient=False``.
+        ``location_strict=True`` keeps to its own. To find people who can be booked, add
+        ``inactive=False, non_patient=False``.
 
-        Raises `MissingScope` without a practice and a location, and `NotInThisVersion` for
-        ``include``, ``include_upcoming_appts``, ``appointment_date_start`` and
-        ``appointment_date_end`` in v3.
+        Raises `InvalidArgument` for a phone number that cannot be ten digits, `MissingScope`
+        without a practice and a location, and `NotInThisVersion` for ``include``,
+        ``include_upcoming_appts``, ``appointment_date_start`` and ``appointment_date_end`` in v3.
         """
+        if (phone := filters.get("phone_number")) is not None:
+            filters["phone_number"] = normalize_phone(phone)
         return self._caller.walk(to.PATIENTS, filters)
 
     async def get(self, id: int, /, **options: Unpack[PatientOptions]) -> m.Patient:

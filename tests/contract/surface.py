@@ -72,6 +72,11 @@ class Recorder:
     ) -> Any:
         return await self.call(endpoint, arguments, *ids), 200
 
+    late_commit = 120.0
+
+    def write(self, *identity: object, subdomain: object = None) -> Any:
+        raise NotImplementedError(identity, subdomain)
+
     def download(self, url: str | None) -> Any:
         raise NotImplementedError(url)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from nexhealth_async import NexHealth
 from nexhealth_async import endpoints as to
 from nexhealth_async.core.request import Call, plan
 from nexhealth_async.endpoints import Endpoint
@@ -25,6 +26,7 @@ from nexhealth_async.resources import (
     SyncStatuses,
     WorkingHours,
 )
+from nexhealth_async.sandbox import Sandbox
 
 NINE = datetime(2031, 1, 6, 9, tzinfo=UTC)
 TODAY = date(2031, 1, 6)
@@ -50,6 +52,11 @@ class Recorder:
         self, endpoint: object, arguments: Mapping[str, object], *ids: int | str
     ) -> Any:
         return await self.call(endpoint, arguments, *ids), 200
+
+    late_commit = 120.0
+
+    def write(self, *identity: object, subdomain: object = None) -> Any:
+        raise NotImplementedError(identity, subdomain)
 
     def download(self, url: str | None) -> Any:
         raise NotImplementedError(url)
@@ -362,3 +369,75 @@ async def test_a_refused_keyword_leaves_no_values_in_frames_of_the_library(
         ours = [frame for frame in frames if "nexhealth_async/" in frame.f_code.co_filename]
         assert ours
         assert not [frame for frame in ours if "Hypatia" in repr(frame.f_locals)]
+
+
+EVERY_LIST = [
+    pytest.param(endpoint, version, id=f"{endpoint.resource}.{endpoint.verb}-{version}")
+    for endpoint in to.ALL
+    for version, row in (("v2", endpoint.v2), ("v3.0.0", endpoint.v3))
+    if row is not None and row.method == "GET"
+]
+
+
+@pytest.mark.parametrize(("endpoint", "version"), EVERY_LIST)
+def test_a_filter_of_none_is_as_good_as_none(endpoint: Endpoint[object], version: str) -> None:
+    row = endpoint.v2 if version == "v2" else endpoint.v3
+    assert row is not None
+    samples = {"start": NINE, "end": NINE, "start_date": TODAY, "days": 3, "subdomain": "demo"}
+    needed = {*row.required, *row.path_from, *row.one_of[:1]}
+    given = {name: samples.get(name, 7) for name in needed}
+    ids = [7] * (row.path.count("{") - len(row.path_from))
+    unset = dict.fromkeys(name.removesuffix("[]") for name in row.filters)
+    full = planned(endpoint, version, *ids, **{**unset, "subdomain": None, **given})
+    assert sorted(full.query) == sorted(planned(endpoint, version, *ids, **given).query)
+
+
+@pytest.mark.parametrize("options", [{}, dict.fromkeys(("per_page", "prefetch", "drift", "limit"))])
+async def test_options_of_a_walk_may_be_none(
+    options: dict[str, None], nexhealth: NexHealth, nexhealth_sandbox: Sandbox
+) -> None:
+    here = nexhealth.practice(nexhealth_sandbox.subdomain).location(nexhealth_sandbox.location_id)
+    walk = here.patients.walk(name=None, passes=None, after=None, **options)
+    assert len([one async for one in walk]) == len(nexhealth_sandbox.patients)
+
+
+@pytest.mark.parametrize(
+    "given", ["2125550133", "+1 (212) 555-0133", "212.555.0133", "1-212-555-0133"]
+)
+def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: Recorder) -> None:
+    Patients(recorder).walk(phone_number=given)
+    assert recorder.arguments == {"phone_number": "2125550133"}
+
+
+@pytest.mark.parametrize("given", ["555-0133", "", "22125550133", "212555013x"])
+def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
+    given: str, recorder: Recorder
+) -> None:
+    with pytest.raises(InvalidArgument, match="ten digits") as caught:
+        Patients(recorder).walk(phone_number=given)
+    assert recorder.arguments is None
+    assert "555" not in str(caught.value)
+
+
+async def test_all_missing_fields_are_named_at_once(recorder: Recorder) -> None:
+    create: Any = Patients(recorder).create
+    with pytest.raises(
+        InvalidArgument,
+        match=r"provider_id, last_name, email, bio\.date_of_birth, bio\.phone_number:",
+    ):
+        await create(first_name="Ada", email=None, bio={})
+    book: Any = Appointments(recorder).create
+    with pytest.raises(InvalidArgument, match="patient_id, provider_id, start_time"):
+        await book()
+    walk: Any = Appointments(recorder).walk
+    with pytest.raises(InvalidArgument, match="start, end"):
+        walk()
+    assert recorder.arguments is None
+
+
+async def test_a_field_where_none_means_something_may_be_none(recorder: Recorder) -> None:
+    await Appointments(recorder).create(
+        patient_id=None, provider_id=7, start_time=NINE, unavailable=True
+    )
+    assert recorder.arguments is not None
+    assert recorder.arguments["unavailable"] is True

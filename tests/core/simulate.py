@@ -79,7 +79,7 @@ def drive(
             flights.append(_Flight(ask))
         if not flights:
             assert plan.over
-            walked.drifted = plan.failure
+            walked.drifted = plan.failure if isinstance(plan.failure, WalkDrifted) else None
             return walked
         while flights[0].page is None:
             waiting = [flight for flight in flights if flight.page is None]

@@ -34,6 +34,7 @@ def listings(nex: AccountNouns) -> None:
     nex.appointment_types.appointment_descriptors.walk(3, location_id=7, descriptor_type="Code")
     assert_type(nex.procedures.walk(updated_since=START), Walk[m.Procedure])
     assert_type(nex.patients.walk(), Walk[m.Patient])
+    nex.patients.walk(location_id=None, subdomain=None, inactive=None, name=None, per_page=None)
     nex.patients.walk(new_patient=None, date_of_birth=TODAY, include=["charges", "payments"])
     nex.patients.walk(per_page=300, prefetch=4, drift="verify", passes=6, after=None, limit=None)
     nex.patients.walk(on_bad_record=set_aside)

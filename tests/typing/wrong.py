@@ -18,14 +18,12 @@ def listings(nex: AccountNouns) -> None:
     nex.patients.walk(page=2)  # wrong: pages are the walk's business
     nex.patients.walk("Ada")  # wrong: filters are keyword-only
     nex.patients.walk(location_id="7")  # wrong: text for a number
-    nex.patients.walk(location_id=None)  # wrong: leave it out
     nex.patients.walk(include="charges")  # wrong: a scalar instead of a list
     nex.patients.walk(include=["charge"])  # wrong: no such part
     nex.patients.walk(name=["Ada"])  # wrong: a list instead of a scalar
     nex.patients.walk(date_of_birth="1990-01-01")  # wrong: text for a date
     nex.patients.walk(updated_since=TODAY)  # wrong: a date for a date-time
     nex.patients.walk(updated_after=START)  # wrong: the name on v2's wire
-    nex.patients.walk(inactive=None)  # wrong: only filters that we send ourselves take None
     nex.patients.walk(drift="retry")  # wrong: no such mode
     nex.patients.walk(on_bad_record=print, limit="3")  # wrong: text for a number
     nex.patients.walk(on_bad_record=len)  # wrong: takes one argument, not two
