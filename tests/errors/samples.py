@@ -33,7 +33,7 @@ def _raised(work: Callable[[], object]) -> NexHealthError:
 
 
 def _usage() -> Iterator[NexHealthError]:
-    nex = NexHealth("key")
+    nex = NexHealth("key", version="v2")
     office = nex.practice("demo-practice").location(7)
     yield _raised(lambda: NexHealth("key", timeout=-1))
     yield _raised(lambda: nex.practice("Demo-Practice"))
@@ -62,7 +62,7 @@ def _refusals() -> Iterator[NexHealthError]:
     assert isinstance(unauthorized, e.Unauthorized)
     yield key_refused(unauthorized)
     yield refused(403, "no", patients)
-    yield refused(403, "below the minimum allowed", patients)
+    yield refused(403, "Nex-Api-Version v2 is below the minimum allowed version", patients)
     yield refused(403, "no", ledger)
     yield refused(403, "", patients)
     yield refused(404, "no", patients)
