@@ -67,6 +67,20 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("release", ["lowest", "2"])
+def duckdb(session: nox.Session, release: str) -> None:
+    """The tests of targets with the oldest DuckDB that is allowed, and with DuckDB 2."""
+    (oldest,) = _lowest([one for one in _extra("duckdb") if one.startswith("duckdb")])
+    install(session, *SUITE, pins=[oldest if release == "lowest" else "duckdb>=2,<3"])
+    session.run("pytest", "-n", "auto", "tests/export", *session.posargs)
+
+
+def _extra(name: str) -> list[str]:
+    found: list[str] = PYPROJECT["project"]["optional-dependencies"][name]
+    return found
+
+
+@nox.session
 def contract(session: nox.Session) -> None:
     """The endpoint table against methods, sandbox and, where at hand, the API's descriptions."""
     install(session, "tests", "types", "contract")

@@ -22,6 +22,7 @@ __all__ = [
     "lists_of",
     "mask_of",
     "moments_of",
+    "money_columns",
     "money_of",
     "nulls",
     "struct_fields",
@@ -81,6 +82,13 @@ def _money_fields() -> tuple[Field, ...]:
         pa.field("amount", pa.decimal128(18, 4), True),
         pa.field("currency", pa.string(), True),
     )
+
+
+@cache
+def money_columns(name: str) -> tuple[Field, ...]:
+    """Return the columns of an amount of money in a table."""
+    pa = arrow()
+    return tuple(pa.field(f"{name}_{part.name}", part.type, True) for part in _money_fields())
 
 
 @lru_cache(maxsize=256)

@@ -21,17 +21,17 @@ from attrs import define, field
 from nexhealth_async import models
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.errors import UsageError
-from nexhealth_async.export.arrays import type_of
+from nexhealth_async.export.arrays import money_columns, type_of
 from nexhealth_async.export.arrow_types import arrow
 from nexhealth_async.export.building import arrays_of
-from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, fields_of
+from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Column, Kind, fields_of
 from nexhealth_async.export.sheets import Sheet, read_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Sequence
 
     from nexhealth_async.bulk import Batch
-    from nexhealth_async.export.arrow_types import Array, Schema, Table
+    from nexhealth_async.export.arrow_types import Array, Field, Schema, Table
     from nexhealth_async.walk import Walk
 
 __all__ = ["batch_table", "schema_of", "table_of", "tables_of", "to_arrow"]
@@ -51,11 +51,14 @@ def schema_of(model: type) -> Schema:
 
 @cache
 def _schema(model: type, *, practice: bool, pull: bool) -> Schema:
-    pa = arrow()
     columns = [*[PRACTICE] * practice, *fields_of(model), EXTRA, *[PULL] * pull]
-    return pa.schema(
-        [pa.field(column.name, type_of(column), not column.required) for column in columns]
-    )
+    return arrow().schema([one for column in columns for one in _in_table(column)])
+
+
+def _in_table(column: Column) -> tuple[Field, ...]:
+    if column.kind is Kind.MONEY:
+        return money_columns(column.name)
+    return (arrow().field(column.name, type_of(column), not column.required),)
 
 
 def table_of(
@@ -78,30 +81,37 @@ def table_of(
 
 
 def _framed(
-    model: type, arrays: Sequence[Array], size: int, practice: str | None, pull: str | None
+    model: type,
+    arrays: Sequence[Array],
+    size: int,
+    practice: str | None,
+    pull: str | None,
+    *,
+    names_practice: bool = False,
 ) -> Table:
-    pa, arrays = arrow(), list(arrays)
+    pa = arrow()
+    framed: list[Array] = []
     if practice is not None:
-        arrays.insert(0, pa.repeat(practice, size))
+        framed.append(pa.repeat(practice, size))
+    for column, array in zip((*fields_of(model), EXTRA), arrays, strict=True):
+        if names_practice and column.name == "subdomain":
+            framed[0] = array.fill_null(practice)
+        framed += array.flatten() if column.kind is Kind.MONEY else [array]
     if pull is not None:
-        arrays.append(pa.repeat(pull, size))
+        framed.append(pa.repeat(pull, size))
     schema = _schema(model, practice=practice is not None, pull=pull is not None)
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(framed, schema=schema)
 
 
 def batch_table(batch: Batch, *, pull: str) -> Table:
     """Put a batch of a pull into a table with all columns of `schema_of`."""
-    model, practice = getattr(models, batch.model), batch.shard.subdomain or ""
+    model, practice = getattr(models, batch.model), batch.shard.subdomain
     if isinstance(batch.sheet, Sheet):
-        return _framed(model, batch.sheet.arrays, batch.size, practice, pull)
-    return table_of(
-        model,
-        batch.records,
-        batch.raw,
-        practice=practice,
-        pull=pull,
-        repaired={repair.record_id for repair in batch.repairs},
-    )
+        arrays = batch.sheet.arrays
+    else:
+        repaired = {repair.record_id for repair in batch.repairs}
+        arrays = arrays_of(model, batch.records, batch.raw, repaired)
+    return _framed(model, arrays, batch.size, practice or "", pull, names_practice=practice is None)
 
 
 async def to_arrow(walk: Walk[T]) -> Table:

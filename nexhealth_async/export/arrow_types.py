@@ -80,6 +80,14 @@ class Array(Protocol):
         """How many elements are null."""
         ...
 
+    def flatten(self) -> list[Array]:
+        """Return the parts of structs, each null where its struct is."""
+        ...
+
+    def fill_null(self, value: object, /) -> Array:
+        """Return the elements with this value for null."""
+        ...
+
     def view(self, kind: DataType, /) -> Array:
         """Return the same bytes as another type."""
         ...

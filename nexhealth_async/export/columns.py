@@ -1,11 +1,13 @@
 """The columns of a model's table, the same for every target.
 
-Each field is a column of its own name; fields with parts are structs, amounts of money too. Records
-that stand inside a record and have an id of their own, such as ``guarantor``, stay JSON: they are
-rows of another list. Around the fields stand:
+Each field is a column of its own name; an amount of money is two, such as ``fee_amount`` and
+``fee_currency``; fields with other parts are structs. Records that stand inside a record and have
+an id of their own, such as ``guarantor``, stay JSON: they are rows of another list. A column that
+names another record, such as ``procedure_id``, has the type of that record's ``id``, so that
+tables join. A field with two spellings is one column: ``cancelled``. Around the fields stand:
 
-- ``_practice``: the subdomain the row was read from, ``''`` for lists of the whole account. With
-  the id it identifies a row.
+- ``_practice``: the subdomain the row was read from; in lists of the whole account the record's
+  own, ``''`` where it has none. With the id it identifies a row.
 - ``_extra``: JSON, everything the vendor sent that no column holds; null if there is nothing.
 - ``_pull``: the id of the last pull that saw the row.
 
@@ -100,6 +102,8 @@ PRACTICE: Final = Column(name="_practice", kind=Kind.TEXT, required=True)
 EXTRA: Final = Column(name="_extra", kind=Kind.JSON)
 PULL: Final = Column(name="_pull", kind=Kind.TEXT, required=True)
 
+_SPELLINGS: Final = {"Appointment": frozenset({"canceled"})}
+"""By model: fields that are another spelling of a field that follows them, and no columns."""
 _SCALARS: Final[dict[object, Kind]] = {
     int: Kind.INTEGER,
     float: Kind.FLOAT,
@@ -127,7 +131,12 @@ def _fields_of(model: type) -> tuple[Column, ...]:
         attrs.fields(cast("type[attrs.AttrsInstance]", model)),
         key=lambda attribute: attribute.inherited,
     )
-    return tuple(_column(attribute.name, attribute.type) for attribute in fields)
+    spellings = _SPELLINGS.get(model.__name__, frozenset[str]())
+    return tuple(
+        _column(attribute.name, attribute.type)
+        for attribute in fields
+        if attribute.name not in spellings
+    )
 
 
 def _column(name: str, declared: object) -> Column:
@@ -143,6 +152,8 @@ def _column(name: str, declared: object) -> Column:
         if element.kind is not Kind.JSON:
             return Column(name=name, kind=Kind.LIST, element=element)
     parts = [part for part in get_args(kind) if part is not NoneType]
+    if set(parts) == {int, str} and name.endswith("_id"):
+        return Column(name=name, kind=Kind.INTEGER)  # as the ids it points to; text goes aside
     if set(parts) == {int, str}:
         return Column(name=name, kind=Kind.TEXT, mixed=True)
     lists = [part for part in parts if get_origin(part) is tuple]

@@ -5,8 +5,9 @@
     pipeline = dlt.pipeline("practice", destination="bigquery", dataset_name="nexhealth")
     pipeline.run(source(["patients", "appointments"], practices=["demo"]))
 
-Each resource becomes a table, its rows merged by practice and id; columns are those of
-`nexhealth_async.export.columns`, with structs and lists of structs as dlt keeps them.
+Each resource becomes a table, its rows merged by practice and id, which are its primary key;
+columns are those of `nexhealth_async.export.columns`, with structs and lists of structs as dlt
+keeps them. Nothing is printed.
 
 A run covers the lists and practices asked for, from their start, and then what changed since the
 run before: dlt's state holds when that began, for each resource and each choice of practices, and
@@ -44,6 +45,7 @@ from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
+from nexhealth_async.export.arrow_types import arrow
 from nexhealth_async.export.columns import PRACTICE
 from nexhealth_async.export.dlt_rejected import FLAG_HINT, Kept, Mark, Rejects, flagged
 from nexhealth_async.export.sheets import read_page
@@ -51,6 +53,7 @@ from nexhealth_async.session import NexHealth
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.planning import Practices
+    from nexhealth_async.export.arrow_types import Table
 
 __all__ = ["SessionMaker", "source"]
 
@@ -191,16 +194,31 @@ def _tables(
         )
         with pulling as (nex, pull):
             # Without any rows, dlt would make no table.
-            yield flagged(schema_of(getattr(models, about.model)).empty_table())
+            yield flagged(_keyed(about, schema_of(getattr(models, about.model)).empty_table()))
             pull.read_by(read_page)
             while (batch := loop.call(anext, pull, None)) is not None:
-                yield flagged(batch_table(batch, pull=run))
+                yield flagged(_keyed(about, batch_table(batch, pull=run)))
                 yield from rejects.items(batch)
             due = rejects.due(pull.shards)
             yield from rejects.readable(due.vanished)
             yield from rejects.fetched(loop.call(_fetched, nex, due.fetched, wanted))
     kept[wanted.place] = rejects.state()
     marks[wanted.place] = (began - OVERLAP).isoformat()
+
+
+def _keyed(about: ResourceFacts, table: Table) -> Table:
+    """Declare that ids are never null, or dlt warns that the table differs from its primary key."""
+    if not about.keyed or table.column("id").null_count:
+        return table
+    pa, names = arrow(), table.schema.names
+    fields = [
+        pa.field("id", table.schema.field("id").type, False)
+        if name == "id"
+        else table.schema.field(name)
+        for name in names
+    ]
+    columns = [table.column(name) for name in names]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 @asynccontextmanager

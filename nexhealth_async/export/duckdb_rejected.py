@@ -51,7 +51,7 @@ def reject(db: DuckDBPyConnection, batch: Batch, pull: str) -> None:
 
 def release(db: DuckDBPyConnection, resource: str, view: str) -> None:
     """Remove the rejected records that a view holds as rows."""
-    db.execute(sql.release(view), (resource,))
+    db.execute(sql.release(resource, view), (resource,))
 
 
 def read(db: DuckDBPyConnection) -> list[Rejected]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["changes", "types_of", "widened"]
 
+_AMOUNT: Final = "DECIMAL(18,4)"
 _TYPES: Final = {
     Kind.INTEGER: "BIGINT",
     Kind.FLOAT: "DOUBLE",
@@ -21,17 +22,19 @@ _TYPES: Final = {
     Kind.TEXT: "VARCHAR",
     Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
     Kind.DATE: "DATE",
-    Kind.MONEY: "STRUCT(amount DECIMAL(18,4), currency VARCHAR)",
+    Kind.MONEY: f"STRUCT(amount {_AMOUNT}, currency VARCHAR)",  # inside a struct
     Kind.JSON: "VARCHAR",  # inside a struct; a column of its own is JSON
 }
 
 
 def types_of(model: type) -> dict[str, str]:
     """Return the type of each column of a model's table, by name."""
-    types = {
-        column.name: "JSON" if column.kind is Kind.JSON else _type(column)
-        for column in columns_of(model)
-    }
+    types: dict[str, str] = {}
+    for column in columns_of(model):
+        if column.kind is Kind.MONEY:
+            types |= {f"{column.name}_amount": _AMOUNT, f"{column.name}_currency": "VARCHAR"}
+        else:
+            types[column.name] = "JSON" if column.kind is Kind.JSON else _type(column)
     return types | {"_shard": "INTEGER"}
 
 

@@ -16,6 +16,7 @@ from nexhealth_async.export.state import (
     groups_from,
     is_keyed,
     latest,
+    names_practice,
     practice_of,
     progress_from,
     pull_row,
@@ -88,9 +89,11 @@ def merge(
     db.register(_BATCH, batch_table(latest(batch), pull=pull))
     try:
         if is_keyed(model):
+            moves = names_practice(batch.shard.resource)  # a record may be in another one now
+            same = "" if moves else "old._practice = new._practice and "
             db.execute(
                 f"delete from {table} as old using {_BATCH} as new "  # noqa: S608 - a name, quoted
-                "where old._practice = new._practice and old.id = new.id"
+                f"where {same}old.id = new.id"
             )
             if release:
                 rejected.release(db, batch.shard.resource, _BATCH)
@@ -142,8 +145,9 @@ def rewind(db: DuckDBPyConnection, shard: Shard, key: tuple[str, int]) -> None:
     table = table_name(shard.resource)
     columns = _columns(db, table)
     if columns:
-        statement = sql.unsee(table, keyed="id" in columns)
-        db.execute(statement, (practice_of(shard.subdomain), *key))
+        practice = practice_of(shard.subdomain)
+        statement = sql.unsee(table, practice, keyed="id" in columns)
+        db.execute(statement, (practice, *key))
     keep(db, key, None)
 
 
@@ -152,7 +156,8 @@ def ids_seen(db: DuckDBPyConnection, group: Group, pull: str) -> list[int | str]
     table = table_name(group.resource)
     if "id" not in _columns(db, table):
         return []
-    found = db.execute(sql.ids_seen(table), (practice_of(group.subdomain), pull)).fetchall()
+    practice = practice_of(group.subdomain)
+    found = db.execute(sql.ids_seen(table, practice), (practice, pull)).fetchall()
     return [row[0] for row in found if row[0] is not None]
 
 
@@ -164,7 +169,7 @@ def complete(
     columns, gone = _columns(db, table), 0
     keyed = "id" in columns
     if columns and (whole or not keyed):
-        found = db.execute(sql.delete_unseen(table), (key[1], pull.id)).fetchone()
+        found = db.execute(sql.delete_unseen(table, key[1]), (key[1], pull.id)).fetchone()
         gone = int(found[0]) if found and keyed else 0
     db.execute(sql.ADD_GROUP, key)
     db.execute(sql.KEEP_GROUP, (*key, watermark, pull.started if whole else None))

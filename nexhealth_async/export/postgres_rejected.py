@@ -60,7 +60,7 @@ async def reject(db: Connection, batch: Batch, pull: str) -> None:
 
 async def release(db: Connection, resource: str, table: str) -> None:
     """Remove the rejected records that a staged table holds as rows."""
-    await db.execute(sql.release(table), resource)
+    await db.execute(sql.release(resource, table), resource)
 
 
 async def read(db: Connection) -> list[Rejected]:

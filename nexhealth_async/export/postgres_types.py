@@ -82,10 +82,14 @@ def rows_of(batch: Batch, model: type, pull: str, number: int) -> Iterator[Row]:
     """Yield the batch's rows in the order of `types_of`."""
     moneys = [at for at, column in enumerate(flat_of(model)) if column.kind is Kind.MONEY]
     practice = practice_of(batch.shard.subdomain)
+    columns = [column.name for column in flat_of(model)]
+    is_named = batch.shard.subdomain is None and "subdomain" in columns
+    named = columns.index("subdomain") if is_named else None
     for values, extra in values_of(model, batch.records, batch.raw, checks=check_of):
+        of_row = practice if named is None else practice_of(cast("str | None", values[named]))
         for at in reversed(moneys):
             values[at : at + 1] = _amount_and_currency(values[at])
-        yield (practice, *values, None if extra is None else json_value(extra), pull, number)
+        yield (of_row, *values, None if extra is None else json_value(extra), pull, number)
 
 
 def _amount_and_currency(value: object) -> Sequence[object]:

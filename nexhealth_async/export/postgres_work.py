@@ -20,6 +20,7 @@ from nexhealth_async.export.state import (
     groups_from,
     is_keyed,
     latest,
+    names_practice,
     practice_of,
     progress_from,
     pull_row,
@@ -150,11 +151,23 @@ async def _merge(db: Connection, resource: str, model: type) -> None:
     """
     if is_keyed(model):
         await rejected.release(db, resource, _stage_of(resource))
+    if names_practice(resource):
+        await db.execute(_moving(resource))
     await db.fetch(_merging(resource, tuple(types_of(model)), keyed=is_keyed(model)))
 
 
 def _stage_of(resource: str) -> str:
     return f"_nexhealth_new_{table_name(resource)}"
+
+
+@cache
+def _moving(resource: str) -> str:
+    """Return what deletes rows of records that are in another practice now."""
+    return (
+        f"delete from {quoted(table_name(resource))} as old "  # noqa: S608 - names, quoted
+        f"using {quoted(_stage_of(resource))} as new "
+        "where old.id = new.id and old._practice <> new._practice"
+    )
 
 
 @cache
@@ -214,8 +227,9 @@ async def rewind(db: Connection, shard: Shard, key: tuple[str, int]) -> None:
     table = table_name(shard.resource)
     columns = await _columns(db, table)
     if columns:
-        statement = sql.unsee(table, keyed="id" in columns)
-        await db.execute(statement, practice_of(shard.subdomain), *key)
+        practice = practice_of(shard.subdomain)
+        statement = sql.unsee(table, practice, keyed="id" in columns)
+        await db.execute(statement, practice, *key)
     await keep(db, key, None)
 
 
@@ -224,7 +238,8 @@ async def ids_seen(db: Connection, group: Group, pull: str) -> list[int | str]:
     table = table_name(group.resource)
     if "id" not in await _columns(db, table):
         return []
-    found = await db.fetch(sql.ids_seen(table), practice_of(group.subdomain), pull)
+    practice = practice_of(group.subdomain)
+    found = await db.fetch(sql.ids_seen(table, practice), practice, pull)
     return [cast("int | str", row[0]) for row in found]
 
 
@@ -238,7 +253,7 @@ async def complete(
     columns, gone = await _columns(db, table), 0
     keyed = "id" in columns
     if columns and (whole or not keyed):
-        tag = await db.execute(sql.delete_unseen(table), key[1], pull.id)
+        tag = await db.execute(sql.delete_unseen(table, key[1]), key[1], pull.id)
         gone = int(tag.removeprefix("DELETE ")) if keyed else 0
     await db.execute(sql.ADD_GROUP, *key)
     await db.execute(sql.KEEP_GROUP, *key, watermark, pull.started if whole else None)

@@ -16,8 +16,15 @@ from attrs import frozen
 from nexhealth_async.bulk.batches import Batch, Refused
 from nexhealth_async.bulk.rejected import Rejected, id_from, key_of
 from nexhealth_async.export.leftovers import json_text
-from nexhealth_async.export.state import Row, is_keyed, model_of, practice_of, table_name
-from nexhealth_async.export.statements import quoted
+from nexhealth_async.export.state import (
+    Row,
+    is_keyed,
+    model_of,
+    names_practice,
+    practice_of,
+    table_name,
+)
+from nexhealth_async.export.statements import owned, quoted
 
 __all__ = [
     "CREATE",
@@ -103,17 +110,19 @@ def _text(refused: Refused) -> str:
     return json_text(refused.raw)
 
 
-def release(table: str) -> str:
+def release(resource: str, table: str) -> str:
     """Return what removes rejected records that a staged table or view holds as rows."""
+    place = "" if names_practice(resource) else "and _rejected._practice = new._practice "
     return (
         f"delete from _rejected using {quoted(table)} as new where _rejected.resource = $1 "  # noqa: S608 - a name, quoted
-        "and _rejected._practice = new._practice and _rejected.key = cast(new.id as text)"
+        f"{place}and _rejected.key = cast(new.id as text)"
     )
 
 
 def remove_rows(resource: str, ids: str) -> str:
     """Return what removes the rows of a practice whose ids are in a list of this SQL."""
-    return f"delete from {quoted(table_name(resource))} where _practice = $1 and id {ids}"  # noqa: S608 - a name, quoted
+    place = owned("" if names_practice(resource) else resource)
+    return f"delete from {quoted(table_name(resource))} where {place} and id {ids}"  # noqa: S608 - a name, quoted
 
 
 def entries_from(rows: Iterable[Row]) -> list[Rejected]:

@@ -27,6 +27,7 @@ __all__ = [
     "is_keyed",
     "latest",
     "model_of",
+    "names_practice",
     "practice_of",
     "progress_from",
     "pull_row",
@@ -133,8 +134,13 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
+def names_practice(resource: str) -> bool:
+    """Tell whether a list is the whole account's, and its records say which practice they are."""
+    return resource in {"institutions", "onboardings"}
+
+
 def practice_of(subdomain: str | None) -> str:
-    """Return what stands in ``_practice``: ``''`` for lists of the whole account."""
+    """Return the practice of a group; ``''`` for lists of the whole account."""
     return subdomain or ""
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "STATE_TABLES",
     "delete_unseen",
     "ids_seen",
+    "owned",
     "quoted",
     "unsee",
 ]
@@ -80,20 +81,25 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def unsee(table: str, *, keyed: bool) -> str:
+def owned(practice: str) -> str:
+    """Return what selects a group's rows: of the whole account's one group, all of the table."""
+    return "_practice = $1" if practice else "cast($1 as text) is not null"
+
+
+def unsee(table: str, practice: str, *, keyed: bool) -> str:
     """Return what makes rows of a practice, a pull and a shard count as not seen by the pull.
 
     Those without ids cannot be recognised when they come again, so they are deleted.
     """
     change = f"update {quoted(table)} set _pull = ''" if keyed else f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
-    return f"{change} where _practice = $1 and _pull = $2 and _shard = $3"
+    return f"{change} where {owned(practice)} and _pull = $2 and _shard = $3"
 
 
-def ids_seen(table: str) -> str:
+def ids_seen(table: str, practice: str) -> str:
     """Return what selects the ids that a pull saw in a practice."""
-    return f"select id from {quoted(table)} where _practice = $1 and _pull = $2"  # noqa: S608 - a name, quoted
+    return f"select id from {quoted(table)} where {owned(practice)} and _pull = $2"  # noqa: S608 - a name, quoted
 
 
-def delete_unseen(table: str) -> str:
+def delete_unseen(table: str, practice: str) -> str:
     """Return what deletes the rows of a practice that a pull did not see."""
-    return f"delete from {quoted(table)} where _practice = $1 and _pull <> $2"  # noqa: S608 - a name, quoted
+    return f"delete from {quoted(table)} where {owned(practice)} and _pull <> $2"  # noqa: S608 - a name, quoted

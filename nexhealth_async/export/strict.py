@@ -70,8 +70,7 @@ class Strict:
 @cache
 def names_of(model: type) -> frozenset[str]:
     """Return the fields of a model that can be read strictly."""
-    names = frozenset(column.name for column in fields_of(model))
-    return names - _MEDDLERS.get(model.__name__, frozenset())
+    return frozenset(column.name for column in fields_of(model))
 
 
 @lru_cache(maxsize=32)
@@ -79,7 +78,11 @@ def strict_of(model: type, names: frozenset[str]) -> Strict | None:
     """Return what reads records with these fields; None where only models can."""
     columns = [column for column in fields_of(model) if column.name in names]
     known = frozenset(column.name for column in columns)
-    if known - names_of(model) or _required(model) - known or len(names) > _MOST:
+    if (
+        names & _MEDDLERS.get(model.__name__, frozenset())
+        or _required(model) - known
+        or len(names) > _MOST
+    ):
         return None
     others = sorted(names - known)
     fields = [_field(model, column) for column in columns]
@@ -151,6 +154,8 @@ def _type(column: Column, declared: object) -> Any:
             return Raw
         case Kind.MONEY:
             kind = Amount
+        case Kind.INTEGER:
+            kind = int
         case Kind.STRUCT:
             kind = struct_of(cast("type", column.model))
         case Kind.LIST if get_origin(bare(declared)) is tuple:

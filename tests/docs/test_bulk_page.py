@@ -13,10 +13,11 @@ import pytest
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from nexhealth_async import export
+from nexhealth_async import NexHealth, export
 from nexhealth_async.bulk import CheckpointFile, Target
 from nexhealth_async.cli.app import build
 from nexhealth_async.cli.bulk import PARTIAL
+from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.terminal import listed
 from tests.docs.guarantees import BEGIN, END, PAGE, guarantees_table
@@ -88,8 +89,30 @@ async def test_the_tables_name_the_providers(box: Sandbox) -> None:
     }
 
 
+async def test_the_tables_join_as_the_page_joins_them(box: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "p.duckdb"
+    async with NexHealth(version="v3") as nex:
+        lists = ["charges", "procedures", "institutions"]
+        report = await nex.bulk.copy(lists, to=DuckDBTarget(path))
+    report.raise_if_partial()
+    (query,) = blocks(PAGE, "sql")
+    with closing(duckdb.connect(str(path), read_only=True)) as db:
+        rows = db.sql(query).fetchall()
+    assert len(rows) == sum(len(one.charges) for one in box.practices)
+    assert {name for name, _, _ in rows} == {one.institution["name"] for one in box.practices}
+    assert all(amount is not None for _, _, amount in rows)
+
+
+def test_the_source_for_dlt_has_the_lists_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    (code,) = [text for text in blocks(PAGE, "python") if "export.dlt" in text]
+    names: dict[str, Any] = {"__name__": "bulk_page"}
+    exec(compile(code, PAGE.name, "exec"), names)  # noqa: S102 - our own page
+    assert set(names["lists"].resources) == {"patients", "charges"}
+
+
 def test_every_python_block_of_the_page_is_run_here() -> None:
-    assert len(blocks(PAGE, "python")) == 3
+    assert len(blocks(PAGE, "python")) == 4
 
 
 @pytest.mark.parametrize("page", [PAGE, README], ids=["bulk", "readme"])

@@ -21,23 +21,32 @@ _CODEC = Codec()
 
 def from_row(model: type[T], row: Mapping[str, object]) -> T:
     """Read a record out of a row of its table, and out of nothing else."""
-    found = {
-        column.name: _plain(column, row[column.name]) for column in fields_of(cast("type", model))
-    }
+    found = {column.name: _cell(column, row) for column in fields_of(cast("type", model))}
     sent = {name: value for name, value in found.items() if value is not None}
     extra = row["_extra"]
     if extra is not None:
         sent = cast("dict[str, object]", merged(sent, json.loads(cast("str", extra))))
+    sent.pop("canceled", None)  # which has no column, and which `cancelled` follows
     return _CODEC.structure_record(model, sent)[0]
+
+
+def _cell(column: Column, row: Mapping[str, object]) -> object:
+    name = column.name
+    if column.kind is not Kind.MONEY:
+        return _plain(column, row[name])
+    amount, currency = row[f"{name}_amount"], row[f"{name}_currency"]
+    return None if amount is None else {"amount": str(amount), "currency": currency}
 
 
 def as_kept(record: T) -> T:
     """Return a record as its table has it: numbers in columns of text are text."""
-    changes = {
+    changes: dict[str, object] = {
         column.name: str(getattr(record, column.name))
         for column in fields_of(cast("type", type(record)))
         if column.mixed and isinstance(getattr(record, column.name), int)
     }
+    if hasattr(record, "canceled"):
+        changes["canceled"] = None
     return attrs.evolve(cast("Any", record), **changes) if changes else record
 
 

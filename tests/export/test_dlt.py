@@ -53,6 +53,69 @@ async def run(pipeline: Any, box: Sandbox, version: str) -> None:
     await asyncio.to_thread(pipeline.run, made)
 
 
+_QUIET = """
+import asyncio, sys
+import dlt
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.export.dlt import source
+from nexhealth_async.sandbox import Sandbox
+
+
+async def main(folder):
+    async with Sandbox(patients=12) as box:
+        made = source(
+            ["patients", "institutions", "charges", "sync_status"],
+            version="v3",
+            session=lambda: NexHealth(
+                box.api_key, base_url=box.url, version="v3", rates=Rates.unlimited()
+            ),
+        )
+        pipeline = dlt.pipeline(
+            "practice",
+            pipelines_dir=folder,
+            destination=dlt.destinations.duckdb(folder + "/practice.duckdb"),
+            dataset_name="nexhealth",
+        )
+        await asyncio.to_thread(pipeline.run, made)
+
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_a_run_is_quiet_and_its_tables_join(tmp_path: Path) -> None:
+    environment = {name: one for name, one in os.environ.items() if "RUNTIME__" not in name}
+    environment["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    ran = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", _QUIET, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert ran.stdout == ran.stderr == ""
+    with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
+        joined = db.execute(
+            "select distinct i.id from nexhealth.patients p "
+            "join nexhealth.institutions i on i._practice = p._practice "
+            "join nexhealth.charges c on c.patient_id = p.id and c._practice = p._practice "
+            "where c.fee_currency = 'USD'"
+        ).fetchall()
+    assert len(joined) == 1
+
+
+async def test_a_table_has_practice_and_id_as_its_primary_key(pipeline: Any) -> None:
+    async with scene("v2", patients=3) as (box, _):
+        await run(pipeline, box, "v2")
+    tables = pipeline.default_schema.tables
+    for name in ("patients", "appointments", "providers"):
+        columns = tables[name]["columns"]
+        keys = {column for column, hints in columns.items() if hints.get("primary_key")}
+        assert keys == {"_practice", "id"}, name
+        assert not any(columns[key].get("nullable") for key in keys)
+
+
 def ids(tmp_path: Path, table: str) -> list[int]:
     with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
         found = db.execute(f"select id from nexhealth.{table} order by id").fetchall()  # noqa: S608

@@ -28,7 +28,7 @@ from nexhealth_async.export.state import latest
 from nexhealth_async.export.strict import strict_of
 from nexhealth_async.models import Appointment, Charge, Patient, PatientBio, Procedure
 from tests.bulk.kit import scene
-from tests.models.model_samples import SAMPLES, filled, instances
+from tests.models.model_samples import OLD_CHARGE, SAMPLES, filled, instances
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,8 +183,13 @@ def test_records_with_every_field_set_need_no_models(name: str) -> None:
     assert check(model, json.dumps(fields).encode()) is not None
 
 
+_ASIDE = ("Charge", OLD_CHARGE)
+"""Its `procedure_id` is text, which no column of numbers holds."""
+
+
 @pytest.mark.parametrize(
-    ("name", "text"), [(name, text) for name, text in SAMPLES if name in _PULLED]
+    ("name", "text"),
+    [(name, text) for name, text in SAMPLES if name in _PULLED and (name, text) != _ASIDE],
 )
 def test_samples_of_the_vendor_that_need_no_repair_need_no_models(name: str, text: str) -> None:
     model = getattr(models, name)

@@ -15,7 +15,7 @@ from nexhealth_async import models
 from nexhealth_async.codec import prepare
 from nexhealth_async.models import Record
 
-__all__ = ["MODELS", "NO_SLOTS", "PATIENT", "SAMPLES", "SLOTS", "filled", "instances"]
+__all__ = ["MODELS", "NO_SLOTS", "OLD_CHARGE", "PATIENT", "SAMPLES", "SLOTS", "filled", "instances"]
 
 MODELS: list[type[Record]] = [
     found
