@@ -24,6 +24,7 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
+from nexhealth_async.core.proxies import check_proxied_scheme, proxy_from
 from nexhealth_async.core.rates import Rates, SharedRates
 from nexhealth_async.core.request import (
     Call,
@@ -38,6 +39,7 @@ from nexhealth_async.core.wire import HiddenText
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     Forbidden,
+    InvalidArgument,
     KeyRefused,
     NexHealthError,
     NotFound,
@@ -68,7 +70,8 @@ from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
 from nexhealth_async.stores._names import fingerprint
 from nexhealth_async.tokens import TokenKeeper, key_refused
-from nexhealth_async.transport import Transport
+from nexhealth_async.tracebacks import without_traceback
+from nexhealth_async.transport import Transport, tls_context
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
+    from ssl import SSLContext
     from types import TracebackType
 
     import aiohttp
@@ -155,10 +159,17 @@ class NexHealth(AccountNouns):
             ``nexhealth_async.stores.RedisRates`` all processes with the key keep them together.
         tokens: Where the token is shared with other processes under the same key: see
             `nexhealth_async.stores.RedisTokens`. Without it each session logs in by itself.
-        http: An ``aiohttp.ClientSession`` to borrow; it is not closed. Use it for proxies or an
-            own TLS context. Its pooled connections may have idled, so that more lost writes end as
-            `OutcomeUnknown` than on connections of our own. Its cookie jar goes on working: pass
-            ``cookie_jar=aiohttp.DummyCookieJar()`` when making it.
+        http: An ``aiohttp.ClientSession`` to borrow; it is not closed. It brings its own proxy and
+            TLS context, so it excludes the three arguments below. Its pooled connections may have
+            idled, so that more lost writes end as `OutcomeUnknown` than on connections of our own.
+            Its cookie jar goes on working: pass ``cookie_jar=aiohttp.DummyCookieJar()`` when making
+            it.
+        proxy: Address of an HTTP proxy that every request goes through, logins and downloads too,
+            such as ``"http://user:password@proxy.example.com:3128"``.
+        ssl: Path of a file of CA certificates (PEM) to trust beside the system's, or an
+            ``ssl.SSLContext`` that verifies certificates and host names.
+        trust_env: True takes the proxy from ``HTTPS_PROXY`` (or ``ALL_PROXY``), except for the
+            hosts of ``NO_PROXY`` and for the loopback interface. ``proxy`` wins over it.
         user_agent: Name of your application, put before the library's own in the User-Agent.
         on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
             with other records; ``"warn"`` warns. After a write it is always a warning.
@@ -185,6 +196,9 @@ class NexHealth(AccountNouns):
         rates: Rates | SharedRates | None = None,
         tokens: TokenStore | None = None,
         http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | str | os.PathLike[str] | None = None,
+        trust_env: bool = False,
         user_agent: str | None = None,
         on_ignored: OnIgnored = "raise",
         preload: Collection[str] = (),
@@ -195,7 +209,8 @@ class NexHealth(AccountNouns):
         if api_key is None:
             api_key = os.environ.get("NEXHEALTH_API_KEY")
         key = None if api_key is None else Secret(api_key)
-        del api_key  # so that no traceback with local variables shows it
+        proxy_address = None if proxy is None else Secret(proxy)
+        del api_key, proxy  # so that no traceback with local variables shows them
         key = checked_key(key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
         self._options = checked(
@@ -212,7 +227,14 @@ class NexHealth(AccountNouns):
             )
         )
         self._shared = Shared(
-            transport=Transport(check_base_url(url, allow_http=allow_http), http),
+            transport=_transport(
+                check_base_url(url, allow_http=allow_http),
+                http,
+                proxy=proxy_address,
+                ssl=ssl,
+                trust_env=trust_env,
+                allow_http=allow_http,
+            ),
             gates=Gates(rates or Rates(), fingerprint(key.value)),
             user_agent=named_agent(user_agent),
             hooks=watchers(hooks),
@@ -832,6 +854,33 @@ class NexHealth(AccountNouns):
             return await attempts.run(read_token)
         except Unauthorized as error:
             raise key_refused(error) from None
+
+
+@without_traceback
+def _transport(
+    base_url: str,
+    http: aiohttp.ClientSession | None,
+    *,
+    proxy: Secret | None,
+    ssl: SSLContext | str | os.PathLike[str] | None,
+    trust_env: bool,
+    allow_http: bool,
+) -> Transport:
+    """Make the transport, or refuse arguments that contradict each other."""
+    if http is not None and (proxy is not None or ssl is not None or trust_env):
+        raise InvalidArgument(
+            "http= brings its own proxy and TLS context; set them on the session that you lend, "
+            "or leave out http="
+        )
+    if proxy is not None:
+        check_proxied_scheme(base_url, allow_http=allow_http)
+    return Transport(
+        base_url,
+        http,
+        proxy=None if proxy is None else proxy_from(proxy.value, source="proxy"),
+        context=tls_context(ssl),
+        trust_env=trust_env,
+    )
 
 
 _LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)

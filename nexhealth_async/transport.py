@@ -10,14 +10,19 @@ import asyncio
 import copy
 import io
 import os
+import ssl as tls
 import time
-from typing import TYPE_CHECKING
+from base64 import b64encode
+from typing import TYPE_CHECKING, TypedDict
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from attrs import field, frozen
 from yarl import URL
 
 from nexhealth_async.core.packing import ACCEPTED, UNPACKED, Damaged, Unpacker
-from nexhealth_async.core.wire import HiddenBytes, Reply
+from nexhealth_async.core.proxies import Proxy, is_loopback, proxy_from_environment
+from nexhealth_async.core.wire import HiddenBytes, HiddenText, Reply
 from nexhealth_async.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -29,20 +34,32 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nexhealth_async.core.wire import Request
 
-__all__ = ["Transport"]
+
+__all__ = ["Transport", "tls_context"]
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0)
 """The deadline is the call's own; only a connection that does not come about is given up sooner."""
+_NO_LOGIN = 407
+"""HTTP's status for a proxy that wants credentials."""
+_PROXY_ADVICE = "check the address and credentials of the proxy, or ask who runs it"
+_TLS_ADVICE = "check base_url, and trust the CA of your network if it has one of its own"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 3
 """How many redirects a file is followed over."""
 _LARGE_TO_SEND = 1024 * 1024
 _LARGEST_BODY = 64 * 1024 * 1024
 """Most bytes of a reply that is read whole, unpacked: several times the largest page there is."""
+
+
+class _ProxyArguments(TypedDict, total=False):
+    """The arguments of aiohttp's for a request that goes through a proxy."""
+
+    proxy: URL
+    proxy_headers: Mapping[str, str]
 
 
 class Transport:
@@ -53,17 +70,35 @@ class Transport:
     Unsafe writes go over connections of their own, each opened for one request: on one that idled,
     a server's silent close would look like a write with an unknown outcome. A borrowed session
     keeps its own ways, its cookie jar among them, but for redirects and bodies.
+
+    Args:
+        base_url: Address of the API, checked.
+        borrowed: A session of the caller's, with a proxy and a TLS context of its own.
+        proxy: The proxy of every request.
+        context: The TLS context; None for aiohttp's, which trusts the system's CAs.
+        trust_env: Whether the proxy comes from the environment, if none is given.
     """
 
-    def __init__(self, base_url: str, borrowed: aiohttp.ClientSession | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        borrowed: aiohttp.ClientSession | None,
+        *,
+        proxy: Proxy | None = None,
+        context: tls.SSLContext | None = None,
+        trust_env: bool = False,
+    ) -> None:
         self._base_url = base_url
         self._borrowed = borrowed
+        self._context = context
+        self._routes = _Routes(proxy, trust_env=trust_env)
         self._lent: aiohttp.ClientSession | None = None
         """The borrowed session's double."""
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
         self.host: str = _host_of(base_url)
         """Host, and port if it is an unusual one, for messages."""
+        self._route = self._routes.to(URL(base_url))
 
     @property
     def base_url(self) -> str:
@@ -75,7 +110,7 @@ class Transport:
         if self._borrowed is None:
             # How many are open at once is bounded at the gates: whoever waited here for a
             # connection would have taken a place in the rate limits long before leaving.
-            self._pooled = _session(aiohttp.TCPConnector(limit=0))
+            self._pooled = _session(aiohttp.TCPConnector(limit=0, ssl=self._context or True))
         elif self._borrowed.auth is not None:
             raise InvalidArgument(
                 "http= has credentials of its own (auth=), which aiohttp would not send beside the "
@@ -112,7 +147,9 @@ class Transport:
                 return await self._exchange(session, request)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
-                raise self._no_connection("no connection came about in time") from None
+                raise self._no_connection(
+                    "no connection came about in time", through=self._routes.first
+                ) from None
             if not alarm.expired():
                 raise ConnectionLost("the server stopped answering") from None
             raise TimedOut(f"no reply within {timeout:g} seconds") from None
@@ -132,13 +169,15 @@ class Transport:
         async with session.request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
-            headers={**request.headers, "Accept-Encoding": ACCEPTED},
+            headers={**request.headers, **self._route.headers, "Accept-Encoding": ACCEPTED},
             data=_sendable(request.body),
             allow_redirects=False,
             auto_decompress=False,
             raise_for_status=False,
             timeout=_NO_TIMEOUT,
+            **self._route.arguments,
         ) as response:
+            _check_passed(response, self._route)
             body = await _whole(response)
             # Only refusals are asked about their headers.
             headers = (
@@ -155,18 +194,20 @@ class Transport:
     ) -> Reply:
         """Send, and leave the body of a success in the connection unless it is JSON."""
         url = URL(self._base_url + request.target, encoded=True)
-        headers = request.headers
+        headers, route = request.headers, self._route
         for hop in range(_HOPS + 1):
             response = await session.request(
                 request.method,
                 url,
-                headers={**headers, "Accept-Encoding": ACCEPTED},
+                headers={**headers, **route.headers, "Accept-Encoding": ACCEPTED},
                 allow_redirects=False,
                 auto_decompress=False,
                 raise_for_status=False,
                 timeout=_NO_TIMEOUT,
+                **route.arguments,
             )
             try:
+                _check_passed(response, route)
                 target = _redirected(response, url)
                 if target is None or hop == _HOPS:
                     return await self._begun(response, patience, foreign=hop > 0)
@@ -175,7 +216,7 @@ class Transport:
                 raise
             response.close()
             # Elsewhere nothing tells who we are: no token, and no borrowed session's own ways.
-            url, session = target, self._own_single()
+            url, session, route = target, self._own_single(), self._routes.to(target)
             headers = {"Accept": "*/*", "User-Agent": request.headers["User-Agent"]}
         raise AssertionError  # pragma: no cover - the last hop returns
 
@@ -209,27 +250,32 @@ class Transport:
 
     def _own_single(self) -> aiohttp.ClientSession:
         if self._single is None:
-            self._single = _session(aiohttp.TCPConnector(force_close=True))
+            self._single = _session(
+                aiohttp.TCPConnector(force_close=True, ssl=self._context or True)
+            )
         return self._single
 
     def _translated(self, error: Exception) -> TransportError:
+        proxy = self._routes.met(error)
         match error:
             case aiohttp.ClientConnectorDNSError():
-                return self._no_connection("its name cannot be resolved")
+                return self._no_connection("its name cannot be resolved", at=proxy)
             case (
                 aiohttp.ClientConnectorCertificateError()
                 | aiohttp.ClientSSLError()
                 | aiohttp.ServerFingerprintMismatch()
             ):
-                return self._no_connection(
-                    "the TLS handshake failed or its certificate is not trusted"
+                error = self._no_connection(
+                    "the TLS handshake failed or its certificate is not trusted", at=proxy
                 )
-            case aiohttp.ClientHttpProxyError():
-                return self._no_connection("the proxy refused to pass the request on")
+                error.advice = _TLS_ADVICE
+                return error
+            case aiohttp.ClientHttpProxyError() | _ProxyRefusal():
+                return self._refused_by_proxy(error.status)
             case aiohttp.ClientConnectorError():
                 number = error.os_error.errno
                 why = os.strerror(number).lower() if number else "the connection was refused"
-                return self._no_connection(why)
+                return self._no_connection(why, at=proxy)
             case aiohttp.ClientResponseError():
                 return ConnectionLost("the server's reply is no HTTP")
             case aiohttp.ClientPayloadError() | Damaged():
@@ -237,8 +283,128 @@ class Transport:
             case _:
                 return ConnectionLost("the connection broke before the reply came")
 
-    def _no_connection(self, why: str) -> ConnectFailed:
-        return ConnectFailed(f"no connection to {self.host}: {why}")
+    def _no_connection(
+        self, why: str, *, at: Proxy | None = None, through: Proxy | None = None
+    ) -> ConnectFailed:
+        """Make the error for a connection that failed at a proxy, through one, or without."""
+        if at is not None:
+            error = ConnectFailed(f"no connection to the proxy {at.place}: {why}")
+            error.advice = _PROXY_ADVICE
+            return error
+        way = "" if through is None else f" through the proxy {through.place}"
+        return ConnectFailed(f"no connection to {self.host}{way}: {why}")
+
+    def _refused_by_proxy(self, status: int) -> ConnectFailed:
+        proxy = self._routes.first
+        where = "the proxy" if proxy is None else f"the proxy {proxy.place}"
+        why = "asks for other credentials" if status == _NO_LOGIN else "refused to pass it on"
+        error = ConnectFailed(f"no connection to {self.host}: {where} {why} ({status})")
+        error.advice = _PROXY_ADVICE
+        return error
+
+
+@frozen
+class _Route:
+    """How a request reaches its server: arguments and headers that a proxy needs, if there is one.
+
+    Credentials go to the proxy in its own CONNECT request, or in the request itself without TLS.
+    """
+
+    arguments: _ProxyArguments = field(factory=_ProxyArguments, repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+
+
+class _Routes:
+    """Which proxy a request goes through."""
+
+    def __init__(self, proxy: Proxy | None, *, trust_env: bool) -> None:
+        self._given = proxy
+        self._variables = getproxies() if trust_env and proxy is None else {}
+        self._seen: list[Proxy] = []
+
+    def to(self, url: URL) -> _Route:
+        """Return the route to an address.
+
+        Raises:
+            InvalidArgument: The environment names what is no HTTP proxy.
+        """
+        proxy = self._given
+        if proxy is None and self._variables:
+            host = url.host or ""
+            if not (is_loopback(host) or proxy_bypass(host)):
+                proxy = proxy_from_environment(url.scheme, self._variables)
+        if proxy is None:
+            return _Route()
+        if proxy not in self._seen:
+            self._seen.append(proxy)
+        address, headers = URL(proxy.url), _proxy_headers(proxy)
+        if url.scheme == "https":
+            return _Route({"proxy": address, "proxy_headers": headers})
+        return _Route({"proxy": address}, headers)
+
+    @property
+    def first(self) -> Proxy | None:
+        """The proxy of the API's requests, if they have one."""
+        return self._seen[0] if self._seen else None
+
+    def met(self, error: Exception) -> Proxy | None:
+        """Return the proxy that an error tells of, not what is behind it."""
+        if not isinstance(error, aiohttp.ClientConnectorError):
+            return None
+        place = (error.host, error.port)
+        return next((one for one in self._seen if (one.host, one.port) == place), None)
+
+
+def _proxy_headers(proxy: Proxy) -> dict[str, str]:
+    if proxy.user is None:
+        return {}
+    login = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"Proxy-Authorization": HiddenText(f"Basic {login}")}
+
+
+class _ProxyRefusal(aiohttp.ClientError):
+    """A proxy's own refusal of a request that was to be passed on without a tunnel."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+def _check_passed(response: aiohttp.ClientResponse, route: _Route) -> None:
+    """Raise for a reply by which the proxy itself refused the request."""
+    if route.arguments and response.status == _NO_LOGIN:
+        raise _ProxyRefusal(response.status)
+
+
+def tls_context(given: tls.SSLContext | str | os.PathLike[str] | None) -> tls.SSLContext | None:
+    """Return the TLS context for a context or a file of CAs, which are trusted in addition.
+
+    Raises:
+        InvalidArgument: The file has no certificates, or the context verifies none.
+    """
+    if given is None:
+        return None
+    if isinstance(given, tls.SSLContext):
+        if given.verify_mode is not tls.CERT_REQUIRED or not given.check_hostname:
+            raise InvalidArgument(
+                "ssl must be a context that verifies certificates and host names, such as "
+                "ssl.create_default_context() makes"
+            )
+        return given
+    if not isinstance(given, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            "ssl must be an ssl.SSLContext, the path of a file of CA certificates, or None; "
+            "certificates are always verified"
+        )
+    context = tls.create_default_context()
+    try:
+        context.load_verify_locations(cafile=os.fspath(given))
+    except (OSError, ValueError):
+        raise InvalidArgument(
+            "ssl names a file that cannot be read or holds no CA certificates in PEM form; "
+            "check its path"
+        ) from None
+    return context
 
 
 class _Unfit(Exception):

@@ -10,10 +10,12 @@ from nexhealth_async import endpoints as to
 from nexhealth_async import errors as e
 from nexhealth_async.budget import Meter
 from nexhealth_async.core.envelope import read_list
+from nexhealth_async.core.proxies import Proxy
 from nexhealth_async.core.refusals import refusal
 from nexhealth_async.core.wire import Reply
 from nexhealth_async.endpoints import RateClass, Row
 from nexhealth_async.tokens import key_refused
+from nexhealth_async.transport import Transport
 from nexhealth_async.webhooks import parse
 
 __all__ = ["samples"]
@@ -100,6 +102,10 @@ def _others() -> Iterator[NexHealthError]:
         "no connection to nexhealth.info: its name cannot be resolved",
         operation="POST /authenticates",
     )
+    proxied = Transport(
+        "https://api.example.com", None, proxy=Proxy(scheme="http", host="proxy", port=3128)
+    )
+    yield proxied._refused_by_proxy(407)
     yield e.ConnectionLost("the connection broke before the reply came", operation="GET /patients")
     yield e.TimedOut("no reply within 2 seconds", operation="GET /patients", attempts=2)
     row = to.APPOINTMENTS_CREATE.v2

@@ -5,23 +5,25 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import ssl
 from pathlib import Path
 
+import pytest
+
 import nexhealth_async
-from nexhealth_async import NexHealth
+from nexhealth_async import InvalidArgument, NexHealth
 from nexhealth_async.transport import Transport
 
 _PACKAGE = Path(nexhealth_async.__file__).parent
 _SWITCHES = {
-    "ssl",
     "verify",
     "verify_ssl",
     "ssl_context",
     "fingerprint",
-    "trust_env",
     "ssl_shutdown_timeout",
 }
-_NAMES = {"CERT_NONE", "check_hostname", "verify_mode", "_create_unverified_context"}
+_NAMES = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context"}
+_SET_NEVER = {"check_hostname", "verify_mode"}
 
 
 def test_nothing_in_the_package_passes_or_takes_a_switch_for_tls() -> None:
@@ -30,6 +32,8 @@ def test_nothing_in_the_package_passes_or_takes_a_switch_for_tls() -> None:
             match node:
                 case ast.keyword(arg=str(name)) | ast.arg(arg=name):
                     assert name not in _SWITCHES, f"{path.name} has {name}="
+                case ast.Attribute(attr=name, ctx=ast.Store()) if name in _SET_NEVER:
+                    raise AssertionError(f"{path.name} sets {name}")
                 case ast.Attribute(attr=name) | ast.Name(id=name):
                     assert name not in _NAMES, f"{path.name} names {name}"
                 case _:
@@ -53,6 +57,16 @@ async def test_connections_of_our_own_verify_whom_they_reach() -> None:
 def test_a_session_takes_no_switch_for_tls_but_a_whole_client_session() -> None:
     assert not _SWITCHES & set(inspect.signature(NexHealth).parameters)
     assert "http" in inspect.signature(NexHealth).parameters
+
+
+@pytest.mark.parametrize("checks", [("check_hostname",), ("check_hostname", "verify_mode")])
+def test_a_context_that_does_not_verify_is_refused(checks: tuple[str, ...]) -> None:
+    context = ssl.create_default_context()
+    NexHealth("a-key", ssl=context)
+    for name in checks:
+        setattr(context, name, 0)
+    with pytest.raises(InvalidArgument, match="verifies"):
+        NexHealth("a-key", ssl=context)
 
 
 def test_every_proof_that_the_security_page_names_is_there() -> None:

@@ -112,8 +112,8 @@ def session(**options: Any) -> NexHealth:
     ("version", "accept", "selector"),
     [
         ("v2", "application/vnd.Nexhealth+json;version=2", "v2"),
-        ("v3", "application/json", "v3.0.0"),
-        ("v3.1.0", "application/json", "v3.1.0"),
+        ("v3", "application/json, */*;q=0.1", "v3.0.0"),
+        ("v3.1.0", "application/json, */*;q=0.1", "v3.1.0"),
     ],
 )
 async def test_login_and_calls_carry_the_selectors_and_their_credentials(
