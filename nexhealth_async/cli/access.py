@@ -52,8 +52,14 @@ class Entry:
         Parameter(group=_GROUP, help="Which sandbox (1): the same seed gives the same records."),
     ] = None
     api_version: Annotated[
-        str, Parameter(group=_GROUP, help="Version of the API: v2, v3, or one such as v3.1.0.")
-    ] = "v2"
+        str | None,
+        Parameter(
+            group=_GROUP,
+            help="Version of the API: v2, v3, one such as v3.1.0, or auto, which is v2, and v3 "
+            "where the account refuses v2. Left out: what NEXHEALTH_API_VERSION says, else auto; "
+            "for the sandbox v3.",
+        ),
+    ] = None
 
     def __attrs_post_init__(self) -> None:
         """Refuse the sandbox's options without the sandbox, and what is no version."""
@@ -61,17 +67,41 @@ class Entry:
             raise Quit("--patients and --seed describe the sandbox; add --sandbox.")
         if self.patients is not None and self.patients < 0:
             raise Quit("--patients cannot be below 0.")
-        from nexhealth_async.core.request import version_name
-        from nexhealth_async.errors import InvalidArgument
+        if self.api_version is not None:
+            _checked_version(self.api_version, "--api-version")
 
-        try:
-            version_name(self.api_version)
-        except InvalidArgument:
-            raise Quit("--api-version takes v2, v3, or a literal one such as v3.1.0.") from None
+    @property
+    def version(self) -> str:
+        """What a session is opened with: a literal version, or ``"auto"``."""
+        from nexhealth_async.core.versions import AUTO, V3
+        from nexhealth_async.options import VERSION_VARIABLE
+
+        if self.api_version is not None:
+            return _checked_version(self.api_version, "--api-version")
+        if variable := os.environ.get(VERSION_VARIABLE, "").strip():
+            return _checked_version(variable, VERSION_VARIABLE)
+        return V3 if self.sandbox else AUTO
+
+    @property
+    def pinned_version(self) -> str | None:
+        """The version that is spoken; None if the account is asked which one."""
+        from nexhealth_async.core.versions import AUTO
+
+        return None if self.version == AUTO else self.version
+
+
+def _checked_version(text: str, where: str) -> str:
+    from nexhealth_async.errors import InvalidArgument
+    from nexhealth_async.options import chosen_version
+
+    try:
+        return chosen_version(text)
+    except InvalidArgument:
+        raise Quit(f"{where} takes v2, v3, a literal one such as v3.1.0, or auto.") from None
 
 
 ANYWHERE = Entry()
-"""The vendor's server, in the version this library prefers."""
+"""The vendor's server, in the version that the account may use."""
 
 
 @frozen(repr=False)
@@ -142,7 +172,7 @@ async def opened(
         async with NexHealth(
             key.value,
             base_url=url,
-            version=entry.api_version,
+            version=entry.version,
             retry=retry,
             tokens=tokens,
             rates=rates,
@@ -155,7 +185,7 @@ async def opened(
     seed = 1 if entry.seed is None else entry.seed
     async with (
         Sandbox(patients=patients, seed=seed) as box,
-        NexHealth(box.api_key, base_url=box.url, version=entry.api_version, retry=retry) as nex,
+        NexHealth(box.api_key, base_url=box.url, version=entry.version, retry=retry) as nex,
     ):
         yield Opened(nex=nex, url=box.url, subdomain=box.subdomain, location_id=box.location_id)
 

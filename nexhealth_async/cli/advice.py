@@ -29,7 +29,8 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     BrokenBody: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
     KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
     "is of the right environment",
-    VersionRefused: "add --api-version v3",
+    VersionRefused: "leave out --api-version and NEXHEALTH_API_VERSION, so that the version is "
+    "found out, or ask NexHealth's support which one the account may use",
     EdgeBlocked: "check NEXHEALTH_BASE_URL if you set it, else ask NexHealth's support whether it "
     "lets your network through",
     NotFound: "`nexhealth practices` lists the practices and locations there are",

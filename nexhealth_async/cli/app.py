@@ -28,7 +28,8 @@ _HELP = """The NexHealth Synchronizer API from the command line.
 
 The API key is read from NEXHEALTH_API_KEY in the environment, or asked for;
 it is never an argument, because other users of the machine can see those.
-NEXHEALTH_BASE_URL names another server than the vendor's.
+NEXHEALTH_BASE_URL names another server than the vendor's. The version of the
+API is found out, unless --api-version or NEXHEALTH_API_VERSION names one.
 """
 
 

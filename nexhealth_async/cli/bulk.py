@@ -15,6 +15,7 @@ from nexhealth_async.cli.destinations import Destination, destination, is_set
 from nexhealth_async.cli.life import Ended, Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, since, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
+from nexhealth_async.core.versions import V2, V3
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "Order",
     "asked_for",
     "check_names",
+    "decided",
     "is_bulk",
     "practices_of",
     "pull_in_bulk",
@@ -91,6 +93,8 @@ def pull_in_bulk(order: Order) -> int:
     if order.in_bulk.dry_run:
         estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
         screen.tell(estimate_text(estimate, concurrency=asked.concurrency))
+        if not order.output.quiet and estimate.shards:
+            screen.say(f"API version {estimate.shards[0].shard.version}")
         return 0
     where = _destination(order)
     copying = _Copying(order=order, asked=asked, where=where)
@@ -142,36 +146,56 @@ def _refuse_options_of_one_list(order: Order) -> None:
 
 def _resources(order: Order) -> Sequence[str] | None:
     names, in_bulk, which = order.resources, order.in_bulk, order.which
-    from nexhealth_async.bulk import resources
-
     if in_bulk.all and names:
         raise Quit("--all is everything: leave out either it or the lists.")
     if not in_bulk.all and not names and not order.only_resumes:
-        every = ", ".join(resources(order.entry.api_version))
+        every = ", ".join(_pullable(order.entry.pinned_version))
         raise Quit(f"Name what to pull, or add --all, which is: {every}.")
-    check_names(names, order.entry.api_version)
+    check_names(names, order.entry.pinned_version)
     windowed = not names or "appointments" in names
     if (which.start or which.end) and not windowed:
         raise Quit("--start and --end belong to appointments: leave them out.")
     return names or None
 
 
-def check_names(names: Sequence[str], version: str) -> None:
-    """Raise `Quit` for a list that cannot be pulled, with those that can."""
-    from nexhealth_async.bulk import facts, resources
+def check_names(names: Sequence[str], version: str | None) -> None:
+    """Raise `Quit` for a list that cannot be pulled, with those that can.
+
+    While the version is unknown, only those are refused that no version has.
+    """
+    from nexhealth_async.bulk import facts
 
     for name in names:
         try:
-            facts(name, version)
+            facts(name, version or V2)
         except (InvalidArgument, NotInThisVersion) as error:
-            if (other := _other_version(name, version)) is not None:
+            other = _other_version(name, version or V2)
+            if other is not None and version is None:
+                continue
+            if other is not None:
                 raise Quit(
                     f"{name} cannot be pulled from {version}: add --api-version {other}."
                 ) from None
             said = _what(error, name)
             if "." not in name:  # what is below single records is like none of the lists
-                said += f"\nThese can be pulled: {', '.join(resources(version))}."
+                said += f"\nThese can be pulled: {', '.join(_pullable(version))}."
             raise Quit(said) from None
+
+
+async def decided(nex: NexHealth, names: Sequence[str]) -> str:
+    """Return the version that is spoken; raises `Quit` for lists that only the other one has."""
+    version = await nex.decide_version()
+    check_names(names, version)
+    return version
+
+
+def _pullable(version: str | None) -> Sequence[str]:
+    """Return the lists that can be pulled; of every version if it is unknown which is spoken."""
+    from nexhealth_async.bulk import resources
+
+    if version is not None:
+        return resources(version)
+    return tuple(dict.fromkeys((*resources(V2), *resources(V3))))
 
 
 def _other_version(name: str, version: str) -> str | None:
@@ -259,12 +283,11 @@ class _Copying:
             raise
 
     async def _copy(self, key: Key) -> Report:
-        from nexhealth_async.core.request import version_name
-
         order, asked = self.order, self.asked
         async with opened(order.entry, key) as door:
             # What fails here fails before a file is made.
             await door.nex.log_in()
+            version = await decided(door.nex, asked.resources or ())
             practices = await practices_of(door.nex, order.scope)
             async with board(wanted=not order.output.quiet) as self.shown:
                 return await door.nex.bulk.copy(
@@ -272,7 +295,7 @@ class _Copying:
                     to=Aside(
                         self.where.target,
                         only_resume=self.where.label if order.only_resumes else None,
-                        version=version_name(order.entry.api_version),
+                        version=version,
                     ),
                     practices=practices,
                     since=asked.since,
@@ -290,6 +313,7 @@ class _Copying:
 
 async def _estimate(order: Order, asked: Asked, key: Key) -> Estimate:
     async with opened(order.entry, key) as door:
+        await decided(door.nex, asked.resources or ())
         return await door.nex.bulk.estimate(
             asked.resources,
             practices=await practices_of(door.nex, order.scope),

@@ -58,7 +58,7 @@ async def _look(entry: Entry, key: Key) -> _Seen:
         locations = [one async for one in nex.locations.walk()]
         return _Seen(
             host=_host(door),
-            version=entry.api_version,
+            version=await nex.decide_version(),
             token_seconds=await nex.log_in(),
             institutions=institutions,
             locations=locations,

@@ -13,7 +13,7 @@ from cyclopts import App, Group, Parameter
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
-from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, practices_of
+from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, decided, practices_of
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.destinations import destination, holds_password
@@ -122,6 +122,7 @@ class _Begin:
 
         order, wanted = self.order, asked_for(self.order)
         async with _member(order.entry, key, self.place.line()) as door:
+            await decided(door.nex, wanted.resources or ())
             return await fleet_pull(
                 door.nex,
                 wanted.resources,

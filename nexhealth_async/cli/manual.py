@@ -15,7 +15,7 @@ Exit status: {_PULLED}
 """
 """Below the options of what is no command by itself."""
 
-_KEY: Final = "NEXHEALTH_API_KEY, NEXHEALTH_BASE_URL"
+_KEY: Final = "NEXHEALTH_API_KEY, NEXHEALTH_API_VERSION, NEXHEALTH_BASE_URL"
 _DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
 _FLEET: Final = """0 done, 1 the API, the network, the database or Redis failed,
 2 wrong use, 130 Ctrl-C, 143 SIGTERM"""

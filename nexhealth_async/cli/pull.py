@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened, scoped
-from nexhealth_async.cli.bulk import Order, check_names, is_bulk, pull_in_bulk
+from nexhealth_async.cli.bulk import Order, check_names, decided, is_bulk, pull_in_bulk
 from nexhealth_async.cli.columns import KINDS, Kind
 from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.life import Ended, Quit, run
@@ -19,6 +19,7 @@ from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, si
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.core.versions import V2, V3
 from nexhealth_async.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -77,24 +78,24 @@ def _pull_one(order: Order) -> int:
     """Pull one list to stdout or a file."""
     entry, output = order.entry, order.output
     resource = order.resources[0]
-    kind, row = _known(resource, entry.api_version)
+    check_names([resource], entry.pinned_version)
+    kind = KINDS.get(resource) or Kind(f"record of {resource}", f"records of {resource}", ())
     work = _Pull(
         resource=resource,
         kind=kind,
-        row=row,
         entry=entry,
         subdomain=_only("practice", order.scope.practice),
         location_id=_only("location", order.scope.location),
         which=order.which,
         output=_settled(output, kind),
     )
-    filters = work.filters()
+    work.check()
     window(order.which)
     key = Key.for_entry(entry)
     started = time.monotonic()
     try:
         with pen_for(work.output.output) as pen:
-            run(work.pull(key, filters, pen))
+            run(work.pull(key, pen))
     except (KeyboardInterrupt, Ended):
         path = work.output.output
         if path is not None and (path.is_file() or not path.exists()):
@@ -112,7 +113,6 @@ class _Pull:
 
     resource: str
     kind: Kind
-    row: Row
     entry: Entry
     subdomain: str | None
     location_id: int | None
@@ -121,16 +121,43 @@ class _Pull:
     done: int = 0
     warned: int = 0
     left_out: tuple[str, ...] = ()
+    version: str | None = None
+    """The version that is spoken, once that is known."""
 
-    def filters(self) -> dict[str, object]:
+    def check(self) -> None:
+        """Raise `Quit` for what the version cannot do, or none of those that may be spoken."""
+        refused: list[Quit] = []
+        pinned = self.entry.pinned_version
+        for version in (V2, V3) if pinned is None else (pinned,):
+            try:
+                self.filters(self._row(version))
+            except Quit as quit_:
+                refused.append(quit_)
+            else:
+                return
+        raise refused[0]
+
+    def _row(self, version: str) -> Row:
+        """Return what is known of the list in a version."""
+        from nexhealth_async.bulk import facts
+
+        check_names([self.resource], version)
+        row = facts(self.resource, version).row
+        if "{id}" in row.path:
+            raise Quit(
+                f"{self.resource} are read place by place, in bulk: add --to, such as --to out/."
+            )
+        return row
+
+    def filters(self, row: Row) -> dict[str, object]:
         """Return the filters and walk options, or raise `Quit` for those this kind has not."""
-        which, names = self.which, self.row.filters
+        which, names = self.which, row.filters
         for option, least in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
             number = cast("int | None", getattr(which, option))
             if number is not None and number < least:
                 raise Quit(f"--{option.replace('_', '-')} must be at least {least}.")
         given: dict[str, object] = {"limit": which.limit}
-        if self.row.max_per_page is not None:
+        if row.max_per_page is not None:
             given |= {
                 "per_page": which.per_page,
                 "prefetch": 1 if which.prefetch is None else which.prefetch,
@@ -141,7 +168,7 @@ class _Pull:
         for option, name in (("since", "updated_since"), ("start", "start"), ("end", "end")):
             text = cast("str | None", getattr(which, option))
             if text is None:
-                if name in self.row.required:
+                if name in row.required:
                     raise Quit(
                         f"{self.kind.many} need --start and --end, or --to, which takes all."
                     )
@@ -149,13 +176,13 @@ class _Pull:
                 given[name] = since(text) if option == "since" else moment(option, text)
             else:
                 raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
-        if "updated_since" in self.row.one_of:
+        if "updated_since" in row.one_of:
             from nexhealth_async.bulk.planning import BEGINNING
 
             given.setdefault("updated_since", BEGINNING)
         return {name: value for name, value in given.items() if value is not None}
 
-    async def pull(self, key: Key, filters: dict[str, object], pen: Pen) -> None:
+    async def pull(self, key: Key, pen: Pen) -> None:
         """Read page after page and write each one out."""
         # The bar must not be drawn into rows: it steps aside if both go to terminals.
         shared = self.output.output is None and screen.output_is_terminal()
@@ -164,9 +191,12 @@ class _Pull:
             opened(self.entry, key) as door,
             bar(self.kind.many, wanted=not self.output.quiet) as progress,
         ):
+            self.version = await decided(door.nex, [self.resource])
+            row = self._row(self.version)
+            filters = self.filters(row)
             nex = await scoped(
                 door,
-                self.row,
+                row,
                 subdomain=self.subdomain,
                 location_id=self.location_id,
             )
@@ -202,6 +232,7 @@ class _Pull:
         text = f"{self.kind.counted(self.done)} in {seconds:.1f} s"
         if self.done:
             text += f" ({self.done / max(seconds, 0.001):.0f}/s)"
+        text += f", API version {self.version}"
         if self.output.output is not None:
             text += f", written to {self.output.output}"
         if self.warned:
@@ -225,33 +256,6 @@ def _endpoint(resource: str) -> Endpoint[object]:
     from nexhealth_async import endpoints
 
     return next(one for one in endpoints.ALL if one.resource == resource and one.verb == "walk")
-
-
-def _known(resource: str, version: str) -> tuple[Kind, Row]:
-    """Return what is known of a list; raises `Quit` for one that is not pulled by itself."""
-    kind = KINDS.get(resource)
-    if kind is None:
-        check_names([resource], version)
-        kind = Kind(f"record of {resource}", f"records of {resource}", ())
-    row = _row(resource, version)
-    if "{id}" in row.path:
-        raise Quit(f"{resource} are read place by place, in bulk: add --to, such as --to out/.")
-    return kind, row
-
-
-def _row(resource: str, version: str) -> Row:
-    from nexhealth_async.core.request import version_name
-    from nexhealth_async.errors import NotInThisVersion
-
-    version_name(version)
-    endpoint = _endpoint(resource)
-    row = endpoint.v2 if version.startswith("v2") else endpoint.v3
-    if row is None:
-        other = "v2" if endpoint.v2 else "v3"
-        raise NotInThisVersion(
-            f"{resource} cannot be pulled from API version {version}; use --api-version {other}"
-        )
-    return row
 
 
 def _settled(output: Output, kind: Kind) -> Output:

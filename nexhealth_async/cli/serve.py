@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -32,6 +32,14 @@ def sandbox(
             "webhooks tell of it; 0: never."
         ),
     ] = 1,
+    versions: Annotated[
+        tuple[Literal["v2", "v3"], ...],
+        Parameter(
+            negative="",
+            help="Version of the API that the account may use; give it for each. v3 alone refuses "
+            "v2, as accounts made since August 2026 do.",
+        ),
+    ] = ("v2", "v3"),
 ) -> int:
     """Serve a practice of invented records until Ctrl-C.
 
@@ -44,7 +52,8 @@ def sandbox(
     if min(patients, latency, sync) < 0:
         raise Quit("--patients, --latency and --sync cannot be below 0.")
     # The same key again after a restart: what was told of it elsewhere goes on.
-    box = Sandbox(patients=patients, seed=seed, api_key=f"sandbox-key-of-seed-{seed}")
+    key = f"sandbox-key-of-seed-{seed}"
+    box = Sandbox(patients=patients, seed=seed, api_key=key, versions=frozenset(versions))
     box.latency = latency / 1000
     run(_serve(box, port, sync))
     return 0

@@ -90,7 +90,9 @@ def report_text(report: Report, *, label: str) -> str:
     table = _table(("resource", *_REPORTED), rows)
     pace = f" ({report.fresh / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
     now = "" if report.fresh == report.records else f", {report.fresh:,} of them now,"
-    head = f"{counted(report.records, 'record')}{now} in {report.seconds:.1f} s{pace}, in {label}"
+    spoken = f", API version {report.shards[0].shard.version}" if report.shards else ""
+    took = f"in {report.seconds:.1f} s{pace}{spoken}, in {label}"
+    head = f"{counted(report.records, 'record')}{now} {took}"
     again = f"\n{_AGAIN}" if report.duplicates else ""
     return f"{table}{head}\n{_session_text(report)}{again}"
 

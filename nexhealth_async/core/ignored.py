@@ -56,11 +56,14 @@ def misread(call: Call, ignored: frozenset[str]) -> frozenset[str]:
 
 
 def is_empty_schedule(call: Call, records: Sequence[Raw]) -> bool:
-    """Tell whether v2 brought no working hours, or no free slot and no day that will have one."""
+    """Tell whether v2 brought no working hours, or no free slot and no day that will have one.
+
+    That none are retired says nothing.
+    """
     if call.row.path not in _SCHEDULES or not is_v2(call.version):
         return False
     if call.row.path == "/availabilities":
-        return not records
+        return not records and ("active", "false") not in call.query
     return all(map(_has_no_slot, records))
 
 

@@ -33,11 +33,15 @@ class Ran:
 
 
 def environment(box: Sandbox | None = None, **more: str) -> dict[str, str]:
-    """Nothing of the developer's own settings, and the sandbox if there is one."""
+    """Nothing of the developer's own settings, and the sandbox if there is one.
+
+    Tests that are not about versions pin v2; those that are pass ``NEXHEALTH_API_VERSION=""``.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if box is not None:
         kept |= {"NEXHEALTH_BASE_URL": box.url, "NEXHEALTH_API_KEY": box.api_key}
-    return kept | {"TERM": "xterm-256color", "PYTHONWARNINGS": "error"} | more
+    kept |= {"TERM": "xterm-256color", "PYTHONWARNINGS": "error", "NEXHEALTH_API_VERSION": "v2"}
+    return kept | more
 
 
 async def start(

@@ -233,7 +233,7 @@ def test_the_summary_adds_up_by_resource() -> None:
     assert lines[2].split() == ["patients", "2", "1", "1,234", "6", "4", "0", "8"]
     assert lines[3].split() == ["procedures", "1", "0", "5", "3", "2", "0", "0"]
     assert lines[4].split() == ["all", "3", "1", "1,239", "9", "6", "0", "8"]
-    assert lines[5] == "1,239 records in 2.0 s (620/s), in x.duckdb"
+    assert lines[5] == "1,239 records in 2.0 s (620/s), API version v2, in x.duckdb"
     assert lines[6] == (
         "30 requests, 4 of them repeated, 1 answered 429; "
         "waits, added up over all of them: 2.5 s for the rate limits"

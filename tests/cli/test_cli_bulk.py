@@ -414,7 +414,7 @@ async def test_a_practice_that_is_not_the_keys_leaves_no_file(
 
 async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
     ran = await nexhealth("pull", *LISTS, "--dry-run", box=chain)
-    assert (ran.status, ran.err) == (0, "")
+    assert (ran.status, ran.err) == (0, "API version v2\n")
     shown = ran.out.decode()
     for practice in chain.practices:
         for location in practice.locations.ids:

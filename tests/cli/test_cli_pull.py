@@ -48,7 +48,7 @@ async def test_json_lines_hold_every_patient_with_every_field(box: Sandbox) -> N
     assert "unsubscribe_sms" in first
     # On a pipe stderr is one plain line: no bar, no escapes.
     assert ran.err.startswith("700 patients in ")
-    assert ran.err.endswith("/s)\n")
+    assert ran.err.endswith("/s), API version v2\n")
     assert ran.err.count("\n") == 1
     assert "\x1b" not in ran.err
 

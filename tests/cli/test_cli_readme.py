@@ -24,7 +24,8 @@ def test_the_demo_is_what_the_command_prints_on_a_terminal() -> None:
     (demo,) = re.findall(
         r"^```text\n\$ nexhealth (.*)\n([^`]*)^```", README.read_text("utf-8"), re.MULTILINE
     )
-    terminal = Terminal(*demo[0].split(), env=environment(TERM="dumb"), columns=80)
+    env = environment(TERM="dumb", NEXHEALTH_API_VERSION="")
+    terminal = Terminal(*demo[0].split(), env=env, columns=80)
     assert terminal.end() == 0
     shown = SPEED.sub("(fast)", terminal.shown.decode()).splitlines()
     first, _, last = SPEED.sub("(fast)", demo[1]).partition(f"\n{ELIDED}\n")

@@ -322,6 +322,15 @@ async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
     assert len(told) == (2 if version == "auto" else 0)
 
 
+async def test_no_retired_working_hours_are_no_reason_to_warn(
+    old_account: Sandbox, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with session(old_account) as nex:
+        hours = at_location(nex, old_account).working_hours
+        assert not [one async for one in hours.walk(active=False)]
+    assert not recwarn.list
+
+
 async def test_a_filtered_page_of_hours_behind_the_first_does_not_warn(
     old_account: Sandbox, recwarn: pytest.WarningsRecorder
 ) -> None:
