@@ -269,6 +269,21 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
             self._busy = False
             del handled
 
+    if not TYPE_CHECKING:  # type checkers refuse both by themselves
+
+        def __iter__(self) -> NoReturn:
+            raise self._misused("for")
+
+        def __await__(self) -> NoReturn:
+            raise self._misused("await")
+
+    def _misused(self, word: str) -> TypeError:
+        kind = type(self).__name__
+        return TypeError(
+            f"{word!r} does not read a {kind}; use `async for`, or a list: "
+            "`[item async for item in ...]`"
+        )
+
     async def asend(self, value: None) -> Y_co:
         """As ``anext``; a walk takes no values."""
         if value is not None:

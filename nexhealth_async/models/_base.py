@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import attrs
 from attrs import frozen
@@ -28,7 +28,58 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset; never naive."""
 
 
-class Record:
+class _NoMethod:
+    """A method that other libraries' models have: reading it tells what to call instead.
+
+    As a descriptor it costs other attributes nothing, which ``__getattr__`` would: decoding looks
+    at many that are absent.
+    """
+
+    __slots__ = ("_call", "_name")
+
+    def __init__(self, name: str, call: str) -> None:
+        self._name = name
+        self._call = call
+
+    def __get__(self, model: object, kind: type) -> NoReturn:
+        raise AttributeError(
+            f"{kind.__name__!r} object has no attribute {self._name!r}; use {self._call}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<no method; use {self._call}>"
+
+
+_NO_METHODS = {
+    name: _NoMethod(name, call)
+    for call, names in {
+        "nexhealth_async.to_builtins(model)": (
+            "as_dict",
+            "asdict",
+            "dict",
+            "model_dump",
+            "to_builtins",
+            "to_dict",
+        ),
+        "nexhealth_async.to_json(model)": ("as_json", "json", "model_dump_json", "to_json"),
+        "attrs.evolve(model, ...)": ("copy", "evolve", "model_copy", "replace"),
+    }.items()
+    for name in names
+}
+
+
+class _NoMethods:
+    """The names of methods that models do not have."""
+
+    __slots__ = ()
+
+
+if not TYPE_CHECKING:  # for type checkers there is nothing of these names
+    for _name, _missing in _NO_METHODS.items():
+        setattr(_NoMethods, _name, _missing)
+
+
+class Record(_NoMethods):
     """The base of all models: a printed record says which one it is, not whom it is about.
 
     ``repr`` and ``rich`` show the fields named in ``_shown`` and nothing else, so a new field is
@@ -42,6 +93,9 @@ class Record:
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({inside})"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if name not in _NO_METHODS]
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """Keep rich, which reads attrs fields by itself, to the same few fields."""

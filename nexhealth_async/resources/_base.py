@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Parameter, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Required, cast, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, NoReturn, Required, cast, get_args, get_origin, is_typeddict
 
 from attrs import frozen
 
@@ -31,6 +31,25 @@ class _LeftOut:
 _LEFT_OUT = _LeftOut()
 
 
+_CALLED_ELSEWHERE = (
+    (
+        "walk(): `async for record in walk(...)`, `await walk(...).count()`",
+        frozenset(
+            {
+                *("all", "auto_paging_iter", "count", "fetch_all", "filter", "find", "get_all"),
+                *("index", "iter", "iter_all", "iterate", "list", "list_all", "pages", "query"),
+                *("scan", "search", "stream"),
+            }
+        ),
+    ),
+    ("get(id)", frozenset({"fetch", "find_by_id", "get_by_id", "read", "retrieve", "show"})),
+    ("create(...)", frozenset({"add", "insert", "new", "post"})),
+    ("update(id, ...)", frozenset({"edit", "modify", "patch", "put", "save"})),
+    ("delete(id)", frozenset({"destroy", "remove"})),
+)
+"""What to call for the names of methods that other libraries have."""
+
+
 class Noun:
     """One kind of record. Cheap to make; everything happens in the session behind it."""
 
@@ -42,6 +61,15 @@ class Noun:
     def __repr__(self) -> str:
         """Show the noun; the session behind it holds secrets."""
         return f"<{type(self).__name__}>"
+
+    if not TYPE_CHECKING:  # for type checkers there is nothing of these names
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Name the right call where a method is looked for that other libraries have."""
+            call = next((call for call, names in _CALLED_ELSEWHERE if name in names), "")
+            method = call.partition("(")[0]
+            use = f"; use {call}" if method and hasattr(type(self), method) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{use}")
 
     def __init_subclass__(cls) -> None:
         """Have each method spell out its filters, take no others, and raise errors without them."""

@@ -45,6 +45,11 @@ def listings(nex: AccountNouns) -> None:
     nex.available_slots.walk(start_date=TODAY, days="3", pids=[3])  # wrong: text for a number
     nex.sync_status.walk(read_status="yellow")  # wrong: no such colour
     nex.patients.list()  # wrong: listings are walked
+    nex.patients.iter()  # wrong: listings are walked
+    for patient in nex.patients.walk():  # wrong: only `async for` reads a walk
+        del patient
+    for page in nex.patients.walk().pages():  # wrong: only `async for` reads pages
+        del page
     nex.available_slots.walk(start_date=TODAY, days=3, working_hour_source="fax")  # wrong: source
     nex.working_hours.walk(source="manually")  # wrong: no such source
     nex.working_hour_labels.walk(drift="verify")  # wrong: a list with cursors only
@@ -70,6 +75,14 @@ def scopes(nex: AccountNouns, practice: PracticeScope, office: LocationScope) ->
     office.institutions.walk()  # wrong: institutions take no location
     office.locations.walk()  # wrong: locations take no location
     office.location_id = 8  # wrong: scopes are frozen
+
+
+async def awaited(nex: AccountNouns, patient: m.Patient) -> None:
+    await nex.patients.walk()  # wrong: a walk is no awaitable
+    await nex.patients.walk().pages()  # wrong: nor are pages
+    patient.to_dict()  # wrong: to_builtins(patient)
+    patient.model_dump()  # wrong: to_builtins(patient)
+    patient.json()  # wrong: to_json(patient)
 
 
 async def single(office: LocationScope) -> None:
