@@ -457,7 +457,9 @@ class Attempts:
             self._shared.stats.records += len(result.records)
             if self._watch is not None:
                 self._watch.brought(len(result.records))
-            if self._options.version == AUTO and is_empty_schedule(self._call, result.records):
+            if self._options.version == AUTO and is_empty_schedule(
+                self._call, self._pairs, result.records
+            ):
                 text = (
                     f"{self._call.operation}: nothing came in v2; a practice that is set up under "
                     'v3 answers so: try version="v3"'

@@ -55,15 +55,17 @@ def misread(call: Call, ignored: frozenset[str]) -> frozenset[str]:
     return (ignored & (call.sent_filters | _PAGING)) - _HARMLESS[call.row.paging]
 
 
-def is_empty_schedule(call: Call, records: Sequence[Raw]) -> bool:
+def is_empty_schedule(call: Call, pairs: Sequence[tuple[str, str]], records: Sequence[Raw]) -> bool:
     """Tell whether v2 brought no working hours, or no free slot and no day that will have one.
 
-    That none are retired says nothing.
+    ``pairs`` is what a request adds to the query of its call. Hours that are switched off, and
+    pages behind the first, are often empty and say nothing.
     """
     if call.row.path not in _SCHEDULES or not is_v2(call.version):
         return False
     if call.row.path == "/availabilities":
-        return not records and ("active", "false") not in call.query
+        query = dict((*call.query, *pairs))
+        return not records and query.get("active") != "false" and query.get("page", "1") == "1"
     return all(map(_has_no_slot, records))
 
 

@@ -322,12 +322,14 @@ async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
     assert len(told) == (2 if version == "auto" else 0)
 
 
-async def test_no_retired_working_hours_are_no_reason_to_warn(
+async def test_hours_that_are_switched_off_and_pages_behind_the_first_do_not_warn(
     old_account: Sandbox, recwarn: pytest.WarningsRecorder
 ) -> None:
     async with session(old_account) as nex:
         hours = at_location(nex, old_account).working_hours
         assert not [one async for one in hours.walk(active=False)]
+        assert [one async for one in hours.walk(prefetch=4)]  # asks for page 2 beside page 1
+    assert "2" in {one.param("page") for one in old_account.seen("GET", "/availabilities")}
     assert not recwarn.list
 
 
