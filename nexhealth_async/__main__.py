@@ -19,7 +19,8 @@ def main() -> int:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.stderr.write(
-            'The command line needs two more packages: pip install "nexhealth-async[cli]"\n'
+            "The command line needs two more packages: "
+            'python -m pip install "nexhealth-async[cli]"\n'
         )
         return 2
     return run(sys.argv[1:])

@@ -254,5 +254,6 @@ def _imported(name: str) -> object:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
         raise UsageError(
-            'Arrow tables and Parquet files need pyarrow: pip install "nexhealth-async[parquet]"'
+            "Arrow tables and Parquet files need pyarrow: "
+            'python -m pip install "nexhealth-async[parquet]"'
         ) from None

@@ -146,7 +146,9 @@ def _library() -> _Library:
     try:
         return cast("_Library", import_module("dlt"))
     except ImportError:
-        raise UsageError('a dlt source needs dlt: pip install "nexhealth-async[dlt]"') from None
+        raise UsageError(
+            'a dlt source needs dlt: python -m pip install "nexhealth-async[dlt]"'
+        ) from None
 
 
 def _resource(dlt: _Library, wanted: _Wanted) -> object:

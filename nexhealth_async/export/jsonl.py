@@ -148,7 +148,8 @@ class _Zstd:
             library = cast("_ZstdLibrary", import_module("zstandard"))
         except ModuleNotFoundError:
             raise UsageError(
-                'JSON lines packed by zstd need zstandard: pip install "nexhealth-async[zstd]"'
+                "JSON lines packed by zstd need zstandard: "
+                'python -m pip install "nexhealth-async[zstd]"'
             ) from None
         self._compressor = library.ZstdCompressor()
         self._decompressor = library.ZstdDecompressor()

@@ -191,4 +191,4 @@ def wrong_type(table: str, column: str, have: str, want: str) -> TargetError:
 
 def extra_missing(what: str, library: str, extra: str) -> UsageError:
     """Make the error for a library that is not installed."""
-    return UsageError(f'{what} needs {library}: pip install "nexhealth-async[{extra}]"')
+    return UsageError(f'{what} needs {library}: python -m pip install "nexhealth-async[{extra}]"')

@@ -83,7 +83,7 @@ class OpenTelemetry(Hook):
             from opentelemetry import metrics, trace
         except ImportError:
             raise ImportError(
-                'OpenTelemetry is not installed: pip install "nexhealth-async[otel]"'
+                'OpenTelemetry is not installed: python -m pip install "nexhealth-async[otel]"'
             ) from None
         self._practice = practice
         self._client = trace.SpanKind.CLIENT

@@ -104,7 +104,7 @@ def _client(url: str) -> Redis:
         from redis import asyncio
     except ImportError:
         raise InvalidArgument(
-            'RedisSeen needs redis-py: pip install "nexhealth-async[redis]"'
+            'RedisSeen needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
     client = cast("Any", asyncio.Redis)
     made: Redis = client.from_url(url, socket_timeout=5, socket_connect_timeout=5)

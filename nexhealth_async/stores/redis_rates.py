@@ -324,7 +324,7 @@ def _maker(url: str, patience: float) -> Callable[[], Redis]:
         from redis.backoff import NoBackoff
     except ImportError:
         raise InvalidArgument(
-            'RedisRates needs redis-py: pip install "nexhealth-async[redis]"'
+            'RedisRates needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
 
     def make() -> Redis:

@@ -63,7 +63,8 @@ class RedisTokens:
             raise InvalidArgument("lease must be at least a tenth of a second")
         if find_spec("redis") is None or find_spec("cryptography") is None:
             raise InvalidArgument(
-                'RedisTokens needs redis-py and cryptography: pip install "nexhealth-async[redis]"'
+                "RedisTokens needs redis-py and cryptography: "
+                'python -m pip install "nexhealth-async[redis]"'
             )
         self._prefix = prefix
         self._lease = lease.total_seconds()

@@ -446,7 +446,7 @@ async def test_a_missing_extra_is_named(chain: Sandbox, tmp_path: Path) -> None:
     }.items():
         ran = await nexhealth("pull", "patients", *options, box=chain, PYTHONPATH=str(tmp_path))
         assert (extra, ran.status) == (extra, 2)
-        assert f'pip install "nexhealth-async[{extra}]"' in ran.err
+        assert f'python -m pip install "nexhealth-async[{extra}]"' in ran.err
         assert "Traceback" not in ran.err
 
 

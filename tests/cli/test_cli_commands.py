@@ -54,7 +54,7 @@ async def test_the_extra_is_named_where_it_is_missing() -> None:
     )
     ran = await nexhealth(command=(sys.executable, "-c", code))
     assert ran.status == 2
-    assert 'pip install "nexhealth-async[cli]"' in ran.err
+    assert 'python -m pip install "nexhealth-async[cli]"' in ran.err
     assert ran.err.count("\n") == 1
 
 

@@ -316,5 +316,5 @@ except ImportError as error:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout == (
-        'OpenTelemetry is not installed: pip install "nexhealth-async[otel]" True\n'
+        'OpenTelemetry is not installed: python -m pip install "nexhealth-async[otel]" True\n'
     )
