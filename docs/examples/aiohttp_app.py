@@ -3,6 +3,7 @@
 ::
 
     export NEXHEALTH_API_KEY=... NEXHEALTH_SUBDOMAIN=... NEXHEALTH_LOCATION_ID=...
+    export NEXHEALTH_API_VERSION=v3  # or v2; without it the account decides
     python aiohttp_app.py
 """
 
@@ -32,7 +33,6 @@ def make_app(nex: NexHealth | None = None) -> web.Application:
     """Return the application; without a session it makes one from the environment."""
     app = web.Application(middlewares=[refusals])
     app[NEX] = nex or NexHealth(
-        version="v3",
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
         timeout=10,

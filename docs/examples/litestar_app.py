@@ -3,6 +3,7 @@
 ::
 
     export NEXHEALTH_API_KEY=... NEXHEALTH_SUBDOMAIN=... NEXHEALTH_LOCATION_ID=...
+    export NEXHEALTH_API_VERSION=v3  # or v2; without it the account decides
     uvicorn --factory litestar_app:make_app --no-access-log
 """
 
@@ -29,7 +30,6 @@ AnyRequest: TypeAlias = Request[object, object, State]
 def make_app(nex: NexHealth | None = None) -> Litestar:
     """Return the application; without a session it makes one from the environment."""
     session = nex or NexHealth(
-        version="v3",
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
         timeout=10,

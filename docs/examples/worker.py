@@ -3,6 +3,7 @@
 ::
 
     export NEXHEALTH_API_KEY=... NEXHEALTH_SUBDOMAIN=... NEXHEALTH_LOCATION_ID=...
+    export NEXHEALTH_API_VERSION=v3  # or v2; without it the account decides
     python worker.py
 
 SIGTERM and Ctrl-C end it after the record in hand, and at the longest after the 10 seconds that a
@@ -97,7 +98,6 @@ async def log_patient(patient: Patient) -> None:
 async def main(state: Path = Path("worker.state"), every: float = 60.0) -> None:
     """Run a worker until the process is told to end."""
     async with NexHealth(
-        version="v3",
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
         timeout=10,

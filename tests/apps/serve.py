@@ -100,8 +100,8 @@ def _already_ended(_number: int, _frame: object) -> None:
     pass
 
 
-def _check_closed(nex: NexHealth) -> None:
-    if not nex._shared.closed:
+def _check_closed(nex: NexHealth | None) -> None:
+    if nex is not None and not nex._shared.closed:
         raise SystemExit("the application left its session open")
 
 
@@ -110,9 +110,10 @@ def main(name: str) -> None:
     if "LOGS" in os.environ:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
     set_testing("NO_BACKOFF" in os.environ)
-    nex = _session()
+    nex = None if "OWN_SESSION" in os.environ else _session()
     app = load_example(name).make_app(nex)
-    Thread(target=_answer_looks, args=(ref(nex),), daemon=True).start()
+    if nex is not None:
+        Thread(target=_answer_looks, args=(ref(nex),), daemon=True).start()
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = listening.getsockname()[1]
     if name == "aiohttp_app":

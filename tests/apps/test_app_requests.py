@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
 
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.testing import SandboxThread
 from tests.apps.running import APPS, WEBHOOK_SECRET, running, unlogged
-
-if TYPE_CHECKING:
-    from nexhealth_async.sandbox import Sandbox
-    from nexhealth_async.testing import SandboxThread
 
 
 @pytest.mark.parametrize("name", APPS)
@@ -38,6 +36,20 @@ async def test_an_example_searches_shows_and_refuses_patients(name: str, box: Sa
     assert (code, unlogged(said)) == (0, "")
     if name == "fastapi_app":
         assert said.startswith("answered 503: GET /patients/{id}: the API failed (503)")
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+@pytest.mark.parametrize("name", APPS)
+async def test_an_example_as_it_stands_serves_an_account_of_either_version(
+    name: str, version: Literal["v2", "v3"]
+) -> None:
+    with SandboxThread(Sandbox(patients=5, seed=7, versions={version})) as thread:
+        id = thread.box.patients.ids[3]
+        own = running(name, thread.box, OWN_SESSION="yes", NEXHEALTH_API_VERSION="")
+        async with own as app, session(app.url) as http:
+            async with http.get(f"/patients/{id}") as reply:
+                assert (reply.status, (await reply.json())["id"]) == (200, id)
+            assert await app.terminate() == (0, "")
 
 
 @pytest.mark.parametrize("name", APPS)

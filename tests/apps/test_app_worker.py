@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -90,11 +90,16 @@ async def test_a_round_that_fails_is_made_up_for_by_the_next(box: Sandbox, tmp_p
     assert abs(datetime.now(UTC) - remembered) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "version"),
+    [(signal.SIGTERM, "v3.0.0"), (signal.SIGINT, "v3.0.0"), (signal.SIGTERM, "v2")],
+)
 async def test_the_process_ends_cleanly_when_told_to(
-    box: Sandbox, tmp_path: Path, number: signal.Signals
+    box: Sandbox, tmp_path: Path, number: signal.Signals, version: Literal["v2", "v3.0.0"]
 ) -> None:
-    process = await python(EXAMPLES / "worker.py", env=environment(box), cwd=tmp_path)
+    box.versions = frozenset({"v2" if version == "v2" else "v3"})
+    env = environment(box, NEXHEALTH_API_VERSION="")
+    process = await python(EXAMPLES / "worker.py", env=env, cwd=tmp_path)
     assert process.stderr
     while b"60 patients had changed" not in (line := await process.stderr.readline()):
         assert line, "it ended before its first round was over"
@@ -103,3 +108,5 @@ async def test_the_process_ends_cleanly_when_told_to(
     assert process.returncode == 0
     assert said.decode().splitlines() == ["INFO:worker:stopped"]
     assert (tmp_path / "worker.state").exists()
+    spoken = {one.headers["nex-api-version"] for one in box.seen("GET", "/patients")}
+    assert spoken == {version}

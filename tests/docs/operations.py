@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from nexhealth_async.bulk import facts
 from nexhealth_async.endpoints import (
     ALL,
     LOGIN,
@@ -23,6 +24,7 @@ from nexhealth_async.endpoints import (
     practice,
     schedule,
 )
+from nexhealth_async.errors import InvalidArgument, NotInThisVersion
 from tests.docs.parts import Part, write
 
 __all__ = ["DOMAINS", "PARTS", "counts", "operations_tables"]
@@ -77,6 +79,10 @@ def _resource(noun: str, endpoints: list[Endpoint[object]]) -> Iterator[str]:
     yield ""
     yield _limit([row for one in endpoints for row in (one.v2, one.v3) if row is not None])
     yield ""
+    for endpoint in endpoints:
+        if endpoint.verb == "walk" and (note := _asked_for(endpoint)):
+            yield note
+            yield ""
     yield "| method | request | answer | again |"
     yield "| --- | --- | --- | --- |"
     for endpoint in endpoints:
@@ -102,6 +108,29 @@ def _again(row: Row) -> str:
     if row.safe_if is not None:
         return f"with `{row.safe_if}`"
     return "yes" if row.safe else "**no**"
+
+
+def _asked_for(endpoint: Endpoint[object]) -> str:
+    """Say which records of a list the API itself may leave out, and how to have them."""
+    rows = (("v2", endpoint.v2), ("v3", endpoint.v3))
+    served = [version for version, row in rows if row is not None]
+    found = {version: told for version in served if (told := _choices(endpoint.resource, version))}
+    texts = set(found.values())
+    if not texts:
+        return ""
+    (choices,) = texts
+    api = "The API" if len(found) == len(served) else f"In {' and '.join(found)} the API"
+    return f"{api} may leave out records by itself: walk {choices} to have all."
+
+
+def _choices(resource: str, version: str) -> str:
+    """Return the filters that bulk pulls give to have all records of a list."""
+    try:
+        lists = facts(resource, version).lists
+    except (InvalidArgument, NotInThisVersion):
+        return ""
+    each = [f"`{name}={value}`" for one in lists for name, value in one.filters.items()]
+    return f"with {each[0]}" if len(each) == 1 else " and ".join(f"once with {one}" for one in each)
 
 
 def _limit(rows: Iterable[Row]) -> str:

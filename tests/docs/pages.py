@@ -26,7 +26,7 @@ from nexhealth_async.sandbox import Sandbox
 if TYPE_CHECKING:
     from sybil.example import Example
 
-__all__ = ["DOCS", "Block", "as_module", "blocks_of", "code_of", "run"]
+__all__ = ["DOCS", "Block", "as_module", "blocks_of", "code_of", "run", "run_block"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -87,11 +87,22 @@ def run(page: Path) -> dict[str, Any]:
 
 
 def _execute(block: Block, names: dict[str, Any], runner: asyncio.Runner) -> None:
-    tree = ast.increment_lineno(ast.parse(block.code), block.line)
-    code = compile(tree, block.page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    waiting: object = eval(code, names)  # noqa: S307 - our own page
+    waiting = _evaluated(block, names)
     if inspect.iscoroutine(waiting):
         runner.run(waiting)
+
+
+async def run_block(block: Block, names: dict[str, Any]) -> None:
+    """Run one block in the loop that is running, as a notebook does."""
+    waiting = _evaluated(block, names)
+    if inspect.isawaitable(waiting):
+        await waiting
+
+
+def _evaluated(block: Block, names: dict[str, Any]) -> object:
+    tree = ast.increment_lineno(ast.parse(block.code), block.line)
+    code = compile(tree, block.page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    return eval(code, names)  # noqa: S307 - our own page
 
 
 async def _close(names: dict[str, Any]) -> None:

@@ -53,8 +53,12 @@ def test_the_table_of_statuses_is_that_of_the_example() -> None:
         assert status == next(due for kinds, due in table if issubclass(kind, kinds)), name
 
 
+@pytest.mark.parametrize("version", ["auto", "v3"])
 @pytest.mark.parametrize("nth", range(len(blocks("testing.md"))))
-def test_what_the_guide_shows_of_tests_runs(pytester: pytest.Pytester, nth: int) -> None:
+def test_what_the_guide_shows_of_tests_runs(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, nth: int, version: str
+) -> None:
+    monkeypatch.delenv("NEXHEALTH_API_VERSION")
     code = blocks("testing.md")[nth]
     pytester.makepyfile(code)
     due = len(re.findall(r"^(?:async )?def test_", code, re.MULTILINE))
@@ -63,6 +67,7 @@ def test_what_the_guide_shows_of_tests_runs(pytester: pytest.Pytester, nth: int)
     # Starlette's test client wants another release of httpx than the other frameworks have.
     options += ("-W", "ignore:Using `httpx` with")
     scope = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    options += ("--nexhealth-version", version)
     pytester.runpytest_subprocess(*options, *scope).assert_outcomes(passed=due)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nexhealth_async.bulk import facts, resources
 from nexhealth_async.core.rates import Rates
 from nexhealth_async.endpoints import operations
 from tests.docs.operations import PARTS
@@ -76,3 +77,21 @@ def test_the_limits_told_are_those_that_are_kept() -> None:
     assert f"*people* is {limits.people.count:,} a minute" in TEXT
     assert f"*other* is {limits.other.count:,} a minute" in TEXT
     assert f"{limits.overall.count} a second hold for all of them together" in TEXT
+
+
+def test_the_page_says_which_lists_the_api_shortens_by_itself() -> None:
+    shortened = set[str]()
+    noun = ""
+    for line in TEXT.splitlines():
+        if line.startswith("### "):
+            noun = line.removeprefix("### ")
+        elif "may leave out records by itself" in line:
+            shortened.add(noun)
+    asked = {
+        name
+        for version in ("v2", "v3")
+        for name in resources(version)
+        if any(one.filters for one in facts(name, version).lists)
+    }
+    assert {"patients", "appointments", "providers", "claims"} <= asked
+    assert shortened == asked

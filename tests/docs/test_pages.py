@@ -16,10 +16,12 @@ import pytest
 
 from nexhealth_async import Codec, NexHealth, Rates, RetryPolicy, errors
 from nexhealth_async.cli.app import build
+from nexhealth_async.cli.app import run as run_command
 from nexhealth_async.core.retry import Again, Stop, Unknown, decide
 from nexhealth_async.core.token import Token
 from nexhealth_async.models import Money, Patient, Payment, Provider
-from tests.docs.pages import DOCS, as_module, code_of, run
+from tests.docs.conftest import accept_only
+from tests.docs.pages import DOCS, as_module, blocks_of, code_of, run
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from nexhealth_async import NexHealthError
 
 PAGES = ("start", "tutorial", "tokens", "rates", "retries", "drift", "decoding", "privacy")
+ACCOUNTS = {"start": ("v2", "v3"), "tutorial": ("v2", "v3"), "drift": ("v2+v3",)}
+"""The versions that the account of a page accepts; of the others they are v3 alone."""
 TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
 
 
@@ -37,15 +41,50 @@ def redis() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def account(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make each sandbox accept the versions that are joined by "+"; name none."""
+    versions: str = request.param
+    accept_only(monkeypatch, versions.split("+"))
+    return versions
+
+
 @pytest.mark.nexhealth_sandbox(patients=1_000, seed=1)
-@pytest.mark.usefixtures("nexhealth_env", "nexhealth_no_backoff")
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.usefixtures("account", "nexhealth_env", "nexhealth_no_backoff")
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [(name, account) for name in PAGES for account in ACCOUNTS.get(name, ("v3",))],
+    indirect=["account"],
+)
 def test_a_page_runs_from_top_to_bottom_and_prints_what_it_says(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "REDIS_URL" in TEXTS[name]:
         monkeypatch.setenv("REDIS_URL", request.getfixturevalue("redis"))
     run(DOCS / f"{name}.md")
+
+
+@pytest.mark.parametrize("account", ["v2", "v3"], indirect=True)
+@pytest.mark.usefixtures("account")
+def test_the_program_of_the_front_page_runs_for_accounts_of_either_version(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (program,) = blocks_of(DOCS / "index.md")
+    exec(compile(program.code, "index.md", "exec"), {"__name__": "index"})  # noqa: S102 - our own page
+    assert len(capsys.readouterr().out.splitlines()) == 901
+
+
+@pytest.mark.parametrize("account", ["v2", "v3"], indirect=True)
+@pytest.mark.usefixtures("account", "nexhealth_env")
+def test_the_commands_of_the_start_page_run_for_accounts_of_either_version(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line for _, _, text in code_of(DOCS / "start.md", "sh") for line in text.split("\n")]
+    commands = [line for line in lines if line.startswith("nexhealth ")]
+    assert len(commands) == 3
+    for line in commands:
+        words = shlex.split(line.removesuffix(" --sandbox"))  # the account instead of its own
+        assert run_command(words[1:]) == 0, capfd.readouterr().err
 
 
 @pytest.mark.timeout(300)
@@ -139,7 +178,7 @@ def test_the_options_of_repeating_have_the_defaults_of_the_page() -> None:
             re.findall(r"retry\.(\w+)", names), re.findall(r"[0-9.]+", values), strict=True
         )
     }
-    assert len(told) == 5
+    assert len(told) == 6
     assert told == {name: getattr(policy, name) for name in told}
 
 
@@ -156,8 +195,8 @@ def test_every_creation_can_be_settled_by_the_page() -> None:
 
 
 REPAIRS: list[tuple[str, bytes, object]] = [
-    ("`{}`", b'"first_name": {}', None),
-    ("`{}`", b'"guarantor_id": {}', None),
+    ("`{}` or `[]`", b'"first_name": {}', None),
+    ("`{}` or `[]`", b'"guarantor_id": []', None),
     ("blank text", b'"guarantor_id": " "', None),
     ("`12`", b'"first_name": 12', "12"),
     ('`"12"`, `12.0`', b'"guarantor_id": "12"', 12),

@@ -15,15 +15,17 @@ from aiohttp import web
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from nexhealth_async import NexHealth
+from nexhealth_async import NexHealth, NotInThisVersion, UsageError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.wire import stamp
+from tests.docs.pages import blocks_of, run_block
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = "901 active patients, the first is Patient(id=442700000)\n"
 
 
 def blocks(language: str) -> list[str]:
@@ -41,6 +43,10 @@ def block(mark: str) -> dict[str, Any]:
     return names
 
 
+pytestmark = pytest.mark.usefixtures("account")
+"""Each program runs for an account that accepts only v2, and for one that accepts only v3."""
+
+
 @pytest.fixture
 async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=40, practices=2, seed=1) as sandbox:
@@ -51,7 +57,13 @@ async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 def test_the_fifteen_lines_run_as_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
     block("asyncio.run(main())")
-    assert capsys.readouterr().out == "1000 patients\n"
+    assert capsys.readouterr().out == SHOWN
+
+
+async def test_the_same_lines_run_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+    (typed,) = [one for one in blocks_of(ROOT / "README.md") if "await box.start()" in one.code]
+    await run_block(typed, {"__name__": "readme"})
+    assert capsys.readouterr().out == SHOWN
 
 
 async def test_the_web_backend_serves_a_patient(box: Sandbox) -> None:
@@ -126,10 +138,27 @@ async def test_the_fixtures_serve_users_tests(
     await block("def test_my_import")["test_my_import"](nexhealth_sandbox, nexhealth)
 
 
-async def test_both_versions_walk_the_same_patients(box: Sandbox) -> None:
-    patients_of = block("async def patients_of")["patients_of"]
-    found = [await patients_of(v, box.subdomain, box.location_id) for v in ("v2", "v3")]
-    assert found == [list(box.patients.ids)] * 2
+def test_the_versions_are_told_before_anything_else_of_the_api() -> None:
+    story = README.split("## Two versions of the API\n")[1].split("\n## ")[0].strip()
+    assert len(story.splitlines()) == 5
+    for word in ("NexHealth(version=", "NEXHEALTH_API_VERSION", "count()", "NotInThisVersion"):
+        assert word in story
+    assert README.index(story) < README.index("## Walking")
+
+
+async def test_what_the_readme_says_of_the_versions_holds(box: Sandbox, account: str) -> None:
+    async with NexHealth() as nex:
+        assert nex.version == {"v2": "v2", "v3": "v3.0.0"}[account]
+        office = nex.practice(box.subdomain).location(box.location_id)
+        if account == "v2":
+            assert await office.patients.walk().count() == 40
+            with pytest.raises(NotInThisVersion):
+                await anext(office.claims.walk(patient_id=1))
+        else:
+            with pytest.raises(UsageError):
+                await office.patients.walk().count()
+            with pytest.raises(NotInThisVersion):
+                await anext(office.patients.walk(include=["upcoming_appts"]))
 
 
 def test_the_operations_are_on_their_own_page() -> None:
