@@ -82,6 +82,8 @@ class Shared:
     ready: set[str] = Factory(set[str])
     """Models whose decoders are built."""
     unsettled: UnsettledWrites = Factory(UnsettledWrites)
+    institutions: tuple[tuple[int | None, str], ...] | None = None
+    """Ids and subdomains that the key was found to see; None before anything asked."""
     tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
 
     _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)

@@ -10,6 +10,7 @@
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
     │   ├── BudgetSpent             the requests of budget= are used up: renews_after
     │   ├── UnfinishedPull          a fleet's new pull would forget the last one
+    │   ├── OriginError             a target holds records from somewhere else
     │   └── WalkOver                this walk was finished, failed or closed before
     ├── TransportError              no complete reply came
     │   ├── ConnectFailed           no connection was made, so nothing was sent
@@ -53,7 +54,7 @@ is on the object for those who ask for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -82,6 +83,7 @@ __all__ = [
     "NotFound",
     "NotInThisVersion",
     "NotYetSynced",
+    "OriginError",
     "OutcomeUnknown",
     "PartialPull",
     "RateLimited",
@@ -198,6 +200,26 @@ class UnfinishedPull(UsageError):
         "let workers end it (after queue_again if they find nothing of it), or give it up with "
         "replace=True"
     )
+
+
+class OriginError(UsageError):
+    """The target holds records from somewhere else than the session reads from.
+
+    ``option`` names what allows the copy all the same: ``"adopt"`` takes the target's records for
+    those of this account, ``"recopy"`` replaces all of them. None: nothing does, but another
+    target.
+    """
+
+    _ADVICE: ClassVar[Mapping[str, str]] = {
+        "adopt": "pass adopt=True if they are of this account, or copy to another target",
+        "recopy": "pass recopy=True to replace all of them, or copy to another target",
+    }
+
+    def __init__(self, message: str, *, option: Literal["adopt", "recopy"] | None = None) -> None:
+        super().__init__(message)
+        self.option: Literal["adopt", "recopy"] | None = option
+        if option is not None:
+            self.advice = self._ADVICE[option]
 
 
 class WalkOver(UsageError):

@@ -271,9 +271,12 @@ class PracticeLocation:
     inactive: bool | None
 
 
-def practice_locations(caller: Caller) -> Flat[Location, PracticeLocation]:
-    """Return every location of every practice that a caller can see."""
-    return Flat([caller.walk(to.LOCATIONS, {})], _practice_location)
+def practice_locations(
+    caller: Caller, subdomain: str | None = None
+) -> Flat[Location, PracticeLocation]:
+    """Return every location of every practice that a caller can see, or of the one named."""
+    scope = {} if subdomain is None else {"subdomain": subdomain}
+    return Flat([caller.walk(to.LOCATIONS, scope)], _practice_location)
 
 
 def _practice_location(location: Location) -> Iterator[PracticeLocation]:

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.bulk.face import Bulk
+    from nexhealth_async.bulk.origin import Institution
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
     from nexhealth_async.core.envelope import ListReading
@@ -611,8 +612,7 @@ class NexHealth(AccountNouns):
             here = options.location_id
             practices = {options.subdomain: None if here is None else [here]}
         return Bulk(
-            self._copy(evolve(options, subdomain=None, location_id=None)),
-            version=self.version or V2,
+            _Server(self._shared, evolve(options, subdomain=None, location_id=None), self._copy),
             practices=practices,
             rates=self._shared.gates.rates,
         )
@@ -881,6 +881,47 @@ def _transport(
         context=tls_context(ssl),
         trust_env=trust_env,
     )
+
+
+@frozen
+class _Server:
+    """What bulk copies ask of a session that is bound to no practice."""
+
+    _shared: Shared
+    _options: Options
+    _copy: Callable[[Options], NexHealth]
+
+    @property
+    def stats(self) -> Stats:
+        return self._shared.stats
+
+    @property
+    def base_url(self) -> str:
+        return self._shared.transport.base_url
+
+    @property
+    def sandbox(self) -> str | None:
+        return self._shared.transport.sandbox
+
+    @property
+    def version_is_chosen(self) -> bool:
+        return self._options.version != AUTO
+
+    @property
+    def seen(self) -> tuple[Institution, ...] | None:
+        return self._shared.institutions
+
+    def remember(self, seen: tuple[Institution, ...]) -> None:
+        self._shared.institutions = seen
+
+    async def version(self) -> str:
+        return await self._copy(self._options).decide_version()
+
+    async def log_in(self) -> float:
+        return await self._copy(self._options).log_in()
+
+    def speaking(self, version: str) -> NexHealth:
+        return self._copy(evolve(self._options, version=version))
 
 
 _LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)

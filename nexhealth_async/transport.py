@@ -47,6 +47,8 @@ _NO_LOGIN = 407
 """HTTP's status for a proxy that wants credentials."""
 _PROXY_ADVICE = "check the address and credentials of the proxy, or ask who runs it"
 _TLS_ADVICE = "check base_url, and trust the CA of your network if it has one of its own"
+_SANDBOX = "Nexhealth-Sandbox"
+"""The header by which the sandbox of this library says what it is."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 3
 """How many redirects a file is followed over."""
@@ -96,6 +98,8 @@ class Transport:
         """The borrowed session's double."""
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
+        self.sandbox: str | None = None
+        """What a sandbox said of itself in a reply's header; None for any other server."""
         self.host: str = _host_of(base_url)
         """Host, and port if it is an unusual one, for messages."""
         self._route = self._routes.to(URL(base_url))
@@ -178,6 +182,7 @@ class Transport:
             **self._route.arguments,
         ) as response:
             _check_passed(response, self._route)
+            self._note_sandbox(response)
             body = await _whole(response)
             # Only refusals are asked about their headers.
             headers = (
@@ -206,6 +211,8 @@ class Transport:
                 timeout=_NO_TIMEOUT,
                 **route.arguments,
             )
+            if hop == 0:
+                self._note_sandbox(response)
             try:
                 _check_passed(response, route)
                 target = _redirected(response, url)
@@ -219,6 +226,11 @@ class Transport:
             url, session, route = target, self._own_single(), self._routes.to(target)
             headers = {"Accept": "*/*", "User-Agent": request.headers["User-Agent"]}
         raise AssertionError  # pragma: no cover - the last hop returns
+
+    def _note_sandbox(self, response: aiohttp.ClientResponse) -> None:
+        told = response.headers.get(_SANDBOX)
+        if told is not None:
+            self.sandbox = told
 
     async def _begun(
         self, response: aiohttp.ClientResponse, patience: float | None, *, foreign: bool

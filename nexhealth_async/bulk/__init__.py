@@ -20,13 +20,14 @@ from nexhealth_async.bulk.events import (
     Snapshot,
 )
 from nexhealth_async.bulk.face import Bulk
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.bulk.rejected import AllowRejected, KeepsRejected, Rejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.bulk.sharing import Claim, Holder, Overview, SharedTarget
-from nexhealth_async.bulk.targets import Target
+from nexhealth_async.bulk.targets import KeepsOrigin, Target
 from nexhealth_async.bulk.working import Outcome
 
 __all__ = [
@@ -44,7 +45,9 @@ __all__ = [
     "GroupDone",
     "GroupState",
     "Holder",
+    "KeepsOrigin",
     "KeepsRejected",
+    "Origin",
     "Outcome",
     "Overview",
     "Progress",

@@ -22,6 +22,7 @@ __all__ = [
     "ResourceFacts",
     "Variant",
     "endpoint_of",
+    "every_resource",
     "exclusions",
     "facts",
     "resources",
@@ -143,6 +144,11 @@ def resources(version: str) -> tuple[str, ...]:
         and name not in _BY_NAME
         and _exclusion(endpoint, version) is None
     )
+
+
+def every_resource() -> tuple[str, ...]:
+    """Return the names of all lists of all versions, those that are not pulled included."""
+    return tuple(_WALKS)
 
 
 def exclusions(version: str) -> Mapping[str, str]:

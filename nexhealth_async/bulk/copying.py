@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from nexhealth_async.bulk.accounts import Books
+from nexhealth_async.bulk.agreement import agree, look_first
 from nexhealth_async.bulk.checkpoint import resumable
 from nexhealth_async.bulk.engine import (
     Delivered,
     Engine,
-    Session,
     Settings,
     Settled,
     beginning,
 )
 from nexhealth_async.bulk.events import GroupDone
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
-from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.rejected import (
     AllowRejected,
     KeepsRejected,
@@ -31,10 +30,11 @@ from nexhealth_async.bulk.rejected import (
 )
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.rereading import Rereading
-from nexhealth_async.bulk.targets import ReadsPages, opened
-from nexhealth_async.bulk.validation import check_start
+from nexhealth_async.bulk.targets import KeepsOrigin, ReadsPages, opened
 
 if TYPE_CHECKING:
+    from nexhealth_async.bulk.agreement import Agreement, Permission, Server
+    from nexhealth_async.bulk.engine import Session
     from nexhealth_async.bulk.progress import Progress
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.targets import Target
@@ -44,40 +44,42 @@ __all__ = ["begin", "copy"]
 
 
 async def copy(
-    caller: Session,
+    server: Server,
     target: Target,
     wanted: Wanted,
     settings: Settings,
     *,
     now: datetime,
     resume: bool,
+    allowed: Permission,
     allow_rejected: AllowRejected = None,
 ) -> Report:
     """Copy to a target, which is opened and closed."""
-    began = beginning(caller)
-    # What is refused here is refused before the target makes anything.
-    places = None if resume else await wanted.places(caller, now=now)
+    began = beginning(server)
+    seen = None if resume else await look_first(server, wanted, now=now)
     async with opened(target):
-        progress = await _unfinished(target, wanted, now) if resume else None
-        if progress is None:
-            if places is None:
-                places = await wanted.places(caller, now=now)
-            before = known = await _rejected(target)
-            progress = wanted.plan(
-                places,
-                now=now,
-                watermarks=await target.groups(),
-                whole=reading_whole(before, wanted.version),
-            )
-            await target.begin(progress)
-            seen: Mapping[Group, Iterable[int | str]] = {}
+        before = await _rejected(target)
+        agreed = await agree(
+            server,
+            target,
+            wanted,
+            seen,
+            now=now,
+            resume=resume,
+            reads_again=bool(before),
+            allowed=allowed,
+        )
+        caller = agreed.caller
+        if agreed.resumed is None:
+            before = known = () if agreed.replaces else before
+            progress = await _begin(target, agreed, now, before)
+            ids: Mapping[Group, Iterable[int | str]] = {}
         else:
-            before = await _rejected(target)
-            unreported = None if progress.finished else progress.id
+            unreported = None if agreed.resumed.finished else agreed.resumed.id
             known = [one for one in before if one.first_pull != unreported]
-            progress, seen = await _rewound(target, progress, before)
+            progress, ids = await _rewound(target, agreed.resumed, before)
         books = Books(
-            progress, stats=caller.stats, began=began, seen=seen, allow_rejected=allow_rejected
+            progress, stats=caller.stats, began=began, seen=ids, allow_rejected=allow_rejected
         )
         engine = Engine(caller, books, settings)
         if isinstance(target, ReadsPages):
@@ -88,17 +90,15 @@ async def copy(
         return await _counted(target, report, progress, known)
 
 
-async def begin(caller: Session, target: Target, wanted: Wanted, *, now: datetime) -> Progress:
+async def begin(
+    server: Server, target: Target, wanted: Wanted, *, now: datetime, allowed: Permission
+) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
-    places = await wanted.places(caller, now=now)
+    seen = await look_first(server, wanted, now=now)
     async with opened(target):
-        progress = wanted.plan(
-            places,
-            now=now,
-            watermarks=await target.groups(),
-            whole=reading_whole(await _rejected(target), wanted.version),
-        )
-        await target.begin(progress)
+        agreed = await agree(server, target, wanted, seen, now=now, resume=False, allowed=allowed)
+        before = () if agreed.replaces else await _rejected(target)
+        progress = await _begin(target, agreed, now, before)
         if not progress.shards:
             await target.finish()
         return progress
@@ -119,18 +119,15 @@ async def _counted(
     return evolve(report, rejected=counts_of(await target.rejected(), groups, before))
 
 
-async def _unfinished(target: Target, wanted: Wanted, now: datetime) -> Progress | None:
-    """Return the target's last pull if there is something left of it.
-
-    Rejected records are, in a target that takes no second pull: they are read again.
-    """
-    progress = await target.load()
-    if progress is None:
-        return None
-    if is_over(progress) and (target.merges or not await _rejected(target)):
-        return None
-    check_start(progress.started, now)
-    wanted.check(progress)
+async def _begin(
+    target: Target, agreed: Agreement, now: datetime, rejected: Sequence[Rejected]
+) -> Progress:
+    """Keep the plan of a new pull."""
+    progress = agreed.plan(now, whole=reading_whole(rejected, agreed.wanted.version))
+    if agreed.replaces and isinstance(target, KeepsOrigin):
+        await target.begin_anew(progress)
+    else:
+        await target.begin(progress)
     return progress
 
 

@@ -52,19 +52,23 @@ if TYPE_CHECKING:
     from nexhealth_async.slices import Decoder
     from nexhealth_async.stats import Stats
 
-__all__ = ["Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
+__all__ = ["Counted", "Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
 
 _AHEAD = 2
 """Pages that wait for the consumer, beside the one that each shard holds."""
 
 
-class Session(Caller, Protocol):
-    """What a pull asks of a session. It is bound to no practice and no location."""
+class Counted(Protocol):
+    """What counts what it does."""
 
     @property
     def stats(self) -> Stats:
         """What the session has done so far."""
         ...
+
+
+class Session(Caller, Counted, Protocol):
+    """What a pull asks of a session. It is bound to no practice and no location."""
 
     async def raw_record(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
@@ -108,7 +112,7 @@ class _End:
 _Item: TypeAlias = "Found[object] | _End | None"
 
 
-def beginning(caller: Session) -> tuple[float, Stats]:
+def beginning(caller: Counted) -> tuple[float, Stats]:
     """Return the moment, and what the session has done before it."""
     return asyncio.get_running_loop().time(), caller.stats.snapshot()
 

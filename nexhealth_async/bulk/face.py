@@ -6,11 +6,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from attrs import evolve
+
 from nexhealth_async.bulk import copying
+from nexhealth_async.bulk.agreement import (
+    Permission,
+    agree_on_checkpoint,
+    identify,
+    plan_pull,
+    speaking_for,
+)
 from nexhealth_async.bulk.checkpoint import progress_from_json, resumable
-from nexhealth_async.bulk.engine import Session, Settings
+from nexhealth_async.bulk.engine import Settings
 from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
+from nexhealth_async.bulk.origin import check_same, practices_of
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.bulk.rejected import AllowRejected, check_allow_rejected
@@ -20,7 +30,10 @@ from nexhealth_async.bulk.working import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from nexhealth_async.bulk.agreement import Server
+    from nexhealth_async.bulk.engine import Session
     from nexhealth_async.bulk.events import OnEvent
+    from nexhealth_async.bulk.origin import Origin
     from nexhealth_async.bulk.progress import Progress
     from nexhealth_async.bulk.report import Report
     from nexhealth_async.bulk.sharing import Reading, SharedTarget
@@ -57,21 +70,19 @@ class Bulk:
 
     def __init__(
         self,
-        caller: Session,
+        server: Server,
         *,
-        version: str,
         practices: Practices = None,
         rates: Rates | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._caller = caller
-        self._version = version
+        self._server = server
         self._practices = practices
         self._rates = rates
         self._now = now
 
     def __repr__(self) -> str:
-        return f"<Bulk {self._version}>"
+        return "<Bulk>"
 
     def pull(
         self,
@@ -87,34 +98,41 @@ class Bulk:
         on_event: OnEvent | None = None,
         resume: str | None = None,
         allow_rejected: Literal["all"] | None = None,
+        adopt: bool = False,
     ) -> Pull:
         """Return a pull to be entered: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
 
         Nothing is sent before. ``resume`` is what `Pull.checkpoint` returned; the pull must be
-        asked for the same then, or for nothing in particular. With ``allow_rejected="all"`` the
-        report is not partial because of records that could not be read.
+        asked for the same then, or for nothing in particular. Entering it raises `OriginError`
+        where the checkpoint is of another account or another sandbox; one that an earlier release
+        wrote does not say so, and is taken for one of this account by ``adopt=True``. With
+        ``allow_rejected="all"`` the report is not partial because of records that could not be
+        read.
         """
         check_allow_rejected(allow_rejected)
-        wanted = Wanted(
-            version=self._version,
-            resources=resources,
-            practices=self._practices if practices is None else practices,
-            since=since,
-            appointments_from=appointments_from,
-            appointments_until=appointments_until,
-        )
         settings = _settings(concurrency, drift, per_page, on_event)
+        server = self._server
 
-        async def prepare() -> Progress:
+        async def prepare() -> tuple[Session, Progress]:
+            wanted = Wanted(
+                version=await server.version(),
+                resources=resources,
+                practices=self._practices if practices is None else practices,
+                since=since,
+                appointments_from=appointments_from,
+                appointments_until=appointments_until,
+            )
             if resume is None:
-                now = self._now()
-                return wanted.plan(await wanted.places(self._caller, now=now), now=now)
+                return await plan_pull(server, wanted, now=self._now())
             progress = progress_from_json(resume)
             check_start(progress.started, self._now())
+            if not server.version_is_chosen and progress.version is not None:
+                wanted = evolve(wanted, version=progress.version)
             wanted.check(progress)
-            return resumable(progress)
+            progress = await agree_on_checkpoint(server, progress, adopt=adopt)
+            return server.speaking(wanted.version), resumable(progress)
 
-        return Pull(self._caller, settings, prepare, allow_rejected=allow_rejected)
+        return Pull(server, settings, prepare, allow_rejected=allow_rejected)
 
     async def copy(
         self,
@@ -132,6 +150,8 @@ class Bulk:
         appointments_until: datetime | None = None,
         on_event: OnEvent | None = None,
         allow_rejected: AllowRejected = None,
+        adopt: bool = False,
+        recopy: bool = False,
     ) -> Report:
         """Copy lists to a target, which is opened and closed, and report on each shard.
 
@@ -153,13 +173,20 @@ class Bulk:
         shards failed, and begins a new one otherwise. This machine's clock must be right to a few
         minutes: by it the next refresh knows where to begin.
 
+        The target remembers where its records came from: the version of the API, the address with
+        the institutions seen or the sandbox's seed and options, and the practices and the window of
+        appointments chosen. What is left out here is taken from there; what contradicts it raises
+        `OriginError` before anything is read or written. ``adopt=True`` takes a target that an
+        earlier release filled for one of this account. ``recopy=True`` deletes all records of the
+        target and copies everything anew, in another version of the API too.
+
         A shard's failure is told by the report; see `Report.raise_if_partial`. What ends the whole
         copy is raised, and the target can be resumed: a refused key or version, a closed session,
         an error of the target.
         """
         check_allow_rejected(allow_rejected)
         wanted = Wanted(
-            version=self._version,
+            version=await self._server.version(),
             resources=resources,
             practices=self._practices if practices is None else practices,
             since=since,
@@ -168,14 +195,20 @@ class Bulk:
             appointments_until=appointments_until,
         )
         settings = _settings(concurrency, drift, per_page, on_event)
+        if recopy and (resume or since is not None):
+            raise InvalidArgument(
+                "recopy=True copies everything anew; leave out resume and since, and go on with a "
+                "recopy that was stopped by resume=True alone"
+            )
         return await copying.copy(
-            self._caller,
+            self._server,
             to,
             wanted,
             settings,
             now=self._now(),
             resume=resume,
             allow_rejected=allow_rejected,
+            allowed=Permission(adopt=adopt, recopy=recopy),
         )
 
     async def begin(
@@ -188,6 +221,8 @@ class Bulk:
         compare: timedelta | None = COMPARE,
         appointments_from: datetime | None = None,
         appointments_until: datetime | None = None,
+        adopt: bool = False,
+        recopy: bool = False,
     ) -> Progress:
         """Plan a pull and keep the plan in a target, as `copy` does, but read nothing yet.
 
@@ -195,7 +230,7 @@ class Bulk:
         `nexhealth_async.fleet`. The target is opened and closed.
         """
         wanted = Wanted(
-            version=self._version,
+            version=await self._server.version(),
             resources=resources,
             practices=self._practices if practices is None else practices,
             since=since,
@@ -203,7 +238,34 @@ class Bulk:
             appointments_from=appointments_from,
             appointments_until=appointments_until,
         )
-        return await copying.begin(self._caller, to, wanted, now=self._now())
+        if recopy and since is not None:
+            raise InvalidArgument("recopy=True copies everything anew; leave out since")
+        return await copying.begin(
+            self._server,
+            to,
+            wanted,
+            now=self._now(),
+            allowed=Permission(adopt=adopt, recopy=recopy),
+        )
+
+    async def check_origin(
+        self, kept: Origin | None, *, version: str | None = None, adopt: bool = False
+    ) -> Origin:
+        """Return where this session reads from; `OriginError` if that is not what was kept.
+
+        :meta private:
+        """
+        version = version or await self._server.version()
+        found = await identify(self._server, version, expected=practices_of(kept))
+        return found if kept is None else check_same(kept, found, adopt=adopt)
+
+    async def check_pull(self, progress: Progress) -> None:
+        """Raise `OriginError` if a pull that another process has begun is not this session's.
+
+        :meta private:
+        """
+        if progress.version is not None:
+            await speaking_for(self._server, progress.origin, progress.version)
 
     async def read_shard(
         self,
@@ -233,7 +295,7 @@ class Bulk:
             return _settings(how.concurrency, how.drift, how.per_page, on_event)
 
         return await work_on(
-            self._caller,
+            self._server,
             to,
             shard,
             pull=pull,
@@ -260,7 +322,7 @@ class Bulk:
         It asks for practices and locations, and for the length of each numbered list.
         """
         wanted = Wanted(
-            version=self._version,
+            version=await self._server.version(),
             resources=resources,
             practices=self._practices if practices is None else practices,
             since=since,
@@ -269,9 +331,10 @@ class Bulk:
         )
         settings = _settings(concurrency, drift, per_page, None)
         now = self._now()
-        progress = wanted.plan(await wanted.places(self._caller, now=now), now=now)
+        caller = self._server.speaking(wanted.version)
+        progress = wanted.plan(await wanted.places(caller, now=now), now=now)
         return await reckon(
-            self._caller,
+            caller,
             progress.shards,
             rates=self._rates,
             drift=settings.drift,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -14,7 +14,7 @@ from nexhealth_async.bulk.catalogue import Deletions, Level, ResourceFacts, fact
 from nexhealth_async.bulk.progress import GroupState, ShardState
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.endpoints import Paging
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, VersionRefused
 from nexhealth_async.hints import practice_locations
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ __all__ = [
     "PracticePlace",
     "Practices",
     "Since",
+    "Visible",
+    "by_name",
     "discover",
     "lists_of",
+    "look_around",
     "new_year",
     "plan_shards",
     "text_of",
@@ -192,27 +195,68 @@ def plan_shards(
     return Plan(groups=tuple(groups))
 
 
-async def discover(caller: Caller, practices: Practices = None) -> tuple[PracticePlace, ...]:
-    """Return the practices and locations to be read, inactive locations too, in the server's order.
+@frozen(kw_only=True)
+class Visible:
+    """The practices and locations that a key can see, inactive locations too."""
 
-    The caller must be bound to no practice: what it is bound to would be all it sees. Raises
-    `InvalidArgument` for practices and locations that the key cannot see, naming those it can.
+    locations: Mapping[str, Mapping[int, None]]
+    """By subdomain, in the server's order."""
+    institution_ids: Mapping[str, int | None]
+    """By subdomain."""
+    all_of_them: bool
+    """Whether the key may list them all; False if only some practices were asked after by name."""
+
+    def chosen(self, practices: Practices = None) -> tuple[PracticePlace, ...]:
+        """Return the places to be read.
+
+        Raises `InvalidArgument` for those that the key cannot see, naming those it can.
+        """
+        seen, chosen = self.locations, by_name(practices)
+        if chosen is None:
+            return tuple(_place(name, ids, None) for name, ids in seen.items())
+        for name in chosen:
+            if name not in seen:
+                raise InvalidArgument(
+                    f"the key sees no practice called {name!r}; it sees {_listed(seen)}"
+                )
+        return tuple(_place(name, seen[name], ids) for name, ids in chosen.items())
+
+
+def by_name(practices: Practices) -> Mapping[str, Sequence[int] | None] | None:
+    """Return the practices chosen, each with its locations (None: all); None: all practices."""
+    if practices is None or isinstance(practices, Mapping):
+        return practices
+    return dict.fromkeys([practices] if isinstance(practices, str) else practices)
+
+
+async def look_around(caller: Caller, practices: Iterable[str] | None = None) -> Visible:
+    """Find out what a key can see; practices that are named are asked after if it may not list all.
+
+    The caller must be bound to no practice: what it is bound to would be all it sees.
     """
+    try:
+        return await _visible(caller, None)
+    except Forbidden as error:
+        if practices is None or isinstance(error, (VersionRefused, EdgeBlocked)):
+            raise
+    return await _visible(caller, dict.fromkeys(practices))
+
+
+async def _visible(caller: Caller, practices: Iterable[str] | None) -> Visible:
     seen: dict[str, dict[int, None]] = {}
-    async with aclosing(practice_locations(caller)) as listed:
-        async for one in listed:
-            seen.setdefault(one.subdomain, {})[one.location_id] = None
-    if practices is None:
-        return tuple(_place(name, ids, None) for name, ids in seen.items())
-    if isinstance(practices, str):
-        practices = [practices]
-    chosen = practices if isinstance(practices, Mapping) else dict.fromkeys(practices)
-    for name in chosen:
-        if name not in seen:
-            raise InvalidArgument(
-                f"the key sees no practice called {name!r}; it sees {_listed(seen)}"
-            )
-    return tuple(_place(name, seen[name], ids) for name, ids in chosen.items())
+    ids: dict[str, int | None] = {}
+    for practice in (None,) if practices is None else practices:
+        with suppress(Forbidden) if practice is not None else nullcontext():
+            async with aclosing(practice_locations(caller, practice)) as listed:
+                async for one in listed:
+                    seen.setdefault(one.subdomain, {})[one.location_id] = None
+                    ids[one.subdomain] = one.institution_id
+    return Visible(locations=seen, institution_ids=ids, all_of_them=practices is None)
+
+
+async def discover(caller: Caller, practices: Practices = None) -> tuple[PracticePlace, ...]:
+    """Return the practices and locations to be read; see `look_around` and `Visible.chosen`."""
+    return (await look_around(caller, by_name(practices))).chosen(practices)
 
 
 def _place(subdomain: str, seen: Mapping[int, None], ids: Sequence[int] | None) -> PracticePlace:

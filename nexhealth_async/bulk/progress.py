@@ -8,6 +8,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.shards import Shard
 
 __all__ = ["GroupState", "Progress", "ShardState", "is_over"]
@@ -53,6 +54,8 @@ class Progress:
     states: Mapping[str, ShardState]
     """By name of the shard; those not begun are missing."""
     finished: bool = False
+    origin: Origin | None = None
+    """Where it reads from; None in what an earlier release wrote."""
 
     @property
     def version(self) -> str | None:

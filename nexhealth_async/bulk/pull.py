@@ -13,6 +13,7 @@ from nexhealth_async.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from nexhealth_async.bulk.agreement import Server
     from nexhealth_async.bulk.batches import Batch, Reader
     from nexhealth_async.bulk.engine import Session, Settings
     from nexhealth_async.bulk.events import Snapshot
@@ -41,14 +42,14 @@ class Pull(AsyncIterator["Batch"]):
 
     def __init__(
         self,
-        caller: Session,
+        server: Server,
         settings: Settings,
-        prepare: Callable[[], Awaitable[Progress]],
+        prepare: Callable[[], Awaitable[tuple[Session, Progress]]],
         *,
         allow_rejected: AllowRejected = None,
     ) -> None:
         self._allow_rejected: AllowRejected = allow_rejected
-        self._caller = caller
+        self._server = server
         self._settings = settings
         self._prepare = prepare
         self._engine: Engine | None = None
@@ -60,15 +61,12 @@ class Pull(AsyncIterator["Batch"]):
         if self._entered:
             raise UsageError("this pull was entered before; make a new one")
         self._entered = True
-        began = beginning(self._caller)
-        progress = await self._prepare()
+        began = beginning(self._server)
+        caller, progress = await self._prepare()
         books = Books(
-            progress,
-            stats=self._caller.stats,
-            began=began,
-            allow_rejected=self._allow_rejected,
+            progress, stats=caller.stats, began=began, allow_rejected=self._allow_rejected
         )
-        engine = Engine(self._caller, books, self._settings)
+        engine = Engine(caller, books, self._settings)
         engine.start()
         self._engine = engine
         return self

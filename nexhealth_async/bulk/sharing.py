@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from attrs import frozen
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import Progress, ShardState
 from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
@@ -56,6 +57,8 @@ class Claim:
     holder: Holder
     reading: Reading = Reading()
     """How the pull is read."""
+    origin: Origin | None = None
+    """Where its pull reads from; None if an earlier release began it."""
 
     @property
     def done(self) -> bool:

@@ -11,10 +11,11 @@ import anyio
 from msgspec import Raw
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
-__all__ = ["Openable", "ReadsPages", "Target", "opened"]
+__all__ = ["KeepsOrigin", "Openable", "ReadsPages", "Target", "opened"]
 
 _CLOSE_SECONDS = 30.0
 
@@ -102,6 +103,34 @@ class Target(Protocol):
 
     async def finish(self) -> None:
         """Keep that the pull has ended; a shard that failed stays failed."""
+        ...
+
+
+@runtime_checkable
+class KeepsOrigin(Protocol):
+    """A target that can be asked what it holds before it is touched, and emptied for a new pull.
+
+    Where its records came from is in `nexhealth_async.bulk.Progress.origin`.
+    """
+
+    async def look(self) -> Progress | None:
+        """Return the last pull as `Target.load` does, but change nothing."""
+        ...
+
+    async def holds_records(self) -> bool:
+        """Tell whether there are records."""
+        ...
+
+    async def keep_origin(self, origin: Origin) -> None:
+        """Keep another origin with the last pull."""
+        ...
+
+    async def begin_anew(self, progress: Progress) -> None:
+        """Delete all records and keep the plan of a new pull: all of that or nothing.
+
+        Where files are deleted one by one, a process that is killed meanwhile leaves them to be
+        deleted by whoever opens the target next.
+        """
         ...
 
 

@@ -45,7 +45,7 @@ class Wanted:
         return msgspec.json.encode(
             {
                 "version": self.version,
-                "resources": None if self.resources is None else sorted({*self._names()}),
+                "resources": None if self.resources is None else sorted({*self.names()}),
                 "practices": _practices(self.practices),
                 "since": moment,
                 "compare": None if self.compare is None else self.compare.total_seconds(),
@@ -57,8 +57,12 @@ class Wanted:
 
     async def places(self, caller: Caller, *, now: datetime) -> tuple[PracticePlace, ...]:
         """Find out what the key may read; what cannot be pulled at all is refused unasked."""
-        plan_shards(self._names(), self.version, (), now=now, since=self.since)
+        self.check_lists(now)
         return await discover(caller, self.practices)
+
+    def check_lists(self, now: datetime) -> None:
+        """Raise `InvalidArgument` or `NotInThisVersion` for what cannot be pulled at all."""
+        plan_shards(self.names(), self.version, (), now=now, since=self.since)
 
     def plan(
         self,
@@ -70,7 +74,7 @@ class Wanted:
     ) -> Progress:
         """Plan a new pull of these places."""
         plan = plan_shards(
-            self._names(),
+            self.names(),
             self.version,
             places,
             now=now,
@@ -104,7 +108,8 @@ class Wanted:
                 "ask for the same, or begin anew without resuming"
             )
 
-    def _names(self) -> Sequence[str]:
+    def names(self) -> Sequence[str]:
+        """Return the names of the lists; `InvalidArgument` if none is named."""
         if self.resources is None:
             return resources(self.version)
         if not self.resources:

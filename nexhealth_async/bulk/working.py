@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve, frozen
 
 from nexhealth_async.bulk.accounts import Books
+from nexhealth_async.bulk.agreement import speaking_for
 from nexhealth_async.bulk.engine import Delivered, Engine, Session, Settings, Settled, beginning
 from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.progress import Progress, ShardState
@@ -19,6 +20,7 @@ from nexhealth_async.bulk.validation import check_group, check_start
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nexhealth_async.bulk.agreement import Server
     from nexhealth_async.bulk.sharing import Claim, Reading, SharedTarget, States
 
 __all__ = ["Outcome", "work_on"]
@@ -46,7 +48,7 @@ class Outcome:
 
 
 async def work_on(
-    caller: Session,
+    server: Server,
     target: SharedTarget,
     shard: str,
     *,
@@ -66,7 +68,9 @@ async def work_on(
             return Outcome(status="replaced")
         check_start(seen.started, now)
         if seen.done:
+            caller = await speaking_for(server, seen.origin, seen.shard.version)
             return await _done(caller, target, seen, settings(seen.reading))
+        caller = await speaking_for(server, seen.origin, seen.shard.version)
         if alive is not None and _is_anothers(seen, owner) and await alive(seen.holder.owner or ""):
             return Outcome(status="busy")
         claim = await target.take(seen, owner)

@@ -56,8 +56,8 @@ class Entry:
         Parameter(
             group=_GROUP,
             help="Version of the API: v2, v3, one such as v3.1.0, or auto, which is v2, and v3 "
-            "where the account refuses v2. Left out: what NEXHEALTH_API_VERSION says, else auto; "
-            "for the sandbox v3.",
+            "where the account refuses v2. Left out: what NEXHEALTH_API_VERSION says, else the one "
+            "that the target was copied in, else auto; for the sandbox v3.",
         ),
     ] = None
 
@@ -74,13 +74,21 @@ class Entry:
     def version(self) -> str:
         """What a session is opened with: a literal version, or ``"auto"``."""
         from nexhealth_async.core.versions import AUTO, V3
+
+        if self.said_version is not None:
+            return self.said_version
+        return V3 if self.sandbox else AUTO
+
+    @property
+    def said_version(self) -> str | None:
+        """What the option or the environment says; None leaves it to the target or the account."""
         from nexhealth_async.options import VERSION_VARIABLE
 
         if self.api_version is not None:
             return _checked_version(self.api_version, "--api-version")
         if variable := os.environ.get(VERSION_VARIABLE, "").strip():
             return _checked_version(variable, VERSION_VARIABLE)
-        return V3 if self.sandbox else AUTO
+        return None
 
     @property
     def pinned_version(self) -> str | None:
@@ -163,8 +171,12 @@ async def opened(
     retry: RetryPolicy | None = None,
     tokens: TokenStore | None = None,
     rates: SharedRates | None = None,
+    version: str | None = None,
 ) -> AsyncGenerator[Opened, None]:
-    """Open a session with the server that is meant, and start the sandbox if it is that."""
+    """Open a session with the server that is meant, and start the sandbox if it is that.
+
+    It speaks the version that was asked for, or the one named here.
+    """
     from nexhealth_async import NexHealth
 
     if not entry.sandbox:
@@ -172,7 +184,7 @@ async def opened(
         async with NexHealth(
             key.value,
             base_url=url,
-            version=entry.version,
+            version=version or entry.version,
             retry=retry,
             tokens=tokens,
             rates=rates,
@@ -185,7 +197,9 @@ async def opened(
     seed = 1 if entry.seed is None else entry.seed
     async with (
         Sandbox(patients=patients, seed=seed) as box,
-        NexHealth(box.api_key, base_url=box.url, version=entry.version, retry=retry) as nex,
+        NexHealth(
+            box.api_key, base_url=box.url, version=version or entry.version, retry=retry
+        ) as nex,
     ):
         yield Opened(nex=nex, url=box.url, subdomain=box.subdomain, location_id=box.location_id)
 

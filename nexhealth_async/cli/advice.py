@@ -13,6 +13,7 @@ from nexhealth_async.errors import (
     KeyRefused,
     NexHealthError,
     NotFound,
+    OriginError,
     RateLimited,
     StalledCursor,
     TimedOut,
@@ -43,6 +44,11 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     "it), or give it up with --replace",
 }
 
+_ORIGIN_ADVICE: Final = {
+    "adopt": "add --adopt if they are of this account, or copy to another target",
+    "recopy": "add --recopy to replace all of them, or copy to another target",
+}
+
 
 def happened(error: NexHealthError) -> str:
     """Say what happened, without what to do about it."""
@@ -51,6 +57,8 @@ def happened(error: NexHealthError) -> str:
 
 def sentence(error: NexHealthError) -> str:
     """Say what happened, and what to do about it in a shell."""
+    if isinstance(error, OriginError) and error.option is not None:
+        return f"{happened(error)}; {_ORIGIN_ADVICE[error.option]}"
     if "advice" in vars(error):
         advice = error.advice.replace("base_url", "NEXHEALTH_BASE_URL")
         return f"{happened(error)}; {advice.replace('version', '--api-version')}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.rejected import KeepsRejected
-from nexhealth_async.bulk.targets import ReadsPages
+from nexhealth_async.bulk.targets import KeepsOrigin, ReadsPages
 from nexhealth_async.cli.life import Quit
 from nexhealth_async.cli.screen import note
 from nexhealth_async.errors import UsageError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Target,
     )
     from nexhealth_async.bulk.batches import Reader
+    from nexhealth_async.bulk.origin import Origin
 
 __all__ = ["Aside", "nothing_to_resume"]
 
@@ -47,9 +48,7 @@ class Aside:
     forget_rejected: Callable[[Sequence[Rejected]], Awaitable[None]]
     """There only if the target has it."""
 
-    def __init__(
-        self, target: Target, *, only_resume: str | None = None, version: str | None = None
-    ) -> None:
+    def __init__(self, target: Target, *, only_resume: str | None = None) -> None:
         self.merges: bool = target.merges
         if isinstance(target, ReadsPages):
             self.read_page = target.read_page
@@ -58,7 +57,6 @@ class Aside:
             self.forget_rejected = target.forget_rejected
         self._target = target
         self._only_resume = only_resume
-        self._version = version
 
     async def open(self) -> None:
         """Open the target."""
@@ -69,16 +67,13 @@ class Aside:
         await self._target.aclose()
 
     async def load(self) -> Progress | None:
-        """Return the last pull; raises `Quit` if it cannot be resumed as it was asked for."""
-        progress = await self._target.load()
-        if progress is None or (is_over(progress) and not await self._reads_again()):
-            if self._only_resume is not None:
-                raise nothing_to_resume(self._only_resume, complete=progress is not None)
-        elif None not in (self._version, progress.version) and progress.version != self._version:
-            raise Quit(
-                f"The pull to be resumed reads {progress.version}: "
-                f"add --api-version {progress.version}."
-            )
+        """Return the last pull; raises `Quit` if there is none to be resumed."""
+        return await self._resumable(await self._target.load())
+
+    async def _resumable(self, progress: Progress | None) -> Progress | None:
+        over = progress is None or (is_over(progress) and not await self._reads_again())
+        if self._only_resume is not None and over:
+            raise nothing_to_resume(self._only_resume, complete=progress is not None)
         return progress
 
     async def _reads_again(self) -> bool:
@@ -89,6 +84,28 @@ class Aside:
             and isinstance(target, KeepsRejected)
             and bool(await target.rejected())
         )
+
+    async def look(self) -> Progress | None:
+        """Return the last pull, and change nothing; raises `Quit` as `load` does."""
+        inner = self._target
+        return await self._resumable(
+            await (inner.look() if isinstance(inner, KeepsOrigin) else inner.load())
+        )
+
+    async def holds_records(self) -> bool:
+        """Tell whether there are records."""
+        inner = self._target
+        return isinstance(inner, KeepsOrigin) and await inner.holds_records()
+
+    async def keep_origin(self, origin: Origin) -> None:
+        """Keep another origin with the last pull."""
+        if isinstance(self._target, KeepsOrigin):
+            await self._target.keep_origin(origin)
+
+    async def begin_anew(self, progress: Progress) -> None:
+        """Delete all records and begin a new pull."""
+        if isinstance(self._target, KeepsOrigin):
+            await self._target.begin_anew(progress)
 
     async def groups(self) -> Mapping[Group, GroupState]:
         """Return what is known of each resource of each practice."""

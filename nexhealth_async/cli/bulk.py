@@ -11,11 +11,11 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import Entry, Key, opened
 from nexhealth_async.cli.aside import Aside, nothing_to_resume
 from nexhealth_async.cli.board import Board, board
-from nexhealth_async.cli.destinations import Destination, destination, is_set
+from nexhealth_async.cli.destinations import Destination, destination, is_set, may_exist
 from nexhealth_async.cli.life import Ended, Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, since, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
-from nexhealth_async.core.versions import V2, V3
+from nexhealth_async.core.versions import AUTO, V2, V3
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
@@ -123,6 +123,11 @@ def asked_for(order: Order) -> Asked:
             raise Quit(f"--{option} must be at least 1.")
     if in_bulk.compare is not None and which.since != "last":
         raise Quit("--compare belongs to --since last: leave it out.")
+    if in_bulk.recopy and (in_bulk.resume or which.since is not None):
+        raise Quit(
+            "--recopy copies everything anew: leave out --resume and --since. A recopy that was "
+            "stopped goes on with --resume alone."
+        )
     if in_bulk.dry_run and which.since == "last":
         raise Quit(
             "--dry-run cannot tell what --since last would read: name a day, or leave it out."
@@ -151,7 +156,8 @@ def _resources(order: Order) -> Sequence[str] | None:
     if not in_bulk.all and not names and not order.only_resumes:
         every = ", ".join(_pullable(order.entry.pinned_version))
         raise Quit(f"Name what to pull, or add --all, which is: {every}.")
-    check_names(names, order.entry.pinned_version)
+    # The target may be of another version than the one that would be spoken otherwise.
+    check_names(names, None if _follows_target(order) else order.entry.pinned_version)
     windowed = not names or "appointments" in names
     if (which.start or which.end) and not windowed:
         raise Quit("--start and --end belong to appointments: leave them out.")
@@ -187,6 +193,15 @@ async def decided(nex: NexHealth, names: Sequence[str]) -> str:
     version = await nex.decide_version()
     check_names(names, version)
     return version
+
+
+def _follows_target(order: Order) -> bool:
+    """Tell whether the version may be taken from what was copied before."""
+    entry, in_bulk = order.entry, order.in_bulk
+    if entry.said_version is not None or in_bulk.dry_run:
+        return False
+    # The sandbox has a version that shows it best, so a database that may be new gets that one.
+    return may_exist(in_bulk.to, databases=not entry.sandbox)
 
 
 def _pullable(version: str | None) -> Sequence[str]:
@@ -284,10 +299,12 @@ class _Copying:
 
     async def _copy(self, key: Key) -> Report:
         order, asked = self.order, self.asked
-        async with opened(order.entry, key) as door:
+        follows = _follows_target(order)
+        async with opened(order.entry, key, version=AUTO if follows else None) as door:
             # What fails here fails before a file is made.
             await door.nex.log_in()
-            version = await decided(door.nex, asked.resources or ())
+            if not follows:
+                await decided(door.nex, asked.resources or ())
             practices = await practices_of(door.nex, order.scope)
             async with board(wanted=not order.output.quiet) as self.shown:
                 return await door.nex.bulk.copy(
@@ -295,11 +312,12 @@ class _Copying:
                     to=Aside(
                         self.where.target,
                         only_resume=self.where.label if order.only_resumes else None,
-                        version=version,
                     ),
                     practices=practices,
                     since=asked.since,
                     resume=order.in_bulk.resume and not self.where.is_missing(),
+                    adopt=order.in_bulk.adopt,
+                    recopy=order.in_bulk.recopy,
                     compare=asked.compare,
                     concurrency=asked.concurrency,
                     drift=order.which.drift or "verify",

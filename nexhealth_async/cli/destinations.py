@@ -14,7 +14,7 @@ from nexhealth_async.cli.life import Quit
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
 
-__all__ = ["VARIABLE", "Destination", "destination", "holds_password", "is_set"]
+__all__ = ["VARIABLE", "Destination", "destination", "holds_password", "is_set", "may_exist"]
 
 _Files: TypeAlias = Literal["jsonl", "parquet"]
 _Packing: TypeAlias = Literal["gzip", "zstd"]
@@ -40,6 +40,17 @@ class Destination:
     def is_missing(self) -> bool:
         """Tell whether it is a file or directory that is not there yet."""
         return self.path is not None and not self.path.exists()
+
+
+def may_exist(to: str | None, *, databases: bool = True) -> bool:
+    """Tell whether something was copied to this place before, or may have been.
+
+    Whether a database server holds anything is not looked up; ``databases`` is the answer then.
+    """
+    where = to or _set()
+    if where.startswith(_POSTGRES):
+        return databases
+    return bool(where) and Path(where).exists()
 
 
 def is_set() -> bool:

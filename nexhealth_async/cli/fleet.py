@@ -20,6 +20,7 @@ from nexhealth_async.cli.destinations import destination, holds_password
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import NexHealthError, TargetError
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class _Begin:
     place: Place
     reading: Reading
     replace: bool
+    adopt: bool
+    recopy: bool
 
     async def run(self, key: Key) -> str:
         """Plan it and queue it; returns the pull's id."""
@@ -135,6 +138,8 @@ class _Begin:
                 appointments_until=wanted.last,
                 reading=self.reading,
                 replace=self.replace,
+                adopt=self.adopt,
+                recopy=self.recopy,
             )
 
 
@@ -182,6 +187,23 @@ def pull(
             help="Give up the last pull where it is unfinished; without this, it is kept.",
         ),
     ] = False,
+    adopt: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Take what an earlier release copied, and kept no origin of, for records of this "
+            "account.",
+        ),
+    ] = False,
+    recopy: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Delete all records and copy everything anew, in another version of the API too.",
+        ),
+    ] = False,
 ) -> int:
     """Plan a pull, keep the plan in the database, and queue its parts for the workers.
 
@@ -194,7 +216,7 @@ def pull(
         raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
     reading = Reading(drift=drift, per_page=per_page, concurrency=concurrency)
     if resume:
-        if resources or all or since or replace:
+        if resources or all or since or replace or adopt or recopy:
             raise Quit("--resume goes on with what was asked for before: leave out the rest.")
         # Options that nobody gave change nothing.
         anew = None if reading == Reading() else reading
@@ -207,11 +229,20 @@ def pull(
             scope=scope,
             which=Which(since=since, start=start, end=end, per_page=per_page, drift=drift),
             output=Output(),
-            in_bulk=InBulk(all=all, compare=compare, concurrency=concurrency),
+            in_bulk=InBulk(
+                to=place.to, all=all, compare=compare, concurrency=concurrency, recopy=recopy
+            ),
         )
         for check in (place.target, place.line, lambda: asked_for(order)):
             check()  # what is wrong is told before a key is asked for
-        begin = _Begin(order=order, place=place, reading=reading, replace=replace)
+        begin = _Begin(
+            order=order,
+            place=place,
+            reading=reading,
+            replace=replace,
+            adopt=adopt,
+            recopy=recopy,
+        )
         found = run(begin.run(Key.for_entry(entry)))
         screen.say("Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it.")
     if found is not None:
@@ -265,7 +296,13 @@ def _member(entry: Entry, key: Key, queue: Queue) -> AbstractAsyncContextManager
     """Open a session that shares token and rate limits with the others of the fleet."""
     from nexhealth_async.stores import RedisRates, RedisTokens
 
-    return opened(entry, key, tokens=RedisTokens(queue.url), rates=RedisRates(queue.url))
+    return opened(
+        entry,
+        key,
+        tokens=RedisTokens(queue.url),
+        rates=RedisRates(queue.url),
+        version=entry.said_version or AUTO,
+    )
 
 
 @define

@@ -156,6 +156,26 @@ class InBulk:
             "none, begin. Without naming lists it only goes on.",
         ),
     ] = False
+    adopt: Annotated[
+        bool,
+        Parameter(
+            group=_BULK,
+            negative="",
+            show_default=False,
+            help="Take what an earlier release copied to this target, and kept no origin of, for "
+            "records of this account.",
+        ),
+    ] = False
+    recopy: Annotated[
+        bool,
+        Parameter(
+            group=_BULK,
+            negative="",
+            show_default=False,
+            help="Delete all records of the target and copy everything anew, in another version "
+            "of the API too.",
+        ),
+    ] = False
     dry_run: Annotated[
         bool,
         Parameter(

@@ -41,9 +41,11 @@ from attrs import frozen
 from nexhealth_async import models
 from nexhealth_async.bulk import Pull, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
+from nexhealth_async.bulk.origin import Origin, origin_from_json, origin_to_json
 from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
-from nexhealth_async.errors import UsageError
+from nexhealth_async.core.request import version_name
+from nexhealth_async.errors import OriginError, UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow
 from nexhealth_async.export.columns import PRACTICE
@@ -63,6 +65,7 @@ SessionMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[NexHealth]]
 _TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
 _STATE = "watermarks"
 _REJECTED = "rejected"
+_ORIGIN = "origin"
 
 
 class _Current(Protocol):
@@ -86,6 +89,8 @@ class _Wanted:
     open_session: SessionMaker
     practices: Practices
     concurrency: int
+    version: str
+    adopt: bool
 
     @property
     def name(self) -> str:
@@ -104,6 +109,7 @@ def source(
     version: str = "v2",
     session: SessionMaker | None = None,
     concurrency: int = 8,
+    adopt: bool = False,
 ) -> object:
     """Return a dlt source of these resources, to be passed to ``pipeline.run``.
 
@@ -116,10 +122,15 @@ def source(
         session: Makes the session of each resource, ``lambda: NexHealth(key)``; by default one
             from the environment. Its version must be ``version``.
         concurrency: Requests in flight.
+        adopt: Take what an earlier release loaded, and kept no origin of, for records of this
+            account.
 
     Raises:
         UsageError: dlt or pyarrow is not installed.
         InvalidArgument: a resource cannot be pulled.
+        OriginError: while running: the pipeline has loaded records of another account, another
+            sandbox or another version. ``pipeline.run(source, refresh="drop_sources")`` deletes
+            them and loads everything anew.
         PartialPull: while running: some shards failed; nothing of the resource is loaded then.
     """
     dlt = _library()
@@ -133,6 +144,8 @@ def source(
                 open_session=make,
                 practices=practices,
                 concurrency=concurrency,
+                version=version_name(version),
+                adopt=adopt,
             ),
         )
         for name in names
@@ -155,7 +168,7 @@ def _resource(dlt: _Library, wanted: _Wanted) -> object:
     about = wanted.about
 
     def rows() -> Iterator[object]:
-        yield from _tables(dlt, wanted, _marks(wanted), _kept(wanted))
+        yield from _tables(dlt, wanted, _library().current.resource_state(wanted.name))
 
     keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"], "columns": dict(FLAG_HINT)}
     if not about.keyed:  # a practice's rows are replaced together
@@ -169,32 +182,35 @@ def _resource(dlt: _Library, wanted: _Wanted) -> object:
     )
 
 
-def _marks(wanted: _Wanted) -> dict[str, str]:
-    """Return what dlt keeps for a resource from run to run: moments by choice of practices."""
-    state = _library().current.resource_state(wanted.name)
-    return cast("dict[str, str]", state.setdefault(_STATE, {}))
+def _tables(dlt: _Library, wanted: _Wanted, state: dict[str, object]) -> Iterator[object]:
+    """Read a resource; ``state`` is what dlt keeps of it from run to run.
 
-
-def _kept(wanted: _Wanted) -> dict[str, Kept]:
-    """Return what dlt keeps of rejected records from run to run, by choice of practices."""
-    state = _library().current.resource_state(wanted.name)
-    return cast("dict[str, Kept]", state.setdefault(_REJECTED, {}))
-
-
-def _tables(
-    dlt: _Library, wanted: _Wanted, marks: dict[str, str], kept: dict[str, Kept]
-) -> Iterator[object]:
+    That is where its records came from, and moments and rejected records by choice of practices.
+    """
+    marks = cast("dict[str, str]", state.setdefault(_STATE, {}))
+    rejected = cast("dict[str, Kept]", state.setdefault(_REJECTED, {}))
+    kept = origin_from_json(cast("str | None", state.get(_ORIGIN)))
+    if kept is None and marks and not wanted.adopt:
+        raise OriginError(
+            f"the pipeline has loaded {wanted.name}, but does not say where from", option="adopt"
+        )
+    if kept is not None and kept.version != wanted.version:
+        raise OriginError(
+            f"the pipeline has loaded {wanted.name} from API version {kept.version}, and "
+            f'{wanted.version} is asked for; run it once with refresh="drop_sources" to load '
+            "everything anew"
+        )
     began = datetime.now(UTC)
     about, run = wanted.about, began.isoformat()
-    rejects = Rejects(about, kept.get(wanted.place, {}), run=run, mark=dlt.mark)
+    rejects = Rejects(about, rejected.get(wanted.place, {}), run=run, mark=dlt.mark)
     mark = marks.get(wanted.place) if about.incremental else None
     if rejects.needs_whole_lists:
         mark = None
     with start_blocking_portal() as loop:
         pulling = loop.wrap_async_context_manager(
-            _pulling(wanted, None if mark is None else datetime.fromisoformat(mark))
+            _pulling(wanted, None if mark is None else datetime.fromisoformat(mark), kept)
         )
-        with pulling as (nex, pull):
+        with pulling as (nex, pull, origin):
             # Without any rows, dlt would make no table.
             yield flagged(_keyed(about, schema_of(getattr(models, about.model)).empty_table()))
             pull.read_by(read_page)
@@ -204,8 +220,9 @@ def _tables(
             due = rejects.due(pull.shards)
             yield from rejects.readable(due.vanished)
             yield from rejects.fetched(loop.call(_fetched, nex, due.fetched, wanted))
-    kept[wanted.place] = rejects.state()
+    rejected[wanted.place] = rejects.state()
     marks[wanted.place] = (began - OVERLAP).isoformat()
+    state[_ORIGIN] = origin_to_json(origin)
 
 
 def _keyed(about: ResourceFacts, table: Table) -> Table:
@@ -225,20 +242,19 @@ def _keyed(about: ResourceFacts, table: Table) -> Table:
 
 @asynccontextmanager
 async def _pulling(
-    wanted: _Wanted, since: datetime | None
-) -> AsyncGenerator[tuple[NexHealth, Pull]]:
-    async with (
-        wanted.open_session() as nex,
-        nex.bulk.pull(
+    wanted: _Wanted, since: datetime | None, kept: Origin | None
+) -> AsyncGenerator[tuple[NexHealth, Pull, Origin]]:
+    async with wanted.open_session() as nex:
+        origin = await nex.bulk.check_origin(kept, version=wanted.version, adopt=wanted.adopt)
+        async with nex.bulk.pull(
             [wanted.about.resource],
             practices=wanted.practices,
             since=since,
             concurrency=wanted.concurrency,
             allow_rejected="all",
-        ) as pull,
-    ):
-        yield nex, pull
-        pull.report.raise_if_partial()
+        ) as pull:
+            yield nex, pull, origin
+            pull.report.raise_if_partial()
 
 
 async def _fetched(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from anyio import CancelScope
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
@@ -109,6 +110,23 @@ class DuckDBTarget:
         return progress
 
     @discreet
+    async def look(self) -> Progress | None:
+        """Return the last pull, finished or not; None if there was none."""
+        return await self._do(work.load)
+
+    @discreet
+    async def holds_records(self) -> bool:
+        """Tell whether there are records."""
+        return await self._do(work.holds_records)
+
+    @discreet
+    async def keep_origin(self, origin: Origin) -> None:
+        """Keep another origin with the last pull."""
+        last = await self._do(work.load)
+        if last is not None:
+            await self._do(lambda db: work.keep_origin(db, last.id, origin))
+
+    @discreet
     async def groups(self) -> Mapping[Group, GroupState]:
         """Return what is known of each resource of each practice."""
         return await self._do(work.groups)
@@ -116,10 +134,20 @@ class DuckDBTarget:
     @discreet
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull, and make the tables it needs: all of that or nothing."""
+        await self._begin(progress, anew=False)
+
+    @discreet
+    async def begin_anew(self, progress: Progress) -> None:
+        """Delete all records and begin a new pull: all of that or nothing."""
+        await self._begin(progress, anew=True)
+
+    async def _begin(self, progress: Progress, *, anew: bool) -> None:
         plan = Plan.of(progress)
         wanted = plan.models()
 
         def start(db: DuckDBPyConnection) -> None:
+            if anew:
+                work.clear(db)
             for resource, model in wanted.items():
                 work.make_ready(db, resource, model)
             work.begin(db, progress)

@@ -12,7 +12,7 @@ from nexhealth_async.export import rejected_rows as sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["any_kept", "forget", "make_table", "read", "reject", "release"]
+__all__ = ["any_kept", "clear", "forget", "make_table", "read", "reject", "release"]
 
 _LISTS: Final = ", ".join(f"unnest(${at}) as {name}" for at, name in enumerate(sql.NAMES, 1))
 _JSON: Final = "coalesce(try_cast(record as json), to_json(record)) as record"
@@ -26,6 +26,12 @@ _REMOVE: Final = (
 def make_table(db: DuckDBPyConnection) -> None:
     """Make the table of rejected records."""
     db.execute(sql.CREATE)
+
+
+def clear(db: DuckDBPyConnection) -> None:
+    """Remove all rejected records."""
+    make_table(db)
+    db.execute("delete from _rejected")
 
 
 def any_kept(db: DuckDBPyConnection) -> bool:

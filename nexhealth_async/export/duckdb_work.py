@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin, origin_to_json
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.export import duckdb_rejected as rejected
@@ -20,6 +21,7 @@ from nexhealth_async.export.state import (
     practice_of,
     progress_from,
     pull_row,
+    record_tables,
     shard_rows,
     state_row,
     table_name,
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "begin",
+    "clear",
     "complete",
     "finish",
     "groups",
+    "holds_records",
     "ids_seen",
     "keep",
+    "keep_origin",
     "load",
     "make_ready",
     "make_state_tables",
@@ -52,6 +57,8 @@ def make_state_tables(db: DuckDBPyConnection) -> None:
     db.execute("set temp_directory = ''")  # no rows in files that others may read
     for statement in sql.STATE_TABLES:
         db.execute(statement)
+    if "origin" not in _columns(db, "_nexhealth_pulls"):
+        db.execute(sql.ADD_ORIGIN)
 
 
 def make_ready(db: DuckDBPyConnection, resource: str, model: type) -> None:
@@ -128,6 +135,30 @@ def load(db: DuckDBPyConnection) -> Progress | None:
     if pull is None:
         return None
     return progress_from(pull, db.execute(sql.READ_SHARDS, pull[:1]).fetchall())
+
+
+def holds_records(db: DuckDBPyConnection) -> bool:
+    """Tell whether a table of records has a row."""
+    found = (db.execute(sql.any_row(table)).fetchone() for table in _tables(db))
+    return any(row is not None and row[0] for row in found)
+
+
+def keep_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
+    """Keep another origin with a pull."""
+    db.execute(sql.KEEP_ORIGIN, (pull, origin_to_json(origin)))
+
+
+def clear(db: DuckDBPyConnection) -> None:
+    """Delete all records, and what is known of the lists they came from."""
+    for table in _tables(db):
+        db.execute(sql.delete_all(table))
+    rejected.clear(db)
+    db.execute(sql.FORGET_GROUPS)
+
+
+def _tables(db: DuckDBPyConnection) -> list[str]:
+    """Return the tables of records that are there and were made by us."""
+    return [table for table in record_tables() if "_pull" in _columns(db, table)]
 
 
 def groups(db: DuckDBPyConnection) -> dict[Group, GroupState]:

@@ -11,6 +11,7 @@ Directories are made with mode 0700 and files with 0600: they hold patients' rec
 from __future__ import annotations
 
 import os
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from anyio import CancelScope
 from attrs import evolve, frozen
 
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
+from nexhealth_async.bulk.catalogue import every_resource
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.rejected import Rejected, usable_id
 from nexhealth_async.bulk.validation import check_progress
@@ -61,6 +64,8 @@ class _Checkpoint:
     sizes: dict[str, int]
     """By shard: bytes of its file, or the number of its files."""
     groups: list[tuple[Group, GroupState]]
+    clearing: bool = False
+    """Whether files of an earlier pull may still be there, which are to be deleted first."""
 
 
 class FolderTarget(ABC):
@@ -92,6 +97,7 @@ class FolderTarget(ABC):
         self._rejected = RejectedFile(self._path)
         self._saved = 0.0
         self._broken = False
+        self._clearing = False
 
     def __repr__(self) -> str:
         """Show the directory's name."""
@@ -121,6 +127,35 @@ class FolderTarget(ABC):
         None if there was none.
         """
         return await self._do(self._load)
+
+    @discreet
+    async def look(self) -> Progress | None:
+        """Return the last pull, finished or not, and leave its files as they are."""
+        return await self._do(self._look)
+
+    @discreet
+    async def holds_records(self) -> bool:
+        """Tell whether there are records."""
+        return await self._do(lambda: any(self._sizes.values()))
+
+    @discreet
+    async def keep_origin(self, origin: Origin) -> None:
+        """Keep another origin with the last pull."""
+
+        def keep() -> None:
+            if self._pull is not None:
+                self._pull = evolve(self._pull, origin=origin)
+                self._save()
+
+        await self._do(keep)
+
+    @discreet
+    async def begin_anew(self, progress: Progress) -> None:
+        """Delete the files of the last pull and keep the plan of a new one.
+
+        Killed in between, whoever opens the directory next deletes the rest of them.
+        """
+        await self._do(lambda: self._begin_anew(progress))
 
     @discreet
     async def groups(self) -> Mapping[Group, GroupState]:
@@ -283,6 +318,36 @@ class FolderTarget(ABC):
         self._states = dict(found.progress.states)
         self._sizes = found.sizes
         self._groups = dict(found.groups)
+        if found.clearing:
+            self._clear()
+
+    def _look(self) -> Progress | None:
+        return None if self._pull is None else evolve(self._pull, states=dict(self._states))
+
+    def _begin_anew(self, progress: Progress) -> None:
+        self._pull = progress
+        self._states, self._sizes, self._groups = dict(progress.states), {}, {}
+        self._clearing = True
+        self._save()  # before anything goes: from here on it is the new pull that is there
+        self._clear()
+
+    def _clear(self) -> None:
+        """Delete all files of records, then note that none is left."""
+        ending = re.compile(rf"\.{re.escape(self.format)}(\.part)?$")
+        for resource in every_resource():
+            for directory, _, names in os.walk(self._path / resource, topdown=False):
+                where = Path(directory)
+                for name in names:
+                    if ending.search(name):
+                        (where / name).unlink()
+                _flush(where)
+                with suppress(OSError):  # something else is in it
+                    where.rmdir()
+        self._rejected.clear()
+        self._unsafe.clear()
+        _flush(self._path)
+        self._clearing = False
+        self._save()
 
     def _load(self) -> Progress | None:
         pull = self._pull
@@ -388,6 +453,7 @@ class FolderTarget(ABC):
             progress=evolve(self._pull, states=self._states),
             sizes=self._sizes,
             groups=list(self._groups.items()),
+            clearing=self._clearing,
         )
         _replace(self._path / CHECKPOINT, msgspec.json.encode(kept))
         self._saved = self._clock()

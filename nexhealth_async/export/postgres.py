@@ -14,6 +14,7 @@ from datetime import datetime
 from anyio import CancelScope, to_thread
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
@@ -88,6 +89,23 @@ class PostgresTarget:
         return progress
 
     @discreet
+    async def look(self) -> Progress | None:
+        """Return the last pull, finished or not; None if there was none."""
+        return await self._link.transact(work.load)
+
+    @discreet
+    async def holds_records(self) -> bool:
+        """Tell whether there are records."""
+        return await self._link.transact(work.holds_records)
+
+    @discreet
+    async def keep_origin(self, origin: Origin) -> None:
+        """Keep another origin with the last pull."""
+        last = await self._link.transact(work.load_bare)
+        if last is not None:
+            await self._link.transact(lambda db: work.keep_origin(db, last.id, origin))
+
+    @discreet
     async def groups(self) -> Mapping[Group, GroupState]:
         """Return what is known of each resource of each practice."""
         return await self._link.transact(work.groups)
@@ -95,10 +113,20 @@ class PostgresTarget:
     @discreet
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull, and make the tables it needs: all of that or nothing."""
+        await self._begin(progress, anew=False)
+
+    @discreet
+    async def begin_anew(self, progress: Progress) -> None:
+        """Delete all records and begin a new pull: all of that or nothing."""
+        await self._begin(progress, anew=True)
+
+    async def _begin(self, progress: Progress, *, anew: bool) -> None:
         plan = Plan.of(progress)
         wanted = plan.models()
 
         async def start(db: Connection) -> None:
+            if anew:
+                await work.clear(db)
             for resource, model in wanted.items():
                 await work.make_ready(db, resource, model)
             await work.begin(db, progress)

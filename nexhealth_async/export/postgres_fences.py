@@ -12,6 +12,7 @@ from typing import Final, cast
 import msgspec
 from attrs import evolve
 
+from nexhealth_async.bulk.origin import origin_from_json
 from nexhealth_async.bulk.progress import ShardState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
 from nexhealth_async.bulk.sharing import Claim, Holder, Overview, Reading, States
@@ -38,7 +39,7 @@ _OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1
 _HOLDER: Final = "fence, owner, cast(touched as text)"
 _LOOK: Final = (
     f"select shards.number, shard, state, cast(started as text), "  # noqa: S608 - ours
-    f"to_jsonb(pulls) ->> 'reading', {_HOLDER} "
+    f"to_jsonb(pulls) ->> 'reading', to_jsonb(pulls) ->> 'origin', {_HOLDER} "
     "from _nexhealth_shards as shards "
     "join _nexhealth_pulls as pulls on pulls.id = pull "
     'where pull = $1 and name collate "C" = $2'
@@ -87,8 +88,8 @@ async def look(db: Connection, pull: str, name: str) -> Claim | None:
     row = await db.fetchrow(_LOOK, pull, name)
     if row is None:
         return None
-    number, text, state, started, reading, *holder = cast(
-        "tuple[int, str, str | None, str, str | None, object]", tuple(row)
+    number, text, state, started, reading, origin, *holder = cast(
+        "tuple[int, str, str | None, str, str | None, str | None, object]", tuple(row)
     )
     shard = _shard(text)
     if shard.name != name:
@@ -104,6 +105,7 @@ async def look(db: Connection, pull: str, name: str) -> Claim | None:
         state=kept,
         holder=_holder(*holder),
         reading=_reading(reading),
+        origin=origin_from_json(origin),
     )
 
 

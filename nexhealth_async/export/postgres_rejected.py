@@ -17,7 +17,7 @@ from nexhealth_async.export.postgres_types import json_value
 if TYPE_CHECKING:
     from nexhealth_async.export.postgres_link import Connection
 
-__all__ = ["forget", "lock", "make_table", "read", "reject", "release"]
+__all__ = ["clear", "forget", "lock", "make_table", "read", "reject", "release"]
 
 _KEY: Final = (
     "create unique index if not exists _rejected_key on _rejected (resource, _practice, key)"
@@ -40,6 +40,12 @@ async def make_table(db: Connection) -> None:
     """Make the table of rejected records."""
     await db.execute(sql.CREATE)
     await db.execute(_KEY)
+
+
+async def clear(db: Connection) -> None:
+    """Remove all rejected records."""
+    await make_table(db)
+    await db.execute("delete from _rejected")
 
 
 async def lock(db: Connection) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final, cast
 
 from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.origin import Origin, origin_to_json
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import TargetError
@@ -24,6 +25,7 @@ from nexhealth_async.export.state import (
     practice_of,
     progress_from,
     pull_row,
+    record_tables,
     shard_rows,
     state_row,
     table_name,
@@ -32,12 +34,15 @@ from nexhealth_async.export.statements import quoted
 
 __all__ = [
     "begin",
+    "clear",
     "complete",
     "finish",
     "groups",
+    "holds_records",
     "ids_seen",
     "is_kept",
     "keep",
+    "keep_origin",
     "load",
     "load_bare",
     "make_ready",
@@ -53,6 +58,11 @@ _COLUMNS: Final = (
     "select attname, format_type(atttypid, atttypmod) from pg_attribute "
     "where attrelid = to_regclass($1) and attnum > 0 and not attisdropped"
 )
+_READ_PULL: Final = (
+    "select id, cast(started as text), options, finished, "
+    "to_jsonb(_nexhealth_pulls) ->> 'origin' from _nexhealth_pulls order by number desc limit 1"
+)
+"""For whoever may only read, of a database in which an earlier release made the table, too."""
 _KEPT: Final = "select state from _nexhealth_shards where pull = $1 and number = $2"
 _KEY: Final = "_practice, id"
 
@@ -77,6 +87,8 @@ async def make_state_tables(db: Connection) -> None:
         for statement in _SHARING:
             await db.execute(statement)
     await make_room_for_reading(db)
+    if "origin" not in await _columns(db, "_nexhealth_pulls"):
+        await db.execute(sql.ADD_ORIGIN)
     await db.execute(_FENCE_OFF)
 
 
@@ -194,7 +206,7 @@ async def begin(db: Connection, progress: Progress) -> None:
 
 async def load(db: Connection) -> Progress | None:
     """Return the last pull."""
-    pull = await db.fetchrow(sql.READ_PULL)
+    pull = await db.fetchrow(_READ_PULL)
     if pull is None:
         return None
     return progress_from(pull, await db.fetch(sql.READ_SHARDS, pull[0]))
@@ -202,8 +214,34 @@ async def load(db: Connection) -> Progress | None:
 
 async def load_bare(db: Connection) -> Progress | None:
     """Return the last pull without its shards."""
-    pull = await db.fetchrow(sql.READ_PULL)
+    pull = await db.fetchrow(_READ_PULL)
     return None if pull is None else progress_from(pull, ())
+
+
+async def holds_records(db: Connection) -> bool:
+    """Tell whether a table of records has a row."""
+    for table in await _tables(db):
+        if await db.fetchval(sql.any_row(table)):
+            return True
+    return False
+
+
+async def keep_origin(db: Connection, pull: str, origin: Origin) -> None:
+    """Keep another origin with a pull."""
+    await db.execute(sql.KEEP_ORIGIN, pull, origin_to_json(origin))
+
+
+async def clear(db: Connection) -> None:
+    """Delete all records, and what is known of the lists they came from."""
+    for table in await _tables(db):
+        await db.execute(sql.delete_all(table))
+    await rejected.clear(db)
+    await db.execute(sql.FORGET_GROUPS)
+
+
+async def _tables(db: Connection) -> list[str]:
+    """Return the tables of records that are there and were made by us."""
+    return [table for table in record_tables() if "_pull" in await _columns(db, table)]
 
 
 async def groups(db: Connection) -> dict[Group, GroupState]:
@@ -266,7 +304,7 @@ async def finish(db: Connection, pull: str) -> None:
 
 
 async def _last(db: Connection) -> object:
-    last = await db.fetchrow(sql.READ_PULL)
+    last = await db.fetchrow(_READ_PULL)
     return None if last is None else last[0]
 
 

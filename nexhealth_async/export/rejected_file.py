@@ -73,6 +73,11 @@ class RejectedFile:
             return
         self.tidy()
 
+    def clear(self) -> None:
+        """Remove all rejected records."""
+        self._entries, self._surplus = {}, False
+        self.path.unlink(missing_ok=True)
+
     @property
     def entries(self) -> Sequence[Rejected]:
         """All rejected records."""

@@ -12,7 +12,8 @@ from attrs import frozen
 
 from nexhealth_async import models
 from nexhealth_async.bulk.batches import Batch
-from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.bulk.catalogue import endpoint_of, every_resource
+from nexhealth_async.bulk.origin import origin_from_json, origin_to_json
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
 from nexhealth_async.bulk.validation import check_progress, shard_state_from_json
@@ -31,6 +32,7 @@ __all__ = [
     "practice_of",
     "progress_from",
     "pull_row",
+    "record_tables",
     "shard_rows",
     "state_row",
     "table_name",
@@ -72,7 +74,13 @@ class Plan:
 
 def pull_row(progress: Progress) -> Row:
     """Return the row of a pull, without its number."""
-    return (progress.id, progress.started, progress.options, progress.finished)
+    return (
+        progress.id,
+        progress.started,
+        progress.options,
+        progress.finished,
+        origin_to_json(progress.origin),
+    )
 
 
 def shard_rows(progress: Progress) -> list[Row]:
@@ -98,7 +106,9 @@ def state_row(state: ShardState | None) -> Row:
 
 def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
     """Put together what was kept of a pull from its row and its shards' rows."""
-    id, started, options, finished = cast("tuple[str, str, str, bool]", tuple(pull))
+    id, started, options, finished, origin = cast(
+        "tuple[str, str, str, bool, str | None]", tuple(pull)
+    )
     planned: list[Shard] = []
     states: dict[str, ShardState] = {}
     for text, state in cast("Iterable[tuple[str, str | None]]", shards):
@@ -113,6 +123,7 @@ def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
         shards=tuple(planned),
         states=states,
         finished=finished,
+        origin=origin_from_json(origin),
     )
     check_progress(progress)
     return progress
@@ -147,6 +158,11 @@ def practice_of(subdomain: str | None) -> str:
 def table_name(resource: str) -> str:
     """Return the name of a resource's table."""
     return resource.replace(".", "_")
+
+
+def record_tables() -> tuple[str, ...]:
+    """Return the names of the tables that records of any list would be in."""
+    return tuple(table_name(resource) for resource in every_resource())
 
 
 def model_of(name: str) -> type:

@@ -11,16 +11,21 @@ from typing import Final
 
 __all__ = [
     "ADD_GROUP",
+    "ADD_ORIGIN",
     "ADD_PULL",
     "ADD_SHARD",
     "FINISH",
+    "FORGET_GROUPS",
     "FORGET_SHARDS",
     "KEEP_GROUP",
+    "KEEP_ORIGIN",
     "KEEP_STATE",
     "READ_GROUPS",
     "READ_PULL",
     "READ_SHARDS",
     "STATE_TABLES",
+    "any_row",
+    "delete_all",
     "delete_unseen",
     "ids_seen",
     "owned",
@@ -30,7 +35,7 @@ __all__ = [
 
 _PULLS: Final = (
     "create table if not exists _nexhealth_pulls (number bigint, id text, started timestamptz, "
-    "options text, finished boolean)"
+    "options text, finished boolean, origin text)"
 )
 _SHARDS: Final = (
     "create table if not exists _nexhealth_shards (pull text, number integer, name text, "
@@ -43,9 +48,12 @@ _GROUPS: Final = (
 STATE_TABLES: Final = (_PULLS, _SHARDS, _GROUPS)
 
 READ_PULL: Final = (
-    "select id, cast(started as text), options, finished from _nexhealth_pulls "
+    "select id, cast(started as text), options, finished, origin from _nexhealth_pulls "
     "order by number desc limit 1"
 )
+ADD_ORIGIN: Final = "alter table _nexhealth_pulls add column origin text"
+"""For a database in which an earlier release made the table."""
+KEEP_ORIGIN: Final = "update _nexhealth_pulls set origin = $2 where id = $1"
 READ_SHARDS: Final = "select shard, state from _nexhealth_shards where pull = $1 order by number"
 READ_GROUPS: Final = (
     "select resource, subdomain, cast(watermark as text), cast(compared as text) "
@@ -54,8 +62,10 @@ READ_GROUPS: Final = (
 
 FORGET_SHARDS: Final = "delete from _nexhealth_shards"
 ADD_PULL: Final = (
-    "insert into _nexhealth_pulls select coalesce(max(number), 0) + 1, cast($1 as text), "
-    "cast($2 as timestamptz), cast($3 as text), cast($4 as boolean) from _nexhealth_pulls"
+    "insert into _nexhealth_pulls (number, id, started, options, finished, origin) "
+    "select coalesce(max(number), 0) + 1, cast($1 as text), "
+    "cast($2 as timestamptz), cast($3 as text), cast($4 as boolean), cast($5 as text) "
+    "from _nexhealth_pulls"
 )
 ADD_SHARD: Final = "insert into _nexhealth_shards values ($1, $2, $3, $4, $5, $6, $7, $8)"
 
@@ -63,6 +73,7 @@ KEEP_STATE: Final = (
     "update _nexhealth_shards set status = $3, records = $4, error = $5, state = $6 "
     "where pull = $1 and number = $2"
 )
+FORGET_GROUPS: Final = "delete from _nexhealth_groups"
 FINISH: Final = "update _nexhealth_pulls set finished = true where id = $1"
 
 ADD_GROUP: Final = (
@@ -93,6 +104,16 @@ def unsee(table: str, practice: str, *, keyed: bool) -> str:
     """
     change = f"update {quoted(table)} set _pull = ''" if keyed else f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
     return f"{change} where {owned(practice)} and _pull = $2 and _shard = $3"
+
+
+def delete_all(table: str) -> str:
+    """Return what deletes all rows."""
+    return f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
+
+
+def any_row(table: str) -> str:
+    """Return what tells whether there is a row."""
+    return f"select exists (select 1 from {quoted(table)})"  # noqa: S608 - a name, quoted
 
 
 def ids_seen(table: str, practice: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.sharing import Reading
-from nexhealth_async.errors import UnfinishedPull, UsageError
+from nexhealth_async.errors import OriginError, UnfinishedPull, UsageError
 from nexhealth_async.fleet.orders import orders
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.running import Session, shared
@@ -34,12 +34,16 @@ async def fleet_pull(
     appointments_until: datetime | None = None,
     reading: Reading | None = None,
     replace: bool = False,
+    adopt: bool = False,
+    recopy: bool = False,
 ) -> str:
     """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
 
-    What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`. ``redis`` is the
-    queue's address, or a `Queue` with options of its own. The target is one that processes can
-    share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError` otherwise.
+    What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`, ``adopt`` and
+    ``recopy`` included; `OriginError` where the target holds records from somewhere else.
+    ``redis`` is the queue's address, or a `Queue` with options of its own. The target is one that
+    processes can share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError`
+    otherwise.
     `UnfinishedPull` where the target's last pull is: `queue_again` goes on with that one. With
     ``replace`` it is forgotten instead, and its shards that still are in the queue do nothing. Of
     two that begin at the same moment, the later one replaces the other.
@@ -57,6 +61,8 @@ async def fleet_pull(
             compare=compare,
             appointments_from=appointments_from,
             appointments_until=appointments_until,
+            adopt=adopt,
+            recopy=recopy,
         )
         await target.keep_reading(progress.id, reading or Reading())
         await _put(line, progress)
@@ -93,6 +99,12 @@ async def queue_again(
             raise UsageError("there is no pull to go on with; begin one")
         if seen.progress.finished:
             return None
+        if seen.progress.origin is None:
+            raise OriginError(
+                "an earlier release began this pull and kept no origin; begin a new one in its "
+                "place",
+                option="adopt",
+            )
         if reading is not None:
             await target.keep_reading(seen.progress.id, reading)
         await _put(line, seen.progress)

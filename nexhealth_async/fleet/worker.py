@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.errors import NexHealthError, TargetError, UsageError
@@ -33,9 +34,14 @@ async def fleet_work(
     are handed back then, to be gone on with elsewhere. With ``until_empty`` it ends by itself when
     nothing is left to take; what waits to be tried again is left to others then.
 
-    Raises `TargetError` if Redis is lost: let a supervisor start the process again.
+    Raises `OriginError` at once if the pull in the target reads from another server, account or
+    version than the session, and `TargetError` if Redis is lost: let a supervisor start the process
+    again.
     """
-    shared(to)
+    with suppress(TargetError):  # told of each shard, should it last
+        seen = await shared(to).overview()
+        if seen is not None and not seen.progress.finished:
+            await session.bulk.check_pull(seen.progress)
     queue = Queue.of(redis)
 
     async def read(text: str, turn: Turn) -> None:

@@ -14,6 +14,7 @@ from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.deliveries import Deliveries, Sent
 from nexhealth_async.sandbox.guesses import CountAs, Guesses
+from nexhealth_async.sandbox.identity import HEADER, Identity
 from nexhealth_async.sandbox.late import LateCommit
 from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
 from nexhealth_async.sandbox.line import LineOrders
@@ -96,6 +97,10 @@ class Sandbox(LineOrders):
     late: list[LateCommit]
     """Requests whose connection broke, and that are still to be carried out."""
 
+    identified: bool
+    """Whether replies carry the header ``Nexhealth-Sandbox``, by which copies recognize a sandbox,
+    its seed and its options. Off, it passes for a server of real accounts."""
+
     insertions: deque[Insertion]
     """What became of each record in `sync`, oldest first, as many as of the requests."""
 
@@ -126,6 +131,21 @@ class Sandbox(LineOrders):
         if isinstance(versions, str) or not versions or not {"v2", "v3"}.issuperset(versions):
             raise ValueError('versions must be a set such as {"v3"} or {"v2", "v3"}.')
         self.seed = seed
+        procedures = 2 * patients if procedures is None else procedures
+        self.identity: Identity = Identity(
+            seed=seed,
+            patients=patients,
+            providers=providers,
+            operatories=operatories,
+            appointments=appointments,
+            procedures=procedures,
+            practices=practices,
+            locations=locations,
+            timezone=timezone,
+            map_by_operatory=map_by_operatory,
+            anchor=anchor,
+        )
+        self.identified = True
         self.anchor = anchor
         self.clock: Clock = clock or Clock()
         self.world: World = World(
@@ -139,7 +159,7 @@ class Sandbox(LineOrders):
                     providers=providers,
                     operatories=operatories,
                     appointments=appointments,
-                    procedures=2 * patients if procedures is None else procedures,
+                    procedures=procedures,
                     timezone=timezone,
                     anchor=anchor,
                     map_by_operatory=map_by_operatory,
@@ -191,6 +211,7 @@ class Sandbox(LineOrders):
         if self._runner is not None:
             raise RuntimeError("This sandbox runs already.")
         application = web.Application(client_max_size=64 * 1024 * 1024)
+        application.on_response_prepare.append(self._sign)
         application.router.add_route("*", "/{path:.*}", Server(self).handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
@@ -213,6 +234,10 @@ class Sandbox(LineOrders):
             await self.webhooks.stop()
             if runner is not None:
                 await runner.cleanup()
+
+    async def _sign(self, _: web.Request, response: web.StreamResponse) -> None:
+        if self.identified:
+            response.headers[HEADER] = self.identity.text()
 
     @property
     def url(self) -> str:

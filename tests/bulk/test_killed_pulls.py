@@ -28,6 +28,27 @@ _MOMENTS = 3
 async def test_a_copy_killed_at_random_moments_and_resumed_equals_the_truth(
     kind: str, version: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    await killed(kind, version, tmp_path, request)
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [("jsonl", "v3"), ("parquet", "v2"), ("duckdb", "v3"), ("postgres", "v3")],
+)
+async def test_a_recopy_killed_at_random_moments_and_resumed_equals_the_truth(
+    kind: str, version: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await killed(kind, version, tmp_path, request, recopies=True)
+
+
+async def killed(
+    kind: str,
+    version: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    *,
+    recopies: bool = False,
+) -> None:
     async with AsyncExitStack() as stack:
         places = (str(tmp_path / f"copy{number}") for number in itertools.count())
         if kind == "postgres":
@@ -37,7 +58,12 @@ async def test_a_copy_killed_at_random_moments_and_resumed_equals_the_truth(
             ]
             places = (url for url in made)
         tally = await killed_pulls(
-            kind, version, moments=_MOMENTS, seed=7, new_place=lambda: next(places)
+            kind,
+            version,
+            moments=_MOMENTS,
+            seed=7,
+            new_place=lambda: next(places),
+            recopies=recopies,
         )
     assert tally.moments == _MOMENTS
     assert tally.copies

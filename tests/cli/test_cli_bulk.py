@@ -272,19 +272,87 @@ async def test_resuming_takes_the_form_of_files_from_the_directory(
     assert all(one.match(kept) for one in files)
 
 
-async def test_resuming_in_another_version_names_the_one_to_add(
+async def test_resuming_takes_the_version_of_the_pull_and_refuses_another(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "all.duckdb"
     chain.fail_next(403, path="/providers")
     ran = await nexhealth("pull", *LISTS, "--api-version", "v3", "--to", str(target), box=chain)
     assert ran.status == 3
+    chain.fail_next(403, path="/providers")
     for lists in ((), LISTS):
-        ran = await nexhealth("pull", *lists, "--resume", "--to", str(target), box=chain)
+        ran = await nexhealth(
+            "pull", *lists, "--resume", "--api-version", "v2", "--to", str(target), box=chain
+        )
         assert ran.status == 2
-        assert ran.err == "error: The pull to be resumed reads v3.0.0: add --api-version v3.0.0.\n"
-    ran = await nexhealth("pull", "--resume", "--api-version", "v3", "--to", str(target), box=chain)
+        assert "v3.0.0" in ran.err
+        assert "--recopy" in ran.err
+    for status in (3, 0):
+        ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+        assert ran.status == status, ran.err
+
+
+async def test_a_list_of_the_targets_version_needs_no_version_said(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    target, new = tmp_path / "all.duckdb", tmp_path / "new.duckdb"
+    ran = await nexhealth("pull", "patients", "--api-version", "v3", "--to", str(target), box=chain)
     assert ran.status == 0
+    ran = await nexhealth("pull", "charges", "--to", str(target), box=chain)
+    assert ran.status == 0, ran.err
+    ran = await nexhealth("pull", "charges", "--to", str(new), box=chain)
+    assert ran.status == 2
+    assert not new.exists()
+
+
+async def test_no_invented_records_get_into_a_real_copy(chain: Sandbox, tmp_path: Path) -> None:
+    target = tmp_path / "all.duckdb"
+    chain.identified = False  # a server that passes for a real one
+    ran = await nexhealth("pull", *LISTS, "--to", str(target), box=chain)
+    assert ran.status == 0, ran.err
+    sandbox = ("--sandbox", "--patients", "10")
+    for how in (("--since", "last"), ("--recopy",), ("--adopt",)):
+        ran = await nexhealth("pull", *LISTS, *how, *sandbox, "--to", str(target))
+        assert ran.status == 2, ran.err
+        assert ran.err.count("error:") == 1
+        assert "sandbox" in ran.err
+    for resource in LISTS:
+        assert in_file(target, resource) == truth(chain, resource)
+
+
+async def test_a_copy_moves_to_another_version_by_recopy(chain: Sandbox, tmp_path: Path) -> None:
+    target = tmp_path / "all.duckdb"
+    to = ("--to", str(target))
+    assert (await nexhealth("pull", *LISTS, *to, box=chain)).status == 0
+    newer = ("--api-version", "v3")
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *newer, *to, box=chain)
+    assert ran.status == 2
+    assert "--recopy" in ran.err
+    ran = await nexhealth("pull", *LISTS, "--recopy", "--since", "last", *newer, *to, box=chain)
+    assert ran.status == 2
+    ran = await nexhealth("pull", *LISTS, "--recopy", *newer, *to, box=chain)
+    assert ran.status == 0, ran.err
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, box=chain)
+    assert ran.status == 0, ran.err
+    for resource in LISTS:
+        assert in_file(target, resource) == truth(chain, resource)
+
+
+async def test_a_copy_of_an_earlier_release_names_the_option_that_adopts_it(
+    chain: Sandbox, tmp_path: Path
+) -> None:
+    target = tmp_path / "all.duckdb"
+    to = ("--to", str(target))
+    assert (await nexhealth("pull", *LISTS, *to, box=chain)).status == 0
+    with closing(duckdb.connect(str(target))) as db:
+        db.execute("alter table _nexhealth_pulls drop column origin")
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, box=chain)
+    assert ran.status == 2
+    assert "--adopt" in ran.err
+    ran = await nexhealth("pull", *LISTS, "--since", "last", "--adopt", *to, box=chain)
+    assert ran.status == 0, ran.err
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, box=chain)
+    assert ran.status == 0, ran.err
 
 
 async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:

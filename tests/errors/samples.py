@@ -47,6 +47,9 @@ def _usage() -> Iterator[NexHealthError]:
     meter = Meter(Budget(overall=1, seconds=60))
     yield _raised(lambda: [meter.take(RateClass.OTHER, 0) for _ in range(2)])
     yield e.UnfinishedPull("a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done")
+    yield e.OriginError("the target holds records of another sandbox; use another target")
+    yield e.OriginError("the target does not say where its records came from", option="adopt")
+    yield e.OriginError("the target holds records of API version v2", option="recopy")
     yield e.WalkOver(
         "this walk was finished; start a new one to read the list again",
         operation="GET /patients",
@@ -64,7 +67,7 @@ def _refusals() -> Iterator[NexHealthError]:
     assert isinstance(unauthorized, e.Unauthorized)
     yield key_refused(unauthorized)
     yield refused(403, "no", patients)
-    yield refused(403, "Nex-Api-Version v2 is below the minimum allowed version", patients)
+    yield refused(403, "API version 'v2' is below the minimum allowed", patients)
     yield refused(403, "no", ledger)
     yield refused(403, "", patients)
     yield refused(404, "no", patients)

@@ -14,13 +14,12 @@ import pytest
 
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.export.dlt import source
+from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.wire import stamp
 from tests.bulk.kit import VERSIONS, scene
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from nexhealth_async.sandbox import Sandbox
 
 RESOURCES = ["patients", "appointments", "providers", "sync_status"]
 
@@ -39,10 +38,13 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
 
-async def run(pipeline: Any, box: Sandbox, version: str) -> None:
+async def run(
+    pipeline: Any, box: Sandbox, version: str, *, adopt: bool = False, **options: Any
+) -> None:
     made = source(
         RESOURCES,
         version=version,
+        adopt=adopt,
         session=lambda: NexHealth(
             box.api_key,
             base_url=box.url,
@@ -50,7 +52,7 @@ async def run(pipeline: Any, box: Sandbox, version: str) -> None:
             rates=Rates.unlimited(),
         ),
     )
-    await asyncio.to_thread(pipeline.run, made)
+    await asyncio.to_thread(pipeline.run, made, **options)
 
 
 _QUIET = """
@@ -220,3 +222,37 @@ def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing()
             check=False,
         )
         assert done.stdout.strip() == due, done.stderr
+
+
+async def test_a_pipeline_takes_nothing_from_elsewhere_than_before(
+    tmp_path: Path, pipeline: Any
+) -> None:
+    async with Sandbox(patients=9) as box, Sandbox(patients=9, seed=2) as other:
+        await run(pipeline, box, "v2")
+        for wrong, version in ((other, "v2"), (box, "v3")):
+            wrong.requests.clear()
+            with pytest.raises(Exception, match=r"another sandbox|from API version v2"):
+                await run(pipeline, wrong, version)
+            assert not wrong.seen("GET", "/patients")
+        await run(pipeline, box, "v2")
+        await run(pipeline, box, "v3", refresh="drop_sources")
+        assert ids(tmp_path, "patients") == sorted(box.patients.ids)
+        with pytest.raises(Exception, match=r"from API version v3\.0\.0"):
+            await run(pipeline, box, "v2")
+
+
+def _no_origin(_: object) -> None:
+    """Keep no origin, as the release before this one."""
+
+
+async def test_a_pipeline_of_an_earlier_release_is_refused_until_it_is_adopted(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox(patients=9) as box:
+        with monkeypatch.context() as patched:
+            patched.setattr("nexhealth_async.export.dlt.origin_to_json", _no_origin)
+            await run(pipeline, box, "v2")
+        with pytest.raises(Exception, match="adopt=True"):
+            await run(pipeline, box, "v2")
+        await run(pipeline, box, "v2", adopt=True)
+        await run(pipeline, box, "v2")

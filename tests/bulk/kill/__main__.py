@@ -19,13 +19,29 @@ _VERSIONS = ("v2", "v3")
 async def _main(kinds: list[str], moments: int, seed: int) -> None:
     for kind in kinds:
         for version in _VERSIONS:
-            with tempfile.TemporaryDirectory(prefix="nexkill") as folder:
-                async with AsyncExitStack() as stack:
-                    await _one(kind, version, moments // 2, seed, Path(folder), stack)
+            for recopies in (False, True):
+                with tempfile.TemporaryDirectory(prefix="nexkill") as folder:
+                    async with AsyncExitStack() as stack:
+                        await _one(
+                            kind,
+                            version,
+                            Path(folder),
+                            stack,
+                            moments=moments // 4,
+                            seed=seed,
+                            recopies=recopies,
+                        )
 
 
 async def _one(
-    kind: str, version: str, moments: int, seed: int, folder: Path, stack: AsyncExitStack
+    kind: str,
+    version: str,
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    moments: int,
+    seed: int,
+    recopies: bool,
 ) -> None:
     if kind == "postgres":
         server = stack.enter_context(running_server())
@@ -34,10 +50,16 @@ async def _one(
     else:
         waiting = (str(folder / f"copy{number}") for number in itertools.count())
     tally = await killed_pulls(
-        kind, version, moments=moments, seed=seed, new_place=lambda: next(waiting)
+        kind,
+        version,
+        moments=moments,
+        seed=seed,
+        new_place=lambda: next(waiting),
+        recopies=recopies,
     )
     print(  # noqa: T201 - a command
-        f"{kind:9}{version}  {tally.moments} killed, {tally.copies} copies equal the truth, "
+        f"{kind:9}{version}  {'anew' if recopies else '    '}  {tally.moments} killed, "
+        f"{tally.copies} copies equal the truth, "
         f"at most {tally.most} kills each, {tally.pages} pages, {tally.seconds:.0f} s",
         flush=True,
     )

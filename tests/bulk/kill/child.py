@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async import NexHealth, Rates
+from nexhealth_async import NexHealth, OriginError, Rates
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.export.postgres import PostgresTarget
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk import Target
+    from nexhealth_async.bulk import Report, Target
 
 __all__ = ["KINDS", "Order", "run", "target_of"]
 
@@ -35,6 +35,8 @@ class Order:
     resources: tuple[str, ...]
     per_page: int
     concurrency: int
+    recopies: bool = False
+    """Whether what is there in another version gives way."""
 
 
 def target_of(kind: str, place: str) -> Target:
@@ -66,12 +68,24 @@ async def _copy(order: Order) -> None:
         version=order.version,
         rates=Rates.unlimited(),
     ) as nex:
-        report = await nex.bulk.copy(
-            order.resources,
-            to=target_of(order.kind, order.place),
-            resume=True,
-            per_page=order.per_page,
-            concurrency=order.concurrency,
-            allow_rejected="all",
-        )
+        try:
+            report = await _run(nex, order, resume=True)
+        except OriginError as error:
+            if not order.recopies or error.option != "recopy":
+                raise
+            report = await _run(nex, order, recopy=True)
     report.raise_if_partial()
+
+
+async def _run(
+    nex: NexHealth, order: Order, *, resume: bool = False, recopy: bool = False
+) -> Report:
+    return await nex.bulk.copy(
+        order.resources,
+        to=target_of(order.kind, order.place),
+        resume=resume,
+        recopy=recopy,
+        per_page=order.per_page,
+        concurrency=order.concurrency,
+        allow_rejected="all",
+    )

@@ -15,11 +15,15 @@ from contextlib import asynccontextmanager, contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+import pytest
 from attrs import define, evolve, field, frozen
 
+from nexhealth_async import NexHealth, OriginError
+from nexhealth_async.bulk.targets import KeepsOrigin, opened
+from nexhealth_async.core.request import version_name
 from nexhealth_async.sandbox import Sandbox
-from tests.bulk.kill.child import Order, run
-from tests.bulk.kill.reading import Contents, read_back, read_rejected
+from tests.bulk.kill.child import Order, run, target_of
+from tests.bulk.kill.reading import Contents, pulls_in, read_back, read_rejected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["RESOURCES", "Tally", "killed_pulls"]
 
 RESOURCES = ("patients", "appointments", "procedures", "providers", "operatories")
+_OTHER = {"v2": "v3", "v3": "v2"}
 _PATIENCE = 60.0
 _LATEST = 0.03
 """Seconds at most between a page and the kill."""
@@ -82,15 +87,28 @@ class _Counter:
 
 
 async def killed_pulls(
-    kind: str, version: str, *, moments: int, seed: int, new_place: Callable[[], str]
+    kind: str,
+    version: str,
+    *,
+    moments: int,
+    seed: int,
+    new_place: Callable[[], str],
+    recopies: bool = False,
 ) -> Tally:
-    """Copy again and again to new places until so many processes were killed; check each copy."""
+    """Copy again and again to new places until so many processes were killed; check each copy.
+
+    With ``recopies``, each place holds a complete copy of the other version before.
+    """
     draw = random.Random(f"{seed} {kind} {version}")
     tally = Tally(kind=kind, version=version)
     began = time.monotonic()
     async with _stage(kind, version, new_place) as stage:
         while tally.moments < moments:
-            order = evolve(stage.order, place=stage.new_place())
+            order = evolve(stage.order, place=stage.new_place(), recopies=recopies)
+            if recopies:
+                stage.box.between_pages(None)
+                older = evolve(order, version=_OTHER[version])
+                assert await _lived(older, _Counter(), 0.0)
             kills = await _killed_copy(stage, order, draw, moments - tally.moments, tally)
             await _check(stage, order)
             tally.copies += 1
@@ -165,6 +183,7 @@ async def _killed_copy(
             return kills
         kills += 1
         tally.moments += 1
+        await _check_origin(stage, order)
 
 
 async def _lived(order: Order, counter: _Counter, delay: float) -> bool:
@@ -222,6 +241,34 @@ async def _check(stage: _Stage, order: Order) -> None:
             odd = [name for name in want if got.get(name) != want[name]]
 
             assert got == want, f"{odd} of a row of {key} are not what they should be"
+
+
+async def _check_origin(stage: _Stage, order: Order) -> None:
+    """What a killed process left says where it came from, and is no mix that seems complete."""
+    target = target_of(order.kind, order.place)
+    assert isinstance(target, KeepsOrigin)
+    async with opened(target):
+        last = await target.look()
+        holds_records = await target.holds_records()
+    if last is None:
+        assert not holds_records
+        return
+    assert last.origin is not None
+    assert last.origin.sandbox is not None
+    assert last.origin.sandbox["seed"] == stage.box.seed
+    assert {shard.version for shard in last.shards} == {last.origin.version}
+    if last.origin.version != version_name(order.version):
+        assert order.recopies
+        assert last.finished
+    if holds_records and order.kind in ("duckdb", "postgres"):
+        assert await pulls_in(order.kind, order.place, RESOURCES) <= {last.id}
+    if not holds_records:
+        return
+    async with NexHealth(
+        order.api_key, base_url=order.url, version=_OTHER[last.origin.version[:2]]
+    ) as nex:
+        with pytest.raises(OriginError):
+            await nex.bulk.copy(order.resources, to=target_of(order.kind, order.place), resume=True)
 
 
 def _ids(contents: Contents) -> dict[tuple[str, str], list[int]]:

@@ -14,7 +14,7 @@ import zstandard
 
 from tests.export.postgres_server import connected
 
-__all__ = ["Contents", "read_back", "read_rejected"]
+__all__ = ["Contents", "pulls_in", "read_back", "read_rejected"]
 
 Contents: TypeAlias = "dict[tuple[str, str], list[str]]"
 """By resource and practice: each row as text without what differs between two pulls, sorted."""
@@ -59,6 +59,14 @@ async def read_back(kind: str, place: str, resources: Iterable[str]) -> Contents
     else:
         found = _files(kind, Path(place))
     return {key: sorted(map(_text, rows)) for key, rows in found.items()}
+
+
+async def pulls_in(kind: str, place: str, resources: Iterable[str]) -> set[str]:
+    """Return which pulls the rows of a database came with."""
+    read = _duckdb if kind == "duckdb" else _postgres
+    return {str(row["_pull"]) for resource in resources for row in await read(place, resource)} - {
+        ""
+    }
 
 
 def _files(kind: str, folder: Path) -> _Found:

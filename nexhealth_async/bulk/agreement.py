@@ -1,0 +1,516 @@
+"""What a copy and its target agree upon before anything is read or written.
+
+The version of the API and the choices that the user leaves out are the target's. What contradicts
+the target's origin is refused.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, cast
+
+import msgspec
+from attrs import evolve, frozen
+
+from nexhealth_async import endpoints as to
+from nexhealth_async.bulk.catalogue import facts
+from nexhealth_async.bulk.engine import Counted
+from nexhealth_async.bulk.origin import (
+    Institution,
+    Origin,
+    SandboxOptions,
+    check_same,
+    practices_of,
+)
+from nexhealth_async.bulk.planning import Practices, by_name, look_around
+from nexhealth_async.bulk.progress import is_over
+from nexhealth_async.bulk.targets import KeepsOrigin
+from nexhealth_async.bulk.validation import check_start
+from nexhealth_async.errors import (
+    EdgeBlocked,
+    Forbidden,
+    InvalidArgument,
+    NexHealthWarning,
+    NotFound,
+    NotInThisVersion,
+    OriginError,
+    UnexpectedShape,
+    UsageError,
+    VersionRefused,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk.engine import Session
+    from nexhealth_async.bulk.planning import PracticePlace, Visible
+    from nexhealth_async.bulk.progress import GroupState, Progress
+    from nexhealth_async.bulk.shards import Group
+    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.wanted import Wanted
+    from nexhealth_async.walk import Caller
+
+__all__ = [
+    "Agreement",
+    "Permission",
+    "Server",
+    "agree",
+    "agree_on_checkpoint",
+    "identify",
+    "look_first",
+    "plan_pull",
+    "speaking_for",
+]
+
+
+class Server(Counted, Protocol):
+    """What a copy asks of a session about the server that it speaks to."""
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API."""
+        ...
+
+    @property
+    def sandbox(self) -> str | None:
+        """What a sandbox said of itself so far; None for any other server."""
+        ...
+
+    @property
+    def version_is_chosen(self) -> bool:
+        """Whether the user named a version of the API."""
+        ...
+
+    @property
+    def seen(self) -> tuple[Institution, ...] | None:
+        """The institutions that `identify` found last in this session."""
+        ...
+
+    def remember(self, seen: tuple[Institution, ...]) -> None:
+        """Note the institutions that `identify` found."""
+        ...
+
+    async def version(self) -> str:
+        """Return the version of the API that the session speaks; it may have to log in first."""
+        ...
+
+    async def log_in(self) -> object:
+        """Log in unless there is a token."""
+        ...
+
+    def speaking(self, version: str) -> Session:
+        """Return the session, bound to no practice, with this version of the API."""
+        ...
+
+
+@frozen(kw_only=True)
+class Permission:
+    """What the user allows to be done about the records that a target holds."""
+
+    adopt: bool = False
+    """Take records of unknown origin for those of this account."""
+    recopy: bool = False
+    """Replace all of them."""
+
+
+@frozen(kw_only=True)
+class Agreement:
+    """What a copy and its target agree upon."""
+
+    caller: Session
+    """The session, in the version agreed upon."""
+    wanted: Wanted
+    """What was asked for, in the version agreed upon."""
+    planned: Wanted
+    """The same with the choices that the target has made before."""
+    origin: Origin
+    resumed: Progress | None
+    """The pull to go on with; None for a new one."""
+    places: tuple[PracticePlace, ...]
+    """What a new pull reads."""
+    watermarks: Mapping[Group, GroupState]
+    replaces: bool
+    """Whether all that the target holds gives way to the new pull."""
+
+    def plan(self, now: datetime, *, whole: Collection[Group] = ()) -> Progress:
+        """Plan the new pull; groups of ``whole`` are read from their beginning."""
+        planned = self.planned.plan(self.places, now=now, watermarks=self.watermarks, whole=whole)
+        return evolve(planned, options=self.wanted.text(), origin=self.origin)
+
+
+async def look_first(server: Server, wanted: Wanted, *, now: datetime) -> Visible | None:
+    """Look at what the key sees before a target is opened: what cannot be read makes no file.
+
+    None if that depends on the version or the practices of the target.
+    """
+    try:
+        wanted.check_lists(now)
+        seen = await look_around(server.speaking(wanted.version), by_name(wanted.practices))
+    except (VersionRefused, NotInThisVersion):
+        if server.version_is_chosen:
+            raise
+    except Forbidden as error:
+        if wanted.practices is not None or isinstance(error, EdgeBlocked):
+            raise
+    else:
+        seen.chosen(wanted.practices)
+        return seen
+    return None
+
+
+async def agree(
+    server: Server,
+    target: Target,
+    wanted: Wanted,
+    seen: Visible | None,
+    *,
+    now: datetime,
+    resume: bool,
+    allowed: Permission,
+    reads_again: bool = False,
+) -> Agreement:
+    """Settle what is to be done to an open target; raises `OriginError` for a contradiction.
+
+    Neither the target nor any of its lists is touched before. ``reads_again`` says that the target
+    keeps rejected records: one that takes no second pull is resumed for their sake.
+    """
+    held = await _Held.of(target)
+    is_left = held.last is not None and (
+        not is_over(held.last) or (reads_again and not target.merges)
+    )
+    resumes = resume and is_left
+    if resumes:  # its shards are those of one server, though nothing was read of them
+        held = evolve(held, is_bare=False)
+    recopies = allowed.recopy and not held.is_bare
+    if allowed.recopy and not isinstance(target, KeepsOrigin):
+        raise UsageError(f"{type(target).__name__} cannot be copied to anew; use an empty one")
+    version = _version(server, wanted, held, recopies=recopies)
+    wanted = evolve(wanted, version=version)
+    caller = server.speaking(version)
+    expected = held.practices | dict.fromkeys(by_name(wanted.practices) or ())
+    if seen is None and not resumes:
+        wanted.check_lists(now)
+        seen = await look_around(caller, expected or None)
+    found = await identify(server, version, seen=seen, expected=expected)
+    origin = _same(held, found, allowed)
+    if resumes and held.last is not None:
+        check_start(held.last.started, now)
+        wanted.check(held.last)
+        if origin != held.origin and isinstance(target, KeepsOrigin):
+            await target.keep_origin(origin)
+        last = await target.load() if isinstance(target, KeepsOrigin) else held.last
+        return Agreement(
+            caller=caller,
+            wanted=wanted,
+            planned=wanted,
+            origin=origin,
+            resumed=last,
+            places=(),
+            watermarks=held.groups,
+            replaces=False,
+        )
+    seen = cast("Visible", seen)
+    if recopies:
+        _check_covers(wanted, held, seen)
+    before = None if recopies else held.origin
+    planned = _with_choices(wanted, before)
+    places = _places(seen, planned.practices, is_asked_for=wanted.practices is not None)
+    return Agreement(
+        caller=caller,
+        wanted=wanted,
+        planned=planned,
+        origin=evolve(
+            origin,
+            version=version,
+            practices=_joined(before, wanted.practices),
+            appointments=_appointments(before, planned),
+        ),
+        resumed=None,
+        places=places,
+        watermarks={} if recopies else held.groups,
+        replaces=recopies,
+    )
+
+
+async def plan_pull(server: Server, wanted: Wanted, *, now: datetime) -> tuple[Session, Progress]:
+    """Plan a pull that goes to no target; return the session that reads it, too."""
+    caller = server.speaking(wanted.version)
+    wanted.check_lists(now)
+    seen = await look_around(caller, by_name(wanted.practices))
+    planned = wanted.plan(seen.chosen(wanted.practices), now=now)
+    origin = await identify(server, wanted.version, seen=seen, expected=seen.locations)
+    return caller, evolve(planned, origin=origin)
+
+
+async def agree_on_checkpoint(server: Server, progress: Progress, *, adopt: bool) -> Progress:
+    """Return a pull to be gone on with, with its origin; `OriginError` if that is another one."""
+    version = progress.version or await server.version()
+    names = {shard.subdomain: None for shard in progress.shards if shard.subdomain is not None}
+    found = await identify(server, version, expected=names)
+    if progress.origin is not None:
+        return evolve(progress, origin=check_same(progress.origin, found, adopt=adopt))
+    if not adopt:
+        raise OriginError("the checkpoint does not say where its records came from", option="adopt")
+    return evolve(progress, origin=found)
+
+
+async def speaking_for(server: Server, origin: Origin | None, version: str) -> Session:
+    """Return a session that reads a shard of a pull which another process has begun.
+
+    Raises `OriginError` where this session reads from another server, account or version.
+    """
+    if origin is None:
+        raise OriginError(
+            "an earlier release began this pull and kept no origin; begin a new one in its place",
+            option="adopt",
+        )
+    if server.version_is_chosen and await server.version() != version:
+        raise OriginError(
+            f"the pull reads API version {version}, and this session speaks "
+            f"{await server.version()}; leave the version out"
+        )
+    names = practices_of(origin)
+    try:
+        check_same(origin, await identify(server, version, expected=names, again=False))
+    except OriginError:  # a practice may be new since this session looked last
+        check_same(origin, await identify(server, version, expected=names))
+    return server.speaking(version)
+
+
+@frozen(kw_only=True)
+class _Held:
+    """What a target holds."""
+
+    last: Progress | None
+    groups: Mapping[Group, GroupState]
+    is_bare: bool
+    """Whether it holds nothing that could be mixed with other records."""
+
+    @classmethod
+    async def of(cls, target: Target) -> _Held:
+        keeps = isinstance(target, KeepsOrigin)
+        last = await target.look() if isinstance(target, KeepsOrigin) else await target.load()
+        groups = await target.groups()
+        is_bare = not groups and (last is None or not last.states)
+        if is_bare and keeps:
+            is_bare = not await cast("KeepsOrigin", target).holds_records()
+        return cls(last=last, groups=groups, is_bare=is_bare)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where its records came from; None if it holds none, or does not say."""
+        return None if self.is_bare or self.last is None else self.last.origin
+
+    @property
+    def version(self) -> str | None:
+        """The version of the API that its records were read in, where that is known."""
+        if self.is_bare or self.last is None:
+            return None
+        return self.last.version if self.last.origin is None else self.last.origin.version
+
+    @property
+    def _planned(self) -> list[Group]:
+        return [shard.group for shard in self.last.shards] if self.last is not None else []
+
+    @property
+    def resources(self) -> list[str]:
+        """The lists it may hold records of."""
+        names = (one.resource for one in (*self.groups, *self._planned))
+        return list(dict.fromkeys(names))
+
+    @property
+    def practices(self) -> dict[str, None]:
+        """The practices it may hold records of."""
+        found = {one.subdomain: None for one in (*self.groups, *self._planned)}
+        if self.origin is not None:
+            found |= {name: None for _, name in self.origin.institutions}
+        return {name: None for name in found if name is not None}
+
+
+def _version(server: Server, wanted: Wanted, held: _Held, *, recopies: bool) -> str:
+    """Return the version to read in: the one asked for, or the target's."""
+    kept = held.version
+    if kept is None or recopies or kept == wanted.version:
+        return wanted.version
+    if not server.version_is_chosen:
+        return kept
+    raise OriginError(
+        f"the target holds records of API version {kept}, and this session speaks "
+        f"{wanted.version} (leave the version out to go on with {kept})",
+        option="recopy",
+    )
+
+
+def _same(held: _Held, found: Origin, allowed: Permission) -> Origin:
+    """Return the origin to be kept; `OriginError` if the target's is another one, or unknown."""
+    if held.is_bare:
+        return found
+    if held.origin is not None:
+        return check_same(held.origin, found, adopt=allowed.adopt)
+    if not allowed.adopt:
+        raise OriginError(
+            "the target holds records, but does not say where they came from", option="adopt"
+        )
+    names = {name for _, name in found.institutions}
+    if held.practices and names and not names & held.practices.keys():
+        raise OriginError(
+            "the target holds records of practices that this key does not see; "
+            "copy to another target"
+        )
+    return found
+
+
+def _check_covers(wanted: Wanted, held: _Held, seen: Visible) -> None:
+    """Refuse a new copy that would leave out what the target holds and can be read."""
+    names = set(wanted.names())
+    left_out = [
+        name for name in held.resources if name not in names and _is_pulled(name, wanted.version)
+    ]
+    if left_out:
+        raise InvalidArgument(
+            f"a recopy replaces everything, and the target also holds {', '.join(left_out)}; "
+            "name these too, or copy to another target"
+        )
+    gone = [name for name in held.practices if name not in seen.locations]
+    if gone and wanted.practices is None:
+        raise InvalidArgument(
+            f"a recopy replaces everything, and this key does not see {', '.join(gone)} any more; "
+            "name the practices that are to stay, or copy to another target"
+        )
+
+
+def _is_pulled(resource: str, version: str) -> bool:
+    try:
+        facts(resource, version)
+    except UsageError:
+        return False
+    return True
+
+
+def _with_choices(wanted: Wanted, before: Origin | None) -> Wanted:
+    """Fill in from the target what was not asked for."""
+    if before is None:
+        return wanted
+    practices = before.practices if wanted.practices is None else wanted.practices
+    if before.appointments is None:
+        return evolve(wanted, practices=practices)
+    kept_first, kept_last = (
+        None if text is None else datetime.fromisoformat(text) for text in before.appointments
+    )
+    first = kept_first if wanted.appointments_from is None else wanted.appointments_from
+    last = kept_last if wanted.appointments_until is None else wanted.appointments_until
+    if _is_before(first, kept_first) or (kept_last is not None and _is_before(kept_last, last)):
+        raise OriginError(
+            "the target holds appointments of a narrower window, and rows outside of it would "
+            "never be refreshed",
+            option="recopy",
+        )
+    return evolve(wanted, practices=practices, appointments_from=first, appointments_until=last)
+
+
+def _is_before(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and other is not None and one < other
+
+
+def _places(
+    seen: Visible, practices: Practices, *, is_asked_for: bool
+) -> tuple[PracticePlace, ...]:
+    """Return the places to be read; of those that the target chose, such as are still there."""
+    chosen = by_name(practices)
+    if is_asked_for or chosen is None:
+        return seen.chosen(practices)
+    left = {name: ids for name, ids in chosen.items() if name in seen.locations}
+    gone = [name for name in chosen if name not in left]
+    if gone:
+        text = f"this key does not see {', '.join(gone)} any more; rows of it stay as they are"
+        warnings.warn(text, NexHealthWarning, stacklevel=2)
+    return seen.chosen(left)
+
+
+def _joined(before: Origin | None, asked: Practices) -> Mapping[str, tuple[int, ...] | None] | None:
+    """Return the practices chosen, those that were chosen before included."""
+    chosen = by_name(asked)
+    if chosen is None:
+        return None if before is None else before.practices
+    if before is not None and before.practices is None:
+        return None
+    joined = dict(before.practices or {}) if before is not None else {}
+    for name, ids in chosen.items():
+        kept = joined.get(name, ())
+        joined[name] = None if ids is None or kept is None else (*dict.fromkeys((*kept, *ids)),)
+    return joined
+
+
+def _appointments(before: Origin | None, planned: Wanted) -> tuple[str | None, str | None] | None:
+    """Return the window of appointments chosen, now or before."""
+    if before is not None and before.appointments is not None:
+        return before.appointments
+    if not any(facts(name, planned.version).windowed for name in planned.names()):
+        return None
+    return _text(planned.appointments_from), _text(planned.appointments_until)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+async def identify(
+    server: Server,
+    version: str,
+    *,
+    seen: Visible | None = None,
+    expected: Iterable[str] = (),
+    again: bool = True,
+) -> Origin:
+    """Find out where a session reads from.
+
+    Args:
+        server: What is asked.
+        version: The version of the API to ask in.
+        seen: What the key was found to see.
+        expected: Practices to ask after one by one if the key may not list them.
+        again: Whether to ask although the session has found it out before.
+    """
+    if server.sandbox is None:
+        await server.log_in()  # any reply of a sandbox names it
+    known = None if again else server.seen
+    if seen is not None and seen.all_of_them:
+        known = tuple((id, name) for name, id in seen.institution_ids.items())
+    if server.sandbox is None and known is None:
+        known = await _institutions(server.speaking(version), expected)
+    if server.sandbox is not None:
+        return Origin(version=version, sandbox=_options(server.sandbox))
+    institutions = known or ()
+    server.remember(institutions)
+    return Origin(version=version, base_url=server.base_url, institutions=institutions)
+
+
+def _options(text: str) -> SandboxOptions:
+    try:
+        return cast("SandboxOptions", msgspec.json.decode(text, type=dict[str, str | int | bool]))
+    except (msgspec.MsgspecError, UnicodeError):
+        raise UnexpectedShape("the server's header Nexhealth-Sandbox cannot be read") from None
+
+
+async def _institutions(caller: Caller, expected: Iterable[str]) -> tuple[Institution, ...]:
+    try:
+        async with aclosing(caller.walk(to.INSTITUTIONS, {})) as walk:
+            found = [(one.id, one.subdomain) async for one in walk if one.subdomain is not None]
+    except (VersionRefused, EdgeBlocked):
+        raise
+    except (Forbidden, NotFound):
+        return await _one_by_one(caller, expected)
+    return tuple(sorted(set(found)))
+
+
+async def _one_by_one(caller: Caller, expected: Iterable[str]) -> tuple[Institution, ...]:
+    """Return those of the practices that the key may read, by what their locations tell."""
+    found: dict[Institution, None] = {}
+    for subdomain in dict.fromkeys(expected):
+        with suppress(Forbidden):
+            async with aclosing(caller.walk(to.LOCATIONS, {"subdomain": subdomain})) as walk:
+                async for one in walk:
+                    if one.subdomain == subdomain:
+                        found[one.institution_id, subdomain] = None
+    return tuple(found)
