@@ -324,7 +324,7 @@ for _, want in ipairs(turn.wants) do
       again[class] = math.max(again[class] or 0, pause)
       local since = given == 0 and waits[field] and waits[field].since or now
       redis.call('HSET', pending, field,
-        int(rest) .. ':' .. int(now + pause + ahead / 2 + slack) .. ':' .. int(since))
+        int(math.min(rest, turn.most_fields)) .. ':' .. int(now + pause + ahead / 2 + slack) .. ':' .. int(since))
     elseif waits[field] then
       redis.call('HDEL', pending, field)
     end

@@ -14,6 +14,8 @@ from typing import Any, cast
 from nexhealth_async import Limit, NexHealth, NexHealthError, Rates, RetryPolicy
 from nexhealth_async.stores import RedisRates
 
+_TICK, _STALL = 0.05, 0.1
+
 
 async def _line() -> str:
     return await asyncio.to_thread(sys.stdin.readline)
@@ -60,6 +62,16 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
     return trips
 
 
+async def _measure_stalls(stalls: list[float]) -> None:
+    """Note for how long this process was not run when it was due, where that was long."""
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(_TICK)
+        late = time.monotonic() - before - _TICK
+        if late > _STALL:
+            stalls.append(late)
+
+
 async def work(options: dict[str, Any]) -> None:
     """Call without pause from several tasks until the time is over."""
     limits = {name: Limit(*limit) for name, limit in options["limits"].items()}
@@ -75,10 +87,14 @@ async def work(options: dict[str, Any]) -> None:
         retry=RetryPolicy(attempts=20),
         timeout=60,
     ) as nex:
+        await nex.log_in()
         trips = _watched(nex)
         _say("ready")
         await _line()
-        end = time.monotonic() + options["seconds"]
+        start = time.monotonic()
+        end = start + options["seconds"]
+        stalls = list[float]()
+        stall_meter = asyncio.create_task(_measure_stalls(stalls))
 
         async def call(late: float) -> None:
             nonlocal calls, failures
@@ -99,11 +115,15 @@ async def work(options: dict[str, Any]) -> None:
         async with asyncio.TaskGroup() as group:
             for at in range(options["tasks"]):
                 group.create_task(call(at / options["tasks"]))
+        stall_meter.cancel()
         member = cast("Any", nex)._shared.gates._shared
         _say(
             {
                 "trips": trips,
                 "name": options["name"],
+                "start": start,
+                "end": end,
+                "stalled": sum(stalls),
                 "calls": calls,
                 "failures": failures,
                 "requests": nex.stats.requests,

@@ -204,15 +204,16 @@ def desk(redis_url: str) -> Any:
 TEN = Rates(overall=None, slow=None, people=None, other=Limit(10, 4.0))
 
 
-def test_who_comes_later_gets_its_even_part_as_places_become_free(desk: Desk) -> None:
+@pytest.mark.parametrize("wanted", [50, 50_000])
+def test_who_comes_later_gets_its_even_part_as_places_become_free(desk: Desk, wanted: int) -> None:
     hog, late = Hand(TEN, "hog", 2), Hand(TEN, "late", 2)
     assert _ask(desk, hog, 50) == 10
-    assert _ask(desk, late, 50) == 0
+    assert _ask(desk, late, wanted) == 0
     given = {"hog": 0, "late": 0}
     while desk.now < BEGAN / 64 + 4.0 + LEASE + SLACK:
         desk.now += 0.5
         given["hog"] += _ask(desk, hog, 50)
-        given["late"] += _ask(desk, late, 50)
+        given["late"] += _ask(desk, late, wanted)
     assert given == {"hog": 5, "late": 5}
 
 
