@@ -4,12 +4,21 @@ them there."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-__all__ = ["ANSWERS", "KINDS", "TEXTS", "Kind", "hostile_server", "overwrite", "parts_of"]
+__all__ = [
+    "ANSWERS",
+    "KINDS",
+    "TEXTS",
+    "Kind",
+    "forgetful_client",
+    "hostile_server",
+    "overwrite",
+    "parts_of",
+]
 
 HOUR: Final = 3_600_000
 """Milliseconds."""
@@ -165,3 +174,22 @@ async def hostile_server(answer: bytes) -> AsyncGenerator[str]:
         for writer in writers:
             writer.close()
         await asyncio.sleep(0.01)
+
+
+def forgetful_client(url: str) -> Any:
+    """A client of redis-py that loses the first cancellation of every command."""
+    from redis import asyncio as redis
+
+    made: Any = redis.Redis
+    client = made.from_url(url, socket_timeout=5)
+    execute: Callable[..., Coroutine[Any, Any, object]] = client.execute_command
+
+    async def forgetful(*args: object, **options: object) -> object:
+        command = asyncio.ensure_future(execute(*args, **options))
+        try:
+            return await asyncio.shield(command)
+        except asyncio.CancelledError:
+            return await command
+
+    client.execute_command = forgetful
+    return client

@@ -16,8 +16,8 @@ _GIVE_UP: Final = 2.0
 """Seconds after which a task that ignores its cancellation is left alone."""
 
 
-async def run_command(command: Awaitable[T], seconds: float) -> T:
-    """Run a command in a task of its own, for at most so many seconds.
+async def run_command(command: Awaitable[T], seconds: float | None = None) -> T:
+    """Run a command in a task of its own, for at most so many seconds if any are given.
 
     redis-py sometimes swallows a cancellation while it connects or reads. Then the command would
     outlive the time limit or the cancellation of its caller; its own task is cancelled until it has

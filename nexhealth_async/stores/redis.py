@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.base import KEEP, LEASE, check_times
+from nexhealth_async.stores.commands import run_command
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -73,30 +74,30 @@ class RedisSeen:
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
         arguments = [self._owner, self._lease, self._keep]
-        found = await self._claim(keys=[self._prefix + key], args=arguments)
+        found = await run_command(self._claim(keys=[self._prefix + key], args=arguments))
         answer = found.decode() if isinstance(found, bytes) else found
         return "new" if answer == "new" else "seen" if answer == "seen" else "busy"
 
     async def confirm(self, key: str) -> None:
         """Note that a claimed key was handled."""
-        await self._redis.set(self._prefix + key, _SEEN, px=self._keep)
+        await run_command(self._redis.set(self._prefix + key, _SEEN, px=self._keep))
 
     async def release(self, key: str) -> None:
         """Give up a claim of this store's own."""
-        await self._release(keys=[self._prefix + key], args=[self._owner])
+        await run_command(self._release(keys=[self._prefix + key], args=[self._owner]))
 
     async def fail(self, key: str) -> int:
         """Give up a claim of this store's own whose handling failed; return how often it has."""
         await self.release(key)
         name = f"{self._prefix}failed:{key}"
-        count = int(await self._redis.incr(name))
-        await self._redis.pexpire(name, self._keep)
+        count = int(await run_command(self._redis.incr(name)))
+        await run_command(self._redis.pexpire(name, self._keep))
         return count
 
     async def aclose(self) -> None:
         """Close the client if it was made here; closing twice is allowed."""
         if self._ours:
-            await self._redis.aclose()
+            await run_command(self._redis.aclose())
 
 
 def _client(url: str) -> Redis:

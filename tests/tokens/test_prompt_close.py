@@ -12,28 +12,13 @@ from nexhealth_async import NexHealth, SessionStateError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisRates, RedisTokens
 from nexhealth_async.stores.commands import end_task, run_command
+from tests.poison import forgetful_client
 from tests.tokens.token_kit import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from tests.tokens.token_kit import RedisBox
-
-
-def forgetful_client(url: str) -> Any:
-    """A client of redis-py that loses the first cancellation of every command."""
-    client = client_of(url)
-    execute: Callable[..., Coroutine[Any, Any, object]] = client.execute_command
-
-    async def forgetful(*args: object, **options: object) -> object:
-        command = asyncio.ensure_future(execute(*args, **options))
-        try:
-            return await asyncio.shield(command)
-        except asyncio.CancelledError:
-            return await command
-
-    client.execute_command = forgetful
-    return client
 
 
 def _left_since(before: set[asyncio.Task[Any]]) -> list[str]:

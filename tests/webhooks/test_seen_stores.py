@@ -18,6 +18,7 @@ import pytest
 
 from nexhealth_async import InvalidArgument, SessionStateError, stores
 from nexhealth_async.stores import Claim, MemorySeen, RedisSeen, SeenStore, SqliteSeen
+from tests.poison import forgetful_client, hostile_server
 
 KINDS = ("memory", "sqlite", "redis")
 SHORT = timedelta(milliseconds=80)
@@ -294,6 +295,23 @@ async def test_a_key_in_redis_that_holds_for_ever_or_too_long_is_nobodys(
         assert await store.claim("a") == "busy"
         assert 0 < await client.ttl(f"{prefix}a") <= stores.LEASE.total_seconds()
     await store.aclose()
+
+
+@pytest.mark.parametrize("method", ["claim", "confirm", "release", "fail"])
+async def test_a_call_that_is_cancelled_ends_although_redis_py_loses_the_cancellation(
+    method: str,
+) -> None:
+    async with hostile_server(b"") as silent:
+        client = forgetful_client(silent)
+        try:
+            call = asyncio.ensure_future(getattr(RedisSeen(client), method)("key"))
+            await asyncio.sleep(0.05)
+            call.cancel()
+            done, _ = await asyncio.wait((call,), timeout=1.0)
+            assert done
+            assert call.cancelled()
+        finally:
+            await client.aclose()
 
 
 def test_without_redis_py_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
