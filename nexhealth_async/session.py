@@ -241,7 +241,7 @@ class NexHealth(AccountNouns):
             hooks=watchers(hooks),
             meter=None if budget is None else Meter(budget),
         )
-        keeper = self._shared.keeper = TokenKeeper(lambda: self._log_in(key))
+        keeper = self._shared.keeper = TokenKeeper(lambda: self._log_in(key), self._shared.version)
         if tokens is not None:
             environment = self._shared.transport.base_url
             keeper.link = tokens.link(keeper, api_key=key.value, environment=environment)
@@ -717,17 +717,22 @@ class NexHealth(AccountNouns):
             now = asyncio.get_running_loop().time()
             await shared.keeper.get(deadline)
             shared.stats.waited_login += asyncio.get_running_loop().time() - now
-        if shared.version.spoken is None:  # the token came from elsewhere
-            await self._probe(deadline)
+        if shared.version.spoken is None:  # the token came from one that did not know it
+            await self._probe(deadline, again=False)
         return shared.version.spoken or V2
 
-    async def _probe(self, deadline: float | None) -> None:
-        """Find out by the smallest read whether v2 is spoken; one call does so for all."""
+    async def _probe(self, deadline: float | None, *, again: bool = True) -> None:
+        """Find out by the smallest read whether v2 is spoken; one call does so for all.
+
+        With ``again`` also where v2 is spoken already, but no call in it has succeeded yet.
+        """
         state, row = self._shared.version, to.INSTITUTIONS.v2
         try:
             async with asyncio.timeout_at(deadline), self._shared.probing:
                 if state.is_final or state.spoken == V3 or row is None:
                     return
+                if state.spoken is not None and not again:
+                    return  # another call has found out meanwhile
                 call = Call(endpoint=to.INSTITUTIONS, row=row, path=row.path, query=())
                 pairs = (("per_page", "1"),)
                 try:
@@ -736,8 +741,10 @@ class NexHealth(AccountNouns):
                     if not state.move_on(V2):
                         raise
                 except (Forbidden, NotFound):
-                    pass  # this key may not list practices, but was not refused its version
-                state.adopt(V2)
+                    state.adopt(V2)  # the key may not list practices; its version is not refused
+                else:
+                    state.adopt(V2)
+                    state.confirm(V2)
         except TimeoutError:
             raise TimedOut("the call's timeout passed before the API version was known") from None
 

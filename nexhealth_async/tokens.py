@@ -22,6 +22,7 @@ from nexhealth_async.core.token import (
     verdict_on_refusal,
 )
 from nexhealth_async.core.token_store import LoginPaused
+from nexhealth_async.core.versions import VersionState
 from nexhealth_async.errors import (
     BudgetSpent,
     KeyRefused,
@@ -45,11 +46,15 @@ class TokenKeeper:
     A failed login is remembered for 5 seconds to 5 minutes and raised again without asking, so
     that a refused key or an outage is not hammered.
 
-    With a ``link`` the token may come from another process, and a 401 here ends it for all.
+    With a ``link`` the token may come from another process, and a 401 here ends it for all. The API
+    version that the other process speaks is adopted with it, unless one is spoken here already.
     """
 
-    def __init__(self, log_in: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self, log_in: Callable[[], Awaitable[str]], version: VersionState | None = None
+    ) -> None:
         self._log_in = log_in
+        self._version = version or VersionState()
         self.link: TokenLink | None = None
         """The way to the tokens that processes share, if they do; set before the first call."""
         self._token: Token | None = None
@@ -172,6 +177,8 @@ class TokenKeeper:
         if held is None or held.value != token.value:
             self._generation += 1
         self._token = evolve(token, generation=self._generation)
+        if token.version is not None:
+            self._version.adopt(token.version)
         self._refused = None
         self._failures, self._failure, self._quiet_until = 0, None, 0.0
 
@@ -194,6 +201,11 @@ class TokenKeeper:
     def refused(self) -> Token | None:
         """The token that a 401 came for, until there is another."""
         return self._refused
+
+    @property
+    def version(self) -> str | None:
+        """The API version found out under ``version="auto"``; None if none was."""
+        return self._version.spoken
 
     async def log_in(self) -> str:
         """Ask the API for a token."""

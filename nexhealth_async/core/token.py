@@ -47,6 +47,8 @@ class Token:
     lifetime: float
     shared: int = 0
     """Its number among all processes that share tokens; 0 if only this one has it."""
+    version: str | None = None
+    """The API version that the process speaks which stored it, if it told."""
 
     renew_at: float = field(init=False, default=Factory(_renew_at, takes_self=True))
     """When a renewal should begin beside the requests that still use the token."""

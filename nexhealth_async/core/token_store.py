@@ -32,6 +32,11 @@ class TokenHolder(Protocol):
         """The token that a 401 came for, until there is another."""
         ...
 
+    @property
+    def version(self) -> str | None:
+        """The API version found out under ``version="auto"``; None if none was."""
+        ...
+
     async def log_in(self) -> str:
         """Ask the API for a token; raises what the login failed with."""
         ...

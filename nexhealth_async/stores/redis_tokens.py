@@ -31,6 +31,9 @@ class RedisTokens:
     Tokens are sealed with a key derived from the API key, and stored under its fingerprint and the
     address of the API, so one value serves sessions of any keys; none meets another's token.
 
+    The API version that was found out under ``version="auto"`` is stored with the token, and a
+    session that is handed both asks no second time; one with a pinned version stores none.
+
     A process that dies while it logs in holds up the others for ``lease`` at most, the same in all
     processes; a slow login keeps its turn, for half a minute at most.
 

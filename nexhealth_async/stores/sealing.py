@@ -26,11 +26,11 @@ class Seal:
     __slots__ = ("_cipher", "_place", "name")
 
     def __init__(self, api_key: str, environment: str) -> None:
-        naming = _derived(api_key, b"nexhealth_async token name 1")
+        naming = _derived(api_key, b"nexhealth_async token name 2")
         self.name: str = hmac.digest(naming, environment.encode(), "sha256").hex()[:32]
         """What all who have this key in this environment call it; nothing can be told from it."""
         self._place = f"{self.name}\n{environment}"
-        self._cipher = AESGCM(_derived(api_key, b"nexhealth_async token seal 1"))
+        self._cipher = AESGCM(_derived(api_key, b"nexhealth_async token seal 2"))
 
     def __repr__(self) -> str:
         return f"<Seal {self.name}>"

@@ -16,6 +16,7 @@ from attrs import evolve
 
 from nexhealth_async.core.token import Token, lifetime_of, pause_after
 from nexhealth_async.core.token_store import LoginPaused
+from nexhealth_async.core.versions import V2, V3
 from nexhealth_async.errors import KeyRefused, ServerFailure
 from nexhealth_async.stores.commands import end_task, run_command
 from nexhealth_async.stores.sealing import Seal
@@ -48,6 +49,8 @@ _LONGEST_QUIET: Final = 300.0
 """Seconds of the longest pause after a refused login."""
 _DRIFT: Final = 5.0
 """Seconds that a clock may be off between the writing of a refusal and its reading."""
+_VERSIONS: Final = frozenset({V2, V3})
+"""What sessions speak under ``version="auto"``."""
 _LONGEST_NOTICE: Final = 100
 _MOST_USELESS: Final = 3
 """Useless answers in a row after which Redis counts as away."""
@@ -202,11 +205,12 @@ class RedisTokenLink:
         return token.shared != 0 and token.shared == self._dead
 
     def _unsealed(self, found: Found, asked_at: float) -> Token | None:
-        value = self._seal.open(found.box, generation=found.generation, asked=found.asked)
-        if value is None:
+        text = self._seal.open(found.box, generation=found.generation, asked=found.asked)
+        if text is None:
             _LOG.warning("a shared token cannot be read and is replaced; did someone change it?")
             self._unusable, self._useless = found.generation, self._useless + 1
             return None
+        version, _, value = text.rpartition(" ")
         age = max(0.0, (found.now - found.asked) / 1e6)
         token = Token(
             value=value,
@@ -215,6 +219,7 @@ class RedisTokenLink:
             asked_at=asked_at - age,
             asked_wall=time.time() - age,
             lifetime=lifetime_of(value),
+            version=version if version in _VERSIONS else None,
         )
         if asyncio.get_running_loop().time() >= token.dead_at:  # it ended on the way here
             self._last = max(self._last, token.shared)
@@ -270,7 +275,10 @@ class RedisTokenLink:
                 ours = await self._bounded(self._opened_desk().keep(turn))
 
     async def _store(self, turn: Turn, token: Token, asked: int) -> bool:
-        box = self._seal.close(token.value, generation=turn.fence, asked=asked)
+        # No token has a space in it, so the version needs no field of its own.
+        version = self._holder.version
+        text = token.value if version is None else f"{version} {token.value}"
+        box = self._seal.close(text, generation=turn.fence, asked=asked)
         left = token.dead_at - asyncio.get_running_loop().time()
         desk = self._opened_desk()
         try:
