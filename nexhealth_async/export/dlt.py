@@ -45,6 +45,7 @@ from nexhealth_async.bulk.origin import Origin, origin_from_json, origin_to_json
 from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
 from nexhealth_async.core.request import version_name
+from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import OriginError, UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow
@@ -106,21 +107,23 @@ def source(
     resources: Sequence[str] | None = None,
     *,
     practices: Practices = None,
-    version: str = "v2",
+    version: str | None = None,
     session: SessionMaker | None = None,
     concurrency: int = 8,
     adopt: bool = False,
 ) -> object:
     """Return a dlt source of these resources, to be passed to ``pipeline.run``.
 
-    ``pipeline.run`` blocks: in a program with an event loop call it by ``asyncio.to_thread``.
+    ``pipeline.run`` blocks: in a program with an event loop call it by ``asyncio.to_thread``. So
+    does this function where no version is pinned, since it logs in to find out which one to read.
 
     Args:
         resources: Names of lists; None means all that a pull can read in this version of the API.
         practices: Subdomains, or a mapping of them to location ids; None means all.
-        version: Version of the API.
+        version: Version of the API. None means that of the session: the one it pins, otherwise v2,
+            and v3 where the account refuses v2.
         session: Makes the session of each resource, ``lambda: NexHealth(key)``; by default one
-            from the environment. Its version must be ``version``.
+            from the environment. Where ``version`` is given, too, it must be that of the session.
         concurrency: Requests in flight.
         adopt: Take what an earlier release loaded, and kept no origin of, for records of this
             account.
@@ -128,29 +131,45 @@ def source(
     Raises:
         UsageError: dlt or pyarrow is not installed.
         InvalidArgument: a resource cannot be pulled.
+        KeyRefused: no version is pinned, and the key is not accepted.
         OriginError: while running: the pipeline has loaded records of another account, another
             sandbox or another version. ``pipeline.run(source, refresh="drop_sources")`` deletes
             them and loads everything anew.
         PartialPull: while running: some shards failed; nothing of the resource is loaded then.
     """
     dlt = _library()
-    names = all_resources(version) if resources is None else resources
-    make = session or (lambda: NexHealth(version=version))
+    spoken = _spoken(version, session)
+    names = all_resources(spoken) if resources is None else resources
+    make = session or (lambda: NexHealth(version=spoken))
     every = [
         _resource(
             dlt,
             _Wanted(
-                about=facts(name, version),
+                about=facts(name, spoken),
                 open_session=make,
                 practices=practices,
                 concurrency=concurrency,
-                version=version_name(version),
+                version=version_name(spoken),
                 adopt=adopt,
             ),
         )
         for name in names
     ]
     return dlt.source(name="nexhealth")(lambda: every)()
+
+
+def _spoken(version: str | None, session: SessionMaker | None) -> str:
+    """Return the version that the sessions speak; the account is asked if none is pinned."""
+    if version is not None and version != AUTO:
+        return version
+    own = session or (NexHealth if version is None else lambda: NexHealth(version=AUTO))
+    with start_blocking_portal() as loop:
+        return loop.call(_decided, own)
+
+
+async def _decided(open_session: SessionMaker) -> str:
+    async with open_session() as nex:
+        return await nex.decide_version()
 
 
 def _library() -> _Library:

@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import pytest
 
 from nexhealth_async import NexHealth, Rates
+from nexhealth_async.bulk import resources
 from nexhealth_async.export.dlt import source
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.testing import SandboxThread
 from tests.bulk.kit import VERSIONS, scene
 
 if TYPE_CHECKING:
@@ -149,6 +151,38 @@ async def test_runs_load_everything_and_then_what_changed(
             assert db.fetchone() == (len(box.practices),)
 
 
+@pytest.mark.parametrize("account", ["v2", "v3"])
+def test_the_version_is_the_one_that_the_account_accepts(
+    account: Literal["v2", "v3"], tmp_path: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEXHEALTH_API_VERSION")
+    with SandboxThread(Sandbox(patients=3, versions={account})) as thread:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", thread.box.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", thread.box.url)
+        made: Any = source()
+        assert set(made.resources) == {name.replace(".", "_") for name in resources(account)}
+        pipeline.run(source(["providers"], version="auto"))
+        assert ids(tmp_path, "providers") == sorted(thread.box.providers.ids)
+
+
+@pytest.mark.parametrize("where", ["session", "environment", "argument"])
+def test_a_pinned_version_is_read_and_nothing_is_asked(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEXHEALTH_API_VERSION")
+    monkeypatch.setenv("NEXHEALTH_API_KEY", "invented")
+    monkeypatch.setenv("NEXHEALTH_BASE_URL", "http://127.0.0.1:1")  # nobody listens
+    made: Any
+    if where == "session":
+        made = source(session=lambda: NexHealth(version="v3"))
+    elif where == "environment":
+        monkeypatch.setenv("NEXHEALTH_API_VERSION", "v3")
+        made = source()
+    else:
+        made = source(version="v3")
+    assert "charges" in made.resources
+
+
 async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
     tmp_path: Path, pipeline: Any
 ) -> None:
@@ -210,7 +244,7 @@ def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing()
         "import os, sys; import nexhealth_async.export.dlt as ours;"
         "name = 'RUNTIME__DLTHUB_TELEMETRY';"
         "before = os.environ.get(name); assert 'dlt' not in sys.modules;"
-        "ours.source(['patients']); print(before, os.environ[name])"
+        "ours.source(['patients'], version='v3'); print(before, os.environ[name])"
     )
     plain = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
     for given, due in (({}, "None false"), ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, "true true")):
