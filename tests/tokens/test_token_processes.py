@@ -163,6 +163,18 @@ async def test_twelve_processes_log_in_once_for_each_generation() -> None:
     assert seen["refused after the fleet learned"] == 0
 
 
+async def test_processes_that_find_out_the_version_ask_once_for_all() -> None:
+    async with redis_box() as redis, Sandbox(versions={"v3"}) as box:
+        order = {"options": {"version": "auto"}, "tasks": 2, "seconds": 0.5, "pause": 0.1}
+        async with members(box, redis, 3, **order) as processes:
+            await begin(processes)
+            reports = await asyncio.gather(*(report(one) for one in processes))
+        spoken = [(one.path, one.headers["nex-api-version"]) for one in box.requests]
+    assert all(one["errors"] == [] and one["calls"] for one in reports)
+    assert spoken[:2] == [("/authenticates", "v2"), ("/authenticates", "v3.0.0")]
+    assert set(spoken[2:]) == {("/institutions", "v3.0.0")}
+
+
 async def test_a_process_killed_while_it_holds_the_lock_delays_the_others_by_the_lease() -> None:
     async with redis_box() as redis, sandbox(600.0) as box:
         async with (

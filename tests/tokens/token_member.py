@@ -38,7 +38,8 @@ async def main() -> None:
         time.time = lambda: real() + shift
     tokens = RedisTokens(order["redis"], lease=timedelta(seconds=order["lease"]))
     seen: dict[str, Any] = {"calls": 0, "errors": [], "slowest": 0.0}
-    async with NexHealth(order["key"], base_url=order["url"], tokens=tokens) as nex:
+    options = order.get("options", {})
+    async with NexHealth(order["key"], base_url=order["url"], tokens=tokens, **options) as nex:
         print("ready", flush=True)  # noqa: T201 - read by the test
         await asyncio.to_thread(sys.stdin.readline)
         until = time.monotonic() + order["seconds"]
