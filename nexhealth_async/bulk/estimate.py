@@ -28,6 +28,8 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from nexhealth_async.core.paging import Drift
     from nexhealth_async.walk import Caller
 
@@ -96,6 +98,15 @@ class Estimate:
     A count is a page of one record: full pages take a server longer. Waiting for the limits is
     part of it.
     """
+
+    def cost(self, price_per_call: Decimal) -> Decimal:
+        """Return what all requests cost at the least, at a price that your contract tells.
+
+        What a contract leaves free is not taken off.
+        """
+        if not price_per_call.is_finite() or price_per_call < 0:
+            raise InvalidArgument("price_per_call must be an amount of money, not below 0")
+        return self.requests * price_per_call
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
         """Return the least seconds until the last answer, if each takes ``latency`` to come.

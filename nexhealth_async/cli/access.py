@@ -15,6 +15,8 @@ from nexhealth_async.cli.life import Quit
 from nexhealth_async.cli.screen import clean
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from nexhealth_async import NexHealth
     from nexhealth_async.core.rates import SharedRates
     from nexhealth_async.core.retry import RetryPolicy
@@ -26,6 +28,7 @@ __all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "check_place", "ope
 
 _KEY = "NEXHEALTH_API_KEY"
 _BASE_URL = "NEXHEALTH_BASE_URL"
+_CA_FILE = "NEXHEALTH_CA_FILE"
 
 _GROUP = Group("Where from", sort_key=1)
 
@@ -153,6 +156,22 @@ def base_url() -> str:
         ) from None
 
 
+def _own_authorities() -> SSLContext | None:
+    """Return a context that trusts the CAs of ``NEXHEALTH_CA_FILE`` too; None without it.
+
+    OpenSSL reads ``SSL_CERT_FILE`` by itself.
+    """
+    from nexhealth_async.errors import InvalidArgument
+    from nexhealth_async.transport import tls_context
+
+    try:
+        return tls_context(os.environ.get(_CA_FILE) or None)
+    except InvalidArgument:
+        raise Quit(
+            f"{_CA_FILE} names a file that cannot be read or holds no CA certificates in PEM form."
+        ) from None
+
+
 @frozen(kw_only=True)
 class Opened:
     """A session, and what is known of its server from the start."""
@@ -188,6 +207,8 @@ async def opened(
             retry=retry,
             tokens=tokens,
             rates=rates,
+            ssl=_own_authorities(),
+            trust_env=True,
         ) as nex:
             yield Opened(nex=nex, url=url)
         return

@@ -61,6 +61,7 @@ def sentence(error: NexHealthError) -> str:
         return f"{happened(error)}; {_ORIGIN_ADVICE[error.option]}"
     if "advice" in vars(error):
         advice = error.advice.replace("base_url", "NEXHEALTH_BASE_URL")
+        advice = advice.replace("trust the CA", "name by NEXHEALTH_CA_FILE the CA")
         return f"{happened(error)}; {advice.replace('version', '--api-version')}"
     for kind in type(error).__mro__:
         if kind in _ADVICE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from nexhealth_async._version import __version__
 from nexhealth_async.cli import screen
@@ -49,6 +49,7 @@ def build() -> App:
         app.command(command, help_epilogue=epilogue(command.__name__))
     for group, names in ((webhooks, ("list", "ensure")), (fleet, ("pull", "work", "status"))):
         app.command(group)
+        group.help_epilogue = epilogue(group.name[0])
         for name in names:
             group[name].help_epilogue = epilogue(group.name[0], name)
     return app
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
-    if "--version" in arguments[1:]:
+    if "--version" in arguments[1:] and arguments[0] != "endpoints":
         screen.error("--version stands alone; --api-version names the version of the API.")
         return MISUSED
     app = build()
@@ -73,10 +74,35 @@ def _carry_out(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+_KEYS = frozenset({"--api-key", "--apikey", "--key", "--token", "--nexhealth-api-key"})
+
+
 def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
+    if _KEYS.intersection(word.partition("=")[0].lower() for word in arguments):
+        return (
+            "The API key is no argument, since other users of the machine can see those: set "
+            "NEXHEALTH_API_KEY in the environment, or leave it out to be asked for it."
+        )
     text = str(error)
-    if isinstance(error, UnusedCliTokensError):
+    if isinstance(error, MissingArgumentError):
+        text = _missing(error, arguments)
+    elif isinstance(error, UnusedCliTokensError):
         text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
     for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
         text = text.replace(word, screen.repeatable(word))
     return " ".join(screen.clean(text).split())
+
+
+def _missing(error: MissingArgumentError, arguments: Sequence[str]) -> str:
+    """Name what is missing, and say what it is."""
+    argument = error.argument
+    if argument is None or not argument.parameter.help:
+        return str(error)
+    given = [name for name in argument.names if name in arguments]
+    # What stands on its own has an option's name, too, but is called by its place.
+    is_placed = argument.field_info.is_positional
+    name = argument.name.lstrip("-").upper().replace("-", "_") if is_placed else argument.name
+    what = f"{given[0]} needs a value" if given else f"{name} is missing"
+    choices = argument.get_choices(force=True)
+    offered = f" ({', '.join(choices)})" if choices else ""
+    return f"{what}{offered}: {argument.parameter.help}"

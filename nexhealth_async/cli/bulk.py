@@ -13,13 +13,14 @@ from nexhealth_async.cli.aside import Aside, nothing_to_resume
 from nexhealth_async.cli.board import Board, board
 from nexhealth_async.cli.destinations import Destination, destination, is_set, may_exist
 from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, since, window
+from nexhealth_async.cli.options import InBulk, Output, Scope, Which, price, since, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
 from nexhealth_async.core.versions import AUTO, V2, V3
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from nexhealth_async import NexHealth
     from nexhealth_async.bulk import Estimate, Report
@@ -31,6 +32,7 @@ __all__ = [
     "asked_for",
     "check_names",
     "decided",
+    "follows_target",
     "is_bulk",
     "practices_of",
     "pull_in_bulk",
@@ -92,7 +94,7 @@ def pull_in_bulk(order: Order) -> int:
     asked = asked_for(order)
     if order.in_bulk.dry_run:
         estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
-        screen.tell(estimate_text(estimate, concurrency=asked.concurrency))
+        screen.tell(estimate_text(estimate, concurrency=asked.concurrency, price=asked.price))
         if not order.output.quiet and estimate.shards:
             screen.say(f"API version {estimate.shards[0].shard.version}")
         return 0
@@ -112,6 +114,7 @@ class Asked:
     first: datetime | None
     last: datetime | None
     concurrency: int
+    price: Decimal | None
 
 
 def asked_for(order: Order) -> Asked:
@@ -128,6 +131,8 @@ def asked_for(order: Order) -> Asked:
             "--recopy copies everything anew: leave out --resume and --since. A recopy that was "
             "stopped goes on with --resume alone."
         )
+    if in_bulk.price_per_call is not None and not in_bulk.dry_run:
+        raise Quit("--price-per-call belongs to --dry-run: add that, or leave it out.")
     if in_bulk.dry_run and which.since == "last":
         raise Quit(
             "--dry-run cannot tell what --since last would read: name a day, or leave it out."
@@ -140,6 +145,7 @@ def asked_for(order: Order) -> Asked:
         first=first,
         last=last,
         concurrency=in_bulk.concurrency or _CONCURRENCY,
+        price=None if in_bulk.price_per_call is None else price(in_bulk.price_per_call),
     )
 
 
@@ -157,7 +163,7 @@ def _resources(order: Order) -> Sequence[str] | None:
         every = ", ".join(_pullable(order.entry.pinned_version))
         raise Quit(f"Name what to pull, or add --all, which is: {every}.")
     # The target may be of another version than the one that would be spoken otherwise.
-    check_names(names, None if _follows_target(order) else order.entry.pinned_version)
+    check_names(names, None if follows_target(order) else order.entry.pinned_version)
     windowed = not names or "appointments" in names
     if (which.start or which.end) and not windowed:
         raise Quit("--start and --end belong to appointments: leave them out.")
@@ -195,7 +201,7 @@ async def decided(nex: NexHealth, names: Sequence[str]) -> str:
     return version
 
 
-def _follows_target(order: Order) -> bool:
+def follows_target(order: Order) -> bool:
     """Tell whether the version may be taken from what was copied before."""
     entry, in_bulk = order.entry, order.in_bulk
     if entry.said_version is not None or in_bulk.dry_run:
@@ -299,7 +305,7 @@ class _Copying:
 
     async def _copy(self, key: Key) -> Report:
         order, asked = self.order, self.asked
-        follows = _follows_target(order)
+        follows = follows_target(order)
         async with opened(order.entry, key, version=AUTO if follows else None) as door:
             # What fails here fails before a file is made.
             await door.nex.log_in()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import defaultdict
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from attrs import asdict
@@ -11,21 +13,17 @@ from cyclopts import Parameter
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.life import Quit
-from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.endpoints import Operation, operations
+from nexhealth_async.cli.tables import Table, page_width
+from nexhealth_async.endpoints import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nexhealth_async.endpoints import Operation
 
 __all__ = ["endpoints"]
 
-_COLUMNS = (
-    Column("version", ("version",), widest=7, least=3),
-    Column("method", ("method",), widest=6, least=6),
-    Column("path", ("path",), widest=50, least=20),
-    Column("python", ("python",), widest=44, least=16),
-    Column("paging", ("paging",), widest=8, least=8),
-    Column("rate", ("rate_class",), widest=6, least=6),
-    Column("safe", ("safe",), widest=4, least=4),
-    Column("filters", ("filters",), widest=200, least=12),
-)
+_TITLES: Final = ("python", "versions", "method", "path", "safe", "rate", "paging", "filters")
 
 
 def endpoints(
@@ -46,27 +44,76 @@ def endpoints(
     ] = None,
 ) -> int:
     """List every operation of the API that this library offers. Asks no server."""
+    every = operations()
+    if resource is not None:
+        _check_resource(resource, every)
     found = [
         one
-        for one in operations()
+        for one in every
         if (api_version is None or api_version.partition(".")[0] == one.version)
         and resource in (None, one.resource, one.resource.partition(".")[0])
     ]
     if not found:
-        raise Quit("There is no such operation; `nexhealth endpoints` lists them all.")
+        known = api_version is None or api_version.partition(".")[0] in {"v2", "v3"}
+        raise Quit(
+            f"{api_version} has nothing of {resource}: leave out --version."
+            if known
+            else "--version takes v2 or v3."
+        )
     if json:
         data = [asdict(one) for one in found]
         screen.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
         return 0
-    table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
-    screen.write(table.lines([column.text(_shown(one)) for column in _COLUMNS] for one in found))
-    screen.say_left_out(table.left_out)
+    by_call: dict[str, list[Operation]] = defaultdict(list)
+    for one in found:
+        by_call[_call(one)].append(one)
+    rows = [_row(call, ones) for call, ones in by_call.items()]
+    # No cell is cut, since calls and paths differ at their ends: what has no room is left out.
+    width = page_width()
+    shown: list[int] = []
+    columns: list[Column] = []
+    for at, cells in enumerate(zip(_TITLES, *rows, strict=True)):
+        longest = max(map(len, cells))
+        column = Column(_TITLES[at], (), widest=longest, least=longest)
+        if not shown or Table([*columns, column], width=width, colour=False).has_room_for(
+            [row[one] for one in (*shown, at)] for row in rows
+        ):
+            shown.append(at)
+            columns.append(column)
+    table = Table(columns, width=width, colour=screen.coloured())
+    screen.write(table.lines([row[at] for at in shown] for row in rows))
+    screen.say_left_out([title for at, title in enumerate(_TITLES) if at not in shown])
     return 0
 
 
-def _shown(operation: Operation) -> dict[str, object]:
-    fields: dict[str, object] = asdict(operation)
+def _check_resource(resource: str, every: Sequence[Operation]) -> None:
+    """Raise `Quit` for a noun there is not, with the one that was likely meant."""
+    names = list(dict.fromkeys(one.resource for one in every))
+    names += [name.partition(".")[0] for name in names]
+    if resource not in names:
+        near = get_close_matches(resource.replace("-", "_"), names, 1, 0.7)
+        meant = f"did you mean {near[0]}?" if near else "`nexhealth endpoints` lists them all."
+        raise Quit(f"{screen.repeatable(resource)}: there is no such resource; {meant}")
+
+
+def _call(operation: Operation) -> str:
     noun = "" if operation.resource == "authenticates" else f"{operation.resource}."
-    fields["python"] = f"nex.{noun}{operation.verb}()"
-    fields["filters"] = list(operation.filters)
-    return fields
+    return f"nex.{noun}{operation.verb}()"
+
+
+def _row(call: str, ones: Sequence[Operation]) -> list[str]:
+    """Return the cells of an operation; what differs between versions is told of each."""
+
+    def both(cells: Iterable[str]) -> str:
+        return "/".join(dict.fromkeys(cells))
+
+    return [
+        call,
+        " ".join(one.version for one in ones),
+        both(one.method for one in ones),
+        " or ".join(dict.fromkeys(one.path for one in ones)),
+        both("yes" if one.safe else "no" for one in ones),
+        both(one.rate_class for one in ones),
+        both(one.paging for one in ones),
+        ", ".join(dict.fromkeys(name for one in ones for name in one.filters)),
+    ]

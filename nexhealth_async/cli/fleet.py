@@ -13,7 +13,14 @@ from cyclopts import App, Group, Parameter
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
-from nexhealth_async.cli.bulk import PARTIAL, Order, asked_for, decided, practices_of
+from nexhealth_async.cli.bulk import (
+    PARTIAL,
+    Order,
+    asked_for,
+    decided,
+    follows_target,
+    practices_of,
+)
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.completion import offered
 from nexhealth_async.cli.destinations import destination, holds_password
@@ -125,7 +132,8 @@ class _Begin:
 
         order, wanted = self.order, asked_for(self.order)
         async with _member(order.entry, key, self.place.line()) as door:
-            await decided(door.nex, wanted.resources or ())
+            if not follows_target(order):
+                await decided(door.nex, wanted.resources or ())
             return await fleet_pull(
                 door.nex,
                 wanted.resources,

@@ -15,7 +15,8 @@ Exit status: {_PULLED}
 """
 """Below the options of what is no command by itself."""
 
-_KEY: Final = "NEXHEALTH_API_KEY, NEXHEALTH_API_VERSION, NEXHEALTH_BASE_URL"
+_KEY: Final = """NEXHEALTH_API_KEY, NEXHEALTH_API_VERSION, NEXHEALTH_BASE_URL,
+  NEXHEALTH_CA_FILE, SSL_CERT_FILE, HTTPS_PROXY, ALL_PROXY, NO_PROXY"""
 _DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
 _FLEET: Final = """0 done, 1 the API, the network, the database or Redis failed,
 2 wrong use, 130 Ctrl-C, 143 SIGTERM"""
@@ -29,6 +30,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "nexhealth pull patients --sandbox",
             "nexhealth pull patients --practice demo-practice -o patients.jsonl",
             "nexhealth pull --all --to practice.duckdb --resume",
+            "nexhealth pull --all --dry-run --price-per-call 0.10",
         ),
         f"{_KEY},\n  NEXHEALTH_PULL_TO, PGPASSWORD, NO_COLOR",
         _PULLED,
@@ -39,7 +41,11 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
         "0 done, 2 there is no such operation",
     ),
     ("sandbox",): (
-        ("nexhealth sandbox", "nexhealth sandbox --port 8080 --patients 50 --latency 200"),
+        (
+            "nexhealth sandbox",
+            "nexhealth sandbox --port 8080 --patients 50 --latency 200",
+            "nexhealth sandbox --versions v3",
+        ),
         "none",
         "1 the port cannot be used, 2 wrong use, 130 Ctrl-C, 143 SIGTERM",
     ),
@@ -52,6 +58,15 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
         "none",
         "0 done, 2 wrong use",
     ),
+    ("webhooks",): (
+        (
+            "nexhealth webhooks list",
+            "nexhealth webhooks ensure https://example.com/nexhealth --secret-file secret \\",
+            "    --event appointment_insertion --event appointment_updated",
+        ),
+        _KEY,
+        _USUAL,
+    ),
     ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _USUAL),
     ("webhooks", "ensure"): (
         (
@@ -60,6 +75,17 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
         ),
         _KEY,
         _USUAL,
+    ),
+    ("fleet",): (
+        (
+            "nexhealth fleet pull --all --to postgresql://user@host/database \\",
+            "    --redis redis://host:6379/0",
+            "nexhealth fleet work --to postgresql://user@host/database \\",
+            "    --redis redis://host:6379/0",
+            "nexhealth fleet status --to postgresql://user@host/database",
+        ),
+        f"{_KEY},\n  {_DATABASE}",
+        f"{_FLEET};\nof status also 3 parts were given up",
     ),
     ("fleet", "pull"): (
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,9 @@ from cyclopts import Group, Parameter
 
 from nexhealth_async.cli.life import Quit
 
-__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "since", "window"]
+__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "price", "since", "window"]
+
+_HIGHEST_PRICE = 1_000_000
 
 _WHICH = Group("Which records", sort_key=2)
 _HOW = Group("How to read", sort_key=3)
@@ -185,6 +188,14 @@ class InBulk:
             help="Only tell what there is to read, and how long it takes at the least.",
         ),
     ] = False
+    price_per_call: Annotated[
+        str | None,
+        Parameter(
+            group=_BULK,
+            help="With --dry-run: what a request costs you, such as 0.10, to see what the pull "
+            "costs. No price is known here, nor what your contract leaves free.",
+        ),
+    ] = None
     compare: Annotated[
         str | None,
         Parameter(
@@ -211,6 +222,17 @@ class InBulk:
             "exit status is 3; known: not for those that the target had before; all: for none.",
         ),
     ] = None
+
+
+def price(text: str) -> Decimal:
+    """Read ``--price-per-call``; raises `Quit` for what is no amount of money."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not 0 <= found < _HIGHEST_PRICE if found.is_finite() else True:
+        raise Quit("--price-per-call takes an amount of money, such as 0.10.")
+    return found
 
 
 def moment(option: str, text: str) -> datetime:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from attrs import asdict
+from attrs import asdict, evolve
 from cyclopts import Parameter
 
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.life import run
-from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.cli.tables import Table, page_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nexhealth_async.models import Location
 
 __all__ = ["practices"]
 
 _COLUMNS = (
-    Column("practice", ("institution_name",), widest=36, least=12),
-    Column("subdomain", ("subdomain",), widest=36, least=14),
-    Column("location", ("id",), widest=12, least=8, right=True),
-    Column("name", ("name",), widest=36, least=12),
-    Column("zone", ("tz",), widest=24, least=12),
-    Column("inactive", ("inactive",), widest=8, least=8),
+    Column("practice", ("institution_name",)),
+    Column("subdomain", ("subdomain",)),
+    Column("location", ("id",), right=True),
+    Column("name", ("name",)),
+    Column("zone", ("tz",)),
+    Column("inactive", ("inactive",)),
 )
+_NAMED = 4
+"""So many columns have to be shown; the others are left out where there is no room."""
 
 
 def practices(
@@ -50,10 +54,28 @@ def practices(
         screen.write("".join(f"{to_json(place).decode()}\n" for place in places))
         return 0
     rows = [[column.text(place) for column in _COLUMNS] for place in map(asdict, places)]
-    table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
+    # No name is cut: it may be wanted by another command.
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    columns = [
+        evolve(column, widest=width, least=max(width, len(column.title)))
+        for column, width in zip(_COLUMNS, widths, strict=True)
+    ]
+    width = page_width()
+    named = Table(columns[:_NAMED], width=width, colour=False)
+    if not named.has_room_for(row[:_NAMED] for row in rows):
+        screen.tell("".join(f"{_in_words(row)}\n" for row in rows))
+        return 0
+    table = Table(columns, width=width, colour=screen.coloured())
     screen.write(table.lines(rows))
     screen.say_left_out(table.left_out)
     return 0
+
+
+def _in_words(row: Sequence[str]) -> str:
+    """Say what a row holds, where there is no room for a table."""
+    practice, subdomain, location, name, zone, inactive = map(screen.clean, row)
+    more = "".join(f", {part}" for part in (zone, "inactive" if inactive == "yes" else "") if part)
+    return f"{practice}, subdomain {subdomain}: location {location}, {name}{more}"
 
 
 async def _places(entry: Entry, key: Key) -> list[Location]:

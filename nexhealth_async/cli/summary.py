@@ -26,6 +26,7 @@ from nexhealth_async.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from nexhealth_async.bulk import Estimate, Report, ShardEstimate, ShardReport
 
@@ -169,7 +170,7 @@ def _why(one: ShardReport) -> str:
     return f"{type(one.error).__name__}: {happened(one.error)}"
 
 
-def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
+def estimate_text(estimate: Estimate, *, concurrency: int, price: Decimal | None = None) -> str:
     """Say what a pull would read, and what it would cost."""
     shards = estimate.shards
     titles: tuple[str, ...]
@@ -199,6 +200,8 @@ def estimate_text(estimate: Estimate, *, concurrency: int) -> str:
         f"by the API's limits, the last request leaves after {estimate.seconds:,.1f} s or more",
         takes,
     ]
+    if price is not None:
+        lines.append(f"at {price:f} a request, at least {estimate.cost(price):,f}")
     if estimate.at_least:
         lines.append("? and +: a list that does not say how long it is; one request is counted.")
     if len(shards) <= _SHARDS_SHOWN and any(one.shard.sweep for one in shards):

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from nexhealth_async.cli.screen import clean
+from nexhealth_async.cli.screen import clean, output_is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nexhealth_async.cli.columns import Column
 
-__all__ = ["Table", "terminal_width"]
+__all__ = ["Table", "page_width", "terminal_width"]
 
 _GAP = "  "
+_ENDLESS = 100_000
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def terminal_width() -> int:
     """Return the columns of the terminal (or of ``COLUMNS``), 120 where there is none."""
     return max(20, shutil.get_terminal_size((120, 24)).columns)
+
+
+def page_width() -> int:
+    """Return the columns for a table that is shown whole; without end in a pipe or a file."""
+    set_by_hand = os.environ.get("COLUMNS", "").isdigit()
+    return terminal_width() if set_by_hand or output_is_terminal() else _ENDLESS
 
 
 class Table:

@@ -226,7 +226,7 @@ def test_the_summary_adds_up_by_resource() -> None:
         "records",
         "pages",
         "duplicates",
-        "refused",
+        "rejected",
         "deleted",
     ]
     assert lines[0].split() == titles

@@ -53,8 +53,8 @@ async def test_no_line_of_help_is_wider_than_80_columns() -> None:
 
 
 async def test_every_command_has_examples_environment_and_exit_statuses() -> None:
-    every = await one_by_one(*((*path, "--help") for path in LEAVES), COLUMNS="80")
-    for path, ran in zip(LEAVES, every, strict=True):
+    every = await one_by_one(*((*path, "--help") for path in EVERY), COLUMNS="80")
+    for path, ran in zip(EVERY, every, strict=True):
         text = ran.out.decode()
         assert f"Examples:\n  {'eval' if path == ('completion',) else 'nexhealth'} " in text
         assert f"nexhealth {' '.join(path)}" in text.partition("Examples:")[2]
@@ -75,7 +75,7 @@ def examples(*path: str) -> list[list[str]]:
 
 
 async def test_the_examples_are_understood() -> None:
-    found = [example for path in LEAVES for example in examples(*path)]
+    found = [example for path in EVERY for example in examples(*path)]
     assert len(found) > 15
     for example in found:
         build().parse_args(example, exit_on_error=False, print_error=False)
