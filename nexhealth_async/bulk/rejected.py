@@ -23,7 +23,6 @@ from nexhealth_async.bulk.catalogue import endpoint_of
 from nexhealth_async.bulk.planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
-from nexhealth_async.codec.shapes import bare
 from nexhealth_async.core.ids import ids_of
 from nexhealth_async.endpoints import ALL, Endpoint, Need
 from nexhealth_async.errors import (
@@ -144,6 +143,8 @@ class ReadsOne(Protocol):
 
 @cache
 def _has_number_ids(model: str) -> bool:
+    from nexhealth_async.codec.shapes import bare
+
     kind = cast("type[attrs.AttrsInstance]", getattr(models, model))
     prepare(kind)
     attribute = attrs.fields_dict(kind).get("id")
