@@ -22,6 +22,10 @@ _HIGHEST_PORT = 65535
 def sandbox(
     *,
     patients: Annotated[int, Parameter(help="How many patients the practice has.")] = 5000,
+    appointments: Annotated[
+        int | None,
+        Parameter(help="How many appointments it has; by default eight for five patients."),
+    ] = None,
     seed: Annotated[int, Parameter(help="The same seed gives the same records.")] = 1,
     port: Annotated[int, Parameter(help="Port of 127.0.0.1 to listen on; 0 takes a free one.")] = 0,
     latency: Annotated[float, Parameter(help="Milliseconds before each answer.")] = 0,
@@ -49,11 +53,17 @@ def sandbox(
 
     if not 0 <= port <= _HIGHEST_PORT:
         raise Quit(f"--port goes from 0 to {_HIGHEST_PORT}.")
-    if min(patients, latency, sync) < 0:
-        raise Quit("--patients, --latency and --sync cannot be below 0.")
+    if min(patients, appointments or 0, latency, sync) < 0:
+        raise Quit("--patients, --appointments, --latency and --sync cannot be below 0.")
     # The same key again after a restart: what was told of it elsewhere goes on.
     key = f"sandbox-key-of-seed-{seed}"
-    box = Sandbox(patients=patients, seed=seed, api_key=key, versions=frozenset(versions))
+    box = Sandbox(
+        patients=patients,
+        appointments=appointments,
+        seed=seed,
+        api_key=key,
+        versions=frozenset(versions),
+    )
     box.latency = latency / 1000
     run(_serve(box, port, sync))
     return 0

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from datetime import date
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from aiohttp import web
 
@@ -20,9 +20,18 @@ from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
 from nexhealth_async.sandbox.line import LineOrders
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import Version
+from nexhealth_async.sandbox.rows import (
+    AppointmentRow,
+    AppointmentTypeRow,
+    AvailabilityRow,
+    OperatoryRow,
+    PatientRow,
+    ProcedureRow,
+    ProviderRow,
+    Rows,
+)
 from nexhealth_async.sandbox.seen import PageShown, SeenRequest
 from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
-from nexhealth_async.sandbox.store import Table
 from nexhealth_async.sandbox.syncing import Insertion, InsertionOutcome, take_up
 from nexhealth_async.sandbox.wire import stamp
 from nexhealth_async.sandbox.world import World
@@ -51,9 +60,10 @@ class Sandbox(LineOrders):
 
     ``anchor`` is the day around which seeded records lie: it does not follow the clock, so that
     data stay the same; pass ``date.today()`` to have visits just passed and just to come.
-    ``operatories`` counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock``
-    moves what the server believes the time to be, see ``Clock``. ``versions`` names the versions
-    the account may use: ``{"v3"}`` is an account that refuses v2.
+    ``appointments`` counts visits; by default there are eight for five patients. ``operatories``
+    counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock`` moves what the
+    server believes the time to be, see ``Clock``. ``versions`` names the versions the account may
+    use: ``{"v3"}`` is an account that refuses v2.
 
     ``practice_system=False`` is a fresh test account: it has sample data and no practice's system
     behind them, so that `sync` takes up nothing, no write is ever complete, and ``GET
@@ -111,7 +121,7 @@ class Sandbox(LineOrders):
         seed: int = 1,
         providers: int = 3,
         operatories: int = 3,
-        appointments: int = 40,
+        appointments: int | None = None,
         procedures: int | None = None,
         practices: int = 1,
         locations: int = 1,
@@ -131,6 +141,7 @@ class Sandbox(LineOrders):
         if isinstance(versions, str) or not versions or not {"v2", "v3"}.issuperset(versions):
             raise ValueError('versions must be a set such as {"v3"} or {"v2", "v3"}.')
         self.seed = seed
+        appointments = patients * 8 // 5 if appointments is None else appointments
         procedures = 2 * patients if procedures is None else procedures
         self.identity: Identity = Identity(
             seed=seed,
@@ -195,8 +206,7 @@ class Sandbox(LineOrders):
         return f"<Sandbox {self._url or 'not started'}: {sizes}>"
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        return self
+        return await self.start()
 
     async def __aexit__(
         self,
@@ -206,8 +216,12 @@ class Sandbox(LineOrders):
     ) -> None:
         await self.stop()
 
-    async def start(self, *, port: int = 0) -> None:
-        """Listen on a port of 127.0.0.1, by default a free one; OSError if it is taken."""
+    async def start(self, *, port: int = 0) -> Self:
+        """Listen on a port of 127.0.0.1, by default a free one, and return the sandbox.
+
+        Raises:
+            OSError: The port is taken.
+        """
         if self._runner is not None:
             raise RuntimeError("This sandbox runs already.")
         application = web.Application(client_max_size=64 * 1024 * 1024)
@@ -223,6 +237,7 @@ class Sandbox(LineOrders):
             raise
         self._runner, self._url = runner, f"http://127.0.0.1:{self.door.port}"
         await self.webhooks.start()
+        return self
 
     async def stop(self) -> None:
         """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
@@ -269,39 +284,39 @@ class Sandbox(LineOrders):
         return self.practice.locations.ids[0]
 
     @property
-    def patients(self) -> Table:
+    def patients(self) -> Rows[PatientRow]:
         """The first practice's patients: insert, delete, update, move."""
-        return self.practice.patients
+        return cast("Rows[PatientRow]", self.practice.patients)
 
     @property
-    def appointments(self) -> Table:
+    def appointments(self) -> Rows[AppointmentRow]:
         """The first practice's appointments."""
-        return self.practice.appointments
+        return cast("Rows[AppointmentRow]", self.practice.appointments)
 
     @property
-    def providers(self) -> Table:
+    def providers(self) -> Rows[ProviderRow]:
         """The first practice's providers."""
-        return self.practice.providers
+        return cast("Rows[ProviderRow]", self.practice.providers)
 
     @property
-    def operatories(self) -> Table:
+    def operatories(self) -> Rows[OperatoryRow]:
         """The first practice's operatories."""
-        return self.practice.operatories
+        return cast("Rows[OperatoryRow]", self.practice.operatories)
 
     @property
-    def procedures(self) -> Table:
+    def procedures(self) -> Rows[ProcedureRow]:
         """The first practice's procedures."""
-        return self.practice.procedures
+        return cast("Rows[ProcedureRow]", self.practice.procedures)
 
     @property
-    def availabilities(self) -> Table:
+    def availabilities(self) -> Rows[AvailabilityRow]:
         """The first practice's working hours."""
-        return self.practice.availabilities
+        return cast("Rows[AvailabilityRow]", self.practice.availabilities)
 
     @property
-    def appointment_types(self) -> Table:
+    def appointment_types(self) -> Rows[AppointmentTypeRow]:
         """The first practice's appointment types."""
-        return self.practice.appointment_types
+        return cast("Rows[AppointmentTypeRow]", self.practice.appointment_types)
 
     @property
     def guesses(self) -> Guesses:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
-from nexhealth_async.sandbox.wire import Row
+from nexhealth_async.sandbox.wire import Row, stamp
 
 __all__ = ["Table"]
 
@@ -47,6 +47,8 @@ class Table:
         self._groups: dict[str, dict[object, list[int]]] = {}
         self.watcher: Callable[[Row | None, Row | None], None] | None = None
         """Told of every change: the row before it and after it."""
+        self.now: Callable[[], float] | None = None
+        """The clock by which `update` moves ``updated_at``."""
 
     @property
     def ids(self) -> Sequence[int]:
@@ -130,9 +132,15 @@ class Table:
         self._tell(before, None)
 
     def update(self, id: int, **fields: object) -> None:
-        """Change fields of a row, to anything: broken values are welcome in tests."""
+        """Change fields of a row, to anything: broken values are welcome in tests.
+
+        ``updated_at`` becomes the clock's time, unless it is given or the row has none.
+        """
         before = self.row(id)
-        self._rows[id] = {**before, **fields}
+        after = {**before, **fields}
+        if self.now is not None and "updated_at" in before and "updated_at" not in fields:
+            after["updated_at"] = stamp(self.now())
+        self._rows[id] = after
         self._changed()
         self._tell(before, id)
 

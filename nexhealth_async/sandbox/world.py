@@ -23,6 +23,10 @@ class World:
         self.webhook_endpoints: Table = Table(first_id=701)
         self.webhook_subscriptions: Table = Table(first_id=8_001)
         self.onboardings: Table = Table(first_id=1)
+        for owner in (self, *self.practices):
+            for table in vars(owner).values():
+                if isinstance(table, Table):
+                    table.now = clock.now
 
     def by_subdomain(self, subdomain: str) -> Practice | None:
         """The practice with this slug; letters count as they are written."""

@@ -221,7 +221,7 @@ async def test_records_that_cannot_be_read_are_set_aside() -> None:
     async with scene(practices=1, locations=2) as (box, nex):
         bad = box.patients.ids[3]
         box.patients.update(bad, id_text="x")
-        box.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
+        box.practice.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
         pull = nex.bulk.pull(["patients"], drift="watch")
         batches = await batches_of(pull)
         refused = [one for batch in batches for one in batch.refused]

@@ -111,12 +111,12 @@ class _Placing:
 
 
 def spoil(table: Table, id: int, /, **values: object) -> dict[str, object]:
-    """Change a record so that no model can read it; returns it as it was."""
+    """Change a record so that no model can read it, and keep its times; returns it as it was."""
     good = dict(table.row(id))
     if "id" in values:
         table._rows[id] = {**good, **values}
     else:
-        table.update(id, **values)
+        table.update(id, **{"updated_at": good["updated_at"], **values})
     return good
 
 
@@ -144,7 +144,7 @@ async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy
     async with scene(version, practices=1, locations=1, patients=5) as (box, nex):
         bad = sorted(box.patients.ids[1:3])
         for id in bad:
-            spoil(box.patients, id, bio="odd", last_name="Secretname")
+            spoil(box.practice.patients, id, bio="odd", last_name="Secretname")
         report = await nex.bulk.copy(["patients"], to=place.target)
         name = f"patients/{box.subdomain}"
         assert (report.records, report.failed) == (3, ())
@@ -172,7 +172,7 @@ async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
     version: str, database: Place
 ) -> None:
     async with scene(version, practices=1, locations=1) as (box, nex):
-        table, id = box.appointments, box.appointments.ids[4]
+        table, id = box.practice.appointments, box.appointments.ids[4]
         (await nex.bulk.copy(["appointments"], to=database.target)).raise_if_partial()
         good = spoil(table, id, cancelled=True, cancelled_at="yesterday", updated_at=later(box))
         report = await nex.bulk.copy(["appointments"], to=database.target, since="last")
@@ -194,7 +194,7 @@ async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
 async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
         first, second = box.patients.ids[:2]
-        spoil(box.patients, first, bio="odd")
+        spoil(box.practice.patients, first, bio="odd")
         name = f"patients/{box.subdomain}"
 
         async def copied(**options: Any) -> Report:
@@ -205,7 +205,7 @@ async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place
         known.raise_if_partial()
         assert known.rejected == {name: RejectedCount(total=1, new=0)}
         assert is_partial(await copied())
-        spoil(box.patients, second, bio="odd", updated_at=later(box))
+        spoil(box.practice.patients, second, bio="odd", updated_at=later(box))
         more = await copied(allow_rejected="known")
         assert more.rejected == {name: RejectedCount(total=2, new=1)}
         with pytest.raises(PartialPull) as raised:
@@ -220,7 +220,7 @@ async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place
 async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end: str) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
         id = box.appointments.ids[4]
-        spoil(box.appointments, id, cancelled_at="yesterday")
+        spoil(box.practice.appointments, id, cancelled_at="yesterday")
         await nex.bulk.copy(["appointments"], to=database.target)
         assert len(await database.rejected()) == 1
         box.appointments.delete(id)
@@ -235,14 +235,14 @@ async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end:
 async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
         id = box.patients.ids[4]
-        good = spoil(box.patients, id, bio="odd")
+        good = spoil(box.practice.patients, id, bio="odd")
         await nex.bulk.copy(["patients"], to=database.target)
         box.fail_next(403, path=f"/patients/{id}")
         report = await nex.bulk.copy(["patients"], to=database.target, since="last")
         assert is_partial(report)
         [kept] = await database.rejected()
         assert kept["id"] == id
-        mend(box.patients, id, good)
+        mend(box.practice.patients, id, good)
         (await nex.bulk.copy(["patients"], to=database.target, since="last")).raise_if_partial()
         assert id in await database.ids("patients")
 
@@ -275,7 +275,7 @@ async def test_what_cannot_be_asked_for_alone_is_read_with_its_whole_list(
 async def test_a_known_rejected_record_blocks_no_comparison(database: Place) -> None:
     async with scene(practices=1, locations=1) as (box, nex):
         bad, gone = box.patients.ids[:2]
-        spoil(box.patients, bad, bio="odd")
+        spoil(box.practice.patients, bad, bio="odd")
         await nex.bulk.copy(["patients"], to=database.target)
         box.patients.delete(gone)
         report = await nex.bulk.copy(["patients"], to=database.target)
@@ -290,14 +290,14 @@ async def test_resuming_files_reads_rejected_records_again(place: Place) -> None
         pytest.skip("a database takes another pull")
     async with scene(practices=1, locations=2) as (box, nex):
         id = box.appointments.ids[4]
-        good = spoil(box.appointments, id, cancelled_at="yesterday")
+        good = spoil(box.practice.appointments, id, cancelled_at="yesterday")
         await nex.bulk.copy(["appointments"], to=place.target)
         again = await nex.bulk.copy(
             ["appointments"], to=place.target, resume=True, allow_rejected="known"
         )
         again.raise_if_partial()
         assert len(await place.rejected()) == 1
-        mend(box.appointments, id, good)
+        mend(box.practice.appointments, id, good)
         report = await nex.bulk.copy(["appointments"], to=place.target, resume=True)
         report.raise_if_partial()
         assert await place.rejected() == []
@@ -306,7 +306,7 @@ async def test_resuming_files_reads_rejected_records_again(place: Place) -> None
 
 async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place) -> None:
     async with scene(practices=1, locations=1, patients=30) as (box, nex):
-        spoil(box.patients, box.patients.ids[0], bio="odd")
+        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
 
         def stop(event: object) -> None:
             if type(event).__name__ == "GroupDone":
@@ -326,7 +326,7 @@ async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_al
     None
 ):
     async with scene(practices=1, locations=1, patients=5) as (box, nex):
-        spoil(box.patients, box.patients.ids[0], bio="odd")
+        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
         report = await nex.bulk.copy(["patients"], to=Copybook(merges=True))
         assert report.rejected == {f"patients/{box.subdomain}": RejectedCount(total=1, new=1)}
         assert is_partial(report)
@@ -335,7 +335,7 @@ async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_al
 
 async def test_a_pull_tells_of_rejected_records_too() -> None:
     async with scene(practices=1, locations=1, patients=5) as (box, nex):
-        spoil(box.patients, box.patients.ids[0], bio="odd")
+        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
         for allowed in (None, "all"):
             pull = nex.bulk.pull(["patients"], allow_rejected=cast("Any", allowed))
             async with pull:

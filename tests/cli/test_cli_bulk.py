@@ -426,7 +426,7 @@ async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
 ) -> None:
     bad = box.patients.ids[3]
     good = dict(box.patients.row(bad))
-    box.patients._rows[bad] = {**good, "bio": "no object"}
+    box.practice.patients._rows[bad] = {**good, "bio": "no object"}
     target = tmp_path / "p.duckdb"
 
     async def pulled(*options: str) -> int:
@@ -445,7 +445,7 @@ async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
     with duckdb.connect(str(target), read_only=True) as db:
         db.execute("select resource, id, record->>'bio', path from _rejected")
         assert db.fetchall() == [("patients", str(bad), "no object", "bio")]
-    box.patients._rows[bad] = good
+    box.practice.patients._rows[bad] = good
     assert await pulled("--resume") == 0
     assert listed(tmp_path) == ["p.duckdb"]
 
@@ -455,7 +455,7 @@ async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
 ) -> None:
     bad = box.patients.ids[3]
     good = dict(box.patients.row(bad))
-    box.patients._rows[bad] = {**good, "bio": "no object"}
+    box.practice.patients._rows[bad] = {**good, "bio": "no object"}
     to = ("--to", f"{tmp_path}/out/")
     ran = await nexhealth("pull", "patients", *to, box=box)
     assert ran.status == 3
@@ -463,7 +463,7 @@ async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
     assert str(kept) in ran.err
     assert json.loads(kept.read_text())["record"]["bio"] == "no object"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    box.patients._rows[bad] = good
+    box.practice.patients._rows[bad] = good
     assert (await nexhealth("pull", "--resume", *to, box=box)).status == 0
     assert not kept.exists()
     assert (await nexhealth("pull", "--resume", *to, box=box)).status == 2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.cli.terminal import (
     one_by_one,
     start,
 )
+
+YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_help_lists_the_commands() -> None:
@@ -174,7 +177,8 @@ async def test_endpoints_of_one_resource() -> None:
 
 @pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
 async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None:
-    process = await start("sandbox", "--patients", "40", env=environment())
+    options = ("--patients", "40", "--appointments", "7")
+    process = await start("sandbox", *options, env=environment())
     assert process.stdout is not None
     told: dict[str, str] = {}
     async for line in process.stdout:
@@ -185,6 +189,10 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
     async with NexHealth(told["Key"], base_url=told["URL"]) as nex:
         office = nex.practice(told["Subdomain"]).location(int(told["Location"]))
         assert await office.patients.walk().count() == 40
+        visits = office.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
+        same = Sandbox(patients=40, appointments=7).appointments
+        kept = {row["id"] for row in same if not row["cancelled"]}
+        assert {one.id async for one in visits} == kept
     assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
     process.send_signal(sent)
     _, err = await asyncio.wait_for(process.communicate(), 5)

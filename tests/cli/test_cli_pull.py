@@ -66,9 +66,9 @@ async def test_the_embedded_sandbox_needs_no_key() -> None:
 
 async def test_other_resources(box: Sandbox) -> None:
     tables = {
-        "providers": box.providers,
-        "procedures": box.procedures,
-        "working_hours": box.availabilities,
+        "providers": box.practice.providers,
+        "procedures": box.practice.procedures,
+        "working_hours": box.practice.availabilities,
         "locations": box.practice.locations,
     }
     every = await asyncio.gather(*(nexhealth("pull", one, box=box) for one in tables))

@@ -339,7 +339,7 @@ def test_the_table_of_ends_has_them_all() -> None:
 
 def test_the_errors_named_exist() -> None:
     named = {row[0].strip("`") for row in rows("Booked once, moved without a gap")}
-    assert len(named) == 6
+    assert len(named) == 5
     assert named <= set(errors.__all__)
 
 

@@ -167,8 +167,8 @@ async def test_the_queue_holds_nothing_secret_and_nothing_of_a_patient(
 ) -> None:
     async with crew(database, redis_url, patients=20, practices=1) as fleet:
         secret = {fleet.box.api_key, fleet.database, "authenticates"}
-        patients = (fleet.box.patients.get(id) or {} for id in fleet.box.patients.ids)
-        names = {str(one["last_name"]) for one in patients}
+        patients = list(fleet.box.patients)
+        names = {one["last_name"] for one in patients}
         fleet.box.fail_next(500, path="/procedures", times=10_000, body=" ".join(names).encode())
         await fleet.begin(["patients", "procedures"])
         before = await _values(fleet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
@@ -68,7 +68,7 @@ async def test_a_slot_is_booked_as_it_was_found(version: str) -> None:
 async def test_a_type_brings_its_own_length(version: str) -> None:
     async with practice(version) as at:
         type_id = at.box.appointment_types.ids[0]
-        minutes = cast("int", at.box.appointment_types.row(type_id)["minutes"])
+        minutes = at.box.appointment_types.row(type_id)["minutes"]
         found = at.office.available_slots.flat(
             pids=[at.box.providers.ids[0]],
             start_date=at.box.anchor,

@@ -81,7 +81,7 @@ async def test_a_single_record_is_read(office: LocationScope, id: int) -> None:
 async def test_what_cannot_be_read_beside_it_is_rejected_alone(
     office: LocationScope, box: Sandbox, id: int
 ) -> None:
-    box.patients._rows[id] = {**box.patients.row(id), "id": "HALF"}
+    box.practice.patients._rows[id] = {**box.patients.row(id), "id": "HALF"}
     rejects = Rejects()
     walk = office.patients.walk(on_bad_record=rejects)
     found = [patient.id async for patient in walk]
@@ -100,7 +100,7 @@ async def test_a_rejected_record_before_a_repaired_one_does_not_move_the_report(
     office: LocationScope, box: Sandbox, id: int
 ) -> None:
     other = box.patients.ids[2]
-    box.patients._rows[other] = {**box.patients.row(other), "id": "odd"}
+    box.practice.patients._rows[other] = {**box.patients.row(other), "id": "odd"}
     pages = office.patients.walk(on_bad_record=Rejects()).pages()
     async with aclosing(pages):
         page = await anext(pages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -33,7 +33,6 @@ from tests.session.weather_kit import CANARY, QUICK, Raw, Scene, check_text, env
 if TYPE_CHECKING:
     from nexhealth_async.core.wire import Reply, Request
     from nexhealth_async.sandbox import Sandbox
-    from nexhealth_async.sandbox.store import Table
     from tests.session.weather_kit import Movable
 
 Fault: TypeAlias = Callable[["Sandbox", int], object]
@@ -63,7 +62,7 @@ class Write:
 
     operation: str
     does: Callable[[Scene], Awaitable[object]]
-    table: Callable[[Sandbox], Table]
+    table: Callable[[Sandbox], Sized]
 
 
 UNSAFE = {

@@ -150,7 +150,7 @@ def _spoil(box: Sandbox) -> None:
             practice.patients.update(id, bio="odd")
         practice.appointments.update(practice.appointments.ids[11], cancelled_at="yesterday")
     nameless = box.patients.ids[20]
-    box.patients._rows[nameless] = {**box.patients.row(nameless), "id": "odd"}
+    box.practice.patients._rows[nameless] = {**box.patients.row(nameless), "id": "odd"}
 
 
 def _unreadable(box: Sandbox) -> set[tuple[str, str, int]]:

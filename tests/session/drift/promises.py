@@ -22,9 +22,9 @@ def judge(stage: Stage) -> Verdict:
     office, witness = stage.office, stage.witness
     hidden = set(office.outside)
     listed = {
-        id
+        row["id"]
         for row in office.box.patients
-        if isinstance(id := row["id"], int) and not (office.chosen.active_only and row["inactive"])
+        if not (office.chosen.active_only and row["inactive"])
     }
     assert listed == office.listed, "the office's account is wrong"
     assert hidden.isdisjoint(listed), "the office's account is wrong"

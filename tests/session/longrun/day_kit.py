@@ -120,8 +120,8 @@ class Day:
     loop: MovableLoop
     wall: Callable[[float], None]
     """Sets the wall clock wrong by so many seconds."""
-    _endings: dict[int, list[Callable[[], Coroutine[Any, Any, None]]]] = Factory(
-        dict[int, "list[Callable[[], Coroutine[Any, Any, None]]]"]
+    _endings: dict[int, list[Callable[[], Coroutine[Any, Any, object]]]] = Factory(
+        dict[int, "list[Callable[[], Coroutine[Any, Any, object]]]"]
     )
 
     async def begin_round(self, number: int) -> None:  # noqa: C901, PLR0912 - the day's timetable
@@ -167,7 +167,7 @@ class Day:
             case _:
                 pass
 
-    def _until(self, number: int, ending: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _until(self, number: int, ending: Callable[[], Coroutine[Any, Any, object]]) -> None:
         self._endings.setdefault(number, []).append(ending)
 
     def _limit(self, *, people: int, other: int) -> None:

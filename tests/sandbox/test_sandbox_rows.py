@@ -1,0 +1,120 @@
+"""What tests do with the sandbox's tables: typed rows, changes that show, sizes that fit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints, is_typeddict
+
+import pytest
+
+from nexhealth_async import NexHealth
+from nexhealth_async.sandbox import (
+    AppointmentRow,
+    AppointmentTypeRow,
+    AvailabilityRow,
+    Clock,
+    OperatoryRow,
+    PatientRow,
+    ProcedureRow,
+    ProviderRow,
+    Sandbox,
+)
+
+if TYPE_CHECKING:
+    from nexhealth_async.sandbox import Rows
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+KINDS: dict[str, type] = {
+    "patients": PatientRow,
+    "appointments": AppointmentRow,
+    "providers": ProviderRow,
+    "operatories": OperatoryRow,
+    "procedures": ProcedureRow,
+    "availabilities": AvailabilityRow,
+    "appointment_types": AppointmentTypeRow,
+}
+
+
+def check(value: object, kind: Any, where: str) -> None:
+    """Hold a value against its annotation."""
+    if is_typeddict(kind):
+        assert isinstance(value, dict), where
+        fields = cast("dict[str, object]", value)
+        hints = get_type_hints(kind)
+        assert fields.keys() == hints.keys(), where
+        for name, inner in hints.items():
+            check(fields[name], inner, f"{where}.{name}")
+    elif getattr(kind, "__origin__", None) is list:
+        assert isinstance(value, list), where
+        for one in cast("list[object]", value):
+            check(one, get_args(kind)[0], where)
+    elif getattr(kind, "__origin__", None) is dict:
+        assert isinstance(value, dict), where
+    else:
+        plain = [getattr(one, "__origin__", one) for one in get_args(kind) or (kind,)]
+        assert type(value) in plain, f"{where}: {value!r}"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_rows_are_what_their_types_say(name: str) -> None:
+    box = Sandbox(patients=30, operatories=2)
+    table: Rows[Any] = getattr(box, name)
+    assert len(table)
+    for row in table:
+        check(row, KINDS[name], name)
+
+
+def test_fields_of_a_row_need_no_cast() -> None:
+    box = Sandbox(patients=3)
+    id = box.patients.ids[0]
+    phone: str = box.patients.row(id)["bio"]["phone_number"]
+    found = box.patients.get(id)
+    assert found is not None
+    born: str = found["bio"]["date_of_birth"]
+    assert phone.isdigit()
+    assert datetime.fromisoformat(born).year > 1900
+
+
+async def test_an_update_moves_updated_at_so_that_updated_since_finds_it() -> None:
+    clock = Clock(NOW)
+    async with (
+        Sandbox(patients=6, clock=clock) as box,
+        NexHealth(box.api_key, base_url=box.url) as nex,
+    ):
+        office = nex.practice(box.subdomain).location(box.location_id)
+        changed, spelled, _ = box.patients.ids[:3]
+        made = box.patients.row(changed)["created_at"]
+        clock.advance(60)
+        box.patients.update(changed, last_name="Example")
+        box.patients.update(spelled, last_name="Example", updated_at="2020-01-01T00:00:00.000Z")
+        since = NOW + timedelta(seconds=30)
+        found = [one async for one in office.patients.walk(updated_since=since)]
+        assert [(one.id, one.updated_at) for one in found] == [
+            (changed, NOW + timedelta(seconds=60))
+        ]
+        assert box.patients.row(changed)["created_at"] == made
+        visit = box.appointments.ids[0]
+        box.appointments.update(visit, note="late")
+        assert box.appointments.row(visit)["updated_at"] == "2026-06-15T12:01:00.000Z"
+        assert box.patients.row(spelled)["updated_at"] == "2020-01-01T00:00:00.000Z"
+
+
+def test_rows_without_updated_at_get_none() -> None:
+    box = Sandbox(patients=1)
+    id = box.appointment_types.ids[0]
+    box.appointment_types.update(id, name="Other")
+    assert "updated_at" not in box.appointment_types.row(id)
+
+
+async def test_start_returns_the_sandbox() -> None:
+    box = await Sandbox(patients=1).start()
+    try:
+        assert box.url.startswith("http://127.0.0.1:")
+    finally:
+        await box.stop()
+
+
+@pytest.mark.parametrize(("patients", "visits"), [(0, 0), (1, 1), (5, 8), (25, 40), (5_000, 8_000)])
+def test_appointments_come_in_proportion_to_patients(patients: int, visits: int) -> None:
+    assert len(Sandbox(patients=patients).appointments) == visits
+    assert len(Sandbox(patients=patients, appointments=3).appointments) == (3 if patients else 0)
