@@ -12,6 +12,7 @@ import time
 from typing import Any, cast
 
 from nexhealth_async import Limit, NexHealth, NexHealthError, Rates, RetryPolicy
+from nexhealth_async.core.rates import Departure
 from nexhealth_async.stores import RedisRates
 
 _TICK, _STALL = 0.05, 0.1
@@ -47,18 +48,18 @@ async def serve(options: dict[str, Any]) -> None:
 
 
 def _watched(nex: NexHealth) -> list[tuple[float, float]]:
-    """Note when each request leaves and when its answer comes."""
-    transport = cast("Any", nex)._shared.transport
-    send, trips = transport.send, list[tuple[float, float]]()
+    """Note when each request was let go, and when its answer was there, as the limits reckon.
 
-    async def watched(*args: Any, **options: Any) -> object:
-        left = time.monotonic()
-        try:
-            return await send(*args, **options)
-        finally:
-            trips.append((left, time.monotonic()))
+    A busy machine may let time pass between that and its sending: then it arrives later.
+    """
+    gates = cast("Any", nex)._shared.gates
+    ended, trips = gates.ended, list[tuple[float, float]]()
 
-    transport.send = watched
+    def watched(departure: Departure, *, answered: bool) -> None:
+        trips.append((departure.left, time.monotonic()))
+        ended(departure, answered=answered)
+
+    gates.ended = watched
     return trips
 
 
