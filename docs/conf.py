@@ -52,7 +52,7 @@ nitpicky = True
 _FOREIGN = (
     *("_pytest", "abc", "aiohttp", "anyio", "asyncio", "attr", "cattrs", "collections"),
     *("contextlib", "datetime", "decimal", "enum", "msgspec", "opentelemetry", "os", "pathlib"),
-    *("pytest", "redis", "starlette", "types", "typing", "zoneinfo"),
+    *("pytest", "redis", "ssl", "starlette", "types", "typing", "zoneinfo"),
 )
 nitpick_ignore_regex = [
     # Other people's names: to link them, their inventories would have to be fetched.

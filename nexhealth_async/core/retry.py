@@ -52,7 +52,7 @@ class RetryPolicy:
     late_commit: float = field(default=120.0, validator=validators.ge(0))
     """How long after its answer was lost the server may still carry out a write.
 
-    An assumption: no document bounds it. `OutcomeUnknown.unsettled_until` follows from it, and
+    An assumption: no document bounds it. ``OutcomeUnknown.unsettled_until`` follows from it, and
     until then ``appointments.book`` and ``patients.find_or_create`` do not send the same again.
     """
 

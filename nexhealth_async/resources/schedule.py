@@ -400,7 +400,7 @@ class Appointments(Noun):
         appointment for some seconds.
 
         Asking for the same again after an error books nothing twice: while a lost booking may still
-        be carried out (`OutcomeUnknown.unsettled_until`), this session looks for it and does not
+        be carried out (``OutcomeUnknown.unsettled_until``), this session looks for it and does not
         send it again. Other processes only look.
 
         Raises `SlotTaken` if the time is no longer offered, `OutcomeUnknown` if it cannot be told
