@@ -184,7 +184,7 @@ async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
 
         def on_page(page: PageShown) -> None:
             nonlocal calls
-            if page.path == "/patients" and (calls := calls + 1) == 2:
+            if page.path == "/patients" and (calls := calls + 1) == 3:  # new patients first
                 box.fail_next(403, path="/patients")
 
         box.page_callback = on_page
