@@ -23,7 +23,6 @@ from benchmarks.bulk_pace import (
     measure_limits,
     measure_pace,
     pace_table,
-    progress_of,
     pulled,
     session,
 )
@@ -76,9 +75,6 @@ async def _walked(served: Served) -> dict[str, float]:
 
 async def _copied(served: Served, folder: str) -> dict[str, float]:
     target = ParquetTarget(folder)
-    await target.open()
-    await target.begin(progress_of(served))
-    await target.aclose()
     schema_of(Patient)
     parquet()  # a library to be loaded, as the walk's is
     held: list[int] = []
@@ -86,8 +82,9 @@ async def _copied(served: Served, folder: str) -> dict[str, float]:
         gc.collect()
         start, begin = _resident(), time.process_time()
         report = await nex.bulk.copy(
+            ["patients"],
             to=target,
-            resume=True,
+            practices={served.subdomain: [served.location_id]},
             per_page=1000,
             drift="watch",
             on_event=lambda _: held.append(_resident()),

@@ -7,7 +7,6 @@ import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
@@ -17,8 +16,6 @@ from benchmarks.report import Table, spread
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock, Window
 from nexhealth_async import NexHealth, Rates
-from nexhealth_async.bulk import Progress, Shard
-from nexhealth_async.bulk.checkpoint import progress_to_json
 from nexhealth_async.bulk.estimate import least_seconds
 from nexhealth_async.core.rates import SLACK, Limit
 from nexhealth_async.endpoints import RateClass
@@ -34,7 +31,6 @@ __all__ = [
     "measure_limits",
     "measure_pace",
     "pace_table",
-    "progress_of",
     "pulled",
     "session",
 ]
@@ -89,19 +85,6 @@ LIMITED = {
 """The documented limits are held up by their 100 a second; 1,000 a minute would take minutes."""
 
 
-def progress_of(served: Served) -> Progress:
-    """Return a pull of the one list that the server has; it knows no practices to find."""
-    shard = Shard(
-        resource="patients",
-        version="v2",
-        subdomain=served.subdomain,
-        location_id=served.location_id,
-    )
-    return Progress(
-        id="benchmark", started=datetime.now(UTC), options="", shards=(shard,), states={}
-    )
-
-
 @asynccontextmanager
 async def session(served: Served, rates: Rates | None = None) -> AsyncGenerator[NexHealth, None]:
     """Open a session that is logged in and has built what it builds once."""
@@ -130,7 +113,8 @@ async def pulled(
             await asyncio.sleep(served.stock.window.seconds + 2 * SLACK)
         begin = time.perf_counter()
         async with nex.bulk.pull(
-            resume=progress_to_json(progress_of(served)),
+            ["patients"],
+            practices={served.subdomain: [served.location_id]},
             concurrency=concurrency,
             per_page=per_page,
             drift="watch",

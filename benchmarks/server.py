@@ -24,6 +24,9 @@ from benchmarks.stock import Rendered, Stock, latency_of, reply, server_context
 
 __all__ = ["Served", "serving"]
 
+_SUBDOMAIN = "invented-dental"
+_LOCATION_ID = 339_273
+
 
 @frozen(kw_only=True)
 class Served:
@@ -38,8 +41,8 @@ class Served:
     authority: str | None = field(default=None, repr=False)
     """The certificate that vouches for the server's, with TLS."""
 
-    subdomain: str = "invented-dental"
-    location_id: int = 339_273
+    subdomain: str = _SUBDOMAIN
+    location_id: int = _LOCATION_ID
 
     @property
     def records(self) -> int:
@@ -101,6 +104,17 @@ async def _serve(stock: Stock, pipe: Connection) -> None:
     await server.serve_forever()
 
 
+_PLACES = json.dumps(
+    {
+        "code": True,
+        "count": 1,
+        "data": [{"id": 1, "subdomain": _SUBDOMAIN, "locations": [{"id": _LOCATION_ID}]}],
+    }
+).encode()
+"""The answer to who asks for the practices, or for their locations."""
+_NOBODY = json.dumps({"code": True, "count": 0, "data": {"patients": []}}).encode()
+
+
 class _Connection(asyncio.Protocol):
     """One connection: requests come one after the other, and none has a body worth reading."""
 
@@ -144,11 +158,15 @@ class _Connection(asyncio.Protocol):
         query = parse_qs(split.query)
         page = int(query.get("page", ["1"])[0])
         wait = latency_of(self._stock, page)
+        if split.path in ("/institutions", "/locations"):  # the window is one of patients
+            return reply("200 OK", _PLACES), wait
         refusal = self._desk.refusal(fields, now)
         if refusal is not None:
             return refusal, wait
         if split.path != "/patients":
             return self._rendered.single, wait
+        if query.get("new_patient") == ["true"]:  # a pull asks for both kinds; all are the other
+            return reply("200 OK", _NOBODY), wait
         return self._rendered.page(query, gzip=b"gzip" in fields), wait
 
     def _send(self, answer: bytes) -> None:

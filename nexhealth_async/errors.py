@@ -219,7 +219,7 @@ class OriginError(UsageError):
         super().__init__(message)
         self.option: Literal["adopt", "recopy"] | None = option
         if option is not None:
-            self.advice = self._ADVICE[option]
+            self.advice: str = self._ADVICE[option]
 
 
 class WalkOver(UsageError):
@@ -547,8 +547,9 @@ class PartialPull(NexHealthError):
     could not be read as their model.
     """
 
-    advice = "the report says why, and resume=True reads only these"
+    advice: str = "the report says why, and resume=True reads only these"
 
+    _ADVICE_FOR_REJECTED = 'see where the copy keeps them, or pass allow_rejected="known" or "all"'
     _SHOWN = 3
 
     def __init__(
@@ -565,7 +566,7 @@ class PartialPull(NexHealthError):
             parts.append(f"records that could not be read: {lists}")
         super().__init__("; ".join(parts))
         if not shards:
-            self.advice = 'see where the copy keeps them, or pass allow_rejected="known" or "all"'
+            self.advice = self._ADVICE_FOR_REJECTED
         self.shards: tuple[str, ...] = tuple(shards)
         self.errors: tuple[NexHealthError, ...] = tuple(errors)
         self.rejected: Mapping[str, int] = rejected

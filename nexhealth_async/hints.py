@@ -10,7 +10,7 @@ import re
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -94,12 +94,11 @@ async def find_or_create(caller: Caller, fields: Mapping[str, object]) -> Found:
         name: normalize_phone(str(bio[name])) for name in _PHONES if bio.get(name) is not None
     }
     wanted = {**fields, "bio": {**bio, **phones}}
-    try:
+    with suppress(NotInThisVersion):
         arguments = {**wanted, "return_existing_if_match": True}
         patient, status = await caller.answered(to.PATIENTS_CREATE, arguments)
-    except NotInThisVersion:
-        return await _search_or_create(caller, wanted, phones.get("phone_number"))
-    return Found(patient=patient, created=status != _FOUND)
+        return Found(patient=patient, created=status != _FOUND)
+    return await _search_or_create(caller, wanted, phones.get("phone_number"))
 
 
 async def _search_or_create(

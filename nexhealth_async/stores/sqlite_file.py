@@ -48,7 +48,7 @@ class SqliteFile:
         name: str,
         busy: float = _BUSY,
     ) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._set_up = set_up
         self._busy = busy
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)

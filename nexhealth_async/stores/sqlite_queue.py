@@ -118,7 +118,7 @@ class SqliteQueue:
         if most < 1:
             raise InvalidArgument("most must be at least 1")
         self._keep, self._lease = check_times(keep, lease)
-        self.renew_every = self._lease / 3
+        self.renew_every: float = self._lease / 3
         """Seconds between two calls of `renew`."""
         self._most = most
         self._clock = clock

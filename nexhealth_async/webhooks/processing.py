@@ -66,7 +66,7 @@ class Processing:
         """All that wait or are being handled."""
         self._ended = asyncio.Event()
         """Set when a job ends."""
-        self.iterators = 0
+        self.iterators: int = 0
         """How many iterate over the events at present."""
         self._workers: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()

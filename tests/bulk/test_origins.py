@@ -18,6 +18,7 @@ from attrs import frozen
 from nexhealth_async.bulk.targets import KeepsOrigin, opened
 from nexhealth_async.errors import InvalidArgument, NexHealthWarning, OriginError
 from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.routes import Version
 from tests.bulk.accounts import account, forbid_lists, rename, session
 from tests.bulk.kill.child import target_of
 from tests.bulk.kill.reading import Contents, read_back
@@ -252,7 +253,8 @@ async def test_a_copy_outlives_the_version_it_was_made_in(merging: Copies) -> No
     async with account(1) as box:
         async with session(box, "v2") as nex:
             await fill(merging, nex)
-        held, box.versions = await merging.ids(), frozenset({"v3"})
+        held = await merging.ids()
+        box.versions = frozenset[Version]({"v3"})
         async with session(box, "auto") as nex:
             await fill(merging, nex, recopy=True)
             await fill(merging, nex, since="last")

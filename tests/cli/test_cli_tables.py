@@ -85,7 +85,7 @@ def test_a_summary_that_finds_no_room_as_a_table_is_told_in_words(
         "patients: 1 shard, 12,345 records, 42 pages, 3 duplicates, 1 deleted",
         "providers: 1 shard, 1 record, 1 page",
         "all: 2 shards, 12,346 records, 43 pages, 3 duplicates, 1 deleted",
-        "12,346 records in 2.0 s (6,173/s), in x.duckdb",
+        "12,346 records in 2.0 s (6,173/s), API version v2, in x.duckdb",
         "44 requests",
         "duplicates: came again, from another list or in a /sweep, and stand in the target once.",
     ]

@@ -393,12 +393,14 @@ def test_a_filter_of_none_is_as_good_as_none(endpoint: Endpoint[object], version
 
 
 @pytest.mark.parametrize("options", [{}, dict.fromkeys(("per_page", "prefetch", "drift", "limit"))])
-async def test_options_of_a_walk_may_be_none(
-    options: dict[str, None], nexhealth: NexHealth, nexhealth_sandbox: Sandbox
-) -> None:
-    here = nexhealth.practice(nexhealth_sandbox.subdomain).location(nexhealth_sandbox.location_id)
-    walk = here.patients.walk(name=None, passes=None, after=None, **options)
-    assert len([one async for one in walk]) == len(nexhealth_sandbox.patients)
+async def test_options_of_a_walk_may_be_none(options: dict[str, None]) -> None:
+    async with (
+        Sandbox(patients=3) as box,
+        NexHealth(box.api_key, base_url=box.url, version="v2") as nex,
+    ):
+        here = nex.practice(box.subdomain).location(box.location_id)
+        walk = here.patients.walk(name=None, passes=None, after=None, **options)
+        assert len([one async for one in walk]) == len(box.patients)
 
 
 @pytest.mark.parametrize(

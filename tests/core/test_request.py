@@ -202,8 +202,7 @@ def test_an_empty_list_is_refused_since_it_would_mean_everything(empty: object) 
         free_call("GET", "/providers", params={"ids": empty})
 
 
-def test_none_is_not_sent_and_overrules_a_default() -> None:
-    assert ("new_patient", "false") in sent(call(to.PATIENTS))
+def test_none_is_not_sent() -> None:
     assert sent(call(to.PATIENTS, new_patient=None, email=None)) == [
         ("subdomain", "demo-practice"),
         ("location_id", "7"),
@@ -230,7 +229,7 @@ def test_page_parameters_come_after_the_calls_own() -> None:
     pairs = sent(made, ("page", "2"), ("per_page", "300"))
     assert pairs[-2:] == [("page", "2"), ("per_page", "300")]
     assert pairs[:-2] == sent(made)
-    assert made.sent_filters == {"subdomain", "name", "location_id", "new_patient"}
+    assert made.sent_filters == {"subdomain", "name", "location_id"}
     assert call(to.PROVIDERS, ids=[1]).sent_filters >= {"ids"}
 
 

@@ -30,7 +30,9 @@ def appointments(office: LocationScope, per_page: int) -> Walk[Appointment]:
 
     noon = datetime(ANCHOR.year, ANCHOR.month, ANCHOR.day, 12, tzinfo=UTC)
     year = timedelta(days=366)
-    return office.appointments.walk(start=noon - year, end=noon + year, per_page=per_page)
+    return office.appointments.walk(
+        start=noon - year, end=noon + year, cancelled=False, per_page=per_page
+    )
 
 
 WALKS: dict[str, Callable[[LocationScope, int], AnyWalk]] = {
