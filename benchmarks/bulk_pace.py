@@ -17,8 +17,8 @@ from benchmarks.server import Served, serving
 from benchmarks.stock import Stock, Window
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.bulk.estimate import least_seconds
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import SLACK, Limit
-from nexhealth_async.endpoints import RateClass
 
 __all__ = [
     "CONCURRENCIES",

@@ -14,8 +14,8 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk.estimate import Tally, least_seconds, reckon
 from nexhealth_async.bulk.planning import PracticePlace, plan_shards
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import Rates
-from nexhealth_async.endpoints import RateClass
 
 __all__ = ["PRACTICE", "PRACTICES", "Sizing", "sizing", "table", "tables"]
 

@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from nexhealth_async.budget import Meter
     from nexhealth_async.codec import Codec
+    from nexhealth_async.core.operations import Row
     from nexhealth_async.core.rates import Departure
     from nexhealth_async.core.request import Call
     from nexhealth_async.core.wire import Request
-    from nexhealth_async.endpoints import Row
     from nexhealth_async.gates import Gates
     from nexhealth_async.observe import Hooks
     from nexhealth_async.options import Options

@@ -10,8 +10,8 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import Rates, RatesLog
-from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import SessionStateError, TimedOut
 
 if TYPE_CHECKING:

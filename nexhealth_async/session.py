@@ -24,6 +24,7 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
+from nexhealth_async.core.operations import LOGIN, Endpoint
 from nexhealth_async.core.proxies import check_proxied_scheme, proxy_from
 from nexhealth_async.core.rates import Rates, SharedRates
 from nexhealth_async.core.request import (
@@ -96,10 +97,10 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
     from nexhealth_async.core.envelope import ListReading
+    from nexhealth_async.core.operations import Operation, Row
     from nexhealth_async.core.request import JSONValue
     from nexhealth_async.core.token_store import TokenStore
     from nexhealth_async.core.wire import Reply, Stream
-    from nexhealth_async.endpoints import Endpoint, Operation, Row
     from nexhealth_async.hints import PracticeLocation
     from nexhealth_async.observe import Hook
     from nexhealth_async.stats import Stats
@@ -853,7 +854,7 @@ class NexHealth(AccountNouns):
         attempts = Attempts(
             self._shared,
             evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
-            Call(endpoint=_LOGIN, row=to.LOGIN, path=to.LOGIN.path, query=(), version=version),
+            Call(endpoint=_LOGIN, row=LOGIN, path=LOGIN.path, query=(), version=version),
             headers={**self._shared.headers(version), "Authorization": HiddenText(key.value)},
             logs_in=True,
         )
@@ -931,7 +932,7 @@ class _Server:
         return self._copy(evolve(self._options, version=version))
 
 
-_LOGIN: Endpoint[object] = to.Endpoint(resource="authenticates", verb="create", model=None)
+_LOGIN: Endpoint[object] = Endpoint(resource="authenticates", verb="create", model=None)
 
 _WALK_OPTIONS = frozenset(
     {"per_page", "limit", "prefetch", "drift", "passes", "on_bad_record", "after"}

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
+from nexhealth_async.core.operations import Paging
 from nexhealth_async.core.paging import CursorPlan, NumberedPlan, WholePlan
 from nexhealth_async.discreet import discreet, strip_frames
-from nexhealth_async.endpoints import Paging
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,
@@ -36,9 +36,9 @@ from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Pai
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from nexhealth_async.core.operations import Endpoint
     from nexhealth_async.core.paging import Drift, Plan
     from nexhealth_async.core.request import Call
-    from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.files import Download
     from nexhealth_async.unsettled import Write
 

@@ -36,7 +36,7 @@ from nexhealth_async.bulk.rejected import FATAL
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
-from nexhealth_async.endpoints import Paging, RateClass
+from nexhealth_async.core.operations import Paging, RateClass
 from nexhealth_async.errors import NexHealthError, WalkOver
 from nexhealth_async.pager import RawPage, reap
 from nexhealth_async.walk import Caller, RawPages
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from msgspec import Raw
 
+    from nexhealth_async.core.operations import Endpoint
     from nexhealth_async.core.paging import Drift
-    from nexhealth_async.endpoints import Endpoint
     from nexhealth_async.slices import Decoder
     from nexhealth_async.stats import Stats
 

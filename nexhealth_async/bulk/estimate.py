@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import ResourceFacts, facts
 from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.core.operations import Paging, RateClass
 from nexhealth_async.core.rates import Limit, Rates
-from nexhealth_async.endpoints import Paging, RateClass
 from nexhealth_async.errors import (
     InvalidArgument,
     KeyRefused,

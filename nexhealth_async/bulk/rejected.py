@@ -24,7 +24,8 @@ from nexhealth_async.bulk.planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
 from nexhealth_async.core.ids import ids_of
-from nexhealth_async.endpoints import ALL, Endpoint, Need
+from nexhealth_async.core.operations import Endpoint, Need
+from nexhealth_async.endpoints import ALL
 from nexhealth_async.errors import (
     InvalidArgument,
     KeyRefused,
@@ -39,7 +40,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.progress import ShardState
-    from nexhealth_async.endpoints import Row
+    from nexhealth_async.core.operations import Row
     from nexhealth_async.slices import Decoder
 
 __all__ = [

@@ -26,7 +26,7 @@ from nexhealth_async.bulk.planning import (
 )
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.endpoints import Paging
+from nexhealth_async.core.operations import Paging
 from nexhealth_async.errors import UsageError
 
 __all__ = [

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from nexhealth_async import NexHealth
+    from nexhealth_async.core.operations import Row
     from nexhealth_async.core.rates import SharedRates
     from nexhealth_async.core.retry import RetryPolicy
     from nexhealth_async.core.token_store import TokenStore
-    from nexhealth_async.endpoints import Row
     from nexhealth_async.models import Location
 
 __all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "check_place", "opened", "scoped"]
@@ -232,7 +232,7 @@ async def scoped(
 
     What was not given is looked up; raises `Quit` with a list to choose from if there is a choice.
     """
-    from nexhealth_async.endpoints import Need
+    from nexhealth_async.core.operations import Need
 
     found = evolve(
         opened,

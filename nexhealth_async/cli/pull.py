@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async import NexHealth
     from nexhealth_async.cli.pen import Pen
-    from nexhealth_async.endpoints import Endpoint, Row
+    from nexhealth_async.core.operations import Endpoint, Row
     from nexhealth_async.walk import Page, Walk
 
 __all__ = ["pull"]

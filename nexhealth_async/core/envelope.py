@@ -41,8 +41,8 @@ from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from nexhealth_async.core.operations import Row
     from nexhealth_async.core.wire import Reply, Stream
-    from nexhealth_async.endpoints import Row
 
 __all__ = [
     "DataReading",

@@ -13,8 +13,8 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw
 
+from nexhealth_async.core.operations import Paging
 from nexhealth_async.core.versions import is_v2
-from nexhealth_async.endpoints import Paging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

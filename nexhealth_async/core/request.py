@@ -18,9 +18,9 @@ import msgspec
 from attrs import Factory, field, frozen
 
 from nexhealth_async.core.forms import form
+from nexhealth_async.core.operations import Endpoint, Need, RateClass, Row
 from nexhealth_async.core.versions import V2, V3, is_v2
 from nexhealth_async.core.wire import Request
-from nexhealth_async.endpoints import Endpoint, Need, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 
 __all__ = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
+from nexhealth_async.core.operations import LOGIN, Endpoint, Operation, operation_of
 from nexhealth_async.endpoints import (
     clinical,
     hooks,
@@ -17,7 +18,6 @@ from nexhealth_async.endpoints import (
     ledger,
     people,
     practice,
-    rows,
     schedule,
 )
 from nexhealth_async.endpoints.clinical import *  # noqa: F403 - pinned by the modules' own __all__
@@ -26,7 +26,6 @@ from nexhealth_async.endpoints.insurance import *  # noqa: F403
 from nexhealth_async.endpoints.ledger import *  # noqa: F403
 from nexhealth_async.endpoints.people import *  # noqa: F403
 from nexhealth_async.endpoints.practice import *  # noqa: F403
-from nexhealth_async.endpoints.rows import *  # noqa: F403
 from nexhealth_async.endpoints.schedule import *  # noqa: F403
 from nexhealth_async.errors import InvalidArgument
 
@@ -37,25 +36,22 @@ __all__ += insurance.__all__
 __all__ += ledger.__all__
 __all__ += people.__all__
 __all__ += practice.__all__
-__all__ += rows.__all__
 __all__ += schedule.__all__
 
-ALL: tuple[rows.Endpoint[object], ...] = tuple(
-    cast("rows.Endpoint[object]", value)
+ALL: tuple[Endpoint[object], ...] = tuple(
+    cast("Endpoint[object]", value)
     for module in (practice, people, schedule, clinical, ledger, insurance, hooks)
     for value in vars(module).values()
-    if isinstance(value, rows.Endpoint)
+    if isinstance(value, Endpoint)
 )
 """Every endpoint of the table, the practice's first."""
 
 
-def operations() -> list[rows.Operation]:
+def operations() -> list[Operation]:
     """List every operation of every version as data, the login that goes by itself included."""
-    login = rows.Endpoint[None](
-        resource="authenticates", verb="log_in", model=None, v2=practice.LOGIN, v3=practice.LOGIN
-    )
+    login = Endpoint[None](resource="authenticates", verb="log_in", model=None, v2=LOGIN, v3=LOGIN)
     return [
-        rows.operation_of(endpoint, version, row)
+        operation_of(endpoint, version, row)
         for endpoint in (login, *ALL)
         for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
         if row is not None

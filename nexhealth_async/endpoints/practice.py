@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexhealth_async.endpoints.rows import (
-    CREATED,
-    Endpoint,
-    Need,
-    Paging,
-    Row,
-)
+from nexhealth_async.core.operations import CREATED, Endpoint, Need, Paging, Row
 
 if TYPE_CHECKING:
     from nexhealth_async import models as m
@@ -24,7 +18,6 @@ __all__ = [
     "LOCATIONS_GET",
     "LOCATION_DESCRIPTORS",
     "LOCATION_PROVIDERS",
-    "LOGIN",
     "ONBOARDINGS",
     "ONBOARDINGS_CREATE",
     "ONBOARDINGS_GET",
@@ -34,15 +27,6 @@ __all__ = [
     "PROVIDERS_GET",
     "SYNC_STATUS",
 ]
-
-LOGIN = Row(
-    method="POST",
-    path="/authenticates",
-    payload=(),
-    success=CREATED,
-    subdomain=Need.NONE,
-)
-"""``POST /authenticates``; safe, since a login more does no harm."""
 
 _INSTITUTIONS = Row(method="GET", path="/institutions", paging=Paging.WHOLE, subdomain=Need.NONE)
 

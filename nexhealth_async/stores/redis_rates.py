@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import msgspec
 
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import Rates
 from nexhealth_async.discreet import discreet
-from nexhealth_async.endpoints import RateClass
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.commands import run_command
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply

@@ -12,7 +12,8 @@ from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import Deletions, Level, exclusions, facts, resources
 from nexhealth_async.bulk.planning import discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.endpoints import ALL, Row
+from nexhealth_async.core.operations import Row
+from nexhealth_async.endpoints import ALL
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from nexhealth_async.bulk.catalogue import resources
 from nexhealth_async.bulk.estimate import Estimate, Tally, estimate, least_seconds, reckon
 from nexhealth_async.bulk.planning import PracticePlace, discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import Limit, RatesLog
-from nexhealth_async.endpoints import RateClass
 from nexhealth_async.sandbox import Sandbox
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER

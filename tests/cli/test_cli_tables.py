@@ -8,7 +8,7 @@ from nexhealth_async.bulk import Estimate, Report, Shard, ShardEstimate, ShardRe
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.summary import estimate_text, report_text
 from nexhealth_async.cli.tables import Table
-from nexhealth_async.endpoints import RateClass
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.stats import Stats
 
 COLUMNS = (

@@ -11,7 +11,8 @@ import pytest
 from attrs import frozen
 
 from nexhealth_async import NexHealth, models
-from nexhealth_async.endpoints import ALL, Endpoint
+from nexhealth_async.core.operations import Endpoint
+from nexhealth_async.endpoints import ALL
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from nexhealth_async.core.envelope import (
     read_record,
     read_token,
 )
+from nexhealth_async.core.operations import LOGIN, Endpoint, Row
 from nexhealth_async.core.wire import Reply
-from nexhealth_async.endpoints import Endpoint, Row
 from nexhealth_async.errors import (
     APIError,
     BrokenBody,
@@ -54,7 +54,7 @@ READERS: tuple[tuple[Reader, Row], ...] = (
     (read_record, MADE),
     (read_done, GONE),
     (read_data, PATIENT),
-    (read_token, to.LOGIN),
+    (read_token, LOGIN),
 )
 
 
@@ -403,7 +403,7 @@ def test_null_is_not_found_for_a_look_up_and_strange_after_a_write() -> None:
 
 def test_a_login_brings_its_token() -> None:
     body = {"code": True, "data": {"token": "aaa.bbb.c-_"}, "description": "Authenticated"}
-    assert read_token(reply({**body, "error": []}, 201), to.LOGIN) == "aaa.bbb.c-_"
+    assert read_token(reply({**body, "error": []}, 201), LOGIN) == "aaa.bbb.c-_"
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_a_login_brings_its_token() -> None:
 )
 def test_what_no_header_can_hold_is_no_token(token: object) -> None:
     with pytest.raises(UnexpectedShape, match="without a token") as caught:
-        read_token(reply(envelope({"token": token})), to.LOGIN)
+        read_token(reply(envelope({"token": token})), LOGIN)
     assert caught.value.status == 200
 
 

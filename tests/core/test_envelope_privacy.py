@@ -21,8 +21,8 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
+from nexhealth_async.core.operations import LOGIN, Endpoint, Row
 from nexhealth_async.core.wire import Reply
-from nexhealth_async.endpoints import Endpoint, Row
 from nexhealth_async.errors import NexHealthError
 
 Reader: TypeAlias = Callable[[Reply, Row], object]
@@ -43,7 +43,7 @@ READERS: tuple[tuple[Reader, Row], ...] = (
     (read_done, v2(to.APPOINTMENT_TYPES_DELETE)),
     (read_data, v2(to.PATIENTS_GET)),
     (read_stream, v2(to.PATIENTS_GET)),
-    (read_token, to.LOGIN),
+    (read_token, LOGIN),
 )
 STATUSES = (200, 302, 403, 500)
 HEAD = {"description": ["said"], "error": [["said"]], "count": 1, "page_info": {"end_cursor": "x"}}
@@ -158,7 +158,7 @@ def test_locals_that_hold_a_value_would_be_found() -> None:
         raise NexHealthError(f"{row.operation} brought {len(fields)}")
 
     reply = Reply(status=200, body=json.dumps({CANARY: 1}).encode())
-    error = refused(read, reply, to.LOGIN)
+    error = refused(read, reply, LOGIN)
     assert error is not None
     assert CANARY in printed(error)
 

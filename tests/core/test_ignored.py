@@ -6,8 +6,8 @@ import pytest
 
 from nexhealth_async import endpoints as to
 from nexhealth_async.core.ignored import misread
+from nexhealth_async.core.operations import Endpoint, Paging, Row
 from nexhealth_async.core.request import Call, free_call, plan
-from nexhealth_async.endpoints import Endpoint, Paging, Row
 
 
 def call(endpoint: Endpoint[object], **arguments: object) -> Call:

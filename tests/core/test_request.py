@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
+from nexhealth_async.core.operations import Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async.core.request import (
     Call,
     check_base_url,
@@ -23,7 +24,6 @@ from nexhealth_async.core.request import (
     version_headers,
     version_name,
 )
-from nexhealth_async.endpoints import Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 
 CANARY = "Zephyrine-Q-Canary"

@@ -43,11 +43,11 @@ ABOUT: Final = {
     "hints": "the known traps, spared",
     "webhooks": "deliveries checked, read and handled",
     "transport": "sockets and waiting, counting and telling",
+    "endpoints": "every operation of both versions, as a row",
     "walk": "lists as async generators",
     "pager": "pages asked for ahead; records a slice at a time",
     "discreet": "no argument in a traceback",
     "core": "what the API means, as functions of plain values",
-    "endpoints": "every operation of both versions, as a row",
     "filters": "what may be asked; from JSON to models",
     "models": "the records; everything that is raised",
     "_version": "read by the build and the User-Agent",
@@ -136,7 +136,7 @@ _WAY: Final = (
         ("scopes", "resources"), ("the practice and the location are bound; a thin typed method",)
     ),
     _Step(
-        ("session", "core.request", "endpoints"),
+        ("session", "core.request", "core.operations"),
         (
             "arguments are checked and spelled out by the operation's row;",
             "what cannot work is refused here, before anything is sent",

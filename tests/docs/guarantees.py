@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from nexhealth_async.bulk import Deletions, ResourceFacts, facts, resources
-from nexhealth_async.endpoints import Paging
+from nexhealth_async.core.operations import Paging
 
 __all__ = ["BEGIN", "END", "PAGE", "guarantees_table"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from nexhealth_async.endpoints import ALL, Endpoint, Need, Paging, Row
+from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.endpoints import ALL
 from tests.docs.parts import Part, write
 
 __all__ = ["INSTEAD", "PARTS", "filter_changes", "moved"]

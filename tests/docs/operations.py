@@ -9,13 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from nexhealth_async.bulk import facts
+from nexhealth_async.core.operations import LOGIN, Endpoint, Paging, RateClass, Row
 from nexhealth_async.endpoints import (
     ALL,
-    LOGIN,
-    Endpoint,
-    Paging,
-    RateClass,
-    Row,
     clinical,
     hooks,
     insurance,

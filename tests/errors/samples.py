@@ -10,10 +10,10 @@ from nexhealth_async import endpoints as to
 from nexhealth_async import errors as e
 from nexhealth_async.budget import Meter
 from nexhealth_async.core.envelope import read_list
+from nexhealth_async.core.operations import LOGIN, RateClass, Row
 from nexhealth_async.core.proxies import Proxy
 from nexhealth_async.core.refusals import refusal
 from nexhealth_async.core.wire import Reply
-from nexhealth_async.endpoints import RateClass, Row
 from nexhealth_async.tokens import key_refused
 from nexhealth_async.transport import Transport
 from nexhealth_async.webhooks import parse
@@ -71,7 +71,7 @@ def _refusals() -> Iterator[NexHealthError]:
     yield refused(403, "no", ledger)
     yield refused(403, "", patients)
     yield refused(404, "no", patients)
-    yield refused(404, "", to.LOGIN)
+    yield refused(404, "", LOGIN)
     yield refused(400, "no", patients)
     yield refused(400, "A patient already exists - id=7", patients)
     yield refused(400, "no longer available", booking)

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async import InvalidArgument, Limit, NexHealth, Rates, TimedOut
-from nexhealth_async.endpoints import RateClass
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.gates import Gates
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisRates

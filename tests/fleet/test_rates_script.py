@@ -14,8 +14,8 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.core.rates import SLACK, Departure, Limit, Rates, RatesLog
-from nexhealth_async.endpoints import RateClass
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 CLOCK = "redis.call('TIME')"

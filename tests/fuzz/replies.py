@@ -16,10 +16,10 @@ from nexhealth_async.core.envelope import (
     read_record,
     read_token,
 )
+from nexhealth_async.core.operations import Row
 from nexhealth_async.core.refusals import refusal, retry_after
 from nexhealth_async.core.token import lifetime_of
 from nexhealth_async.core.wire import Reply
-from nexhealth_async.endpoints import Row
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 

@@ -11,10 +11,10 @@ from attrs import frozen
 from nexhealth_async import NexHealthError
 from nexhealth_async.core.envelope import ListReading, read_list
 from nexhealth_async.core.ids import ids_of
+from nexhealth_async.core.operations import Endpoint, Paging, Row
 from nexhealth_async.core.paging import CursorPlan, Drift, NumberedPlan, Plan
 from nexhealth_async.core.request import Call
 from nexhealth_async.core.wire import Reply
-from nexhealth_async.endpoints import Endpoint, Paging, Row
 from nexhealth_async.errors import UsageError, WalkDrifted
 from nexhealth_async.slices import AS_BYTES
 from nexhealth_async.walk import Walk, WalkSettings, check_settings

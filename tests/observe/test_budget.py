@@ -25,7 +25,7 @@ from nexhealth_async import (
     UsageError,
 )
 from nexhealth_async.budget import Meter, Purse
-from nexhealth_async.endpoints import RateClass
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.sandbox import Sandbox
 from tests.session.weather_kit import CANARY, QUICK, LoopClock, Scene, check_text, scene
 

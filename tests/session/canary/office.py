@@ -21,7 +21,8 @@ from attrs import define
 
 from nexhealth_async import models
 from nexhealth_async.codec import prepare
-from nexhealth_async.endpoints import ALL, Row
+from nexhealth_async.core.operations import Row
+from nexhealth_async.endpoints import ALL
 from nexhealth_async.models import Record
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.auth import Keys

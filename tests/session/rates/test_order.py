@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
-from nexhealth_async.endpoints import RateClass
+from nexhealth_async.core.operations import RateClass
 from nexhealth_async.gates import Gates
 from tests.session.rates.kit import PATHS, Crowd, Vendor, calling, evenly
 from tests.session.rates.limiter import Kind, Limiter

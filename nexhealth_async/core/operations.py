@@ -1,4 +1,8 @@
-"""What a row of the endpoint table says, and the words it uses."""
+"""How an operation of the API is declared: method, path, paging, filters, rate class, safety.
+
+Resources declare their operations with these classes. Request building, iteration, the rate
+limiter, the retry rules and the command line read the declarations.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREATED",
+    "LOGIN",
     "NO_CONTENT",
     "Endpoint",
     "Need",
@@ -134,6 +139,16 @@ class Row:
     def takes_body(self) -> bool:
         """Whether the request has a body."""
         return self.wrap is not None or self.multipart
+
+
+LOGIN = Row(
+    method="POST",
+    path="/authenticates",
+    payload=(),
+    success=CREATED,
+    subdomain=Need.NONE,
+)
+"""``POST /authenticates``. It is safe to repeat."""
 
 
 @frozen(kw_only=True)
