@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     )
     from nexhealth_async.files import Download
     from nexhealth_async.follow.booking import Rescheduled
-    from nexhealth_async.follow.ensuring import Ensured
     from nexhealth_async.follow.events import EventBoard
     from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
     from nexhealth_async.slices import Repair
     from nexhealth_async.stats import Stats
     from nexhealth_async.walk import Page, Pages, Walk
+    from nexhealth_async.webhooks.subscriptions import Ensured
 
 __all__ = [
     "NO_RETRY",
@@ -159,7 +159,7 @@ _HOMES = {
     "core.retry": ("NO_RETRY", "RetryPolicy"),
     "files": ("Download",),
     "follow.booking": ("Rescheduled",),
-    "follow.ensuring": ("Ensured",),
+    "webhooks.subscriptions": ("Ensured",),
     "follow.events": ("EventBoard",),
     "follow.outcome": ("Written",),
     "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from attrs import frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     DuplicatePatient,
@@ -28,6 +27,7 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
+    from nexhealth_async.core.operations import Endpoint
     from nexhealth_async.models import Location, Patient, SlotGroup
     from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller, Walk
@@ -36,6 +36,7 @@ __all__ = [
     "Flat",
     "Found",
     "FreeSlot",
+    "PatientCalls",
     "PracticeLocation",
     "find_or_create",
     "free_slots",
@@ -83,7 +84,17 @@ class Found:
     """True if the patient was made by this call."""
 
 
-async def find_or_create(caller: Caller, fields: Mapping[str, object]) -> Found:
+@frozen(kw_only=True)
+class PatientCalls:
+    """A client, and the operations that finding or creating a patient performs with it."""
+
+    client: Caller
+    patients: Endpoint[Patient]
+    get: Endpoint[Patient]
+    create: Endpoint[Patient]
+
+
+async def find_or_create(calls: PatientCalls, fields: Mapping[str, object]) -> Found:
     """Find the patient of this name, birth date and phone number, or create one.
 
     v3 does both in one request. In v2 the patients born that day are searched first, since stored
@@ -96,30 +107,30 @@ async def find_or_create(caller: Caller, fields: Mapping[str, object]) -> Found:
     wanted = {**fields, "bio": {**bio, **phones}}
     with suppress(NotInThisVersion):
         arguments = {**wanted, "return_existing_if_match": True}
-        patient, status = await caller.answered(to.PATIENTS_CREATE, arguments)
+        patient, status = await calls.client.answered(calls.create, arguments)
         return Found(patient=patient, created=status != _FOUND)
-    return await _search_or_create(caller, wanted, phones.get("phone_number"))
+    return await _search_or_create(calls, wanted, phones.get("phone_number"))
 
 
 async def _search_or_create(
-    caller: Caller, wanted: Mapping[str, object], phone: str | None
+    calls: PatientCalls, wanted: Mapping[str, object], phone: str | None
 ) -> Found:
     born = cast("Mapping[str, object]", wanted["bio"]).get("date_of_birth")
     names = (_folded(wanted.get(name)) for name in ("first_name", "last_name"))
     identity = ("POST /patients", *names, str(born), phone)
-    async with caller.write(*identity, subdomain=wanted.get("subdomain")) as write:
-        return await _found_or_created(caller, wanted, born, phone, write)
+    async with calls.client.write(*identity, subdomain=wanted.get("subdomain")) as write:
+        return await _found_or_created(calls, wanted, born, phone, write)
 
 
 async def _found_or_created(
-    caller: Caller, wanted: Mapping[str, object], born: object, phone: str | None, write: Write
+    calls: PatientCalls, wanted: Mapping[str, object], born: object, phone: str | None, write: Write
 ) -> Found:
     scope = {name: wanted[name] for name in ("subdomain", "location_id") if name in wanted}
     if born is not None and phone is not None:
         # What is listed without the filter is not known for v2.
         for new in (False, True):
             same_day = {**scope, "date_of_birth": born, "new_patient": new, "prefetch": 0}
-            async with aclosing(caller.walk(to.PATIENTS, same_day)) as walk:
+            async with aclosing(calls.client.walk(calls.patients, same_day)) as walk:
                 async for patient in walk:
                     if _is(patient, wanted, phone):
                         write.settle()
@@ -134,12 +145,12 @@ async def _found_or_created(
         )
     try:
         with write.sending():
-            made = await caller.call(to.PATIENTS_CREATE, wanted)
+            made = await calls.client.call(calls.create, wanted)
     except DuplicatePatient as refusal:
         if refusal.patient_id is None:
             raise
         scope.pop("location_id", None)
-        there = await caller.call(to.PATIENTS_GET, scope, refusal.patient_id)
+        there = await calls.client.call(calls.get, scope, refusal.patient_id)
         return Found(patient=there, created=False)
     return Found(patient=made, created=True)
 
@@ -271,11 +282,11 @@ class PracticeLocation:
 
 
 def practice_locations(
-    caller: Caller, subdomain: str | None = None
+    caller: Caller, locations: Endpoint[Location], subdomain: str | None = None
 ) -> Flat[Location, PracticeLocation]:
     """Return every location of every practice that a caller can see, or of the one named."""
     scope = {} if subdomain is None else {"subdomain": subdomain}
-    return Flat([caller.walk(to.LOCATIONS, scope)], _practice_location)
+    return Flat([caller.walk(locations, scope)], _practice_location)
 
 
 def _practice_location(location: Location) -> Iterator[PracticeLocation]:

@@ -53,7 +53,6 @@ from nexhealth_async.errors import (
     VersionRefused,
 )
 from nexhealth_async.files import Download
-from nexhealth_async.follow.ensuring import Webhooks
 from nexhealth_async.gates import Gates
 from nexhealth_async.hints import practice_locations
 from nexhealth_async.observe import watchers
@@ -105,6 +104,7 @@ if TYPE_CHECKING:
     from nexhealth_async.observe import Hook
     from nexhealth_async.stats import Stats
     from nexhealth_async.unsettled import Write
+    from nexhealth_async.webhooks.subscriptions import Webhooks
 
 __all__ = ["Answer", "NexHealth"]
 
@@ -586,12 +586,14 @@ class NexHealth(AccountNouns):
         session's own practice and location narrow nothing here.
         """
         return practice_locations(
-            self._copy(evolve(self._options, subdomain=None, location_id=None))
+            self._copy(evolve(self._options, subdomain=None, location_id=None)), to.LOCATIONS
         )
 
     @property
     def webhooks(self) -> Webhooks:
         """Where the events of practices are sent: ``await nex.webhooks.ensure(...)``."""
+        from nexhealth_async.webhooks.subscriptions import Webhooks
+
         alone = evolve(self._options, subdomain=None, location_id=None)
         return Webhooks(
             lambda version: self._copy(

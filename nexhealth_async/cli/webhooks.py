@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nexhealth_async import Ensured, NexHealth
-    from nexhealth_async.follow import Subscribed
     from nexhealth_async.models import WebhookEndpoint
+    from nexhealth_async.webhooks import Subscribed
 
 __all__ = ["webhooks"]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async.errors import (
     AlreadyCancelled,
     BadReply,
@@ -36,11 +35,12 @@ from nexhealth_async.patience import waited
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nexhealth_async.models import Appointment
+    from nexhealth_async.core.operations import Endpoint
+    from nexhealth_async.models import Appointment, SlotGroup
     from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller
 
-__all__ = ["Rescheduled", "book", "reschedule"]
+__all__ = ["BookingCalls", "Rescheduled", "book", "reschedule"]
 
 _BOOK, _MOVE = "POST /appointments", "PATCH /appointments/{id}"
 _SEARCHED = ("slot_interval", "working_hour_label_id", "working_hour_source")
@@ -54,6 +54,18 @@ _ASK_AGAIN = (
 
 
 @frozen(kw_only=True)
+class BookingCalls:
+    """A client, and the operations that booking performs with it."""
+
+    client: Caller
+    slots: Endpoint[SlotGroup]
+    appointments: Endpoint[Appointment]
+    get: Endpoint[Appointment]
+    create: Endpoint[Appointment]
+    update: Endpoint[Appointment]
+
+
+@frozen(kw_only=True)
 class Rescheduled:
     """What became of an appointment that was to be moved."""
 
@@ -64,10 +76,14 @@ class Rescheduled:
 
 
 async def book(
-    caller: Caller, slot: FreeSlot, fields: Mapping[str, object], *, not_this: int | None = None
+    calls: BookingCalls,
+    slot: FreeSlot,
+    fields: Mapping[str, object],
+    *,
+    not_this: int | None = None,
 ) -> Appointment:
     """Book a free time once; ``not_this`` is an appointment that is about to be given up."""
-    booking = _booking(caller, slot, fields, not_this)
+    booking = _booking(calls, slot, fields, not_this)
     async with booking.write() as write:
         if (found := await booking.already_ours()) is not None:
             write.settle()
@@ -78,7 +94,7 @@ async def book(
             raise _taken()
         try:
             with write.sending():
-                return await caller.call(to.APPOINTMENTS_CREATE, booking.wanted())
+                return await calls.client.call(calls.create, booking.wanted())
         except SlotTaken:
             if (found := await booking.found_if_possible()) is not None:
                 return found
@@ -92,7 +108,7 @@ async def book(
 
 
 def _booking(
-    caller: Caller, slot: FreeSlot, fields: Mapping[str, object], not_this: int | None
+    calls: BookingCalls, slot: FreeSlot, fields: Mapping[str, object], not_this: int | None
 ) -> _Booking:
     if not isinstance(slot, FreeSlot):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgument(
@@ -105,7 +121,7 @@ def _booking(
     if slot.end is None and fields.get("appointment_type_id") is None:
         raise InvalidArgument("the slot has no end; give an appointment_type_id, which has minutes")
     return _Booking(
-        caller=caller,
+        calls=calls,
         slot=slot,
         fields=fields,
         scope={name: fields[name] for name in ("subdomain", "location_id") if name in fields},
@@ -130,7 +146,7 @@ def _taken() -> SlotTaken:
 class _Booking:
     """One booking under way."""
 
-    caller: Caller
+    calls: BookingCalls
     slot: FreeSlot
     fields: Mapping[str, object] = field(repr=False)
     scope: Mapping[str, object]
@@ -151,7 +167,7 @@ class _Booking:
         """Return the booking as a write that must not happen twice."""
         fields, slot = self.fields, self.slot
         identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
-        return self.caller.write(*identity, subdomain=fields.get("subdomain"))
+        return self.calls.client.write(*identity, subdomain=fields.get("subdomain"))
 
     def _place(self) -> dict[str, object]:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
@@ -166,7 +182,7 @@ class _Booking:
             search |= {"operatory_ids": [slot.operatory_id], "overlapping_operatory_slots": True}
         if fields.get("appointment_type_id") is None and slot.end is not None:
             search["slot_length"] = round((slot.end - slot.start) / timedelta(minutes=1))
-        async with aclosing(self.caller.walk(to.AVAILABLE_SLOTS, search)) as walk:
+        async with aclosing(self.calls.client.walk(self.calls.slots, search)) as walk:
             groups = [group async for group in walk]
         return any(one.time == slot.start for group in groups for one in group.slots)
 
@@ -182,7 +198,7 @@ class _Booking:
             "cancelled": False,
             "prefetch": 0,
         }
-        async with aclosing(self.caller.walk(to.APPOINTMENTS, around)) as walk:
+        async with aclosing(self.calls.client.walk(self.calls.appointments, around)) as walk:
             found = [one async for one in walk if self._is_ours(one)]
         return found[0] if found else None
 
@@ -221,34 +237,34 @@ def _days(start: datetime) -> dict[str, object]:
 
 
 async def reschedule(
-    caller: Caller, appointment: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+    calls: BookingCalls, appointment: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> Rescheduled:
     """Move an appointment in place, or else book the new time and then cancel the old one."""
     scope = {name: fields[name] for name in ("subdomain",) if name in fields}
-    now = await caller.call(to.APPOINTMENTS_GET, scope, appointment.id)
+    now = await calls.client.call(calls.get, scope, appointment.id)
     if now.cancelled:
         raise AlreadyCancelled("the appointment is cancelled", status=200, operation=_MOVE)
     slot = _with_end(now, slot)
     carried = _carried(now, fields)
-    made = await _made_before(caller, now, slot, carried)
-    if made is None and not _is_pending(caller, now, slot, carried):
-        moved = await _moved(caller, now, slot, fields, scope)
+    made = await _made_before(calls, now, slot, carried)
+    if made is None and not _is_pending(calls, now, slot, carried):
+        moved = await _moved(calls, now, slot, fields, scope)
         if moved is not None:
             return Rescheduled(appointment=moved)
     if now.patient_id is None:
         raise InvalidArgument("blocked time has no patient; cancel it and block another")
-    made = made or await book(caller, slot, carried, not_this=now.id)
-    await _cancelled(caller, now.id, made.id, scope)
+    made = made or await book(calls, slot, carried, not_this=now.id)
+    await _cancelled(calls, now.id, made.id, scope)
     return Rescheduled(appointment=made, replaced=now.id)
 
 
 async def _made_before(
-    caller: Caller, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+    calls: BookingCalls, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> Appointment | None:
     """Find what an earlier try booked before it was broken off; `SlotTaken` if it is another's."""
     if not _apart(now, slot):
         return None
-    booking = _booking(caller, slot, fields, now.id)
+    booking = _booking(calls, slot, fields, now.id)
     if await booking.is_offered():
         return None
     found = None if now.patient_id is None else await booking.already_ours()
@@ -258,12 +274,12 @@ async def _made_before(
 
 
 def _is_pending(
-    caller: Caller, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+    calls: BookingCalls, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> bool:
     """Tell whether an earlier try may still book the new time: moving the old one doubles it."""
     if now.patient_id is None:
         return False
-    return _booking(caller, slot, fields, now.id).write().unsettled_until is not None
+    return _booking(calls, slot, fields, now.id).write().unsettled_until is not None
 
 
 def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
@@ -281,7 +297,7 @@ def _apart(now: Appointment, slot: FreeSlot) -> bool:
 
 
 async def _moved(
-    caller: Caller,
+    calls: BookingCalls,
     now: Appointment,
     slot: FreeSlot,
     fields: Mapping[str, object],
@@ -302,7 +318,7 @@ async def _moved(
     if fields.get("note") is not None:
         changes["note"] = fields["note"]
     try:
-        moved = await caller.call(to.APPOINTMENTS_UPDATE, changes, now.id)
+        moved = await calls.client.call(calls.update, changes, now.id)
     except (SlotTaken, AlreadyCancelled, NotYetSynced):
         raise
     except (NotInThisVersion, Invalid):
@@ -311,9 +327,9 @@ async def _moved(
     except NexHealthError as error:
         if not _may_have_arrived(error):
             raise
-        found = await _moved_after_all(caller, now.id, slot, scope)
+        found = await _moved_after_all(calls, now.id, slot, scope)
         if found is None:
-            late = caller.late_commit
+            late = calls.client.late_commit
             raise OutcomeUnknown(
                 f"the appointment may have been moved, or may still be within {late:g} seconds, or "
                 f"not: {error.message}.",
@@ -337,10 +353,10 @@ def _may_have_arrived(error: NexHealthError) -> bool:
 
 
 async def _moved_after_all(
-    caller: Caller, id: int, slot: FreeSlot, scope: Mapping[str, object]
+    calls: BookingCalls, id: int, slot: FreeSlot, scope: Mapping[str, object]
 ) -> Appointment | None:
     try:
-        seen = await caller.call(to.APPOINTMENTS_GET, scope, id)
+        seen = await calls.client.call(calls.get, scope, id)
     except NexHealthError:
         return None
     return seen if seen.start_time == slot.start and not seen.cancelled else None
@@ -356,14 +372,14 @@ def _carried(now: Appointment, fields: Mapping[str, object]) -> dict[str, object
     return {**carried, **fields, "patient_id": now.patient_id}
 
 
-async def _cancelled(caller: Caller, old: int, new: int, scope: Mapping[str, object]) -> None:
+async def _cancelled(calls: BookingCalls, old: int, new: int, scope: Mapping[str, object]) -> None:
     """Cancel the old appointment, now that the new one is there."""
     try:
-        await caller.call(to.APPOINTMENTS_UPDATE, {**scope, "cancelled": True}, old)
+        await calls.client.call(calls.update, {**scope, "cancelled": True}, old)
     except AlreadyCancelled:
         return
     except NexHealthError as error:
-        if not await _is_cancelled(caller, old, scope):
+        if not await _is_cancelled(calls, old, scope):
             lost = _may_have_arrived(error)
             raise BothBooked(
                 f"appointment {new} was booked, but appointment {old}, which it was to replace, "
@@ -375,8 +391,8 @@ async def _cancelled(caller: Caller, old: int, new: int, scope: Mapping[str, obj
         return
 
 
-async def _is_cancelled(caller: Caller, id: int, scope: Mapping[str, object]) -> bool:
+async def _is_cancelled(calls: BookingCalls, id: int, scope: Mapping[str, object]) -> bool:
     try:
-        return bool((await caller.call(to.APPOINTMENTS_GET, scope, id)).cancelled)
+        return bool((await calls.client.call(calls.get, scope, id)).cancelled)
     except NexHealthError:
         return False

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import aclosing
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
-from nexhealth_async import endpoints as to
+from attrs import frozen
+
 from nexhealth_async import models as m
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.follow.outcome import Followed, Seen, Written, followed
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from nexhealth_async.follow.outcome import WriteStatus
     from nexhealth_async.walk import Caller
 
-__all__ = ["appointment_written", "entry_written", "patient_written", "reached"]
+__all__ = [
+    "ConfirmationCalls",
+    "appointment_written",
+    "entry_written",
+    "patient_written",
+    "reached",
+]
 
 
 class _Written(Protocol):
@@ -38,6 +45,19 @@ class _Written(Protocol):
 
 R = TypeVar("R", bound=_Written)
 E = TypeVar("E", m.Payment, m.Adjustment)
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class ConfirmationCalls(Generic[T]):
+    """A client, and the operations that confirming a write performs with it."""
+
+    client: Caller
+    record: Endpoint[T]
+    """Reads the record, or lists the records among which it is to appear."""
+    location: Endpoint[m.Location]
+    sync_status: Endpoint[m.SyncStatus]
+
 
 _PATIENT_GONE = (
     "the record is no longer there; one that was made through the API gets another id when the "
@@ -58,7 +78,7 @@ def reached(record: _Written) -> bool:
 
 
 async def appointment_written(
-    caller: Caller,
+    calls: ConfirmationCalls[m.Appointment],
     appointment: m.Appointment | int,
     options: Mapping[str, object],
     *,
@@ -72,12 +92,12 @@ async def appointment_written(
 
     async def look() -> Seen[m.Appointment]:
         nonlocal location_id
-        seen = await caller.call(to.APPOINTMENTS_GET, options, id)
+        seen = await calls.client.call(calls.record, options, id)
         location_id = seen.location_id or location_id
         return Seen(status=_status(seen), record=seen)
 
     async def explain() -> Seen[m.Appointment]:
-        return await _why_it_takes_long(caller, options, location_id)
+        return await _why_it_takes_long(calls, options, location_id)
 
     return await _followed(
         given,
@@ -102,23 +122,23 @@ def _status(appointment: m.Appointment) -> WriteStatus | None:
 
 
 async def _why_it_takes_long(
-    caller: Caller, options: Mapping[str, object], location_id: int | None
+    calls: ConfirmationCalls[m.Appointment], options: Mapping[str, object], location_id: int | None
 ) -> Seen[m.Appointment]:
     if location_id is None:
-        status, reason = await _connection(caller, options)
+        status, reason = await _connection(calls, options)
         return Seen(status=status, reason=reason)
-    location = await caller.call(to.LOCATIONS_GET, {}, location_id)
+    location = await calls.client.call(calls.location, {}, location_id)
     if location.insert_appt_client is False:
         return Seen(status="held", reason=_HELD)
-    status, reason = await _connection(caller, {**options, "location_ids": [location_id]})
+    status, reason = await _connection(calls, {**options, "location_ids": [location_id]})
     return Seen(status=status, reason=reason)
 
 
 async def _connection(
-    caller: Caller, options: Mapping[str, object]
+    calls: ConfirmationCalls[T], options: Mapping[str, object]
 ) -> tuple[WriteStatus | None, str | None]:
     """Ask whether there is a practice's system, and whether it can be written to."""
-    async with aclosing(caller.walk(to.SYNC_STATUS, options)) as walk:
+    async with aclosing(calls.client.walk(calls.sync_status, options)) as walk:
         states = [status.write_status async for status in walk]
     if not states:
         return "not connected", _NOT_CONNECTED
@@ -126,7 +146,7 @@ async def _connection(
 
 
 async def patient_written(
-    caller: Caller,
+    calls: ConfirmationCalls[m.Patient],
     patient: m.Patient | int,
     options: Mapping[str, object],
     *,
@@ -137,11 +157,11 @@ async def patient_written(
     id = patient if isinstance(patient, int) else patient.id
 
     async def look() -> Seen[m.Patient]:
-        seen = await caller.call(to.PATIENTS_GET, options, id)
+        seen = await calls.client.call(calls.record, options, id)
         return Seen(status=_complete(seen), record=seen)
 
     async def explain() -> Seen[m.Patient]:
-        status, reason = await _connection(caller, options)
+        status, reason = await _connection(calls, options)
         return Seen(status=status, reason=reason)
 
     write = Followed(
@@ -173,8 +193,7 @@ async def _followed(
 
 
 async def entry_written(
-    caller: Caller,
-    listing: Endpoint[E],
+    calls: ConfirmationCalls[E],
     transaction_id: str,
     filters: Mapping[str, object],
     *,
@@ -187,10 +206,10 @@ async def entry_written(
         raise InvalidArgument(
             "transaction_id is blank; pass the one that the payment or adjustment was made with"
         )
-    noun = listing.resource.removesuffix("s")
+    noun = calls.record.resource.removesuffix("s")
 
     async def look() -> Seen[tuple[E, ...]]:
-        async with aclosing(caller.walk(listing, filters)) as walk:
+        async with aclosing(calls.client.walk(calls.record, filters)) as walk:
             rows = tuple([one async for one in walk if one.transaction_id == transaction_id])
         if not rows:
             return Seen()
@@ -203,7 +222,7 @@ async def entry_written(
 
     async def explain() -> Seen[tuple[E, ...]]:
         scope = {name: filters[name] for name in ("subdomain", "location_id") if name in filters}
-        status, reason = await _connection(caller, scope)
+        status, reason = await _connection(calls, scope)
         return Seen(status=status, reason=reason)
 
     write = Followed(look=look, told=told, read=lambda _: None, explain=explain)

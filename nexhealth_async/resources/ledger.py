@@ -35,7 +35,7 @@ from nexhealth_async.filters import (
     PaymentTypeFilters,
     PracticeScoped,
 )
-from nexhealth_async.follow.writes import entry_written
+from nexhealth_async.follow.writes import ConfirmationCalls, entry_written
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.walk import Walk
 
@@ -163,8 +163,12 @@ class Payments(Noun):
         """
         filters = {**scope, "transaction_id": transaction_id}
         return await entry_written(
-            self._caller,
-            to.PAYMENTS,
+            ConfirmationCalls(
+                client=self._caller,
+                record=to.PAYMENTS,
+                location=to.LOCATIONS_GET,
+                sync_status=to.SYNC_STATUS,
+            ),
             transaction_id,
             filters,
             amount=amount,
@@ -246,8 +250,12 @@ class Adjustments(Noun):
         """
         filters = {**scope, "patient_id": patient_id}
         return await entry_written(
-            self._caller,
-            to.ADJUSTMENTS,
+            ConfirmationCalls(
+                client=self._caller,
+                record=to.ADJUSTMENTS,
+                location=to.LOCATIONS_GET,
+                sync_status=to.SYNC_STATUS,
+            ),
             transaction_id,
             filters,
             amount=amount,

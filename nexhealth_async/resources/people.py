@@ -21,8 +21,8 @@ from nexhealth_async.filters import (
     ProviderOptions,
     StaffFilters,
 )
-from nexhealth_async.follow.writes import patient_written
-from nexhealth_async.hints import find_or_create, normalize_phone
+from nexhealth_async.follow.writes import ConfirmationCalls, patient_written
+from nexhealth_async.hints import PatientCalls, find_or_create, normalize_phone
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of
 from nexhealth_async.walk import Walk
@@ -198,7 +198,15 @@ class Patients(Noun):
         again after `OutcomeUnknown`, this session searches, and creates nothing while the lost
         creation may still be carried out.
         """
-        return await find_or_create(self._caller, fields)
+        return await find_or_create(
+            PatientCalls(
+                client=self._caller,
+                patients=to.PATIENTS,
+                get=to.PATIENTS_GET,
+                create=to.PATIENTS_CREATE,
+            ),
+            fields,
+        )
 
     async def confirm(
         self,
@@ -217,7 +225,17 @@ class Patients(Noun):
 
         Raises what a call may raise, but not for looks that failed in passing.
         """
-        return await patient_written(self._caller, patient, options, timeout=timeout)
+        return await patient_written(
+            ConfirmationCalls(
+                client=self._caller,
+                record=to.PATIENTS_GET,
+                location=to.LOCATIONS_GET,
+                sync_status=to.SYNC_STATUS,
+            ),
+            patient,
+            options,
+            timeout=timeout,
+        )
 
 
 class Providers(Noun):

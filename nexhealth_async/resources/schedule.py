@@ -30,8 +30,8 @@ from nexhealth_async.filters import (
     WorkingHoursFilters,
     WorkingHoursOptions,
 )
-from nexhealth_async.follow.booking import book, reschedule
-from nexhealth_async.follow.writes import appointment_written
+from nexhealth_async.follow.booking import BookingCalls, book, reschedule
+from nexhealth_async.follow.writes import ConfirmationCalls, appointment_written
 from nexhealth_async.hints import free_slots
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import (
@@ -299,6 +299,17 @@ class Appointments(Noun):
         """What the practice's own system calls an appointment."""
         return AppointmentDescriptors(self._caller)
 
+    @property
+    def _booking(self) -> BookingCalls:
+        return BookingCalls(
+            client=self._caller,
+            slots=to.AVAILABLE_SLOTS,
+            appointments=to.APPOINTMENTS,
+            get=to.APPOINTMENTS_GET,
+            create=to.APPOINTMENTS_CREATE,
+            update=to.APPOINTMENTS_UPDATE,
+        )
+
     def walk(self, **filters: Unpack[AppointmentFilters]) -> Walk[m.Appointment]:
         """Walk the appointments of one location between two times.
 
@@ -387,7 +398,16 @@ class Appointments(Noun):
         Raises what a call may raise, but not for looks that failed in passing.
         """
         return await appointment_written(
-            self._caller, appointment, options, timeout=timeout, events=events
+            ConfirmationCalls(
+                client=self._caller,
+                record=to.APPOINTMENTS_GET,
+                location=to.LOCATIONS_GET,
+                sync_status=to.SYNC_STATUS,
+            ),
+            appointment,
+            options,
+            timeout=timeout,
+            events=events,
         )
 
     async def book(self, slot: FreeSlot, /, **options: Unpack[BookingOptions]) -> m.Appointment:
@@ -409,7 +429,7 @@ class Appointments(Noun):
         `confirm`.
         """
         check_note(options.get("note"))
-        return await book(self._caller, slot, options)
+        return await book(self._booking, slot, options)
 
     async def reschedule(
         self, appointment: m.Appointment, slot: FreeSlot, /, **options: Unpack[RescheduleOptions]
@@ -431,7 +451,7 @@ class Appointments(Noun):
         ``appointment_updated``.
         """
         check_note(options.get("note"))
-        return await reschedule(self._caller, appointment, slot, options)
+        return await reschedule(self._booking, appointment, slot, options)
 
 
 def _booking(fields: NewAppointment) -> Mapping[str, object]:

@@ -28,16 +28,21 @@ from nexhealth_async.webhooks.signature import Body, Secrets, sign, verify
 
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.receiver import Counts, Handler, Receiver
+    from nexhealth_async.webhooks.subscription_plan import Subscribed
+    from nexhealth_async.webhooks.subscriptions import Ensured, Webhooks
 
 __all__ = [
     "EVENTS",
     "LARGEST_BODY",
     "Body",
     "Counts",
+    "Ensured",
     "Event",
     "Handler",
     "Receiver",
     "Secrets",
+    "Subscribed",
+    "Webhooks",
     "parse",
     "receive",
     "sign",
@@ -45,11 +50,21 @@ __all__ = [
     "verify",
 ]
 
+_LAZY = {
+    "Counts": "receiver",
+    "Ensured": "subscriptions",
+    "Handler": "receiver",
+    "Receiver": "receiver",
+    "Subscribed": "subscription_plan",
+    "Webhooks": "subscriptions",
+}
+
 
 def __getattr__(name: str) -> object:
-    """Load the receiver when it is first asked for: the pure functions need no event loop."""
-    if name not in {"Counts", "Handler", "Receiver"}:
+    """Load what needs an event loop on first use; the pure functions need none."""
+    home = _LAZY.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.receiver"), name)
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

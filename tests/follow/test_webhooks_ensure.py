@@ -19,9 +19,9 @@ from nexhealth_async import (
     NexHealthError,
     OutcomeUnknown,
 )
-from nexhealth_async.follow.wanted import Subscribed, resource_of
 from nexhealth_async.sandbox import Clock, Sandbox
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
+from nexhealth_async.webhooks.subscription_plan import Subscribed, resource_of
 from tests.follow.follow_kit import versions
 from tests.session.weather_kit import QUICK
 

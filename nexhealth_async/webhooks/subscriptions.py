@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 from nexhealth_async import endpoints as to
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import InvalidArgument, OutcomeUnknown
-from nexhealth_async.follow.wanted import Subscribed, spelled, wanted_subscriptions
+from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
