@@ -16,9 +16,9 @@ from benchmarks.report import Table, spread
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock, Window
 from nexhealth_async import NexHealth, Rates
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import SLACK, Limit
 from nexhealth_async.bulk.estimate import least_seconds
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import SLACK, Limit
 
 __all__ = [
     "CONCURRENCIES",

@@ -7,8 +7,8 @@ from math import inf
 
 from benchmarks.stock import Stock, latency_of
 from nexhealth_async import Rates
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Departure, RatesLog
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Departure, RatesLog
 
 __all__ = ["ideal"]
 

@@ -11,7 +11,7 @@ from benchmarks.report import Table, spread
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock, Window
 from nexhealth_async import Rates
-from nexhealth_async.core.rates import Limit
+from nexhealth_async._protocol.rate_limits import Limit
 
 __all__ = ["measure", "tables"]
 

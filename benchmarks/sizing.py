@@ -12,10 +12,10 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.bulk.estimate import Tally, least_seconds, reckon
 from nexhealth_async.bulk.planning import PracticePlace, plan_shards
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Rates
 
 __all__ = ["PRACTICE", "PRACTICES", "Sizing", "sizing", "table", "tables"]
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from nexhealth_async._version import __version__
 
 if TYPE_CHECKING:
+    from nexhealth_async._protocol.rate_limits import Limit, Rates
+    from nexhealth_async._protocol.retry import NO_RETRY, RetryPolicy
     from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.codec import Codec, to_builtins, to_json
-    from nexhealth_async.core.rates import Limit, Rates
-    from nexhealth_async.core.retry import NO_RETRY, RetryPolicy
     from nexhealth_async.errors import (
         AlreadyCancelled,
         APIError,
@@ -155,8 +155,8 @@ __all__ = [
 _HOMES = {
     "budget": ("Budget", "Usage"),
     "codec": ("Codec", "to_builtins", "to_json"),
-    "core.rates": ("Limit", "Rates"),
-    "core.retry": ("NO_RETRY", "RetryPolicy"),
+    "_protocol.rate_limits": ("Limit", "Rates"),
+    "_protocol.retry": ("NO_RETRY", "RetryPolicy"),
     "files": ("Download",),
     "follow.booking": ("Rescheduled",),
     "webhooks.subscriptions": ("Ensured",),

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import Factory, define, evolve, field
 
+from nexhealth_async._protocol.api_versions import AUTO, VersionState
+from nexhealth_async._protocol.envelopes import ListReading, Reading, RecordReading
+from nexhealth_async._protocol.http_messages import HiddenText, Reply
+from nexhealth_async._protocol.ignored_params import is_empty_schedule, misread
+from nexhealth_async._protocol.requests import version_headers
+from nexhealth_async._protocol.retry import Again, Stop, decide
+from nexhealth_async._protocol.token_life import Verdict
 from nexhealth_async.budget import Purse
-from nexhealth_async.core.envelope import ListReading, Reading, RecordReading
-from nexhealth_async.core.ignored import is_empty_schedule, misread
-from nexhealth_async.core.request import version_headers
-from nexhealth_async.core.retry import Again, Stop, decide
-from nexhealth_async.core.token import Verdict
-from nexhealth_async.core.versions import AUTO, VersionState
-from nexhealth_async.core.wire import HiddenText, Reply
 from nexhealth_async.errors import (
     BudgetSpent,
     ConnectFailed,
@@ -41,12 +41,12 @@ from nexhealth_async.unsettled import UnsettledWrites
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexhealth_async._protocol.http_messages import Request
+    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._protocol.rate_limits import Departure
+    from nexhealth_async._protocol.requests import Call
     from nexhealth_async.budget import Meter
     from nexhealth_async.codec import Codec
-    from nexhealth_async.core.operations import Row
-    from nexhealth_async.core.rates import Departure
-    from nexhealth_async.core.request import Call
-    from nexhealth_async.core.wire import Request
     from nexhealth_async.gates import Gates
     from nexhealth_async.observe import Hooks
     from nexhealth_async.options import Options

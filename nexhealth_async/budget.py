@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.core.operations import RateClass
+from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.errors import BudgetSpent, InvalidArgument
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from functools import wraps
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
+from nexhealth_async._protocol.tracebacks import without_traceback
 from nexhealth_async.errors import NexHealthError
-from nexhealth_async.tracebacks import without_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping

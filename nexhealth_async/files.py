@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    from nexhealth_async.core.wire import Stream
+    from nexhealth_async._protocol.http_messages import Stream
 
 __all__ = ["Download", "with_content"]
 

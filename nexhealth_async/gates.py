@@ -1,6 +1,6 @@
 """The rate gates: who waits for which limit, in which order, woken by one timer.
 
-The arithmetic is `nexhealth_async.core.rates`; here are only the waiters.
+The arithmetic is `nexhealth_async._protocol.rate_limits`; here are only the waiters.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Rates, RatesLog
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Rates, RatesLog
 from nexhealth_async.errors import SessionStateError, TimedOut
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.rates import Departure, PlaceLog, SharedLog, SharedRates
+    from nexhealth_async._protocol.rate_limits import Departure, PlaceLog, SharedLog, SharedRates
 
 __all__ = ["MOST_UNDER_WAY", "Gates"]
 

@@ -27,7 +27,7 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.operations import Endpoint
+    from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Location, Patient, SlotGroup
     from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller, Walk

@@ -13,8 +13,8 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nexhealth_async.core.request import Call
-    from nexhealth_async.core.wire import Reply
+    from nexhealth_async._protocol.http_messages import Reply
+    from nexhealth_async._protocol.requests import Call
 
 __all__ = ["Attempt", "Hook", "Hooks", "Outcome", "WaitCause", "Watch", "watchers"]
 

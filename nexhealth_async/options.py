@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
+from nexhealth_async._protocol.api_versions import AUTO
+from nexhealth_async._protocol.requests import check_subdomain, version_name
 from nexhealth_async._version import __version__
-from nexhealth_async.core.request import check_subdomain, version_name
-from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.retry import RetryPolicy
+    from nexhealth_async._protocol.retry import RetryPolicy
 
 __all__ = [
     "VERSION_VARIABLE",

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 import anyio
 from attrs import field, frozen
 
-from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import SessionStateError
+from nexhealth_async.pagination.record_ids import ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from msgspec import Raw
 
-    from nexhealth_async.core.envelope import ListReading
-    from nexhealth_async.core.paging import Ask, Plan
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.envelopes import ListReading
+    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async.pagination.page_plans import Ask, Plan
 
 _PageTask: TypeAlias = "asyncio.Task[ListReading]"
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from nexhealth_async.core.request import check_subdomain
+from nexhealth_async._protocol.requests import check_subdomain
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.resources import (
     Adjustments,

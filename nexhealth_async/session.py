@@ -12,11 +12,9 @@ import anyio
 from attrs import evolve, field, frozen
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.attempts import Attempts, Shared
-from nexhealth_async.budget import Meter
-from nexhealth_async.codec.lazy import LazyDecoder, build_decoder
-from nexhealth_async.core.downloads import download_call
-from nexhealth_async.core.envelope import (
+from nexhealth_async._protocol.api_versions import AUTO, V2, V3
+from nexhealth_async._protocol.download_urls import download_call
+from nexhealth_async._protocol.envelopes import (
     read_data,
     read_done,
     read_list,
@@ -24,19 +22,23 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
-from nexhealth_async.core.operations import LOGIN, Endpoint
-from nexhealth_async.core.proxies import check_proxied_scheme, proxy_from
-from nexhealth_async.core.rates import Rates, SharedRates
-from nexhealth_async.core.request import (
+from nexhealth_async._protocol.http_messages import HiddenText
+from nexhealth_async._protocol.key_fingerprint import fingerprint
+from nexhealth_async._protocol.operations import LOGIN, Endpoint
+from nexhealth_async._protocol.proxies import check_proxied_scheme, proxy_from
+from nexhealth_async._protocol.rate_limits import Rates, SharedRates
+from nexhealth_async._protocol.requests import (
     Call,
     check_base_url,
     check_subdomain,
     free_call,
     plan,
 )
-from nexhealth_async.core.retry import RetryPolicy
-from nexhealth_async.core.versions import AUTO, V2, V3
-from nexhealth_async.core.wire import HiddenText
+from nexhealth_async._protocol.retry import RetryPolicy
+from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async.attempts import Attempts, Shared
+from nexhealth_async.budget import Meter
+from nexhealth_async.codec.lazy import LazyDecoder, build_decoder
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     Forbidden,
@@ -68,9 +70,7 @@ from nexhealth_async.options import (
 )
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
-from nexhealth_async.stores._names import fingerprint
 from nexhealth_async.tokens import TokenKeeper, key_refused
-from nexhealth_async.tracebacks import without_traceback
 from nexhealth_async.transport import Transport, tls_context
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
@@ -90,16 +90,16 @@ if TYPE_CHECKING:
     import aiohttp
     from msgspec import Raw
 
+    from nexhealth_async._protocol.envelopes import ListReading
+    from nexhealth_async._protocol.http_messages import Reply, Stream
+    from nexhealth_async._protocol.operations import Operation, Row
+    from nexhealth_async._protocol.requests import JSONValue
+    from nexhealth_async._protocol.token_store import TokenStore
     from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.bulk.face import Bulk
     from nexhealth_async.bulk.origin import Institution
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
-    from nexhealth_async.core.envelope import ListReading
-    from nexhealth_async.core.operations import Operation, Row
-    from nexhealth_async.core.request import JSONValue
-    from nexhealth_async.core.token_store import TokenStore
-    from nexhealth_async.core.wire import Reply, Stream
     from nexhealth_async.hints import PracticeLocation
     from nexhealth_async.observe import Hook
     from nexhealth_async.stats import Stats

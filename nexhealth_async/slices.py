@@ -12,8 +12,8 @@ import msgspec
 from attrs import frozen
 
 from nexhealth_async.codec import REFUSALS
-from nexhealth_async.core.ids import ids_of
 from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.pagination.record_ids import ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from nexhealth_async.core.token import (
+from nexhealth_async._protocol.api_versions import VersionState
+from nexhealth_async._protocol.token_life import (
     Token,
     Verdict,
     lifetime_of,
     pause_after,
     verdict_on_refusal,
 )
-from nexhealth_async.core.token_store import LoginPaused
-from nexhealth_async.core.versions import VersionState
+from nexhealth_async._protocol.token_store import LoginPaused
 from nexhealth_async.errors import (
     BudgetSpent,
     KeyRefused,
@@ -34,7 +34,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from nexhealth_async.core.token_store import TokenLink
+    from nexhealth_async._protocol.token_store import TokenLink
     from nexhealth_async.errors import Unauthorized
 
 __all__ = ["TokenKeeper"]

@@ -20,9 +20,9 @@ import aiohttp
 from attrs import field, frozen
 from yarl import URL
 
-from nexhealth_async.core.packing import ACCEPTED, UNPACKED, Damaged, Unpacker
-from nexhealth_async.core.proxies import Proxy, is_loopback, proxy_from_environment
-from nexhealth_async.core.wire import HiddenBytes, HiddenText, Reply
+from nexhealth_async._protocol.decompression import ACCEPTED, UNPACKED, Damaged, Unpacker
+from nexhealth_async._protocol.http_messages import HiddenBytes, HiddenText, Reply
+from nexhealth_async._protocol.proxies import Proxy, is_loopback, proxy_from_environment
 from nexhealth_async.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -36,7 +36,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nexhealth_async.core.wire import Request
+    from nexhealth_async._protocol.http_messages import Request
 
 
 __all__ = ["Transport", "tls_context"]

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async.core.operations import Paging
-from nexhealth_async.core.paging import CursorPlan, NumberedPlan, WholePlan
+from nexhealth_async._protocol.operations import Paging
 from nexhealth_async.discreet import discreet, strip_frames
 from nexhealth_async.errors import (
     InvalidArgument,
@@ -31,15 +30,16 @@ from nexhealth_async.errors import (
     WalkOver,
 )
 from nexhealth_async.pager import Pager, RawPage, Source
+from nexhealth_async.pagination.page_plans import CursorPlan, NumberedPlan, WholePlan
 from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Paired, Repair, Slices
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nexhealth_async.core.operations import Endpoint
-    from nexhealth_async.core.paging import Drift, Plan
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.operations import Endpoint
+    from nexhealth_async._protocol.requests import Call
     from nexhealth_async.files import Download
+    from nexhealth_async.pagination.page_plans import Drift, Plan
     from nexhealth_async.unsettled import Write
 
 __all__ = ["Caller", "Page", "Pages", "RawPages", "Versions", "Walk", "WalkSettings"]

@@ -18,7 +18,7 @@ from benchmarks.picture import bulk_picture
 from benchmarks.server import serving
 from benchmarks.stock import Stock, Window
 from nexhealth_async import Rates
-from nexhealth_async.core.rates import SLACK, Limit
+from nexhealth_async._protocol.rate_limits import SLACK, Limit
 
 DOCS = Path(__file__).parent.parent / "docs"
 SVG = "{http://www.w3.org/2000/svg}"

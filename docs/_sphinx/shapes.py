@@ -84,7 +84,11 @@ def _see_types(module: ModuleType) -> None:
 
 def _keep_aliases(modules: Iterable[ModuleType]) -> None:
     """Show these aliases by their names, which are documented, instead of what they stand for."""
-    for home, name in (("models", "Timestamp"), ("models", "JSON"), ("core.request", "JSONValue")):
+    for home, name in (
+        ("models", "Timestamp"),
+        ("models", "JSON"),
+        ("_protocol.requests", "JSONValue"),
+    ):
         alias = cast("Any", NewType)(name, object)
         alias.__module__ = f"nexhealth_async.{home}"
         for module in modules:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from nexhealth_async._protocol.operations import Need
+from nexhealth_async._protocol.requests import row_for
 from nexhealth_async.bulk.catalogue import endpoint_of
-from nexhealth_async.core.operations import Need
-from nexhealth_async.core.request import row_for
 
 if TYPE_CHECKING:
+    from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.bulk.shards import Filters, Shard
-    from nexhealth_async.core.operations import Endpoint
 
 __all__ = ["walk_arguments"]
 

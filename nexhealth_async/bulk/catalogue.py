@@ -11,9 +11,9 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.requests import row_for, version_name
 from nexhealth_async.bulk.shards import Filters
-from nexhealth_async.core.operations import Endpoint, Need, Paging, RateClass, Row
-from nexhealth_async.core.request import row_for, version_name
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.errors import InvalidArgument, NotInThisVersion
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import anyio
 from attrs import define, frozen
 
+from nexhealth_async._protocol.operations import Paging, RateClass
 from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.batches import Batch, Reader
@@ -36,7 +37,6 @@ from nexhealth_async.bulk.rejected import FATAL
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
-from nexhealth_async.core.operations import Paging, RateClass
 from nexhealth_async.errors import NexHealthError, WalkOver
 from nexhealth_async.pager import RawPage, reap
 from nexhealth_async.walk import Caller, RawPages
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from msgspec import Raw
 
-    from nexhealth_async.core.operations import Endpoint
-    from nexhealth_async.core.paging import Drift
+    from nexhealth_async._protocol.operations import Endpoint
+    from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.slices import Decoder
     from nexhealth_async.stats import Stats
 

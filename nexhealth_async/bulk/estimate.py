@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import anyio
 from attrs import define, field, frozen
 
+from nexhealth_async._protocol.operations import Paging, RateClass
+from nexhealth_async._protocol.rate_limits import Limit, Rates
 from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import ResourceFacts, facts
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.core.operations import Paging, RateClass
-from nexhealth_async.core.rates import Limit, Rates
 from nexhealth_async.errors import (
     InvalidArgument,
     KeyRefused,
@@ -30,7 +30,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.walk import Caller
 
 __all__ = [

@@ -30,6 +30,7 @@ from nexhealth_async.bulk.working import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from nexhealth_async._protocol.rate_limits import Rates
     from nexhealth_async.bulk.agreement import Server
     from nexhealth_async.bulk.engine import Session
     from nexhealth_async.bulk.events import OnEvent
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.report import Report
     from nexhealth_async.bulk.sharing import Reading, SharedTarget
     from nexhealth_async.bulk.targets import Target
-    from nexhealth_async.core.paging import Drift
-    from nexhealth_async.core.rates import Rates
+    from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = ["Bulk"]
 
@@ -61,7 +61,7 @@ class Bulk:
             bound to, or else everything the key may see.
         since: Only what changed since this moment, where lists can be asked so; others come whole.
         concurrency: Requests in flight for each of the three rate classes.
-        drift: How numbered lists are shown to be complete, see `nexhealth_async.core.paging.Drift`.
+        drift: How numbered lists are shown to be complete, see `Drift`.
         per_page: Records of one page; None means the most a list gives.
         appointments_from: First moment of the appointments wanted; by default the year 2000.
         appointments_until: Last one; by default in ten years.

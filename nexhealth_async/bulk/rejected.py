@@ -18,13 +18,12 @@ import msgspec
 from attrs import field, frozen
 
 from nexhealth_async import models
+from nexhealth_async._protocol.operations import Endpoint, Need
 from nexhealth_async.bulk.batches import Batch, Refused
 from nexhealth_async.bulk.catalogue import endpoint_of
 from nexhealth_async.bulk.planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
-from nexhealth_async.core.ids import ids_of
-from nexhealth_async.core.operations import Endpoint, Need
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.errors import (
     InvalidArgument,
@@ -36,11 +35,12 @@ from nexhealth_async.errors import (
     UndecodableRecord,
     VersionRefused,
 )
+from nexhealth_async.pagination.record_ids import ids_of
 
 if TYPE_CHECKING:
+    from nexhealth_async._protocol.operations import Row
     from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.progress import ShardState
-    from nexhealth_async.core.operations import Row
     from nexhealth_async.slices import Decoder
 
 __all__ = [

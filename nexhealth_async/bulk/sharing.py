@@ -25,7 +25,7 @@ class Reading:
     """How the shards of a pull are read."""
 
     drift: Literal["watch", "verify", "ignore"] = "verify"
-    """How numbered lists are shown to be complete, see `nexhealth_async.core.paging.Drift`."""
+    """How numbered lists are shown to be complete, see `Drift`."""
     per_page: int | None = None
     """Records of one page; None means the most a list gives."""
     concurrency: int = 8

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import msgspec
 
+from nexhealth_async._protocol.operations import Paging
 from nexhealth_async.bulk.catalogue import Level, ResourceFacts, facts
 from nexhealth_async.bulk.planning import (
     BEGINNING,
@@ -26,7 +27,6 @@ from nexhealth_async.bulk.planning import (
 )
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.core.operations import Paging
 from nexhealth_async.errors import UsageError
 
 __all__ = [

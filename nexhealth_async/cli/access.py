@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from nexhealth_async import NexHealth
-    from nexhealth_async.core.operations import Row
-    from nexhealth_async.core.rates import SharedRates
-    from nexhealth_async.core.retry import RetryPolicy
-    from nexhealth_async.core.token_store import TokenStore
+    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._protocol.rate_limits import SharedRates
+    from nexhealth_async._protocol.retry import RetryPolicy
+    from nexhealth_async._protocol.token_store import TokenStore
     from nexhealth_async.models import Location
 
 __all__ = ["ANYWHERE", "Entry", "Key", "Opened", "base_url", "check_place", "opened", "scoped"]
@@ -76,7 +76,7 @@ class Entry:
     @property
     def version(self) -> str:
         """What a session is opened with: a literal version, or ``"auto"``."""
-        from nexhealth_async.core.versions import AUTO, V3
+        from nexhealth_async._protocol.api_versions import AUTO, V3
 
         if self.said_version is not None:
             return self.said_version
@@ -96,7 +96,7 @@ class Entry:
     @property
     def pinned_version(self) -> str | None:
         """The version that is spoken; None if the account is asked which one."""
-        from nexhealth_async.core.versions import AUTO
+        from nexhealth_async._protocol.api_versions import AUTO
 
         return None if self.version == AUTO else self.version
 
@@ -144,7 +144,7 @@ class Key:
 
 def base_url() -> str:
     """Return the address of the API that is meant; raises `Quit` for what is none."""
-    from nexhealth_async.core.request import check_base_url
+    from nexhealth_async._protocol.requests import check_base_url
     from nexhealth_async.errors import InvalidArgument
 
     try:
@@ -232,7 +232,7 @@ async def scoped(
 
     What was not given is looked up; raises `Quit` with a list to choose from if there is a choice.
     """
-    from nexhealth_async.core.operations import Need
+    from nexhealth_async._protocol.operations import Need
 
     found = evolve(
         opened,

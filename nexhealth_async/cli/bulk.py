@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 from attrs import define, frozen
 
+from nexhealth_async._protocol.api_versions import AUTO, V2, V3
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import Entry, Key, opened
 from nexhealth_async.cli.aside import Aside, nothing_to_resume
@@ -15,7 +16,6 @@ from nexhealth_async.cli.destinations import Destination, destination, is_set, m
 from nexhealth_async.cli.life import Ended, Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which, price, since, window
 from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
-from nexhealth_async.core.versions import AUTO, V2, V3
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:

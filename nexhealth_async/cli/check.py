@@ -49,7 +49,7 @@ class _Seen:
 
 
 async def _look(entry: Entry, key: Key) -> _Seen:
-    from nexhealth_async.core.retry import RetryPolicy
+    from nexhealth_async._protocol.retry import RetryPolicy
 
     # Somebody waits for the answer: one more try, then say so.
     async with opened(entry, key, retry=RetryPolicy(attempts=2, base=0.2)) as door:

@@ -19,7 +19,7 @@ from nexhealth_async.endpoints import operations
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nexhealth_async.core.operations import Operation
+    from nexhealth_async._protocol.operations import Operation
 
 __all__ = ["endpoints"]
 

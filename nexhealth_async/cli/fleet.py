@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import define, evolve, field, frozen
 from cyclopts import App, Group, Parameter
 
+from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
 from nexhealth_async.cli.bulk import (
@@ -27,7 +28,6 @@ from nexhealth_async.cli.destinations import destination, holds_password
 from nexhealth_async.cli.life import Quit, run
 from nexhealth_async.cli.options import InBulk, Output, Scope, Which
 from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import NexHealthError, TargetError
 
 if TYPE_CHECKING:

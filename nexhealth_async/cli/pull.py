@@ -9,6 +9,7 @@ import msgspec
 from attrs import define, evolve
 from cyclopts import Parameter
 
+from nexhealth_async._protocol.api_versions import V2, V3
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened, scoped
 from nexhealth_async.cli.bulk import Order, check_names, decided, is_bulk, pull_in_bulk
@@ -19,15 +20,14 @@ from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, si
 from nexhealth_async.cli.pen import pen_for
 from nexhealth_async.cli.progress import Bar, bar
 from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.core.versions import V2, V3
 from nexhealth_async.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nexhealth_async import NexHealth
+    from nexhealth_async._protocol.operations import Endpoint, Row
     from nexhealth_async.cli.pen import Pen
-    from nexhealth_async.core.operations import Endpoint, Row
     from nexhealth_async.walk import Page, Walk
 
 __all__ = ["pull"]

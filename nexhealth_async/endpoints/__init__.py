@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from nexhealth_async.core.operations import LOGIN, Endpoint, Operation, operation_of
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Operation, operation_of
 from nexhealth_async.endpoints import (
     clinical,
     hooks,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from nexhealth_async.core.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
 
 if TYPE_CHECKING:
     from nexhealth_async import models as m

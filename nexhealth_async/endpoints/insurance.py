@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexhealth_async.core.operations import Endpoint, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import Endpoint, Paging, RateClass, Row
 
 if TYPE_CHECKING:
     from nexhealth_async import models as m

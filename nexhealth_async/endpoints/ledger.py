@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 
 if TYPE_CHECKING:
     from nexhealth_async import models as m

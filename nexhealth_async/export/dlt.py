@@ -39,13 +39,13 @@ from anyio.from_thread import start_blocking_portal
 from attrs import frozen
 
 from nexhealth_async import models
+from nexhealth_async._protocol.api_versions import AUTO
+from nexhealth_async._protocol.requests import version_name
 from nexhealth_async.bulk import Pull, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
 from nexhealth_async.bulk.origin import Origin, origin_from_json, origin_to_json
 from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
-from nexhealth_async.core.request import version_name
-from nexhealth_async.core.versions import AUTO
 from nexhealth_async.errors import OriginError, UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow

@@ -35,7 +35,7 @@ from nexhealth_async.patience import waited
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nexhealth_async.core.operations import Endpoint
+    from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Appointment, SlotGroup
     from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller

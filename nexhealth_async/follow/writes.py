@@ -20,7 +20,7 @@ from nexhealth_async.follow.outcome import Followed, Seen, Written, followed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nexhealth_async.core.operations import Endpoint
+    from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.follow.events import Event, Events
     from nexhealth_async.follow.outcome import WriteStatus
     from nexhealth_async.walk import Caller

@@ -13,8 +13,8 @@ from typing import Final
 from attrs import define, field, frozen
 from msgspec import Struct
 
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import SLACK, Departure, Limit, Rates, RatesLog
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import SLACK, Departure, Limit, Rates, RatesLog
 
 __all__ = ["LEASE", "NAMES", "Hand", "Reply"]
 

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import msgspec
 
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Rates
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.commands import run_command
@@ -24,7 +24,7 @@ from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from nexhealth_async.core.rates import Departure
+    from nexhealth_async._protocol.rate_limits import Departure
 
 __all__ = ["RedisRates"]
 

@@ -11,7 +11,7 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from nexhealth_async.core.token_store import TokenHolder, TokenLink
+    from nexhealth_async._protocol.token_store import TokenHolder, TokenLink
 
 __all__ = ["RedisTokens"]
 

@@ -14,9 +14,9 @@ from uuid import uuid4
 import anyio
 from attrs import evolve
 
-from nexhealth_async.core.token import Token, lifetime_of, pause_after
-from nexhealth_async.core.token_store import LoginPaused
-from nexhealth_async.core.versions import V2, V3
+from nexhealth_async._protocol.api_versions import V2, V3
+from nexhealth_async._protocol.token_life import Token, lifetime_of, pause_after
+from nexhealth_async._protocol.token_store import LoginPaused
 from nexhealth_async.errors import KeyRefused, ServerFailure
 from nexhealth_async.stores.commands import end_task, run_command
 from nexhealth_async.stores.sealing import Seal
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
-    from nexhealth_async.core.token_store import TokenHolder
+    from nexhealth_async._protocol.token_store import TokenHolder
 
 __all__ = ["RedisTokenLink"]
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.webhooks.catalogue import EVENTS
+from nexhealth_async._protocol.webhook_events import EVENTS
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.reading import LARGEST_BODY, parse, receive, unreadable
 from nexhealth_async.webhooks.signature import Body, Secrets, sign, verify

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 from attrs import field, frozen
 
+from nexhealth_async._protocol.webhook_events import kind_of
 from nexhealth_async.models import Record
-from nexhealth_async.webhooks.catalogue import kind_of
 
 if TYPE_CHECKING:
     from nexhealth_async.errors import UndecodableRecord

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Raw
 
+from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async._protocol.webhook_events import Kind, kind_of
 from nexhealth_async.codec import prepare
 from nexhealth_async.codec.values import Refusal, moment, whole
 from nexhealth_async.errors import UndecodableRecord, WebhookRefused
-from nexhealth_async.tracebacks import without_traceback
-from nexhealth_async.webhooks.catalogue import Kind, kind_of
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.keys import key_of, key_of_bytes
 from nexhealth_async.webhooks.signature import Body, Secrets, check_body, header, verify

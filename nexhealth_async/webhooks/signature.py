@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TypeAlias, cast
 
+from nexhealth_async._protocol.tracebacks import without_traceback
 from nexhealth_async.codec.values import Refusal, moment
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.tracebacks import without_traceback
 
 __all__ = ["Body", "Secrets", "check_body", "check_secrets", "header", "sign", "verify"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from nexhealth_async import endpoints as to
+from nexhealth_async._protocol.webhook_events import EVENTS, kind_of
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.webhooks.catalogue import EVENTS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

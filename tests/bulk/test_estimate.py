@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexhealth_async import InvalidArgument, KeyRefused, NexHealth, Rates
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Limit, RatesLog
 from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import resources
 from nexhealth_async.bulk.estimate import Estimate, Tally, estimate, least_seconds, reckon
 from nexhealth_async.bulk.planning import PracticePlace, discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Limit, RatesLog
 from nexhealth_async.sandbox import Sandbox
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
+from nexhealth_async._protocol.requests import plan as plan_call
 from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import Level, facts, resources
 from nexhealth_async.bulk.planning import (
@@ -26,7 +27,6 @@ from nexhealth_async.bulk.planning import (
 )
 from nexhealth_async.bulk.progress import GroupState
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
-from nexhealth_async.core.request import plan as plan_call
 from nexhealth_async.sandbox import Sandbox
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -39,7 +39,7 @@ from tests.loops import logins_ended, passes_by_itself
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Pull
-    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.sandbox.seen import PageShown
     from tests.conftest import MovableLoop
 

@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 from typing import cast, is_typeddict
 
 from nexhealth_async import endpoints, filters, models, resources
-from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.handlers import ROUTES
 from nexhealth_async.sandbox.practice import Practice

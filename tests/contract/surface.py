@@ -10,7 +10,7 @@ from types import FunctionType, MethodType
 from typing import Any, Required, cast, get_origin
 
 from nexhealth_async import filters, scopes
-from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.resources._base import Noun
 

@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 
 from nexhealth_async import NexHealth, models
-from nexhealth_async.core.operations import Endpoint
+from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.sandbox import Sandbox
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.operations import Endpoint
-from nexhealth_async.core.request import Call, plan
+from nexhealth_async._protocol.operations import Endpoint
+from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 from nexhealth_async.filters import NewAdjustment, NewPayment
 from nexhealth_async.resources import Adjustments, Payments

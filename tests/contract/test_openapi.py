@@ -23,7 +23,7 @@ from typing import (
 
 import pytest
 
-from nexhealth_async.core.operations import LOGIN, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, Row
 from tests.contract.kept import KEPT, LOGIN_REASON
 from tests.contract.surface import (
     METHODS,

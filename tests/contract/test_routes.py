@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from nexhealth_async.core.operations import Endpoint, Need, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Row
 from nexhealth_async.sandbox import handlers
 from nexhealth_async.sandbox.routes import Route
 from tests.contract.surface import ROWS, bare, dotted_name

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import pytest
 
 from nexhealth_async import endpoints, filters, models, resources
-from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.endpoints import ALL, people
 from nexhealth_async.filters import people as people_filters
 from nexhealth_async.models import people as people_models

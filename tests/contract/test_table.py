@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import pytest
 
 from nexhealth_async import endpoints, filters, models, resources, scopes
-from nexhealth_async.core.operations import LOGIN, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.resources import _checks
 from tests.contract.kept import FROM_GUIDES, KEPT, MORE_THAN_THE_API

@@ -10,9 +10,9 @@ from typing import TypeAlias
 from attrs import define, field
 from msgspec import Raw
 
-from nexhealth_async.core.envelope import ListReading
-from nexhealth_async.core.paging import Ask, Plan
+from nexhealth_async._protocol.envelopes import ListReading
 from nexhealth_async.errors import WalkDrifted
+from nexhealth_async.pagination.page_plans import Ask, Plan
 
 Id: TypeAlias = int | str | None
 Answer: TypeAlias = Callable[[Ask], "Page"]

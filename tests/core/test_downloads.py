@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexhealth_async.core.downloads import download_call
+from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async.errors import InvalidArgument
 
 BASE = "https://nexhealth.info"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from nexhealth_async.core.paging import Ask, Drift, NumberedPlan
+from nexhealth_async.pagination.page_plans import Ask, Drift, NumberedPlan
 from tests.core.simulate import Page, Walked, drive, numbered
 
 RUNS = 2_000

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.envelope import (
+from nexhealth_async._protocol.envelopes import (
     Reading,
     read_data,
     read_done,
@@ -20,8 +20,8 @@ from nexhealth_async.core.envelope import (
     read_record,
     read_token,
 )
-from nexhealth_async.core.operations import LOGIN, Endpoint, Row
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Row
 from nexhealth_async.errors import (
     APIError,
     BrokenBody,

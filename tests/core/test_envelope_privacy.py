@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.envelope import (
+from nexhealth_async._protocol.envelopes import (
     DataReading,
     ListReading,
     RecordReading,
@@ -21,8 +21,8 @@ from nexhealth_async.core.envelope import (
     read_stream,
     read_token,
 )
-from nexhealth_async.core.operations import LOGIN, Endpoint, Row
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Row
 from nexhealth_async.errors import NexHealthError
 
 Reader: TypeAlias = Callable[[Reply, Row], object]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.core.ids import IdSet
+from nexhealth_async.pagination.record_ids import IdSet
 
 NEAR = st.integers(0, 200)
 ANY_ID = NEAR | st.integers() | st.text(max_size=3) | st.sampled_from([2**16, 2**31, 2**63, -1])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.ignored import misread
-from nexhealth_async.core.operations import Endpoint, Paging, Row
-from nexhealth_async.core.request import Call, free_call, plan
+from nexhealth_async._protocol.ignored_params import misread
+from nexhealth_async._protocol.operations import Endpoint, Paging, Row
+from nexhealth_async._protocol.requests import Call, free_call, plan
 
 
 def call(endpoint: Endpoint[object], **arguments: object) -> Call:

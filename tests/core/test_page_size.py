@@ -7,9 +7,9 @@ import tracemalloc
 import pytest
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.envelope import read_list
-from nexhealth_async.core.page_size import MOST_RECORDS
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.envelopes import read_list
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.record_limit import MOST_RECORDS
 from nexhealth_async.errors import BrokenBody, UnexpectedShape
 
 assert to.PATIENTS.v2 is not None

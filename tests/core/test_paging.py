@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.core.paging import Ask, CursorPlan, Drift, NumberedPlan, Plan, WholePlan
 from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+from nexhealth_async.pagination.page_plans import (
+    Ask,
+    CursorPlan,
+    Drift,
+    NumberedPlan,
+    Plan,
+    WholePlan,
+)
 from tests.core.simulate import Page, drive, numbered
 
 MODES: tuple[Drift, ...] = ("watch", "verify", "ignore")

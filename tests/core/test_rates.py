@@ -10,8 +10,8 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import Departure, Limit, Rates, RatesLog
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Departure, Limit, Rates, RatesLog
 from nexhealth_async.errors import InvalidArgument
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER

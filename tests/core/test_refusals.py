@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.operations import Row
-from nexhealth_async.core.refusals import refusal, retry_after
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.error_mapping import refusal, retry_after
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.operations import Row
 from nexhealth_async.errors import (
     AlreadyCancelled,
     APIError,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.operations import Endpoint, Need, Paging, RateClass, Row
-from nexhealth_async.core.request import (
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.requests import (
     Call,
     check_base_url,
     check_subdomain,

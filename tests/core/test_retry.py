@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import errors
-from nexhealth_async.core.retry import NO_RETRY, Again, RetryPolicy, Stop, Unknown, decide
+from nexhealth_async._protocol.retry import NO_RETRY, Again, RetryPolicy, Stop, Unknown, decide
 from nexhealth_async.errors import (
     AlreadyCancelled,
     BadReply,

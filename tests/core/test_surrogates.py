@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from nexhealth_async.core.surrogates import (
+from nexhealth_async._protocol.surrogate_repair import (
     MARKER,
     differing_paths,
     without_lone_surrogates,

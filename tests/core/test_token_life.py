@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.core.token import (
+from nexhealth_async._protocol.token_life import (
     Token,
     Verdict,
     lifetime_of,

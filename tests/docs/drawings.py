@@ -136,14 +136,14 @@ _WAY: Final = (
         ("scopes", "resources"), ("the practice and the location are bound; a thin typed method",)
     ),
     _Step(
-        ("session", "core.request", "core.operations"),
+        ("session", "_protocol.requests", "_protocol.operations"),
         (
             "arguments are checked and spelled out by the operation's row;",
             "what cannot work is refused here, before anything is sent",
         ),
     ),
     _Step(
-        ("walk", "pager", "core.paging"),
+        ("walk", "pager", "pagination.page_plans"),
         ("lists only: which page next, asked for ahead, taken in order",),
     ),
     _Step(
@@ -152,19 +152,25 @@ _WAY: Final = (
         inside=True,
     ),
     _Step(
-        ("tokens", "core.token"), ("a token that is good now; one login for all who wait",), True
+        ("tokens", "_protocol.token_life"),
+        ("a token that is good now; one login for all who wait",),
+        True,
     ),
     _Step(
-        ("gates", "core.rates"), ("a place in the vendor's limits, first come first served",), True
+        ("gates", "_protocol.rate_limits"),
+        ("a place in the vendor's limits, first come first served",),
+        True,
     ),
     _Step(("transport",), ("bytes out and bytes in; only here is aiohttp spoken",), True),
     _Step(
-        ("core.envelope", "core.split", "core.refusals"),
+        ("_protocol.envelopes", "_protocol.json_splitting", "_protocol.error_mapping"),
         ("records, still bytes; or the error that says what was meant",),
         True,
     ),
     _Step(
-        ("core.retry",), ("after a failure: again, stop, or \u201cnobody knows\u201d",), inside=True
+        ("_protocol.retry",),
+        ("after a failure: again, stop, or \u201cnobody knows\u201d",),
+        inside=True,
     ),
     _Step(
         ("slices", "codec"),

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from nexhealth_async._protocol.operations import Paging
 from nexhealth_async.bulk import Deletions, ResourceFacts, facts, resources
-from nexhealth_async.core.operations import Paging
 
 __all__ = ["BEGIN", "END", "PAGE", "guarantees_table"]
 

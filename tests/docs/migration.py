@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from nexhealth_async.core.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.endpoints import ALL
 from tests.docs.parts import Part, write
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, Paging, RateClass, Row
 from nexhealth_async.bulk import facts
-from nexhealth_async.core.operations import LOGIN, Endpoint, Paging, RateClass, Row
 from nexhealth_async.endpoints import (
     ALL,
     clinical,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.bulk import facts, resources
-from nexhealth_async.core.rates import Rates
 from nexhealth_async.endpoints import operations
 from tests.docs.operations import PARTS
 from tests.docs.parts import DOCS, Part

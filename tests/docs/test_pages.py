@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import Codec, NexHealth, Rates, RetryPolicy, errors
+from nexhealth_async._protocol.retry import Again, Stop, Unknown, decide
+from nexhealth_async._protocol.token_life import Token
 from nexhealth_async.cli.app import build
 from nexhealth_async.cli.app import run as run_command
-from nexhealth_async.core.retry import Again, Stop, Unknown, decide
-from nexhealth_async.core.token import Token
 from nexhealth_async.models import Money, Patient, Payment, Provider
 from tests.docs.conftest import accept_only
 from tests.docs.pages import DOCS, as_module, blocks_of, code_of, run

@@ -12,7 +12,7 @@ import time
 from typing import Any, cast
 
 from nexhealth_async import Limit, NexHealth, NexHealthError, Rates, RetryPolicy
-from nexhealth_async.core.rates import Departure
+from nexhealth_async._protocol.rate_limits import Departure
 from nexhealth_async.stores import RedisRates
 
 _TICK, _STALL = 0.05, 0.1

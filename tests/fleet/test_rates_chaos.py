@@ -13,8 +13,8 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import SLACK
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import SLACK
 from nexhealth_async.gates import Gates
 from nexhealth_async.stores import RedisRates
 from nexhealth_async.stores.hand import LEASE

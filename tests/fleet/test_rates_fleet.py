@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from nexhealth_async.core.rates import SLACK
+from nexhealth_async._protocol.rate_limits import SLACK
 from nexhealth_async.stores.hand import LEASE
 from tests.fleet.rates_kit import Arrivals, arrivals, fleet, sandbox
 

@@ -1,4 +1,4 @@
-"""The script that hands out places does the arithmetic of `nexhealth_async.core.rates`."""
+"""The script that hands out permits does the arithmetic of `_protocol.rate_limits`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.core.operations import RateClass
-from nexhealth_async.core.rates import SLACK, Departure, Limit, Rates, RatesLog
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import SLACK, Departure, Limit, Rates, RatesLog
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 CLOCK = "redis.call('TIME')"

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 from multidict import CIMultiDict
 from yarl import URL
 
-from nexhealth_async.core.downloads import download_call
-from nexhealth_async.core.request import Call, check_base_url, check_subdomain, free_call
+from nexhealth_async._protocol.download_urls import download_call
+from nexhealth_async._protocol.requests import Call, check_base_url, check_subdomain, free_call
 from nexhealth_async.transport import Transport, _redirected
 from tests.fuzz.judge import Feed, Finding, target
 from tests.fuzz.seeds import chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from nexhealth_async.core.packing import PIECE, Damaged, Unpacker
+from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 
 _MOST = 8 * 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import product
 from math import isfinite
 
-from nexhealth_async.core.envelope import (
+from nexhealth_async._protocol.envelopes import (
     ListReading,
     Reading,
     read_data,
@@ -16,10 +16,10 @@ from nexhealth_async.core.envelope import (
     read_record,
     read_token,
 )
-from nexhealth_async.core.operations import Row
-from nexhealth_async.core.refusals import refusal, retry_after
-from nexhealth_async.core.token import lifetime_of
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.error_mapping import refusal, retry_after
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.token_life import lifetime_of
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 

@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 
 from nexhealth_async import endpoints
-from nexhealth_async.core.operations import Row
+from nexhealth_async._protocol.operations import Row
 from tests.fuzz.judge import CANARY
 from tests.models.model_samples import MODELS, SAMPLES
 

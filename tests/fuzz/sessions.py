@@ -11,7 +11,7 @@ from itertools import cycle
 from typing import Any, cast
 
 from nexhealth_async import NexHealth, NexHealthError, Rates, RetryPolicy, models
-from nexhealth_async.core.wire import Reply, Request
+from nexhealth_async._protocol.http_messages import Reply, Request
 from tests.conftest import MovableLoop
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, envelope, refusals

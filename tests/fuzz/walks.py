@@ -9,13 +9,13 @@ from typing import Any, cast
 from attrs import frozen
 
 from nexhealth_async import NexHealthError
-from nexhealth_async.core.envelope import ListReading, read_list
-from nexhealth_async.core.ids import ids_of
-from nexhealth_async.core.operations import Endpoint, Paging, Row
-from nexhealth_async.core.paging import CursorPlan, Drift, NumberedPlan, Plan
-from nexhealth_async.core.request import Call
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.envelopes import ListReading, read_list
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.operations import Endpoint, Paging, Row
+from nexhealth_async._protocol.requests import Call
 from nexhealth_async.errors import UsageError, WalkDrifted
+from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, Plan
+from nexhealth_async.pagination.record_ids import ids_of
 from nexhealth_async.slices import AS_BYTES
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target

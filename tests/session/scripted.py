@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nexhealth_async import endpoints as to
+from nexhealth_async._protocol.envelopes import ListReading, read_list
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.requests import plan
 from nexhealth_async.codec import Codec, LazyDecoder
-from nexhealth_async.core.envelope import ListReading, read_list
-from nexhealth_async.core.request import plan
-from nexhealth_async.core.wire import Reply
 from nexhealth_async.models import Patient
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.requests import Call
 
 CODEC = Codec()
 PATIENTS: LazyDecoder[Patient] = LazyDecoder(lambda: CODEC, "Patient")

@@ -14,7 +14,7 @@ from tests.session.weather_kit import Scene, envelope, scene
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.sandbox.guesses import CountAs
 
 PER_PAGE = 10

@@ -24,9 +24,9 @@ from nexhealth_async import (
     WalkOver,
 )
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.envelope import ListReading, read_list
-from nexhealth_async.core.request import plan
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.envelopes import ListReading, read_list
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 from tests.session.scripted import PATIENTS, ids
@@ -34,7 +34,7 @@ from tests.session.scripted import PATIENTS, ids
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.requests import Call
 
 
 @pytest.fixture(autouse=True)

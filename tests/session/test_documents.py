@@ -23,7 +23,7 @@ from nexhealth_async import (
     UnexpectedShape,
     UsageError,
 )
-from nexhealth_async.core.forms import form
+from nexhealth_async._protocol.multipart import form
 from nexhealth_async.models import Document
 from tests.session.weather_kit import CANARY, QUICK, check_text, scene
 

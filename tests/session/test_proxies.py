@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from nexhealth_async import ConnectFailed, InvalidArgument, NexHealth
-from nexhealth_async.core.proxies import proxy_from, proxy_from_environment
+from nexhealth_async._protocol.proxies import proxy_from, proxy_from_environment
 from nexhealth_async.sandbox import Sandbox
 from tests.session.proxy_server import PrivateCA, running_proxy, serving_tls
 from tests.session.test_privacy import frames_with_locals

@@ -31,7 +31,7 @@ from nexhealth_async import (
 from tests.session.weather_kit import CANARY, QUICK, Raw, Scene, check_text, envelope, head, scene
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.wire import Reply, Request
+    from nexhealth_async._protocol.http_messages import Reply, Request
     from nexhealth_async.sandbox import Sandbox
     from tests.session.weather_kit import Movable
 

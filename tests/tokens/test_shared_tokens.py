@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import KeyRefused, ServerFailure
-from nexhealth_async.core.token import Verdict
+from nexhealth_async._protocol.token_life import Verdict
 from tests.tokens.token_kit import (
     PLACE,
     Issuer,

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from nexhealth_async import NexHealth
-from nexhealth_async.core import token as token_life
+from nexhealth_async._protocol import token_life
 from nexhealth_async.stores import RedisTokens
 
 

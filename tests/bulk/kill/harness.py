@@ -19,8 +19,8 @@ import pytest
 from attrs import define, evolve, field, frozen
 
 from nexhealth_async import NexHealth, OriginError
+from nexhealth_async._protocol.requests import version_name
 from nexhealth_async.bulk.targets import KeepsOrigin, opened
-from nexhealth_async.core.request import version_name
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.kill.child import Order, run, target_of
 from tests.bulk.kill.reading import Contents, pulls_in, read_back, read_rejected

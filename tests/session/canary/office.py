@@ -20,8 +20,8 @@ import pytest
 from attrs import define
 
 from nexhealth_async import models
+from nexhealth_async._protocol.operations import Row
 from nexhealth_async.codec import prepare
-from nexhealth_async.core.operations import Row
 from nexhealth_async.endpoints import ALL
 from nexhealth_async.models import Record
 from nexhealth_async.sandbox import Sandbox

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
 
-    from nexhealth_async.core.operations import Endpoint
+    from nexhealth_async._protocol.operations import Endpoint
     from tests.session.canary.acts import Desk
     from tests.session.canary.office import Office
     from tests.session.canary.watch import Watch

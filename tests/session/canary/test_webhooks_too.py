@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from nexhealth_async import NexHealthError, models
+from nexhealth_async._protocol.webhook_events import CATALOGUE
 from nexhealth_async.stores import MemorySeen, SqliteSeen
 from nexhealth_async.webhooks import (
     EVENTS,
@@ -21,7 +22,6 @@ from nexhealth_async.webhooks import (
     unreadable,
     verify,
 )
-from nexhealth_async.webhooks.catalogue import CATALOGUE
 from tests.session.canary.marks import Marks
 from tests.session.canary.office import _Scribe
 from tests.session.canary.surfaces import under_watch

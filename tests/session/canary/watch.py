@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 _HOLD_ARGUMENTS = (
-    "core/request.py:check_base_url",
-    "core/request.py:check_subdomain",
-    "core/request.py:version_name",
+    "_protocol/requests.py:check_base_url",
+    "_protocol/requests.py:check_subdomain",
+    "_protocol/requests.py:version_name",
     "options.py:",
     "scopes.py:",
     "session.py:__init__",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import NO_RETRY, Limit, NexHealth, Rates, RetryPolicy
-from nexhealth_async.core.operations import RateClass
+from nexhealth_async._protocol.operations import RateClass
 from tests.session.cancel.scene import (
     ONCE,
     WAYS,

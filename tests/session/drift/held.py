@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
-from nexhealth_async.core.envelope import ListReading, read_list
+from nexhealth_async._protocol.envelopes import ListReading, read_list
 from nexhealth_async.errors import ServerFailure
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from nexhealth_async.core.request import Call
-    from nexhealth_async.core.wire import Reply
+    from nexhealth_async._protocol.http_messages import Reply
+    from nexhealth_async._protocol.requests import Call
     from tests.session.drift.office import Office, Witness
 
 __all__ = ["Flight", "HeldSource", "InProcess", "Straight"]

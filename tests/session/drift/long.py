@@ -17,7 +17,7 @@ import time
 import traceback
 from collections import Counter
 
-from nexhealth_async.core.paging import Drift
+from nexhealth_async.pagination.page_plans import Drift
 from tests.session.drift.office import KINDS, Kind, Listed, Office, Sort
 from tests.session.drift.promises import judge
 from tests.session.drift.stage import Options, Stage, play

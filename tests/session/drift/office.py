@@ -12,15 +12,15 @@ from attrs import define, evolve, field, frozen
 from yarl import URL
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.core.request import plan
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.requests import plan
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.requests import Call
 
 __all__ = ["KINDS", "Changes", "Kind", "Listed", "Office", "Paging", "Sort", "Witness"]
 

@@ -17,8 +17,8 @@ from tests.session.scripted import PATIENTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async.core.paging import Drift
     from nexhealth_async.models import Patient
+    from nexhealth_async.pagination.page_plans import Drift
     from tests.session.drift.held import Straight
 
 __all__ = ["Options", "Stage", "play"]

@@ -18,7 +18,7 @@ from tests.session.drift.stage import Options, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nexhealth_async.core.paging import Drift
+    from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.sandbox.seen import PageShown
     from tests.session.drift.office import Paging, Sort
 

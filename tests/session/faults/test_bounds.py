@@ -21,8 +21,8 @@ from nexhealth_async import (
     UnexpectedShape,
     transport,
 )
-from nexhealth_async.core import packing
-from nexhealth_async.core.packing import PIECE, Damaged, Unpacker
+from nexhealth_async._protocol import decompression
+from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
 from nexhealth_async.models import Document
 from nexhealth_async.transport import _redirected
 from tests.session.weather_kit import QUICK, Raw, check_text, scene
@@ -39,7 +39,7 @@ MB = 2**20
 @pytest.fixture(params=["zlib", "zlib_ng.zlib_ng"])
 def inflater(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What unpacks: Python's own, or the faster one of the extra "speed"."""
-    monkeypatch.setattr(packing, "inflater", importlib.import_module(request.param))
+    monkeypatch.setattr(decompression, "inflater", importlib.import_module(request.param))
 
 
 def packed(body: bytes, wbits: int = 31) -> bytes:

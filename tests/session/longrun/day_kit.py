@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from nexhealth_async.core.rates import RatesLog
+    from nexhealth_async._protocol.rate_limits import RatesLog
     from nexhealth_async.sandbox import Sandbox
     from tests.conftest import MovableLoop
     from tests.session.weather_kit import Scene

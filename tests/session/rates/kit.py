@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from attrs import Factory, define, field, frozen
 
 from nexhealth_async import NexHealth, RetryPolicy, TimedOut
-from nexhealth_async.core.wire import Reply
+from nexhealth_async._protocol.http_messages import Reply
 from tests.session.rates.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from nexhealth_async.core.wire import Request
+    from nexhealth_async._protocol.http_messages import Request
 
 __all__ = [
     "PATHS",

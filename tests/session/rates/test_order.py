@@ -10,13 +10,13 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
-from nexhealth_async.core.operations import RateClass
+from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.gates import Gates
 from tests.session.rates.kit import PATHS, Crowd, Vendor, calling, evenly
 from tests.session.rates.limiter import Kind, Limiter
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.rates import Departure
+    from nexhealth_async._protocol.rate_limits import Departure
     from tests.conftest import MovableLoop
 
 

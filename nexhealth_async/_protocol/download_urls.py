@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl
 
 from attrs import evolve
 
-from nexhealth_async.core.request import free_call, spelt
+from nexhealth_async._protocol.requests import free_call, spelt
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.requests import Call
 
 __all__ = ["download_call"]
 

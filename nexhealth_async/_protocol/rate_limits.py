@@ -17,7 +17,7 @@ from typing import Protocol
 
 from attrs import field, frozen, validators
 
-from nexhealth_async.core.operations import RateClass
+from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.errors import InvalidArgument
 
 __all__ = [

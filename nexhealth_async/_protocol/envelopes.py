@@ -17,9 +17,8 @@ import msgspec
 from attrs import evolve, field, frozen
 from msgspec import Raw
 
-from nexhealth_async.core.page_size import MOST_RECORDS, has_too_many_records
-from nexhealth_async.core.refusals import refusal
-from nexhealth_async.core.split import (
+from nexhealth_async._protocol.error_mapping import refusal
+from nexhealth_async._protocol.json_splitting import (
     ENVELOPE,
     FIELDS,
     NULL,
@@ -30,7 +29,8 @@ from nexhealth_async.core.split import (
     kind_of,
     split_list,
 )
-from nexhealth_async.core.surrogates import (
+from nexhealth_async._protocol.record_limit import MOST_RECORDS, has_too_many_records
+from nexhealth_async._protocol.surrogate_repair import (
     MARKER,
     REPLACEMENT,
     differing_paths,
@@ -41,8 +41,8 @@ from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nexhealth_async.core.operations import Row
-    from nexhealth_async.core.wire import Reply, Stream
+    from nexhealth_async._protocol.http_messages import Reply, Stream
+    from nexhealth_async._protocol.operations import Row
 
 __all__ = [
     "DataReading",

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
-from nexhealth_async.core.ids import IdSet
 from nexhealth_async.errors import InvalidArgument, NexHealthError, StalledCursor, WalkDrifted
+from nexhealth_async.pagination.record_ids import IdSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async.core.envelope import ListReading
+    from nexhealth_async._protocol.envelopes import ListReading
 
 __all__ = ["Ask", "CursorPlan", "Drift", "NumberedPlan", "Plan", "Taken", "WholePlan"]
 

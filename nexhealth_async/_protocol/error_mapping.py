@@ -11,8 +11,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from nexhealth_async.core.operations import LOGIN
-from nexhealth_async.core.versions import refuses_version
+from nexhealth_async._protocol.api_versions import refuses_version
+from nexhealth_async._protocol.operations import LOGIN
 from nexhealth_async.errors import (
     AlreadyCancelled,
     APIError,
@@ -34,8 +34,8 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nexhealth_async.core.operations import Row
-    from nexhealth_async.core.wire import Reply
+    from nexhealth_async._protocol.http_messages import Reply
+    from nexhealth_async._protocol.operations import Row
 
 __all__ = ["refusal", "retry_after"]
 

@@ -13,13 +13,13 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw
 
-from nexhealth_async.core.operations import Paging
-from nexhealth_async.core.versions import is_v2
+from nexhealth_async._protocol.api_versions import is_v2
+from nexhealth_async._protocol.operations import Paging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async.core.request import Call
+    from nexhealth_async._protocol.requests import Call
 
 __all__ = ["is_empty_schedule", "misread"]
 

@@ -17,10 +17,10 @@ from urllib.parse import quote
 import msgspec
 from attrs import Factory, field, frozen
 
-from nexhealth_async.core.forms import form
-from nexhealth_async.core.operations import Endpoint, Need, RateClass, Row
-from nexhealth_async.core.versions import V2, V3, is_v2
-from nexhealth_async.core.wire import Request
+from nexhealth_async._protocol.api_versions import V2, V3, is_v2
+from nexhealth_async._protocol.http_messages import Request
+from nexhealth_async._protocol.multipart import form
+from nexhealth_async._protocol.operations import Endpoint, Need, RateClass, Row
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nexhealth_async.core.token import Token
+    from nexhealth_async._protocol.token_life import Token
 
 __all__ = ["LoginPaused", "TokenHolder", "TokenLink", "TokenStore"]
 

@@ -1,0 +1,1 @@
+"""Iterating over lists: walks, pages, page plans, prefetching and delivered ids."""
