@@ -18,10 +18,10 @@ from benchmarks.report import Table, middle, spread
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock
 from nexhealth_async import Rates
+from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.token_manager import TokenKeeper
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit
-from nexhealth_async.gates import Gates
-from nexhealth_async.tokens import TokenKeeper
 
 __all__ = ["measure", "tables"]
 

@@ -17,9 +17,9 @@ from typing import cast
 from benchmarks.measure import Figures, Scale
 from benchmarks.report import Table, spread
 from nexhealth_async import Rates
+from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, SharedRates
-from nexhealth_async.gates import Gates
 
 __all__ = ["measure", "tables"]
 

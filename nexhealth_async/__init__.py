@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from nexhealth_async._version import __version__
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.budget import Budget, Usage
+    from nexhealth_async._client.files import Download
+    from nexhealth_async._client.hooks import Attempt, Hook, Outcome
+    from nexhealth_async._client.statistics import Stats
     from nexhealth_async._protocol.rate_limits import Limit, Rates
     from nexhealth_async._protocol.retry import NO_RETRY, RetryPolicy
-    from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.codec import Codec, to_builtins, to_json
     from nexhealth_async.errors import (
         AlreadyCancelled,
@@ -62,16 +65,13 @@ if TYPE_CHECKING:
         WalkOver,
         WebhookRefused,
     )
-    from nexhealth_async.files import Download
     from nexhealth_async.follow.booking import Rescheduled
     from nexhealth_async.follow.events import EventBoard
     from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
-    from nexhealth_async.observe import Attempt, Hook, Outcome
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
     from nexhealth_async.slices import Repair
-    from nexhealth_async.stats import Stats
     from nexhealth_async.walk import Page, Pages, Walk
     from nexhealth_async.webhooks.subscriptions import Ensured
 
@@ -153,21 +153,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "budget": ("Budget", "Usage"),
+    "_client.budget": ("Budget", "Usage"),
     "codec": ("Codec", "to_builtins", "to_json"),
     "_protocol.rate_limits": ("Limit", "Rates"),
     "_protocol.retry": ("NO_RETRY", "RetryPolicy"),
-    "files": ("Download",),
+    "_client.files": ("Download",),
     "follow.booking": ("Rescheduled",),
     "webhooks.subscriptions": ("Ensured",),
     "follow.events": ("EventBoard",),
     "follow.outcome": ("Written",),
     "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),
-    "observe": ("Attempt", "Hook", "Outcome"),
+    "_client.hooks": ("Attempt", "Hook", "Outcome"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),
     "slices": ("Repair",),
-    "stats": ("Stats",),
+    "_client.statistics": ("Stats",),
     "walk": ("Page", "Pages", "Walk"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

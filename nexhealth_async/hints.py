@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from attrs import frozen
 
-from nexhealth_async.discreet import discreet
+from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.errors import (
     DuplicatePatient,
     InvalidArgument,
@@ -27,9 +27,9 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Location, Patient, SlotGroup
-    from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller, Walk
 
 __all__ = [

@@ -12,6 +12,24 @@ import anyio
 from attrs import evolve, field, frozen
 
 from nexhealth_async import endpoints as to
+from nexhealth_async._client.budget import Meter
+from nexhealth_async._client.call import Attempts, Shared
+from nexhealth_async._client.files import Download
+from nexhealth_async._client.hooks import watchers
+from nexhealth_async._client.options import (
+    VERSION_VARIABLE,
+    OnIgnored,
+    Options,
+    Secret,
+    checked,
+    checked_key,
+    chosen_version,
+    named_agent,
+)
+from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.token_manager import TokenKeeper, key_refused
+from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._client.transport import Transport, tls_context
 from nexhealth_async._protocol.api_versions import AUTO, V2, V3
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.envelopes import (
@@ -36,10 +54,7 @@ from nexhealth_async._protocol.requests import (
 )
 from nexhealth_async._protocol.retry import RetryPolicy
 from nexhealth_async._protocol.tracebacks import without_traceback
-from nexhealth_async.attempts import Attempts, Shared
-from nexhealth_async.budget import Meter
 from nexhealth_async.codec.lazy import LazyDecoder, build_decoder
-from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import (
     Forbidden,
     InvalidArgument,
@@ -54,24 +69,9 @@ from nexhealth_async.errors import (
     UnexpectedShape,
     VersionRefused,
 )
-from nexhealth_async.files import Download
-from nexhealth_async.gates import Gates
 from nexhealth_async.hints import practice_locations
-from nexhealth_async.observe import watchers
-from nexhealth_async.options import (
-    VERSION_VARIABLE,
-    OnIgnored,
-    Options,
-    Secret,
-    checked,
-    checked_key,
-    chosen_version,
-    named_agent,
-)
 from nexhealth_async.pager import reap
 from nexhealth_async.scopes import AccountNouns
-from nexhealth_async.tokens import TokenKeeper, key_refused
-from nexhealth_async.transport import Transport, tls_context
 from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
@@ -90,20 +90,20 @@ if TYPE_CHECKING:
     import aiohttp
     from msgspec import Raw
 
+    from nexhealth_async._client.budget import Budget, Usage
+    from nexhealth_async._client.hooks import Hook
+    from nexhealth_async._client.statistics import Stats
+    from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.envelopes import ListReading
     from nexhealth_async._protocol.http_messages import Reply, Stream
     from nexhealth_async._protocol.operations import Operation, Row
     from nexhealth_async._protocol.requests import JSONValue
     from nexhealth_async._protocol.token_store import TokenStore
-    from nexhealth_async.budget import Budget, Usage
     from nexhealth_async.bulk.face import Bulk
     from nexhealth_async.bulk.origin import Institution
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
     from nexhealth_async.hints import PracticeLocation
-    from nexhealth_async.observe import Hook
-    from nexhealth_async.stats import Stats
-    from nexhealth_async.unsettled import Write
     from nexhealth_async.webhooks.subscriptions import Webhooks
 
 __all__ = ["Answer", "NexHealth"]

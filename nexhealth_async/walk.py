@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
+from nexhealth_async._client.traceback_boundary import discreet, strip_frames
 from nexhealth_async._protocol.operations import Paging
-from nexhealth_async.discreet import discreet, strip_frames
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,
@@ -36,11 +36,11 @@ from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Pai
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from nexhealth_async._client.files import Download
+    from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async._protocol.requests import Call
-    from nexhealth_async.files import Download
     from nexhealth_async.pagination.page_plans import Drift, Plan
-    from nexhealth_async.unsettled import Write
 
 __all__ = ["Caller", "Page", "Pages", "RawPages", "Versions", "Walk", "WalkSettings"]
 

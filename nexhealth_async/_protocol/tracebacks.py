@@ -19,7 +19,7 @@ R = TypeVar("R")
 def without_traceback(function: Callable[P, R]) -> Callable[P, R]:
     """Let errors of ours leave a plain function without a traceback through it.
 
-    For coroutine functions there is `nexhealth_async.discreet.discreet`.
+    For coroutine functions there is `nexhealth_async._client.traceback_boundary.discreet`.
     """
 
     @wraps(function)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 from msgspec import Raw
 
+from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.batches import Batch, Reader
 from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.events import ShardProgress, Snapshot
@@ -19,7 +20,6 @@ from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
 from nexhealth_async.pager import renumber
 from nexhealth_async.pagination.record_ids import IdSet, ids_of
-from nexhealth_async.stats import Stats
 
 __all__ = ["Account", "Books"]
 

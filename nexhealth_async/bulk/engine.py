@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from msgspec import Raw
 
+    from nexhealth_async._client.statistics import Stats
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.pagination.page_plans import Drift
     from nexhealth_async.slices import Decoder
-    from nexhealth_async.stats import Stats
 
 __all__ = ["Counted", "Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
 

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import NexHealthError
-from nexhealth_async.stats import Stats
 
 __all__ = [
     "BatchRead",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.rejected import (
     AllowRejected,
     RejectedCount,
@@ -15,7 +16,6 @@ from nexhealth_async.bulk.rejected import (
 )
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.errors import NexHealthError, PartialPull
-from nexhealth_async.stats import Stats
 
 __all__ = ["Report", "ShardReport"]
 

@@ -85,7 +85,7 @@ class Entry:
     @property
     def said_version(self) -> str | None:
         """What the option or the environment says; None leaves it to the target or the account."""
-        from nexhealth_async.options import VERSION_VARIABLE
+        from nexhealth_async._client.options import VERSION_VARIABLE
 
         if self.api_version is not None:
             return _checked_version(self.api_version, "--api-version")
@@ -102,8 +102,8 @@ class Entry:
 
 
 def _checked_version(text: str, where: str) -> str:
+    from nexhealth_async._client.options import chosen_version
     from nexhealth_async.errors import InvalidArgument
-    from nexhealth_async.options import chosen_version
 
     try:
         return chosen_version(text)
@@ -161,8 +161,8 @@ def _own_authorities() -> SSLContext | None:
 
     OpenSSL reads ``SSL_CERT_FILE`` by itself.
     """
+    from nexhealth_async._client.transport import tls_context
     from nexhealth_async.errors import InvalidArgument
-    from nexhealth_async.transport import tls_context
 
     try:
         return tls_context(os.environ.get(_CA_FILE) or None)

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from anyio import CancelScope
 
+from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.bulk.batches import Batch
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.rejected import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import duckdb_work as work

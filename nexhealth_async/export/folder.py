@@ -25,13 +25,13 @@ import msgspec
 from anyio import CancelScope
 from attrs import evolve, frozen
 
+from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
 from nexhealth_async.bulk.catalogue import every_resource
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.progress import is_over
 from nexhealth_async.bulk.rejected import Rejected, usable_id
 from nexhealth_async.bulk.validation import check_progress
-from nexhealth_async.discreet import discreet
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
 from nexhealth_async.export.rejected_file import RejectedFile

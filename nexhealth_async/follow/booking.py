@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
+from nexhealth_async._client.backoff_switch import waited
 from nexhealth_async.errors import (
     AlreadyCancelled,
     BadReply,
@@ -30,14 +31,13 @@ from nexhealth_async.errors import (
     UsageError,
 )
 from nexhealth_async.hints import FreeSlot
-from nexhealth_async.patience import waited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Appointment, SlotGroup
-    from nexhealth_async.unsettled import Write
     from nexhealth_async.walk import Caller
 
 __all__ = ["BookingCalls", "Rescheduled", "book", "reschedule"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from attrs import define, evolve, field, frozen
 
+from nexhealth_async._client.backoff_switch import is_testing
 from nexhealth_async.errors import (
     BadReply,
     InvalidArgument,
@@ -20,7 +21,6 @@ from nexhealth_async.errors import (
     ServerFailure,
     TransportError,
 )
-from nexhealth_async.patience import is_testing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nexhealth_async.observe import Hook
+from nexhealth_async._client.hooks import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from nexhealth_async.observe import Attempt, Outcome, WaitCause
+    from nexhealth_async._client.hooks import Attempt, Outcome, WaitCause
 
 __all__ = ["OpenTelemetry"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
-from nexhealth_async.files import with_content
+from nexhealth_async._client.files import with_content
 from nexhealth_async.filters import (
     AlertChanges,
     AlertFilters,
@@ -28,7 +28,7 @@ from nexhealth_async.resources._checks import check_one_of
 from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
-    from nexhealth_async.files import Download
+    from nexhealth_async._client.files import Download
     from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found
 

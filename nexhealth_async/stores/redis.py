@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
+from nexhealth_async._client.redis_commands import run_command
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.base import KEEP, LEASE, check_times
-from nexhealth_async.stores.commands import run_command
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -14,11 +14,11 @@ from uuid import uuid4
 import anyio
 from attrs import evolve
 
+from nexhealth_async._client.redis_commands import end_task, run_command
 from nexhealth_async._protocol.api_versions import V2, V3
 from nexhealth_async._protocol.token_life import Token, lifetime_of, pause_after
 from nexhealth_async._protocol.token_store import LoginPaused
 from nexhealth_async.errors import KeyRefused, ServerFailure
-from nexhealth_async.stores.commands import end_task, run_command
 from nexhealth_async.stores.sealing import Seal
 from nexhealth_async.stores.token_desk import Answer, Busy, Found, Quiet, TokenDesk, Turn
 

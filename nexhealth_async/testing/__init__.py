@@ -7,7 +7,7 @@ The fixtures of ``nexhealth_async.pytest_plugin`` put all three to work.
 
 from __future__ import annotations
 
-from nexhealth_async.patience import is_testing, set_testing
+from nexhealth_async._client.backoff_switch import is_testing, set_testing
 from nexhealth_async.testing.factories import (
     Factory,
     make,

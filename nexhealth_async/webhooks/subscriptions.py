@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import evolve, field, frozen
 
 from nexhealth_async import endpoints as to
-from nexhealth_async.discreet import discreet
+from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument, OutcomeUnknown
 from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions
 

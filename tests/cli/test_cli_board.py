@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk import (
     Event,
     PullEnded,
@@ -29,7 +30,6 @@ from nexhealth_async.cli.board import Board, shard_text, total_text
 from nexhealth_async.cli.pace import Left, Pace, clock
 from nexhealth_async.cli.summary import advice, failures_text, report_text
 from nexhealth_async.errors import Forbidden, NexHealthError, ServerFailure, WalkDrifted
-from nexhealth_async.stats import Stats
 from tests.cli.terminal import Terminal, environment, served
 
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")

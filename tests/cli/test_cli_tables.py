@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from nexhealth_async._client.statistics import Stats
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.bulk import Estimate, Report, Shard, ShardEstimate, ShardReport
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.summary import estimate_text, report_text
 from nexhealth_async.cli.tables import Table
-from nexhealth_async.stats import Stats
 
 COLUMNS = (
     Column("practice", ("a",), widest=20, least=10),

@@ -8,14 +8,14 @@ from functools import partial
 from nexhealth_async import Budget, NexHealth, NexHealthError
 from nexhealth_async import endpoints as to
 from nexhealth_async import errors as e
+from nexhealth_async._client.budget import Meter
+from nexhealth_async._client.token_manager import key_refused
+from nexhealth_async._client.transport import Transport
 from nexhealth_async._protocol.envelopes import read_list
 from nexhealth_async._protocol.error_mapping import refusal
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import LOGIN, RateClass, Row
 from nexhealth_async._protocol.proxies import Proxy
-from nexhealth_async.budget import Meter
-from nexhealth_async.tokens import key_refused
-from nexhealth_async.transport import Transport
 from nexhealth_async.webhooks import parse
 
 __all__ = ["samples"]

@@ -13,9 +13,9 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
+from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import SLACK
-from nexhealth_async.gates import Gates
 from nexhealth_async.stores import RedisRates
 from nexhealth_async.stores.hand import LEASE
 from tests.tokens.token_kit import Line, RedisBox, eventually, redis_box

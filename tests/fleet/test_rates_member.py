@@ -11,9 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async import InvalidArgument, Limit, NexHealth, Rates, TimedOut
+from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._protocol.key_fingerprint import fingerprint
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async.gates import Gates
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisRates
 from nexhealth_async.stores.hand import LEASE

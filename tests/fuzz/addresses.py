@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, unquote
 from multidict import CIMultiDict
 from yarl import URL
 
+from nexhealth_async._client.transport import Transport, _redirected
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.requests import Call, check_base_url, check_subdomain, free_call
-from nexhealth_async.transport import Transport, _redirected
 from tests.fuzz.judge import Feed, Finding, target
 from tests.fuzz.seeds import chosen
 

@@ -12,7 +12,7 @@ import pytest
 
 import nexhealth_async
 from nexhealth_async import InvalidArgument, NexHealth
-from nexhealth_async.transport import Transport
+from nexhealth_async._client.transport import Transport
 
 _PACKAGE = Path(nexhealth_async.__file__).parent
 _SWITCHES = {

@@ -24,8 +24,8 @@ from nexhealth_async import (
     Usage,
     UsageError,
 )
+from nexhealth_async._client.budget import Meter, Purse
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async.budget import Meter, Purse
 from nexhealth_async.sandbox import Sandbox
 from tests.session.weather_kit import CANARY, QUICK, LoopClock, Scene, check_text, scene
 

@@ -25,7 +25,7 @@ from nexhealth_async import (
     ServerFailure,
     TimedOut,
 )
-from nexhealth_async.observe import Hooks
+from nexhealth_async._client.hooks import Hooks
 from tests.observe.kit import Notes
 from tests.session.weather_kit import CANARY, QUICK, LoopClock, Scene, scene
 
@@ -380,7 +380,7 @@ async def test_a_session_without_hooks_makes_no_values_for_them(
     def made(*_: object, **__: object) -> None:
         raise AssertionError("made for nobody")
 
-    monkeypatch.setattr("nexhealth_async.attempts.Watch.of", made)
+    monkeypatch.setattr("nexhealth_async._client.call.Watch.of", made)
     async with scene(retry=QUICK) as at:
         await at.works()
     with pytest.raises(AssertionError, match="for nobody"):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import Limit, Rates, SessionStateError, TimedOut
+from nexhealth_async._client.rate_limiter import MOST_UNDER_WAY, Gates
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async.gates import MOST_UNDER_WAY, Gates
 
 if TYPE_CHECKING:
     from tests.conftest import MovableLoop

@@ -167,7 +167,14 @@ def _refused(text: str) -> bytes:
     return f'{{"code":false,"error":["{text}"],"description":"{text}","data":null}}'.encode()
 
 
-_ON_THE_WAY = ("attempts.py", "transport.py", "tokens.py", "gates.py", "pager.py", "walk.py")
+_ON_THE_WAY = (
+    "_client/call.py",
+    "_client/transport.py",
+    "_client/token_manager.py",
+    "_client/rate_limiter.py",
+    "pager.py",
+    "walk.py",
+)
 
 
 def frames_with_locals(error: BaseException, modules: tuple[str, ...] | None = None) -> str:
@@ -287,7 +294,7 @@ async def test_requests_and_replies_show_neither_query_nor_headers_nor_body(
     async with watched(caplog) as seen:
         sent: list[object] = []
         transport = seen.at.nex._shared.transport
-        send = transport.send
+        send = _client.transport.send
 
         async def noted(request: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - as what it replaces
             reply = await send(request, timeout=timeout)

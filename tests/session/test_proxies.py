@@ -134,7 +134,7 @@ async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # "localhost" never needs a proxy, so the server is asked for by another name.
-    monkeypatch.setattr("nexhealth_async.transport.is_loopback", _never)
+    monkeypatch.setattr("nexhealth_async._client.transport.is_loopback", _never)
     monkeypatch.setenv(variable, proxy.address)
     async with serving_tls(ca, box.url) as front:
         for trust, exempt, through in (

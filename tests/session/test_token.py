@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from nexhealth_async import KeyRefused, NexHealth, ServerFailure, TimedOut, Unauthorized
-from nexhealth_async.tokens import TokenKeeper
+from nexhealth_async._client.token_manager import TokenKeeper
 
 if TYPE_CHECKING:
     from nexhealth_async import LocationScope

@@ -112,7 +112,8 @@ def test_switching_it_on_is_said_once_in_the_log(caplog: pytest.LogCaptureFixtur
 
 def test_no_import_and_no_fixture_of_another_test_switches_it_on() -> None:
     code = (
-        "import nexhealth_async.testing, nexhealth_async.pytest_plugin, nexhealth_async.patience; "
-        "raise SystemExit(nexhealth_async.patience.is_testing())"
+        "import nexhealth_async.testing, nexhealth_async.pytest_plugin\n"
+        "from nexhealth_async._client.backoff_switch import is_testing\n"
+        "raise SystemExit(is_testing())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own interpreter

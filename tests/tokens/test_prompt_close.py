@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nexhealth_async import NexHealth, SessionStateError
+from nexhealth_async._client.redis_commands import end_task, run_command
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisRates, RedisTokens
-from nexhealth_async.stores.commands import end_task, run_command
 from tests.poison import forgetful_client
 from tests.tokens.token_kit import client_of
 

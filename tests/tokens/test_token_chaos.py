@@ -15,7 +15,7 @@ from tests.tokens.token_kit import client_of, eventually
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from nexhealth_async.tokens import TokenKeeper
+    from nexhealth_async._client.token_manager import TokenKeeper
     from tests.tokens.token_kit import Fleet, Line, RedisBox
 
 

@@ -18,8 +18,8 @@ import msgspec
 import pytest
 from attrs import define, field
 
+from nexhealth_async._client.token_manager import TokenKeeper
 from nexhealth_async.stores import RedisTokens
-from nexhealth_async.tokens import TokenKeeper
 from tests.redis_server import _await
 
 __all__ = ["Fleet", "Issuer", "Line", "RedisBox", "client_of", "eventually", "jwt"]

@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from nexhealth_async import Attempt, Hook, Outcome
-from nexhealth_async.attempts import Shared
+from nexhealth_async._client.call import Shared
+from nexhealth_async._client.hooks import Hooks
 from nexhealth_async.integrations.otel import OpenTelemetry
-from nexhealth_async.observe import Hooks
 from tests.session.canary.office import SERVER
 
 if TYPE_CHECKING:

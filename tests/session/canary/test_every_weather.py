@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import NexHealthError, RetryPolicy, transport
+from nexhealth_async import NexHealthError, RetryPolicy
+from nexhealth_async._client import transport
 from tests.session.canary.acts import ACTS, RETRY, seated
 from tests.session.canary.surfaces import under_watch
 from tests.session.canary.weather import WEATHERS

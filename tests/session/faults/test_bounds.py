@@ -19,12 +19,12 @@ from nexhealth_async import (
     NexHealth,
     OutcomeUnknown,
     UnexpectedShape,
-    transport,
 )
+from nexhealth_async._client import transport
+from nexhealth_async._client.transport import _redirected
 from nexhealth_async._protocol import decompression
 from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
 from nexhealth_async.models import Document
-from nexhealth_async.transport import _redirected
 from tests.session.weather_kit import QUICK, Raw, check_text, scene
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import define, frozen
 
-from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknown, RetryPolicy, transport
+from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknown, RetryPolicy
+from nexhealth_async._client import transport
 from nexhealth_async.sandbox import Sandbox
 from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, Operation, Stage
 from tests.session.faults.outcomes import ATTEMPTS, Outcome, expected, strikes_twice_the_same

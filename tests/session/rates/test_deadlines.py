@@ -10,9 +10,9 @@ import pytest
 from attrs import frozen
 
 from nexhealth_async import OutcomeUnknown, TimedOut
+from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, Rates
-from nexhealth_async.gates import Gates
 from tests.session.rates.kit import PATHS, Vendor, calling
 from tests.session.rates.limiter import Limiter
 

@@ -10,8 +10,8 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
+from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async.gates import Gates
 from tests.session.rates.kit import PATHS, Crowd, Vendor, calling, evenly
 from tests.session.rates.limiter import Kind, Limiter
 

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import Factory, define, evolve, field
 
+from nexhealth_async._client.backoff_switch import waited
+from nexhealth_async._client.budget import Purse
+from nexhealth_async._client.hooks import Watch
+from nexhealth_async._client.statistics import Stats
+from nexhealth_async._client.token_manager import key_refused
+from nexhealth_async._client.unknown_outcomes import UnsettledWrites
 from nexhealth_async._protocol.api_versions import AUTO, VersionState
 from nexhealth_async._protocol.envelopes import ListReading, Reading, RecordReading
 from nexhealth_async._protocol.http_messages import HiddenText, Reply
@@ -18,7 +24,6 @@ from nexhealth_async._protocol.ignored_params import is_empty_schedule, misread
 from nexhealth_async._protocol.requests import version_headers
 from nexhealth_async._protocol.retry import Again, Stop, decide
 from nexhealth_async._protocol.token_life import Verdict
-from nexhealth_async.budget import Purse
 from nexhealth_async.errors import (
     BudgetSpent,
     ConnectFailed,
@@ -32,26 +37,21 @@ from nexhealth_async.errors import (
     SessionStateError,
     Unauthorized,
 )
-from nexhealth_async.observe import Watch
-from nexhealth_async.patience import waited
-from nexhealth_async.stats import Stats
-from nexhealth_async.tokens import key_refused
-from nexhealth_async.unsettled import UnsettledWrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexhealth_async._client.budget import Meter
+    from nexhealth_async._client.hooks import Hooks
+    from nexhealth_async._client.options import Options
+    from nexhealth_async._client.rate_limiter import Gates
+    from nexhealth_async._client.token_manager import TokenKeeper
+    from nexhealth_async._client.transport import Transport
     from nexhealth_async._protocol.http_messages import Request
     from nexhealth_async._protocol.operations import Row
     from nexhealth_async._protocol.rate_limits import Departure
     from nexhealth_async._protocol.requests import Call
-    from nexhealth_async.budget import Meter
     from nexhealth_async.codec import Codec
-    from nexhealth_async.gates import Gates
-    from nexhealth_async.observe import Hooks
-    from nexhealth_async.options import Options
-    from nexhealth_async.tokens import TokenKeeper
-    from nexhealth_async.transport import Transport
 
 __all__ = ["Attempts", "Shared"]
 

@@ -1,0 +1,1 @@
+"""One API call: retries, deadline, token, rate limiter, transport, hooks, budget, statistics."""
