@@ -69,10 +69,10 @@ if TYPE_CHECKING:
     from nexhealth_async.follow.events import EventBoard
     from nexhealth_async.follow.outcome import Written
     from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
+    from nexhealth_async.pagination.batch_decoder import Repair
+    from nexhealth_async.pagination.walk import Page, Pages, Walk
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
-    from nexhealth_async.slices import Repair
-    from nexhealth_async.walk import Page, Pages, Walk
     from nexhealth_async.webhooks.subscriptions import Ensured
 
 __all__ = [
@@ -166,9 +166,9 @@ _HOMES = {
     "_client.hooks": ("Attempt", "Hook", "Outcome"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),
-    "slices": ("Repair",),
+    "pagination.batch_decoder": ("Repair",),
     "_client.statistics": ("Stats",),
-    "walk": ("Page", "Pages", "Walk"),
+    "pagination.walk": ("Page", "Pages", "Walk"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Location, Patient, SlotGroup
-    from nexhealth_async.walk import Caller, Walk
+    from nexhealth_async.pagination.walk import Caller, Walk
 
 __all__ = [
     "Flat",

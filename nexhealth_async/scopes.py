@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from nexhealth_async._protocol.requests import check_subdomain
 from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.pagination.walk import Caller
 from nexhealth_async.resources import (
     Adjustments,
     AdjustmentTypes,
@@ -45,7 +46,6 @@ from nexhealth_async.resources import (
     WorkingHourLabels,
     WorkingHours,
 )
-from nexhealth_async.walk import Caller
 
 __all__ = [
     "AccountNouns",

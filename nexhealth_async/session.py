@@ -70,9 +70,9 @@ from nexhealth_async.errors import (
     VersionRefused,
 )
 from nexhealth_async.hints import practice_locations
-from nexhealth_async.pager import reap
+from nexhealth_async.pagination.prefetching import reap
+from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.scopes import AccountNouns
-from nexhealth_async.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import (

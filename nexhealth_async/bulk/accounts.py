@@ -18,7 +18,7 @@ from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
-from nexhealth_async.pager import renumber
+from nexhealth_async.pagination.prefetching import renumber
 from nexhealth_async.pagination.record_ids import IdSet, ids_of
 
 __all__ = ["Account", "Books"]

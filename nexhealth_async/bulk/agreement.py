@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.targets import Target
     from nexhealth_async.bulk.wanted import Wanted
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "Agreement",

@@ -12,7 +12,7 @@ from msgspec import Raw
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.codec import REFUSALS
 from nexhealth_async.errors import UsageError
-from nexhealth_async.slices import Decoder, Repair
+from nexhealth_async.pagination.batch_decoder import Decoder, Repair
 
 __all__ = ["Batch", "Reader", "Refused", "Unread"]
 

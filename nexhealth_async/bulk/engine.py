@@ -38,8 +38,8 @@ from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.errors import NexHealthError, WalkOver
-from nexhealth_async.pager import RawPage, reap
-from nexhealth_async.walk import Caller, RawPages
+from nexhealth_async.pagination.prefetching import RawPage, reap
+from nexhealth_async.pagination.walk import Caller, RawPages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
     from nexhealth_async._client.statistics import Stats
     from nexhealth_async._protocol.operations import Endpoint
+    from nexhealth_async.pagination.batch_decoder import Decoder
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.slices import Decoder
 
 __all__ = ["Counted", "Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "Estimate",

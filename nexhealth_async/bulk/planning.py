@@ -19,7 +19,7 @@ from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, Vers
 from nexhealth_async.hints import practice_locations
 
 if TYPE_CHECKING:
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "BEGINNING",

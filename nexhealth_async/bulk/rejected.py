@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Row
     from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.progress import ShardState
-    from nexhealth_async.slices import Decoder
+    from nexhealth_async.pagination.batch_decoder import Decoder
 
 __all__ = [
     "FATAL",

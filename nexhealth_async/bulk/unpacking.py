@@ -10,7 +10,7 @@ from attrs import define, field
 from nexhealth_async.bulk.batches import Refused, Unread
 from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.rejected import usable_id
-from nexhealth_async.slices import Slices
+from nexhealth_async.pagination.batch_decoder import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.batches import Reader
     from nexhealth_async.bulk.shards import Shard
     from nexhealth_async.errors import UndecodableRecord
-    from nexhealth_async.pager import RawPage
-    from nexhealth_async.slices import Decoder, OnBadRecord, Repair
+    from nexhealth_async.pagination.batch_decoder import Decoder, OnBadRecord, Repair
+    from nexhealth_async.pagination.prefetching import RawPage
 
 __all__ = ["Found", "Unpacking"]
 

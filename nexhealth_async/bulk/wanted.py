@@ -22,7 +22,7 @@ from nexhealth_async.bulk.progress import GroupState, Progress
 from nexhealth_async.bulk.shards import Group
 from nexhealth_async.bulk.validation import known_groups
 from nexhealth_async.errors import InvalidArgument, UsageError
-from nexhealth_async.walk import Caller
+from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Wanted"]
 

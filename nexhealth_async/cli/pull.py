@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nexhealth_async import NexHealth
     from nexhealth_async._protocol.operations import Endpoint, Row
     from nexhealth_async.cli.pen import Pen
-    from nexhealth_async.walk import Page, Walk
+    from nexhealth_async.pagination.walk import Page, Walk
 
 __all__ = ["pull"]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Batch
     from nexhealth_async.export.arrow_types import Array, Field, Schema, Table
-    from nexhealth_async.walk import Walk
+    from nexhealth_async.pagination.walk import Walk
 
 __all__ = ["batch_table", "schema_of", "table_of", "tables_of", "to_arrow"]
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Appointment, SlotGroup
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["BookingCalls", "Rescheduled", "book", "reschedule"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.follow.events import Event, Events
     from nexhealth_async.follow.outcome import WriteStatus
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "ConfirmationCalls",

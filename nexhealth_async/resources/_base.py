@@ -16,7 +16,7 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Noun"]
 

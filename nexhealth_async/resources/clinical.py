@@ -14,8 +14,8 @@ from nexhealth_async.filters import (
     RecallTypeFilters,
     TreatmentPlanFilters,
 )
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
-from nexhealth_async.walk import Walk
 
 __all__ = ["ClinicalNotes", "PatientRecalls", "Procedures", "RecallTypes", "TreatmentPlans"]
 

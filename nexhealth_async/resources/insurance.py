@@ -12,8 +12,8 @@ from nexhealth_async.filters import (
     InsurancePlanOptions,
     PracticeScoped,
 )
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
-from nexhealth_async.walk import Walk
 
 __all__ = ["InsuranceCoverages", "InsurancePlans"]
 

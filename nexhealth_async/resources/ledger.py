@@ -36,8 +36,8 @@ from nexhealth_async.filters import (
     PracticeScoped,
 )
 from nexhealth_async.follow.writes import ConfirmationCalls, entry_written
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
-from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
     from nexhealth_async.follow.events import Events

@@ -23,9 +23,9 @@ from nexhealth_async.filters import (
 )
 from nexhealth_async.follow.writes import ConfirmationCalls, patient_written
 from nexhealth_async.hints import PatientCalls, find_or_create, normalize_phone
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of
-from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
     from nexhealth_async._client.files import Download

@@ -19,9 +19,9 @@ from nexhealth_async.filters import (
     OperatoryOptions,
     SyncStatusFilters,
 )
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of, check_some_of
-from nexhealth_async.walk import Walk
 
 __all__ = [
     "DocumentTypes",

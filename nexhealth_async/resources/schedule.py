@@ -33,6 +33,7 @@ from nexhealth_async.filters import (
 from nexhealth_async.follow.booking import BookingCalls, book, reschedule
 from nexhealth_async.follow.writes import ConfirmationCalls, appointment_written
 from nexhealth_async.hints import free_slots
+from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import (
     check_note,
@@ -40,7 +41,6 @@ from nexhealth_async.resources._checks import (
     check_order,
     check_positive,
 )
-from nexhealth_async.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -14,7 +14,7 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Subscribed", "resource_of", "spelled", "wanted_subscriptions"]
 

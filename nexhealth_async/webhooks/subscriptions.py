@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nexhealth_async.models import WebhookEndpoint, WebhookSubscription
-    from nexhealth_async.walk import Caller
+    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Ensured", "Subscribed", "Webhooks"]
 

@@ -78,7 +78,9 @@ async def test_cancelling_between_two_slices_loses_nothing() -> None:
 async def test_closing_while_a_page_is_decoded_ends_the_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nexhealth_async.slices._SLICE", 1)  # so that it takes its time
+    monkeypatch.setattr(
+        "nexhealth_async.pagination.batch_decoder._SLICE", 1
+    )  # so that it takes its time
     async with scene(practices=1, locations=1, patients=900) as (_, nex):
         pull = nex.bulk.pull(["patients"], per_page=900)
         async with pull:

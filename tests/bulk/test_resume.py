@@ -13,7 +13,7 @@ from nexhealth_async.bulk import CheckpointFile, Shard, ShardState, engine
 from nexhealth_async.bulk.checkpoint import progress_from_json, progress_to_json, resumable
 from nexhealth_async.bulk.progress import Progress
 from nexhealth_async.errors import UsageError
-from nexhealth_async.pager import RawPage
+from nexhealth_async.pagination.prefetching import RawPage
 from tests.bulk.kit import VERSIONS, by_group, scene, truth
 from tests.bulk.planned import planned_shard
 from tests.bulk.test_planning import NOW

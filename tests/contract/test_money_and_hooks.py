@@ -13,8 +13,8 @@ from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 from nexhealth_async.filters import NewAdjustment, NewPayment
+from nexhealth_async.pagination.walk import Caller
 from nexhealth_async.resources import Adjustments, Payments
-from nexhealth_async.walk import Caller
 
 V3 = "v3.0.0"
 

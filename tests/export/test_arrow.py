@@ -30,7 +30,7 @@ from nexhealth_async.models import (
     Provider,
     Record,
 )
-from nexhealth_async.slices import Repair
+from nexhealth_async.pagination.batch_decoder import Repair
 from tests.bulk.kit import scene
 from tests.export.table_kit import as_kept, from_row
 from tests.models.model_samples import MODELS, SAMPLES, filled, instances

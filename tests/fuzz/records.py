@@ -19,7 +19,7 @@ from nexhealth_async.codec import Codec
 from nexhealth_async.codec.converter import _parse
 from nexhealth_async.codec.native import REFUSALS
 from nexhealth_async.models import Record
-from nexhealth_async.slices import AS_DICTS, Slices
+from nexhealth_async.pagination.batch_decoder import AS_DICTS, Slices
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import chosen, records
 from tests.models.model_samples import MODELS

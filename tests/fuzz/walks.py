@@ -14,10 +14,10 @@ from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import Endpoint, Paging, Row
 from nexhealth_async._protocol.requests import Call
 from nexhealth_async.errors import UsageError, WalkDrifted
+from nexhealth_async.pagination.batch_decoder import AS_BYTES
 from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, Plan
 from nexhealth_async.pagination.record_ids import ids_of
-from nexhealth_async.slices import AS_BYTES
-from nexhealth_async.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
 

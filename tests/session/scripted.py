@@ -14,7 +14,7 @@ from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.codec import Codec, LazyDecoder
 from nexhealth_async.models import Patient
-from nexhealth_async.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

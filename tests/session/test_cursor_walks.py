@@ -28,7 +28,7 @@ from nexhealth_async._protocol.envelopes import ListReading, read_list
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
-from nexhealth_async.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from tests.session.scripted import PATIENTS, ids
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async.pager import renumber
-from nexhealth_async.slices import Repair
+from nexhealth_async.pagination.batch_decoder import Repair
+from nexhealth_async.pagination.prefetching import renumber
 
 if TYPE_CHECKING:
     from nexhealth_async import LocationScope, UndecodableRecord

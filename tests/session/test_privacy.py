@@ -172,8 +172,8 @@ _ON_THE_WAY = (
     "_client/transport.py",
     "_client/token_manager.py",
     "_client/rate_limiter.py",
-    "pager.py",
-    "walk.py",
+    "pagination/prefetching.py",
+    "pagination/walk.py",
 )
 
 
@@ -294,7 +294,7 @@ async def test_requests_and_replies_show_neither_query_nor_headers_nor_body(
     async with watched(caplog) as seen:
         sent: list[object] = []
         transport = seen.at.nex._shared.transport
-        send = _client.transport.send
+        send = transport.send
 
         async def noted(request: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - as what it replaces
             reply = await send(request, timeout=timeout)

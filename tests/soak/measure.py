@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async.walk import Pages, Walk
+from nexhealth_async.pagination.walk import Pages, Walk
 
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth

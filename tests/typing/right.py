@@ -9,8 +9,8 @@ from typing import BinaryIO, assert_type
 
 from nexhealth_async import models as m
 from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.pagination.walk import Page, Walk
 from nexhealth_async.scopes import AccountNouns, LocationScope, PracticeScope
-from nexhealth_async.walk import Page, Walk
 
 START = datetime(2031, 1, 6, tzinfo=UTC)
 END = datetime(2031, 1, 7, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve, field, frozen
 
 from nexhealth_async.errors import ServerFailure, WalkDrifted
-from nexhealth_async.walk import Page, Pages, Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Page, Pages, Walk, WalkSettings, check_settings
 from tests.session.drift.held import HeldSource
 from tests.session.drift.office import KINDS, Kind, Listed, Office, Witness
 from tests.session.scripted import PATIENTS

@@ -29,9 +29,17 @@ from nexhealth_async.errors import (
     VersionRefused,
     WalkOver,
 )
-from nexhealth_async.pager import Pager, RawPage, Source
+from nexhealth_async.pagination.batch_decoder import (
+    AS_BYTES,
+    AS_DICTS,
+    Decoder,
+    OnBadRecord,
+    Paired,
+    Repair,
+    Slices,
+)
 from nexhealth_async.pagination.page_plans import CursorPlan, NumberedPlan, WholePlan
-from nexhealth_async.slices import AS_BYTES, AS_DICTS, Decoder, OnBadRecord, Paired, Repair, Slices
+from nexhealth_async.pagination.prefetching import Pager, RawPage, Source
 
 if TYPE_CHECKING:
     from types import TracebackType
