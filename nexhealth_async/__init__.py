@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexhealth_async._client.files import Download
     from nexhealth_async._client.hooks import Attempt, Hook, Outcome
     from nexhealth_async._client.statistics import Stats
+    from nexhealth_async._protocol.phone_numbers import normalize_phone
     from nexhealth_async._protocol.rate_limits import Limit, Rates
     from nexhealth_async._protocol.retry import NO_RETRY, RetryPolicy
     from nexhealth_async.codec import Codec, to_builtins, to_json
@@ -65,15 +66,17 @@ if TYPE_CHECKING:
         WalkOver,
         WebhookRefused,
     )
-    from nexhealth_async.follow.booking import Rescheduled
-    from nexhealth_async.follow.events import EventBoard
-    from nexhealth_async.follow.outcome import Written
-    from nexhealth_async.hints import Found, FreeSlot, PracticeLocation, normalize_phone
     from nexhealth_async.pagination.batch_decoder import Repair
     from nexhealth_async.pagination.walk import Page, Pages, Walk
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
     from nexhealth_async.webhooks.subscriptions import Ensured
+    from nexhealth_async.workflows.booking import Rescheduled
+    from nexhealth_async.workflows.confirmation import Written
+    from nexhealth_async.workflows.event_bus import EventBoard
+    from nexhealth_async.workflows.find_or_create import Found
+    from nexhealth_async.workflows.practice_locations import PracticeLocation
+    from nexhealth_async.workflows.slots import FreeSlot
 
 __all__ = [
     "NO_RETRY",
@@ -158,11 +161,14 @@ _HOMES = {
     "_protocol.rate_limits": ("Limit", "Rates"),
     "_protocol.retry": ("NO_RETRY", "RetryPolicy"),
     "_client.files": ("Download",),
-    "follow.booking": ("Rescheduled",),
+    "workflows.booking": ("Rescheduled",),
     "webhooks.subscriptions": ("Ensured",),
-    "follow.events": ("EventBoard",),
-    "follow.outcome": ("Written",),
-    "hints": ("Found", "FreeSlot", "PracticeLocation", "normalize_phone"),
+    "workflows.event_bus": ("EventBoard",),
+    "workflows.confirmation": ("Written",),
+    "workflows.find_or_create": ("Found",),
+    "workflows.practice_locations": ("PracticeLocation",),
+    "workflows.slots": ("FreeSlot",),
+    "_protocol.phone_numbers": ("normalize_phone",),
     "_client.hooks": ("Attempt", "Hook", "Outcome"),
     "scopes": ("LocationScope", "PracticeScope"),
     "session": ("Answer", "NexHealth"),

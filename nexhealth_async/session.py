@@ -69,10 +69,10 @@ from nexhealth_async.errors import (
     UnexpectedShape,
     VersionRefused,
 )
-from nexhealth_async.hints import practice_locations
 from nexhealth_async.pagination.prefetching import reap
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.scopes import AccountNouns
+from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -103,8 +103,8 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.origin import Institution
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
-    from nexhealth_async.hints import PracticeLocation
     from nexhealth_async.webhooks.subscriptions import Webhooks
+    from nexhealth_async.workflows.practice_locations import PracticeLocation
 
 __all__ = ["Answer", "NexHealth"]
 

@@ -36,7 +36,7 @@ MODULES: Final = (
     "nexhealth_async.export.postgres",
     "nexhealth_async.filters",
     "nexhealth_async.fleet",
-    "nexhealth_async.follow",
+    "nexhealth_async.workflows",
     "nexhealth_async.integrations.aiohttp",
     "nexhealth_async.integrations.otel",
     "nexhealth_async.integrations.starlette",

@@ -16,7 +16,7 @@ from nexhealth_async.bulk.progress import GroupState, ShardState
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.endpoints import LOCATIONS
 from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, VersionRefused
-from nexhealth_async.hints import practice_locations
+from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
     from nexhealth_async.pagination.walk import Caller

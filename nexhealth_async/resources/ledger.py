@@ -35,13 +35,13 @@ from nexhealth_async.filters import (
     PaymentTypeFilters,
     PracticeScoped,
 )
-from nexhealth_async.follow.writes import ConfirmationCalls, entry_written
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
 
 if TYPE_CHECKING:
-    from nexhealth_async.follow.events import Events
-    from nexhealth_async.follow.outcome import Written
+    from nexhealth_async.workflows.confirmation import Written
+    from nexhealth_async.workflows.event_bus import Events
 
 __all__ = [
     "AdjustmentTypes",

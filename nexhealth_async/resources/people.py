@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from nexhealth_async import endpoints as to
 from nexhealth_async import models as m
 from nexhealth_async._client.files import with_content
+from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async.filters import (
     AlertChanges,
     AlertFilters,
@@ -21,16 +22,16 @@ from nexhealth_async.filters import (
     ProviderOptions,
     StaffFilters,
 )
-from nexhealth_async.follow.writes import ConfirmationCalls, patient_written
-from nexhealth_async.hints import PatientCalls, find_or_create, normalize_phone
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import check_one_of
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, patient_written
+from nexhealth_async.workflows.find_or_create import PatientCalls, find_or_create
 
 if TYPE_CHECKING:
     from nexhealth_async._client.files import Download
-    from nexhealth_async.follow.outcome import Written
-    from nexhealth_async.hints import Found
+    from nexhealth_async.workflows.confirmation import Written
+    from nexhealth_async.workflows.find_or_create import Found
 
 __all__ = ["NexStaff", "PatientAlerts", "PatientDocuments", "Patients", "Providers"]
 

@@ -30,9 +30,6 @@ from nexhealth_async.filters import (
     WorkingHoursFilters,
     WorkingHoursOptions,
 )
-from nexhealth_async.follow.booking import BookingCalls, book, reschedule
-from nexhealth_async.follow.writes import ConfirmationCalls, appointment_written
-from nexhealth_async.hints import free_slots
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Noun
 from nexhealth_async.resources._checks import (
@@ -41,14 +38,17 @@ from nexhealth_async.resources._checks import (
     check_order,
     check_positive,
 )
+from nexhealth_async.workflows.booking import BookingCalls, book, reschedule
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, appointment_written
+from nexhealth_async.workflows.slots import free_slots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from nexhealth_async.follow.booking import Rescheduled
-    from nexhealth_async.follow.events import Events
-    from nexhealth_async.follow.outcome import Written
-    from nexhealth_async.hints import FreeSlot
+    from nexhealth_async.workflows.booking import Rescheduled
+    from nexhealth_async.workflows.confirmation import Written
+    from nexhealth_async.workflows.event_bus import Events
+    from nexhealth_async.workflows.slots import FreeSlot
 
 __all__ = [
     "AppointmentCategories",

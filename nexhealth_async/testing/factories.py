@@ -13,9 +13,9 @@ import msgspec
 
 from nexhealth_async import models
 from nexhealth_async.codec.names import prepare
-from nexhealth_async.hints import FreeSlot
 from nexhealth_async.models import Record
 from nexhealth_async.testing.inventions import invention
+from nexhealth_async.workflows.slots import FreeSlot
 
 __all__ = [
     "Factory",

@@ -17,7 +17,7 @@ from tests.follow.follow_kit import Told, booked, versions
 from tests.session.weather_kit import LoopClock, Scene, scene
 
 if TYPE_CHECKING:
-    from nexhealth_async.follow import Event
+    from nexhealth_async.workflows import Event
 
 EVENTS = ("appointment_insertion", "payment_insertion", "adjustment_insertion")
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nexhealth_async import EventBoard, InvalidArgument, KeyRefused, Written
-from nexhealth_async.follow.writes import reached
 from nexhealth_async.models import Appointment
+from nexhealth_async.workflows.confirmation_rules import reached
 from tests.follow.follow_kit import Told, after, booked, practice, versions
 from tests.session.weather_kit import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from nexhealth_async.follow import Event
+    from nexhealth_async.workflows import Event
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from nexhealth_async import (
     WalkOver,
     normalize_phone,
 )
-from nexhealth_async.hints import Flat
 from nexhealth_async.models import Slot, SlotGroup
+from nexhealth_async.pagination.flatten import Flat
 from nexhealth_async.sandbox import ANCHOR
 from tests.session.scripted import ListSource
 from tests.session.weather_kit import CANARY, scene
@@ -162,7 +162,7 @@ async def test_slots_are_refused_at_once_for_what_no_search_can_have() -> None:
 
 
 def test_a_free_slot_says_with_whom_and_where() -> None:
-    from nexhealth_async.hints import _slots
+    from nexhealth_async.workflows.slots import _slots
 
     (slot,) = SlotGroup(lid=1, pid=2, slots=(Slot(),)).slots
     assert slot.time is None

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from nexhealth_async import NexHealth, NexHealthError, UndecodableRecord, WalkDrifted
+from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async.codec import Codec
-from nexhealth_async.hints import normalize_phone
 from nexhealth_async.models import Patient, PatientBio
 from tests.session.canary.acts import ACTS, seated
 from tests.session.canary.marks import STEM, Marks

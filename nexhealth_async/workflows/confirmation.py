@@ -25,7 +25,7 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from nexhealth_async.follow.events import Event, Events
+    from nexhealth_async.workflows.event_bus import Event, Events
 
 __all__ = ["Followed", "Seen", "WriteStatus", "Written", "followed"]
 

@@ -30,7 +30,7 @@ from nexhealth_async.errors import (
     TimedOut,
     UsageError,
 )
-from nexhealth_async.hints import FreeSlot
+from nexhealth_async.workflows.slots import FreeSlot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,15 +15,15 @@ from attrs import frozen
 
 from nexhealth_async import models as m
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.follow.outcome import Followed, Seen, Written, followed
+from nexhealth_async.workflows.confirmation import Followed, Seen, Written, followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nexhealth_async._protocol.operations import Endpoint
-    from nexhealth_async.follow.events import Event, Events
-    from nexhealth_async.follow.outcome import WriteStatus
     from nexhealth_async.pagination.walk import Caller
+    from nexhealth_async.workflows.confirmation import WriteStatus
+    from nexhealth_async.workflows.event_bus import Event, Events
 
 __all__ = [
     "ConfirmationCalls",

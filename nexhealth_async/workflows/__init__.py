@@ -7,9 +7,9 @@ and ``adjustments.confirm(...)``.
 
 from __future__ import annotations
 
-from nexhealth_async.follow.booking import Rescheduled
-from nexhealth_async.follow.events import Event, EventBoard, Events
-from nexhealth_async.follow.outcome import WriteStatus, Written
+from nexhealth_async.workflows.booking import Rescheduled
+from nexhealth_async.workflows.confirmation import WriteStatus, Written
+from nexhealth_async.workflows.event_bus import Event, EventBoard, Events
 
 __all__ = [
     "Event",
