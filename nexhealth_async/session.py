@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import anyio
 from attrs import evolve, field, frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._client.budget import Meter
 from nexhealth_async._client.call import Attempts, Shared
 from nexhealth_async._client.files import Download
@@ -71,7 +70,8 @@ from nexhealth_async.errors import (
 )
 from nexhealth_async.pagination.prefetching import reap
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
-from nexhealth_async.scopes import AccountNouns
+from nexhealth_async.resources import institutions, locations, models_of, operations
+from nexhealth_async.scopes import AccountScope
 from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Answer:
     warnings: tuple[str, ...] = field(default=(), repr=False)
 
 
-class NexHealth(AccountNouns):
+class NexHealth(AccountScope):
     """A session with the NexHealth API: ``async with NexHealth("api-key") as nex: ...``.
 
     One session per process and key is the rule: it shares its connections, its token and its rate
@@ -246,7 +246,7 @@ class NexHealth(AccountNouns):
         if tokens is not None:
             environment = self._shared.transport.base_url
             keeper.link = tokens.link(keeper, api_key=key.value, environment=environment)
-        self._preload = to.models_of(preload)
+        self._preload = models_of(preload)
         self._is_copy = False
         self._opened_here = False
 
@@ -434,7 +434,7 @@ class NexHealth(AccountNouns):
         return copy
 
     @property
-    def _caller(self) -> Self:
+    def _client(self) -> Self:
         return self
 
     # What the resources and walks ask for
@@ -586,7 +586,7 @@ class NexHealth(AccountNouns):
         session's own practice and location narrow nothing here.
         """
         return practice_locations(
-            self._copy(evolve(self._options, subdomain=None, location_id=None)), to.LOCATIONS
+            self._copy(evolve(self._options, subdomain=None, location_id=None)), locations.LIST
         )
 
     @property
@@ -622,7 +622,7 @@ class NexHealth(AccountNouns):
 
     def endpoints(self) -> Sequence[Operation]:
         """List every operation of every version as data; ``authenticates`` goes by itself."""
-        return to.operations()
+        return operations()
 
     # Which version a call is made in
 
@@ -729,14 +729,14 @@ class NexHealth(AccountNouns):
 
         With ``again`` also where v2 is spoken already, but no call in it has succeeded yet.
         """
-        state, row = self._shared.version, to.INSTITUTIONS.v2
+        state, row = self._shared.version, institutions.LIST.v2
         try:
             async with asyncio.timeout_at(deadline), self._shared.probing:
                 if state.is_final or state.spoken == V3 or row is None:
                     return
                 if state.spoken is not None and not again:
                     return  # another call has found out meanwhile
-                call = Call(endpoint=to.INSTITUTIONS, row=row, path=row.path, query=())
+                call = Call(endpoint=institutions.LIST, row=row, path=row.path, query=())
                 pairs = (("per_page", "1"),)
                 try:
                     await self._attempts(call, pairs=pairs, deadline=deadline).run(read_list)

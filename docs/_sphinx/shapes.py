@@ -21,7 +21,7 @@ import nexhealth_async
 from docs._sphinx.names import homes, written_in
 from nexhealth_async import filters, models, pytest_plugin, resources
 from nexhealth_async.models import Record
-from nexhealth_async.resources._base import Noun
+from nexhealth_async.resources._base import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +99,7 @@ def _keep_aliases(modules: Iterable[ModuleType]) -> None:
 def _fold_filters() -> None:
     """Show ``**filters: Unpack[PatientFilters]``, which links; ``help()`` has them spelt out."""
     for name in resources.__all__:
-        noun: type[Noun] = getattr(resources, name)
+        noun: type[Resource] = getattr(resources, name)
         for member in vars(noun).values():
             if isfunction(member):
                 vars(member).pop("__signature__", None)

@@ -151,6 +151,10 @@ LOGIN = Row(
 """``POST /authenticates``. It is safe to repeat."""
 
 
+def _in_both(endpoint: Endpoint[object]) -> Row | None:
+    return endpoint.both
+
+
 @frozen(kw_only=True)
 class Endpoint(Generic[T_co]):
     """One method of the library: its name, what it returns, and its row in each version."""
@@ -159,8 +163,10 @@ class Endpoint(Generic[T_co]):
     verb: str
     model: str | None
     """Name of the class in `nexhealth_async.models`; None where nothing comes back."""
-    v2: Row | None = None
-    v3: Row | None = None
+    both: Row | None = field(default=None, repr=False, eq=False)
+    """The operation, where both versions have the same one."""
+    v2: Row | None = field(default=Factory(_in_both, takes_self=True))
+    v3: Row | None = field(default=Factory(_in_both, takes_self=True))
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 from attrs import evolve, frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async.bulk.catalogue import facts
 from nexhealth_async.bulk.engine import Counted
 from nexhealth_async.bulk.origin import (
@@ -41,6 +40,8 @@ from nexhealth_async.errors import (
     UsageError,
     VersionRefused,
 )
+from nexhealth_async.resources import locations
+from nexhealth_async.resources.institutions import LIST as LIST_INSTITUTIONS
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.engine import Session
@@ -495,7 +496,7 @@ def _options(text: str) -> SandboxOptions:
 
 async def _institutions(caller: Caller, expected: Iterable[str]) -> tuple[Institution, ...]:
     try:
-        async with aclosing(caller.walk(to.INSTITUTIONS, {})) as walk:
+        async with aclosing(caller.walk(LIST_INSTITUTIONS, {})) as walk:
             found = [(one.id, one.subdomain) async for one in walk if one.subdomain is not None]
     except (VersionRefused, EdgeBlocked):
         raise
@@ -509,7 +510,7 @@ async def _one_by_one(caller: Caller, expected: Iterable[str]) -> tuple[Institut
     found: dict[Institution, None] = {}
     for subdomain in dict.fromkeys(expected):
         with suppress(Forbidden):
-            async with aclosing(caller.walk(to.LOCATIONS, {"subdomain": subdomain})) as walk:
+            async with aclosing(caller.walk(locations.LIST, {"subdomain": subdomain})) as walk:
                 async for one in walk:
                     if one.subdomain == subdomain:
                         found[one.institution_id, subdomain] = None

@@ -14,8 +14,8 @@ from attrs import field, frozen
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async._protocol.requests import row_for, version_name
 from nexhealth_async.bulk.shards import Filters
-from nexhealth_async.endpoints import ALL
 from nexhealth_async.errors import InvalidArgument, NotInThisVersion
+from nexhealth_async.resources import ENDPOINTS
 
 __all__ = [
     "Deletions",
@@ -202,7 +202,9 @@ def facts(resource: str, version: str) -> ResourceFacts:
     )
 
 
-_WALKS: Mapping[str, Endpoint[object]] = {one.resource: one for one in ALL if one.verb == "walk"}
+_WALKS: Mapping[str, Endpoint[object]] = {
+    one.resource: one for one in ENDPOINTS if one.verb == "walk"
+}
 
 _BELOW_LOCATIONS = "locations.appointment_descriptors"
 """The one list below single records that a pull reads: there are few locations."""

@@ -14,8 +14,8 @@ from nexhealth_async._protocol.operations import Paging
 from nexhealth_async.bulk.catalogue import Deletions, Level, ResourceFacts, facts
 from nexhealth_async.bulk.progress import GroupState, ShardState
 from nexhealth_async.bulk.shards import Filters, Group, Shard
-from nexhealth_async.endpoints import LOCATIONS
 from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, VersionRefused
+from nexhealth_async.resources.locations import LIST as LIST_LOCATIONS
 from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ async def _visible(caller: Caller, practices: Iterable[str] | None) -> Visible:
     ids: dict[str, int | None] = {}
     for practice in (None,) if practices is None else practices:
         with suppress(Forbidden) if practice is not None else nullcontext():
-            async with aclosing(practice_locations(caller, LOCATIONS, practice)) as listed:
+            async with aclosing(practice_locations(caller, LIST_LOCATIONS, practice)) as listed:
                 async for one in listed:
                     seen.setdefault(one.subdomain, {})[one.location_id] = None
                     ids[one.subdomain] = one.institution_id

@@ -24,7 +24,6 @@ from nexhealth_async.bulk.catalogue import endpoint_of
 from nexhealth_async.bulk.planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
-from nexhealth_async.endpoints import ALL
 from nexhealth_async.errors import (
     InvalidArgument,
     KeyRefused,
@@ -36,6 +35,7 @@ from nexhealth_async.errors import (
     VersionRefused,
 )
 from nexhealth_async.pagination.record_ids import ids_of
+from nexhealth_async.resources import ENDPOINTS
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Row
@@ -253,7 +253,7 @@ def rejected_text(rejected: Mapping[str, RejectedCount]) -> str:
 def _get_of(resource: str, version: str) -> tuple[Endpoint[object], Row] | None:
     """Return the operation that reads one record of a list; None where the API has none."""
     listed = endpoint_of(resource)
-    for one in ALL:
+    for one in ENDPOINTS:
         row = one.v2 if version == "v2" or version.startswith("v2.") else one.v3
         same = one.resource == resource and one.verb == "get" and one.model == listed.model
         if same and row is not None:

@@ -14,7 +14,7 @@ from nexhealth_async.cli import screen
 from nexhealth_async.cli.columns import Column
 from nexhealth_async.cli.life import Quit
 from nexhealth_async.cli.tables import Table, page_width
-from nexhealth_async.endpoints import operations
+from nexhealth_async.resources import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -253,9 +253,9 @@ def _walk(nex: NexHealth, resource: str, filters: dict[str, object]) -> Walk[obj
 
 
 def _endpoint(resource: str) -> Endpoint[object]:
-    from nexhealth_async import endpoints
+    from nexhealth_async.resources import ENDPOINTS
 
-    return next(one for one in endpoints.ALL if one.resource == resource and one.verb == "walk")
+    return next(one for one in ENDPOINTS if one.resource == resource and one.verb == "walk")
 
 
 def _settled(output: Output, kind: Kind) -> Output:

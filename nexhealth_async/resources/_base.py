@@ -1,4 +1,4 @@
-"""What all nouns are: a few methods over a caller, with their filters named in ``help()``."""
+"""The base class of resources: methods that name their filters in ``help()``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.pagination.walk import Caller
 
-__all__ = ["Noun"]
+__all__ = ["Resource"]
 
 
 class _LeftOut:
@@ -50,16 +50,16 @@ _CALLED_ELSEWHERE = (
 """What to call for the names of methods that other libraries have."""
 
 
-class Noun:
-    """One kind of record. Cheap to make; everything happens in the session behind it."""
+class Resource:
+    """Base class of resources. Instances are cheap; the client behind them does the work."""
 
-    __slots__ = ("_caller",)
+    __slots__ = ("_client",)
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, client: Caller) -> None:
+        self._client = client
 
     def __repr__(self) -> str:
-        """Show the noun; the session behind it holds secrets."""
+        """Show the class only; the client behind it holds secrets."""
         return f"<{type(self).__name__}>"
 
     if not TYPE_CHECKING:  # for type checkers there is nothing of these names
@@ -84,9 +84,9 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
     *plain, last = shape.parameters.values() or (None,)
     if last is None or last.kind is not Parameter.VAR_KEYWORD:
         return discreet(method)
-    name = str(last.annotation).removeprefix("Unpack[").removesuffix("]")
+    (unpacked,) = get_args(last.annotation)
     spelled: list[Parameter] = []
-    kinds: Mapping[str, object] = method.__globals__[name].__annotations__
+    kinds: Mapping[str, object] = unpacked.__annotations__
     for key, kind in kinds.items():
         required = get_origin(kind) is Required
         spelled.append(

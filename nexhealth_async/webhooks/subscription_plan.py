@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.webhook_events import EVENTS, kind_of
 from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.resources import institutions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +80,7 @@ async def wanted_subscriptions(
 
 
 async def _institutions(caller: Caller, practices: Sequence[str]) -> dict[str, int]:
-    async with aclosing(caller.walk(to.INSTITUTIONS, {})) as walk:
+    async with aclosing(caller.walk(institutions.LIST, {})) as walk:
         known = {one.subdomain: one.id async for one in walk if one.subdomain is not None}
     if unknown := sorted({*practices} - {*known}):
         raise InvalidArgument(f"the key sees no practice {', '.join(map(repr, unknown))}")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument, OutcomeUnknown
+from nexhealth_async.resources import webhook_endpoints, webhook_subscriptions
 from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Webhooks:
         if endpoint is not None and not endpoint.active:
             if not dry_run:
                 revived = {"active": True}
-                endpoint = await caller.call(to.WEBHOOK_ENDPOINTS_UPDATE, revived, endpoint.id)
+                endpoint = await caller.call(webhook_endpoints.UPDATE, revived, endpoint.id)
             report = evolve(report, endpoint=_with_secret(endpoint, report.endpoint), revived=True)
         return report
 
@@ -150,7 +150,7 @@ def _with_secret(now: WebhookEndpoint, before: WebhookEndpoint | None) -> Webhoo
 
 async def _endpoint(caller: Caller, target_url: str) -> WebhookEndpoint | None:
     """Find the endpoint of an address: an active one, else the first."""
-    async with aclosing(caller.walk(to.WEBHOOK_ENDPOINTS, {})) as walk:
+    async with aclosing(caller.walk(webhook_endpoints.LIST, {})) as walk:
         found = [one async for one in walk if one.target_url == target_url]
     return min(found, key=lambda one: (not one.active, one.id), default=None)
 
@@ -159,7 +159,7 @@ async def _made_endpoint(caller: Caller, target_url: str) -> tuple[WebhookEndpoi
     """Make the endpoint, unless another process was first; tell whether it is ours."""
     made: WebhookEndpoint | None = None
     try:
-        made = await caller.call(to.WEBHOOK_ENDPOINTS_CREATE, {"target_url": target_url})
+        made = await caller.call(webhook_endpoints.CREATE, {"target_url": target_url})
     except OutcomeUnknown:
         found = await _endpoint(caller, target_url)
         if found is None:
@@ -169,7 +169,7 @@ async def _made_endpoint(caller: Caller, target_url: str) -> tuple[WebhookEndpoi
     first = await _endpoint(caller, target_url) or made
     if first.id == made.id:
         return _with_secret(first, made), True
-    await caller.perform(to.WEBHOOK_ENDPOINTS_DELETE, {}, made.id)
+    await caller.perform(webhook_endpoints.DELETE, {}, made.id)
     return first, False
 
 
@@ -192,7 +192,7 @@ class _Work:
         practices = {id: one.practice for one, id in self.wanted.items()}
         found: dict[Subscribed, list[WebhookSubscription]] = {}
         async with aclosing(
-            self.caller.walk(to.WEBHOOK_SUBSCRIPTIONS, {}, self.endpoint.id)
+            self.caller.walk(webhook_subscriptions.LIST, {}, self.endpoint.id)
         ) as all_:
             async for one in all_:
                 if one.institution_id in practices and one.event and one.resource_type:
@@ -257,7 +257,7 @@ class _Work:
     async def _subscribe(self, key: Subscribed) -> tuple[Subscribed, int | None]:
         fields = {**_scope(key), "resource_type": key.resource_type, "event": key.event}
         try:
-            made = await self.caller.call(to.WEBHOOK_SUBSCRIPTIONS_CREATE, fields, self._id)
+            made = await self.caller.call(webhook_subscriptions.CREATE, fields, self._id)
         except OutcomeUnknown:
             if any(not self._is_old(one) for one in (await self.there()).get(key, ())):
                 return key, None
@@ -269,7 +269,7 @@ class _Work:
         fields: dict[str, object] = {"active": True}
         if practice is not None:
             fields["subdomain"] = practice
-        await self.caller.call(to.WEBHOOK_SUBSCRIPTIONS_UPDATE, fields, self._id, id)
+        await self.caller.call(webhook_subscriptions.UPDATE, fields, self._id, id)
 
     async def _own_doubles_removed(self, made: set[int]) -> None:
         """Look again, and take back what another process had made just before us."""
@@ -283,7 +283,7 @@ class _Work:
                     await self._unsubscribe(one.id)
 
     async def _unsubscribe(self, id: int) -> None:
-        await self.caller.perform(to.WEBHOOK_SUBSCRIPTIONS_DELETE, {}, self._id, id)
+        await self.caller.perform(webhook_subscriptions.DELETE, {}, self._id, id)
 
     @property
     def _id(self) -> int:

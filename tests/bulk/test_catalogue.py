@@ -13,7 +13,7 @@ from nexhealth_async.bulk.arguments import walk_arguments
 from nexhealth_async.bulk.catalogue import Deletions, Level, exclusions, facts, resources
 from nexhealth_async.bulk.planning import discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.endpoints import ALL
+from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def row_of(resource: str, version: str) -> Row:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_list_of_the_table_is_pulled_or_left_out_with_a_sentence(version: str) -> None:
-    walks = {one.resource for one in ALL if one.verb == "walk" and getattr(one, version)}
+    walks = {one.resource for one in ENDPOINTS if one.verb == "walk" and getattr(one, version)}
     pulled, left_out = set(resources(version)), exclusions(version)
     assert pulled | set(left_out) == walks
     assert pulled.isdisjoint(left_out)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import re
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from types import FunctionType, MethodType
-from typing import Any, Required, cast, get_origin
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Required, Unpack, cast, get_args, get_origin
 
-from nexhealth_async import filters, scopes
+from nexhealth_async import resources, scopes
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
-from nexhealth_async.endpoints import ALL
-from nexhealth_async.resources._base import Noun
+from nexhealth_async.resources import ENDPOINTS, options
+from nexhealth_async.resources._base import Resource
 
 __all__ = [
     "CREATING",
@@ -30,6 +31,7 @@ __all__ = [
     "function_of",
     "keywords",
     "method_of",
+    "modules_of_resources",
     "nested_in",
     "nouns_of",
     "required_keywords",
@@ -86,27 +88,37 @@ class Recorder:
         return self
 
 
-class Everything(scopes.AccountNouns):
+class Everything(scopes.AccountScope):
     """All nouns over a recorder."""
 
     def __init__(self, caller: Recorder) -> None:
         self._recorder = caller
 
     @property
-    def _caller(self) -> Recorder:
+    def _client(self) -> Recorder:
         return self._recorder
+
+
+def modules_of_resources() -> dict[str, ModuleType]:
+    """The modules of `nexhealth_async.resources` that users may import from, by their names."""
+    names = [part.name for part in pkgutil.iter_modules(resources.__path__)]
+    return {
+        name: import_module(f"{resources.__name__}.{name}")
+        for name in names
+        if not name.startswith("_")
+    }
 
 
 def public(kind: type) -> list[str]:
     return [name for name in dir(kind) if not name.startswith("_")]
 
 
-def methods_of(noun: Noun, name: str) -> dict[str, MethodType]:
+def methods_of(noun: Resource, name: str) -> dict[str, MethodType]:
     """The methods under a noun, and under the nouns nested in it, by dotted name."""
     found: dict[str, MethodType] = {}
     for member in public(type(noun)):
         value = getattr(noun, member)
-        if isinstance(value, Noun):
+        if isinstance(value, Resource):
             found |= methods_of(value, f"{name}.{member}")
         else:
             found[f"{name}.{member}"] = value
@@ -121,12 +133,12 @@ RECORDER = Recorder()
 SESSION = Everything(RECORDER)
 METHODS = {
     dotted: method
-    for name in nouns_of(scopes.AccountNouns)
+    for name in nouns_of(scopes.AccountScope)
     for dotted, method in methods_of(getattr(SESSION, name), name).items()
 }
 ROWS = [
     (version, endpoint, row)
-    for endpoint in ALL
+    for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
     if row is not None
 ]
@@ -144,8 +156,8 @@ def nested_in(name: str) -> str:
 def method_of(endpoint: Endpoint[object]) -> MethodType:
     name = dotted_name(endpoint)
     assert name in METHODS, (
-        f"the table has a row for `{name}`, and `nex.{name}` does not exist: "
-        "tests/contract/test_steps.py says what to add next"
+        f"`{name}` is declared, and `nex.{name}` does not exist: give a class of its module a "
+        f"method `{endpoint.verb}`"
     )
     return METHODS[name]
 
@@ -163,8 +175,8 @@ def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:
 def unpacked_by(function: FunctionType) -> type | None:
     """The `TypedDict` that a method unpacks."""
     for annotation in function.__annotations__.values():
-        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
-            return cast("type", function.__globals__[match[1]])
+        if getattr(annotation, "__origin__", None) is Unpack:
+            return cast("type", get_args(annotation)[0])
     return None
 
 
@@ -196,11 +208,11 @@ def walk_options(row: Row) -> set[str]:
         case Paging.SINGLE:
             return set()
         case Paging.WHOLE:
-            return set(filters.WholeOptions.__annotations__)
+            return set(options.WholeOptions.__annotations__)
         case Paging.CURSOR:
-            return set(filters.CursorOptions.__annotations__)
+            return set(options.CursorOptions.__annotations__)
         case _:
-            return set(filters.NumberedOptions.__annotations__)
+            return set(options.NumberedOptions.__annotations__)
 
 
 def bare(names: tuple[str, ...]) -> set[str]:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from nexhealth_async import NexHealth, models
 from nexhealth_async._protocol.operations import Endpoint
-from nexhealth_async.endpoints import ALL
+from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 CASES = [
     pytest.param(endpoint, version, id=f"{endpoint.resource}.{endpoint.verb}-{version}")
-    for endpoint in ALL
+    for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
     if row is not None
 ]

@@ -8,13 +8,23 @@ from typing import Any, cast
 
 import pytest
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
-from nexhealth_async.filters import NewAdjustment, NewPayment
 from nexhealth_async.pagination.walk import Caller
-from nexhealth_async.resources import Adjustments, Payments
+from nexhealth_async.resources import (
+    adjustments,
+    charges,
+    claims,
+    fee_schedule_procedures,
+    guarantor_balances,
+    insurance_balances,
+    insurance_coverages,
+    payments,
+    webhook_subscriptions,
+)
+from nexhealth_async.resources.adjustments import Adjustments, NewAdjustment
+from nexhealth_async.resources.payments import NewPayment, Payments
 
 V3 = "v3.0.0"
 
@@ -84,9 +94,7 @@ async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Rec
 
 
 def test_amounts_travel_as_exact_numbers_and_splits_by_id() -> None:
-    call = planned(
-        to.PAYMENTS_CREATE, V3, **payment(charge_splits={12: Decimal("-100.10"), 13: -38})
-    )
+    call = planned(payments.CREATE, V3, **payment(charge_splits={12: Decimal("-100.10"), 13: -38}))
     assert call.body == (
         b'{"payment":{"patient_id":1,"amount":-138.50,"transaction_id":"shop:1",'
         b'"charge_splits":{"12":-100.10,"13":-38}}}'
@@ -97,13 +105,13 @@ def test_amounts_travel_as_exact_numbers_and_splits_by_id() -> None:
 
 def test_a_ledger_list_needs_a_filter_beside_its_location() -> None:
     for endpoint in (
-        to.CHARGES,
-        to.PAYMENTS,
-        to.ADJUSTMENTS,
-        to.CLAIMS,
-        to.GUARANTOR_BALANCES,
-        to.INSURANCE_BALANCES,
-        to.FEE_SCHEDULE_PROCEDURES,
+        charges.LIST,
+        payments.LIST,
+        adjustments.LIST,
+        claims.LIST,
+        guarantor_balances.LIST,
+        insurance_balances.LIST,
+        fee_schedule_procedures.LIST,
     ):
         with pytest.raises(InvalidArgument, match=r"at least one of .*updated_since"):
             planned(endpoint, V3)
@@ -111,16 +119,16 @@ def test_a_ledger_list_needs_a_filter_beside_its_location() -> None:
 
 def test_the_ledger_is_not_in_v2() -> None:
     with pytest.raises(NotInThisVersion, match='version="v3"'):
-        planned(to.CHARGES, "v2", patient_id=1)
+        planned(charges.LIST, "v2", patient_id=1)
 
 
 def test_v2_has_a_coverages_patient_in_the_path_and_v3_in_the_query() -> None:
-    old = planned(to.INSURANCE_COVERAGES, "v2", patient_id=5)
+    old = planned(insurance_coverages.LIST, "v2", patient_id=5)
     assert (old.path, dict(old.query)) == (
         "/patients/5/insurance_coverages",
         {"subdomain": "demo"},
     )
-    new = planned(to.INSURANCE_COVERAGES, V3, patient_id=5)
+    new = planned(insurance_coverages.LIST, V3, patient_id=5)
     assert (new.path, dict(new.query)) == (
         "/insurance_coverages",
         {"subdomain": "demo", "patient_id": "5"},
@@ -129,16 +137,16 @@ def test_v2_has_a_coverages_patient_in_the_path_and_v3_in_the_query() -> None:
 
 def test_what_is_in_the_path_cannot_be_left_out() -> None:
     with pytest.raises(InvalidArgument, match="patient_id is required"):
-        planned(to.INSURANCE_COVERAGES, "v2")
-    assert planned(to.INSURANCE_COVERAGES, V3).path == "/insurance_coverages"
+        planned(insurance_coverages.LIST, "v2")
+    assert planned(insurance_coverages.LIST, V3).path == "/insurance_coverages"
 
 
 def test_a_subscription_to_onboardings_belongs_to_no_practice() -> None:
     wanted = {"resource_type": "Onboarding", "event": "onboarding_created"}
-    assert planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, **wanted).query == ()
+    assert planned(webhook_subscriptions.CREATE, V3, 3, **wanted).query == ()
     with pytest.raises(InvalidArgument, match="no practice"):
         plan(
-            to.WEBHOOK_SUBSCRIPTIONS_CREATE,
+            webhook_subscriptions.CREATE,
             V3,
             ids=(3,),
             arguments={**wanted, "subdomain": "demo"},
@@ -147,14 +155,14 @@ def test_a_subscription_to_onboardings_belongs_to_no_practice() -> None:
 
 def test_other_subscriptions_name_their_practice_in_the_query() -> None:
     wanted = {"resource_type": "Patient", "event": "patient_created"}
-    call = planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, **wanted)
+    call = planned(webhook_subscriptions.CREATE, V3, 3, **wanted)
     assert call.query == (("subdomain", "demo"),)
     assert call.body == b'{"resource_type":"Patient","event":"patient_created"}'
     with pytest.raises(MissingScope):
-        planned(to.WEBHOOK_SUBSCRIPTIONS_CREATE, V3, 3, subdomain=None, **wanted)
+        planned(webhook_subscriptions.CREATE, V3, 3, subdomain=None, **wanted)
 
 
 def test_v2_lists_the_subscriptions_of_all_practices() -> None:
-    assert planned(to.WEBHOOK_SUBSCRIPTIONS, "v2", 3).query == ()
+    assert planned(webhook_subscriptions.LIST, "v2", 3).query == ()
     with pytest.raises(NotInThisVersion, match="subdomain in v3 only"):
-        plan(to.WEBHOOK_SUBSCRIPTIONS, "v2", ids=(3,), arguments={"subdomain": "demo"})
+        plan(webhook_subscriptions.LIST, "v2", ids=(3,), arguments={"subdomain": "demo"})

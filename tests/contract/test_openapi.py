@@ -81,7 +81,7 @@ def operations() -> dict[tuple[str, str], dict[str, Any]]:
 
 def published(row: Row) -> dict[str, Any]:
     assert (row.method, row.path) in operations(), (
-        f"NexHealth publishes no {row.operation}: mend or take away its v3 row in endpoints/"
+        f"NexHealth publishes no {row.operation}: mend or take away its v3 row"
     )
     return operations()[row.method, row.path]
 
@@ -147,8 +147,8 @@ def test_every_published_operation_has_one_row_and_one_method_and_the_reverse() 
 def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: Row) -> None:
     ours = {row.wire.get(name, name) for name in row.filters}
     assert ours == set(own_parameters(row)), (
-        f"{dotted_name(endpoint)}: mend `filters` of its v3 row in endpoints/ "
-        "(`wire` where a name differs), then the dictionary in filters/"
+        f"{dotted_name(endpoint)}: mend `filters` of its v3 row "
+        "(`wire` where a name differs), then its dictionary"
     )
 
 

@@ -38,7 +38,10 @@ def route_of(version: str, row: Row) -> tuple[Route, str]:
             if served and version in route.versions:
                 file = module.__name__.replace(".", "/")
                 return route, f"the route of `{row.operation}` for {version} in {file}.py"
-    pytest.fail("tests/contract/test_steps.py says which route is missing")
+    pytest.fail(
+        f"the sandbox does not serve `{row.operation}` in {version}: add a `Route` to a module of "
+        "nexhealth_async/sandbox/handlers"
+    )
 
 
 def sent(row: Row) -> set[str]:
@@ -57,11 +60,11 @@ def test_a_route_takes_the_filters_of_its_row(
     lacks, beyond = sorted(sent(row) - taken), sorted(taken - sent(row))
     instead = f" (is it {beyond} there?)" if beyond else ""
     assert not lacks, (
-        f"`takes` of {where} lacks {lacks}{instead}, which the row of {dotted_name(endpoint)} in "
-        "endpoints/ sends: add it to one, or take it out of the other"
+        f"`takes` of {where} lacks {lacks}{instead}, which {dotted_name(endpoint)} "
+        "sends: add it to one, or take it out of the other"
     )
     assert not beyond, (
-        f"`takes` of {where} has {beyond}, which the row of {dotted_name(endpoint)} in endpoints/ "
+        f"`takes` of {where} has {beyond}, which {dotted_name(endpoint)} "
         "does not send: take it out, add it to the row, or say why in MORE_THAN_THE_ROW here"
     )
 

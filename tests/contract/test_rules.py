@@ -11,21 +11,19 @@ from typing import Any, cast
 import pytest
 
 from nexhealth_async import NexHealth
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
-from nexhealth_async.filters import NewAppointment, NewWorkingHours
-from nexhealth_async.resources import (
-    Appointments,
-    AppointmentTypes,
-    AvailableSlots,
-    NexStaff,
-    Onboardings,
-    Patients,
-    SyncStatuses,
-    WorkingHours,
-)
+from nexhealth_async.resources import ENDPOINTS, available_slots, onboardings, patients
+from nexhealth_async.resources.appointment_types import AppointmentTypes
+from nexhealth_async.resources.appointments import LIST as LIST_APPOINTMENTS
+from nexhealth_async.resources.appointments import Appointments, NewAppointment
+from nexhealth_async.resources.available_slots import AvailableSlots
+from nexhealth_async.resources.nex_staff import NexStaff
+from nexhealth_async.resources.onboardings import Onboardings
+from nexhealth_async.resources.patients import Patients
+from nexhealth_async.resources.sync_status import SyncStatuses
+from nexhealth_async.resources.working_hours import NewWorkingHours, WorkingHours
 from nexhealth_async.sandbox import Sandbox
 
 NINE = datetime(2031, 1, 6, 9, tzinfo=UTC)
@@ -127,12 +125,12 @@ def test_appointments_need_times_with_a_zone(recorder: Recorder) -> None:
 @pytest.mark.parametrize("version", ["v2", "v3.0.0"])
 def test_slots_need_a_provider_or_a_type(version: str) -> None:
     with pytest.raises(InvalidArgument, match="pids, appointment_type_id"):
-        planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1)
-    planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1, pids=[3])
-    planned(to.AVAILABLE_SLOTS, version, start_date=TODAY, days=1, appointment_type_id=4)
+        planned(available_slots.LIST, version, start_date=TODAY, days=1)
+    planned(available_slots.LIST, version, start_date=TODAY, days=1, pids=[3])
+    planned(available_slots.LIST, version, start_date=TODAY, days=1, appointment_type_id=4)
 
 
-ONE_OF = [endpoint for endpoint in to.ALL if endpoint.v3 is not None and endpoint.v3.one_of]
+ONE_OF = [endpoint for endpoint in ENDPOINTS if endpoint.v3 is not None and endpoint.v3.one_of]
 
 
 @pytest.mark.parametrize("endpoint", ONE_OF, ids=lambda one: str(one.resource))
@@ -152,24 +150,24 @@ def test_what_v3_refuses_without_a_filter_is_not_sent(endpoint: Endpoint[object]
 
 def test_an_appointment_of_v3_may_be_found_without_its_location() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
-    found = planned(to.APPOINTMENTS, "v3.0.0", location_id=None, foreign_id="a", **times)
+    found = planned(LIST_APPOINTMENTS, "v3.0.0", location_id=None, foreign_id="a", **times)
     assert "location_id" not in found.sent_filters
     with pytest.raises(MissingScope):
-        planned(to.APPOINTMENTS, "v2", location_id=None, foreign_id="a", **times)
+        planned(LIST_APPOINTMENTS, "v2", location_id=None, foreign_id="a", **times)
 
 
 def test_a_filter_of_many_values_has_its_limit() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
-    planned(to.APPOINTMENTS, "v3.0.0", patient_ids=range(1, 26), **times)
+    planned(LIST_APPOINTMENTS, "v3.0.0", patient_ids=range(1, 26), **times)
     with pytest.raises(InvalidArgument, match="patient_ids takes 25 values at most"):
-        planned(to.APPOINTMENTS, "v3.0.0", patient_ids=range(1, 27), **times)
+        planned(LIST_APPOINTMENTS, "v3.0.0", patient_ids=range(1, 27), **times)
     with pytest.raises(NotInThisVersion, match="one id"):
-        planned(to.APPOINTMENTS, "v2", patient_ids=[1, 2], **times)
+        planned(LIST_APPOINTMENTS, "v2", patient_ids=[1, 2], **times)
 
 
 LACKING = [
     (version, endpoint, name)
-    for endpoint in to.ALL
+    for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3.0.0", endpoint.v3))
     for name in (row.lacks if row else ())
 ]
@@ -188,7 +186,7 @@ def test_a_body_field_of_the_other_version_is_refused(
 
 FILTERS_LACKING = [
     (version, endpoint, name.removesuffix("[]"))
-    for endpoint in to.ALL
+    for endpoint in ENDPOINTS
     if endpoint.v2 and endpoint.v3
     for version, own, other in (
         ("v2", endpoint.v2, endpoint.v3),
@@ -214,8 +212,8 @@ def test_a_filter_of_the_other_version_is_refused(
 @pytest.mark.parametrize(
     ("endpoint", "name", "more"),
     [
-        (to.PATIENTS, "new_patient", {}),
-        (to.APPOINTMENTS, "cancelled", {"start": NINE, "end": NINE}),
+        (patients.LIST, "new_patient", {}),
+        (LIST_APPOINTMENTS, "cancelled", {"start": NINE, "end": NINE}),
     ],
 )
 def test_a_filter_that_was_not_given_is_not_sent(
@@ -229,17 +227,17 @@ def test_a_filter_that_was_not_given_is_not_sent(
 @pytest.mark.parametrize("asked", [True, False, None])
 def test_creating_a_patient_is_safe_when_one_who_exists_will_do(asked: object) -> None:
     fields: dict[str, object] = {"first_name": "Ada", "return_existing_if_match": asked}
-    made = planned(to.PATIENTS_CREATE, "v3.0.0", **fields)
+    made = planned(patients.CREATE, "v3.0.0", **fields)
     assert made.safe is (asked is True)
     assert made.request(headers={}).fresh_connection is not made.safe
-    assert not planned(to.PATIENTS_CREATE, "v2", first_name="Ada").safe
+    assert not planned(patients.CREATE, "v2", first_name="Ada").safe
 
 
 def test_an_onboarding_names_its_practice_in_the_body() -> None:
-    made = planned(to.ONBOARDINGS_CREATE, "v3.0.0", subdomain="demo", emr_name="ecw")
+    made = planned(onboardings.CREATE, "v3.0.0", subdomain="demo", emr_name="ecw")
     assert made.query == ()
     assert json.loads(made.body or b"") == {"onboarding": {"subdomain": "demo", "emr_name": "ecw"}}
-    made = planned(to.ONBOARDINGS_CREATE, "v3.0.0", institution_name="New")
+    made = planned(onboardings.CREATE, "v3.0.0", institution_name="New")
     assert json.loads(made.body or b"") == {"onboarding": {"institution_name": "New"}}
 
 
@@ -373,7 +371,7 @@ async def test_a_refused_keyword_leaves_no_values_in_frames_of_the_library(
 
 EVERY_LIST = [
     pytest.param(endpoint, version, id=f"{endpoint.resource}.{endpoint.verb}-{version}")
-    for endpoint in to.ALL
+    for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3.0.0", endpoint.v3))
     if row is not None and row.method == "GET"
 ]

@@ -7,14 +7,25 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, is_typeddict
 
 import pytest
 
-from nexhealth_async import endpoints, filters, models, resources, scopes
+from nexhealth_async import models, scopes
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, RateClass, Row
-from nexhealth_async.endpoints import ALL
-from nexhealth_async.resources import _checks
+from nexhealth_async.resources import (
+    ENDPOINTS,
+    _checks,
+    appointment_types,
+    appointments,
+    locations,
+    operatories,
+    patients,
+    providers,
+    sync_status,
+    working_hours,
+)
+from nexhealth_async.resources._base import Resource
 from tests.contract.kept import FROM_GUIDES, KEPT, MORE_THAN_THE_API
 from tests.contract.surface import (
     CREATING,
@@ -31,10 +42,12 @@ from tests.contract.surface import (
     dotted_name,
     function_of,
     keywords,
+    modules_of_resources,
     nouns_of,
     required_keywords,
     rows_of,
     scope_keys,
+    unpacked_by,
     walk_options,
 )
 
@@ -62,15 +75,13 @@ def where(endpoint: Endpoint[object]) -> str:
 
 def dictionary(endpoint: Endpoint[object]) -> str:
     """What a method unpacks, and its file, for messages."""
-    function = function_of(endpoint)
-    for annotation in function.__annotations__.values():
-        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
-            home = function.__globals__[match[1]].__module__
-            return f"`{match[1]}` ({home.replace('.', '/')}.py)"
-    return f"the keywords of {where(endpoint)}"
+    unpacked = unpacked_by(function_of(endpoint))
+    if unpacked is None:
+        return f"the keywords of {where(endpoint)}"
+    return f"`{unpacked.__name__}` ({unpacked.__module__.replace('.', '/')}.py)"
 
 
-each_endpoint = pytest.mark.parametrize("endpoint", ALL, ids=dotted_name)
+each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=dotted_name)
 each_row = pytest.mark.parametrize(
     ("endpoint", "row"),
     [(endpoint, row) for _, endpoint, row in ROWS],
@@ -82,16 +93,16 @@ each_row = pytest.mark.parametrize(
 
 
 def test_every_endpoint_has_one_method_and_every_method_one_endpoint() -> None:
-    named = [dotted_name(endpoint) for endpoint in ALL]
+    named = [dotted_name(endpoint) for endpoint in ENDPOINTS]
     twice = sorted({name for name in named if named.count(name) > 1})
-    assert not twice, f"endpoints/ has two rows for {twice}: one Endpoint holds both versions"
+    assert not twice, f"{twice} are declared twice: one Endpoint holds both versions"
     without = sorted(set(named) - set(METHODS))
     assert not without, (
-        f"endpoints/ has {without}, and no method: tests/contract/test_steps.py says what to add"
+        f"{without} are declared, and have no method: add one, and list new resources in resources/"
     )
     more = sorted(set(METHODS) - set(named) - set(MORE_THAN_THE_API))
     assert not more, (
-        f"resources/ has {more}, and no row: add one to endpoints/, or, for a method that is "
+        f"resources/ has methods {more} without an Endpoint: declare one, or, for a method that is "
         "no operation of its own, an entry with its reason to MORE_THAN_THE_API in kept.py"
     )
 
@@ -101,13 +112,25 @@ def test_what_the_library_adds_to_the_api_has_a_reason() -> None:
     assert all(MORE_THAN_THE_API.values())
 
 
-def test_the_table_lists_every_endpoint_it_declares() -> None:
-    declared = {id(value) for value in vars(endpoints).values() if is_endpoint(value)}
-    assert declared <= {id(endpoint) for endpoint in ALL}
-    every = {id(endpoint): dotted_name(endpoint) for endpoint in ALL}
-    hidden = sorted(name for key, name in every.items() if key not in declared)
-    assert not hidden, f"name the endpoints of {hidden} in `__all__` of their module in endpoints/"
-    assert all(getattr(endpoints, name, None) is not None for name in endpoints.__all__)
+def test_every_module_of_a_resource_is_listed() -> None:
+    listed = {id(endpoint) for endpoint in ENDPOINTS}
+    for name, module in modules_of_resources().items():
+        for constant, value in vars(module).items():
+            assert not isinstance(value, Endpoint) or id(value) in listed, (
+                f"{name}.{constant} cannot be reached: list its resource as a property of a class "
+                "in nexhealth_async/resources/__init__.py"
+            )
+
+
+@each_endpoint
+def test_a_module_is_named_after_its_resource(endpoint: Endpoint[object]) -> None:
+    (name,) = [
+        name
+        for name, module in modules_of_resources().items()
+        if any(value is endpoint for value in vars(module).values())
+    ]
+    last = endpoint.resource.rpartition(".")[2]
+    assert name == last or name.endswith(f"_{last}")
 
 
 @each_endpoint
@@ -130,7 +153,7 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
         await answer
     [(asked, passed, given)] = RECORDER.asked
     assert asked is endpoint, (
-        f"{where(endpoint)} calls the row of {dotted_name(asked)}: mend the `to.` in its body"
+        f"{where(endpoint)} calls the row of {dotted_name(asked)}: mend the constant in its body"
     )
     assert dict(passed) == arguments
     assert given == ids
@@ -147,7 +170,7 @@ def test_the_keywords_are_the_rows_filters_scope_and_options(endpoint: Endpoint[
         more = sorted(set(keywords(endpoint)) - expected)
         assert not more, (
             f"{dictionary(endpoint)} has {more}, and no row of {dotted_name(endpoint)} takes them: "
-            "add them to its `filters` in endpoints/, or take them out"
+            "add them to the `filters` of its Endpoint, or take them out"
         )
 
 
@@ -159,7 +182,7 @@ def test_what_is_required_of_a_listing_is_required_by_the_row(
     assert not required & SCOPE
     if endpoint.verb not in CREATING:
         assert required == set(row.required), (
-            f"`required` of the row of {dotted_name(endpoint)} in endpoints/ and the keys that "
+            f"`required` of the Endpoint {dotted_name(endpoint)} and the keys that "
             f"are `Required` in {dictionary(endpoint)} differ"
         )
 
@@ -220,15 +243,12 @@ def test_what_only_one_version_takes_is_said_where_it_is_explained(
 
 def explanation(endpoint: Endpoint[object], name: str) -> str:
     """The text under a key, in whichever dictionary of the method's defines it."""
-    function = function_of(endpoint)
-    for annotation in function.__annotations__.values():
-        if match := re.fullmatch(r"Unpack\[(\w+)\]", str(annotation)):
-            found = function.__globals__[match[1]]
-            source = inspect.getsource(sys.modules[found.__module__])
-            source = source[source.index(f"class {match[1]}(") :]
-            if key := re.search(rf'^    {name}: .+\n    """((?s:.*?))"""', source, re.MULTILINE):
-                return key[1]
-    return ""
+    if (found := unpacked_by(function_of(endpoint))) is None:
+        return ""
+    source = inspect.getsource(sys.modules[found.__module__])
+    source = source[source.index(f"class {found.__name__}(") :]
+    key = re.search(rf'^    {name}: .+\n    """((?s:.*?))"""', source, re.MULTILINE)
+    return key[1] if key else ""
 
 
 @each_endpoint
@@ -289,33 +309,42 @@ def test_a_rows_maps_speak_of_its_own_filters(endpoint: Endpoint[object], row: R
     assert set(row.beside) <= set(keywords(endpoint))
 
 
-def test_every_key_has_a_docstring() -> None:
-    """A bare string must follow each key of each dictionary of filters."""
-    source = inspect.getsource(filters)
+def typed_dictionaries() -> Iterator[type]:
+    """Every `TypedDict` of the modules of resources, private ones too."""
+    for module in modules_of_resources().values():
+        for value in vars(module).values():
+            if is_typeddict(value) and value.__module__ == module.__name__:
+                yield value
+
+
+@pytest.mark.parametrize("kind", [*typed_dictionaries()], ids=lambda kind: kind.__name__)
+def test_every_key_has_a_docstring(kind: type) -> None:
+    """A bare string must follow each key of each dictionary."""
+    source = inspect.getsource(kind)
     keys = re.findall(r'^    (\w+): .+\n(?! {4}""")', source, re.MULTILINE)
-    assert keys == [], f"write a docstring under {keys} in filters/"
+    assert keys == [], f"write a docstring under {keys} of {kind.__name__}"
 
 
 def test_every_dictionary_is_used_or_nested() -> None:
-    source = "".join(inspect.getsource(inspect.getmodule(kind) or kind) for kind in NOUN_CLASSES)
-    home = f"{filters.__name__}."
-    parts = [module for name, module in sys.modules.items() if name.startswith(home)]
-    source += "".join(inspect.getsource(part) for part in parts)
-    for name in filters.__all__:
-        places = len(re.findall(rf"\b{name}\b", source))
-        assert places > 2, f"filters/ defines {name}, and no method in resources/ uses it"
+    modules = modules_of_resources().values()
+    source = "".join(inspect.getsource(module) for module in modules)
+    for module in modules:
+        for name in module.__all__:
+            if is_typeddict(getattr(module, name)):
+                places = len(re.findall(rf"\b{name}\b", source))
+                assert places > 2, f"{module.__name__} defines {name}, and no method uses it"
 
 
-NOUN_CLASSES = [getattr(resources, name) for name in resources.__all__]
+RESOURCES = Resource.__subclasses__()
 
 
-def test_every_noun_can_be_reached() -> None:
+def test_every_resource_can_be_reached() -> None:
     found = {type(method.__self__) for method in METHODS.values()}
-    assert found == set(NOUN_CLASSES)
+    assert found == set(RESOURCES)
 
 
 def test_no_method_hides_a_builtin() -> None:
-    assert all(not hasattr(kind, "list") for kind in NOUN_CLASSES)
+    assert all(not hasattr(kind, "list") for kind in RESOURCES)
 
 
 # Scopes
@@ -336,7 +365,7 @@ def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
 
 
 def test_an_account_offers_all_nouns() -> None:
-    assert nouns_of(scopes.AccountNouns) == {name.split(".")[0] for name in METHODS}
+    assert nouns_of(scopes.AccountScope) == {name.split(".")[0] for name in METHODS}
 
 
 def test_a_scope_binds_its_practice_and_location() -> None:
@@ -396,8 +425,8 @@ def documented() -> dict[tuple[str, str], dict[str, Any]]:
 
 each_v2 = pytest.mark.parametrize(
     ("endpoint", "row"),
-    [(endpoint, endpoint.v2) for endpoint in ALL if endpoint.v2],
-    ids=[dotted_name(endpoint) for endpoint in ALL if endpoint.v2],
+    [(endpoint, endpoint.v2) for endpoint in ENDPOINTS if endpoint.v2],
+    ids=[dotted_name(endpoint) for endpoint in ENDPOINTS if endpoint.v2],
 )
 
 
@@ -528,19 +557,19 @@ def is_required(kind: str | dict[str, Any]) -> bool:
 def test_a_new_patients_particulars_are_the_documented_ones(documented: Documented) -> None:
     bio = documented["POST", "/patients"]["body"]["patient"]["bio"]
     published = {name.split("(")[0] for name in bio["properties"]}
-    assert set(filters.NewPatientBio.__annotations__) == published
-    assert set(bio["required"]) == filters.NewPatientBio.__required_keys__
+    assert set(patients.NewPatientBio.__annotations__) == published
+    assert set(bio["required"]) == patients.NewPatientBio.__required_keys__
 
 
 LITERALS: dict[str, Any] = {
-    "/locations": filters.SubscriptionFeature,
-    "/operatories": filters.OperatoryInclude,
-    "/providers": filters.ProviderInclude,
-    "/patients": filters.PatientInclude,
-    "/appointments": filters.AppointmentInclude,
-    "/appointment_types": filters.AppointmentTypeInclude,
-    "/availabilities": filters.WorkingHoursInclude,
-    "/sync_status": filters.SyncColour,
+    "/locations": locations.SubscriptionFeature,
+    "/operatories": operatories.OperatoryInclude,
+    "/providers": providers.ProviderInclude,
+    "/patients": patients.PatientInclude,
+    "/appointments": appointments.AppointmentInclude,
+    "/appointment_types": appointment_types.AppointmentTypeInclude,
+    "/availabilities": working_hours.WorkingHoursInclude,
+    "/sync_status": sync_status.SyncColour,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from nexhealth_async.endpoints import ALL
+from nexhealth_async.resources import ENDPOINTS
 from tests.contributing.patches import PAGE, Step, apply, steps_of
 
 ROOT: Final = PAGE.parent
@@ -77,7 +77,7 @@ def test_every_step_but_the_last_two_announces_the_next() -> None:
 
 
 def test_the_page_says_that_its_list_is_invented_and_it_is() -> None:
-    assert "lab_cases" not in {endpoint.resource for endpoint in ALL}
+    assert "lab_cases" not in {endpoint.resource for endpoint in ENDPOINTS}
     assert "**The list of this example is invented.**" in PAGE.read_text(encoding="utf-8")
 
 

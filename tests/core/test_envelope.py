@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.envelopes import (
     Reading,
     read_data,
@@ -33,6 +32,13 @@ from nexhealth_async.errors import (
     ServerFailure,
     UnexpectedShape,
 )
+from nexhealth_async.resources import (
+    appointment_descriptors,
+    appointment_types,
+    appointments,
+    locations,
+    patients,
+)
 
 Reader: TypeAlias = Callable[[Reply, Row], object]
 
@@ -44,9 +50,9 @@ def v2(endpoint: Endpoint[object]) -> Row:
     return endpoint.v2
 
 
-PATIENTS, PATIENT, MADE = v2(to.PATIENTS), v2(to.PATIENTS_GET), v2(to.PATIENTS_CREATE)
-BOOKED, LOCATIONS, TYPES = v2(to.APPOINTMENTS_CREATE), v2(to.LOCATIONS), v2(to.APPOINTMENT_TYPES)
-GONE = v2(to.APPOINTMENT_TYPES_DELETE)
+PATIENTS, PATIENT, MADE = v2(patients.LIST), v2(patients.GET), v2(patients.CREATE)
+BOOKED, LOCATIONS, TYPES = v2(appointments.CREATE), v2(locations.LIST), v2(appointment_types.LIST)
+GONE = v2(appointment_types.DELETE)
 READERS: tuple[tuple[Reader, Row], ...] = (
     (read_list, PATIENTS),
     (read_list, LOCATIONS),
@@ -77,9 +83,12 @@ def envelope(data: object = None, **more: object) -> dict[str, object]:
         (PATIENTS, [{"id": 1}, {"id": 2}]),
         (PATIENTS, [{"patients": [{"id": 1}, {"id": 2}]}]),
         (PATIENTS, [{"patients": [{"id": 1}]}, {"patients": [{"id": 2}]}]),
-        (v2(to.APPOINTMENTS), [{"id": 1}, {"id": 2}]),
-        (v2(to.APPOINTMENTS), {"appointments": [{"id": 1}, {"id": 2}]}),
-        (v2(to.TYPE_DESCRIPTORS), {"appointment_descriptors": [{"id": 1}, {"id": 2}]}),
+        (v2(appointments.LIST), [{"id": 1}, {"id": 2}]),
+        (v2(appointments.LIST), {"appointments": [{"id": 1}, {"id": 2}]}),
+        (
+            v2(appointment_descriptors.LIST_OF_TYPE),
+            {"appointment_descriptors": [{"id": 1}, {"id": 2}]},
+        ),
         (LOCATIONS, [{"id": 9, "locations": [{"id": 1}]}, {"id": 8, "locations": [{"id": 2}]}]),
     ],
     ids=[
@@ -119,7 +128,7 @@ def test_a_location_that_is_no_object_is_left_to_the_decoder() -> None:
         (MADE, {"id": 7, "user": {"id": 8}}),
         (BOOKED, {"appt": {"id": 7}, "stripe_client_secret": None}),
         (BOOKED, {"id": 7}),
-        (v2(to.APPOINTMENTS_GET), {"id": 7}),
+        (v2(appointments.GET), {"id": 7}),
     ],
 )
 def test_a_record_is_found_wherever_it_lies(row: Row, data: object) -> None:

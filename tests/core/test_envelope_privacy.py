@@ -9,7 +9,6 @@ from typing import Any, TypeAlias, cast
 
 import pytest
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.envelopes import (
     DataReading,
     ListReading,
@@ -24,6 +23,7 @@ from nexhealth_async._protocol.envelopes import (
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Row
 from nexhealth_async.errors import NexHealthError
+from nexhealth_async.resources import appointment_types, locations, patients
 
 Reader: TypeAlias = Callable[[Reply, Row], object]
 
@@ -36,13 +36,13 @@ def v2(endpoint: Endpoint[object]) -> Row:
 
 
 READERS: tuple[tuple[Reader, Row], ...] = (
-    (read_list, v2(to.PATIENTS)),
-    (read_list, v2(to.LOCATIONS)),
-    (read_record, v2(to.PATIENTS_GET)),
-    (read_record, v2(to.PATIENTS_CREATE)),
-    (read_done, v2(to.APPOINTMENT_TYPES_DELETE)),
-    (read_data, v2(to.PATIENTS_GET)),
-    (read_stream, v2(to.PATIENTS_GET)),
+    (read_list, v2(patients.LIST)),
+    (read_list, v2(locations.LIST)),
+    (read_record, v2(patients.GET)),
+    (read_record, v2(patients.CREATE)),
+    (read_done, v2(appointment_types.DELETE)),
+    (read_data, v2(patients.GET)),
+    (read_stream, v2(patients.GET)),
     (read_token, LOGIN),
 )
 STATUSES = (200, 302, 403, 500)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.ignored_params import misread
 from nexhealth_async._protocol.operations import Endpoint, Paging, Row
 from nexhealth_async._protocol.requests import Call, free_call, plan
+from nexhealth_async.resources import appointment_types, patients
 
 
 def call(endpoint: Endpoint[object], **arguments: object) -> Call:
     return plan(endpoint, "v2", subdomain="demo-practice", location_id=7, arguments=arguments)
 
 
-PATIENTS = call(to.PATIENTS, inactive=True, include=["upcoming_appts"])
-TYPES = call(to.APPOINTMENT_TYPES)
+PATIENTS = call(patients.LIST, inactive=True, include=["upcoming_appts"])
+TYPES = call(appointment_types.LIST)
 CURSOR = Call(
-    endpoint=to.PATIENTS,
+    endpoint=patients.LIST,
     row=Row(method="GET", path="/patients", paging=Paging.CURSOR),
     path="/patients",
     query=(("inactive", "true"),),

@@ -6,15 +6,15 @@ import tracemalloc
 
 import pytest
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.envelopes import read_list
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.record_limit import MOST_RECORDS
 from nexhealth_async.errors import BrokenBody, UnexpectedShape
+from nexhealth_async.resources import locations, patients
 
-assert to.PATIENTS.v2 is not None
-assert to.LOCATIONS.v2 is not None
-PATIENTS, LOCATIONS = to.PATIENTS.v2, to.LOCATIONS.v2
+assert patients.LIST.v2 is not None
+assert locations.LIST.v2 is not None
+PATIENTS, LOCATIONS = patients.LIST.v2, locations.LIST.v2
 MB = 2**20
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.error_mapping import refusal, retry_after
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import Row
@@ -30,8 +29,9 @@ from nexhealth_async.errors import (
     UnsupportedBySystem,
     VersionRefused,
 )
+from nexhealth_async.resources import patients
 
-ROW = to.PATIENTS_CREATE.v2 or Row(method="POST", path="/patients")
+ROW = patients.CREATE.v2 or Row(method="POST", path="/patients")
 LEDGER = Row(method="GET", path="/payments/{id}")
 BELOW = "API version 'v2' is below the minimum allowed"
 DENIED = "You don't have access to perform this action."

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async._protocol.requests import (
     Call,
@@ -25,6 +24,18 @@ from nexhealth_async._protocol.requests import (
     version_name,
 )
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+from nexhealth_async.resources import (
+    appointment_categories,
+    appointment_types,
+    appointments,
+    available_slots,
+    institutions,
+    locations,
+    patients,
+    procedures,
+    providers,
+    sync_status,
+)
 
 CANARY = "Zephyrine-Q-Canary"
 
@@ -97,9 +108,9 @@ def test_any_text_comes_back_as_it_was(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         with pytest.raises(InvalidArgument):
-            call(to.PATIENTS, name=text)
+            call(patients.LIST, name=text)
         return
-    made = call(to.PATIENTS, name=text)
+    made = call(patients.LIST, name=text)
     assert ("name", text) in sent(made)
     assert target(made).isascii()
     assert not set(target(made)) & set(" +#<>\"'\\^`{|}\r\n\t\0")
@@ -129,14 +140,14 @@ def test_any_parameters_of_a_free_call_come_back_as_they_were(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=5))
 def test_several_values_repeat_the_bracketed_name(ids: list[int]) -> None:
-    made = call(to.PROVIDERS, ids=ids)
+    made = call(providers.LIST, ids=ids)
     assert [pair for pair in sent(made) if pair[0] == "ids[]"] == [("ids[]", str(n)) for n in ids]
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=5)))))
 def test_a_plus_is_always_encoded(moment: datetime) -> None:
-    made = call(to.PATIENTS, updated_since=moment)
+    made = call(patients.LIST, updated_since=moment)
     assert "+" not in target(made)
     assert ("updated_since", moment.isoformat()) in sent(made)
 
@@ -161,7 +172,7 @@ def test_a_plus_is_always_encoded(moment: datetime) -> None:
     ids=repr,
 )
 def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> None:
-    assert ("name", text) in sent(call(to.PATIENTS, name=value))
+    assert ("name", text) in sent(call(patients.LIST, name=value))
     assert sent(free_call("GET", "/x", params={"name": value})) == [("name", text)]
 
 
@@ -187,9 +198,9 @@ def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> Non
 )
 def test_what_the_api_would_misread_is_refused(value: object) -> None:
     with pytest.raises(InvalidArgument):
-        call(to.PATIENTS, name=value)
+        call(patients.LIST, name=value)
     with pytest.raises(InvalidArgument):
-        call(to.PROVIDERS, ids=[1, value])
+        call(providers.LIST, ids=[1, value])
     with pytest.raises(InvalidArgument):
         free_call("GET", "/x", params={"name": value})
 
@@ -197,13 +208,13 @@ def test_what_the_api_would_misread_is_refused(value: object) -> None:
 @pytest.mark.parametrize("empty", [[], (), set[int](), range(0)], ids=repr)
 def test_an_empty_list_is_refused_since_it_would_mean_everything(empty: object) -> None:
     with pytest.raises(InvalidArgument, match="empty"):
-        call(to.PROVIDERS, ids=empty)
+        call(providers.LIST, ids=empty)
     with pytest.raises(InvalidArgument, match="empty"):
         free_call("GET", "/providers", params={"ids": empty})
 
 
 def test_none_is_not_sent() -> None:
-    assert sent(call(to.PATIENTS, new_patient=None, email=None)) == [
+    assert sent(call(patients.LIST, new_patient=None, email=None)) == [
         ("subdomain", "demo-practice"),
         ("location_id", "7"),
     ]
@@ -212,30 +223,30 @@ def test_none_is_not_sent() -> None:
 
 def test_a_filter_for_one_value_takes_no_list() -> None:
     with pytest.raises(InvalidArgument, match="one value"):
-        call(to.PATIENTS, email=["ada@example.com"])
+        call(patients.LIST, email=["ada@example.com"])
 
 
 def test_names_that_differ_in_v2_are_sent_by_their_own() -> None:
     when = date(2026, 2, 3)
-    made = call(to.APPOINTMENTS, start=when, end=when, patient_ids=[5])
+    made = call(appointments.LIST, start=when, end=when, patient_ids=[5])
     assert ("patient_id", "5") in sent(made)
-    assert ("updated_after", "2026-02-03") in sent(call(to.PROCEDURES, updated_since=when))
+    assert ("updated_after", "2026-02-03") in sent(call(procedures.LIST, updated_since=when))
     with pytest.raises(NotInThisVersion, match="one id"):
-        call(to.APPOINTMENTS, start=when, end=when, patient_ids=[5, 6])
+        call(appointments.LIST, start=when, end=when, patient_ids=[5, 6])
 
 
 def test_page_parameters_come_after_the_calls_own() -> None:
-    made = call(to.PATIENTS, name="ada")
+    made = call(patients.LIST, name="ada")
     pairs = sent(made, ("page", "2"), ("per_page", "300"))
     assert pairs[-2:] == [("page", "2"), ("per_page", "300")]
     assert pairs[:-2] == sent(made)
     assert made.sent_filters == {"subdomain", "name", "location_id"}
-    assert call(to.PROVIDERS, ids=[1]).sent_filters >= {"ids"}
+    assert call(providers.LIST, ids=[1]).sent_filters >= {"ids"}
 
 
 def test_a_required_filter_must_be_there() -> None:
     with pytest.raises(InvalidArgument, match="start is required"):
-        call(to.APPOINTMENTS, end=date(2026, 2, 3))
+        call(appointments.LIST, end=date(2026, 2, 3))
 
 
 # Scope
@@ -244,20 +255,20 @@ def test_a_required_filter_must_be_there() -> None:
 @pytest.mark.parametrize(
     ("made", "pairs"),
     [
-        (call(to.PROVIDERS), [("subdomain", "demo-practice"), ("location_id", "7")]),
-        (call(to.PROVIDERS, location_id=None), [("subdomain", "demo-practice")]),
+        (call(providers.LIST), [("subdomain", "demo-practice"), ("location_id", "7")]),
+        (call(providers.LIST, location_id=None), [("subdomain", "demo-practice")]),
         (
-            plan(to.PROVIDERS, "v2", subdomain="a", location_id=1, arguments={"location_id": 2}),
+            plan(providers.LIST, "v2", subdomain="a", location_id=1, arguments={"location_id": 2}),
             [("subdomain", "a"), ("location_id", "2")],
         ),
         (
-            plan(to.PROVIDERS, "v2", subdomain="a", arguments={"subdomain": "b"}),
+            plan(providers.LIST, "v2", subdomain="a", arguments={"subdomain": "b"}),
             [("subdomain", "b")],
         ),
-        (call(to.LOCATIONS, subdomain=None), []),
-        (call(to.SYNC_STATUS), [("subdomain", "demo-practice"), ("location_ids[]", "7")]),
+        (call(locations.LIST, subdomain=None), []),
+        (call(sync_status.LIST), [("subdomain", "demo-practice"), ("location_ids[]", "7")]),
         (
-            call(to.AVAILABLE_SLOTS, start_date=date(2026, 2, 3), days=2, pids=[3]),
+            call(available_slots.LIST, start_date=date(2026, 2, 3), days=2, pids=[3]),
             [
                 ("subdomain", "demo-practice"),
                 ("start_date", "2026-02-03"),
@@ -266,7 +277,7 @@ def test_a_required_filter_must_be_there() -> None:
                 ("lids[]", "7"),
             ],
         ),
-        (call(to.INSTITUTIONS), []),
+        (call(institutions.LIST), []),
     ],
     ids=["both", "practice", "own place", "own practice", "account", "several", "slots", "none"],
 )
@@ -278,32 +289,34 @@ def test_the_scope_is_bound_where_the_row_takes_it(
 
 def test_a_missing_scope_is_said_before_anything_is_sent() -> None:
     with pytest.raises(MissingScope, match="practice"):
-        call(to.PATIENTS, subdomain=None)
+        call(patients.LIST, subdomain=None)
     with pytest.raises(MissingScope, match="location"):
-        call(to.PATIENTS, location_id=None)
+        call(patients.LIST, location_id=None)
 
 
 def test_a_filter_that_needs_a_location_says_so() -> None:
-    bound = plan(to.PROVIDERS, "v2", subdomain="s", location_id=3, arguments={"requestable": True})
+    bound = plan(
+        providers.LIST, "v2", subdomain="s", location_id=3, arguments={"requestable": True}
+    )
     assert ("location_id", "3") in bound.query
     with pytest.raises(MissingScope, match="location"):
-        plan(to.PROVIDERS, "v2", subdomain="s", arguments={"requestable": True})
+        plan(providers.LIST, "v2", subdomain="s", arguments={"requestable": True})
 
 
 def test_two_places_at_once_are_refused() -> None:
     arguments = {"start_date": date(2026, 2, 3), "days": 1, "lids": [1], "location_id": 2}
     with pytest.raises(InvalidArgument, match="not both"):
-        plan(to.AVAILABLE_SLOTS, "v2", subdomain="a", arguments=arguments)
+        plan(available_slots.LIST, "v2", subdomain="a", arguments=arguments)
 
 
 def test_a_practice_where_none_is_taken_is_not_dropped_in_silence() -> None:
     with pytest.raises(TypeError, match="subdomain"):
-        plan(to.INSTITUTIONS, "v2", arguments={"subdomain": "demo-practice"})
+        plan(institutions.LIST, "v2", arguments={"subdomain": "demo-practice"})
 
 
 def test_an_unknown_argument_is_a_type_error_that_names_no_value() -> None:
     with pytest.raises(TypeError, match="colour") as caught:
-        call(to.PATIENTS, colour=CANARY)
+        call(patients.LIST, colour=CANARY)
     assert CANARY not in str(caught.value)
 
 
@@ -338,7 +351,7 @@ def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path
 
 def test_an_operation_of_the_other_version_says_so() -> None:
     with pytest.raises(NotInThisVersion, match='version="v2"'):
-        row_for(to.APPOINTMENT_CATEGORIES, "v3.0.0")
+        row_for(appointment_categories.LIST, "v3.0.0")
 
 
 @pytest.mark.parametrize(
@@ -448,7 +461,7 @@ def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
     with pytest.raises(InvalidArgument):
         check_subdomain(subdomain)
     with pytest.raises(InvalidArgument):
-        call(to.PATIENTS, subdomain=subdomain)
+        call(patients.LIST, subdomain=subdomain)
 
 
 @pytest.mark.parametrize("subdomain", ["demo", "demo-practice", "demo_2", "2nd"])
@@ -466,7 +479,7 @@ def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         return
-    path = call(to.PATIENTS_GET, text).path
+    path = call(patients.GET, text).path
     _, noun, part = path.split("/")
     assert noun == "patients"
     assert unquote(part) == text
@@ -475,13 +488,13 @@ def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
 @pytest.mark.parametrize("id", ["", " ", ".", "..", " .. ", None, True, 1.5, "\ud800"], ids=repr)
 def test_what_is_no_identifier_is_refused(id: object) -> None:
     with pytest.raises(InvalidArgument):
-        plan(to.PATIENTS_GET, "v2", ids=[id], subdomain="demo", arguments={})  # type: ignore[list-item]  # the case
+        plan(patients.GET, "v2", ids=[id], subdomain="demo", arguments={})  # type: ignore[list-item]  # the case
 
 
 @pytest.mark.parametrize("ids", [(), (1, 2)])
 def test_the_number_of_identifiers_is_the_templates(ids: tuple[int, ...]) -> None:
     with pytest.raises(TypeError, match="identifiers"):
-        call(to.PATIENTS_GET, *ids)
+        call(patients.GET, *ids)
 
 
 # Bodies
@@ -489,7 +502,7 @@ def test_the_number_of_identifiers_is_the_templates(ids: tuple[int, ...]) -> Non
 
 def test_a_body_is_wrapped_and_its_outside_fields_lie_outside() -> None:
     made = call(
-        to.PATIENTS_CREATE,
+        patients.CREATE,
         provider_id=7,
         first_name="Ada",
         email=None,
@@ -510,7 +523,7 @@ def test_a_body_is_wrapped_and_its_outside_fields_lie_outside() -> None:
 
 
 def test_the_scopes_location_goes_into_the_body_where_it_belongs() -> None:
-    made = call(to.APPOINTMENT_TYPES_CREATE, name="Cleaning")
+    made = call(appointment_types.CREATE, name="Cleaning")
     assert body(made) == {"location_id": 7, "appointment_type": {"name": "Cleaning"}}
     assert sent(made) == [("subdomain", "demo-practice")]
 
@@ -542,7 +555,7 @@ def endless() -> list[object]:
 )
 def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        call(to.PATIENTS_CREATE, first_name=value)
+        call(patients.CREATE, first_name=value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -651,10 +664,10 @@ def test_safety_can_be_chosen() -> None:
 
 
 def test_no_repr_shows_what_was_asked_for() -> None:
-    made = call(to.PATIENTS, name=CANARY, email=CANARY)
+    made = call(patients.LIST, name=CANARY, email=CANARY)
     assert CANARY not in repr(made)
     assert CANARY not in repr(made.request(headers={"Authorization": CANARY}))
-    assert CANARY not in repr(call(to.PATIENTS_GET, CANARY))
-    written = call(to.PATIENTS_CREATE, first_name=CANARY, provider_id=1)
+    assert CANARY not in repr(call(patients.GET, CANARY))
+    written = call(patients.CREATE, first_name=CANARY, provider_id=1)
     assert CANARY not in repr(written)
     assert CANARY not in repr(written.request(headers={}))

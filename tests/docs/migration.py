@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
-from nexhealth_async.endpoints import ALL
+from nexhealth_async.resources import ENDPOINTS
 from tests.docs.parts import Part, write
 
 __all__ = ["INSTEAD", "PARTS", "filter_changes", "moved"]
@@ -22,7 +22,7 @@ INSTEAD: Final = {
 
 
 def _both() -> Iterator[tuple[str, Row, Row]]:
-    for one in ALL:
+    for one in ENDPOINTS:
         if one.v2 is not None and one.v3 is not None:
             yield _name(one), one.v2, one.v3
 
@@ -54,7 +54,7 @@ def gone() -> str:
     """Return the operations that v3 does not have."""
     rows = [
         (f"`{_name(one)}`", f"`{one.v2.operation}`", _instead(_name(one)))
-        for one in ALL
+        for one in ENDPOINTS
         if one.v2 is not None and one.v3 is None
     ]
     return _table(("method", "v2", "instead"), rows)
@@ -72,7 +72,7 @@ def added() -> str:
     """Return the operations that v2 does not have."""
     rows = [
         (f"`{_name(one)}`", f"`{one.v3.operation}`")
-        for one in ALL
+        for one in ENDPOINTS
         if one.v2 is None and one.v3 is not None
     ]
     return _table(("method", "v3"), rows)

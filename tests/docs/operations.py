@@ -10,31 +10,11 @@ from typing import Final
 
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Paging, RateClass, Row
 from nexhealth_async.bulk import facts
-from nexhealth_async.endpoints import (
-    ALL,
-    clinical,
-    hooks,
-    insurance,
-    ledger,
-    people,
-    practice,
-    schedule,
-)
 from nexhealth_async.errors import InvalidArgument, NotInThisVersion
+from nexhealth_async.resources import ENDPOINTS
 from tests.docs.parts import Part, write
 
-__all__ = ["DOMAINS", "PARTS", "counts", "operations_tables"]
-
-DOMAINS: Final = {
-    "The practice": practice,
-    "People": people,
-    "The calendar": schedule,
-    "In the chair": clinical,
-    "Money": ledger,
-    "Insurance": insurance,
-    "Webhooks": hooks,
-}
-"""Headings of the page, and the module whose operations stand below each."""
+__all__ = ["PARTS", "counts", "operations_tables"]
 
 _REPLY: Final = {
     Paging.SINGLE: "one",
@@ -46,9 +26,9 @@ _REPLY: Final = {
 
 def counts() -> str:
     """Say how many operations there are in each version, and how many are the same in both."""
-    v2 = 1 + sum(one.v2 is not None for one in ALL)
-    v3 = 1 + sum(one.v3 is not None for one in ALL)
-    same = 1 + sum(one.v2 is not None and one.v2 == one.v3 for one in ALL)
+    v2 = 1 + sum(one.v2 is not None for one in ENDPOINTS)
+    v3 = 1 + sum(one.v3 is not None for one in ENDPOINTS)
+    same = 1 + sum(one.v2 is not None and one.v2 == one.v3 for one in ENDPOINTS)
     return (
         f"{v2} operations of API v2 and {v3} of API v3.0.0, the login among both; "
         f"{same} are the same in both versions in everything this library knows of them."
@@ -56,13 +36,10 @@ def counts() -> str:
 
 
 def operations_tables() -> str:
-    """Return a heading and a short table for each resource, domain by domain."""
-    lines: list[str] = []
-    for heading, module in DOMAINS.items():
-        lines += [f"## {heading}", ""]
-        endpoints = [one for one in ALL if any(one is value for value in vars(module).values())]
-        for noun in dict.fromkeys(_noun(one) for one in endpoints):
-            lines += [*_resource(noun, [one for one in endpoints if _noun(one) == noun]), ""]
+    """Return a heading and a short table for each resource."""
+    lines = ["## By resource", ""]
+    for noun in sorted({_noun(one) for one in ENDPOINTS}):
+        lines += [*_resource(noun, [one for one in ENDPOINTS if _noun(one) == noun]), ""]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
-from nexhealth_async.endpoints import ALL, operations
+from nexhealth_async.resources import ENDPOINTS, operations
 from nexhealth_async.sandbox import Sandbox
 from tests.docs import migration, parts
 from tests.docs.migration import INSTEAD, PARTS, filter_changes
@@ -58,14 +58,14 @@ def test_the_tables_are_those_of_the_code(part: Part) -> None:
 
 def test_every_operation_that_differs_is_in_a_table() -> None:
     tables = TEXT.split("## Every difference")[1]
-    for one in ALL:
+    for one in ENDPOINTS:
         if one.v2 is None or one.v3 is None or one.v2 != one.v3:
             name = f"{one.resource}.{one.verb}"
             assert re.search(rf"`{re.escape(name.removesuffix('.walk'))}(\.walk)?`", tables), name
 
 
 def test_what_is_gone_has_something_instead() -> None:
-    gone = {f"{one.resource}.{one.verb}" for one in ALL if one.v2 and not one.v3}
+    gone = {f"{one.resource}.{one.verb}" for one in ENDPOINTS if one.v2 and not one.v3}
     assert gone == set(INSTEAD)
     v3 = {f"{one.resource}.{one.verb}" for one in operations() if one.version == "v3"}
     for words in INSTEAD.values():

@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.bulk import facts, resources
-from nexhealth_async.endpoints import operations
+from nexhealth_async.resources import operations
 from tests.docs.operations import PARTS
 from tests.docs.parts import DOCS, Part
 

@@ -11,8 +11,8 @@ import pytest
 
 import nexhealth_async
 from nexhealth_async import models as m
-from nexhealth_async import scopes
-from nexhealth_async.filters import PatientFilters
+from nexhealth_async import resources, scopes
+from nexhealth_async.resources.patients import PatientFilters
 from tests.editor.server import CARET, Editor, editing
 
 pytestmark = pytest.mark.timeout(200)
@@ -58,16 +58,16 @@ def test_completion_offers_the_fields_of_a_model(editor: Editor) -> None:
 @pytest.mark.parametrize(
     ("expression", "scope"),
     [
-        ("office", scopes.LocationNouns),
-        ("practice", scopes.PracticeNouns),
-        ("nex", scopes.AccountNouns),
+        ("office", resources.LocationResources),
+        ("practice", resources.PracticeResources),
+        ("nex", scopes.AccountScope),
     ],
 )
 def test_completion_offers_the_nouns_that_a_scope_takes_and_no_others(
     editor: Editor, expression: str, scope: type[object]
 ) -> None:
     offered = editor.offers(f"{HEAD}{expression}.{CARET}\n")
-    every = nouns(scopes.AccountNouns)
+    every = nouns(scopes.AccountScope)
     assert offered & every == nouns(scope)
     assert "patients" in offered
 

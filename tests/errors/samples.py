@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from nexhealth_async import Budget, NexHealth, NexHealthError
-from nexhealth_async import endpoints as to
 from nexhealth_async import errors as e
 from nexhealth_async._client.budget import Meter
 from nexhealth_async._client.token_manager import key_refused
@@ -16,6 +15,8 @@ from nexhealth_async._protocol.error_mapping import refusal
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import LOGIN, RateClass, Row
 from nexhealth_async._protocol.proxies import Proxy
+from nexhealth_async.resources import appointments, payments
+from nexhealth_async.resources.patients import LIST as LIST_PATIENTS
 from nexhealth_async.webhooks import parse
 
 __all__ = ["samples"]
@@ -61,7 +62,7 @@ def _refusals() -> Iterator[NexHealthError]:
         assert row is not None
         return refusal(Reply(status=status, body=b"{}"), row, texts=(text,) if text else None)
 
-    patients, ledger, booking = to.PATIENTS.v2, to.PAYMENTS.v3, to.APPOINTMENTS_CREATE.v2
+    patients, ledger, booking = LIST_PATIENTS.v2, payments.LIST.v3, appointments.CREATE.v2
     unauthorized = refused(401, "no", patients)
     yield unauthorized
     assert isinstance(unauthorized, e.Unauthorized)
@@ -85,7 +86,7 @@ def _refusals() -> Iterator[NexHealthError]:
 
 
 def _replies() -> Iterator[NexHealthError]:
-    row = to.PATIENTS.v2
+    row = LIST_PATIENTS.v2
     assert row is not None
     for body in (b"", b"<html>", b'{"code":true,"da', b'{"code":true,"data":7}'):
         yield _raised(partial(read_list, Reply(status=200, body=body), row))
@@ -111,7 +112,7 @@ def _others() -> Iterator[NexHealthError]:
     yield proxied._refused_by_proxy(407)
     yield e.ConnectionLost("the connection broke before the reply came", operation="GET /patients")
     yield e.TimedOut("no reply within 2 seconds", operation="GET /patients", attempts=2)
-    row = to.APPOINTMENTS_CREATE.v2
+    row = appointments.CREATE.v2
     assert row is not None
     yield e.OutcomeUnknown(
         "the write may have happened, or may still happen within 120 seconds, or not: the API "

@@ -6,8 +6,8 @@ from functools import cache
 
 import msgspec
 
-from nexhealth_async import endpoints
 from nexhealth_async._protocol.operations import Row
+from nexhealth_async.resources import ENDPOINTS, locations, patients
 from tests.fuzz.judge import CANARY
 from tests.models.model_samples import MODELS, SAMPLES
 
@@ -17,9 +17,9 @@ BREAK = b"\n--\n"
 """Stands between the replies of one conversation."""
 
 ROWS: tuple[Row, ...] = (
-    *(row for row in (endpoints.PATIENTS.v2, endpoints.PATIENTS.v3) if row),
-    *(row for row in (endpoints.LOCATIONS.v2, endpoints.LOCATIONS.v3) if row),
-    *(row for one in endpoints.ALL for row in (one.v2, one.v3) if row),
+    *(row for row in (patients.LIST.v2, patients.LIST.v3) if row),
+    *(row for row in (locations.LIST.v2, locations.LIST.v3) if row),
+    *(row for one in ENDPOINTS for row in (one.v2, one.v3) if row),
 )
 """Every row of both versions, the ones with shapes of their own first."""
 

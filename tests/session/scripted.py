@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.envelopes import ListReading, read_list
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.codec import Codec, LazyDecoder
 from nexhealth_async.models import Patient
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.resources.patients import LIST as LIST_PATIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -71,7 +71,7 @@ class ListSource:
         return task
 
     def walk(self, **options: object) -> Walk[Patient]:
-        call = plan(to.PATIENTS, "v2", subdomain="demo", location_id=1, arguments={})
+        call = plan(LIST_PATIENTS, "v2", subdomain="demo", location_id=1, arguments={})
         settings = WalkSettings(
             source=self,
             call=call,

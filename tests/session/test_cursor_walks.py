@@ -23,12 +23,12 @@ from nexhealth_async import (
     UsageError,
     WalkOver,
 )
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.envelopes import ListReading, read_list
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.resources import patients
 from tests.session.scripted import PATIENTS, ids
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class CursorSource:
         return PATIENTS(record)
 
     def walk(self, **options: object) -> Walk[Patient]:
-        call = plan(to.PATIENTS, "v3.0.0", subdomain="demo", location_id=1, arguments={})
+        call = plan(patients.LIST, "v3.0.0", subdomain="demo", location_id=1, arguments={})
         settings = WalkSettings(
             source=self,
             call=call,

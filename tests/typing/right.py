@@ -10,7 +10,7 @@ from typing import BinaryIO, assert_type
 from nexhealth_async import models as m
 from nexhealth_async.errors import UndecodableRecord
 from nexhealth_async.pagination.walk import Page, Walk
-from nexhealth_async.scopes import AccountNouns, LocationScope, PracticeScope
+from nexhealth_async.scopes import AccountScope, LocationScope, PracticeScope
 
 START = datetime(2031, 1, 6, tzinfo=UTC)
 END = datetime(2031, 1, 7, tzinfo=UTC)
@@ -21,7 +21,7 @@ def set_aside(error: UndecodableRecord, record: bytes) -> None:
     del error, record
 
 
-def listings(nex: AccountNouns) -> None:
+def listings(nex: AccountScope) -> None:
     assert_type(nex.institutions.walk(), Walk[m.Institution])
     assert_type(nex.institutions.walk(limit=3), Walk[m.Institution])
     assert_type(nex.locations.walk(), Walk[m.Location])
@@ -50,7 +50,7 @@ def listings(nex: AccountNouns) -> None:
     nex.sync_status.walk(read_status="red")
 
 
-def listings_of_v3(nex: AccountNouns) -> None:
+def listings_of_v3(nex: AccountScope) -> None:
     nex.providers.walk(sort="-updated_at")
     nex.patients.walk(sort="id", updated_since=START, after=None)
     nex.procedures.walk(started_after=TODAY, ended_before=TODAY, sort="updated_at")
@@ -70,7 +70,7 @@ def listings_of_v3(nex: AccountNouns) -> None:
     assert_type(nex.onboardings.walk(status="complete", per_page=9), Walk[m.Onboarding])
 
 
-def more_listings(nex: AccountNouns) -> None:
+def more_listings(nex: AccountScope) -> None:
     assert_type(nex.patients.documents.walk(5), Walk[m.Document])
     assert_type(nex.patients.alerts.walk(5, include_disabled=True), Walk[m.PatientAlert])
     assert_type(nex.nex_staff.walk(location_ids=[7], drift="verify"), Walk[m.StaffMember])
@@ -81,7 +81,7 @@ def more_listings(nex: AccountNouns) -> None:
     assert_type(nex.appointment_categories.walk(location_id=7), Walk[m.AppointmentType])
 
 
-def scopes(nex: AccountNouns) -> None:
+def scopes(nex: AccountScope) -> None:
     practice = assert_type(nex.practice("demo"), PracticeScope)
     assert_type(practice.subdomain, str)
     office = assert_type(practice.location(7), LocationScope)
@@ -91,7 +91,7 @@ def scopes(nex: AccountNouns) -> None:
     office.appointments.walk(start=START, end=END)
 
 
-async def single(nex: AccountNouns, office: LocationScope) -> None:
+async def single(nex: AccountScope, office: LocationScope) -> None:
     assert_type(await nex.institutions.get(1), m.Institution)
     assert_type(await nex.locations.get(7), m.Location)
     assert_type(await office.patients.get(5, include=["upcoming_appts"]), m.Patient)
@@ -149,7 +149,7 @@ async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
     await office.appointment_types.delete(kind.id)
 
 
-async def more_writes(nex: AccountNouns, office: LocationScope, open_file: BinaryIO) -> None:
+async def more_writes(nex: AccountScope, office: LocationScope, open_file: BinaryIO) -> None:
     await office.patients.create(
         provider_id=3,
         first_name="Ada",

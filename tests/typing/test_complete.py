@@ -17,7 +17,7 @@ import pytest
 import nexhealth_async
 from nexhealth_async import NexHealth, Walk
 from nexhealth_async import resources as resources  # noqa: PLC0414 - loads every noun
-from nexhealth_async.resources._base import Noun
+from nexhealth_async.resources._base import Resource
 
 SCRIPTS = sysconfig.get_path("scripts")
 
@@ -44,7 +44,7 @@ def test_every_public_type_is_known(tmp_path: Path) -> None:
 
 def offered() -> Iterator[tuple[str, Callable[..., object]]]:
     """Every public method of every noun, and of what leads to nouns and what they return."""
-    waiting: list[type[object]] = [Noun, NexHealth, Walk]
+    waiting: list[type[object]] = [Resource, NexHealth, Walk]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()

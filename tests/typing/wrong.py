@@ -7,13 +7,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from nexhealth_async import models as m
-from nexhealth_async.scopes import AccountNouns, LocationScope, PracticeScope
+from nexhealth_async.scopes import AccountScope, LocationScope, PracticeScope
 
 START = datetime(2031, 1, 6, tzinfo=UTC)
 TODAY = date(2031, 1, 6)
 
 
-def listings(nex: AccountNouns) -> None:
+def listings(nex: AccountScope) -> None:
     nex.patients.walk(search="Ada")  # wrong: no such filter
     nex.patients.walk(page=2)  # wrong: pages are the walk's business
     nex.patients.walk("Ada")  # wrong: filters are keyword-only
@@ -67,7 +67,7 @@ def listings(nex: AccountNouns) -> None:
     nex.locations.providers.walk()  # wrong: without the location
 
 
-def scopes(nex: AccountNouns, practice: PracticeScope, office: LocationScope) -> None:
+def scopes(nex: AccountScope, practice: PracticeScope, office: LocationScope) -> None:
     nex.practice(7)  # wrong: a number for a subdomain
     nex.location(7)  # wrong: a location needs its practice
     practice.location("7")  # wrong: text for a number
@@ -77,7 +77,7 @@ def scopes(nex: AccountNouns, practice: PracticeScope, office: LocationScope) ->
     office.location_id = 8  # wrong: scopes are frozen
 
 
-async def awaited(nex: AccountNouns, patient: m.Patient) -> None:
+async def awaited(nex: AccountScope, patient: m.Patient) -> None:
     await nex.patients.walk()  # wrong: a walk is no awaitable
     await nex.patients.walk().pages()  # wrong: nor are pages
     patient.to_dict()  # wrong: to_builtins(patient)
@@ -117,7 +117,7 @@ async def writes(office: LocationScope) -> None:
     office.patients.documents.download(7)  # wrong: a number for a document
 
 
-async def set_up(nex: AccountNouns, office: LocationScope) -> None:
+async def set_up(nex: AccountScope, office: LocationScope) -> None:
     await nex.onboardings.get(7)  # wrong: the id is a text
     await nex.onboardings.create(emr_name="fax")  # wrong: no such system
     await nex.onboardings.create(name="New")  # wrong: it is institution_name

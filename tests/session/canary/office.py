@@ -22,8 +22,8 @@ from attrs import define
 from nexhealth_async import models
 from nexhealth_async._protocol.operations import Row
 from nexhealth_async.codec import prepare
-from nexhealth_async.endpoints import ALL
 from nexhealth_async.models import Record
+from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.server import Server
@@ -184,7 +184,7 @@ def _nameless(method: str, path: str, version: str) -> tuple[str, str, str]:
 
 _MODELS: dict[tuple[str, str, str], tuple[type, Row]] = {
     _nameless(row.method, row.path, version): (getattr(models, endpoint.model), row)
-    for endpoint in ALL
+    for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
     if row is not None and endpoint.model is not None
 }

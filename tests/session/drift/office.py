@@ -11,9 +11,9 @@ from aiohttp.test_utils import make_mocked_request
 from attrs import define, evolve, field, frozen
 from yarl import URL
 
-from nexhealth_async import endpoints as to
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.requests import plan
+from nexhealth_async.resources import patients
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.server import Server
 
@@ -167,7 +167,7 @@ class Office:
     def call(self) -> Call:
         """The listing, as the client spells it."""
         return plan(
-            to.PATIENTS,
+            patients.LIST,
             _VERSIONS[self.chosen.paging],
             subdomain=self.box.subdomain,
             location_id=self.box.location_id,

@@ -1,0 +1,62 @@
+"""Adjustment types: the kinds of adjustments (v3)."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import UpdatedFilters, listing
+from nexhealth_async.resources.options import PracticeScoped
+
+__all__ = ["AdjustmentTypeFilters", "AdjustmentTypes"]
+
+
+class AdjustmentTypeFilters(UpdatedFilters, total=False):
+    """Which adjustment types are wanted."""
+
+    active: bool | None
+    """Only those in use (True, the server's default) or those retired (False)."""
+
+
+LIST: "Endpoint[m.AdjustmentType]" = Endpoint(
+    resource="adjustment_types",
+    verb="walk",
+    model="AdjustmentType",
+    v3=listing("/adjustment_types", "updated_since", "active"),
+)
+
+GET: "Endpoint[m.AdjustmentType]" = Endpoint(
+    resource="adjustment_types",
+    verb="get",
+    model="AdjustmentType",
+    v3=Row(method="GET", path="/adjustment_types/{id}"),
+)
+
+
+class AdjustmentTypes(Resource):
+    """The kinds of adjustments a practice's system tells apart."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[AdjustmentTypeFilters]) -> "Walk[m.AdjustmentType]":
+        """Walk the adjustment types of one location; v3 only.
+
+        ``GET /adjustment_types``
+
+        Only those in use are sent unless ``active=False``, which sends only the others.
+
+        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PracticeScoped]) -> "m.AdjustmentType":
+        """Get one adjustment type; v3 only.
+
+        ``GET /adjustment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)

@@ -1,0 +1,201 @@
+"""Adjustments: corrections of what patients owe (v3)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, Required, TypeAlias, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources import locations, sync_status
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import (
+    ACCEPTED,
+    Amount,
+    BilledFilters,
+    LedgerEntry,
+    check_entry,
+    listing,
+)
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped
+from nexhealth_async.workflows.confirmation import Written
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
+from nexhealth_async.workflows.event_bus import Events
+
+__all__ = [
+    "AdjustmentFilters",
+    "AdjustmentInclude",
+    "AdjustmentOptions",
+    "Adjustments",
+    "NewAdjustment",
+]
+
+AdjustmentInclude: TypeAlias = Literal[
+    "patient", "provider", "guarantor", "claim", "charge", "adjustment_type"
+]
+"""Parts of an adjustment that are sent on request."""
+
+
+class AdjustmentFilters(BilledFilters, total=False):
+    """Which adjustments are wanted.
+
+    One of ``patient_id``, ``provider_id``, ``guarantor_id``, ``claim_id``, ``charge_id`` and
+    ``updated_since`` must be among them.
+    """
+
+    claim_id: int | None
+    """Only those that came from this claim."""
+    charge_id: int | None
+    """Only those that correct this charge."""
+
+
+class AdjustmentOptions(PracticeScoped, total=False):
+    """How one adjustment is wanted."""
+
+    include: Sequence[AdjustmentInclude] | None
+    """Parts to send along."""
+
+
+class NewAdjustment(LedgerEntry, total=False):
+    """A correction to be written to the practice's ledger."""
+
+    amount: Required[Amount]
+    """In whole units, as ``Decimal("-20.00")`` dollars; negative lowers the balance."""
+    adjustment_type_id: int
+    """Its kind, as ``adjustment_types`` lists them."""
+    adjusted_at: datetime
+    """The time it counts from, with a zone; the ledger keeps the day only."""
+
+
+_ADJUSTMENT_FILTERS = (
+    "patient_id",
+    "provider_id",
+    "guarantor_id",
+    "claim_id",
+    "charge_id",
+    "updated_since",
+)
+
+LIST: "Endpoint[m.Adjustment]" = Endpoint(
+    resource="adjustments",
+    verb="walk",
+    model="Adjustment",
+    v3=listing(
+        "/adjustments",
+        *_ADJUSTMENT_FILTERS,
+        "include_deleted",
+        "sort",
+        one_of=_ADJUSTMENT_FILTERS,
+    ),
+)
+
+GET: "Endpoint[m.Adjustment]" = Endpoint(
+    resource="adjustments",
+    verb="get",
+    model="Adjustment",
+    v3=Row(method="GET", path="/adjustments/{id}", filters=("include[]",)),
+)
+
+CREATE: Endpoint[None] = Endpoint(
+    resource="adjustments",
+    verb="create",
+    model=None,
+    v3=Row(
+        method="POST",
+        path="/adjustments",
+        success=ACCEPTED,
+        safe=False,
+        location=Need.REQUIRED,
+        wrap="adjustment",
+        lookup="Look for its transaction_id in adjustments.walk(patient_id=...), again after some "
+        "minutes.",
+    ),
+)
+
+
+class Adjustments(Resource):
+    """Corrections of what patients owe that are neither charge nor payment."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[AdjustmentFilters]) -> "Walk[m.Adjustment]":
+        """Walk the adjustments of one location; v3 only.
+
+        ``GET /adjustments``
+
+        The API wants one filter besides the location, and has none for ``transaction_id``.
+        Removed ones are left out unless ``include_deleted=True``.
+
+        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
+        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
+        ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[AdjustmentOptions]) -> "m.Adjustment":
+        """Get one adjustment; v3 only.
+
+        ``GET /adjustments/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)
+
+    async def create(self, **fields: Unpack[NewAdjustment]) -> None:
+        """Have an adjustment written to the practice's ledger; v3 only.
+
+        ``POST /adjustments``
+
+        A negative ``amount`` lowers what the patient owes. The API only takes the order and sends
+        nothing to return: the adjustment appears in ``adjustments.walk(patient_id=...)``, with
+        its ``transaction_id``, when the practice's system has it, minutes or hours later, and the
+        event ``adjustment_insertion`` tells how it ended.
+
+        Raises `InvalidArgument` for an amount that is no ``Decimal`` or whole number and for a
+        ``transaction_id`` that is blank or over 50 characters, `MissingScope` without a practice
+        and a location, `Invalid` for other refusals, `NotInThisVersion` in v2,
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key, and
+        `OutcomeUnknown` if the answer was lost: an adjustment is never sent twice by itself.
+        """
+        check_entry(fields, fields.get("amount"))
+        await self._client.perform(CREATE, fields)
+
+    async def confirm(
+        self,
+        *,
+        transaction_id: str,
+        patient_id: int,
+        amount: Decimal | int | None = None,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        events: Events | None = None,
+        **scope: Unpack[LocationScoped],
+    ) -> "Written[tuple[m.Adjustment, ...]]":
+        """Wait until an adjustment is in the ledger, or is known not to get there; v3 only.
+
+        The record of the answer is the rows of this ``transaction_id``. One adjustment may become
+        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
+        add up. It is looked for with growing pauses, each look a walk over the patient's
+        adjustments; with ``events=`` (see `EventBoard`) webhooks tell it, and looks are rare. Only
+        webhooks tell of failure. After ``timeout`` seconds (None: never) the status is
+        ``waiting``.
+
+        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
+        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
+        that failed in passing.
+        """
+        filters = {**scope, "patient_id": patient_id}
+        return await entry_written(
+            ConfirmationCalls(
+                client=self._client,
+                record=LIST,
+                location=locations.GET,
+                sync_status=sync_status.LIST,
+            ),
+            transaction_id,
+            filters,
+            amount=amount,
+            timeout=timeout,
+            events=events,
+        )

@@ -1,0 +1,45 @@
+"""Appointment categories: the v2 predecessor of appointment types."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, WholeOptions
+
+__all__ = ["AppointmentCategories", "AppointmentCategoryFilters"]
+
+
+class AppointmentCategoryFilters(LocationScoped, WholeOptions, total=False):
+    """How to walk appointment categories; they have no filters."""
+
+
+LIST: "Endpoint[m.AppointmentType]" = Endpoint(
+    resource="appointment_categories",
+    verb="walk",
+    model="AppointmentType",
+    v2=Row(
+        method="GET",
+        path="/appointment_categories",
+        paging=Paging.WHOLE,
+        location=Need.REQUIRED,
+    ),
+)
+"""What appointment types were before they had that name."""
+
+
+class AppointmentCategories(Resource):
+    """What appointment types were before they had that name; v2 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[AppointmentCategoryFilters]) -> "Walk[m.AppointmentType]":
+        """Walk the appointment categories of one location; v2 only.
+
+        ``GET /appointment_categories``
+
+        Prefer ``appointment_types``, which both versions have: the vendor no longer documents
+        categories. The list comes whole. Raises `MissingScope` without a practice and a location.
+        """
+        return self._client.walk(LIST, filters)

@@ -1,0 +1,124 @@
+"""Appointment descriptors: what a practice's own system calls kinds of appointments."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped, WholeOptions
+
+__all__ = [
+    "AppointmentDescriptorFilters",
+    "AppointmentDescriptors",
+    "DescriptorFilters",
+    "LocationDescriptors",
+    "TypeDescriptorFilters",
+    "TypeDescriptors",
+]
+
+
+class DescriptorFilters(WholeOptions, total=False):
+    """Which appointment descriptors are wanted."""
+
+    descriptor_type: str | None
+    """Only descriptors of this type, such as ``"Procedure Codes"``; types differ by system."""
+
+
+class TypeDescriptorFilters(LocationScoped, DescriptorFilters, total=False):
+    """Which descriptors of an appointment type are wanted."""
+
+
+class AppointmentDescriptorFilters(PracticeScoped, DescriptorFilters, total=False):
+    """Which descriptors of an appointment are wanted."""
+
+
+LIST_OF_LOCATION: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
+    resource="locations.appointment_descriptors",
+    verb="walk",
+    model="AppointmentDescriptor",
+    both=Row(
+        method="GET",
+        path="/locations/{id}/appointment_descriptors",
+        paging=Paging.WHOLE,
+        subdomain=Need.NONE,
+        filters=("descriptor_type",),
+    ),
+)
+
+LIST_OF_TYPE: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
+    resource="appointment_types.appointment_descriptors",
+    verb="walk",
+    model="AppointmentDescriptor",
+    both=Row(
+        method="GET",
+        path="/appointment_types/{id}/appointment_descriptors",
+        paging=Paging.WHOLE,
+        location=Need.OPTIONAL,
+        filters=("descriptor_type",),
+    ),
+)
+
+LIST_OF_APPOINTMENT: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
+    resource="appointments.appointment_descriptors",
+    verb="walk",
+    model="AppointmentDescriptor",
+    both=Row(
+        method="GET",
+        path="/appointments/{id}/appointment_descriptors",
+        paging=Paging.WHOLE,
+        rate=RateClass.SLOW,
+        filters=("descriptor_type",),
+    ),
+)
+
+
+class LocationDescriptors(Resource):
+    """What a location's own system calls its kinds of appointments."""
+
+    __slots__ = ()
+
+    def walk(
+        self, location_id: int, /, **filters: Unpack[DescriptorFilters]
+    ) -> "Walk[m.AppointmentDescriptor]":
+        """Walk the appointment descriptors of one location.
+
+        ``GET /locations/{id}/appointment_descriptors``
+
+        The list comes whole.
+        """
+        return self._client.walk(LIST_OF_LOCATION, filters, location_id)
+
+
+class TypeDescriptors(Resource):
+    """What the practice's own system calls an appointment type."""
+
+    __slots__ = ()
+
+    def walk(
+        self, type_id: int, /, **filters: Unpack[TypeDescriptorFilters]
+    ) -> "Walk[m.AppointmentDescriptor]":
+        """Walk the appointment descriptors of one appointment type.
+
+        ``GET /appointment_types/{id}/appointment_descriptors``
+
+        The list comes whole. Raises `MissingScope` without a practice.
+        """
+        return self._client.walk(LIST_OF_TYPE, filters, type_id)
+
+
+class AppointmentDescriptors(Resource):
+    """What the practice's own system calls an appointment."""
+
+    __slots__ = ()
+
+    def walk(
+        self, appointment_id: int, /, **filters: Unpack[AppointmentDescriptorFilters]
+    ) -> "Walk[m.AppointmentDescriptor]":
+        """Walk the appointment descriptors of one appointment.
+
+        ``GET /appointments/{id}/appointment_descriptors``
+
+        The list comes whole. Raises `MissingScope` without a practice.
+        """
+        return self._client.walk(LIST_OF_APPOINTMENT, filters, appointment_id)

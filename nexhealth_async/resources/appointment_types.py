@@ -1,0 +1,202 @@
+"""Appointment types: the kinds of appointments that patients can book."""
+
+from collections.abc import Sequence
+from typing import Literal, Required, TypeAlias, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._checks import check_positive
+from nexhealth_async.resources.appointment_descriptors import TypeDescriptors
+from nexhealth_async.resources.options import LocationScoped, WholeOptions
+
+__all__ = [
+    "AppointmentTypeChanges",
+    "AppointmentTypeFilters",
+    "AppointmentTypeInclude",
+    "AppointmentTypeOptions",
+    "AppointmentTypes",
+    "NewAppointmentType",
+]
+
+AppointmentTypeInclude: TypeAlias = Literal["descriptors"]
+"""Parts of an appointment type that are sent on request."""
+
+
+class AppointmentTypeFilters(LocationScoped, WholeOptions, total=False):
+    """Which appointment types are wanted.
+
+    The location must be given where the institution's types are kept for each location
+    (``appointment_types_location_scoped``).
+    """
+
+    include: Sequence[AppointmentTypeInclude] | None
+    """Parts to send along."""
+
+
+class AppointmentTypeOptions(LocationScoped, total=False):
+    """How one appointment type is wanted."""
+
+    include: Sequence[AppointmentTypeInclude] | None
+    """Parts to send along."""
+
+
+class _AppointmentTypeFields(LocationScoped, total=False):
+    minutes: int
+    """How long such an appointment takes; multiples of 5 are advised."""
+    parent_type: Literal["Institution", "Location"]
+    """Whose type this is; ``"Institution"`` by default."""
+    parent_id: int
+    """Id of the institution or location it belongs to; needed for ``"Location"``."""
+    bookable_online: bool
+    """Whether patients can choose it on NexHealth's booking page."""
+    emr_appt_descriptor_ids: Sequence[int | str]
+    """Ids of the appointment descriptors it stands for in the practice's system."""
+
+
+class NewAppointmentType(_AppointmentTypeFields, total=False):
+    """A new appointment type."""
+
+    name: Required[str]
+    """Its name, which no other type may have."""
+
+
+class AppointmentTypeChanges(_AppointmentTypeFields, total=False):
+    """What may be changed in an appointment type; what is left out stays."""
+
+    name: str
+    """Its name, which no other type may have."""
+
+
+LIST: "Endpoint[m.AppointmentType]" = Endpoint(
+    resource="appointment_types",
+    verb="walk",
+    model="AppointmentType",
+    both=Row(
+        method="GET",
+        path="/appointment_types",
+        paging=Paging.WHOLE,
+        location=Need.OPTIONAL,
+        filters=("include[]",),
+    ),
+)
+
+GET: "Endpoint[m.AppointmentType]" = Endpoint(
+    resource="appointment_types",
+    verb="get",
+    model="AppointmentType",
+    both=Row(
+        method="GET",
+        path="/appointment_types/{id}",
+        location=Need.OPTIONAL,
+        filters=("include[]",),
+    ),
+)
+
+_APPOINTMENT_TYPE_BESIDE = {"location_id": ("location_id",)}
+
+CREATE: "Endpoint[m.AppointmentType]" = Endpoint(
+    resource="appointment_types",
+    verb="create",
+    model="AppointmentType",
+    both=Row(
+        method="POST",
+        path="/appointment_types",
+        success=CREATED,
+        safe=False,
+        location=Need.OPTIONAL,
+        wrap="appointment_type",
+        beside=_APPOINTMENT_TYPE_BESIDE,
+        lookup="Walk appointment_types and look for the name, which is unique.",
+    ),
+)
+
+UPDATE: "Endpoint[m.AppointmentType]" = Endpoint(
+    resource="appointment_types",
+    verb="update",
+    model="AppointmentType",
+    both=Row(
+        method="PATCH",
+        path="/appointment_types/{id}",
+        location=Need.OPTIONAL,
+        wrap="appointment_type",
+        beside=_APPOINTMENT_TYPE_BESIDE,
+    ),
+)
+
+DELETE: Endpoint[None] = Endpoint(
+    resource="appointment_types",
+    verb="delete",
+    model=None,
+    both=Row(
+        method="DELETE",
+        path="/appointment_types/{id}",
+        success=NO_CONTENT,
+        location=Need.OPTIONAL,
+    ),
+)
+
+
+class AppointmentTypes(Resource):
+    """The kinds of appointments patients can book."""
+
+    __slots__ = ()
+
+    @property
+    def appointment_descriptors(self) -> TypeDescriptors:
+        """What the practice's own system calls an appointment type."""
+        return TypeDescriptors(self._client)
+
+    def walk(self, **filters: Unpack[AppointmentTypeFilters]) -> "Walk[m.AppointmentType]":
+        """Walk the appointment types of a practice.
+
+        ``GET /appointment_types``
+
+        The list comes whole. The API wants a location where the institution has
+        ``appointment_types_location_scoped``. Raises `MissingScope` without a practice.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(
+        self, id: int, /, **options: Unpack[AppointmentTypeOptions]
+    ) -> "m.AppointmentType":
+        """Get one appointment type.
+
+        ``GET /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._client.call(GET, options, id)
+
+    async def create(self, **fields: Unpack[NewAppointmentType]) -> "m.AppointmentType":
+        """Create an appointment type.
+
+        ``POST /appointment_types``
+
+        Raises `Invalid` if the name is taken, and `OutcomeUnknown` if the answer was lost: creating
+        is never repeated by itself.
+        """
+        check_positive("minutes", fields.get("minutes"))
+        return await self._client.call(CREATE, fields)
+
+    async def update(
+        self, id: int, /, **fields: Unpack[AppointmentTypeChanges]
+    ) -> "m.AppointmentType":
+        """Change an appointment type; fields that are not given stay.
+
+        ``PATCH /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `Invalid` if the name is taken.
+        """
+        check_positive("minutes", fields.get("minutes"))
+        return await self._client.call(UPDATE, fields, id)
+
+    async def delete(self, id: int, /, **options: Unpack[LocationScoped]) -> None:
+        """Delete an appointment type.
+
+        ``DELETE /appointment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        await self._client.perform(DELETE, options, id)

@@ -1,0 +1,134 @@
+"""Available slots: the times at which an appointment can be made."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from typing import Required, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._checks import check_one_of, check_positive
+from nexhealth_async.resources.options import LocationScoped, WholeOptions
+from nexhealth_async.resources.working_hours import WorkingHourSource
+from nexhealth_async.workflows.slots import FreeSlot, free_slots
+
+__all__ = ["AvailableSlots", "SlotFilters"]
+
+
+class SlotFilters(LocationScoped, WholeOptions, total=False):
+    """Which free times are wanted: ``pids`` or ``appointment_type_id`` must be among them."""
+
+    start_date: Required[date]
+    """The first day."""
+    days: Required[int]
+    """How many days from there, that one included; more than 14 is slow and advised against."""
+    lids: Sequence[int] | None
+    """Ids of several locations, instead of one ``location_id``."""
+    pids: Sequence[int] | None
+    """Ids of the providers."""
+    operatory_ids: Sequence[int] | None
+    """Only slots in these operatories, at locations that book by operatory."""
+    appointment_type_id: int | None
+    """Only slots this type fits into; its minutes become the slot's length."""
+    working_hour_label_id: int | None
+    """Only slots in working hours with this label; v3 only."""
+    working_hour_source: WorkingHourSource | None
+    """Only slots in working hours from here; v3 only."""
+    slot_length: int | None
+    """Minutes a slot is long; 15 by default."""
+    slot_interval: int | None
+    """Minutes from one slot's start to the next one's; the length by default."""
+    overlapping_operatory_slots: bool | None
+    """True: a time that is free in several operatories is a slot in each; else one slot."""
+    appointments_per_timeslot: int | None
+    """How many may be booked at one time: 1 (default) to 5; v3, eClinicalWorks and NextGen only."""
+
+
+LIST: "Endpoint[m.SlotGroup]" = Endpoint(
+    resource="available_slots",
+    verb="walk",
+    model="SlotGroup",
+    v2=Row(
+        method="GET",
+        path="/appointment_slots",
+        paging=Paging.WHOLE,
+        rate=RateClass.SLOW,
+        location=Need.REQUIRED,
+        location_filter="lids",
+        filters=(
+            "start_date",
+            "days",
+            "lids[]",
+            "pids[]",
+            "operatory_ids[]",
+            "appointment_type_id",
+            "slot_length",
+            "slot_interval",
+            "overlapping_operatory_slots",
+        ),
+        required=("start_date", "days"),
+        one_of=("pids", "appointment_type_id"),
+    ),
+    v3=Row(
+        method="GET",
+        path="/available_slots",
+        paging=Paging.WHOLE,
+        rate=RateClass.SLOW,
+        location=Need.REQUIRED,
+        location_filter="lids",
+        filters=(
+            "start_date",
+            "days",
+            "lids[]",
+            "pids[]",
+            "operatory_ids[]",
+            "appointment_type_id",
+            "working_hour_label_id",
+            "working_hour_source",
+            "slot_length",
+            "slot_interval",
+            "overlapping_operatory_slots",
+            "appointments_per_timeslot",
+        ),
+        required=("start_date", "days"),
+        one_of=("pids", "appointment_type_id"),
+    ),
+)
+
+
+class AvailableSlots(Resource):
+    """The times at which an appointment can be made."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[SlotFilters]) -> "Walk[m.SlotGroup]":
+        """Walk the free times, in groups of one provider (``pid``) at one location (``lid``).
+
+        ``GET /appointment_slots`` (v2), ``GET /available_slots`` (v3)
+
+        Times are in the practice's zone; pass a slot's ``time`` back unchanged as ``start_time`` of
+        the appointment, with the group's ``pid`` as ``provider_id``, and with the slot's
+        ``operatory_id`` where the location has ``map_by_operatory``. A group without slots names
+        the ``next_available_date``. No slots at all may also mean that no working hours are set, or
+        that none are open to the appointment type. The list comes whole, and 10 such requests are
+        allowed in a second.
+
+        Raises `InvalidArgument` unless ``pids`` or ``appointment_type_id`` is given, for ``days``
+        below 1, and for ``location_id`` beside ``lids``; `MissingScope` without a practice and a
+        location; and `NotInThisVersion` for ``working_hour_label_id``, ``working_hour_source`` and
+        ``appointments_per_timeslot`` in v2.
+        """
+        check_one_of(filters, ("location_id", "lids"), least=0)
+        check_positive("days", filters.get("days"))
+        return self._client.walk(LIST, filters)
+
+    def flat(self, **filters: Unpack[SlotFilters]) -> AsyncIterator[FreeSlot]:
+        """Walk the free times one by one, each with its provider and location.
+
+        More than 14 ``days`` are searched in windows of 14, as the vendor advises; ``limit`` counts
+        times. What `walk` says of empty groups (``next_available_date``) is not told here.
+
+        Raises what `walk` does.
+        """
+        return free_slots(self.walk, filters)

@@ -1,0 +1,65 @@
+"""Document types: the kinds of documents that can be filed under patients."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, WholeOptions
+
+__all__ = ["DocumentTypeFilters", "DocumentTypes"]
+
+
+class DocumentTypeFilters(LocationScoped, WholeOptions, total=False):
+    """Which document types are wanted."""
+
+    active: bool | None
+    """Only active (True, the server's default) or switched-off (False) ones."""
+
+
+LIST: "Endpoint[m.DocumentType]" = Endpoint(
+    resource="document_types",
+    verb="walk",
+    model="DocumentType",
+    both=Row(
+        method="GET",
+        path="/document_types",
+        paging=Paging.WHOLE,
+        location=Need.REQUIRED,
+        filters=("active",),
+    ),
+)
+
+GET: "Endpoint[m.DocumentType]" = Endpoint(
+    resource="document_types",
+    verb="get",
+    model="DocumentType",
+    both=Row(method="GET", path="/document_types/{id}", location=Need.REQUIRED),
+)
+
+
+class DocumentTypes(Resource):
+    """The kinds of documents that can be filed under patients."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[DocumentTypeFilters]) -> "Walk[m.DocumentType]":
+        """Walk the document types of one location.
+
+        ``GET /document_types``
+
+        Switched-off ones are left out by the server. The list comes whole. Raises `MissingScope`
+        without a practice and a location.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[LocationScoped]) -> "m.DocumentType":
+        """Get one document type of one location.
+
+        ``GET /document_types/{id}``
+
+        Raises `NotFound` for an id this location does not have, and `MissingScope` without a
+        practice and a location.
+        """
+        return await self._client.call(GET, options, id)

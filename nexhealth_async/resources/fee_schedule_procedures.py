@@ -1,0 +1,52 @@
+"""Fees of each procedure in the fee schedules (v3)."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import UpdatedFilters, listing
+
+__all__ = ["FeeScheduleProcedureFilters", "FeeScheduleProcedures"]
+
+
+class FeeScheduleProcedureFilters(UpdatedFilters, total=False):
+    """Which fees are wanted; ``fee_schedule_id`` or ``updated_since`` must be among them."""
+
+    fee_schedule_id: int | None
+    """Only the fees of this schedule."""
+
+
+LIST: "Endpoint[m.FeeScheduleProcedure]" = Endpoint(
+    resource="fee_schedule_procedures",
+    verb="walk",
+    model="FeeScheduleProcedure",
+    v3=listing(
+        "/fee_schedule_procedures",
+        "fee_schedule_id",
+        "updated_since",
+        one_of=("fee_schedule_id", "updated_since"),
+    ),
+)
+
+
+class FeeScheduleProcedures(Resource):
+    """What a price list asks for each procedure code."""
+
+    __slots__ = ()
+
+    def walk(
+        self, **filters: Unpack[FeeScheduleProcedureFilters]
+    ) -> "Walk[m.FeeScheduleProcedure]":
+        """Walk the fees of one location's schedules; v3 only.
+
+        ``GET /fee_schedule_procedures``
+
+        The API wants ``fee_schedule_id`` or ``updated_since``.
+
+        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
+        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
+        ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)

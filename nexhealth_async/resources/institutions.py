@@ -1,0 +1,54 @@
+"""Institutions: the practices that an API key can see."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import WholeOptions
+
+__all__ = ["InstitutionFilters", "Institutions"]
+
+
+class InstitutionFilters(WholeOptions, total=False):
+    """How to walk institutions; they have no filters."""
+
+
+LIST: "Endpoint[m.Institution]" = Endpoint(
+    resource="institutions",
+    verb="walk",
+    model="Institution",
+    both=Row(method="GET", path="/institutions", paging=Paging.WHOLE, subdomain=Need.NONE),
+)
+
+GET: "Endpoint[m.Institution]" = Endpoint(
+    resource="institutions",
+    verb="get",
+    model="Institution",
+    both=Row(method="GET", path="/institutions/{id}", subdomain=Need.NONE),
+)
+
+
+class Institutions(Resource):
+    """The practices this API key may see, each with its subdomain."""
+
+    __slots__ = ()
+
+    def walk(self, **options: Unpack[InstitutionFilters]) -> "Walk[m.Institution]":
+        """Walk the institutions of the account.
+
+        ``GET /institutions``
+
+        Each one's ``subdomain`` is what `AccountNouns.practice` takes. The list comes whole.
+        """
+        return self._client.walk(LIST, options)
+
+    async def get(self, id: int, /) -> "m.Institution":
+        """Get one institution.
+
+        ``GET /institutions/{id}``
+
+        Raises `NotFound` for an id the account does not have.
+        """
+        return await self._client.call(GET, {}, id)

@@ -1,0 +1,75 @@
+"""Insurance balances: what insurers are expected to pay (v3)."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import SortedFilters, listing
+from nexhealth_async.resources.options import PracticeScoped
+
+__all__ = ["InsuranceBalanceFilters", "InsuranceBalances"]
+
+
+class InsuranceBalanceFilters(SortedFilters, total=False):
+    """Which balances are wanted.
+
+    One of ``patient_id``, ``guarantor_id`` and ``updated_since`` must be among them.
+    """
+
+    patient_id: int | None
+    """Only those for this patient."""
+    guarantor_id: int | None
+    """Only those of the patients this person pays for."""
+
+
+_INSURANCE_BALANCE_FILTERS = ("patient_id", "guarantor_id", "updated_since")
+
+LIST: "Endpoint[m.InsuranceBalance]" = Endpoint(
+    resource="insurance_balances",
+    verb="walk",
+    model="InsuranceBalance",
+    v3=listing(
+        "/insurance_balances",
+        *_INSURANCE_BALANCE_FILTERS,
+        "sort",
+        one_of=_INSURANCE_BALANCE_FILTERS,
+    ),
+)
+
+GET: "Endpoint[m.InsuranceBalance]" = Endpoint(
+    resource="insurance_balances",
+    verb="get",
+    model="InsuranceBalance",
+    v3=Row(method="GET", path="/insurance_balances/{id}"),
+)
+
+
+class InsuranceBalances(Resource):
+    """What insurers are expected to pay, by how long it has been due."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[InsuranceBalanceFilters]) -> "Walk[m.InsuranceBalance]":
+        """Walk the insurance balances of one location; v3 only.
+
+        ``GET /insurance_balances``
+
+        The API wants one filter besides the location.
+
+        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
+        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
+        ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PracticeScoped]) -> "m.InsuranceBalance":
+        """Get one insurance balance; v3 only.
+
+        ``GET /insurance_balances/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)

@@ -1,0 +1,55 @@
+"""Staff: the people who use NexHealth at a practice."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._checks import check_one_of
+from nexhealth_async.resources.options import LocationScoped, NumberedOptions
+
+__all__ = ["NexStaff", "StaffFilters"]
+
+
+class StaffFilters(LocationScoped, NumberedOptions, total=False):
+    """Which members of the staff are wanted."""
+
+    inactive: bool | None
+    """Only inactive (True) or active (False) ones; both when left out."""
+    location_ids: Sequence[int] | None
+    """Only those who may see these locations, instead of one ``location_id``."""
+
+
+LIST: "Endpoint[m.StaffMember]" = Endpoint(
+    resource="nex_staff",
+    verb="walk",
+    model="StaffMember",
+    both=Row(
+        method="GET",
+        path="/nex_staff",
+        paging=Paging.NUMBERED,
+        max_per_page=300,
+        location=Need.OPTIONAL,
+        location_filter="location_ids",
+        filters=("inactive", "location_ids[]"),
+    ),
+)
+
+
+class NexStaff(Resource):
+    """The people who use NexHealth at a practice."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[StaffFilters]) -> "Walk[m.StaffMember]":
+        """Walk the staff of a practice, or of one or several of its locations.
+
+        ``GET /nex_staff``
+
+        The list is numbered in both versions. Raises `MissingScope` without a practice, and
+        `InvalidArgument` when both ``location_id`` and ``location_ids`` are given.
+        """
+        check_one_of(filters, ("location_id", "location_ids"), least=0)
+        return self._client.walk(LIST, filters)

@@ -1,0 +1,143 @@
+"""Onboardings: the setup of practices that are to join (v3)."""
+
+from typing import Literal, TypeAlias, TypedDict, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._checks import check_some_of
+from nexhealth_async.resources.options import CursorOptions, PracticeScoped
+
+__all__ = [
+    "NewOnboarding",
+    "OnboardingFilters",
+    "OnboardingStatus",
+    "OnboardingSystem",
+    "Onboardings",
+]
+
+OnboardingStatus: TypeAlias = Literal["in_progress", "complete", "failed"]
+"""How far the setting up of a practice has come."""
+
+OnboardingSystem: TypeAlias = Literal[
+    "athena",
+    "curve2",
+    "cloud9",
+    "denticon",
+    "dentrix",
+    "dentrixascend",
+    "drchrono",
+    "eaglesoft",
+    "ecw",
+    "modmed",
+    "nextgen",
+    "opendental",
+]
+"""The systems a practice may be set up with."""
+
+
+class OnboardingFilters(PracticeScoped, CursorOptions, total=False):
+    """Which onboardings are wanted: those of one practice, or all when none is given."""
+
+    status: OnboardingStatus | None
+    """Only those that have come this far."""
+    sort: str | None
+    """Fields with commas between, ``-`` before one that descends.
+
+    They are ``created_at``, ``status`` and ``subdomain``; ``"-created_at"`` by default.
+    """
+
+
+class NewOnboarding(TypedDict, total=False):
+    """The setting up of a new practice, or of more locations of one that exists."""
+
+    institution_name: str
+    """The new practice's name; give this or ``subdomain``."""
+    subdomain: str
+    """The slug of the practice that gets more locations; a scope or session does not give it."""
+    institution_zip_code: str
+    """The practice's postal code."""
+    institution_website: str
+    """The practice's website."""
+    institution_email: str
+    """The practice's email address."""
+    emr_name: OnboardingSystem
+    """The system the practice keeps its records in."""
+
+
+LIST: "Endpoint[m.Onboarding]" = Endpoint(
+    resource="onboardings",
+    verb="walk",
+    model="Onboarding",
+    v3=Row(
+        method="GET",
+        path="/onboardings",
+        paging=Paging.CURSOR,
+        max_per_page=1000,
+        subdomain=Need.OPTIONAL,
+        filters=("status", "sort"),
+    ),
+)
+
+GET: "Endpoint[m.Onboarding]" = Endpoint(
+    resource="onboardings",
+    verb="get",
+    model="Onboarding",
+    v3=Row(method="GET", path="/onboardings/{hashid}", subdomain=Need.NONE),
+)
+
+CREATE: "Endpoint[m.Onboarding]" = Endpoint(
+    resource="onboardings",
+    verb="create",
+    model="Onboarding",
+    v3=Row(
+        method="POST",
+        path="/onboardings",
+        success=CREATED,
+        safe=False,
+        subdomain=Need.NONE,
+        wrap="onboarding",
+        beside={"subdomain": ("onboarding", "subdomain")},
+        lookup="Walk onboardings, the newest first, to see whether it was made.",
+    ),
+)
+
+
+class Onboardings(Resource):
+    """The setting up of practices that are to join; v3 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[OnboardingFilters]) -> "Walk[m.Onboarding]":
+        """Walk the onboardings of one practice, or of all when none is given; v3 only.
+
+        ``GET /onboardings``
+
+        The newest come first, unless ``sort`` says otherwise.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: str, /) -> "m.Onboarding":
+        """Get one onboarding by its id, which is a text; v3 only.
+
+        ``GET /onboardings/{hashid}``
+
+        Raises `NotFound` for an id the account does not have.
+        """
+        return await self._client.call(GET, {}, id)
+
+    async def create(self, **fields: Unpack[NewOnboarding]) -> "m.Onboarding":
+        """Begin to set up a practice, or more locations of one that exists; v3 only.
+
+        ``POST /onboardings``
+
+        The answer's ``url`` is for the practice's staff and holds for three months. Only production
+        keys may do this.
+
+        Raises `InvalidArgument` unless ``institution_name`` or ``subdomain`` is given, a scope's
+        not counting, `Invalid` for what the API refuses, and `OutcomeUnknown` if the answer was
+        lost: creating is never repeated by itself.
+        """
+        check_some_of(fields, ("institution_name", "subdomain"))
+        return await self._client.call(CREATE, fields)

@@ -1,0 +1,90 @@
+"""Operatories: the rooms or chairs of a location."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+
+__all__ = ["Operatories", "OperatoryFilters", "OperatoryInclude", "OperatoryOptions"]
+
+OperatoryInclude: TypeAlias = Literal["appointment_types", "appt_categories"]
+"""Parts of an operatory that are sent on request; the second is the older name of the first."""
+
+
+class OperatoryFilters(LocationScoped, NumberedOptions, total=False):
+    """Which operatories are wanted."""
+
+    search_name: str | None
+    """Only those with this in their name."""
+    foreign_id: str | None
+    """The operatory's id in the practice's own system."""
+    updated_since: datetime | None
+    """Only those changed at or after this time."""
+    include: Sequence[OperatoryInclude] | None
+    """Parts to send along."""
+
+
+class OperatoryOptions(PracticeScoped, total=False):
+    """How one operatory is wanted."""
+
+    include: Sequence[OperatoryInclude] | None
+    """Parts to send along."""
+
+
+LIST: "Endpoint[m.Operatory]" = Endpoint(
+    resource="operatories",
+    verb="walk",
+    model="Operatory",
+    v2=Row(
+        method="GET",
+        path="/operatories",
+        paging=Paging.NUMBERED,
+        max_per_page=300,
+        location=Need.REQUIRED,
+        filters=("search_name", "foreign_id", "updated_since", "include[]"),
+    ),
+    v3=Row(
+        method="GET",
+        path="/operatories",
+        paging=Paging.CURSOR,
+        max_per_page=1000,
+        location=Need.REQUIRED,
+        filters=("search_name", "foreign_id", "updated_since", "include[]"),
+    ),
+)
+
+GET: "Endpoint[m.Operatory]" = Endpoint(
+    resource="operatories",
+    verb="get",
+    model="Operatory",
+    both=Row(method="GET", path="/operatories/{id}", filters=("include[]",)),
+)
+
+
+class Operatories(Resource):
+    """The rooms or chairs of a location."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[OperatoryFilters]) -> "Walk[m.Operatory]":
+        """Walk the operatories of one location.
+
+        ``GET /operatories``
+
+        Raises `MissingScope` without a practice and a location.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[OperatoryOptions]) -> "m.Operatory":
+        """Get one operatory.
+
+        ``GET /operatories/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._client.call(GET, options, id)

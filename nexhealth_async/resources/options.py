@@ -1,0 +1,62 @@
+"""Scopes and iteration options that the filters of all resources share."""
+
+from collections.abc import Callable
+from typing import Literal, TypedDict
+
+from nexhealth_async.errors import UndecodableRecord
+
+__all__ = ["CursorOptions", "LocationScoped", "NumberedOptions", "PracticeScoped", "WholeOptions"]
+
+
+class PracticeScoped(TypedDict, total=False):
+    """What belongs to one practice."""
+
+    subdomain: str | None
+    """The practice's slug, lower case, as ``GET /institutions`` lists it; a scope binds it."""
+
+
+class LocationScoped(PracticeScoped, total=False):
+    """What belongs to one location of a practice."""
+
+    location_id: int | None
+    """The location's id; a scope binds it, and a value given here goes before the scope's."""
+
+
+class WholeOptions(TypedDict, total=False):
+    """How to walk a list that comes in one reply."""
+
+    limit: int | None
+    """Stop after this many records; None, the default, means all."""
+    on_bad_record: Callable[[UndecodableRecord, bytes], None] | None
+    """Called with the error and the JSON of each record that cannot be read, and the walk goes on.
+
+    By default the walk ends with `UndecodableRecord`. The bytes are a person's data: do not log
+    them.
+    """
+
+
+class CursorOptions(WholeOptions, total=False):
+    """How to walk a list that comes page by page, each page behind the cursor of the one before."""
+
+    per_page: int | None
+    """Records asked for at once; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
+    prefetch: int | None
+    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked.
+
+    Behind a cursor there is one at most.
+    """
+    after: str | None
+    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""
+
+
+class NumberedOptions(CursorOptions, total=False):
+    """How to walk a list that comes page by page, by numbers in one version at least."""
+
+    drift: Literal["watch", "verify", "ignore"] | None
+    """What to do about a numbered list that changes during the walk.
+
+    ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
+    reads once. Behind cursors there is nothing to do, and ``"verify"`` is refused.
+    """
+    passes: int | None
+    """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""

@@ -1,0 +1,128 @@
+"""Patient alerts: what a practice wants seen when it opens a patient's file."""
+
+from typing import Required, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, Endpoint, Paging, RateClass, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import PracticeScoped, WholeOptions
+
+__all__ = ["AlertChanges", "AlertFilters", "NewAlert", "PatientAlerts"]
+
+
+class AlertFilters(PracticeScoped, WholeOptions, total=False):
+    """Which of a patient's alerts are wanted."""
+
+    include_disabled: bool | None
+    """True: also those that were switched off."""
+
+
+class NewAlert(PracticeScoped, total=False):
+    """An alert to be shown with a patient."""
+
+    note: Required[str]
+    """What it says."""
+
+
+class AlertChanges(PracticeScoped, total=False):
+    """What may be changed in an alert."""
+
+    disabled: bool
+    """Whether it is switched off."""
+
+
+LIST: "Endpoint[m.PatientAlert]" = Endpoint(
+    resource="patients.alerts",
+    verb="walk",
+    model="PatientAlert",
+    both=Row(
+        method="GET",
+        path="/patients/{id}/alerts",
+        paging=Paging.WHOLE,
+        rate=RateClass.PEOPLE,
+        filters=("include_disabled",),
+    ),
+)
+
+GET: "Endpoint[m.PatientAlert]" = Endpoint(
+    resource="patients.alerts",
+    verb="get",
+    model="PatientAlert",
+    both=Row(method="GET", path="/patients/{id}/alerts/{alert_id}", rate=RateClass.PEOPLE),
+)
+
+CREATE: "Endpoint[m.PatientAlert]" = Endpoint(
+    resource="patients.alerts",
+    verb="create",
+    model="PatientAlert",
+    both=Row(
+        method="POST",
+        path="/patients/{id}/alerts",
+        success=CREATED,
+        rate=RateClass.PEOPLE,
+        safe=False,
+        wrap="patient_alert",
+        lookup="Walk patients.alerts of the patient and look for the note.",
+    ),
+)
+
+UPDATE: "Endpoint[m.PatientAlert]" = Endpoint(
+    resource="patients.alerts",
+    verb="update",
+    model="PatientAlert",
+    both=Row(
+        method="PATCH",
+        path="/patients/{id}/alerts/{alert_id}",
+        rate=RateClass.PEOPLE,
+        wrap="patient_alert",
+    ),
+)
+
+
+class PatientAlerts(Resource):
+    """What the practice wants seen when it opens a patient's file."""
+
+    __slots__ = ()
+
+    def walk(self, patient_id: int, /, **filters: Unpack[AlertFilters]) -> "Walk[m.PatientAlert]":
+        """Walk the alerts of one patient.
+
+        ``GET /patients/{id}/alerts``
+
+        Those that were switched off are left out unless asked for. The list comes whole. Raises
+        `MissingScope` without a practice.
+        """
+        return self._client.walk(LIST, filters, patient_id)
+
+    async def get(
+        self, patient_id: int, alert_id: int, /, **options: Unpack[PracticeScoped]
+    ) -> "m.PatientAlert":
+        """Get one alert.
+
+        ``GET /patients/{id}/alerts/{alert_id}``
+
+        Raises `NotFound` for an id this patient does not have.
+        """
+        return await self._client.call(GET, options, patient_id, alert_id)
+
+    async def create(self, patient_id: int, /, **fields: Unpack[NewAlert]) -> "m.PatientAlert":
+        """Add an alert to a patient.
+
+        ``POST /patients/{id}/alerts``
+
+        Raises `NotFound` for a patient this practice does not have, and `OutcomeUnknown` if the
+        answer was lost: creating is never repeated by itself.
+        """
+        return await self._client.call(CREATE, fields, patient_id)
+
+    async def update(
+        self, patient_id: int, alert_id: int, /, **fields: Unpack[AlertChanges]
+    ) -> "m.PatientAlert":
+        """Switch an alert off or on.
+
+        ``PATCH /patients/{id}/alerts/{alert_id}``
+
+        Raises `NotFound` for an id this patient does not have.
+        """
+        return await self._client.call(UPDATE, fields, patient_id, alert_id)

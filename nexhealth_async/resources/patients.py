@@ -1,0 +1,376 @@
+"""Patients: list, get, create, find or create, and confirmation of writes."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal, Required, TypeAlias, TypedDict, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.phone_numbers import normalize_phone
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources import locations, sync_status
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.patient_alerts import PatientAlerts
+from nexhealth_async.resources.patient_documents import PatientDocuments
+from nexhealth_async.workflows.confirmation import Written
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, patient_written
+from nexhealth_async.workflows.find_or_create import Found, PatientCalls, find_or_create
+
+__all__ = [
+    "Gender",
+    "NewPatient",
+    "NewPatientBio",
+    "PatientFilters",
+    "PatientInclude",
+    "PatientOptions",
+    "Patients",
+]
+
+PatientInclude: TypeAlias = Literal[
+    "upcoming_appts",
+    "last_visited_appointment",
+    "children",
+    "guarantor",
+    "procedures",
+    "insurance_coverages",
+    "adjustments",
+    "charges",
+    "payments",
+    "patient_alerts",
+    "address",
+    "provider",
+]
+"""Parts of a patient that are sent on request."""
+
+Gender: TypeAlias = Literal["Male", "Female", "Other"]
+"""What the API takes for a new patient."""
+
+
+class PatientFilters(LocationScoped, NumberedOptions, total=False):
+    """Which patients are wanted. Filters narrow each other (email and phone: see ``email``)."""
+
+    name: str | None
+    """Matches names loosely."""
+    email: str | None
+    """Matches exactly.
+
+    With ``phone_number`` beside it the vendor contradicts itself: the reference page says that both
+    must match, the troubleshooting page (October 2026) that either is enough. Compare the result.
+    """
+    phone_number: str | None
+    """Matches exactly. Any usual form of a North American number is sent as its ten digits."""
+    date_of_birth: date | None
+    """Matches exactly."""
+    inactive: bool | None
+    """Only inactive (True) or active (False) ones; both when left out."""
+    foreign_id: str | None
+    """The patient's id in the practice's own system."""
+    updated_since: datetime | None
+    """Only those changed at or after this time."""
+    new_patient: bool | None
+    """True: only new patients with an upcoming appointment; False: only those who are not new.
+
+    Left out, the server decides: both in v3 since June 2026; for v2 it is not known.
+    """
+    non_patient: bool | None
+    """Only people who are no patients (True), or none of those (False); both when left out."""
+    forms_syncable: bool | None
+    """True: only patients whose file can take forms."""
+    location_strict: bool | None
+    """True: only the location's own; else everyone in the system it shares with others."""
+    include: Sequence[PatientInclude] | None
+    """Parts to send along; on this list in v2 only."""
+    sort: str | None
+    """Fields with commas between, ``-`` before one that descends: ``id``, ``updated_at``."""
+    appointment_date_start: date | None
+    """Only those with an appointment on or after this day; v2 only."""
+    appointment_date_end: date | None
+    """Only those with an appointment on or before this day; v2 only."""
+    include_upcoming_appts: bool | None
+    """True: send ``upcoming_appts`` along, as ``include`` does; v2 only."""
+
+
+class PatientOptions(PracticeScoped, total=False):
+    """How one patient is wanted."""
+
+    include: Sequence[PatientInclude] | None
+    """Parts to send along."""
+
+
+class NewPatientBio(TypedDict, total=False):
+    """Particulars of a new patient."""
+
+    date_of_birth: Required[date]
+    """Not in the future, and at most 130 years ago."""
+    phone_number: Required[str]
+    """A North American number as ten digits; what is longer is cut off after ten characters."""
+    home_phone_number: str
+    """Ten digits."""
+    cell_phone_number: str
+    """Ten digits."""
+    work_phone_number: str
+    """Ten digits."""
+    custom_contact_number: str
+    """Ten digits."""
+    gender: Gender
+    """Give it: where it is missing the API stores ``"Female"``."""
+    weight: int
+    """In kilograms."""
+    height: int
+    """In centimetres."""
+    street_address: str
+    """The whole address in one line."""
+    address_line_1: str
+    """Street and number."""
+    address_line_2: str
+    """What comes under it."""
+    city: str
+    """City."""
+    state: str
+    """State."""
+    zip_code: str
+    """Postal code."""
+    insurance_name: str
+    """The insurer's name."""
+    ssn: str
+    """Social security number."""
+    race: str
+    """Race."""
+
+
+class NewPatient(LocationScoped, total=False):
+    """A new patient."""
+
+    provider_id: Required[int]
+    """The provider who takes the patient in."""
+    first_name: Required[str]
+    """Some systems cut it off after 15 characters."""
+    last_name: Required[str]
+    """Some systems cut it off after 20 characters."""
+    email: Required[str]
+    """Email address."""
+    middle_name: str
+    """Middle name; v2 only."""
+    return_existing_if_match: bool
+    """True: answer with the patient who has this name, birth date and phone already; v3 only.
+
+    With it a lost answer is asked for again, since that makes nobody twice.
+    """
+    bio: Required[NewPatientBio]
+    """Particulars: birth date and phone at the least."""
+
+
+_PATIENT_FILTERS = (
+    "name",
+    "email",
+    "phone_number",
+    "date_of_birth",
+    "inactive",
+    "foreign_id",
+    "updated_since",
+    "new_patient",
+    "non_patient",
+    "forms_syncable",
+    "location_strict",
+    "sort",
+)
+
+LIST: "Endpoint[m.Patient]" = Endpoint(
+    resource="patients",
+    verb="walk",
+    model="Patient",
+    v2=Row(
+        method="GET",
+        path="/patients",
+        paging=Paging.NUMBERED,
+        payload=("patients",),
+        max_per_page=300,
+        rate=RateClass.PEOPLE,
+        location=Need.REQUIRED,
+        filters=(
+            *_PATIENT_FILTERS,
+            "include[]",
+            "appointment_date_start",
+            "appointment_date_end",
+            "include_upcoming_appts",
+        ),
+    ),
+    v3=Row(
+        method="GET",
+        path="/patients",
+        paging=Paging.CURSOR,
+        max_per_page=1000,
+        rate=RateClass.PEOPLE,
+        location=Need.REQUIRED,
+        filters=_PATIENT_FILTERS,
+    ),
+)
+
+GET: "Endpoint[m.Patient]" = Endpoint(
+    resource="patients",
+    verb="get",
+    model="Patient",
+    both=Row(
+        method="GET",
+        path="/patients/{id}",
+        payload=("user", "patient"),
+        rate=RateClass.PEOPLE,
+        filters=("include[]",),
+    ),
+)
+
+_LOOK_FOR_PATIENT = (
+    "Walk patients with the same phone_number and date_of_birth to see if it exists."
+)
+
+CREATE: "Endpoint[m.Patient]" = Endpoint(
+    resource="patients",
+    verb="create",
+    model="Patient",
+    v2=Row(
+        method="POST",
+        path="/patients",
+        payload=("user", "patient"),
+        success=CREATED,
+        rate=RateClass.PEOPLE,
+        safe=False,
+        location=Need.REQUIRED,
+        wrap="patient",
+        beside={"provider_id": ("provider", "provider_id")},
+        lacks=("return_existing_if_match",),
+        lookup=_LOOK_FOR_PATIENT,
+    ),
+    v3=Row(
+        method="POST",
+        path="/patients",
+        payload=("user", "patient"),
+        success=CREATED,
+        rate=RateClass.PEOPLE,
+        safe=False,
+        safe_if="return_existing_if_match",
+        location=Need.REQUIRED,
+        wrap="patient",
+        beside={
+            "provider_id": ("provider", "provider_id"),
+            "return_existing_if_match": ("return_existing_if_match",),
+        },
+        lacks=("middle_name",),
+        lookup=_LOOK_FOR_PATIENT,
+    ),
+)
+
+
+class Patients(Resource):
+    """The patients of a practice."""
+
+    __slots__ = ()
+
+    @property
+    def documents(self) -> PatientDocuments:
+        """The documents filed under a patient."""
+        return PatientDocuments(self._client)
+
+    @property
+    def alerts(self) -> PatientAlerts:
+        """What the practice wants seen when it opens a patient's file."""
+        return PatientAlerts(self._client)
+
+    def walk(self, **filters: Unpack[PatientFilters]) -> "Walk[m.Patient]":
+        """Walk the patients of one location.
+
+        ``GET /patients``
+
+        What the API lists when ``new_patient`` is left out differs: since June 2026 v3 lists
+        regular patients and new patients with an upcoming appointment; before, and perhaps in v2
+        still, no new patients. To have both for sure, walk ``new_patient=False`` and
+        ``new_patient=True``. A new patient without an upcoming appointment may be in neither list:
+        keep the id that ``create`` returned.
+
+        A location may share its system with others, and then theirs are found too;
+        ``location_strict=True`` keeps to its own. To find people who can be booked, add
+        ``inactive=False, non_patient=False``.
+
+        Raises `InvalidArgument` for a phone number that cannot be ten digits, `MissingScope`
+        without a practice and a location, and `NotInThisVersion` for ``include``,
+        ``include_upcoming_appts``, ``appointment_date_start`` and ``appointment_date_end`` in v3.
+        """
+        if (phone := filters.get("phone_number")) is not None:
+            filters["phone_number"] = normalize_phone(phone)
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PatientOptions]) -> "m.Patient":
+        """Get one patient.
+
+        ``GET /patients/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._client.call(GET, options, id)
+
+    async def create(self, **fields: Unpack[NewPatient]) -> "m.Patient":
+        """Create a patient.
+
+        ``POST /patients``
+
+        The record reaches the practice's own system later: ``foreign_id`` is None until it is
+        written there. Give ``gender``, or the API stores ``"Female"``. In v3
+        ``return_existing_if_match=True`` answers with a patient of this name, birth date and phone
+        who exists already, and then a lost answer is asked for again.
+
+        Raises `DuplicatePatient` with the id of the one who exists, `Invalid` for other refusals,
+        `MissingScope` without a practice and a location, `NotInThisVersion` for
+        ``return_existing_if_match`` in v2 and ``middle_name`` in v3, and `OutcomeUnknown` if the
+        answer was lost: creating is not repeated by itself otherwise.
+        """
+        return await self._client.call(CREATE, fields)
+
+    async def find_or_create(self, **fields: Unpack[NewPatient]) -> Found:
+        """Find the patient of this name, birth date and phone number, or create one.
+
+        The answer's ``created`` tells which it was. Phone numbers may be given in any usual form.
+        v3 does both in one request (``return_existing_if_match``); in v2 the patients born that day
+        are searched first, and a refusal that names the one who exists is an answer too.
+
+        Raises what `create` does; `DuplicatePatient` only if the API does not say who it is. Asked
+        again after `OutcomeUnknown`, this session searches, and creates nothing while the lost
+        creation may still be carried out.
+        """
+        return await find_or_create(
+            PatientCalls(
+                client=self._client,
+                patients=LIST,
+                get=GET,
+                create=CREATE,
+            ),
+            fields,
+        )
+
+    async def confirm(
+        self,
+        patient: "m.Patient | int",
+        /,
+        *,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        **options: Unpack[PracticeScoped],
+    ) -> "Written[m.Patient]":
+        """Wait until a patient is in the practice's own system.
+
+        A patient who was only created stays with NexHealth until a first appointment is booked.
+        No webhook tells of it, so it is looked for with growing pauses, each look a request. When
+        the practice's system takes the person up, NexHealth may give them another id: then the
+        status is ``gone``. After ``timeout`` seconds (None: never) it is ``waiting``.
+
+        Raises what a call may raise, but not for looks that failed in passing.
+        """
+        return await patient_written(
+            ConfirmationCalls(
+                client=self._client,
+                record=GET,
+                location=locations.GET,
+                sync_status=sync_status.LIST,
+            ),
+            patient,
+            options,
+            timeout=timeout,
+        )

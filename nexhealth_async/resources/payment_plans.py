@@ -1,0 +1,72 @@
+"""Payment plans: what patients pay in instalments (v3)."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypedDict, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import SortedFilters, listing
+
+__all__ = ["PaymentPlanFilters", "PaymentPlanInclude", "PaymentPlanOptions", "PaymentPlans"]
+
+PaymentPlanInclude: TypeAlias = Literal["patient", "guarantor"]
+"""Parts of a payment plan that are sent on request."""
+
+
+class PaymentPlanFilters(SortedFilters, total=False):
+    """Which payment plans are wanted."""
+
+    patient_id: int | None
+    """Only those of this patient."""
+    guarantor_id: int | None
+    """Only those that this person pays for."""
+
+
+class PaymentPlanOptions(TypedDict, total=False):
+    """How one payment plan is wanted."""
+
+    include: Sequence[PaymentPlanInclude] | None
+    """Parts to send along."""
+
+
+LIST: "Endpoint[m.PaymentPlan]" = Endpoint(
+    resource="payment_plans",
+    verb="walk",
+    model="PaymentPlan",
+    v3=listing("/payment_plans", "patient_id", "guarantor_id", "updated_since", "sort"),
+)
+
+GET: "Endpoint[m.PaymentPlan]" = Endpoint(
+    resource="payment_plans",
+    verb="get",
+    model="PaymentPlan",
+    v3=Row(method="GET", path="/payment_plans/{id}", subdomain=Need.NONE, filters=("include[]",)),
+)
+
+
+class PaymentPlans(Resource):
+    """What patients pay in instalments."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[PaymentPlanFilters]) -> "Walk[m.PaymentPlan]":
+        """Walk the payment plans of one location; v3 only.
+
+        ``GET /payment_plans``
+
+        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PaymentPlanOptions]) -> "m.PaymentPlan":
+        """Get one payment plan; v3 only.
+
+        ``GET /payment_plans/{id}``
+
+        Raises `NotFound` for an id the account does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)

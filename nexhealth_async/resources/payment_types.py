@@ -1,0 +1,62 @@
+"""Payment types: the kinds of payments (v3)."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import UpdatedFilters, listing
+from nexhealth_async.resources.options import PracticeScoped
+
+__all__ = ["PaymentTypeFilters", "PaymentTypes"]
+
+
+class PaymentTypeFilters(UpdatedFilters, total=False):
+    """Which payment types are wanted."""
+
+    active: bool | None
+    """Only those in use (True, the server's default) or those retired (False)."""
+
+
+LIST: "Endpoint[m.PaymentType]" = Endpoint(
+    resource="payment_types",
+    verb="walk",
+    model="PaymentType",
+    v3=listing("/payment_types", "updated_since", "active"),
+)
+
+GET: "Endpoint[m.PaymentType]" = Endpoint(
+    resource="payment_types",
+    verb="get",
+    model="PaymentType",
+    v3=Row(method="GET", path="/payment_types/{id}"),
+)
+
+
+class PaymentTypes(Resource):
+    """The kinds of payments a practice's system tells apart."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[PaymentTypeFilters]) -> "Walk[m.PaymentType]":
+        """Walk the payment types of one location; v3 only.
+
+        ``GET /payment_types``
+
+        Only those in use are sent unless ``active=False``, which sends only the others.
+
+        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PracticeScoped]) -> "m.PaymentType":
+        """Get one payment type; v3 only.
+
+        ``GET /payment_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)

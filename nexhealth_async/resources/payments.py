@@ -1,0 +1,194 @@
+"""Payments: money received and refunds (v3)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, Required, TypeAlias, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources import locations, sync_status
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.ledger import (
+    ACCEPTED,
+    Amount,
+    BilledFilters,
+    LedgerEntry,
+    check_entry,
+    listing,
+)
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped
+from nexhealth_async.workflows.confirmation import Written
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
+from nexhealth_async.workflows.event_bus import Events
+
+__all__ = ["NewPayment", "PaymentFilters", "PaymentInclude", "PaymentOptions", "Payments"]
+
+PaymentInclude: TypeAlias = Literal[
+    "patient", "provider", "guarantor", "claim", "charge", "payment_plan", "payment_type"
+]
+"""Parts of a payment that are sent on request."""
+
+
+class PaymentFilters(BilledFilters, total=False):
+    """Which payments are wanted.
+
+    One of ``patient_id``, ``provider_id``, ``guarantor_id``, ``charge_id``, ``claim_id``,
+    ``transaction_id`` and ``updated_since`` must be among them.
+    """
+
+    charge_id: int | None
+    """Only those that pay this charge."""
+    claim_id: int | None
+    """Only those that came from this claim."""
+    transaction_id: str | None
+    """Only the rows of this payment: the text `NewPayment` was given."""
+
+
+class PaymentOptions(PracticeScoped, total=False):
+    """How one payment is wanted."""
+
+    include: Sequence[PaymentInclude] | None
+    """Parts to send along."""
+
+
+class NewPayment(LedgerEntry, total=False):
+    """A payment to be written to the practice's ledger, or money given back."""
+
+    amount: Required[Amount]
+    """In whole units, as ``Decimal("-138.50")`` dollars.
+
+    Negative is money received, since it lowers the balance; positive is a refund, which not
+    every system takes.
+    """
+    payment_type_id: int
+    """Its kind, as ``payment_types`` lists them."""
+    paid_at: datetime
+    """When it was paid, with a zone; the ledger keeps the day only."""
+
+
+_PAYMENT_FILTERS = (
+    "patient_id",
+    "provider_id",
+    "guarantor_id",
+    "charge_id",
+    "claim_id",
+    "transaction_id",
+    "updated_since",
+)
+
+LIST: "Endpoint[m.Payment]" = Endpoint(
+    resource="payments",
+    verb="walk",
+    model="Payment",
+    v3=listing("/payments", *_PAYMENT_FILTERS, "include_deleted", "sort", one_of=_PAYMENT_FILTERS),
+)
+
+GET: "Endpoint[m.Payment]" = Endpoint(
+    resource="payments",
+    verb="get",
+    model="Payment",
+    v3=Row(method="GET", path="/payments/{id}", filters=("include[]",)),
+)
+
+CREATE: Endpoint[None] = Endpoint(
+    resource="payments",
+    verb="create",
+    model=None,
+    v3=Row(
+        method="POST",
+        path="/payments",
+        success=ACCEPTED,
+        safe=False,
+        location=Need.REQUIRED,
+        wrap="payment",
+        lookup="Ask payments.walk(transaction_id=...) for it, again after some minutes.",
+    ),
+)
+
+
+class Payments(Resource):
+    """Money received for patients, and money given back."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[PaymentFilters]) -> "Walk[m.Payment]":
+        """Walk the payments of one location; v3 only.
+
+        ``GET /payments``
+
+        One payment may be several rows, with one ``transaction_id``. Amounts received are
+        negative. The API wants one filter besides the location. Removed payments are left out
+        unless ``include_deleted=True``.
+
+        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
+        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
+        ledger data for the key.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PaymentOptions]) -> "m.Payment":
+        """Get one payment; v3 only.
+
+        ``GET /payments/{id}``
+
+        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        """
+        return await self._client.call(GET, options, id)
+
+    async def create(self, **fields: Unpack[NewPayment]) -> None:
+        """Have a payment, or a refund, written to the practice's ledger; v3 only.
+
+        ``POST /payments``
+
+        Give a negative ``amount`` for money received and a positive one for money given back. The
+        API only takes the order and sends nothing to return: the payment appears in
+        ``payments.walk(transaction_id=...)`` when the practice's system has it, minutes or hours
+        later, perhaps in several rows, and the event ``payment_insertion`` tells how it ended.
+
+        Raises `InvalidArgument` for an amount that is no ``Decimal`` or whole number and for a
+        ``transaction_id`` that is blank or over 50 characters, `MissingScope` without a practice
+        and a location, `Invalid` for other refusals, `NotInThisVersion` in v2,
+        `FinancialAccessOff` until NexHealth has enabled ledger data for the key, and
+        `OutcomeUnknown` if the answer was lost: a payment is never sent twice by itself.
+        """
+        check_entry(fields, fields.get("amount"))
+        await self._client.perform(CREATE, fields)
+
+    async def confirm(
+        self,
+        *,
+        transaction_id: str,
+        amount: Decimal | int | None = None,
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        events: Events | None = None,
+        **scope: Unpack[LocationScoped],
+    ) -> "Written[tuple[m.Payment, ...]]":
+        """Wait until a payment is in the ledger, or is known not to get there; v3 only.
+
+        The record of the answer is the rows of this ``transaction_id``. One payment may become
+        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
+        add up. It is looked for with growing pauses, each look a request; with ``events=`` (see
+        `EventBoard`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
+        ``timeout`` seconds (None: never) the status is ``waiting``.
+
+        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
+        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
+        that failed in passing.
+        """
+        filters = {**scope, "transaction_id": transaction_id}
+        return await entry_written(
+            ConfirmationCalls(
+                client=self._client,
+                record=LIST,
+                location=locations.GET,
+                sync_status=sync_status.LIST,
+            ),
+            transaction_id,
+            filters,
+            amount=amount,
+            timeout=timeout,
+            events=events,
+        )

@@ -1,0 +1,66 @@
+"""Recall types: the kinds of recalls."""
+
+from datetime import datetime
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped, WholeOptions
+
+__all__ = ["RecallTypeFilters", "RecallTypes"]
+
+
+class RecallTypeFilters(LocationScoped, WholeOptions, total=False):
+    """Which recall types are wanted."""
+
+    foreign_id: str | None
+    """The type's id in the practice's own system."""
+    updated_since: datetime | None
+    """Only those changed at or after this time."""
+
+
+LIST: "Endpoint[m.RecallType]" = Endpoint(
+    resource="recall_types",
+    verb="walk",
+    model="RecallType",
+    both=Row(
+        method="GET",
+        path="/recall_types",
+        paging=Paging.WHOLE,
+        location=Need.REQUIRED,
+        filters=("foreign_id", "updated_since"),
+    ),
+)
+
+GET: "Endpoint[m.RecallType]" = Endpoint(
+    resource="recall_types",
+    verb="get",
+    model="RecallType",
+    both=Row(method="GET", path="/recall_types/{id}"),
+)
+
+
+class RecallTypes(Resource):
+    """The kinds of recalls, with how often each is due."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[RecallTypeFilters]) -> "Walk[m.RecallType]":
+        """Walk the recall types of one location.
+
+        ``GET /recall_types``
+
+        The list comes whole. Raises `MissingScope` without a practice and a location.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def get(self, id: int, /, **options: Unpack[PracticeScoped]) -> "m.RecallType":
+        """Get one recall type.
+
+        ``GET /recall_types/{id}``
+
+        Raises `NotFound` for an id this practice does not have.
+        """
+        return await self._client.call(GET, options, id)

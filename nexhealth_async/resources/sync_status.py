@@ -1,0 +1,60 @@
+"""Sync status: whether a practice's own system can be read and written."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._checks import check_one_of
+from nexhealth_async.resources.options import LocationScoped, WholeOptions
+
+__all__ = ["SyncColour", "SyncStatusFilters", "SyncStatuses"]
+
+SyncColour: TypeAlias = Literal["green", "red"]
+"""Whether a practice's system is being read or written to as it should."""
+
+
+class SyncStatusFilters(LocationScoped, WholeOptions, total=False):
+    """Which synchronisations are wanted."""
+
+    location_ids: Sequence[int] | None
+    """Ids of several locations, instead of one ``location_id``."""
+    read_status: SyncColour | None
+    """Only those whose reading is in this state."""
+    write_status: SyncColour | None
+    """Only those whose writing is in this state."""
+
+
+LIST: "Endpoint[m.SyncStatus]" = Endpoint(
+    resource="sync_status",
+    verb="walk",
+    model="SyncStatus",
+    both=Row(
+        method="GET",
+        path="/sync_status",
+        paging=Paging.WHOLE,
+        subdomain=Need.OPTIONAL,
+        location=Need.OPTIONAL,
+        location_filter="location_ids",
+        filters=("location_ids[]", "read_status", "write_status"),
+    ),
+)
+
+
+class SyncStatuses(Resource):
+    """Whether practices' systems are being read and written as they should."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[SyncStatusFilters]) -> "Walk[m.SyncStatus]":
+        """Walk the state of synchronisation, of every practice when none is given.
+
+        ``GET /sync_status``
+
+        While ``write_status`` is red, writes fail. The list comes whole. Raises `InvalidArgument`
+        when both ``location_id`` and ``location_ids`` are given.
+        """
+        check_one_of(filters, ("location_id", "location_ids"), least=0)
+        return self._client.walk(LIST, filters)

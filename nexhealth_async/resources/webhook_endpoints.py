@@ -1,0 +1,138 @@
+"""Webhook endpoints: the addresses that events are sent to."""
+
+from typing import Required, TypedDict, Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import WholeOptions
+from nexhealth_async.resources.webhook_subscriptions import WebhookSubscriptions
+
+__all__ = [
+    "NewWebhookEndpoint",
+    "WebhookEndpointChanges",
+    "WebhookEndpointFilters",
+    "WebhookEndpoints",
+]
+
+
+class WebhookEndpointFilters(WholeOptions, total=False):
+    """Which webhook endpoints are wanted."""
+
+    active: bool | None
+    """Only those that get deliveries (True) or those switched off (False); both when left out."""
+
+
+class NewWebhookEndpoint(TypedDict, total=False):
+    """An address that events are to be sent to."""
+
+    target_url: Required[str]
+    """Where they are posted to; in production an ``https://`` address."""
+    active: bool
+    """Whether deliveries are made."""
+
+
+class WebhookEndpointChanges(TypedDict, total=False):
+    """What may be changed in a webhook endpoint; what is left out stays."""
+
+    target_url: str
+    """Where events are posted to; in production an ``https://`` address."""
+    active: bool
+    """Whether deliveries are made; True revives one that failed for 48 hours."""
+
+
+_LIST = Row(
+    method="GET",
+    path="/webhook_endpoints",
+    paging=Paging.WHOLE,
+    subdomain=Need.NONE,
+    filters=("active",),
+)
+
+LIST: "Endpoint[m.WebhookEndpoint]" = Endpoint(
+    resource="webhook_endpoints", verb="walk", model="WebhookEndpoint", v2=_LIST, v3=_LIST
+)
+
+_CREATE = Row(
+    method="POST",
+    path="/webhook_endpoints",
+    success=CREATED,
+    safe=False,
+    subdomain=Need.NONE,
+    wrap="",
+    lookup="Walk webhook_endpoints and look for the target_url.",
+)
+
+CREATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
+    resource="webhook_endpoints", verb="create", model="WebhookEndpoint", v2=_CREATE, v3=_CREATE
+)
+
+_UPDATE = Row(method="PATCH", path="/webhook_endpoints/{id}", subdomain=Need.NONE, wrap="")
+
+UPDATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
+    resource="webhook_endpoints", verb="update", model="WebhookEndpoint", v2=_UPDATE, v3=_UPDATE
+)
+
+_DELETE = Row(
+    method="DELETE", path="/webhook_endpoints/{id}", success=NO_CONTENT, subdomain=Need.NONE
+)
+
+DELETE: Endpoint[None] = Endpoint(
+    resource="webhook_endpoints", verb="delete", model=None, v2=_DELETE, v3=_DELETE
+)
+
+
+class WebhookEndpoints(Resource):
+    """The addresses events are sent to. They belong to the API key, not to a practice."""
+
+    __slots__ = ()
+
+    @property
+    def subscriptions(self) -> WebhookSubscriptions:
+        """Which events an endpoint gets."""
+        return WebhookSubscriptions(self._client)
+
+    def walk(self, **filters: Unpack[WebhookEndpointFilters]) -> "Walk[m.WebhookEndpoint]":
+        """Walk the webhook endpoints of the API key, whatever the scope.
+
+        ``GET /webhook_endpoints``
+
+        The list comes whole.
+        """
+        return self._client.walk(LIST, filters)
+
+    async def create(self, **fields: Unpack[NewWebhookEndpoint]) -> "m.WebhookEndpoint":
+        """Register an address; it gets nothing until it has subscriptions.
+
+        ``POST /webhook_endpoints``
+
+        Keep the answer's ``secret_key``, which signs the deliveries: it may not be shown again.
+
+        Raises `Invalid` for an address the API does not take, and `OutcomeUnknown` if the answer
+        was lost: creating is never repeated by itself.
+        """
+        return await self._client.call(CREATE, fields)
+
+    async def update(
+        self, id: int, /, **fields: Unpack[WebhookEndpointChanges]
+    ) -> "m.WebhookEndpoint":
+        """Change an endpoint; fields that are not given stay.
+
+        ``PATCH /webhook_endpoints/{id}``
+
+        The API switches an endpoint off after 48 hours of failed deliveries; ``active=True``
+        revives it, and what was missed has to be read with ``updated_since``.
+
+        Raises `NotFound` for an endpoint that is not yours.
+        """
+        return await self._client.call(UPDATE, fields, id)
+
+    async def delete(self, id: int, /) -> None:
+        """Delete an endpoint.
+
+        ``DELETE /webhook_endpoints/{id}``
+
+        Raises `NotFound` for an endpoint that is not yours.
+        """
+        await self._client.perform(DELETE, {}, id)

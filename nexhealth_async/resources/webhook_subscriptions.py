@@ -1,0 +1,246 @@
+"""Webhook subscriptions: which events an endpoint receives."""
+
+from typing import Literal, Required, TypeAlias, Unpack
+
+from attrs import evolve
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import PracticeScoped, WholeOptions
+
+__all__ = [
+    "NewWebhookSubscription",
+    "WebhookEvent",
+    "WebhookResource",
+    "WebhookSubscriptionChanges",
+    "WebhookSubscriptionFilters",
+    "WebhookSubscriptions",
+]
+
+WebhookResource: TypeAlias = Literal[
+    "Adjustment",
+    "AdjustmentType",
+    "Appointment",
+    "Charge",
+    "Claim",
+    "Document",
+    "FeeSchedule",
+    "FormResponse",
+    "Message",
+    "Onboarding",
+    "Patient",
+    "PatientInsuranceCoverage",
+    "Payment",
+    "PaymentType",
+    "Procedure",
+    "ProcedureCode",
+    "SyncStatus",
+    "TreatmentPlan",
+]
+"""Kinds of records that v3.0.0 has events for; later versions add some."""
+
+WebhookEvent: TypeAlias = Literal[
+    "adjustment_created",
+    "adjustment_updated",
+    "adjustment_deleted",
+    "adjustment_insertion",
+    "adjustment_type_created",
+    "adjustment_type_updated",
+    "appointment_insertion",
+    "appointment_created",
+    "appointment_updated",
+    "appointment_requested",
+    "charge_created",
+    "charge_updated",
+    "charge_deleted",
+    "claim_created",
+    "claim_updated",
+    "claim_deleted",
+    "document_insertion",
+    "fee_schedule_created",
+    "fee_schedule_updated",
+    "form_response_insertion",
+    "message_created",
+    "message_updated",
+    "onboarding_created",
+    "onboarding_updated",
+    "onboarding_availability_ready",
+    "patient_created",
+    "patient_updated",
+    "patient_insurance_created",
+    "patient_insurance_updated",
+    "payment_created",
+    "payment_updated",
+    "payment_deleted",
+    "payment_insertion",
+    "payment_type_created",
+    "payment_type_updated",
+    "procedure_created",
+    "procedure_updated",
+    "procedure_code_created",
+    "procedure_code_updated",
+    "procedure_code_deleted",
+    "sync_status_read_change",
+    "sync_status_write_change",
+    "treatment_plan_created",
+    "treatment_plan_updated",
+    "treatment_plan_deleted",
+]
+"""Events of v3.0.0; later versions add some. ``_insertion`` tells how a write of ours ended."""
+
+
+class WebhookSubscriptionFilters(PracticeScoped, WholeOptions, total=False):
+    """Which subscriptions are wanted."""
+
+    resource_type: WebhookResource | str | None
+    """Only those for records of this kind."""
+    event: WebhookEvent | str | None
+    """Only those for this event."""
+
+
+class NewWebhookSubscription(PracticeScoped, total=False):
+    """Which events are to be sent."""
+
+    resource_type: Required[WebhookResource | str]
+    """The kind of record, with a capital: ``"Appointment"``."""
+    event: Required[WebhookEvent | str]
+    """One of the events of that kind, as ``"appointment_updated"``."""
+    active: bool
+    """Whether deliveries are made; True by default."""
+
+
+class WebhookSubscriptionChanges(PracticeScoped, total=False):
+    """What may be changed in a subscription; what is left out stays."""
+
+    new_endpoint_id: int
+    """Id of another endpoint of yours, to which the subscription moves."""
+    active: bool
+    """Whether deliveries are made."""
+
+
+_LIST_SUBSCRIPTIONS = Row(
+    method="GET",
+    path="/webhook_endpoints/{id}/webhook_subscriptions",
+    paging=Paging.WHOLE,
+    subdomain=Need.NONE,
+    filters=("resource_type", "event"),
+)
+
+LIST: "Endpoint[m.WebhookSubscription]" = Endpoint(
+    resource="webhook_endpoints.subscriptions",
+    verb="walk",
+    model="WebhookSubscription",
+    v2=_LIST_SUBSCRIPTIONS,
+    v3=evolve(_LIST_SUBSCRIPTIONS, subdomain=Need.OPTIONAL),
+)
+
+_SUBSCRIBE = Row(
+    method="POST",
+    path="/webhook_endpoints/{id}/webhook_subscriptions",
+    success=CREATED,
+    safe=False,
+    wrap="",
+    lookup="Walk webhook_endpoints.subscriptions and look for the resource_type and event.",
+)
+
+CREATE: "Endpoint[m.WebhookSubscription]" = Endpoint(
+    resource="webhook_endpoints.subscriptions",
+    verb="create",
+    model="WebhookSubscription",
+    v2=_SUBSCRIBE,
+    v3=evolve(_SUBSCRIBE, unscoped_if={"resource_type": "Onboarding"}),
+)
+
+UPDATE: "Endpoint[m.WebhookSubscription]" = Endpoint(
+    resource="webhook_endpoints.subscriptions",
+    verb="update",
+    model="WebhookSubscription",
+    both=Row(
+        method="PATCH",
+        path="/webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}",
+        wrap="",
+    ),
+)
+
+DELETE: Endpoint[None] = Endpoint(
+    resource="webhook_endpoints.subscriptions",
+    verb="delete",
+    model=None,
+    both=Row(
+        method="DELETE",
+        path="/webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}",
+        success=NO_CONTENT,
+        subdomain=Need.NONE,
+    ),
+)
+
+
+class WebhookSubscriptions(Resource):
+    """Which events an endpoint gets."""
+
+    __slots__ = ()
+
+    def walk(
+        self, endpoint_id: int, /, **filters: Unpack[WebhookSubscriptionFilters]
+    ) -> "Walk[m.WebhookSubscription]":
+        """Walk the subscriptions of one endpoint.
+
+        ``GET /webhook_endpoints/{id}/webhook_subscriptions``
+
+        In v3 a practice, given or bound by scope or session, narrows the list to its own and
+        leaves out those that belong to none (``Onboarding``). v2 knows no such filter and lists
+        all. The list comes whole.
+
+        Raises `NotFound` for an endpoint that is not yours.
+        """
+        return self._client.walk(LIST, filters, endpoint_id)
+
+    async def create(
+        self, endpoint_id: int, /, **fields: Unpack[NewWebhookSubscription]
+    ) -> "m.WebhookSubscription":
+        """Subscribe an endpoint to an event of one practice.
+
+        ``POST /webhook_endpoints/{id}/webhook_subscriptions``
+
+        Deliveries keep the shapes of the API version the session uses now, until the subscription
+        is made anew. Nothing keeps an event from being subscribed to twice, and then it is
+        delivered twice: walk first. ``Onboarding`` belongs to no practice, so in v3 the
+        subdomain that a scope or the session binds is left out for it.
+
+        Raises `MissingScope` without a practice, `InvalidArgument` if one is given for
+        ``Onboarding``, `Invalid` for an event its resource type does not have, `NotFound` for an
+        endpoint that is not yours, and `OutcomeUnknown` if the answer was lost: creating is never
+        repeated by itself.
+        """
+        return await self._client.call(CREATE, fields, endpoint_id)
+
+    async def update(
+        self,
+        endpoint_id: int,
+        subscription_id: int,
+        /,
+        **fields: Unpack[WebhookSubscriptionChanges],
+    ) -> "m.WebhookSubscription":
+        """Switch a subscription on or off, or move it; fields that are not given stay.
+
+        ``PATCH /webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}``
+
+        A practice is wanted even for subscriptions that belong to none; any of yours will do.
+        After a move only the new endpoint's id finds the subscription, so that a move repeated
+        because its answer was lost raises `NotFound` although it was done: look at the new
+        endpoint.
+
+        Raises `MissingScope` without a practice, and `NotFound` for ids that are not yours.
+        """
+        return await self._client.call(UPDATE, fields, endpoint_id, subscription_id)
+
+    async def delete(self, endpoint_id: int, subscription_id: int, /) -> None:
+        """Delete a subscription for good; its deliveries stop at once.
+
+        ``DELETE /webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}``
+
+        Raises `NotFound` for ids that are not yours.
+        """
+        await self._client.perform(DELETE, {}, endpoint_id, subscription_id)

@@ -1,0 +1,53 @@
+"""Labels of working hours (v3)."""
+
+from typing import Unpack
+
+from nexhealth_async import models as m
+from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async.pagination.walk import Walk
+from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources.options import CursorOptions, LocationScoped
+
+__all__ = ["WorkingHourLabelFilters", "WorkingHourLabels"]
+
+
+class WorkingHourLabelFilters(LocationScoped, CursorOptions, total=False):
+    """Which labels of working hours are wanted.
+
+    A location narrows them to its own and those of the whole practice.
+    """
+
+    search_name: str | None
+    """Only those with this in their name."""
+    active: bool | None
+    """Only active (True) or switched-off (False) ones; both when left out."""
+
+
+LIST: "Endpoint[m.WorkingHoursLabel]" = Endpoint(
+    resource="working_hour_labels",
+    verb="walk",
+    model="WorkingHoursLabel",
+    v3=Row(
+        method="GET",
+        path="/working_hour_labels",
+        paging=Paging.CURSOR,
+        max_per_page=1000,
+        location=Need.OPTIONAL,
+        filters=("search_name", "active"),
+    ),
+)
+
+
+class WorkingHourLabels(Resource):
+    """What working hours are called, to tell kinds of them apart; v3 only."""
+
+    __slots__ = ()
+
+    def walk(self, **filters: Unpack[WorkingHourLabelFilters]) -> "Walk[m.WorkingHoursLabel]":
+        """Walk the labels of working hours, of a practice or of one location; v3 only.
+
+        ``GET /working_hour_labels``
+
+        Raises `MissingScope` without a practice.
+        """
+        return self._client.walk(LIST, filters)
