@@ -19,6 +19,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "docs._sphinx.names",
+    "docs._sphinx.tables",
+    "docs._sphinx.reference",
     "docs._sphinx.pages",
     "docs._sphinx.shapes",
     "docs._sphinx.commands",

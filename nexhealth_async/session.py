@@ -175,7 +175,7 @@ class NexHealth(AccountScope):
         user_agent: Name of your application, put before the library's own in the User-Agent.
         on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
             with other records; ``"warn"`` warns. After a write it is always a warning.
-        preload: Nouns (``"patients"``, ``"appointments"``) whose decoders are built by `open`
+        preload: Resources (``"patients"``, ``"appointments"``) whose decoders are built by `open`
             instead of beside the first request that needs them.
         allow_http: True accepts plain ``http://`` beyond the loopback interface: for a sandbox in
             another container, never for patients' records.

@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from sphinx.addnodes import desc, desc_signature, pending_xref
 from sphinx.util.nodes import make_refnode
+
+from nexhealth_async import resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +37,6 @@ MODULES: Final = (
     "nexhealth_async.export.jsonl",
     "nexhealth_async.export.parquet",
     "nexhealth_async.export.postgres",
-    "nexhealth_async.filters",
     "nexhealth_async.fleet",
     "nexhealth_async.workflows",
     "nexhealth_async.integrations.aiohttp",
@@ -48,6 +50,11 @@ MODULES: Final = (
     "nexhealth_async.stores",
     "nexhealth_async.testing",
     "nexhealth_async.webhooks",
+    *(
+        f"nexhealth_async.resources.{part.name}"
+        for part in iter_modules(resources.__path__)
+        if not part.name.startswith("_")
+    ),
 )
 """What users import from. Each name in the ``__all__`` of one of them has its place in the site."""
 

@@ -19,7 +19,7 @@ from sphinx.util.typing import restify
 
 import nexhealth_async
 from docs._sphinx.names import homes, written_in
-from nexhealth_async import filters, models, pytest_plugin, resources
+from nexhealth_async import models, pytest_plugin
 from nexhealth_async.models import Record
 from nexhealth_async.resources._base import Resource
 
@@ -98,9 +98,8 @@ def _keep_aliases(modules: Iterable[ModuleType]) -> None:
 
 def _fold_filters() -> None:
     """Show ``**filters: Unpack[PatientFilters]``, which links; ``help()`` has them spelt out."""
-    for name in resources.__all__:
-        noun: type[Resource] = getattr(resources, name)
-        for member in vars(noun).values():
+    for resource in Resource.__subclasses__():
+        for member in vars(resource).values():
             if isfunction(member):
                 vars(member).pop("__signature__", None)
 
@@ -250,9 +249,11 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     _bare_fixtures()
     for name in models.__all__:
         _join_fields(getattr(models, name))
-    for name in filters.__all__:
-        if is_typeddict(kind := getattr(filters, name)):
-            _join_keys(kind)
+    for module in modules:
+        if module.__name__.startswith("nexhealth_async.resources."):
+            for name in module.__all__:
+                if is_typeddict(kind := getattr(module, name)):
+                    _join_keys(kind)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _docstring)

@@ -40,7 +40,7 @@ class Institutions(Resource):
 
         ``GET /institutions``
 
-        Each one's ``subdomain`` is what `AccountNouns.practice` takes. The list comes whole.
+        Each one's ``subdomain`` is what `AccountScope.practice` takes. The list comes whole.
         """
         return self._client.walk(LIST, options)
 

@@ -1,6 +1,6 @@
 """Writes followed to the end: what became of them, and bookings that happen once.
 
-The nouns offer these where one looks for them: ``appointments.confirm(...)``, ``.book(...)`` and
+Resources offer these as methods: ``appointments.confirm(...)``, ``.book(...)`` and
 ``.reschedule(...)``, ``patients.confirm(...)``, ``payments.confirm(...)``
 and ``adjustments.confirm(...)``.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.docs import comparison, drawings, migration, operations
+from tests.docs import comparison, drawings
 from tests.docs.parts import write
 
-write([*operations.PARTS, *migration.PARTS, *comparison.PARTS])
+write(comparison.PARTS)
 drawings.draw()

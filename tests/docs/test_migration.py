@@ -6,22 +6,22 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
+from docs._sphinx import version_tables
+from docs._sphinx.tables import with_tables
+from docs._sphinx.version_tables import INSTEAD, filter_changes
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
 from nexhealth_async.resources import ENDPOINTS, operations
 from nexhealth_async.sandbox import Sandbox
-from tests.docs import migration, parts
-from tests.docs.migration import INSTEAD, PARTS, filter_changes
-from tests.docs.parts import DOCS, Part, write
+from tests.docs.parts import DOCS
 
 PAGE = DOCS / "migration.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = with_tables(PAGE.read_text(encoding="utf-8"))
 
 
 def blocks() -> list[str]:
@@ -51,11 +51,6 @@ def test_every_block_is_run_here() -> None:
     assert len(blocks()) == 4
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_the_tables_are_those_of_the_code(part: Part) -> None:
-    assert part.stands(), "python -m tests.docs.migration"
-
-
 def test_every_operation_that_differs_is_in_a_table() -> None:
     tables = TEXT.split("## Every difference")[1]
     for one in ENDPOINTS:
@@ -73,19 +68,12 @@ def test_what_is_gone_has_something_instead() -> None:
         assert name in v3
 
 
-def test_what_has_nothing_instead_is_named_and_no_page_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_has_nothing_instead_is_named_when_the_site_is_built(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for page in ("operations.md", "migration.md"):
-        (tmp_path / page).write_text("<!-- one -->\n<!-- end of one -->\n")
-    monkeypatch.setattr(parts, "DOCS", tmp_path)
-    monkeypatch.setattr(migration, "INSTEAD", {})
-    good = Part("operations.md", "one", lambda: "made")
+    monkeypatch.setattr(version_tables, "INSTEAD", {})
     with pytest.raises(LookupError, match=r"`locations.providers.walk` is in v2 only: say in INST"):
-        write([good, Part("migration.md", "one", migration.gone)])
-    assert "made" not in good.path.read_text()
-    write([good])
-    assert good.stands()
+        with_tables("<!-- table: gone -->\n")
 
 
 def test_the_known_changes_of_filters_are_found() -> None:

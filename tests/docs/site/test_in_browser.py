@@ -74,7 +74,7 @@ async def _faults(tab: Tab, base: str) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "name"),
     [
-        ("find_or_create", "nexhealth_async.resources.Patients.find_or_create"),
+        ("find_or_create", "nexhealth_async.resources.patients.Patients.find_or_create"),
         ("OutcomeUnknown", "nexhealth_async.OutcomeUnknown"),
     ],
 )

@@ -119,10 +119,10 @@ def test_a_name_has_one_place_in_the_reference(site: Site) -> None:
 
 
 def test_a_method_leads_to_its_filters_and_each_key_says_what_it_is(site: Site) -> None:
-    nouns = read(site.html / "reference/nouns/people.html").links
-    assert "../filters/people.html#nexhealth_async.filters.PatientFilters" in nouns
-    assert "../models/people.html#nexhealth_async.models.Patient" in nouns
-    pages = (site.html / "reference/filters").glob("*.html")
+    links = read(site.html / "reference/resources/patients.html").links
+    assert "#nexhealth_async.resources.patients.PatientFilters" in links
+    assert "../models/people.html#nexhealth_async.models.Patient" in links
+    pages = (site.html / "reference/resources").glob("*.html")
     assert [one.name for one in pages if "<dd></dd>" in one.read_text(encoding="utf-8")] == []
 
 

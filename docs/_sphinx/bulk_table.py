@@ -1,21 +1,14 @@
-"""The table in docs/bulk.md of what a pull promises of each list, made from the catalogue.
-
-``python -m tests.docs.guarantees`` writes it anew.
-"""
+"""Table of what a bulk pull promises of each list, for docs/bulk.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from nexhealth_async._protocol.operations import Paging
 from nexhealth_async.bulk import Deletions, ResourceFacts, facts, resources
 
-__all__ = ["BEGIN", "END", "PAGE", "guarantees_table"]
-
-PAGE: Final = Path(__file__).parents[2] / "docs" / "bulk.md"
-BEGIN, END = "<!-- guarantees -->\n", "<!-- end of guarantees -->\n"
+__all__ = ["guarantees_table"]
 
 _VERSIONS: Final = ("v2", "v3")
 _COMES: Final = {
@@ -59,13 +52,3 @@ def _changes(about: ResourceFacts) -> str:
 
 def _deleted(about: ResourceFacts) -> str:
     return "marked" if about.deletions is Deletions.TOMBSTONES else "compared"
-
-
-def _write() -> None:
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{guarantees_table()}\n{END}{after}", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    _write()

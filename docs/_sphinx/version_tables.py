@@ -1,7 +1,4 @@
-"""The tables in docs/migration.md of what differs between the versions, from the endpoint table.
-
-``python -m tests.docs.migration`` writes them anew.
-"""
+"""Tables of the differences between API v2 and v3, for docs/migration.md."""
 
 from __future__ import annotations
 
@@ -10,9 +7,18 @@ from typing import Final
 
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.resources import ENDPOINTS
-from tests.docs.parts import Part, write
 
-__all__ = ["INSTEAD", "PARTS", "filter_changes", "moved"]
+__all__ = [
+    "INSTEAD",
+    "added",
+    "fields",
+    "filter_changes",
+    "filters",
+    "gone",
+    "moved",
+    "paging",
+    "rules",
+]
 
 INSTEAD: Final = {
     "locations.providers.walk": "`providers.walk(location_id=...)`, which v2 has too",
@@ -63,7 +69,8 @@ def gone() -> str:
 def _instead(name: str) -> str:
     if name not in INSTEAD:
         raise LookupError(
-            f"`{name}` is in v2 only: say in INSTEAD (tests/docs/migration.py) what to call in v3"
+            f"`{name}` is in v2 only: say in INSTEAD (docs/_sphinx/version_tables.py) "
+            "what to call in v3"
         )
     return INSTEAD[name]
 
@@ -149,8 +156,7 @@ def _rules(row: Row) -> str:
         said.append("a location")
     if row.subdomain is Need.REQUIRED:
         said.append("a practice")
-    for keyword in (*row.required, *row.path_from):
-        said.append(f"`{keyword}`")
+    said += [f"`{keyword}`" for keyword in (*row.required, *row.path_from)]
     if row.one_of:
         said.append(f"one of {_in_code(row.one_of)}")
     needed = f"needs {', '.join(sorted(said))}" if said else ""
@@ -168,21 +174,3 @@ def fields() -> str:
         rows += [(f"`{name}`", f"`{word}`", "(not taken)", "taken") for word in v2.lacks]
         rows += [(f"`{name}`", f"`{word}`", "taken", "(not taken)") for word in v3.lacks]
     return _table(("method", "field", "v2", "v3"), rows)
-
-
-PARTS: Final = tuple(
-    Part("migration.md", name, make)
-    for name, make in (
-        ("moved", moved),
-        ("gone", gone),
-        ("added", added),
-        ("paging", paging),
-        ("filters", filters),
-        ("rules", rules),
-        ("fields", fields),
-    )
-)
-
-
-if __name__ == "__main__":
-    write(PARTS)

@@ -1,7 +1,4 @@
-"""The tables in docs/operations.md of all operations, made from the endpoint table.
-
-``python -m tests.docs.operations`` writes them anew.
-"""
+"""Tables of every operation, for docs/operations.md."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ from nexhealth_async._protocol.operations import LOGIN, Endpoint, Paging, RateCl
 from nexhealth_async.bulk import facts
 from nexhealth_async.errors import InvalidArgument, NotInThisVersion
 from nexhealth_async.resources import ENDPOINTS
-from tests.docs.parts import Part, write
 
-__all__ = ["PARTS", "counts", "operations_tables"]
+__all__ = ["counts", "login", "operations_tables"]
 
 _REPLY: Final = {
     Paging.SINGLE: "one",
@@ -118,19 +114,8 @@ def _names(rates: set[RateClass]) -> str:
     return " and ".join(sorted(f"*{rate.value}*" for rate in rates))
 
 
-def _login() -> str:
+def login() -> str:
     return (
         f"The login, `{LOGIN.operation}`, goes by itself; "
         f"`await nex.log_in()` asks for it early. Limit: *{LOGIN.rate.value}*."
     )
-
-
-PARTS: Final = (
-    Part("operations.md", "counts", counts),
-    Part("operations.md", "login", _login),
-    Part("operations.md", "operations", operations_tables),
-)
-
-
-if __name__ == "__main__":
-    write(PARTS)
