@@ -46,7 +46,7 @@ _MADE_BY_USERS = frozenset(
         "nexhealth_async.export.ParquetTarget",
         "nexhealth_async.export.PostgresTarget",
         "nexhealth_async.fleet.Queue",
-        "nexhealth_async.integrations.otel.OpenTelemetry",
+        "nexhealth_async.otel.OpenTelemetry",
         "nexhealth_async.sandbox.Clock",
         "nexhealth_async.sandbox.Guesses",
         "nexhealth_async.sandbox.Sandbox",

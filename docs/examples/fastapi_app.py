@@ -52,8 +52,8 @@ from nexhealth_async import (
     to_builtins,
     to_json,
 )
-from nexhealth_async.integrations.starlette import endpoint
 from nexhealth_async.webhooks import Event, Receiver
+from nexhealth_async.webhooks.starlette import endpoint
 
 __all__ = ["make_app"]
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.stores.base import (
+from nexhealth_async.webhooks.store_protocols import (
     KEEP,
     LEASE,
     Claim,
@@ -31,12 +31,12 @@ from nexhealth_async.stores.base import (
 )
 
 if TYPE_CHECKING:
-    from nexhealth_async.stores.memory import MemorySeen
-    from nexhealth_async.stores.redis import RedisSeen
     from nexhealth_async.stores.redis_rates import RedisRates
     from nexhealth_async.stores.redis_tokens import RedisTokens
-    from nexhealth_async.stores.sqlite import SqliteSeen
-    from nexhealth_async.stores.sqlite_queue import SqliteQueue
+    from nexhealth_async.webhooks.memory_seen import MemorySeen
+    from nexhealth_async.webhooks.redis_seen import RedisSeen
+    from nexhealth_async.webhooks.sqlite_queue import SqliteQueue
+    from nexhealth_async.webhooks.sqlite_seen import SqliteSeen
 
 __all__ = [
     "KEEP",
@@ -55,12 +55,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "MemorySeen": "memory",
-    "RedisRates": "redis_rates",
-    "RedisSeen": "redis",
-    "RedisTokens": "redis_tokens",
-    "SqliteQueue": "sqlite_queue",
-    "SqliteSeen": "sqlite",
+    "MemorySeen": "nexhealth_async.webhooks.memory_seen",
+    "RedisRates": "nexhealth_async.stores.redis_rates",
+    "RedisSeen": "nexhealth_async.webhooks.redis_seen",
+    "RedisTokens": "nexhealth_async.stores.redis_tokens",
+    "SqliteQueue": "nexhealth_async.webhooks.sqlite_queue",
+    "SqliteSeen": "nexhealth_async.webhooks.sqlite_seen",
 }
 
 
@@ -68,6 +68,6 @@ def __getattr__(name: str) -> object:
     """Load a store when it is first asked for: each needs a module of its own."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -12,8 +12,8 @@ the signature is over them, and parsing and writing JSON again changes them. ::
         ...
 
 Nothing here opens a connection or needs a session. A `Receiver` does the rest of the work: it
-drops duplicates, has each event handled, and says what to answer. ``nexhealth_async.integrations``
-puts it into aiohttp, Starlette and FastAPI.
+drops duplicates, has each event handled, and says what to answer. ``webhooks.aiohttp`` and
+``webhooks.starlette`` serve it in aiohttp, Starlette and FastAPI.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.webhook_events import EVENTS
 from nexhealth_async.webhooks.event import Event
-from nexhealth_async.webhooks.reading import LARGEST_BODY, parse, receive, unreadable
+from nexhealth_async.webhooks.parsing import LARGEST_BODY, parse, receive, unreadable
 from nexhealth_async.webhooks.signature import Body, Secrets, sign, verify
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Receive webhooks, whatever web framework brings them.
 
 A delivery is verified, read and noted in a store; it is answered when its event was handled, or
-when a durable queue holds it. Frameworks come to it through ``integrations.aiohttp`` and
-``integrations.starlette``; any other needs one call, `Receiver.receive`.
+when a durable queue holds it. Frameworks come to it through ``webhooks.aiohttp`` and
+``webhooks.starlette``; any other needs one call, `Receiver.receive`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from attrs import define, evolve
 
 from nexhealth_async.errors import InvalidArgument, SessionStateError, WebhookRefused
-from nexhealth_async.stores.base import EventQueue
-from nexhealth_async.stores.memory import MemorySeen
+from nexhealth_async.webhooks.deduplication import Keeping, QueueKeeping, SeenKeeping
 from nexhealth_async.webhooks.event import Event
-from nexhealth_async.webhooks.keeping import Keeping, QueueKeeping, SeenKeeping
-from nexhealth_async.webhooks.processing import Handler, Job, Outcome, Processing
-from nexhealth_async.webhooks.reading import LARGEST_BODY, is_test_delivery, parse, unreadable
+from nexhealth_async.webhooks.handler_workers import Handler, Job, Outcome, Processing
+from nexhealth_async.webhooks.memory_seen import MemorySeen
+from nexhealth_async.webhooks.parsing import LARGEST_BODY, is_test_delivery, parse, unreadable
 from nexhealth_async.webhooks.signature import check_secrets, verify
+from nexhealth_async.webhooks.store_protocols import EventQueue
 
 if TYPE_CHECKING:
     from nexhealth_async.codec import Codec
-    from nexhealth_async.stores.base import QueuedEvent, SeenStore
     from nexhealth_async.webhooks.signature import Secrets
+    from nexhealth_async.webhooks.store_protocols import QueuedEvent, SeenStore
 
 __all__ = ["Counts", "Handler", "Receiver"]
 

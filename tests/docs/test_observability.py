@@ -12,8 +12,7 @@ import pytest
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from nexhealth_async import Budget, NexHealth, NotFound, Stats
-from nexhealth_async.integrations import otel
+from nexhealth_async import Budget, NexHealth, NotFound, Stats, otel
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from nexhealth_async import EventBoard, webhooks
-from nexhealth_async.integrations.aiohttp import endpoint
 from nexhealth_async.webhooks import Receiver
+from nexhealth_async.webhooks.aiohttp import endpoint
 from tests.follow.follow_kit import Told, booked, versions
 from tests.session.weather_kit import LoopClock, Scene, scene
 

@@ -25,9 +25,8 @@ from opentelemetry.semconv.attributes import (
 from opentelemetry.semconv.metrics import http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 
-from nexhealth_async import Limit, NotFound, Rates
-from nexhealth_async.integrations import otel
-from nexhealth_async.integrations.otel import OpenTelemetry
+from nexhealth_async import Limit, NotFound, Rates, otel
+from nexhealth_async.otel import OpenTelemetry
 from tests.session.weather_kit import CANARY, LoopClock, scene
 
 if TYPE_CHECKING:
@@ -306,7 +305,7 @@ def test_without_the_extra_one_sentence_says_which() -> None:
     code = """
 import sys
 sys.modules["opentelemetry"] = None
-from nexhealth_async.integrations.otel import OpenTelemetry
+from nexhealth_async.otel import OpenTelemetry
 try:
     OpenTelemetry()
 except ImportError as error:

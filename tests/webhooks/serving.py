@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from nexhealth_async.integrations import aiohttp as for_aiohttp
-from nexhealth_async.integrations import starlette as for_starlette
 from nexhealth_async.webhooks import Receiver
+from nexhealth_async.webhooks import aiohttp as for_aiohttp
+from nexhealth_async.webhooks import starlette as for_starlette
 
 __all__ = ["PATH", "SERVERS", "Serve"]
 

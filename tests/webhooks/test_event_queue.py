@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from nexhealth_async import InvalidArgument, SessionStateError
-from nexhealth_async.stores import EventQueue, SqliteQueue
+from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks import Counts, Event, Receiver, sign
+from nexhealth_async.webhooks.store_protocols import EventQueue
 from tests.webhooks.shapes import delivery, sample
 from tests.webhooks.test_receiver_core import CANARY, NOW, SECRET, Handler, ids, posted, turns
 

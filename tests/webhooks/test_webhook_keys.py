@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nexhealth_async import models
 from nexhealth_async.webhooks import parse
-from nexhealth_async.webhooks.shared import SHARED
+from nexhealth_async.webhooks.common_fields import SHARED
 from tests.webhooks.shapes import EVENTS, delivery, sample
 
 VISIT = sample("Appointment")

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from nexhealth_async import Attempt, Hook, Outcome
 from nexhealth_async._client.call import Shared
 from nexhealth_async._client.hooks import Hooks
-from nexhealth_async.integrations.otel import OpenTelemetry
+from nexhealth_async.otel import OpenTelemetry
 from tests.session.canary.office import SERVER
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from nexhealth_async.stores import EventQueue, SeenStore
     from nexhealth_async.webhooks.event import Event
-    from nexhealth_async.webhooks.processing import Job, Outcome
+    from nexhealth_async.webhooks.handler_workers import Job, Outcome
+    from nexhealth_async.webhooks.store_protocols import EventQueue, SeenStore
 
 __all__ = ["Admission", "Ending", "Keeping", "QueueKeeping", "SeenKeeping"]
 

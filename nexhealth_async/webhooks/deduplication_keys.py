@@ -19,7 +19,7 @@ import msgspec
 
 from nexhealth_async.codec.values import Refusal, moment
 from nexhealth_async.models import Money, Record
-from nexhealth_async.webhooks.shared import shared_fields
+from nexhealth_async.webhooks.common_fields import shared_fields
 
 __all__ = ["key_of", "key_of_bytes"]
 

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from nexhealth_async._client.redis_commands import run_command
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.stores.base import KEEP, LEASE, check_times
+from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from nexhealth_async.stores.base import Claim
+    from nexhealth_async.webhooks.store_protocols import Claim
 
 __all__ = ["RedisSeen"]
 

@@ -15,8 +15,8 @@ from nexhealth_async._protocol.webhook_events import Kind, kind_of
 from nexhealth_async.codec import prepare
 from nexhealth_async.codec.values import Refusal, moment, whole
 from nexhealth_async.errors import UndecodableRecord, WebhookRefused
+from nexhealth_async.webhooks.deduplication_keys import key_of, key_of_bytes
 from nexhealth_async.webhooks.event import Event
-from nexhealth_async.webhooks.keys import key_of, key_of_bytes
 from nexhealth_async.webhooks.signature import Body, Secrets, check_body, header, verify
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.stores.base import KEEP, LEASE, check_times
+from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
-    from nexhealth_async.stores.base import Claim
+    from nexhealth_async.webhooks.store_protocols import Claim
 
 __all__ = ["MemorySeen"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.stores.base import KEEP, LEASE, check_times
-from nexhealth_async.stores.sqlite_file import SqliteFile
+from nexhealth_async.webhooks.sqlite_file import SqliteFile
+from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
-    from nexhealth_async.stores.base import Claim
+    from nexhealth_async.webhooks.store_protocols import Claim
 
 __all__ = ["SqliteSeen"]
 
