@@ -53,7 +53,7 @@ from nexhealth_async._protocol.requests import (
 )
 from nexhealth_async._protocol.retry import RetryPolicy
 from nexhealth_async._protocol.tracebacks import without_traceback
-from nexhealth_async.codec.lazy import LazyDecoder, build_decoder
+from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
     Forbidden,
     InvalidArgument,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.codec.names import prepare
-from nexhealth_async.codec.native import REFUSALS, Data
+from nexhealth_async.codec.forward_references import prepare
+from nexhealth_async.codec.native_decoding import REFUSALS, Data
 
 if TYPE_CHECKING:
     from nexhealth_async.codec.converter import Codec, to_builtins, to_json
-    from nexhealth_async.codec.lazy import LazyDecoder
+    from nexhealth_async.codec.lazy_decoding import LazyDecoder
 
 __all__ = ["REFUSALS", "Codec", "Data", "LazyDecoder", "prepare", "to_builtins", "to_json"]
 
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> object:
     """Load the module behind a name on its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "lazy" if name == "LazyDecoder" else "converter"
+    home = "lazy_decoding" if name == "LazyDecoder" else "converter"
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

@@ -26,10 +26,7 @@ import cattrs
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async.codec.names import is_attrs, prepare
-from nexhealth_async.codec.native import REFUSALS, Data, native_of
-from nexhealth_async.codec.reach import is_read_by_ours_alone
-from nexhealth_async.codec.shapes import (
+from nexhealth_async.codec.composite_values import (
     SCALARS,
     compose,
     is_composite,
@@ -38,9 +35,12 @@ from nexhealth_async.codec.shapes import (
     result,
     settle,
 )
+from nexhealth_async.codec.forward_references import is_attrs, prepare
+from nexhealth_async.codec.hook_dependencies import is_read_by_ours_alone
+from nexhealth_async.codec.native_decoding import REFUSALS, Data, native_of
 
 if TYPE_CHECKING:
-    from nexhealth_async.codec.shapes import Outcome
+    from nexhealth_async.codec.composite_values import Outcome
     from nexhealth_async.models import JSON
 
 __all__ = ["Codec", "prepare", "to_builtins", "to_json"]

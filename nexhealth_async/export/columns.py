@@ -32,8 +32,8 @@ from attrs import frozen
 
 from nexhealth_async import models
 from nexhealth_async.codec import prepare
-from nexhealth_async.codec.names import is_attrs
-from nexhealth_async.codec.shapes import bare
+from nexhealth_async.codec.composite_values import bare
+from nexhealth_async.codec.forward_references import is_attrs
 
 __all__ = [
     "EXTRA",

@@ -17,7 +17,7 @@ from nexhealth_async.cli.pull import _json_lines, _rows
 from nexhealth_async.cli.tables import Table
 from nexhealth_async.codec import Codec
 from nexhealth_async.codec.converter import _parse
-from nexhealth_async.codec.native import REFUSALS
+from nexhealth_async.codec.native_decoding import REFUSALS
 from nexhealth_async.models import Record
 from nexhealth_async.pagination.batch_decoder import AS_DICTS, Slices
 from tests.fuzz.judge import CANARY, Feed, Finding, private, target

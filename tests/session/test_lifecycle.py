@@ -22,7 +22,7 @@ from nexhealth_async import (
     SessionStateError,
     VersionRefused,
 )
-from nexhealth_async.codec import lazy
+from nexhealth_async.codec import lazy_decoding
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_mill
         if len(seen) == 2:
             raise RuntimeError(model.__name__)
 
-    monkeypatch.setattr(lazy, "native_of", build)
+    monkeypatch.setattr(lazy_decoding, "native_of", build)
     async with Sandbox() as box, NexHealth(box.api_key, base_url=box.url) as nex:
         office = nex.practice(box.subdomain).location(box.location_id)
         await office.providers.walk(limit=1).count()

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from nexhealth_async import models
-from nexhealth_async.codec.native import native_of
+from nexhealth_async.codec.native_decoding import native_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

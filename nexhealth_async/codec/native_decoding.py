@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async.codec.names import prepare
+from nexhealth_async.codec.forward_references import prepare
 
 __all__ = ["REFUSALS", "Data", "native_of"]
 

@@ -18,9 +18,9 @@ import attrs
 import cattrs
 
 from nexhealth_async import models
-from nexhealth_async.codec import values as read
-from nexhealth_async.codec.names import is_attrs, prepare
-from nexhealth_async.codec.values import Reader, Refusal
+from nexhealth_async.codec import scalar_values as read
+from nexhealth_async.codec.forward_references import is_attrs, prepare
+from nexhealth_async.codec.scalar_values import Reader, Refusal
 from nexhealth_async.errors import UndecodableRecord
 
 __all__ = [

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 import attrs
 
-from nexhealth_async.codec.names import is_attrs, prepare
-from nexhealth_async.codec.shapes import Hook, bare
+from nexhealth_async.codec.composite_values import Hook, bare
+from nexhealth_async.codec.forward_references import is_attrs, prepare
 
 if TYPE_CHECKING:
     import cattrs
