@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Operation, Row
     from nexhealth_async._protocol.requests import JSONValue
     from nexhealth_async._protocol.token_store import TokenStore
-    from nexhealth_async.bulk.face import Bulk
+    from nexhealth_async.bulk.api import Bulk
     from nexhealth_async.bulk.origin import Institution
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.codec import Codec
@@ -607,7 +607,7 @@ class NexHealth(AccountScope):
 
         A session bound to a practice or a location reads only that unless told otherwise.
         """
-        from nexhealth_async.bulk.face import Bulk
+        from nexhealth_async.bulk.api import Bulk
 
         options = self._options
         practices: Practices = None

@@ -3,11 +3,12 @@
 `nexhealth_async.NexHealth.bulk` is the way in; targets are in `nexhealth_async.export`.
 """
 
-from nexhealth_async.bulk.batches import Batch, Refused
-from nexhealth_async.bulk.catalogue import Deletions, ResourceFacts, exclusions, facts, resources
+from nexhealth_async.bulk.api import Bulk
+from nexhealth_async.bulk.batch import Batch, Refused
 from nexhealth_async.bulk.checkpoint import CheckpointFile
 from nexhealth_async.bulk.estimate import Estimate, ShardEstimate
-from nexhealth_async.bulk.events import (
+from nexhealth_async.bulk.origin import Origin
+from nexhealth_async.bulk.progress_events import (
     BatchRead,
     Event,
     GroupDone,
@@ -19,16 +20,26 @@ from nexhealth_async.bulk.events import (
     ShardStarted,
     Snapshot,
 )
-from nexhealth_async.bulk.face import Bulk
-from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
 from nexhealth_async.bulk.pull import Pull
-from nexhealth_async.bulk.rejected import AllowRejected, KeepsRejected, Rejected, RejectedCount
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
+from nexhealth_async.bulk.rejected_records import (
+    AllowRejected,
+    KeepsRejected,
+    Rejected,
+    RejectedCount,
+)
 from nexhealth_async.bulk.report import Report, ShardReport
+from nexhealth_async.bulk.resource_facts import (
+    Deletions,
+    ResourceFacts,
+    exclusions,
+    facts,
+    resources,
+)
+from nexhealth_async.bulk.shard_worker import Outcome
 from nexhealth_async.bulk.shards import Filters, Group, Shard
-from nexhealth_async.bulk.sharing import Claim, Holder, Overview, SharedTarget
-from nexhealth_async.bulk.targets import KeepsOrigin, Target
-from nexhealth_async.bulk.working import Outcome
+from nexhealth_async.bulk.shared_target import Claim, Holder, Overview, SharedTarget
+from nexhealth_async.bulk.target_protocol import KeepsOrigin, Target
 
 __all__ = [
     "AllowRejected",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from attrs import evolve, frozen
 
+from nexhealth_async.bulk.plan_validation import check_progress
 from nexhealth_async.bulk.planning import GroupPlan, Plan
-from nexhealth_async.bulk.progress import Progress, ShardState
-from nexhealth_async.bulk.validation import check_progress
+from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from attrs import define, field, frozen
 
 from nexhealth_async._protocol.operations import Paging, RateClass
 from nexhealth_async._protocol.rate_limits import Limit, Rates
-from nexhealth_async.bulk.arguments import walk_arguments
-from nexhealth_async.bulk.catalogue import ResourceFacts, facts
+from nexhealth_async.bulk.resource_facts import ResourceFacts, facts
+from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.errors import (
     InvalidArgument,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import Factory, evolve, field, frozen
 
 from nexhealth_async._protocol.operations import Paging
-from nexhealth_async.bulk.catalogue import Deletions, Level, ResourceFacts, facts
-from nexhealth_async.bulk.progress import GroupState, ShardState
+from nexhealth_async.bulk.pull_state import GroupState, ShardState
+from nexhealth_async.bulk.resource_facts import Deletions, Level, ResourceFacts, facts
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, VersionRefused
 from nexhealth_async.resources.locations import LIST as LIST_LOCATIONS

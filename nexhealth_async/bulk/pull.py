@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Self
 
-from nexhealth_async.bulk.accounts import Books
 from nexhealth_async.bulk.checkpoint import progress_to_json
-from nexhealth_async.bulk.engine import Delivered, Engine, beginning
+from nexhealth_async.bulk.scheduler import Delivered, Engine, beginning
+from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nexhealth_async.bulk.agreement import Server
-    from nexhealth_async.bulk.batches import Batch, Reader
-    from nexhealth_async.bulk.engine import Session, Settings
-    from nexhealth_async.bulk.events import Snapshot
-    from nexhealth_async.bulk.progress import Progress
-    from nexhealth_async.bulk.rejected import AllowRejected
+    from nexhealth_async.bulk.batch import Batch, Reader
+    from nexhealth_async.bulk.copy_preparation import Server
+    from nexhealth_async.bulk.progress_events import Snapshot
+    from nexhealth_async.bulk.pull_state import Progress
+    from nexhealth_async.bulk.rejected_records import AllowRejected
     from nexhealth_async.bulk.report import Report
+    from nexhealth_async.bulk.scheduler import Session, Settings
     from nexhealth_async.bulk.shards import Shard
 
 __all__ = ["Pull"]

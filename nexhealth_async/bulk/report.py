@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from nexhealth_async._client.statistics import Stats
-from nexhealth_async.bulk.rejected import (
+from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
     RejectedCount,
     not_allowed,

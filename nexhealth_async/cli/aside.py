@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nexhealth_async.bulk.progress import is_over
-from nexhealth_async.bulk.rejected import KeepsRejected
-from nexhealth_async.bulk.targets import KeepsOrigin, ReadsPages
+from nexhealth_async.bulk.pull_state import is_over
+from nexhealth_async.bulk.rejected_records import KeepsRejected
+from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages
 from nexhealth_async.cli.life import Quit
 from nexhealth_async.cli.screen import note
 from nexhealth_async.errors import UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ShardState,
         Target,
     )
-    from nexhealth_async.bulk.batches import Reader
+    from nexhealth_async.bulk.batch import Reader
     from nexhealth_async.bulk.origin import Origin
 
 __all__ = ["Aside", "nothing_to_resume"]

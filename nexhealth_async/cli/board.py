@@ -7,7 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.events import Event, PullEnded, PullStarted, ShardDone, ShardFailed
+from nexhealth_async.bulk.progress_events import (
+    Event,
+    PullEnded,
+    PullStarted,
+    ShardDone,
+    ShardFailed,
+)
 from nexhealth_async.cli import screen
 from nexhealth_async.cli.advice import happened
 from nexhealth_async.cli.pace import Left, Pace, clock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from nexhealth_async.bulk.events import (
+from nexhealth_async.bulk.progress_events import (
     Event,
     PullStarted,
     ShardDone,

@@ -45,7 +45,7 @@ from nexhealth_async.bulk import Pull, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
 from nexhealth_async.bulk.origin import Origin, origin_from_json, origin_to_json
 from nexhealth_async.bulk.planning import OVERLAP
-from nexhealth_async.bulk.rejected import FetchedRecord, Rejected, read_again
+from nexhealth_async.bulk.rejected_records import FetchedRecord, Rejected, read_again
 from nexhealth_async.errors import OriginError, UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_types import arrow

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from nexhealth_async import models
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.planning import Plan
-from nexhealth_async.bulk.progress import ShardState
-from nexhealth_async.bulk.rejected import (
+from nexhealth_async.bulk.pull_state import ShardState
+from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
     Rejected,
     can_fetch,
@@ -22,7 +22,7 @@ from nexhealth_async.bulk.rejected import (
     key_of,
     keys_in,
 )
-from nexhealth_async.bulk.rereading import Due, Rereading
+from nexhealth_async.bulk.rejected_retry import Due, Rereading
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.export.arrow import batch_table, table_of
 from nexhealth_async.export.arrow_types import arrow

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from anyio import CancelScope
 
 from nexhealth_async._client.traceback_boundary import discreet
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
-from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
+from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_rejected as rejected

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.batches import Batch
-from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.bulk.batch import Batch
+from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.export import rejected_rows as sql
 
 if TYPE_CHECKING:

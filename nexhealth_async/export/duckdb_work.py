@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin, origin_to_json
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import statements as sql

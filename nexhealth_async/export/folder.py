@@ -27,11 +27,11 @@ from attrs import evolve, frozen
 
 from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
-from nexhealth_async.bulk.catalogue import every_resource
 from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.progress import is_over
-from nexhealth_async.bulk.rejected import Rejected, usable_id
-from nexhealth_async.bulk.validation import check_progress
+from nexhealth_async.bulk.plan_validation import check_progress
+from nexhealth_async.bulk.pull_state import is_over
+from nexhealth_async.bulk.rejected_records import Rejected, usable_id
+from nexhealth_async.bulk.resource_facts import every_resource
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.locks import Lock
 from nexhealth_async.export.rejected_file import RejectedFile

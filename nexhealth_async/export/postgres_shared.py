@@ -8,11 +8,11 @@ from datetime import datetime
 from anyio import CancelScope, to_thread
 
 from nexhealth_async._client.traceback_boundary import discreet
-from nexhealth_async.bulk.batches import Batch
-from nexhealth_async.bulk.progress import ShardState
-from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.bulk.batch import Batch
+from nexhealth_async.bulk.pull_state import ShardState
+from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group
-from nexhealth_async.bulk.sharing import Claim, Overview, Reading, States
+from nexhealth_async.bulk.shared_target import Claim, Overview, Reading, States
 from nexhealth_async.export import postgres_fences as fences
 from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_work as work

@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import cache
 from typing import Final, cast
 
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin, origin_to_json
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import postgres_rejected as rejected

@@ -13,8 +13,8 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from nexhealth_async.bulk.batches import Batch, Refused
-from nexhealth_async.bulk.rejected import Rejected, id_from, key_of
+from nexhealth_async.bulk.batch import Batch, Refused
+from nexhealth_async.bulk.rejected_records import Rejected, id_from, key_of
 from nexhealth_async.export.leftovers import json_text
 from nexhealth_async.export.state import (
     Row,

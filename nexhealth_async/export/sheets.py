@@ -83,7 +83,7 @@ def get_ready() -> None:
 
 
 def read_page(model: str, records: Sequence[Raw]) -> Steps:
-    """Make a sheet of a page, whose model is named; see `nexhealth_async.bulk.batches.Reader`."""
+    """Make a sheet of a page, whose model is named; see `nexhealth_async.bulk.batch.Reader`."""
     return sheet_of(getattr(models, model), records)
 
 

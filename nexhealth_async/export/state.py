@@ -11,12 +11,12 @@ import msgspec
 from attrs import frozen
 
 from nexhealth_async import models
-from nexhealth_async.bulk.batches import Batch
-from nexhealth_async.bulk.catalogue import endpoint_of, every_resource
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import origin_from_json, origin_to_json
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.plan_validation import check_progress, shard_state_from_json
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
+from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
-from nexhealth_async.bulk.validation import check_progress, shard_state_from_json
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export.sheets import Sheet
 

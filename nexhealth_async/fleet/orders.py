@@ -10,14 +10,14 @@ import msgspec
 from attrs import evolve, frozen
 from msgspec import Meta
 
-from nexhealth_async.bulk.lanes import in_turns
+from nexhealth_async.bulk.fair_queue import in_turns
 from nexhealth_async.bulk.planning import GroupPlan, Plan
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.progress import Progress, ShardState
+    from nexhealth_async.bulk.pull_state import Progress, ShardState
+    from nexhealth_async.bulk.shard_worker import Outcome
     from nexhealth_async.bulk.shards import Shard
-    from nexhealth_async.bulk.working import Outcome
 
 __all__ = ["Order", "order_from_json", "orders"]
 

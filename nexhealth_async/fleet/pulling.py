@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from nexhealth_async.bulk.planning import COMPARE, Practices
-from nexhealth_async.bulk.sharing import Reading
+from nexhealth_async.bulk.shared_target import Reading
 from nexhealth_async.errors import OriginError, UnfinishedPull, UsageError
 from nexhealth_async.fleet.orders import orders
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.running import Session, shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.progress import Progress
-    from nexhealth_async.bulk.sharing import Overview
-    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.pull_state import Progress
+    from nexhealth_async.bulk.shared_target import Overview
+    from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = ["fleet_pull", "queue_again"]
 
@@ -39,7 +39,7 @@ async def fleet_pull(
 ) -> str:
     """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
 
-    What is to be pulled is told as to `nexhealth_async.bulk.face.Bulk.copy`, ``adopt`` and
+    What is to be pulled is told as to `nexhealth_async.bulk.api.Bulk.copy`, ``adopt`` and
     ``recopy`` included; `OriginError` where the target holds records from somewhere else.
     ``redis`` is the queue's address, or a `Queue` with options of its own. The target is one that
     processes can share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError`

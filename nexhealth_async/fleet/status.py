@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from nexhealth_async.bulk.progress import ShardState
-from nexhealth_async.bulk.rejected import RejectedCount, counts_of, rejected_text
+from nexhealth_async.bulk.pull_state import ShardState
+from nexhealth_async.bulk.rejected_records import RejectedCount, counts_of, rejected_text
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.bulk.sharing import Holder
+from nexhealth_async.bulk.shared_target import Holder
 from nexhealth_async.fleet.orders import Order
 from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.running import shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.progress import Progress
-    from nexhealth_async.bulk.sharing import Overview
-    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.pull_state import Progress
+    from nexhealth_async.bulk.shared_target import Overview
+    from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = ["FleetStatus", "ShardStanding", "Stage", "fleet_status"]
 

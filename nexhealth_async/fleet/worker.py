@@ -11,8 +11,8 @@ from nexhealth_async.fleet.queue import Again, GivenUp, Queue, Turn
 from nexhealth_async.fleet.running import Session, run_shard, shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.events import OnEvent
-    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.progress_events import OnEvent
+    from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = ["fleet_work"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from attrs import evolve
 
 from nexhealth_async.bulk import Shard, facts
-from nexhealth_async.bulk.catalogue import Level
 from nexhealth_async.bulk.planning import lists_of
+from nexhealth_async.bulk.resource_facts import Level
 
 __all__ = ["WINDOW", "planned_shard"]
 

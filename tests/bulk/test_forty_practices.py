@@ -14,7 +14,7 @@ import pytest
 
 from nexhealth_async import NexHealth, Rates, RetryPolicy
 from nexhealth_async.bulk import facts
-from nexhealth_async.bulk.catalogue import Level
+from nexhealth_async.bulk.resource_facts import Level
 from nexhealth_async.errors import FinancialAccessOff, Forbidden, PartialPull
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.kit import VERSIONS, by_group

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexhealth_async.bulk import Shard
-from nexhealth_async.bulk.lanes import Lane, Seat, in_turns
+from nexhealth_async.bulk.fair_queue import Lane, Seat, in_turns
 
 
 class Walk:

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from attrs import frozen
 
-from nexhealth_async.bulk.targets import KeepsOrigin, opened
+from nexhealth_async.bulk.target_protocol import KeepsOrigin, opened
 from nexhealth_async.errors import InvalidArgument, NexHealthWarning, OriginError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.routes import Version

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from nexhealth_async.bulk import CheckpointFile, Shard, ShardState, engine
+from nexhealth_async.bulk import CheckpointFile, Shard, ShardState, scheduler
 from nexhealth_async.bulk.checkpoint import progress_from_json, progress_to_json, resumable
-from nexhealth_async.bulk.progress import Progress
+from nexhealth_async.bulk.pull_state import Progress
 from nexhealth_async.errors import UsageError
 from nexhealth_async.pagination.prefetching import RawPage
 from tests.bulk.kit import VERSIONS, by_group, scene, truth
@@ -194,7 +194,7 @@ def test_where_a_list_with_cursors_can_be_taken_up(
     cursor: str | None, resume: str | None, place: str | None
 ) -> None:
     page = RawPage(number=1, records=(), count=None, cursor=cursor, resume=resume, warnings=())
-    assert engine._place(1, page) == place
+    assert scheduler._place(1, page) == place
 
 
 DONE = ShardState(status="done", records=5)

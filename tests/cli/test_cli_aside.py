@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from nexhealth_async.bulk import KeepsRejected, Progress, Shard, ShardState
-from nexhealth_async.bulk.targets import ReadsPages
+from nexhealth_async.bulk.target_protocol import ReadsPages
 from nexhealth_async.cli.aside import Aside
 from nexhealth_async.cli.life import Quit
 from nexhealth_async.export.duckdb import DuckDBTarget

@@ -13,7 +13,7 @@ import pytest
 
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Group, GroupState, Refused, Shard, ShardState
-from nexhealth_async.bulk.catalogue import facts, resources
+from nexhealth_async.bulk.resource_facts import facts, resources
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_types, postgres_types
 from nexhealth_async.export.columns import Column, Kind, fields_of

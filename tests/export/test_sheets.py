@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard, facts, resources
-from nexhealth_async.bulk.batches import Unread
+from nexhealth_async.bulk.batch import Unread
 from nexhealth_async.codec import Codec, LazyDecoder, to_json
 from nexhealth_async.export import sheets
 from nexhealth_async.export.arrow import batch_table, table_of

@@ -20,7 +20,7 @@ from attrs import define, evolve, field, frozen
 
 from nexhealth_async import NexHealth, OriginError
 from nexhealth_async._protocol.requests import version_name
-from nexhealth_async.bulk.targets import KeepsOrigin, opened
+from nexhealth_async.bulk.target_protocol import KeepsOrigin, opened
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.kill.child import Order, run, target_of
 from tests.bulk.kill.reading import Contents, pulls_in, read_back, read_rejected

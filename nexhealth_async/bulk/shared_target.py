@@ -8,10 +8,10 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.progress import Progress, ShardState
-from nexhealth_async.bulk.rejected import Rejected
+from nexhealth_async.bulk.pull_state import Progress, ShardState
+from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 
 __all__ = ["Claim", "Holder", "Overview", "Reading", "SharedTarget", "States"]
@@ -110,7 +110,7 @@ class SharedTarget(Protocol):
     async def write(self, claim: Claim, batch: Batch, state: ShardState) -> bool:
         """Keep a batch and how far its shard has come; False if another has the shard now.
 
-        Rejected records are kept as by `nexhealth_async.bulk.rejected.KeepsRejected`.
+        Rejected records are kept as by `nexhealth_async.bulk.rejected_records.KeepsRejected`.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.bulk.rejected import (
+from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
     ReadsOne,
     Rejected,
@@ -19,9 +19,9 @@ from nexhealth_async.bulk.rejected import (
 )
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.batches import Batch
+    from nexhealth_async.bulk.batch import Batch
     from nexhealth_async.bulk.planning import GroupPlan
-    from nexhealth_async.bulk.progress import ShardState
+    from nexhealth_async.bulk.pull_state import ShardState
     from nexhealth_async.bulk.shards import Group, Shard
 
 __all__ = ["Due", "Rereading"]

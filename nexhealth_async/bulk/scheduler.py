@@ -16,11 +16,10 @@ import anyio
 from attrs import define, frozen
 
 from nexhealth_async._protocol.operations import Paging, RateClass
-from nexhealth_async.bulk.accounts import Books
-from nexhealth_async.bulk.arguments import walk_arguments
-from nexhealth_async.bulk.batches import Batch, Reader
-from nexhealth_async.bulk.catalogue import facts
-from nexhealth_async.bulk.events import (
+from nexhealth_async.bulk.batch import Batch, Reader
+from nexhealth_async.bulk.fair_queue import Lane, Seat, in_turns
+from nexhealth_async.bulk.page_decoding import Found, Unpacking
+from nexhealth_async.bulk.progress_events import (
     BatchRead,
     Event,
     OnEvent,
@@ -31,12 +30,13 @@ from nexhealth_async.bulk.events import (
     ShardStarted,
     Snapshot,
 )
-from nexhealth_async.bulk.lanes import Lane, Seat, in_turns
-from nexhealth_async.bulk.progress import ShardState
-from nexhealth_async.bulk.rejected import FATAL
+from nexhealth_async.bulk.pull_state import ShardState
+from nexhealth_async.bulk.rejected_records import FATAL
 from nexhealth_async.bulk.report import Report
+from nexhealth_async.bulk.resource_facts import facts
+from nexhealth_async.bulk.shard_filters import walk_arguments
+from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.errors import NexHealthError, WalkOver
 from nexhealth_async.pagination.prefetching import RawPage, reap
 from nexhealth_async.pagination.walk import Caller, RawPages

@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from attrs import frozen
 
-from nexhealth_async.bulk.catalogue import resources
+from nexhealth_async.bulk.plan_validation import known_groups
 from nexhealth_async.bulk.planning import (
     COMPARE,
     PracticePlace,
@@ -18,9 +18,9 @@ from nexhealth_async.bulk.planning import (
     discover,
     plan_shards,
 )
-from nexhealth_async.bulk.progress import GroupState, Progress
+from nexhealth_async.bulk.pull_state import GroupState, Progress
+from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shards import Group
-from nexhealth_async.bulk.validation import known_groups
 from nexhealth_async.errors import InvalidArgument, UsageError
 from nexhealth_async.pagination.walk import Caller
 

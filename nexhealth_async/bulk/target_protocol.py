@@ -10,9 +10,9 @@ from typing import Protocol, runtime_checkable
 import anyio
 from msgspec import Raw
 
-from nexhealth_async.bulk.batches import Batch
+from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
 __all__ = ["KeepsOrigin", "Openable", "ReadsPages", "Target", "opened"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.operations import Need
 from nexhealth_async._protocol.requests import row_for
-from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.bulk.resource_facts import endpoint_of
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Endpoint

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import define, field
 
-from nexhealth_async.bulk.batches import Refused, Unread
-from nexhealth_async.bulk.catalogue import facts
-from nexhealth_async.bulk.rejected import usable_id
+from nexhealth_async.bulk.batch import Refused, Unread
+from nexhealth_async.bulk.rejected_records import usable_id
+from nexhealth_async.bulk.resource_facts import facts
 from nexhealth_async.pagination.batch_decoder import Slices
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from nexhealth_async.bulk.batches import Reader
+    from nexhealth_async.bulk.batch import Reader
     from nexhealth_async.bulk.shards import Shard
     from nexhealth_async.errors import UndecodableRecord
     from nexhealth_async.pagination.batch_decoder import Decoder, OnBadRecord, Repair

@@ -14,7 +14,6 @@ from typing import NoReturn
 import msgspec
 
 from nexhealth_async._protocol.operations import Paging
-from nexhealth_async.bulk.catalogue import Level, ResourceFacts, facts
 from nexhealth_async.bulk.planning import (
     BEGINNING,
     OVERLAP,
@@ -25,7 +24,8 @@ from nexhealth_async.bulk.planning import (
     new_year,
     text_of,
 )
-from nexhealth_async.bulk.progress import GroupState, Progress, ShardState
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
+from nexhealth_async.bulk.resource_facts import Level, ResourceFacts, facts
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import UsageError
 

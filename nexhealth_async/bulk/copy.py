@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from nexhealth_async.bulk.accounts import Books
-from nexhealth_async.bulk.agreement import agree, look_first
 from nexhealth_async.bulk.checkpoint import resumable
-from nexhealth_async.bulk.engine import (
-    Delivered,
-    Engine,
-    Settings,
-    Settled,
-    beginning,
-)
-from nexhealth_async.bulk.events import GroupDone
+from nexhealth_async.bulk.copy_preparation import agree, look_first
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
-from nexhealth_async.bulk.rejected import (
+from nexhealth_async.bulk.progress_events import GroupDone
+from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
     KeepsRejected,
     Rejected,
@@ -28,17 +20,19 @@ from nexhealth_async.bulk.rejected import (
     counts_of,
     reading_whole,
 )
+from nexhealth_async.bulk.rejected_retry import Rereading
 from nexhealth_async.bulk.report import Report
-from nexhealth_async.bulk.rereading import Rereading
-from nexhealth_async.bulk.targets import KeepsOrigin, ReadsPages, opened
+from nexhealth_async.bulk.scheduler import Delivered, Engine, Settings, Settled, beginning
+from nexhealth_async.bulk.shard_tracker import Books
+from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages, opened
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.agreement import Agreement, Permission, Server
-    from nexhealth_async.bulk.engine import Session
-    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.copy_preparation import Agreement, Permission, Server
+    from nexhealth_async.bulk.pull_arguments import Wanted
+    from nexhealth_async.bulk.pull_state import Progress
+    from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shards import Group
-    from nexhealth_async.bulk.targets import Target
-    from nexhealth_async.bulk.wanted import Wanted
+    from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = ["begin", "copy"]
 

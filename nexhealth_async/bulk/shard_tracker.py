@@ -8,15 +8,15 @@ from attrs import define, evolve, field
 from msgspec import Raw
 
 from nexhealth_async._client.statistics import Stats
-from nexhealth_async.bulk.batches import Batch, Reader
-from nexhealth_async.bulk.catalogue import facts
-from nexhealth_async.bulk.events import ShardProgress, Snapshot
+from nexhealth_async.bulk.batch import Batch, Reader
+from nexhealth_async.bulk.page_decoding import Found, Unpacking
 from nexhealth_async.bulk.planning import Plan
-from nexhealth_async.bulk.progress import Progress, ShardState
-from nexhealth_async.bulk.rejected import AllowRejected, RejectedCount
+from nexhealth_async.bulk.progress_events import ShardProgress, Snapshot
+from nexhealth_async.bulk.pull_state import Progress, ShardState
+from nexhealth_async.bulk.rejected_records import AllowRejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
+from nexhealth_async.bulk.resource_facts import facts
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.bulk.unpacking import Found, Unpacking
 from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
 from nexhealth_async.pagination.prefetching import renumber
 from nexhealth_async.pagination.record_ids import IdSet, ids_of

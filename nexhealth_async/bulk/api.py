@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from nexhealth_async.bulk import copying
-from nexhealth_async.bulk.agreement import (
+from nexhealth_async.bulk import copy as copying
+from nexhealth_async.bulk.checkpoint import progress_from_json, resumable
+from nexhealth_async.bulk.copy_preparation import (
     Permission,
     agree_on_checkpoint,
     identify,
     plan_pull,
     speaking_for,
 )
-from nexhealth_async.bulk.checkpoint import progress_from_json, resumable
-from nexhealth_async.bulk.engine import Settings
 from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.origin import check_same, practices_of
+from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
-from nexhealth_async.bulk.rejected import AllowRejected, check_allow_rejected
-from nexhealth_async.bulk.validation import check_start
-from nexhealth_async.bulk.wanted import Wanted
-from nexhealth_async.bulk.working import Outcome, work_on
+from nexhealth_async.bulk.pull_arguments import Wanted
+from nexhealth_async.bulk.rejected_records import AllowRejected, check_allow_rejected
+from nexhealth_async.bulk.scheduler import Settings
+from nexhealth_async.bulk.shard_worker import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.rate_limits import Rates
-    from nexhealth_async.bulk.agreement import Server
-    from nexhealth_async.bulk.engine import Session
-    from nexhealth_async.bulk.events import OnEvent
+    from nexhealth_async.bulk.copy_preparation import Server
     from nexhealth_async.bulk.origin import Origin
-    from nexhealth_async.bulk.progress import Progress
+    from nexhealth_async.bulk.progress_events import OnEvent
+    from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.report import Report
-    from nexhealth_async.bulk.sharing import Reading, SharedTarget
-    from nexhealth_async.bulk.targets import Target
+    from nexhealth_async.bulk.scheduler import Session
+    from nexhealth_async.bulk.shared_target import Reading, SharedTarget
+    from nexhealth_async.bulk.target_protocol import Target
     from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = ["Bulk"]

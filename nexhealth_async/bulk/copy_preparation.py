@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 from attrs import evolve, frozen
 
-from nexhealth_async.bulk.catalogue import facts
-from nexhealth_async.bulk.engine import Counted
 from nexhealth_async.bulk.origin import (
     Institution,
     Origin,
@@ -24,10 +22,12 @@ from nexhealth_async.bulk.origin import (
     check_same,
     practices_of,
 )
+from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.planning import Practices, by_name, look_around
-from nexhealth_async.bulk.progress import is_over
-from nexhealth_async.bulk.targets import KeepsOrigin
-from nexhealth_async.bulk.validation import check_start
+from nexhealth_async.bulk.pull_state import is_over
+from nexhealth_async.bulk.resource_facts import facts
+from nexhealth_async.bulk.scheduler import Counted
+from nexhealth_async.bulk.target_protocol import KeepsOrigin
 from nexhealth_async.errors import (
     EdgeBlocked,
     Forbidden,
@@ -44,12 +44,12 @@ from nexhealth_async.resources import locations
 from nexhealth_async.resources.institutions import LIST as LIST_INSTITUTIONS
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.engine import Session
     from nexhealth_async.bulk.planning import PracticePlace, Visible
-    from nexhealth_async.bulk.progress import GroupState, Progress
+    from nexhealth_async.bulk.pull_arguments import Wanted
+    from nexhealth_async.bulk.pull_state import GroupState, Progress
+    from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shards import Group
-    from nexhealth_async.bulk.targets import Target
-    from nexhealth_async.bulk.wanted import Wanted
+    from nexhealth_async.bulk.target_protocol import Target
     from nexhealth_async.pagination.walk import Caller
 
 __all__ = [

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve, frozen
 
-from nexhealth_async.bulk.accounts import Books
-from nexhealth_async.bulk.agreement import speaking_for
-from nexhealth_async.bulk.engine import Delivered, Engine, Session, Settings, Settled, beginning
+from nexhealth_async.bulk.copy_preparation import speaking_for
+from nexhealth_async.bulk.plan_validation import check_group, check_start
 from nexhealth_async.bulk.planning import OVERLAP, Plan
-from nexhealth_async.bulk.progress import Progress, ShardState
-from nexhealth_async.bulk.rereading import Rereading
+from nexhealth_async.bulk.pull_state import Progress, ShardState
+from nexhealth_async.bulk.rejected_retry import Rereading
+from nexhealth_async.bulk.scheduler import Delivered, Engine, Session, Settings, Settled, beginning
+from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.bulk.targets import opened
-from nexhealth_async.bulk.validation import check_group, check_start
+from nexhealth_async.bulk.target_protocol import opened
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nexhealth_async.bulk.agreement import Server
-    from nexhealth_async.bulk.sharing import Claim, Reading, SharedTarget, States
+    from nexhealth_async.bulk.copy_preparation import Server
+    from nexhealth_async.bulk.shared_target import Claim, Reading, SharedTarget, States
 
 __all__ = ["Outcome", "work_on"]
 

@@ -19,9 +19,9 @@ from attrs import field, frozen
 
 from nexhealth_async import models
 from nexhealth_async._protocol.operations import Endpoint, Need
-from nexhealth_async.bulk.batches import Batch, Refused
-from nexhealth_async.bulk.catalogue import endpoint_of
+from nexhealth_async.bulk.batch import Batch, Refused
 from nexhealth_async.bulk.planning import BEGINNING
+from nexhealth_async.bulk.resource_facts import endpoint_of
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
 from nexhealth_async.errors import (
@@ -40,7 +40,7 @@ from nexhealth_async.resources import ENDPOINTS
 if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Row
     from nexhealth_async.bulk.planning import GroupPlan
-    from nexhealth_async.bulk.progress import ShardState
+    from nexhealth_async.bulk.pull_state import ShardState
     from nexhealth_async.pagination.batch_decoder import Decoder
 
 __all__ = [
