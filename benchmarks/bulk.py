@@ -31,8 +31,8 @@ from benchmarks.report import Table
 from benchmarks.server import Served, serving
 from benchmarks.stock import Stock
 from nexhealth_async.export.arrow import schema_of
-from nexhealth_async.export.arrow_types import parquet
 from nexhealth_async.export.parquet import ParquetTarget
+from nexhealth_async.export.pyarrow_types import parquet
 from nexhealth_async.models import Patient
 
 __all__ = ["measure", "tables"]

@@ -160,7 +160,7 @@ class _Links:
 
 def _is_plain(target: str) -> bool:
     """Whether a name is to be shown without a link: a type variable, a stand-in for pyarrow's."""
-    if target.startswith("nexhealth_async.export.arrow_types."):
+    if target.startswith("nexhealth_async.export.pyarrow_types."):
         return True
     if target in {"T", "Ts", "P", "R"}:
         return True

@@ -106,7 +106,7 @@ def _duckdb(path: Path) -> Destination:
 
 def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
     from nexhealth_async.export.postgres import PostgresTarget
-    from nexhealth_async.export.postgres_place import place_of
+    from nexhealth_async.export.postgres_url import place_of
 
     if typed and holds_password(url):
         raise Quit(
@@ -161,7 +161,7 @@ def _folder(
 
 def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
     """Return in which form a directory holds a pull already, so that resuming need not say it."""
-    from nexhealth_async.export.folder import kept_format
+    from nexhealth_async.export.folder_target import kept_format
 
     match kept_format(path):
         case "parquet":

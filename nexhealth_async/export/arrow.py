@@ -21,17 +21,17 @@ from attrs import define, field
 from nexhealth_async import models
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.errors import UsageError
-from nexhealth_async.export.arrays import money_columns, type_of
-from nexhealth_async.export.arrow_types import arrow
-from nexhealth_async.export.building import arrays_of
+from nexhealth_async.export.arrow_arrays import money_columns, type_of
+from nexhealth_async.export.arrow_from_json import Sheet, read_page
+from nexhealth_async.export.arrow_from_models import arrays_of
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Column, Kind, fields_of
-from nexhealth_async.export.sheets import Sheet, read_page
+from nexhealth_async.export.pyarrow_types import arrow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Sequence
 
     from nexhealth_async.bulk import Batch
-    from nexhealth_async.export.arrow_types import Array, Field, Schema, Table
+    from nexhealth_async.export.pyarrow_types import Array, Field, Schema, Table
     from nexhealth_async.pagination.walk import Walk
 
 __all__ = ["batch_table", "schema_of", "table_of", "tables_of", "to_arrow"]

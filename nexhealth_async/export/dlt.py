@@ -48,15 +48,15 @@ from nexhealth_async.bulk.planning import OVERLAP
 from nexhealth_async.bulk.rejected_records import FetchedRecord, Rejected, read_again
 from nexhealth_async.errors import OriginError, UsageError
 from nexhealth_async.export.arrow import batch_table, schema_of
-from nexhealth_async.export.arrow_types import arrow
+from nexhealth_async.export.arrow_from_json import read_page
 from nexhealth_async.export.columns import PRACTICE
 from nexhealth_async.export.dlt_rejected import FLAG_HINT, Kept, Mark, Rejects, flagged
-from nexhealth_async.export.sheets import read_page
+from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.session import NexHealth
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.planning import Practices
-    from nexhealth_async.export.arrow_types import Table
+    from nexhealth_async.export.pyarrow_types import Table
 
 __all__ = ["SessionMaker", "source"]
 

@@ -25,12 +25,12 @@ from nexhealth_async.bulk.rejected_records import (
 from nexhealth_async.bulk.rejected_retry import Due, Rereading
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.export.arrow import batch_table, table_of
-from nexhealth_async.export.arrow_types import arrow
-from nexhealth_async.export.rejected_rows import NAMES, Refusals
+from nexhealth_async.export.pyarrow_types import arrow
+from nexhealth_async.export.rejected_table import NAMES, Refusals
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import ResourceFacts
-    from nexhealth_async.export.arrow_types import Table
+    from nexhealth_async.export.pyarrow_types import Table
 
 __all__ = ["FLAG", "FLAG_HINT", "Kept", "Mark", "Rejects", "flagged"]
 

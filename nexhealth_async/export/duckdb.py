@@ -27,17 +27,17 @@ from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_rejected as rejected
-from nexhealth_async.export import duckdb_work as work
+from nexhealth_async.export import duckdb_sql as work
+from nexhealth_async.export.arrow_from_json import get_ready, read_page
 from nexhealth_async.export.duckdb_file import PRIVATE, create
-from nexhealth_async.export.sheets import get_ready, read_page
-from nexhealth_async.export.state import Plan, extra_missing, model_of
-from nexhealth_async.export.threads import OneThread
+from nexhealth_async.export.state_tables import Plan, extra_missing, model_of
+from nexhealth_async.export.worker_thread import OneThread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from msgspec import Raw
 
-    from nexhealth_async.export.sheets import Steps
+    from nexhealth_async.export.arrow_from_json import Steps
 
 __all__ = ["DuckDBTarget"]
 

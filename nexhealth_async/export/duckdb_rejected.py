@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.rejected_records import Rejected
-from nexhealth_async.export import rejected_rows as sql
+from nexhealth_async.export import rejected_table as sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
 
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.folder import FolderTarget, directory_of, shorter, stem_of
-from nexhealth_async.export.ids import has_numbers, id_of
+from nexhealth_async.export.folder_target import FolderTarget, directory_of, shorter, stem_of
+from nexhealth_async.export.record_ids import has_numbers, id_of
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Batch, Shard, ShardState

@@ -29,23 +29,23 @@ from typing import TYPE_CHECKING, Final, cast
 from attrs import define, field
 
 from nexhealth_async.export.arrow import batch_table, schema_of
-from nexhealth_async.export.arrow_types import arrow, parquet
-from nexhealth_async.export.folder import (
+from nexhealth_async.export.arrow_from_json import get_ready, read_page
+from nexhealth_async.export.folder_target import (
     FolderTarget,
     directory_of,
     new_private_file,
     shorter,
     stem_of,
 )
-from nexhealth_async.export.ids import has_numbers, id_of, model_of
-from nexhealth_async.export.sheets import get_ready, read_page
+from nexhealth_async.export.pyarrow_types import arrow, parquet
+from nexhealth_async.export.record_ids import has_numbers, id_of, model_of
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
     from nexhealth_async.bulk import Batch, Shard, ShardState
-    from nexhealth_async.export.arrow_types import ParquetWriter, Table
-    from nexhealth_async.export.sheets import Steps
+    from nexhealth_async.export.arrow_from_json import Steps
+    from nexhealth_async.export.pyarrow_types import ParquetWriter, Table
 
 __all__ = ["ParquetTarget"]
 

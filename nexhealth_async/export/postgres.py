@@ -1,7 +1,7 @@
 """A pull copied to PostgreSQL: a typed table for each resource.
 
 Tables are named after their resources, dots made underscores. Their columns are described in
-`nexhealth_async.export.columns` and `nexhealth_async.export.postgres_types`; ``_shard`` says which
+`nexhealth_async.export.columns` and `nexhealth_async.export.postgres_columns`; ``_shard`` says which
 part of its pull a row came with, by its number in ``_nexhealth_shards``. This needs the extra
 ``postgres``.
 """
@@ -21,10 +21,10 @@ from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import postgres_work as work
-from nexhealth_async.export.postgres_link import Connection, Link
+from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export.postgres_connection import Connection, Link
 from nexhealth_async.export.postgres_shared import SharedPostgres
-from nexhealth_async.export.state import Plan, is_keyed, model_of
+from nexhealth_async.export.state_tables import Plan, is_keyed, model_of
 
 __all__ = ["PostgresTarget"]
 

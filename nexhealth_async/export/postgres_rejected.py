@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.rejected_records import Rejected
-from nexhealth_async.export import rejected_rows as sql
-from nexhealth_async.export.postgres_types import json_value
+from nexhealth_async.export import rejected_table as sql
+from nexhealth_async.export.postgres_columns import json_value
 
 if TYPE_CHECKING:
-    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_connection import Connection
 
 __all__ = ["clear", "forget", "lock", "make_table", "read", "reject", "release"]
 

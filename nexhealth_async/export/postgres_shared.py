@@ -13,11 +13,11 @@ from nexhealth_async.bulk.pull_state import ShardState
 from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group
 from nexhealth_async.bulk.shared_target import Claim, Overview, Reading, States
-from nexhealth_async.export import postgres_fences as fences
+from nexhealth_async.export import postgres_fencing as fences
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import postgres_work as work
-from nexhealth_async.export.postgres_link import Connection, Link
-from nexhealth_async.export.state import is_keyed, model_of
+from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export.postgres_connection import Connection, Link
+from nexhealth_async.export.state_tables import is_keyed, model_of
 
 __all__ = ["SharedPostgres"]
 

@@ -29,7 +29,7 @@ import msgspec
 from attrs import field, frozen
 
 from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
-from nexhealth_async.export.state import extra_missing
+from nexhealth_async.export.state_tables import extra_missing
 
 if TYPE_CHECKING:
     from streaq import Worker

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from nexhealth_async.export.postgres_place import place_of
+from nexhealth_async.export.postgres_url import place_of
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.terminal import (
     INTERRUPT,

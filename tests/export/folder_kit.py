@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import zstandard
 
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
-from nexhealth_async.export.folder import FolderTarget
+from nexhealth_async.export.folder_target import FolderTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.parquet import ParquetTarget
 

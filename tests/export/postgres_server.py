@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import pytest
 from attrs import define, field
 
-from nexhealth_async.export.postgres_link import Link
+from nexhealth_async.export.postgres_connection import Link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
-    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_connection import Connection
 
 __all__ = [
     "PostgresServer",

@@ -17,7 +17,7 @@ from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard
 from nexhealth_async.codec import Codec, to_json
 from nexhealth_async.errors import UsageError, WalkOver
-from nexhealth_async.export import arrow_types
+from nexhealth_async.export import pyarrow_types
 from nexhealth_async.export.arrow import batch_table, schema_of, table_of, tables_of, to_arrow
 from nexhealth_async.models import (
     Appointment,
@@ -369,9 +369,9 @@ async def test_a_pull_becomes_a_table_for_each_resource() -> None:
 
 def test_without_pyarrow_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    arrow_types.arrow.cache_clear()
+    pyarrow_types.arrow.cache_clear()
     try:
         with pytest.raises(UsageError, match=r"nexhealth-async\[parquet\]"):
             table_of(PatientBio, [])
     finally:
-        arrow_types.arrow.cache_clear()
+        pyarrow_types.arrow.cache_clear()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.bulk import ShardState
-from nexhealth_async.export import duckdb_work
+from nexhealth_async.export import duckdb_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
-from nexhealth_async.export.threads import OneThread
+from nexhealth_async.export.worker_thread import OneThread
 from tests.export.merging import batch_of, plan_of, shard_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def test_a_target_is_closed_when_its_cancelled_write_is_over(
     target, shard = made(), shard_of()
     await target.open()
     await target.begin(plan_of(shard))
-    held = (duckdb_work, "keep") if kind == "duckdb" else (JsonLinesTarget, "_append")
+    held = (duckdb_sql, "keep") if kind == "duckdb" else (JsonLinesTarget, "_append")
     begun, go_on = _slowed(monkeypatch, *held)
     writing = asyncio.create_task(target.write(batch_of(shard, [{"id": 1}]), DONE))
     await asyncio.to_thread(begun.wait, 5)

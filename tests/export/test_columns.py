@@ -23,7 +23,7 @@ from nexhealth_async.export.columns import (
     columns_of,
     fields_of,
 )
-from nexhealth_async.export.rows import flat_of, values_of
+from nexhealth_async.export.model_rows import flat_of, values_of
 from nexhealth_async.models import Charge, Money, Patient, Payment, Record
 from tests.models.model_samples import MODELS, SAMPLES
 

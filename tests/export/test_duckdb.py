@@ -14,9 +14,9 @@ import pytest
 
 from nexhealth_async.bulk import Batch, ShardState
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export import statements
+from nexhealth_async.export import common_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
-from nexhealth_async.export.duckdb_types import changes, widened
+from nexhealth_async.export.duckdb_columns import changes, widened
 from tests.export.merging import batch_of, opened, plan_of, shard_of
 
 OPEN = ShardState(records=1, pages=1)
@@ -120,7 +120,7 @@ async def test_what_fails_in_the_middle_leaves_nothing_and_the_target_goes_on(
     async with opened(DuckDBTarget(tmp_path / "copy.duckdb")) as target:
         await target.begin(plan_of(shard_of()))
         with monkeypatch.context() as patch:
-            patch.setattr(statements, "KEEP_STATE", "select * from nowhere where 'Ada' = 1")
+            patch.setattr(common_sql, "KEEP_STATE", "select * from nowhere where 'Ada' = 1")
             with pytest.raises(TargetError) as caught:
                 await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
         named = ("CatalogException", "InvalidInputException")  # the latter by DuckDB 1.3

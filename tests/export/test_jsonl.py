@@ -13,7 +13,7 @@ import pytest
 from nexhealth_async.bulk import Batch, Progress, Shard, ShardState
 from nexhealth_async.codec import Codec
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.folder import CHECKPOINT
+from nexhealth_async.export.folder_target import CHECKPOINT
 from nexhealth_async.export.jsonl import Compression, JsonLinesTarget
 from nexhealth_async.models import Patient
 

@@ -15,7 +15,7 @@ from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Group, GroupState, Refused, Shard, ShardState
 from nexhealth_async.bulk.resource_facts import facts, resources
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
-from nexhealth_async.export import duckdb_types, postgres_types
+from nexhealth_async.export import duckdb_columns, postgres_columns
 from nexhealth_async.export.columns import Column, Kind, fields_of
 from tests.export.merging import (
     DAY,
@@ -490,9 +490,9 @@ async def test_what_is_used_wrongly_says_so(stage: Stage) -> None:
 @pytest.mark.parametrize("model", sorted(by_model()))
 def test_every_model_has_a_type_for_every_column(model: str) -> None:
     kind = getattr(models, model)
-    assert {"_practice", "_extra", "_pull", "_shard"} <= duckdb_types.types_of(kind).keys()
-    assert {"_practice", "_extra", "_pull", "_shard"} <= postgres_types.types_of(kind).keys()
-    assert all(postgres_types.types_of(kind).values())
+    assert {"_practice", "_extra", "_pull", "_shard"} <= duckdb_columns.types_of(kind).keys()
+    assert {"_practice", "_extra", "_pull", "_shard"} <= postgres_columns.types_of(kind).keys()
+    assert all(postgres_columns.types_of(kind).values())
 
 
 async def test_state_is_kept_in_utc_whatever_the_zone_of_the_moment(stage: Stage) -> None:

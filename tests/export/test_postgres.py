@@ -10,16 +10,16 @@ import pytest
 
 from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export import postgres_link, postgres_work
+from nexhealth_async.export import postgres_connection, postgres_sql
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.export.postgres_place import place_of
+from nexhealth_async.export.postgres_url import place_of
 from tests.export.merging import batch_of, opened, plan_of, shard_of
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_connection import Connection
 
 OPEN = ShardState(records=1, pages=1)
 SECRET = "hunter2"
@@ -27,7 +27,7 @@ SECRET = "hunter2"
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_link, "_PAUSES", (0.01, 0.05, 0.2))
+    monkeypatch.setattr(postgres_connection, "_PAUSES", (0.01, 0.05, 0.2))
 
 
 def connection_of(target: PostgresTarget) -> Connection:
@@ -111,7 +111,7 @@ async def test_when_only_the_answer_was_lost_no_row_comes_twice(
     async with opened(target):
         await target.begin(plan_of(shard_of(resource)))
         connection = connection_of(target)
-        keep, kept = postgres_work.keep, 0
+        keep, kept = postgres_sql.keep, 0
 
         async def keep_and_lose(db: Connection, *args: object) -> None:
             nonlocal kept
@@ -121,7 +121,7 @@ async def test_when_only_the_answer_was_lost_no_row_comes_twice(
                 await db.execute("commit")
                 connection.terminate()
 
-        monkeypatch.setattr(postgres_work, "keep", keep_and_lose)
+        monkeypatch.setattr(postgres_sql, "keep", keep_and_lose)
         await target.write(batch_of(shard_of(resource), [record], model), OPEN)
         assert connection_of(target) is not connection
     async with connected(database) as db:

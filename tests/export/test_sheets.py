@@ -19,13 +19,13 @@ from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard, facts, resources
 from nexhealth_async.bulk.batch import Unread
 from nexhealth_async.codec import Codec, LazyDecoder, to_json
-from nexhealth_async.export import sheets
+from nexhealth_async.export import arrow_from_json
 from nexhealth_async.export.arrow import batch_table, table_of
+from nexhealth_async.export.arrow_from_json import Sheet, sheet_of
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.parquet import ParquetTarget
-from nexhealth_async.export.sheets import Sheet, sheet_of
-from nexhealth_async.export.state import latest
-from nexhealth_async.export.strict import strict_of
+from nexhealth_async.export.state_tables import latest
+from nexhealth_async.export.strict_decoding import strict_of
 from nexhealth_async.models import Appointment, Charge, Patient, PatientBio, Procedure
 from tests.bulk.kit import scene
 from tests.models.model_samples import OLD_CHARGE, SAMPLES, filled, instances
@@ -46,14 +46,14 @@ _SLOW = settings(
 )
 
 
-_HEAVY = sheets._HEAVY
+_HEAVY = arrow_from_json._HEAVY
 
 
 @pytest.fixture(scope="module", autouse=True)
 def heavy_records_too() -> Iterator[None]:
     """Records with every field and part that a model knows are heavier than any real one."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sheets, "_HEAVY", 1_000_000)
+        patched.setattr(arrow_from_json, "_HEAVY", 1_000_000)
         yield
 
 
@@ -242,7 +242,7 @@ def test_a_single_tooth_is_a_list_as_in_the_model() -> None:
 
 
 def test_models_that_change_themselves_are_known() -> None:
-    """Who adds one has to say in `nexhealth_async.export.strict` what a struct does instead."""
+    """Who adds one has to say in `nexhealth_async.export.strict_decoding` what a struct does instead."""
     changing = {name for name in models.__all__ if hasattr(getattr(models, name), _AFTER)}
     assert changing == {"Appointment", "BodySite", "Money"}
 
@@ -315,7 +315,7 @@ def test_pages_of_ever_new_fields_are_left_to_models_before_they_cost_much() -> 
 
 
 def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "_HEAVY", _HEAVY)
+    monkeypatch.setattr(arrow_from_json, "_HEAVY", _HEAVY)
     record = to_json(models.Patient(id=1, name="A" * 10_000))
     assert check(models.Patient, record) is None
     assert check(models.Patient, *([record] + [b'{"id":2}'] * 9)) is not None

@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import UsageError
-from nexhealth_async.export.folder import CHECKPOINT
+from nexhealth_async.export.folder_target import CHECKPOINT
 from tests.bulk.kit import scene, truth
 from tests.bulk.planned import planned_shard
 from tests.export.folder_kit import KINDS, Kind

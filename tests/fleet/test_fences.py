@@ -13,8 +13,8 @@ from attrs import evolve
 
 from nexhealth_async.bulk import Group, Progress, Shard, ShardState
 from nexhealth_async.errors import TargetError
-from nexhealth_async.export import postgres_fences as fences
-from nexhealth_async.export import postgres_link
+from nexhealth_async.export import postgres_connection
+from nexhealth_async.export import postgres_fencing as fences
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import Order, Outcome, order_from_json, orders, run_shard
 from tests.bulk.planned import planned_shard
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from nexhealth_async.bulk import Batch, Claim, SharedTarget
-    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_connection import Connection
     from nexhealth_async.export.postgres_shared import SharedPostgres
-    from nexhealth_async.export.state import Row
+    from nexhealth_async.export.state_tables import Row
 
 T = TypeVar("T")
 
@@ -146,10 +146,10 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
 ) -> None:
     """Between the messages of a statement no limit of PostgreSQL's own ends that."""
     await _planned(database)
-    monkeypatch.setattr(postgres_link, "_STILL", 0.5 if between == "statements" else 60.0)
+    monkeypatch.setattr(postgres_connection, "_STILL", 0.5 if between == "statements" else 60.0)
     async with sharing(database) as (slow, fast):
-        monkeypatch.setattr(postgres_link, "_STILL", 60.0 if between == "statements" else 0.2)
-        monkeypatch.setattr(postgres_link, "_WATCH", 0.1)
+        monkeypatch.setattr(postgres_connection, "_STILL", 60.0 if between == "statements" else 0.2)
+        monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
         mine = await _taken(slow)
         still, onward = asyncio.Event(), asyncio.Event()
 
@@ -175,16 +175,18 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
     busy: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    transact = postgres_link.Link.transact
+    transact = postgres_connection.Link.transact
 
-    async def counted(link: postgres_link.Link, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def counted(
+        link: postgres_connection.Link, act: Callable[[Connection], Awaitable[T]]
+    ) -> T:
         looks.append(link._lock)
         return await transact(link, act)
 
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        monkeypatch.setattr(postgres_link, "_STILL", 0.3 if busy == "the server" else 60.0)
-        monkeypatch.setattr(postgres_link, "_WATCH", 0.1)
+        monkeypatch.setattr(postgres_connection, "_STILL", 0.3 if busy == "the server" else 60.0)
+        monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
         mine = await _taken(slow)
         held = asyncio.Event()
 
@@ -200,7 +202,7 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
 
         holding = asyncio.create_task(_transact(slow, takes_its_time))
         await held.wait()
-        monkeypatch.setattr(postgres_link.Link, "transact", counted)
+        monkeypatch.setattr(postgres_connection.Link, "transact", counted)
         await _taken(fast)
         assert await holding
         assert looks.count("none") > 1

@@ -26,7 +26,7 @@ from tests.redis_server import running_redis
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nexhealth_async.export.postgres_link import Connection
+    from nexhealth_async.export.postgres_connection import Connection
     from nexhealth_async.fleet import FleetStatus
 
 RECORDS = int(os.environ.get("NEXHEALTH_FLEET_RECORDS", "3000"))

@@ -22,9 +22,9 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 from anyio import CancelScope
 
 from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
-from nexhealth_async.export.postgres_place import Place, place_of
-from nexhealth_async.export.state import Row, extra_missing
-from nexhealth_async.export.statements import quoted
+from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.postgres_url import Place, place_of
+from nexhealth_async.export.state_tables import Row, extra_missing
 
 __all__ = ["Connection", "Link", "Lock"]
 

@@ -16,9 +16,9 @@ from typing import Final, cast
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.export import columns
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, Column, Kind
-from nexhealth_async.export.rows import flat_of, values_of
-from nexhealth_async.export.state import Row, practice_of, wrong_type
-from nexhealth_async.export.statements import quoted
+from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.model_rows import flat_of, values_of
+from nexhealth_async.export.state_tables import Row, practice_of, wrong_type
 from nexhealth_async.models import Money
 
 __all__ = ["changes", "check_of", "json_value", "rows_of", "types_of"]

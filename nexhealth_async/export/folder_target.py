@@ -33,9 +33,9 @@ from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.rejected_records import Rejected, usable_id
 from nexhealth_async.bulk.resource_facts import every_resource
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
-from nexhealth_async.export.locks import Lock
+from nexhealth_async.export.file_lock import Lock
 from nexhealth_async.export.rejected_file import RejectedFile
-from nexhealth_async.export.threads import OneThread
+from nexhealth_async.export.worker_thread import OneThread
 
 __all__ = [
     "CHECKPOINT",
@@ -69,7 +69,7 @@ class _Checkpoint:
 
 
 class FolderTarget(ABC):
-    """A directory that a pull is copied to; see `nexhealth_async.export.folder`.
+    """A directory that a pull is copied to; see `nexhealth_async.export.folder_target`.
 
     A directory takes one pull, which can be resumed but not followed by another: files cannot
     replace a record that has changed.

@@ -8,13 +8,13 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from nexhealth_async.export.arrow_types import arrow, extremes
 from nexhealth_async.export.columns import Column, Kind, exact, fields_of
+from nexhealth_async.export.pyarrow_types import arrow, extremes
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from nexhealth_async.export.arrow_types import Array, DataType, Field
+    from nexhealth_async.export.pyarrow_types import Array, DataType, Field
 
 __all__ = [
     "UNFIT",

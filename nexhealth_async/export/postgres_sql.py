@@ -12,11 +12,12 @@ from nexhealth_async.bulk.origin import Origin, origin_to_json
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import TargetError
+from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import statements as sql
-from nexhealth_async.export.postgres_link import Connection
-from nexhealth_async.export.postgres_types import changes, rows_of, types_of
-from nexhealth_async.export.state import (
+from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.postgres_columns import changes, rows_of, types_of
+from nexhealth_async.export.postgres_connection import Connection
+from nexhealth_async.export.state_tables import (
     Row,
     groups_from,
     is_keyed,
@@ -30,7 +31,6 @@ from nexhealth_async.export.state import (
     state_row,
     table_name,
 )
-from nexhealth_async.export.statements import quoted
 
 __all__ = [
     "begin",

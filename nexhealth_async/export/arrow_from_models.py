@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from msgspec import Raw
 
 from nexhealth_async.codec import REFUSALS
-from nexhealth_async.export.arrays import (
+from nexhealth_async.export.arrow_arrays import (
     UNFIT,
     Values,
     lists_of,
@@ -24,9 +24,8 @@ from nexhealth_async.export.arrays import (
     struct_fields,
     type_of,
 )
-from nexhealth_async.export.arrow_types import arrow
 from nexhealth_async.export.columns import EXTRA, Column, Kind, check_of, fields_of
-from nexhealth_async.export.leftovers import (
+from nexhealth_async.export.extra_fields import (
     fields_in,
     find,
     items_in,
@@ -36,13 +35,14 @@ from nexhealth_async.export.leftovers import (
     outline_of,
     written,
 )
+from nexhealth_async.export.pyarrow_types import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from nexhealth_async.export.arrow_types import Array
     from nexhealth_async.export.columns import Check
+    from nexhealth_async.export.pyarrow_types import Array
     from nexhealth_async.models import Money
 
 __all__ = ["arrays_of"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from nexhealth_async.export.columns import Column, Kind, columns_of
-from nexhealth_async.export.state import wrong_type
-from nexhealth_async.export.statements import quoted
+from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.state_tables import wrong_type
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType

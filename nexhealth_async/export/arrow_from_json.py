@@ -19,7 +19,7 @@ from msgspec.structs import astuple
 
 from nexhealth_async import models
 from nexhealth_async.codec import REFUSALS
-from nexhealth_async.export.arrays import (
+from nexhealth_async.export.arrow_arrays import (
     UNFIT,
     Values,
     lists_of,
@@ -30,10 +30,10 @@ from nexhealth_async.export.arrays import (
     struct_fields,
     type_of,
 )
-from nexhealth_async.export.arrow_types import arrow
 from nexhealth_async.export.columns import EXTRA, Column, Kind, fields_of
-from nexhealth_async.export.leftovers import fields_in, json_of, json_text, written
-from nexhealth_async.export.strict import (
+from nexhealth_async.export.extra_fields import fields_in, json_of, json_text, written
+from nexhealth_async.export.pyarrow_types import arrow
+from nexhealth_async.export.strict_decoding import (
     Amount,
     Strict,
     attribute_of,
@@ -44,7 +44,7 @@ from nexhealth_async.export.strict import (
 )
 
 if TYPE_CHECKING:
-    from nexhealth_async.export.arrow_types import Array
+    from nexhealth_async.export.pyarrow_types import Array
 
 __all__ = ["Sheet", "Steps", "get_ready", "read_page", "sheet_of"]
 

@@ -18,7 +18,7 @@ from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.sheets import Sheet
+from nexhealth_async.export.arrow_from_json import Sheet
 
 __all__ = [
     "Plan",

@@ -15,8 +15,9 @@ from attrs import frozen
 
 from nexhealth_async.bulk.batch import Batch, Refused
 from nexhealth_async.bulk.rejected_records import Rejected, id_from, key_of
-from nexhealth_async.export.leftovers import json_text
-from nexhealth_async.export.state import (
+from nexhealth_async.export.common_sql import owned, quoted
+from nexhealth_async.export.extra_fields import json_text
+from nexhealth_async.export.state_tables import (
     Row,
     is_keyed,
     model_of,
@@ -24,7 +25,6 @@ from nexhealth_async.export.state import (
     practice_of,
     table_name,
 )
-from nexhealth_async.export.statements import owned, quoted
 
 __all__ = [
     "CREATE",

@@ -9,11 +9,12 @@ from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin, origin_to_json
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import duckdb_rejected as rejected
-from nexhealth_async.export import statements as sql
 from nexhealth_async.export.arrow import batch_table
-from nexhealth_async.export.duckdb_types import changes, types_of
-from nexhealth_async.export.state import (
+from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.duckdb_columns import changes, types_of
+from nexhealth_async.export.state_tables import (
     groups_from,
     is_keyed,
     latest,
@@ -26,7 +27,6 @@ from nexhealth_async.export.state import (
     state_row,
     table_name,
 )
-from nexhealth_async.export.statements import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from attrs import frozen
 
 from nexhealth_async.export.columns import Column, Kind, check_of, fields_of
-from nexhealth_async.export.leftovers import (
+from nexhealth_async.export.extra_fields import (
     Known,
     fields_in,
     find,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from nexhealth_async.export.columns import Check
-    from nexhealth_async.export.leftovers import Leftovers
+    from nexhealth_async.export.extra_fields import Leftovers
 
     _Maker: TypeAlias = "Callable[[object, Raw | None], object]"
 

@@ -19,9 +19,9 @@ from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
 from nexhealth_async.bulk.shared_target import Claim, Holder, Overview, Reading, States
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import postgres_work as work
-from nexhealth_async.export.postgres_link import Connection
-from nexhealth_async.export.state import practice_of, state_row
+from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export.postgres_connection import Connection
+from nexhealth_async.export.state_tables import practice_of, state_row
 
 __all__ = [
     "complete",
