@@ -12,9 +12,9 @@ from nexhealth_async.bulk.pull_state import ShardState
 from nexhealth_async.bulk.rejected_records import RejectedCount, counts_of, rejected_text
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.shared_target import Holder
-from nexhealth_async.fleet.orders import Order
 from nexhealth_async.fleet.queue import Queue
-from nexhealth_async.fleet.running import shared
+from nexhealth_async.fleet.queue_messages import Order
+from nexhealth_async.fleet.run_shard import shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.pull_state import Progress

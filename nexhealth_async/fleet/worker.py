@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.errors import NexHealthError, TargetError, UsageError
-from nexhealth_async.fleet.orders import order_from_json
 from nexhealth_async.fleet.queue import Again, GivenUp, Queue, Turn
-from nexhealth_async.fleet.running import Session, run_shard, shared
+from nexhealth_async.fleet.queue_messages import order_from_json
+from nexhealth_async.fleet.run_shard import Session, run_shard, shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress_events import OnEvent
