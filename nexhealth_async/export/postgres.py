@@ -1,7 +1,7 @@
 """A pull copied to PostgreSQL: a typed table for each resource.
 
 Tables are named after their resources, dots made underscores. Their columns are described in
-`nexhealth_async.export.columns` and `nexhealth_async.export.postgres_columns`; ``_shard`` says which
+`nexhealth_async.export.columns` and `.postgres_columns`; ``_shard`` says which
 part of its pull a row came with, by its number in ``_nexhealth_shards``. This needs the extra
 ``postgres``.
 """

@@ -11,10 +11,10 @@ number, so that a worker which was thought dead and comes back can do no harm.
 
 from nexhealth_async.bulk.shard_worker import Outcome
 from nexhealth_async.bulk.shared_target import Reading, SharedTarget
+from nexhealth_async.fleet.enqueue import fleet_pull, queue_again
 from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.queue_messages import Order, order_from_json, orders
-from nexhealth_async.fleet.run_shard import run_shard
-from nexhealth_async.fleet.start_pull import fleet_pull, queue_again
+from nexhealth_async.fleet.shard_runner import run_shard
 from nexhealth_async.fleet.status import FleetStatus, ShardStanding, fleet_status
 from nexhealth_async.fleet.worker import fleet_work
 

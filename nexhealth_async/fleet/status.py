@@ -14,7 +14,7 @@ from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.shared_target import Holder
 from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.queue_messages import Order
-from nexhealth_async.fleet.run_shard import shared
+from nexhealth_async.fleet.shard_runner import shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.pull_state import Progress

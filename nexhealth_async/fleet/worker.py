@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nexhealth_async.errors import NexHealthError, TargetError, UsageError
 from nexhealth_async.fleet.queue import Again, GivenUp, Queue, Turn
 from nexhealth_async.fleet.queue_messages import order_from_json
-from nexhealth_async.fleet.run_shard import Session, run_shard, shared
+from nexhealth_async.fleet.shard_runner import Session, run_shard, shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.progress_events import OnEvent

@@ -242,7 +242,7 @@ def test_a_single_tooth_is_a_list_as_in_the_model() -> None:
 
 
 def test_models_that_change_themselves_are_known() -> None:
-    """Who adds one has to say in `nexhealth_async.export.strict_decoding` what a struct does instead."""
+    """Who adds one has to say in `strict_decoding` what a struct does instead."""
     changing = {name for name in models.__all__ if hasattr(getattr(models, name), _AFTER)}
     assert changing == {"Appointment", "BodySite", "Money"}
 

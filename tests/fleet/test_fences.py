@@ -16,7 +16,7 @@ from nexhealth_async.errors import TargetError
 from nexhealth_async.export import postgres_connection
 from nexhealth_async.export import postgres_fencing as fences
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import Order, Outcome, order_from_json, queue_messages, run_shard
+from nexhealth_async.fleet import Order, Outcome, order_from_json, orders, run_shard
 from tests.bulk.planned import planned_shard
 from tests.export.merging import DAY, batch_of
 from tests.export.postgres_server import connected
@@ -371,7 +371,7 @@ async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
 ) -> None:
     async with crew(database, redis_url, patients=30, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["patients"], to=fleet.target)
-        waiting = list(queue_messages(progress))
+        waiting = list(orders(progress))
         assert not any(one.shard.endswith("/sweep") for one in waiting)
         outcomes: list[Outcome] = []
         while waiting:
@@ -426,7 +426,7 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
     def due(*names: Shard, finished: bool = False) -> set[str]:
         states = {one.name: done for one in names}
         progress = evolve(PLAN, states=states, finished=finished)
-        return {one.shard for one in queue_messages(progress)}
+        return {one.shard for one in orders(progress)}
 
     assert due() == {SHARD.name, OTHER.name}
     assert due(OTHER) == {SHARD.name}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nexhealth_async.bulk import RejectedCount
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import FleetStatus, fleet_status, queue_messages, run_shard
+from nexhealth_async.fleet import FleetStatus, fleet_status, orders, run_shard
 from nexhealth_async.sandbox.wire import stamp
 from tests.bulk.kit import scene
 from tests.cli.terminal import nexhealth
@@ -23,10 +23,12 @@ async def _pulled(
     """Let one worker after the other read a part of a pull."""
     target = PostgresTarget(url)
     progress = await nex.bulk.begin(["appointments"], to=target, since=since, compare=None)
-    due = list(queue_messages(progress))
+    due = list(orders(progress))
     while due:
         order = due.pop()
-        outcome = await run_shard(order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}")
+        outcome = await run_shard(
+            order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}"
+        )
         assert outcome.status == "done", outcome
         due += order.following(outcome)
     status = await fleet_status(to=target)

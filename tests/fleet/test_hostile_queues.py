@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async.errors import UsageError
-from nexhealth_async.fleet import Queue, order_from_json, queue_again, queue_messages
+from nexhealth_async.fleet import Queue, order_from_json, orders, queue_again
 from tests.export.postgres_server import connected
 from tests.fleet.crew import Crew, crew
 from tests.fleet.fleet_process import Setting
@@ -239,7 +239,7 @@ async def test_an_order_of_a_part_that_was_not_planned_does_nothing(
 ) -> None:
     async with crew(database, redis_url, patients=10, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(PATIENTS, to=fleet.target)
-        order = queue_messages(progress)[0]
+        order = orders(progress)[0]
         fleet.box.requests.clear()
         messages = {
             "a": order.to_json().replace("patients", "procedures"),

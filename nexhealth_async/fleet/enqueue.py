@@ -11,7 +11,7 @@ from nexhealth_async.bulk.shared_target import Reading
 from nexhealth_async.errors import OriginError, UnfinishedPull, UsageError
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.queue_messages import orders
-from nexhealth_async.fleet.run_shard import Session, shared
+from nexhealth_async.fleet.shard_runner import Session, shared
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk.pull_state import Progress
