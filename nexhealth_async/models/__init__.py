@@ -10,222 +10,73 @@ name is first used.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nexhealth_async.models._base import (
-        JSON,
-        Money,
-        Record,
-        Timestamp,
+    from nexhealth_async.models import (
+        clinical,
+        hooks,
+        insurance,
+        ledger,
+        people,
+        practice,
+        schedule,
     )
-    from nexhealth_async.models.clinical import (
-        BodySite,
-        ClinicalNote,
-        PatientRecall,
-        Procedure,
-        RecallType,
-        TreatmentPlan,
-    )
-    from nexhealth_async.models.hooks import (
-        WebhookEndpoint,
-        WebhookSubscription,
-    )
-    from nexhealth_async.models.insurance import (
-        Claim,
-        ClaimPayout,
-        ClaimTotals,
-        InsuranceBalance,
-        InsuranceCoverage,
-        InsurancePlan,
-        Subscriber,
-    )
-    from nexhealth_async.models.ledger import (
-        Adjustment,
-        AdjustmentType,
-        Charge,
-        FeeSchedule,
-        FeeScheduleProcedure,
-        GuarantorBalance,
-        Payment,
-        PaymentPlan,
-        PaymentType,
-    )
-    from nexhealth_async.models.people import (
-        Document,
-        DocumentType,
-        Patient,
-        PatientAddress,
-        PatientAlert,
-        PatientBio,
-        PrivacyAuthorization,
-        Provider,
-        ProviderRequestable,
-        StaffMember,
-    )
-    from nexhealth_async.models.practice import (
-        BookingParams,
-        Emr,
-        Institution,
-        Location,
-        Onboarding,
-        Operatory,
-        Specialty,
-        SyncStatus,
-    )
-    from nexhealth_async.models.schedule import (
-        Appointment,
-        AppointmentDescriptor,
-        AppointmentType,
-        BookingDetails,
-        CustomRecurrence,
-        Slot,
-        SlotGroup,
-        UpcomingAppointment,
-        WorkingHours,
-        WorkingHoursLabel,
-    )
+    from nexhealth_async.models._base import JSON, Money, Record, Timestamp
+    from nexhealth_async.models.clinical import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.hooks import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.insurance import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.ledger import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.people import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.practice import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.schedule import *  # noqa: F403 - pinned by its own __all__
 
-__all__ = [
-    "JSON",
-    "Adjustment",
-    "AdjustmentType",
-    "Appointment",
-    "AppointmentDescriptor",
-    "AppointmentType",
-    "BodySite",
-    "BookingDetails",
-    "BookingParams",
-    "Charge",
-    "Claim",
-    "ClaimPayout",
-    "ClaimTotals",
-    "ClinicalNote",
-    "CustomRecurrence",
-    "Document",
-    "DocumentType",
-    "Emr",
-    "FeeSchedule",
-    "FeeScheduleProcedure",
-    "GuarantorBalance",
-    "Institution",
-    "InsuranceBalance",
-    "InsuranceCoverage",
-    "InsurancePlan",
-    "Location",
-    "Money",
-    "Onboarding",
-    "Operatory",
-    "Patient",
-    "PatientAddress",
-    "PatientAlert",
-    "PatientBio",
-    "PatientRecall",
-    "Payment",
-    "PaymentPlan",
-    "PaymentType",
-    "PrivacyAuthorization",
-    "Procedure",
-    "Provider",
-    "ProviderRequestable",
-    "RecallType",
-    "Record",
-    "Slot",
-    "SlotGroup",
-    "Specialty",
-    "StaffMember",
-    "Subscriber",
-    "SyncStatus",
-    "Timestamp",
-    "TreatmentPlan",
-    "UpcomingAppointment",
-    "WebhookEndpoint",
-    "WebhookSubscription",
-    "WorkingHours",
-    "WorkingHoursLabel",
-]
+    __all__: list[str] = ["JSON", "Money", "Record", "Timestamp"]
+    __all__ += clinical.__all__
+    __all__ += hooks.__all__
+    __all__ += insurance.__all__
+    __all__ += ledger.__all__
+    __all__ += people.__all__
+    __all__ += practice.__all__
+    __all__ += schedule.__all__
 
-_HOMES = {
-    "_base": (
-        "JSON",
-        "Money",
-        "Record",
-        "Timestamp",
-    ),
-    "clinical": (
-        "BodySite",
-        "ClinicalNote",
-        "PatientRecall",
-        "Procedure",
-        "RecallType",
-        "TreatmentPlan",
-    ),
-    "hooks": (
-        "WebhookEndpoint",
-        "WebhookSubscription",
-    ),
-    "insurance": (
-        "Claim",
-        "ClaimPayout",
-        "ClaimTotals",
-        "InsuranceBalance",
-        "InsuranceCoverage",
-        "InsurancePlan",
-        "Subscriber",
-    ),
-    "ledger": (
-        "Adjustment",
-        "AdjustmentType",
-        "Charge",
-        "FeeSchedule",
-        "FeeScheduleProcedure",
-        "GuarantorBalance",
-        "Payment",
-        "PaymentPlan",
-        "PaymentType",
-    ),
-    "people": (
-        "Document",
-        "DocumentType",
-        "Patient",
-        "PatientAddress",
-        "PatientAlert",
-        "PatientBio",
-        "PrivacyAuthorization",
-        "Provider",
-        "ProviderRequestable",
-        "StaffMember",
-    ),
-    "practice": (
-        "BookingParams",
-        "Emr",
-        "Institution",
-        "Location",
-        "Onboarding",
-        "Operatory",
-        "Specialty",
-        "SyncStatus",
-    ),
-    "schedule": (
-        "Appointment",
-        "AppointmentDescriptor",
-        "AppointmentType",
-        "BookingDetails",
-        "CustomRecurrence",
-        "Slot",
-        "SlotGroup",
-        "UpcomingAppointment",
-        "WorkingHours",
-        "WorkingHoursLabel",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_SHARED: tuple[str, ...] = ("JSON", "Money", "Record", "Timestamp")
+_MODULES = (
+    "clinical",
+    "hooks",
+    "insurance",
+    "ledger",
+    "people",
+    "practice",
+    "schedule",
+)
+_CLASS = re.compile(r"^class ([A-Z]\w*)", re.MULTILINE)
+
+
+@cache
+def _homes() -> dict[str, str]:
+    """Return the module of each public name, found without running the modules of models."""
+    found: dict[str, str] = dict.fromkeys(_SHARED, "_base")
+    for module in _MODULES:
+        spec = find_spec(f"{__name__}.{module}")
+        if spec is not None and spec.origin is not None and Path(spec.origin).suffix == ".py":
+            source = Path(spec.origin).read_text(encoding="utf-8")
+            found |= dict.fromkeys(_CLASS.findall(source), module)
+        else:  # installed without sources
+            found |= dict.fromkeys(import_module(f"{__name__}.{module}").__all__, module)
+    return found
 
 
 def __getattr__(name: str) -> object:
-    """Load the module a model lives in, the first time the model is asked for."""
-    home = _HOME_OF.get(name)
+    """Load the module of a model the first time the model is asked for."""
+    if name == "__all__":
+        return sorted(_homes())
+    home = _homes().get(name) if name[:1].isupper() else None
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found: object = getattr(import_module(f"{__name__}.{home}"), name)
@@ -235,4 +86,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """List the models, loaded or not."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_homes()})

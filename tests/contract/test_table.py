@@ -116,7 +116,7 @@ def test_every_module_of_a_resource_is_listed() -> None:
     listed = {id(endpoint) for endpoint in ENDPOINTS}
     for name, module in modules_of_resources().items():
         for constant, value in vars(module).items():
-            assert not isinstance(value, Endpoint) or id(value) in listed, (
+            assert not is_endpoint(value) or id(value) in listed, (
                 f"{name}.{constant} cannot be reached: list its resource as a property of a class "
                 "in nexhealth_async/resources/__init__.py"
             )
