@@ -46,7 +46,8 @@ class Practice:
     ) -> None:
         if locations < 1 or providers < 1:
             raise ValueError("A practice needs at least one location and one provider.")
-        apart = (number - 1) * 50_000_000
+        apart = self._apart = (number - 1) * 50_000_000
+        self._tables: dict[str, Table] = {}
         self.number = number
         self.subdomain = subdomain
         self.timezone = timezone
@@ -147,6 +148,32 @@ class Practice:
         """Payments and adjustments accepted and not written yet, with the table they go to."""
         self.refused: set[int] = set()
         """Appointments and patients that the practice's system did not take."""
+
+    def table(
+        self,
+        name: str,
+        make: Callable[[Practice, int, int], Row],
+        *,
+        first_id: int,
+        patients_per_row: int = 1,
+    ) -> Table:
+        """Return the table of this name, which is made when it is first asked for.
+
+        Args:
+            name: A name that no other table has.
+            make: Makes a row from the practice, the row's index and its id.
+            first_id: Id of the first row in the first practice.
+            patients_per_row: How many patients there are for each row.
+        """
+        if name not in self._tables:
+            table = Table(
+                lambda index, id: make(self, index, id),
+                -(-len(self.patients) // patients_per_row),
+                first_id=first_id + self._apart,
+            )
+            table.now = self.patients.now
+            self._tables[name] = table
+        return self._tables[name]
 
     def __repr__(self) -> str:
         return f"<Practice {self.number}: {len(self.patients)} patients>"

@@ -26,9 +26,7 @@ async def _pulled(
     due = list(orders(progress))
     while due:
         order = due.pop()
-        outcome = await run_shard(
-            order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}"
-        )
+        outcome = await run_shard(order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}")
         assert outcome.status == "done", outcome
         due += order.following(outcome)
     status = await fleet_status(to=target)

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Final
 from urllib.parse import unquote
 
-from nexhealth_async.sandbox.handlers import (
-    clinical,
-    documents,
-    insurance,
-    ledger,
-    offices,
-    onboardings,
-    people,
-    slots,
-    visits,
-    webhooks,
-    work,
-)
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Route, Version
 
 __all__ = ["LOGIN", "ROUTES", "Router"]
@@ -31,20 +20,16 @@ def _login(_call: Call) -> Answer:
 
 LOGIN: Final = Route(method="POST", path="/authenticates", handler=_login, versions=BOTH)
 
-ROUTES: Final[Sequence[Route]] = (
-    LOGIN,
-    *offices.ROUTES,
-    *people.ROUTES,
-    *visits.ROUTES,
-    *work.ROUTES,
-    *slots.ROUTES,
-    *documents.ROUTES,
-    *insurance.ROUTES,
-    *clinical.ROUTES,
-    *ledger.ROUTES,
-    *webhooks.ROUTES,
-    *onboardings.ROUTES,
-)
+
+def _routes() -> Iterator[Route]:
+    """Yield the routes that the modules beside this one declare in ``ROUTES``."""
+    for part in iter_modules(__path__):
+        module = import_module(f"{__name__}.{part.name}")
+        routes: Sequence[Route] = getattr(module, "ROUTES", ())
+        yield from routes
+
+
+ROUTES: Final[Sequence[Route]] = (LOGIN, *_routes())
 
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
