@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from nexhealth_async._version import __version__
-from nexhealth_async.cli import screen
+from nexhealth_async.cli import terminal
 from nexhealth_async.cli.check import check
 from nexhealth_async.cli.completion import completion
 from nexhealth_async.cli.endpoints import endpoints
+from nexhealth_async.cli.exit_status import MISUSED, supervised
 from nexhealth_async.cli.fleet import fleet
-from nexhealth_async.cli.life import MISUSED, supervised
-from nexhealth_async.cli.manual import EVERY, epilogue
+from nexhealth_async.cli.help_text import EVERY, epilogue
 from nexhealth_async.cli.practices import practices
 from nexhealth_async.cli.pull import pull
-from nexhealth_async.cli.serve import sandbox
+from nexhealth_async.cli.sandbox import sandbox
 from nexhealth_async.cli.webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def build() -> App:
         version=__version__,
         version_format="plaintext",
         suppress_keyboard_interrupt=False,
-        console=screen.help_console(),
+        console=terminal.help_console(),
     )
     for command in (check, practices, pull, endpoints, sandbox, completion):
         app.command(command, help_epilogue=epilogue(command.__name__))
@@ -62,13 +62,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _carry_out(arguments: Sequence[str]) -> int:
     if "--version" in arguments[1:] and arguments[0] != "endpoints":
-        screen.error("--version stands alone; --api-version names the version of the API.")
+        terminal.error("--version stands alone; --api-version names the version of the API.")
         return MISUSED
     app = build()
     try:
         command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        screen.error(_misuse(error, arguments))
+        terminal.error(_misuse(error, arguments))
         return MISUSED
     status = command(*bound.args, **bound.kwargs)
     return status if isinstance(status, int) else 0
@@ -89,8 +89,8 @@ def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
     elif isinstance(error, UnusedCliTokensError):
         text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
     for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
-        text = text.replace(word, screen.repeatable(word))
-    return " ".join(screen.clean(text).split())
+        text = text.replace(word, terminal.repeatable(word))
+    return " ".join(terminal.clean(text).split())
 
 
 def _missing(error: MissingArgumentError, arguments: Sequence[str]) -> str:

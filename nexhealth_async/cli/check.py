@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
-from nexhealth_async.cli.life import run
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import run
+from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, Opened, opened
 from nexhealth_async.errors import APIError, NotInThisVersion
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check(*, entry: Entry = ANYWHERE) -> int:
     that it is accepted, 1 that it is not, or that the API is out of reach.
     """
     seen = run(_look(entry, Key.for_entry(entry)))
-    screen.tell("".join(line + "\n" for line in _report(seen)))
+    terminal.tell("".join(line + "\n" for line in _report(seen)))
     return 0
 
 
@@ -107,7 +107,7 @@ def _flows(syncs: list[SyncStatus] | None, office: Location) -> Iterator[str]:
     ours = [sync for sync in syncs if any(one.id == office.id for one in sync.locations)]
     for sync in ours:
         system = sync.emr and (sync.emr.display_name or sync.emr.name)
-        system = screen.clean(system) if system else "the practice's system"
+        system = terminal.clean(system) if system else "the practice's system"
         yield f"reading from {system} {_flow(sync.read_status, sync.read_status_at)}"
         yield f"writing to {system} {_flow(sync.write_status, sync.write_status_at)}"
     if not ours:
@@ -149,4 +149,4 @@ def _span(seconds: float) -> str:
 
 
 def _name(text: str | None) -> str:
-    return screen.clean(text) if text else "(without a name)"
+    return terminal.clean(text) if text else "(without a name)"

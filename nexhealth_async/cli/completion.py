@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
-from nexhealth_async.cli import screen
+from nexhealth_async.cli import terminal
 
 __all__ = ["Shell", "completion", "offered", "script"]
 
@@ -23,7 +23,7 @@ def completion(
 
     Put the first example into ~/.bashrc, or run the one of your shell once.
     """
-    screen.write(script(shell).rstrip() + "\n")
+    terminal.write(script(shell).rstrip() + "\n")
     return 0
 
 

@@ -10,9 +10,9 @@ import msgspec
 from attrs import asdict
 from cyclopts import Parameter
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, page_width
 from nexhealth_async.resources import operations
 
@@ -62,7 +62,7 @@ def endpoints(
         )
     if json:
         data = [asdict(one) for one in found]
-        screen.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+        terminal.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
         return 0
     by_call: dict[str, list[Operation]] = defaultdict(list)
     for one in found:
@@ -80,9 +80,9 @@ def endpoints(
         ):
             shown.append(at)
             columns.append(column)
-    table = Table(columns, width=width, colour=screen.coloured())
-    screen.write(table.lines([row[at] for at in shown] for row in rows))
-    screen.say_left_out([title for at, title in enumerate(_TITLES) if at not in shown])
+    table = Table(columns, width=width, colour=terminal.coloured())
+    terminal.write(table.lines([row[at] for at in shown] for row in rows))
+    terminal.say_left_out([title for at, title in enumerate(_TITLES) if at not in shown])
     return 0
 
 
@@ -93,7 +93,7 @@ def _check_resource(resource: str, every: Sequence[Operation]) -> None:
     if resource not in names:
         near = get_close_matches(resource.replace("-", "_"), names, 1, 0.7)
         meant = f"did you mean {near[0]}?" if near else "`nexhealth endpoints` lists them all."
-        raise Quit(f"{screen.repeatable(resource)}: there is no such resource; {meant}")
+        raise Quit(f"{terminal.repeatable(resource)}: there is no such resource; {meant}")
 
 
 def _call(operation: Operation) -> str:

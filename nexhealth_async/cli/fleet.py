@@ -12,9 +12,11 @@ from attrs import define, evolve, field, frozen
 from cyclopts import App, Group, Parameter
 
 from nexhealth_async._protocol.api_versions import AUTO
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, Opened, opened
-from nexhealth_async.cli.bulk import (
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.completion import offered
+from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, Opened, opened
+from nexhealth_async.cli.pull_bulk import (
     PARTIAL,
     Order,
     asked_for,
@@ -22,12 +24,10 @@ from nexhealth_async.cli.bulk import (
     follows_target,
     practices_of,
 )
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.completion import offered
-from nexhealth_async.cli.destinations import destination, holds_password
-from nexhealth_async.cli.life import Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which
+from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.cli.target_option import destination, holds_password
 from nexhealth_async.errors import NexHealthError, TargetError
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def pull(
         # Options that nobody gave change nothing.
         anew = None if reading == Reading() else reading
         found = run(queue_again(to=place.target(), redis=place.line(), reading=anew))
-        screen.say("Nothing is left to do." if found is None else "Queued again what was left.")
+        terminal.say("Nothing is left to do." if found is None else "Queued again what was left.")
     else:
         order = Order(
             resources=resources,
@@ -252,9 +252,11 @@ def pull(
             recopy=recopy,
         )
         found = run(begin.run(Key.for_entry(entry)))
-        screen.say("Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it.")
+        terminal.say(
+            "Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it."
+        )
     if found is not None:
-        screen.write(f"{found}\n")
+        terminal.write(f"{found}\n")
     return 0
 
 
@@ -294,9 +296,9 @@ def work(
         left = run(_work(entry, key, target, queue, tally, until_empty=until_empty))
     except NexHealthError:
         if tally != _Tally():
-            screen.say(tally.text(left))
+            terminal.say(tally.text(left))
         raise
-    screen.say(tally.text(left))
+    terminal.say(tally.text(left))
     return 0
 
 
@@ -333,11 +335,9 @@ class _Tally:
 
     def text(self, left: int | None) -> str:
         """Sum it up; ``left`` is how much is still queued, None if nobody asked."""
-        done = f"{screen.counted(self.parts, 'part')}, {screen.counted(self.records, 'record')}"
+        done = f"{terminal.counted(self.parts, 'part')}, {terminal.counted(self.records, 'record')}"
         if self.failures:
-            done += (
-                f", {screen.counted(self.failures, 'failure')} (`nexhealth fleet status` tells why)"
-            )
+            done += f", {terminal.counted(self.failures, 'failure')} (`nexhealth fleet status` tells why)"
         match left:
             case None:
                 return f"{done}; stopped"
@@ -422,15 +422,15 @@ def _tell(found: FleetStatus, *, with_queue: bool) -> None:
         Column("resource", (), widest=40, least=12),
         *(Column(title, (), widest=12, least=6, right=True) for title in counted),
     )
-    table = Table(columns, width=terminal_width(), colour=screen.coloured())
-    screen.write(table.lines(rows))
+    table = Table(columns, width=terminal_width(), colour=terminal.coloured())
+    terminal.write(table.lines(rows))
     begun = found.started.astimezone().isoformat(sep=" ", timespec="seconds")
     what = "done" if found.finished else "over, with parts given up" if found.over else "under way"
     lines = [f"pull {found.pull}, begun {begun}: {what}", *_troubles(found)]
-    screen.tell("".join(f"{line}\n" for line in lines))
-    screen.say_left_out(table.left_out)
+    terminal.tell("".join(f"{line}\n" for line in lines))
+    terminal.say_left_out(table.left_out)
     if not with_queue and not found.finished:
-        screen.say(
+        terminal.say(
             f"(without --redis or {VARIABLE} it is not known what the queue has given up: that "
             "counts as failed or waiting)"
         )
@@ -452,14 +452,14 @@ def _row(
 def _troubles(found: FleetStatus) -> list[str]:
     named = [*found.dead, *found.of("failed")]
     lines = [
-        f"  {one.stage}: {screen.clean(one.shard.name)}, {one.tries} tries: "
-        f"{screen.clean(one.error or 'no reason was kept')}"
+        f"  {one.stage}: {terminal.clean(one.shard.name)}, {one.tries} tries: "
+        f"{terminal.clean(one.error or 'no reason was kept')}"
         for one in named[:_LISTED]
     ]
     if len(named) > _LISTED:
         lines.append(f"  and {len(named) - _LISTED:,} more")
     lines += [
-        f"  rejected: {screen.clean(name)}, {screen.counted(count.total, 'record')} "
+        f"  rejected: {terminal.clean(name)}, {terminal.counted(count.total, 'record')} "
         f"({count.new:,} by this pull first), see the table _rejected"
         for name, count in [*found.rejected.items()][:_LISTED]
     ]

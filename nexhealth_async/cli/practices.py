@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from attrs import asdict, evolve
 from cyclopts import Parameter
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.life import run
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import run
+from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, opened
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, page_width
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def practices(
     """
     places = run(_places(entry, Key.for_entry(entry)))
     if not places:
-        screen.say("This key sees no practice.")
+        terminal.say("This key sees no practice.")
         return 0
     if format == "jsonl":
         from nexhealth_async import to_json
 
-        screen.write("".join(f"{to_json(place).decode()}\n" for place in places))
+        terminal.write("".join(f"{to_json(place).decode()}\n" for place in places))
         return 0
     rows = [[column.text(place) for column in _COLUMNS] for place in map(asdict, places)]
     # No name is cut: it may be wanted by another command.
@@ -63,17 +63,17 @@ def practices(
     width = page_width()
     named = Table(columns[:_NAMED], width=width, colour=False)
     if not named.has_room_for(row[:_NAMED] for row in rows):
-        screen.tell("".join(f"{_in_words(row)}\n" for row in rows))
+        terminal.tell("".join(f"{_in_words(row)}\n" for row in rows))
         return 0
-    table = Table(columns, width=width, colour=screen.coloured())
-    screen.write(table.lines(rows))
-    screen.say_left_out(table.left_out)
+    table = Table(columns, width=width, colour=terminal.coloured())
+    terminal.write(table.lines(rows))
+    terminal.say_left_out(table.left_out)
     return 0
 
 
 def _in_words(row: Sequence[str]) -> str:
     """Say what a row holds, where there is no room for a table."""
-    practice, subdomain, location, name, zone, inactive = map(screen.clean, row)
+    practice, subdomain, location, name, zone, inactive = map(terminal.clean, row)
     more = "".join(f", {part}" for part in (zone, "inactive" if inactive == "yes" else "") if part)
     return f"{practice}, subdomain {subdomain}: location {location}, {name}{more}"
 

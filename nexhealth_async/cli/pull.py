@@ -10,15 +10,15 @@ from attrs import define, evolve
 from cyclopts import Parameter
 
 from nexhealth_async._protocol.api_versions import V2, V3
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, check_place, opened, scoped
-from nexhealth_async.cli.bulk import Order, check_names, decided, is_bulk, pull_in_bulk
-from nexhealth_async.cli.columns import KINDS, Kind
+from nexhealth_async.cli import terminal
 from nexhealth_async.cli.completion import offered
-from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, moment, since, window
-from nexhealth_async.cli.pen import pen_for
-from nexhealth_async.cli.progress import Bar, bar
+from nexhealth_async.cli.exit_status import Ended, Quit, run
+from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, check_place, opened, scoped
+from nexhealth_async.cli.output import pen_for
+from nexhealth_async.cli.progress_bar import Bar, bar
+from nexhealth_async.cli.pull_bulk import Order, check_names, decided, is_bulk, pull_in_bulk
+from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which, moment, since, window
+from nexhealth_async.cli.table_columns import KINDS, Kind
 from nexhealth_async.cli.tables import Table, terminal_width
 from nexhealth_async.errors import Forbidden, NotFound
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async import NexHealth
     from nexhealth_async._protocol.operations import Endpoint, Row
-    from nexhealth_async.cli.pen import Pen
+    from nexhealth_async.cli.output import Pen
     from nexhealth_async.pagination.walk import Page, Walk
 
 __all__ = ["pull"]
@@ -99,11 +99,11 @@ def _pull_one(order: Order) -> int:
     except (KeyboardInterrupt, Ended):
         path = work.output.output
         if path is not None and (path.is_file() or not path.exists()):
-            screen.say(f"Stopped; {path} was not written.")
+            terminal.say(f"Stopped; {path} was not written.")
         raise
     if not output.quiet:
-        screen.say(work.summary(time.monotonic() - started))
-        screen.say_left_out(work.left_out)
+        terminal.say(work.summary(time.monotonic() - started))
+        terminal.say_left_out(work.left_out)
     return 0
 
 
@@ -185,7 +185,7 @@ class _Pull:
     async def pull(self, key: Key, pen: Pen) -> None:
         """Read page after page and write each one out."""
         # The bar must not be drawn into rows: it steps aside if both go to terminals.
-        shared = self.output.output is None and screen.output_is_terminal()
+        shared = self.output.output is None and terminal.output_is_terminal()
         table = self._table() if self.output.format == "table" else None
         async with (
             opened(self.entry, key) as door,
@@ -216,7 +216,7 @@ class _Pull:
                 raise
 
     def _table(self) -> Table:
-        colour = self.output.output is None and screen.coloured()
+        colour = self.output.output is None and terminal.coloured()
         return Table(self.kind.columns, width=terminal_width(), colour=colour)
 
     def _note(self, page: Page[bytes], progress: Bar) -> None:
@@ -262,7 +262,7 @@ def _settled(output: Output, kind: Kind) -> Output:
     if output.output is not None and str(output.output) == "-":
         output = evolve(output, output=None)
     if output.format is None:
-        fits = kind.columns and output.output is None and screen.output_is_terminal()
+        fits = kind.columns and output.output is None and terminal.output_is_terminal()
         output = evolve(output, format="table" if fits else "jsonl")
     elif output.format == "table" and not kind.columns:
         raise Quit(f"{kind.many} have no table: leave out --format table, for JSON lines.")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from nexhealth_async.cli.screen import clean, output_is_terminal
+from nexhealth_async.cli.terminal import clean, output_is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nexhealth_async.cli.columns import Column
+    from nexhealth_async.cli.table_columns import Column
 
 __all__ = ["Table", "page_width", "terminal_width"]
 

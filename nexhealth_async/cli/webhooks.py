@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 from cyclopts import App, Parameter
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import ANYWHERE, Entry, Key, opened
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.life import Quit, run
-from nexhealth_async.cli.pen import pen_for
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, opened
+from nexhealth_async.cli.output import pen_for
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, terminal_width
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def listed(*, entry: Entry = ANYWHERE) -> int:
     """
     rows = run(_rows(entry, Key.for_entry(entry)))
     if not rows:
-        screen.say("This key has no webhook endpoint.")
+        terminal.say("This key has no webhook endpoint.")
         return 0
-    table = Table(_COLUMNS, width=terminal_width(), colour=screen.coloured())
-    screen.write(table.lines(rows))
-    screen.say_left_out(table.left_out)
+    table = Table(_COLUMNS, width=terminal_width(), colour=terminal.coloured())
+    terminal.write(table.lines(rows))
+    terminal.say_left_out(table.left_out)
     return 0
 
 
@@ -151,7 +151,7 @@ def ensure(
     )
     key = Key.for_entry(entry)
     done = run(_ensure(entry, key, wanted, None if dry_run else secret_file, dry_run=dry_run))
-    screen.tell("".join(line + "\n" for line in _report(done, secret_file)))
+    terminal.tell("".join(line + "\n" for line in _report(done, secret_file)))
     return 0
 
 
@@ -228,7 +228,7 @@ def _check_event(name: str) -> None:
     if name not in known:
         near = get_close_matches(name, known, 1, 0.5)
         meant = f"did you mean {near[0]}?" if near else f"these there are: {', '.join(known)}."
-        raise Quit(f"{screen.repeatable(name)}: there is no such event; {meant}")
+        raise Quit(f"{terminal.repeatable(name)}: there is no such event; {meant}")
 
 
 def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
@@ -259,5 +259,5 @@ def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
 
 def _events(what: str, which: Sequence[Subscribed]) -> Iterator[str]:
     for one in which:
-        practice = "" if one.practice is None else f" of {screen.clean(one.practice)}"
-        yield f"{screen.clean(one.event)}{practice}: {what}"
+        practice = "" if one.practice is None else f" of {terminal.clean(one.practice)}"
+        yield f"{terminal.clean(one.event)}{practice}: {what}"

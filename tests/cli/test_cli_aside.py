@@ -10,8 +10,8 @@ from attrs import evolve
 
 from nexhealth_async.bulk import KeepsRejected, Progress, Shard, ShardState
 from nexhealth_async.bulk.target_protocol import ReadsPages
-from nexhealth_async.cli.aside import Aside
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.rejects_file import Aside
 from nexhealth_async.export.duckdb import DuckDBTarget
 from tests.bulk.copybook import Copybook
 

@@ -26,9 +26,9 @@ from nexhealth_async.bulk import (
     ShardStarted,
     Snapshot,
 )
-from nexhealth_async.cli.board import Board, shard_text, total_text
-from nexhealth_async.cli.pace import Left, Pace, clock
-from nexhealth_async.cli.summary import advice, failures_text, report_text
+from nexhealth_async.cli.bulk_progress import Board, shard_text, total_text
+from nexhealth_async.cli.pull_summary import advice, failures_text, report_text
+from nexhealth_async.cli.time_remaining import Left, Pace, clock
 from nexhealth_async.errors import Forbidden, NexHealthError, ServerFailure, WalkDrifted
 from tests.cli.terminal import Terminal, environment, served
 

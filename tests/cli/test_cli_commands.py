@@ -208,7 +208,7 @@ async def test_a_port_in_use_is_a_sentence(box: Sandbox) -> None:
 
 async def test_a_defect_shows_where_but_not_what() -> None:
     code = (
-        "import sys; from nexhealth_async.cli.life import supervised\n"
+        "import sys; from nexhealth_async.cli.exit_status import supervised\n"
         "def work(): raise ValueError('Ada Love' + 'lace')\n"
         "sys.exit(supervised(work))"
     )

@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from nexhealth_async import models
-from nexhealth_async.cli.columns import KINDS, Kind
-from nexhealth_async.cli.pen import FilePen
+from nexhealth_async.cli.output import FilePen
+from nexhealth_async.cli.table_columns import KINDS, Kind
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.terminal import (
     COMMAND,

@@ -7,8 +7,8 @@ import pytest
 from nexhealth_async._client.statistics import Stats
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.bulk import Estimate, Report, Shard, ShardEstimate, ShardReport
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.summary import estimate_text, report_text
+from nexhealth_async.cli.pull_summary import estimate_text, report_text
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table
 
 COLUMNS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nexhealth_async
 from nexhealth_async import errors
-from nexhealth_async.cli.advice import sentence
+from nexhealth_async.cli.error_messages import sentence
 from tests.errors.samples import samples
 
 __all__ = ["APPROVED", "collected", "texts"]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from nexhealth_async import NexHealthError, errors
-from nexhealth_async.cli.advice import happened, sentence
+from nexhealth_async.cli.error_messages import happened, sentence
 from tests.errors.collected import APPROVED, collected, texts
 from tests.errors.samples import samples
 

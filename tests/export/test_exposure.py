@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from nexhealth_async.bulk import Batch, CheckpointFile, Refused, ShardState
-from nexhealth_async.cli.pen import pen_for
+from nexhealth_async.cli.output import pen_for
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import duckdb_file
 from nexhealth_async.export.duckdb import DuckDBTarget

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 from unittest.mock import patch
 
-from nexhealth_async.cli import app, check, life, practices, pull, serve
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli import app, check, exit_status, practices, pull, sandbox
+from nexhealth_async.cli.exit_status import Quit
 from tests.fuzz.judge import Finding, target
 
-_COMMANDS = (check, practices, pull, serve)
+_COMMANDS = (check, practices, pull, sandbox)
 _NUL = b"\0"
 _STATUSES = {0, 1, 2}
 
@@ -83,7 +83,7 @@ def command_line(data: bytes) -> None:
     with _indoors() as sink:
         try:
             # Without `supervised`, which sets the process's own signals and warnings.
-            status = life._status(lambda: app._carry_out(arguments))
+            status = exit_status._status(lambda: app._carry_out(arguments))
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 2
         sys.stdout.flush()

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from nexhealth_async import NexHealthError, to_builtins, to_json
-from nexhealth_async.cli.columns import KINDS
 from nexhealth_async.cli.pull import _json_lines, _rows
+from nexhealth_async.cli.table_columns import KINDS
 from nexhealth_async.cli.tables import Table
 from nexhealth_async.codec import Codec
 from nexhealth_async.codec.converter import _parse

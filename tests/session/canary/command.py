@@ -14,7 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nexhealth_async.cli import pen, pull, screen
+from nexhealth_async.cli import output, pull, terminal
 from nexhealth_async.cli.app import run
 
 _SEEN: dict[str, set[str]] = {}
@@ -26,14 +26,14 @@ def _modes(folder: Path) -> dict[str, set[str]]:
 
 def _watch_files(folder: Path) -> None:
     """Note the mode of every file that is there while data are written."""
-    write = pen.FilePen.write
+    write = output.FilePen.write
 
     async def noted(self: Any, data: bytes) -> None:
         await write(self, data)
         for suffix, modes in _modes(folder).items():
             _SEEN.setdefault(suffix, set()).update(modes)
 
-    pen.FilePen.write = noted  # type: ignore[method-assign]  # to look inside
+    output.FilePen.write = noted  # type: ignore[method-assign]  # to look inside
 
 
 def _fail(mark: str) -> None:
@@ -58,8 +58,8 @@ def _main() -> None:
         heard.seek(0)
         heard.truncate()
         _SEEN.clear()
-        screen.stderr.cache_clear()
-        screen.out.cache_clear()
+        terminal.stderr.cache_clear()
+        terminal.out.cache_clear()
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 status = run(command["arguments"])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from attrs import evolve, frozen
 from cyclopts import Group, Parameter
 
-from nexhealth_async.cli.life import Quit
-from nexhealth_async.cli.screen import clean
+from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.terminal import clean
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from attrs import define, frozen
 
 from nexhealth_async._protocol.api_versions import AUTO, V2, V3
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.access import Entry, Key, opened
-from nexhealth_async.cli.aside import Aside, nothing_to_resume
-from nexhealth_async.cli.board import Board, board
-from nexhealth_async.cli.destinations import Destination, destination, is_set, may_exist
-from nexhealth_async.cli.life import Ended, Quit, run
-from nexhealth_async.cli.options import InBulk, Output, Scope, Which, price, since, window
-from nexhealth_async.cli.summary import estimate_text, failures_text, rejected_text, report_text
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.bulk_progress import Board, board
+from nexhealth_async.cli.exit_status import Ended, Quit, run
+from nexhealth_async.cli.open_session import Entry, Key, opened
+from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which, price, since, window
+from nexhealth_async.cli.pull_summary import (
+    estimate_text,
+    failures_text,
+    rejected_text,
+    report_text,
+)
+from nexhealth_async.cli.rejects_file import Aside, nothing_to_resume
+from nexhealth_async.cli.target_option import Destination, destination, is_set, may_exist
 from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
 
 if TYPE_CHECKING:
@@ -94,9 +99,9 @@ def pull_in_bulk(order: Order) -> int:
     asked = asked_for(order)
     if order.in_bulk.dry_run:
         estimate = run(_estimate(order, asked, Key.for_entry(order.entry)))
-        screen.tell(estimate_text(estimate, concurrency=asked.concurrency, price=asked.price))
+        terminal.tell(estimate_text(estimate, concurrency=asked.concurrency, price=asked.price))
         if not order.output.quiet and estimate.shards:
-            screen.say(f"API version {estimate.shards[0].shard.version}")
+            terminal.say(f"API version {estimate.shards[0].shard.version}")
         return 0
     where = _destination(order)
     copying = _Copying(order=order, asked=asked, where=where)
@@ -242,7 +247,7 @@ def _what(error: NexHealthError, name: str) -> str:
         return f"{what}; in Python, {how}." if ".walk" in how else f"{what}."
     near = get_close_matches(name, (*resources("v2"), *resources("v3")), 1, 0.7)
     meant = f"; did you mean {near[0]}?" if near else "."
-    return f"{screen.repeatable(name)}: there is no such list{meant}"
+    return f"{terminal.repeatable(name)}: there is no such list{meant}"
 
 
 def _since(text: str | None) -> datetime | Literal["last"] | None:
@@ -298,9 +303,9 @@ class _Copying:
             return run(self._copy(key))
         except (KeyboardInterrupt, Ended, NexHealthError, Quit) as end:
             if self.shown is not None and self.shown.begun:
-                screen.say(_RESUMABLE)
+                terminal.say(_RESUMABLE)
             elif isinstance(end, (KeyboardInterrupt, Ended)):
-                screen.say("Stopped before anything was read.")
+                terminal.say("Stopped before anything was read.")
             raise
 
     async def _copy(self, key: Key) -> Report:
@@ -375,10 +380,10 @@ async def practices_of(
 
 def _told(report: Report, where: Destination, *, quiet: bool) -> int:
     if not quiet:
-        screen.say(report_text(report, label=where.label))
+        terminal.say(report_text(report, label=where.label))
     if report.rejected:
-        screen.note(rejected_text(report, where=where.rejected))
+        terminal.note(rejected_text(report, where=where.rejected))
     failures = failures_text(report)
     if failures:
-        screen.say(failures)
+        terminal.say(failures)
     return PARTIAL if report.partial else 0

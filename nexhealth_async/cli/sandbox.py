@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.life import FAILED, Quit, run
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import FAILED, Quit, run
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox
@@ -79,7 +79,7 @@ async def _serve(box: Sandbox, port: int, sync: float) -> None:
             status=FAILED,
         ) from None
     try:
-        screen.write(
+        terminal.write(
             f"Sandbox with {len(box.patients)} patients (seed {box.seed})\n"
             f"  URL        {box.url}\n"
             f"  Key        {box.api_key}\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.cli.advice import happened
-from nexhealth_async.cli.columns import Column
-from nexhealth_async.cli.screen import clean, counted
+from nexhealth_async.cli.error_messages import happened
+from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.cli.terminal import clean, counted
 from nexhealth_async.errors import (
     BadReply,
     FinancialAccessOff,

@@ -14,9 +14,9 @@ from nexhealth_async.bulk.progress_events import (
     ShardDone,
     ShardFailed,
 )
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.advice import happened
-from nexhealth_async.cli.pace import Left, Pace, clock
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.error_messages import happened
+from nexhealth_async.cli.time_remaining import Left, Pace, clock
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +66,7 @@ class Board:
             case ShardDone(shard=shard, records=records, seconds=seconds):
                 if self._each_shard and self._few:
                     self._log(
-                        f"done {shard.name}: {screen.counted(records, 'record')} in {seconds:.1f} s"
+                        f"done {shard.name}: {terminal.counted(records, 'record')} in {seconds:.1f} s"
                     )
             case ShardFailed(shard=shard, error=error):
                 self._failures += 1
@@ -96,7 +96,7 @@ class Board:
 
     def _log(self, text: str) -> None:
         if self._say is not None and self._snapshot is not None:
-            self._say(screen.clean(f"{clock(self._snapshot().seconds)} {text}"))
+            self._say(terminal.clean(f"{clock(self._snapshot().seconds)} {text}"))
 
 
 def total_text(now: Snapshot, left: Left) -> str:
@@ -115,20 +115,20 @@ def shard_text(one: ShardProgress) -> str:
     """Say how far a shard is."""
     total = "" if one.total is None else f" of {one.total:,}"
     rate = f", {one.read / one.seconds:,.0f}/s" if one.seconds >= 1 else ""
-    return screen.clean(f"{one.shard.name}: {one.read:,}{total}{rate}")
+    return terminal.clean(f"{one.shard.name}: {one.read:,}{total}{rate}")
 
 
 @asynccontextmanager
 async def board(*, wanted: bool) -> AsyncGenerator[Board, None]:
     """Show a pull for the length of the block: live on a terminal, else by log lines."""
-    console = screen.stderr()
+    console = terminal.stderr()
     if not wanted:
         yield Board(None)
     elif console.is_terminal and not console.is_dumb_terminal:
         async with _live() as drawn:
             yield drawn
     else:
-        logged = Board(screen.say, each_shard=True)
+        logged = Board(terminal.say, each_shard=True)
         async with _beside(logged.log_for_ever()):
             yield logged
 
@@ -137,9 +137,9 @@ async def board(*, wanted: bool) -> AsyncGenerator[Board, None]:
 async def _live() -> AsyncGenerator[Board, None]:
     from rich.live import Live
 
-    drawn = Board(screen.say)
+    drawn = Board(terminal.say)
     with Live(
-        console=screen.stderr(),
+        console=terminal.stderr(),
         auto_refresh=False,  # drawn in the event loop, so never into another line
         transient=True,
         redirect_stdout=False,
@@ -180,7 +180,7 @@ def _picture(drawn: Board) -> RenderableType:
     if seen is None:
         return Text("looking what there is to read")
     now, left = seen
-    console = screen.stderr()
+    console = terminal.stderr()
     # Room is left at the end of lines: a "^C" must not wrap, or they cannot be erased.
     width = max(20, console.width - 4)
     text = total_text(now, left)

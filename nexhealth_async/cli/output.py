@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from nexhealth_async.cli.life import FAILED, Quit
+from nexhealth_async.cli.exit_status import FAILED, Quit
 
 __all__ = ["FilePen", "OutputPen", "Pen", "pen_for"]
 

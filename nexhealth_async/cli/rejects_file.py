@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.rejected_records import KeepsRejected
 from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages
-from nexhealth_async.cli.life import Quit
-from nexhealth_async.cli.screen import note
+from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.terminal import note
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:

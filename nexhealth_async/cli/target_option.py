@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
 
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli.exit_status import Quit
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target

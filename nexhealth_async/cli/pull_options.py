@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from nexhealth_async.cli.life import Quit
+from nexhealth_async.cli.exit_status import Quit
 
 __all__ = ["InBulk", "Output", "Scope", "Which", "moment", "price", "since", "window"]
 

@@ -11,8 +11,8 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.advice import sentence
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.error_messages import sentence
 from nexhealth_async.errors import NexHealthError, NexHealthWarning, UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 def _status(work: Callable[[], int]) -> int:
     try:
         status = work()
-        screen.flush()
+        terminal.flush()
     except Quit as quit_:
         return _failed(quit_.message, quit_.status)
     except UsageError as error:
@@ -124,7 +124,7 @@ def _status(work: Callable[[], int]) -> int:
         return _failed(sentence(error), FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does. Nothing is left to flush.
-        screen.abandon_output()
+        terminal.abandon_output()
         return _BROKEN_PIPE
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
@@ -136,7 +136,7 @@ def _status(work: Callable[[], int]) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    screen.error(message)
+    terminal.error(message)
     return status
 
 
@@ -157,4 +157,4 @@ def _show_warning(
     """Say our own warnings in words; others are for developers."""
     del filename, lineno, file, line
     if issubclass(category, NexHealthWarning):
-        screen.note(str(message))
+        terminal.note(str(message))

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nexhealth_async.cli import screen
-from nexhealth_async.cli.pace import clock
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.time_remaining import clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,7 +56,7 @@ class Bar:
 @asynccontextmanager
 async def bar(label: str, *, wanted: bool) -> AsyncGenerator[Bar, None]:
     """Show a bar for the length of the block, if stderr is a terminal that can draw one."""
-    console = screen.stderr()
+    console = terminal.stderr()
     if not wanted or not console.is_terminal or console.is_dumb_terminal:
         yield Bar(None, None)
         return
