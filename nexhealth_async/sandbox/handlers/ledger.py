@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.sandbox.handlers import accounts
-from nexhealth_async.sandbox.handlers.balances import ROUTES as BALANCE_ROUTES
 from nexhealth_async.sandbox.handlers.entries import adjust, pay
-from nexhealth_async.sandbox.handlers.fees import ROUTES as FEE_ROUTES
 from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
 from nexhealth_async.sandbox.shapes import without
@@ -152,6 +150,4 @@ ROUTES: Final = (
     _single("/adjustments/{id}", _adjustment),
     _list_route("/claims", _claims, f"{_PEOPLE} date_of_service:date"),
     _single("/claims/{id}", _claim, no_404=False),
-    *BALANCE_ROUTES,
-    *FEE_ROUTES,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.alerts import ROUTES as ALERT_ROUTES
 from nexhealth_async.sandbox.handlers.lists import in_order, order
 from nexhealth_async.sandbox.handlers.newcomers import create
 from nexhealth_async.sandbox.handlers.related import coverage_row, patient_row
@@ -165,5 +164,4 @@ ROUTES: Final = (
         paging="numbered",
         rate="people",
     ),
-    *ALERT_ROUTES,
 )

@@ -7,7 +7,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from nexhealth_async.sandbox.handlers.booking import create, moved
-from nexhealth_async.sandbox.handlers.kinds import ROUTES as KIND_ROUTES
 from nexhealth_async.sandbox.handlers.lists import in_order, order
 from nexhealth_async.sandbox.handlers.related import patient_row
 from nexhealth_async.sandbox.practice import Practice
@@ -276,5 +275,4 @@ ROUTES: Final = (
         versions=BOTH,
         rate="slow",
     ),
-    *KIND_ROUTES,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.hours import ROUTES as HOUR_ROUTES
 from nexhealth_async.sandbox.handlers.lists import in_order, need_one_of, order
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route, paged_in_both
@@ -193,5 +192,4 @@ ROUTES: Final = (
         takes="subdomain! location_id:int!",
         versions=BOTH,
     ),
-    *HOUR_ROUTES,
 )
