@@ -5,13 +5,13 @@ It shares no paging or request code with the client: what both believed wrongly 
 
 from __future__ import annotations
 
-from nexhealth_async.sandbox.box import ANCHOR, Sandbox
+from nexhealth_async.sandbox.assumptions import CountAs, Guesses
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.deliveries import Deliveries, Sent
 from nexhealth_async.sandbox.faults import Fault
-from nexhealth_async.sandbox.guesses import CountAs, Guesses
+from nexhealth_async.sandbox.json_format import Row
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.rows import (
+from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
+from nexhealth_async.sandbox.row_types import (
     AppointmentRow,
     AppointmentTypeRow,
     AvailabilityRow,
@@ -23,9 +23,9 @@ from nexhealth_async.sandbox.rows import (
     ProviderRow,
     Rows,
 )
-from nexhealth_async.sandbox.seen import PageShown, SeenRequest
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Row
+from nexhealth_async.sandbox.sandbox import ANCHOR, Sandbox
+from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.webhook_deliveries import Deliveries, Sent
 
 __all__ = [
     "ANCHOR",

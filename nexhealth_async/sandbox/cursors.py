@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from attrs import frozen
 
-from nexhealth_async.sandbox.wire import Refusal, Row
+from nexhealth_async.sandbox.json_format import Refusal, Row
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.routes import Call, Listing, Order

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from attrs import define, field
 
-from nexhealth_async.sandbox.door import break_off
-from nexhealth_async.sandbox.seen import SeenRequest
+from nexhealth_async.sandbox.listener import break_off
+from nexhealth_async.sandbox.request_log import SeenRequest
 
 __all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "reset"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.bookkeeper import Bookkeeper
-from nexhealth_async.sandbox.names import CODES
-from nexhealth_async.sandbox.seed import Maker
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Row, ints, number
+from nexhealth_async.sandbox.fake_data import Maker
+from nexhealth_async.sandbox.fake_names import CODES
+from nexhealth_async.sandbox.json_format import Row, ints, number
+from nexhealth_async.sandbox.ledger_data import Bookkeeper
+from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["Practice"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
-from nexhealth_async.sandbox.params import Kind, Params
-from nexhealth_async.sandbox.wire import NO_ACCESS, Refusal, Row, row
+from nexhealth_async.sandbox.json_format import NO_ACCESS, Refusal, Row, row
+from nexhealth_async.sandbox.query_params import Kind, Params
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice
-    from nexhealth_async.sandbox.world import World
+    from nexhealth_async.sandbox.state import World
 
 __all__ = [
     "BOTH",

@@ -18,16 +18,16 @@ from attrs import frozen
 from nexhealth_async.sandbox.cursors import Cursors
 from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault
 from nexhealth_async.sandbox.handlers import LOGIN, Router
-from nexhealth_async.sandbox.late import LateCommit
-from nexhealth_async.sandbox.params import read
+from nexhealth_async.sandbox.json_format import NO_ACCESS, Refusal, Row, row
+from nexhealth_async.sandbox.late_commits import LateCommit
+from nexhealth_async.sandbox.query_params import read
+from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
 from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
-from nexhealth_async.sandbox.seen import PageShown, SeenRequest
-from nexhealth_async.sandbox.shapes import declared
-from nexhealth_async.sandbox.wire import NO_ACCESS, Refusal, Row, row
+from nexhealth_async.sandbox.v3_fields import declared
 
 if TYPE_CHECKING:
-    from nexhealth_async.sandbox.box import Sandbox
     from nexhealth_async.sandbox.practice import Practice
+    from nexhealth_async.sandbox.sandbox import Sandbox
 
 __all__ = ["MEDIA_TYPE", "Server"]
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from nexhealth_async.models import Money, PatientBio
-from nexhealth_async.sandbox.names import CODES, FIRST, LAST, STREETS, TYPES
+from nexhealth_async.sandbox.fake_names import CODES, FIRST, LAST, STREETS, TYPES
 
 __all__ = ["Invention", "invention"]
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.handlers import booking
+from nexhealth_async.sandbox.handlers import appointment_checks
 from nexhealth_async.testing import SandboxThread
 from tests.apps.running import App, running, unlogged
 
@@ -198,7 +198,7 @@ async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
 ) -> None:
     """Whether the server itself refuses a second appointment at the same time, or takes it."""
     if clashes != "refused":
-        monkeypatch.setattr(booking, "_refuse_clash", Mock())
+        monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
     rng = random.Random(seed)
     asked = await wishes(http, box, 60)
     left = list(asked)

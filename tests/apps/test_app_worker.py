@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from nexhealth_async import NO_RETRY, NexHealth
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.apps.running import environment, python
 from tests.apps.serve import EXAMPLES, load_example
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nexhealth_async.sandbox.practice import Practice
-    from nexhealth_async.sandbox.store import Table
+    from nexhealth_async.sandbox.tables import Table
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VERSIONS = ("v2", "v3")

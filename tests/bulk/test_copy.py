@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async.bulk import Event, Group, GroupDone, GroupState, Report
 from nexhealth_async.errors import InvalidArgument, KeyRefused, UsageError
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.bulk.copybook import Copybook, Killed
 from tests.bulk.kit import TABLES, VERSIONS, scene, truth
 

@@ -32,7 +32,7 @@ from nexhealth_async.errors import (
     WalkOver,
 )
 from nexhealth_async.models import Appointment, Patient
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.bulk.copybook import id_of
 from tests.bulk.kit import TABLES, VERSIONS, by_group, scene, truth
 from tests.loops import logins_ended, passes_by_itself
@@ -40,7 +40,7 @@ from tests.loops import logins_ended, passes_by_itself
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Pull
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.sandbox.seen import PageShown
+    from nexhealth_async.sandbox.request_log import PageShown
     from tests.conftest import MovableLoop
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.bulk import Deletions, facts
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.bulk.kill.child import target_of
 from tests.bulk.kill.reading import Contents, read_back
 from tests.bulk.kit import VERSIONS, scene

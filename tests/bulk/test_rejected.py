@@ -14,7 +14,7 @@ from attrs import define, evolve
 
 from nexhealth_async import InvalidArgument, PartialPull
 from nexhealth_async.bulk import RejectedCount
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.bulk.copybook import Copybook
 from tests.bulk.kill.child import KINDS, target_of
 from tests.bulk.kill.reading import read_back

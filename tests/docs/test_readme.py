@@ -17,7 +17,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import NexHealth, NotInThisVersion, UsageError
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.docs.pages import blocks_of, run_block
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from nexhealth_async import (
 )
 from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.deliveries import RETRIES
+from nexhealth_async.sandbox.webhook_deliveries import RETRIES
 from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks.aiohttp import Receiver, add_receiver
 from nexhealth_async.workflows import WriteStatus

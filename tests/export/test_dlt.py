@@ -16,7 +16,7 @@ from nexhealth_async import NexHealth, Rates
 from nexhealth_async.bulk import resources
 from nexhealth_async.export.dlt import source
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from nexhealth_async.testing import SandboxThread
 from tests.bulk.kit import VERSIONS, scene
 

@@ -18,7 +18,7 @@ from nexhealth_async import (
     ServerFailure,
     SlotTaken,
 )
-from nexhealth_async.sandbox.wire import stamp
+from nexhealth_async.sandbox.json_format import stamp
 from tests.follow.follow_kit import booked, free, live, practice, versions
 from tests.session.weather_kit import CANARY, Scene
 

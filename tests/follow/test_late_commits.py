@@ -16,7 +16,7 @@ import pytest
 
 from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
 from nexhealth_async.sandbox import Clock
-from nexhealth_async.sandbox.handlers import booking, newcomers
+from nexhealth_async.sandbox.handlers import appointment_checks, patient_create
 from nexhealth_async.testing import set_testing
 from tests.conftest import MovableLoop
 from tests.follow.follow_kit import booked, free, live, versions
@@ -37,8 +37,8 @@ DELAYS = pytest.mark.parametrize("seconds", [0.5, 9.0, 45.0, 119.0])
 @pytest.fixture(autouse=True)
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server take what it should refuse: the same time twice, the same person twice."""
-    monkeypatch.setattr(booking, "_refuse_clash", Mock())
-    monkeypatch.setattr(newcomers, "_same", Mock(return_value=None))
+    monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
+    monkeypatch.setattr(patient_create, "_same", Mock(return_value=None))
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.sandbox.guesses import CountAs
+    from nexhealth_async.sandbox.assumptions import CountAs
 
 PER_PAGE = 10
 

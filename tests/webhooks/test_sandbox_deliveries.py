@@ -15,8 +15,8 @@ from attrs import Factory, define
 from nexhealth_async import NexHealth
 from nexhealth_async.models import Appointment, Patient, Payment, SyncStatus
 from nexhealth_async.sandbox import Clock, Sandbox
-from nexhealth_async.sandbox.deliveries import RETRIES
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
+from nexhealth_async.sandbox.webhook_deliveries import RETRIES
 from nexhealth_async.webhooks import Event, Receiver, receive
 from tests.webhooks.serving import SERVERS
 

@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import need_one_of
+from nexhealth_async.sandbox.handlers.list_filters import need_one_of
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, row, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Order, Route
-from nexhealth_async.sandbox.shapes import patient_v3, price
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, row, stamp, text
+from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.v3_fields import patient_v3, price
 
 __all__ = ["ROUTES", "guarantor_balance"]
 

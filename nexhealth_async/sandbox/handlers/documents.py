@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import found
+from nexhealth_async.sandbox.handlers.list_filters import found
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, stamp, text
 from nexhealth_async.sandbox.routes import BOTH, V3, Answer, Call, Download, Listing, Route
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, stamp, text
 
 __all__ = ["ROUTES"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import found, narrowed
-from nexhealth_async.sandbox.handlers.related import plain_coverage, subscriber
+from nexhealth_async.sandbox.handlers.list_filters import found, narrowed
+from nexhealth_async.sandbox.handlers.patient_includes import plain_coverage, subscriber
+from nexhealth_async.sandbox.json_format import Row
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route, paged_in_both
-from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Row
+from nexhealth_async.sandbox.v3_fields import without
 
 __all__ = ["ROUTES"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import in_order, order
+from nexhealth_async.sandbox.fake_data import draw
+from nexhealth_async.sandbox.handlers.list_filters import in_order, order
+from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.seed import draw
-from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+from nexhealth_async.sandbox.v3_fields import without
 
 __all__ = ["ROUTES"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import found
+from nexhealth_async.sandbox.fake_data import draw
+from nexhealth_async.sandbox.handlers.list_filters import found
+from nexhealth_async.sandbox.json_format import Refusal, Row, refuse_missing, stamp, text
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.seed import draw
-from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Refusal, Row, refuse_missing, stamp, text
+from nexhealth_async.sandbox.v3_fields import without
 
 __all__ = ["EVENTS", "ROUTES"]
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from nexhealth_async import NexHealth, WalkDrifted
-from nexhealth_async.sandbox.seen import PageShown
+from nexhealth_async.sandbox.request_log import PageShown
 from tests.session.drift.held import InProcess
 from tests.session.drift.office import KINDS, Listed, Office, Paging, Sort
 from tests.session.drift.promises import Verdict, judge

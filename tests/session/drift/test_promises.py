@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.sandbox.seen import PageShown
+    from nexhealth_async.sandbox.request_log import PageShown
     from tests.session.drift.office import Paging, Sort
 
 

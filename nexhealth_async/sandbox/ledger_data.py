@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.sandbox.names import CODES, FIRST, LAST
-from nexhealth_async.sandbox.seed import EMR, Maker
-from nexhealth_async.sandbox.shapes import price
-from nexhealth_async.sandbox.wire import Row, number, row, text
+from nexhealth_async.sandbox.fake_data import EMR, Maker
+from nexhealth_async.sandbox.fake_names import CODES, FIRST, LAST
+from nexhealth_async.sandbox.json_format import Row, number, row, text
+from nexhealth_async.sandbox.v3_fields import price
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice

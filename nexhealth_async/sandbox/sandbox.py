@@ -10,17 +10,19 @@ from typing import Self, cast
 
 from aiohttp import web
 
+from nexhealth_async.sandbox.assumptions import CountAs, Guesses
 from nexhealth_async.sandbox.auth import Keys
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.deliveries import Deliveries, Sent
-from nexhealth_async.sandbox.guesses import CountAs, Guesses
+from nexhealth_async.sandbox.connection_faults import LineOrders
+from nexhealth_async.sandbox.ehr_sync import Insertion, InsertionOutcome, take_up
 from nexhealth_async.sandbox.identity import HEADER, Identity
-from nexhealth_async.sandbox.late import LateCommit
-from nexhealth_async.sandbox.limits import Limits, RetryAfter, WindowKind
-from nexhealth_async.sandbox.line import LineOrders
+from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.late_commits import LateCommit
 from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.rate_limits import Limits, RetryAfter, WindowKind
+from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
 from nexhealth_async.sandbox.routes import Version
-from nexhealth_async.sandbox.rows import (
+from nexhealth_async.sandbox.row_types import (
     AppointmentRow,
     AppointmentTypeRow,
     AvailabilityRow,
@@ -30,11 +32,9 @@ from nexhealth_async.sandbox.rows import (
     ProviderRow,
     Rows,
 )
-from nexhealth_async.sandbox.seen import PageShown, SeenRequest
 from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
-from nexhealth_async.sandbox.syncing import Insertion, InsertionOutcome, take_up
-from nexhealth_async.sandbox.wire import stamp
-from nexhealth_async.sandbox.world import World
+from nexhealth_async.sandbox.state import World
+from nexhealth_async.sandbox.webhook_deliveries import Deliveries, Sent
 
 __all__ = ["ANCHOR", "Sandbox"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
 
 __all__ = ["ROUTES"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
 from nexhealth_async.sandbox.routes import Call, Listing, Order
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["found", "in_order", "narrowed", "need_one_of", "order"]
 

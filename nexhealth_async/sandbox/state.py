@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nexhealth_async.sandbox.assumptions import Guesses
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.guesses import Guesses
+from nexhealth_async.sandbox.json_format import Refusal, Row
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row
+from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["World"]
 

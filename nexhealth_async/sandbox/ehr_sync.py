@@ -7,9 +7,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from nexhealth_async.sandbox.json_format import Row, row, stamp
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Row, row, stamp
+from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["Insertion", "InsertionOutcome", "take_up"]
 

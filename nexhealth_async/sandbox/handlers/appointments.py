@@ -6,9 +6,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.handlers.booking import create, moved
-from nexhealth_async.sandbox.handlers.lists import in_order, order
-from nexhealth_async.sandbox.handlers.related import patient_row
+from nexhealth_async.sandbox.handlers.appointment_checks import create, moved
+from nexhealth_async.sandbox.handlers.list_filters import in_order, order
+from nexhealth_async.sandbox.handlers.patient_includes import patient_row
+from nexhealth_async.sandbox.json_format import Refusal, Row, moment, row, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import (
     BOTH,
@@ -18,8 +19,7 @@ from nexhealth_async.sandbox.routes import (
     Route,
     paged_in_both,
 )
-from nexhealth_async.sandbox.shapes import descriptor, procedure_v3
-from nexhealth_async.sandbox.wire import Refusal, Row, moment, row, stamp, text
+from nexhealth_async.sandbox.v3_fields import descriptor, procedure_v3
 
 __all__ = ["ROUTES"]
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from nexhealth_async.sandbox.handlers.related import patient_row, plain_coverage
+from nexhealth_async.sandbox.handlers.patient_includes import patient_row, plain_coverage
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
-from nexhealth_async.sandbox.shapes import hours_v3, procedure_v3, without
-from nexhealth_async.sandbox.wire import Row, stamp
+from nexhealth_async.sandbox.json_format import Row, stamp
+from nexhealth_async.sandbox.v3_fields import hours_v3, procedure_v3, without
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice
     from nexhealth_async.sandbox.routes import Version
-    from nexhealth_async.sandbox.store import Table
+    from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["TABLES", "body", "data", "names", "resource_type_of", "shown", "sync_status"]
 

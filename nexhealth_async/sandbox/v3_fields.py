@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, cast
 
-from nexhealth_async.sandbox.wire import Row, row
+from nexhealth_async.sandbox.json_format import Row, row
 
 __all__ = [
     "declared",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nexhealth_async.sandbox.json_format import Row, ints, row, text
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.shapes import patient_v3, person, price, procedure_v3, without
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Row, ints, row, text
+from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.v3_fields import patient_v3, person, price, procedure_v3, without
 
 __all__ = ["charge", "claim", "related"]
 

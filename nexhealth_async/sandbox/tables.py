@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
-from nexhealth_async.sandbox.wire import Row, stamp
+from nexhealth_async.sandbox.json_format import Row, stamp
 
 __all__ = ["Table"]
 

@@ -6,10 +6,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import Call
-from nexhealth_async.sandbox.shapes import descriptor_ids
-from nexhealth_async.sandbox.wire import (
+from nexhealth_async.sandbox.json_format import (
     Refusal,
     Row,
     ints,
@@ -18,6 +15,9 @@ from nexhealth_async.sandbox.wire import (
     refuse_missing,
     stamp,
 )
+from nexhealth_async.sandbox.practice import Practice
+from nexhealth_async.sandbox.routes import Call
+from nexhealth_async.sandbox.v3_fields import descriptor_ids
 
 __all__ = ["Busy", "busy_times", "create", "moved"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers import accounts
-from nexhealth_async.sandbox.handlers.entries import adjust, pay
-from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
+from nexhealth_async.sandbox.handlers import ledger_includes
+from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
+from nexhealth_async.sandbox.handlers.payments import adjust, pay
+from nexhealth_async.sandbox.json_format import Row
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
-from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Row
+from nexhealth_async.sandbox.v3_fields import without
 
 __all__ = ["ROUTES"]
 
@@ -21,7 +21,7 @@ def _charges(call: Call) -> Listing:
     return narrowed(
         call,
         practice.charges,
-        lambda id: accounts.charge(practice, id, include),
+        lambda id: ledger_includes.charge(practice, id, include),
         exact=("location_id", *exact),
         sorts=("updated_at",),
     )
@@ -30,7 +30,7 @@ def _charges(call: Call) -> Listing:
 def _charge(call: Call) -> Answer:
     found(call.practice.charges, call.ids[0])
     include = call.params.texts("include")
-    return Answer(data=accounts.charge(call.practice, call.ids[0], include))
+    return Answer(data=ledger_includes.charge(call.practice, call.ids[0], include))
 
 
 def _entry_row(record: Row) -> Row:
@@ -59,7 +59,7 @@ def _payments(call: Call) -> Listing:
 
 def _payment(call: Call) -> Answer:
     shown = _entry_row(found(call.practice.payments, call.ids[0]))
-    return Answer(data=accounts.related(call.practice, shown, call.params.texts("include")))
+    return Answer(data=ledger_includes.related(call.practice, shown, call.params.texts("include")))
 
 
 def _adjustments(call: Call) -> Listing:
@@ -77,7 +77,7 @@ def _adjustments(call: Call) -> Listing:
 
 def _adjustment(call: Call) -> Answer:
     shown = _entry_row(found(call.practice.adjustments, call.ids[0]))
-    return Answer(data=accounts.related(call.practice, shown, call.params.texts("include")))
+    return Answer(data=ledger_includes.related(call.practice, shown, call.params.texts("include")))
 
 
 def _claims(call: Call) -> Listing:
@@ -97,7 +97,9 @@ def _claims(call: Call) -> Listing:
 
 def _claim(call: Call) -> Answer:
     found(call.practice.claims, call.ids[0], call.world.guesses.unknown_claim_status)
-    return Answer(data=accounts.claim(call.practice, call.ids[0], call.params.texts("include")))
+    return Answer(
+        data=ledger_includes.claim(call.practice, call.ids[0], call.params.texts("include"))
+    )
 
 
 def _list_route(path: str, handler: Handler, takes: str) -> Route:

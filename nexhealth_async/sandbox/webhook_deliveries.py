@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final, cast
 import aiohttp
 from attrs import define, field, frozen
 
-from nexhealth_async.sandbox import happenings
-from nexhealth_async.sandbox.wire import Row, stamp, text
+from nexhealth_async.sandbox import webhook_payloads
+from nexhealth_async.sandbox.json_format import Row, stamp, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nexhealth_async.sandbox.practice import Practice
     from nexhealth_async.sandbox.routes import Version
-    from nexhealth_async.sandbox.store import Table
-    from nexhealth_async.sandbox.world import World
+    from nexhealth_async.sandbox.state import World
+    from nexhealth_async.sandbox.tables import Table
 
 __all__ = ["RETRIES", "Deliveries", "Sent"]
 
@@ -111,7 +111,7 @@ class Deliveries:
         """Watch the practices' tables while somebody wants to hear of them."""
         wanted = bool(len(self._world.webhook_subscriptions))
         for practice in self._world.practices:
-            for name, stem in happenings.TABLES.items():
+            for name, stem in webhook_payloads.TABLES.items():
                 table = cast("Table", getattr(practice, name))
                 table.watcher = self._watcher(practice, table, stem) if wanted else None
 
@@ -119,7 +119,7 @@ class Deliveries:
         self, practice: Practice, table: Table, stem: str
     ) -> Callable[[Row | None, Row | None], None]:
         def changed(before: Row | None, after: Row | None) -> None:
-            for name in happenings.names(stem, before, after):
+            for name in webhook_payloads.names(stem, before, after):
                 self.happen(name, practice, table, after or before or {})
 
         return changed
@@ -131,10 +131,12 @@ class Deliveries:
         event, now = name.partition(".")[0], self._world.clock.now()
         for subscription in self._subscriptions(event, practice):
             version = cast("Version", subscription["version"])
-            inside = happenings.shown(practice, table, record, version, now)
+            inside = webhook_payloads.shown(practice, table, record, version, now)
             if event.endswith("_updated"):
                 inside = {**inside, "updated_at": stamp(now)}
-            body = happenings.body(name, practice, happenings.data(event, inside), now, more)
+            body = webhook_payloads.body(
+                name, practice, webhook_payloads.data(event, inside), now, more
+            )
             self._post(name, subscription, body)
 
     def _subscriptions(self, event: str, practice: Practice) -> Iterator[Row]:
@@ -170,18 +172,18 @@ class Deliveries:
     ) -> list[Sent]:
         """Do what ``Sandbox.deliver`` says."""
         event, now = name.partition(".")[0], self._world.clock.now()
-        kind = happenings.resource_type_of(event)
+        kind = webhook_payloads.resource_type_of(event)
 
         def body(version: Version) -> bytes:
             inside = data
             if inside is None and kind == "SyncStatus":
-                inside = happenings.sync_status(practice, now)
+                inside = webhook_payloads.sync_status(practice, now)
             elif inside is None:
                 table, found = _record(practice, event, record)
-                inside = happenings.data(
-                    event, happenings.shown(practice, table, found, version, now)
+                inside = webhook_payloads.data(
+                    event, webhook_payloads.shown(practice, table, found, version, now)
                 )
-            return happenings.body(name, practice, inside, now, more)
+            return webhook_payloads.body(name, practice, inside, now, more)
 
         if to is not None:
             if not secret:
@@ -325,7 +327,7 @@ def _record(practice: Practice, event: str, record: Row | None) -> tuple[Table, 
 
 
 def _table(practice: Practice, event: str) -> Table:
-    stems = {stem: name for name, stem in happenings.TABLES.items()}
+    stems = {stem: name for name, stem in webhook_payloads.TABLES.items()}
     stems |= {"provider": "providers", "working_hour": "availabilities", "document": "documents"}
     longest_first = sorted(stems, key=len, reverse=True)
     stem = next((one for one in longest_first if event.startswith(one)), None)

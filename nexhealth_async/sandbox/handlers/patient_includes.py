@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nexhealth_async.sandbox.json_format import Row, row, rows, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import Version
-from nexhealth_async.sandbox.shapes import patient_v3, procedure_v3, without
-from nexhealth_async.sandbox.wire import Row, row, rows, stamp, text
+from nexhealth_async.sandbox.v3_fields import patient_v3, procedure_v3, without
 
 __all__ = ["coverage_row", "patient_row", "plain_coverage", "subscriber"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
+from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
+from nexhealth_async.sandbox.json_format import Refusal, Row
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
-from nexhealth_async.sandbox.shapes import patient_v3, without
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row
+from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.v3_fields import patient_v3, without
 
 __all__ = ["ROUTES"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import in_order, order
+from nexhealth_async.sandbox.handlers.list_filters import in_order, order
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, rows, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import (
     BOTH,
@@ -15,8 +16,7 @@ from nexhealth_async.sandbox.routes import (
     Version,
     paged_in_both,
 )
-from nexhealth_async.sandbox.shapes import descriptor, hours_v3
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, rows, stamp, text
+from nexhealth_async.sandbox.v3_fields import descriptor, hours_v3
 
 __all__ = ["ROUTES", "availability_row"]
 

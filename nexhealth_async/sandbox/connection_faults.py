@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nexhealth_async.sandbox.door import Door
+from nexhealth_async.sandbox.fault_injection import FaultOrders
 from nexhealth_async.sandbox.faults import Fault
-from nexhealth_async.sandbox.orders import FaultOrders
+from nexhealth_async.sandbox.listener import Door
 
 if TYPE_CHECKING:
     from collections.abc import Callable

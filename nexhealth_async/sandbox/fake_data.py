@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.names import CODES, DESCRIPTORS, FIRST, LAST, STREETS, TYPES
-from nexhealth_async.sandbox.wire import Row, stamp
+from nexhealth_async.sandbox.fake_names import CODES, DESCRIPTORS, FIRST, LAST, STREETS, TYPES
+from nexhealth_async.sandbox.json_format import Row, stamp
 
 __all__ = ["EMR", "Maker", "draw"]
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from nexhealth_async.sandbox.handlers.booking import Busy, busy_times
-from nexhealth_async.sandbox.handlers.hours import WEEKDAYS
+from nexhealth_async.sandbox.handlers.appointment_checks import Busy, busy_times
+from nexhealth_async.sandbox.handlers.working_hours import WEEKDAYS
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, row, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Route
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, number, row, text
 
 __all__ = ["ROUTES"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from nexhealth_async.sandbox.json_format import Refusal, Row, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.shapes import descriptor, descriptor_ids
-from nexhealth_async.sandbox.wire import Refusal, Row, text
+from nexhealth_async.sandbox.v3_fields import descriptor, descriptor_ids
 
 __all__ = ["ROUTES"]
 

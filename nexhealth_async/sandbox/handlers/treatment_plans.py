@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import found, narrowed, need_one_of
+from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
+from nexhealth_async.sandbox.json_format import Row, ints, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.shapes import procedure_v3, without
-from nexhealth_async.sandbox.wire import Row, ints, stamp, text
+from nexhealth_async.sandbox.v3_fields import procedure_v3, without
 
 __all__ = ["ROUTES"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nexhealth_async.sandbox.json_format import Refusal, Row, refuse_missing, row, stamp, text
 from nexhealth_async.sandbox.routes import Answer, Call
-from nexhealth_async.sandbox.shapes import without
-from nexhealth_async.sandbox.wire import Refusal, Row, refuse_missing, row, stamp, text
+from nexhealth_async.sandbox.v3_fields import without
 
 __all__ = ["create"]
 

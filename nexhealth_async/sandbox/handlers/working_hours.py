@@ -9,9 +9,9 @@ import re
 from datetime import date, datetime
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.offices import availability_row
+from nexhealth_async.sandbox.handlers.locations import availability_row
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, refuse_missing, row, text, texts
 from nexhealth_async.sandbox.routes import V2, V3, Answer, Call, Listing, Route, Version
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, refuse_missing, row, text, texts
 
 __all__ = ["ROUTES", "WEEKDAYS"]
 

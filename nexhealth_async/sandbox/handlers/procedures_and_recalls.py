@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import in_order, need_one_of, order
+from nexhealth_async.sandbox.handlers.list_filters import in_order, need_one_of, order
+from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route, paged_in_both
-from nexhealth_async.sandbox.shapes import procedure_v3
-from nexhealth_async.sandbox.wire import Refusal, Row, stamp, text
+from nexhealth_async.sandbox.v3_fields import procedure_v3
 
 __all__ = ["ROUTES"]
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.bookkeeper import shares
+from nexhealth_async.sandbox.json_format import (
+    Refusal,
+    Row,
+    moment,
+    refuse_missing,
+    row,
+    stamp,
+    text,
+)
+from nexhealth_async.sandbox.ledger_data import shares
 from nexhealth_async.sandbox.routes import Answer, Call
-from nexhealth_async.sandbox.shapes import price
-from nexhealth_async.sandbox.store import Table
-from nexhealth_async.sandbox.wire import Refusal, Row, moment, refuse_missing, row, stamp, text
+from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.v3_fields import price
 
 __all__ = ["adjust", "pay"]
 

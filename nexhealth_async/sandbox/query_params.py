@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, TypeAlias, cast
 
-from nexhealth_async.sandbox.wire import Refusal, moment
+from nexhealth_async.sandbox.json_format import Refusal, moment
 
 __all__ = ["Kind", "Params", "read"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.lists import in_order, order
-from nexhealth_async.sandbox.handlers.newcomers import create
-from nexhealth_async.sandbox.handlers.related import coverage_row, patient_row
+from nexhealth_async.sandbox.handlers.list_filters import in_order, order
+from nexhealth_async.sandbox.handlers.patient_create import create
+from nexhealth_async.sandbox.handlers.patient_includes import coverage_row, patient_row
+from nexhealth_async.sandbox.json_format import Refusal, Row, ints, row, stamp, text
 from nexhealth_async.sandbox.routes import (
     BOTH,
     Answer,
@@ -16,7 +17,6 @@ from nexhealth_async.sandbox.routes import (
     Version,
     paged_in_both,
 )
-from nexhealth_async.sandbox.wire import Refusal, Row, ints, row, stamp, text
 
 __all__ = ["ROUTES"]
 
