@@ -20,25 +20,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nexhealth_async.models import (
         clinical,
-        hooks,
         insurance,
         ledger,
         people,
         practice,
         schedule,
+        webhooks,
     )
     from nexhealth_async.models._base import JSON, Money, Record, Timestamp
     from nexhealth_async.models.clinical import *  # noqa: F403 - pinned by its own __all__
-    from nexhealth_async.models.hooks import *  # noqa: F403 - pinned by its own __all__
     from nexhealth_async.models.insurance import *  # noqa: F403 - pinned by its own __all__
     from nexhealth_async.models.ledger import *  # noqa: F403 - pinned by its own __all__
     from nexhealth_async.models.people import *  # noqa: F403 - pinned by its own __all__
     from nexhealth_async.models.practice import *  # noqa: F403 - pinned by its own __all__
     from nexhealth_async.models.schedule import *  # noqa: F403 - pinned by its own __all__
+    from nexhealth_async.models.webhooks import *  # noqa: F403 - pinned by its own __all__
 
     __all__: list[str] = ["JSON", "Money", "Record", "Timestamp"]
     __all__ += clinical.__all__
-    __all__ += hooks.__all__
+    __all__ += webhooks.__all__
     __all__ += insurance.__all__
     __all__ += ledger.__all__
     __all__ += people.__all__
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _SHARED: tuple[str, ...] = ("JSON", "Money", "Record", "Timestamp")
 _MODULES = (
     "clinical",
-    "hooks",
+    "webhooks",
     "insurance",
     "ledger",
     "people",

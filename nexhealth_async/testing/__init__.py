@@ -20,7 +20,7 @@ from nexhealth_async.testing.factories import (
     make_procedure,
     make_provider,
 )
-from nexhealth_async.testing.threads import SandboxThread
+from nexhealth_async.testing.sandbox_thread import SandboxThread
 
 __all__ = [
     "Factory",
