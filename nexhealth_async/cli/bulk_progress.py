@@ -66,7 +66,8 @@ class Board:
             case ShardDone(shard=shard, records=records, seconds=seconds):
                 if self._each_shard and self._few:
                     self._log(
-                        f"done {shard.name}: {terminal.counted(records, 'record')} in {seconds:.1f} s"
+                        f"done {shard.name}: {terminal.counted(records, 'record')}"
+                        f" in {seconds:.1f} s"
                     )
             case ShardFailed(shard=shard, error=error):
                 self._failures += 1

@@ -337,7 +337,8 @@ class _Tally:
         """Sum it up; ``left`` is how much is still queued, None if nobody asked."""
         done = f"{terminal.counted(self.parts, 'part')}, {terminal.counted(self.records, 'record')}"
         if self.failures:
-            done += f", {terminal.counted(self.failures, 'failure')} (`nexhealth fleet status` tells why)"
+            failures = terminal.counted(self.failures, "failure")
+            done += f", {failures} (`nexhealth fleet status` tells why)"
         match left:
             case None:
                 return f"{done}; stopped"
