@@ -4,20 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from nexhealth_async.sandbox.fake_data import EMR, Maker
 from nexhealth_async.sandbox.fake_names import CODES, FIRST, LAST
 from nexhealth_async.sandbox.json_format import Row, number, row, text
+from nexhealth_async.sandbox.tables import Table
 from nexhealth_async.sandbox.v3_fields import price
 
-if TYPE_CHECKING:
-    from nexhealth_async.sandbox.practice import Practice
-
-__all__ = ["Bookkeeper"]
+__all__ = ["Bookkeeper", "LedgerTables"]
 
 CLAIM_STATES: Final = ("sent", "received", "draft")
 PLAN_STATES: Final = ("proposed", "accepted", "completed", "rejected")
+
+
+class LedgerTables(Protocol):
+    """The tables of a practice that ledger rows refer to."""
+
+    @property
+    def patients(self) -> Table:
+        """The practice's patients."""
+        ...
+
+    @property
+    def procedures(self) -> Table:
+        """Procedures, which charges are for."""
+        ...
+
+    @property
+    def charges(self) -> Table:
+        """Charges, which payments, adjustments and claims refer to."""
+        ...
+
+    @property
+    def claims(self) -> Table:
+        """Insurance claims."""
+        ...
+
+    @property
+    def payment_plans(self) -> Table:
+        """Payment plans."""
+        ...
+
+    @property
+    def payment_types(self) -> Table:
+        """Payment types."""
+        ...
+
+    @property
+    def adjustment_types(self) -> Table:
+        """Adjustment types."""
+        ...
+
+    @property
+    def fee_schedules(self) -> Table:
+        """Fee schedules."""
+        ...
 
 
 class Bookkeeper:
@@ -27,8 +69,8 @@ class Bookkeeper:
     has a payment of half its fee, every third a claim, every fifth an adjustment.
     """
 
-    def __init__(self, practice: Practice, maker: Maker) -> None:
-        self._practice = practice
+    def __init__(self, tables: LedgerTables, maker: Maker) -> None:
+        self._tables = tables
         self._make = maker
 
     def _patient_id(self, index: int) -> int:
@@ -37,11 +79,11 @@ class Bookkeeper:
 
     def guarantor_id(self, patient_id: int) -> int:
         """Who pays for a patient: themselves, unless the record names somebody."""
-        known = self._practice.patients.get(patient_id)
+        known = self._tables.patients.get(patient_id)
         return (number(known, "guarantor_id") if known else 0) or patient_id
 
     def _work(self, index: int) -> tuple[int | None, Row]:
-        made = self._practice.procedures.ids
+        made = self._tables.procedures.ids
         id = made[index] if index < len(made) else None
         return id, self._make.procedure(index, id or 0)
 
@@ -81,13 +123,13 @@ class Bookkeeper:
             "payment_amount": price(-_fee(work) / 2),
             "paid_at": _later(work, 21),
             "transaction_id": None,
-            "charge_id": self._practice.charges.first_id + at,
-            "claim_id": self._practice.claims.first_id + at // 3 if at % 3 == 0 else None,
-            "payment_plan_id": self._practice.payment_plans.first_id + at // 5
+            "charge_id": self._tables.charges.first_id + at,
+            "claim_id": self._tables.claims.first_id + at // 3 if at % 3 == 0 else None,
+            "payment_plan_id": self._tables.payment_plans.first_id + at // 5
             if at % 5 == 0
             else None,
             "insurance_plan_id": self._plan_id(at) if at % 3 == 0 else None,
-            "payment_type_id": self._practice.payment_types.ids[index % 2],
+            "payment_type_id": self._tables.payment_types.ids[index % 2],
         }
 
     def adjustment(self, index: int, id: int) -> Row:
@@ -100,9 +142,9 @@ class Bookkeeper:
             "adjustment_amount": price("-10.00"),
             "adjusted_at": _later(work, 7),
             "transaction_id": None,
-            "charge_id": self._practice.charges.first_id + at,
+            "charge_id": self._tables.charges.first_id + at,
             "claim_id": None,
-            "adjustment_type_id": self._practice.adjustment_types.ids[0],
+            "adjustment_type_id": self._tables.adjustment_types.ids[0],
         }
 
     def claim(self, index: int, id: int) -> Row:
@@ -132,7 +174,7 @@ class Bookkeeper:
             },
             "updated_at": entry["updated_at"],
             "deleted_at": None,
-            "charge_ids": [self._practice.charges.first_id + at],
+            "charge_ids": [self._tables.charges.first_id + at],
         }
 
     def _plan_id(self, index: int) -> int:
@@ -184,7 +226,7 @@ class Bookkeeper:
             "fee": price(float(fee) * (1 - schedule / 10)),
             "code": code,
             "location_id": self._make.location_ids[0],
-            "fee_schedule_id": self._practice.fee_schedules.first_id + schedule,
+            "fee_schedule_id": self._tables.fee_schedules.first_id + schedule,
             "updated_at": self._make.times(self._make.draw(27, index))["updated_at"],
         }
 

@@ -8,28 +8,32 @@ import logging
 import random
 import re
 import traceback
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 from aiohttp import web
 from attrs import frozen
 
+from nexhealth_async.sandbox.assumptions import CountAs, Guesses
+from nexhealth_async.sandbox.auth import Keys
+from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.cursors import Cursors
-from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault
+from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault, Faults
 from nexhealth_async.sandbox.handlers import LOGIN, Router
 from nexhealth_async.sandbox.json_format import NO_ACCESS, Refusal, Row, row
 from nexhealth_async.sandbox.late_commits import LateCommit
+from nexhealth_async.sandbox.listener import Door
+from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.query_params import read
+from nexhealth_async.sandbox.rate_limits import Limits
 from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
 from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
+from nexhealth_async.sandbox.state import World
 from nexhealth_async.sandbox.v3_fields import declared
 
-if TYPE_CHECKING:
-    from nexhealth_async.sandbox.practice import Practice
-    from nexhealth_async.sandbox.sandbox import Sandbox
-
-__all__ = ["MEDIA_TYPE", "Server"]
+__all__ = ["MEDIA_TYPE", "Server", "ServerState"]
 
 _ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
 _NAMES: Final[dict[str, Version]] = {
@@ -45,10 +49,47 @@ _log: Final = logging.getLogger("nexhealth_async.sandbox")
 MEDIA_TYPE: Final = "application/vnd.Nexhealth+json;version=2"
 
 
+class ServerState(Protocol):
+    """What the server reads and counts of a sandbox; `Sandbox` describes each."""
+
+    seed: int
+    clock: Clock
+    world: World
+    keys: Keys
+    limits: Limits
+    faults: Faults
+    door: Door
+    late: list[LateCommit]
+    latency: float
+    jitter: float
+    in_flight: int
+    most_in_flight: int
+    page_cap: int
+    cursor_page_cap: int
+    financial_access: bool
+    count_as: CountAs
+    versions: frozenset[Version]
+    media_type: str
+    page_callback: Callable[[PageShown], Awaitable[None] | None] | None
+
+    @property
+    def guesses(self) -> Guesses:
+        """What the vendor's documents leave open."""
+        ...
+
+    def remember(self, request: SeenRequest) -> None:
+        """Keep a request."""
+        ...
+
+    def commit_due(self) -> int:
+        """Carry out the late requests that are due."""
+        ...
+
+
 class Server:
     """Answers requests on behalf of a sandbox; holds no practice data itself."""
 
-    def __init__(self, box: Sandbox) -> None:
+    def __init__(self, box: ServerState) -> None:
         self._box = box
         self._router = Router()
         self._cursors = Cursors(box.seed)
