@@ -17,9 +17,10 @@ import pytest
 from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins
 from nexhealth_async.models import Money, Record
+from nexhealth_async.resources import ENDPOINTS
 from tests.contract.kept import LEAVES, WRAPPERS
 from tests.contract.surface import REFERENCE
-from tests.models.model_samples import MODELS, STANDS_FOR
+from tests.models.model_samples import MODELS, SAMPLES, STANDS_FOR
 
 DOCUMENT = REFERENCE / "openapi-v3.json"
 NOTES = REFERENCE / "v2.md"
@@ -182,6 +183,16 @@ def test_every_reachable_schema_has_its_model_and_every_mapped_schema_is_met() -
     assert set(STANDS_FOR) - set(LEFT_OVER) == reachable() - set(WRAPPERS)
     assert set(WRAPPERS) <= reachable()
     assert not set(LEFT_OVER) & reachable()
+
+
+def test_every_model_that_a_method_returns_has_a_sample() -> None:
+    sampled = {name for name, _ in SAMPLES}
+    for endpoint in ENDPOINTS:
+        assert endpoint.model is None or endpoint.model in sampled, (
+            f"`{endpoint.model}` has no sample: add one to SAMPLES in "
+            "tests/models/model_samples.py, in the API's own form and of invented people, and its "
+            "schema to STANDS_FOR there"
+        )
 
 
 def test_every_model_stands_for_something() -> None:

@@ -267,7 +267,10 @@ def test_the_model_exists_and_is_what_the_method_promises(endpoint: Endpoint[obj
     if endpoint.model is None:
         assert promise == "None"
     else:
-        assert inspect.isclass(getattr(models, endpoint.model))
+        assert inspect.isclass(getattr(models, endpoint.model, None)), (
+            f"`{dotted_name(endpoint)}` returns `{endpoint.model}`: add `class {endpoint.model}"
+            "(Record)` to a module of nexhealth_async/models, and its name to `__all__` there"
+        )
         wrapper = "Walk[m.{}]" if endpoint.verb == "walk" else "m.{}"
         assert promise == wrapper.format(endpoint.model), (
             f"{where(endpoint)} is annotated to return {promise}: "

@@ -54,10 +54,15 @@ def apply(patch: str, root: Path) -> None:
     """Change the files of a tree as a patch says.
 
     Its hunks name no lines, since those change too often: the lines that stay must be found once.
+    A file that is not there is made.
     """
     for part in re.split(r"^--- ", patch, flags=re.MULTILINE)[1:]:
         name, *hunks = re.split(r"^@@\n", part, flags=re.MULTILINE)
         file = root / name.strip()
+        if not file.exists():
+            (whole,) = hunks
+            file.write_text(_side(whole, "+"), encoding="utf-8")
+            continue
         text = file.read_text(encoding="utf-8")
         for hunk in hunks:
             before, after = _side(hunk, "-"), _side(hunk, "+")
