@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from nexhealth_async.bulk import copy as copying
-from nexhealth_async.bulk.checkpoint import progress_from_json, resumable
+from nexhealth_async.bulk.checkpoint_json import progress_from_json, resumable
 from nexhealth_async.bulk.copy_preparation import (
     Permission,
     agree_on_checkpoint,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from nexhealth_async.bulk.checkpoint import resumable
+from nexhealth_async.bulk.checkpoint_json import resumable
 from nexhealth_async.bulk.copy_preparation import agree, look_first
 from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.progress_events import GroupDone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Self
 
-from nexhealth_async.bulk.checkpoint import progress_to_json
+from nexhealth_async.bulk.checkpoint_json import progress_to_json
 from nexhealth_async.bulk.scheduler import Delivered, Engine, beginning
 from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.errors import UsageError

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from itertools import islice
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +30,7 @@ from attrs import field, frozen
 
 from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
 from nexhealth_async.export.state_tables import extra_missing
+from nexhealth_async.fleet.queue_limits import KEPT, leaves
 
 if TYPE_CHECKING:
     from streaq import Worker
@@ -37,14 +38,12 @@ if TYPE_CHECKING:
 
     _Task: TypeAlias = AsyncRegisteredTask[[str], None]
 
-__all__ = ["KEPT", "Again", "GivenUp", "Line", "Queue", "Read", "Turn", "leaves"]
+__all__ = ["Again", "GivenUp", "Line", "Queue", "Read", "Turn"]
 
 T = TypeVar("T")
 
 _PART: Final = 1000
 """Messages told to Redis at once."""
-KEPT: Final = timedelta(days=1)
-"""For how long Redis knows why a message was given up."""
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _NO_ADDRESS: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
 _FUNCTION: Final = "read_shard"
@@ -315,12 +314,3 @@ def _place_of(url: str) -> str:
     if not url[len(parts.scheme) :].startswith("://"):
         return ""
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
-
-
-def leaves(error: Exception) -> Iterator[Exception]:
-    """Return an error, or those that a group of errors consists of."""
-    if isinstance(error, ExceptionGroup):
-        for one in cast("ExceptionGroup[Exception]", error).exceptions:
-            yield from leaves(one)
-    else:
-        yield error

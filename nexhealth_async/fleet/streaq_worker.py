@@ -11,7 +11,7 @@ from coredis.exceptions import AuthenticationError, ConnectionError, RedisError 
 from streaq import StreaqError, Worker
 from streaq.constants import REDIS_GROUP
 
-from nexhealth_async.fleet.queue import KEPT, leaves
+from nexhealth_async.fleet.queue_limits import KEPT, leaves
 
 if TYPE_CHECKING:
     from streaq.types import StreamMessage

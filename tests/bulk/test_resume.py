@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from nexhealth_async.bulk import CheckpointFile, Shard, ShardState, scheduler
-from nexhealth_async.bulk.checkpoint import progress_from_json, progress_to_json, resumable
+from nexhealth_async.bulk.checkpoint_json import progress_from_json, progress_to_json, resumable
 from nexhealth_async.bulk.pull_state import Progress
 from nexhealth_async.errors import UsageError
 from nexhealth_async.pagination.prefetching import RawPage
