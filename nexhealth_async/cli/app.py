@@ -66,10 +66,14 @@ def _carry_out(arguments: Sequence[str]) -> int:
         return MISUSED
     app = build()
     try:
-        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+        command, bound, unparsed = app.parse_args(
+            list(arguments), exit_on_error=False, print_error=False
+        )
     except CycloptsError as error:
         terminal.error(_misuse(error, arguments))
         return MISUSED
+    if "app" in unparsed:
+        bound.arguments["app"] = app
     status = command(*bound.args, **bound.kwargs)
     return status if isinstance(status, int) else 0
 

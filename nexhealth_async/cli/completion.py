@@ -1,51 +1,33 @@
-"""``nexhealth completion``: what a shell needs to complete commands, options and names of lists."""
+"""``nexhealth completion``: a script that lets a shell complete commands, options and lists."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Annotated, Literal, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from nexhealth_async.cli import terminal
+from nexhealth_async.cli.completion_names import generating_completions
 
-__all__ = ["Shell", "completion", "offered", "script"]
+__all__ = ["Shell", "completion", "script"]
 
 Shell: TypeAlias = Literal["bash", "zsh", "fish"]
-
-_MAKING: ContextVar[bool] = ContextVar("_MAKING", default=False)
 
 
 def completion(
     shell: Annotated[Shell, Parameter(help="The shell that is to complete.")],
+    *,
+    app: Annotated[App, Parameter(parse=False)],
 ) -> int:
     """Print what makes a shell complete commands and options; it changes no file.
 
     Put the first example into ~/.bashrc, or run the one of your shell once.
     """
-    terminal.write(script(shell).rstrip() + "\n")
+    terminal.write(script(app, shell).rstrip() + "\n")
     return 0
 
 
-def script(shell: Shell) -> str:
-    """Make the script that teaches a shell to complete."""
-    from nexhealth_async.cli.app import build
-
-    making = _MAKING.set(True)
-    try:
-        return build().generate_completion(shell=shell)
-    finally:
-        _MAKING.reset(making)
-
-
-def offered() -> tuple[str, ...] | None:
-    """Return the lists a shell offers, in any version of the API.
-
-    None while no script is made: a name that is no list is refused with the one that was meant,
-    not with all there are.
-    """
-    if not _MAKING.get():
-        return None
-    from nexhealth_async.bulk import resources
-
-    return tuple(dict.fromkeys((*resources("v2"), *resources("v3"))))
+def script(app: App, shell: Shell) -> str:
+    """Generate the completion script of an application for a shell."""
+    with generating_completions():
+        return app.generate_completion(shell=shell)

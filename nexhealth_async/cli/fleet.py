@@ -13,7 +13,7 @@ from cyclopts import App, Group, Parameter
 
 from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.completion import offered
+from nexhealth_async.cli.completion_names import completions
 from nexhealth_async.cli.exit_status import Quit, run
 from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, Opened, opened
 from nexhealth_async.cli.pull_bulk import (
@@ -155,7 +155,9 @@ class _Begin:
 def pull(
     *resources: Annotated[
         str,
-        Parameter(help="Lists to pull, such as patients.", choices=offered(), show_choices=False),
+        Parameter(
+            help="Lists to pull, such as patients.", choices=completions(), show_choices=False
+        ),
     ],
     entry: Entry = ANYWHERE,
     place: Place = _HERE,

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from nexhealth_async._protocol.api_versions import V2, V3
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.completion import offered
+from nexhealth_async.cli.completion_names import completions
 from nexhealth_async.cli.exit_status import Ended, Quit, run
 from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, check_place, opened, scoped
 from nexhealth_async.cli.output import pen_for
@@ -45,7 +45,7 @@ def pull(
         str,
         Parameter(
             help="Lists to pull, such as patients or appointments; --dry-run --all shows all.",
-            choices=offered(),
+            choices=completions(),
             show_choices=False,
         ),
     ],

@@ -134,7 +134,7 @@ async def test_what_may_be_a_secret_is_not_said_back(line: tuple[str, ...]) -> N
 
 @cache
 def bash_script() -> str:
-    return script("bash")
+    return script(build(), "bash")
 
 
 def asked_of_bash(line: str) -> set[str]:
