@@ -23,7 +23,7 @@ LIST: "Endpoint[m.AdjustmentType]" = Endpoint(
     resource="adjustment_types",
     verb="walk",
     model="AdjustmentType",
-    v3=listing("/adjustment_types", "updated_since", "active"),
+    v3=listing("/adjustment_types", AdjustmentTypeFilters),
 )
 
 GET: "Endpoint[m.AdjustmentType]" = Endpoint(

@@ -18,7 +18,7 @@ from nexhealth_async.resources.ledger import (
     check_entry,
     listing,
 )
-from nexhealth_async.resources.options import LocationScoped, PracticeScoped
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped, filter_names
 from nexhealth_async.workflows.confirmation import Written
 from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
 from nexhealth_async.workflows.event_bus import Events
@@ -68,25 +68,21 @@ class NewAdjustment(LedgerEntry, total=False):
     """The time it counts from, with a zone; the ledger keeps the day only."""
 
 
-_ADJUSTMENT_FILTERS = (
-    "patient_id",
-    "provider_id",
-    "guarantor_id",
-    "claim_id",
-    "charge_id",
-    "updated_since",
-)
-
 LIST: "Endpoint[m.Adjustment]" = Endpoint(
     resource="adjustments",
     verb="walk",
     model="Adjustment",
     v3=listing(
         "/adjustments",
-        *_ADJUSTMENT_FILTERS,
-        "include_deleted",
-        "sort",
-        one_of=_ADJUSTMENT_FILTERS,
+        AdjustmentFilters,
+        one_of=(
+            "patient_id",
+            "provider_id",
+            "guarantor_id",
+            "claim_id",
+            "charge_id",
+            "updated_since",
+        ),
     ),
 )
 
@@ -94,7 +90,7 @@ GET: "Endpoint[m.Adjustment]" = Endpoint(
     resource="adjustments",
     verb="get",
     model="Adjustment",
-    v3=Row(method="GET", path="/adjustments/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/adjustments/{id}", filters=filter_names(AdjustmentOptions)),
 )
 
 CREATE: Endpoint[None] = Endpoint(

@@ -6,7 +6,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, PracticeScoped, WholeOptions
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    PracticeScoped,
+    WholeOptions,
+    filter_names,
+)
 
 __all__ = [
     "AppointmentDescriptorFilters",
@@ -42,7 +47,7 @@ LIST_OF_LOCATION: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
         path="/locations/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
         subdomain=Need.NONE,
-        filters=("descriptor_type",),
+        filters=filter_names(DescriptorFilters),
     ),
 )
 
@@ -55,7 +60,7 @@ LIST_OF_TYPE: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
         path="/appointment_types/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
         location=Need.OPTIONAL,
-        filters=("descriptor_type",),
+        filters=filter_names(TypeDescriptorFilters),
     ),
 )
 
@@ -68,7 +73,7 @@ LIST_OF_APPOINTMENT: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
         path="/appointments/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
         rate=RateClass.SLOW,
-        filters=("descriptor_type",),
+        filters=filter_names(AppointmentDescriptorFilters),
     ),
 )
 

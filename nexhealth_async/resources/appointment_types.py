@@ -9,7 +9,7 @@ from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_positive
 from nexhealth_async.resources.appointment_descriptors import TypeDescriptors
-from nexhealth_async.resources.options import LocationScoped, WholeOptions
+from nexhealth_async.resources.options import LocationScoped, WholeOptions, filter_names
 
 __all__ = [
     "AppointmentTypeChanges",
@@ -78,7 +78,7 @@ LIST: "Endpoint[m.AppointmentType]" = Endpoint(
         path="/appointment_types",
         paging=Paging.WHOLE,
         location=Need.OPTIONAL,
-        filters=("include[]",),
+        filters=filter_names(AppointmentTypeFilters),
     ),
 )
 
@@ -90,7 +90,7 @@ GET: "Endpoint[m.AppointmentType]" = Endpoint(
         method="GET",
         path="/appointment_types/{id}",
         location=Need.OPTIONAL,
-        filters=("include[]",),
+        filters=filter_names(AppointmentTypeOptions),
     ),
 )
 

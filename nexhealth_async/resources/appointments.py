@@ -12,7 +12,12 @@ from nexhealth_async.resources import available_slots, locations, sync_status
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_note, check_order
 from nexhealth_async.resources.appointment_descriptors import AppointmentDescriptors
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 from nexhealth_async.resources.patients import Gender
 from nexhealth_async.resources.working_hours import WorkingHourSource
 from nexhealth_async.workflows.booking import BookingCalls, Rescheduled, book, reschedule
@@ -214,22 +219,7 @@ LIST: "Endpoint[m.Appointment]" = Endpoint(
         max_per_page=300,
         rate=RateClass.SLOW,
         location=Need.REQUIRED,
-        filters=(
-            "start",
-            "end",
-            "timezone",
-            "cancelled",
-            "unavailable",
-            "nex_only",
-            "updated_since",
-            "appointment_type_id",
-            "foreign_id",
-            "patient_ids[]",
-            "provider_ids[]",
-            "operatory_ids[]",
-            "created_by",
-            "include[]",
-        ),
+        filters=filter_names(AppointmentFilters, without=("sort",)),
         required=("start", "end"),
         wire={"patient_ids[]": "patient_id"},
     ),
@@ -240,22 +230,7 @@ LIST: "Endpoint[m.Appointment]" = Endpoint(
         max_per_page=1000,
         rate=RateClass.SLOW,
         location=Need.OPTIONAL,
-        filters=(
-            "start",
-            "end",
-            "timezone",
-            "cancelled",
-            "unavailable",
-            "nex_only",
-            "updated_since",
-            "appointment_type_id",
-            "foreign_id",
-            "patient_ids[]",
-            "provider_ids[]",
-            "operatory_ids[]",
-            "created_by",
-            "sort",
-        ),
+        filters=filter_names(AppointmentFilters, without=("include",)),
         required=("start", "end"),
         one_of=("location_id", "foreign_id"),
         at_most={"patient_ids": 25},
@@ -271,7 +246,7 @@ GET: "Endpoint[m.Appointment]" = Endpoint(
         path="/appointments/{id}",
         payload=("appt", "appointment"),
         rate=RateClass.SLOW,
-        filters=("include[]",),
+        filters=filter_names(AppointmentOptions),
     ),
 )
 

@@ -9,7 +9,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateCla
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of, check_positive
-from nexhealth_async.resources.options import LocationScoped, WholeOptions
+from nexhealth_async.resources.options import LocationScoped, WholeOptions, filter_names
 from nexhealth_async.resources.working_hours import WorkingHourSource
 from nexhealth_async.workflows.slots import FreeSlot, free_slots
 
@@ -56,16 +56,9 @@ LIST: "Endpoint[m.SlotGroup]" = Endpoint(
         rate=RateClass.SLOW,
         location=Need.REQUIRED,
         location_filter="lids",
-        filters=(
-            "start_date",
-            "days",
-            "lids[]",
-            "pids[]",
-            "operatory_ids[]",
-            "appointment_type_id",
-            "slot_length",
-            "slot_interval",
-            "overlapping_operatory_slots",
+        filters=filter_names(
+            SlotFilters,
+            without=("working_hour_label_id", "working_hour_source", "appointments_per_timeslot"),
         ),
         required=("start_date", "days"),
         one_of=("pids", "appointment_type_id"),
@@ -77,20 +70,7 @@ LIST: "Endpoint[m.SlotGroup]" = Endpoint(
         rate=RateClass.SLOW,
         location=Need.REQUIRED,
         location_filter="lids",
-        filters=(
-            "start_date",
-            "days",
-            "lids[]",
-            "pids[]",
-            "operatory_ids[]",
-            "appointment_type_id",
-            "working_hour_label_id",
-            "working_hour_source",
-            "slot_length",
-            "slot_interval",
-            "overlapping_operatory_slots",
-            "appointments_per_timeslot",
-        ),
+        filters=filter_names(SlotFilters),
         required=("start_date", "days"),
         one_of=("pids", "appointment_type_id"),
     ),

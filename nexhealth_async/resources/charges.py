@@ -8,7 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import BilledFilters, listing
-from nexhealth_async.resources.options import PracticeScoped
+from nexhealth_async.resources.options import PracticeScoped, filter_names
 
 __all__ = ["ChargeFilters", "ChargeInclude", "ChargeListInclude", "ChargeOptions", "Charges"]
 
@@ -41,19 +41,14 @@ class ChargeOptions(PracticeScoped, total=False):
     """Parts to send along."""
 
 
-_CHARGE_FILTERS = ("patient_id", "provider_id", "procedure_id", "guarantor_id", "updated_since")
-
 LIST: "Endpoint[m.Charge]" = Endpoint(
     resource="charges",
     verb="walk",
     model="Charge",
     v3=listing(
         "/charges",
-        *_CHARGE_FILTERS,
-        "include_deleted",
-        "sort",
-        "include[]",
-        one_of=_CHARGE_FILTERS,
+        ChargeFilters,
+        one_of=("patient_id", "provider_id", "procedure_id", "guarantor_id", "updated_since"),
     ),
 )
 
@@ -61,7 +56,7 @@ GET: "Endpoint[m.Charge]" = Endpoint(
     resource="charges",
     verb="get",
     model="Charge",
-    v3=Row(method="GET", path="/charges/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/charges/{id}", filters=filter_names(ChargeOptions)),
 )
 
 

@@ -9,7 +9,7 @@ from nexhealth_async._protocol.operations import Endpoint, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import BilledFilters, listing
-from nexhealth_async.resources.options import PracticeScoped
+from nexhealth_async.resources.options import PracticeScoped, filter_names
 
 __all__ = ["ClaimFilters", "ClaimInclude", "ClaimOptions", "Claims"]
 
@@ -35,20 +35,22 @@ class ClaimOptions(PracticeScoped, total=False):
     """Parts to send along."""
 
 
-_CLAIM_FILTERS = ("patient_id", "guarantor_id", "provider_id", "updated_since", "date_of_service")
-
 LIST: "Endpoint[m.Claim]" = Endpoint(
     resource="claims",
     verb="walk",
     model="Claim",
-    v3=listing("/claims", *_CLAIM_FILTERS, "include_deleted", "sort", one_of=_CLAIM_FILTERS),
+    v3=listing(
+        "/claims",
+        ClaimFilters,
+        one_of=("patient_id", "guarantor_id", "provider_id", "updated_since", "date_of_service"),
+    ),
 )
 
 GET: "Endpoint[m.Claim]" = Endpoint(
     resource="claims",
     verb="get",
     model="Claim",
-    v3=Row(method="GET", path="/claims/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/claims/{id}", filters=filter_names(ClaimOptions)),
 )
 
 

@@ -7,7 +7,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import CursorOptions, LocationScoped
+from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
 
 __all__ = ["ClinicalNoteFilters", "ClinicalNotes"]
 
@@ -37,7 +37,7 @@ LIST: "Endpoint[m.ClinicalNote]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.REQUIRED,
-        filters=("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since"),
+        filters=filter_names(ClinicalNoteFilters),
         one_of=("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since"),
     ),
 )

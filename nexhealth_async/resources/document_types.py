@@ -6,7 +6,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, WholeOptions
+from nexhealth_async.resources.options import LocationScoped, WholeOptions, filter_names
 
 __all__ = ["DocumentTypeFilters", "DocumentTypes"]
 
@@ -27,7 +27,7 @@ LIST: "Endpoint[m.DocumentType]" = Endpoint(
         path="/document_types",
         paging=Paging.WHOLE,
         location=Need.REQUIRED,
-        filters=("active",),
+        filters=filter_names(DocumentTypeFilters),
     ),
 )
 

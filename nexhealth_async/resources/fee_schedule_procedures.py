@@ -24,8 +24,7 @@ LIST: "Endpoint[m.FeeScheduleProcedure]" = Endpoint(
     model="FeeScheduleProcedure",
     v3=listing(
         "/fee_schedule_procedures",
-        "fee_schedule_id",
-        "updated_since",
+        FeeScheduleProcedureFilters,
         one_of=("fee_schedule_id", "updated_since"),
     ),
 )

@@ -8,7 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import UpdatedFilters, listing
-from nexhealth_async.resources.options import PracticeScoped
+from nexhealth_async.resources.options import PracticeScoped, filter_names
 
 __all__ = ["FeeScheduleFilters", "FeeScheduleInclude", "FeeScheduleOptions", "FeeSchedules"]
 
@@ -34,14 +34,14 @@ LIST: "Endpoint[m.FeeSchedule]" = Endpoint(
     resource="fee_schedules",
     verb="walk",
     model="FeeSchedule",
-    v3=listing("/fee_schedules", "updated_since", "active"),
+    v3=listing("/fee_schedules", FeeScheduleFilters),
 )
 
 GET: "Endpoint[m.FeeSchedule]" = Endpoint(
     resource="fee_schedules",
     verb="get",
     model="FeeSchedule",
-    v3=Row(method="GET", path="/fee_schedules/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/fee_schedules/{id}", filters=filter_names(FeeScheduleOptions)),
 )
 
 

@@ -8,6 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import SortedFilters, listing
+from nexhealth_async.resources.options import filter_names
 
 __all__ = [
     "GuarantorBalanceFilters",
@@ -42,10 +43,7 @@ LIST: "Endpoint[m.GuarantorBalance]" = Endpoint(
     model="GuarantorBalance",
     v3=listing(
         "/guarantor_balances",
-        "guarantor_id",
-        "updated_since",
-        "show_zero_balances",
-        "sort",
+        GuarantorBalanceFilters,
         one_of=("guarantor_id", "updated_since"),
     ),
 )
@@ -58,7 +56,7 @@ GET: "Endpoint[m.GuarantorBalance]" = Endpoint(
         method="GET",
         path="/guarantor_balances/{id}",
         subdomain=Need.NONE,
-        filters=("include[]",),
+        filters=filter_names(GuarantorBalanceOptions),
     ),
 )
 

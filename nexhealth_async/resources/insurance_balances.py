@@ -24,17 +24,14 @@ class InsuranceBalanceFilters(SortedFilters, total=False):
     """Only those of the patients this person pays for."""
 
 
-_INSURANCE_BALANCE_FILTERS = ("patient_id", "guarantor_id", "updated_since")
-
 LIST: "Endpoint[m.InsuranceBalance]" = Endpoint(
     resource="insurance_balances",
     verb="walk",
     model="InsuranceBalance",
     v3=listing(
         "/insurance_balances",
-        *_INSURANCE_BALANCE_FILTERS,
-        "sort",
-        one_of=_INSURANCE_BALANCE_FILTERS,
+        InsuranceBalanceFilters,
+        one_of=("patient_id", "guarantor_id", "updated_since"),
     ),
 )
 

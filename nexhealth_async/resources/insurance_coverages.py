@@ -7,7 +7,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Paging, RateClass, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import NumberedOptions, PracticeScoped, filter_names
 
 __all__ = ["InsuranceCoverageFilters", "InsuranceCoverages"]
 
@@ -40,7 +40,7 @@ LIST: "Endpoint[m.InsuranceCoverage]" = Endpoint(
         path="/insurance_coverages",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        filters=("patient_id", "updated_since", "active"),
+        filters=filter_names(InsuranceCoverageFilters),
     ),
 )
 

@@ -8,7 +8,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import NumberedOptions, PracticeScoped, filter_names
 
 __all__ = [
     "InsurancePlanFilters",
@@ -58,14 +58,16 @@ LIST: "Endpoint[m.InsurancePlan]" = Endpoint(
         path="/insurance_plans",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        filters=("payer_id", "group_num", "include[]"),
+        filters=filter_names(
+            InsurancePlanFilters, without=("updated_since", "include_deleted", "sort")
+        ),
     ),
     v3=Row(
         method="GET",
         path="/insurance_plans",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        filters=("payer_id", "group_num", "updated_since", "include_deleted", "sort"),
+        filters=filter_names(InsurancePlanFilters, without=("include",)),
     ),
 )
 
@@ -73,7 +75,7 @@ GET: "Endpoint[m.InsurancePlan]" = Endpoint(
     resource="insurance_plans",
     verb="get",
     model="InsurancePlan",
-    v3=Row(method="GET", path="/insurance_plans/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/insurance_plans/{id}", filters=filter_names(InsurancePlanOptions)),
 )
 
 

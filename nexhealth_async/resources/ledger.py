@@ -7,7 +7,7 @@ from typing import Required, TypeAlias
 
 from nexhealth_async._protocol.operations import Need, Paging, Row
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.resources.options import CursorOptions, LocationScoped
+from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
 
 __all__ = [
     "ACCEPTED",
@@ -75,7 +75,7 @@ ACCEPTED = frozenset({200, 201, 202})
 """Statuses of a write that waits for the practice's system; it is answered without a body."""
 
 
-def listing(path: str, *filters: str, one_of: tuple[str, ...] = ()) -> Row:
+def listing(path: str, filters: type, *, one_of: tuple[str, ...] = ()) -> Row:
     """Return the declaration of a list of the ledger."""
     return Row(
         method="GET",
@@ -83,7 +83,7 @@ def listing(path: str, *filters: str, one_of: tuple[str, ...] = ()) -> Row:
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.REQUIRED,
-        filters=filters,
+        filters=filter_names(filters),
         one_of=one_of,
     )
 

@@ -7,7 +7,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.appointment_descriptors import LocationDescriptors
-from nexhealth_async.resources.options import PracticeScoped, WholeOptions
+from nexhealth_async.resources.options import PracticeScoped, WholeOptions, filter_names
 from nexhealth_async.resources.providers import LocationProviders
 
 __all__ = ["LocationFilters", "Locations", "SubscriptionFeature"]
@@ -50,7 +50,7 @@ LIST: "Endpoint[m.Location]" = Endpoint(
         paging=Paging.WHOLE,
         inner="locations",
         subdomain=Need.OPTIONAL,
-        filters=("inactive", "foreign_id", "filter_by_subscription_feature"),
+        filters=filter_names(LocationFilters),
     ),
 )
 

@@ -8,7 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions
+from nexhealth_async.resources.options import LocationScoped, NumberedOptions, filter_names
 
 __all__ = ["NexStaff", "StaffFilters"]
 
@@ -33,7 +33,7 @@ LIST: "Endpoint[m.StaffMember]" = Endpoint(
         max_per_page=300,
         location=Need.OPTIONAL,
         location_filter="location_ids",
-        filters=("inactive", "location_ids[]"),
+        filters=filter_names(StaffFilters),
     ),
 )
 

@@ -7,7 +7,7 @@ from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_some_of
-from nexhealth_async.resources.options import CursorOptions, PracticeScoped
+from nexhealth_async.resources.options import CursorOptions, PracticeScoped, filter_names
 
 __all__ = [
     "NewOnboarding",
@@ -76,7 +76,7 @@ LIST: "Endpoint[m.Onboarding]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         subdomain=Need.OPTIONAL,
-        filters=("status", "sort"),
+        filters=filter_names(OnboardingFilters),
     ),
 )
 

@@ -8,7 +8,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 
 __all__ = ["Operatories", "OperatoryFilters", "OperatoryInclude", "OperatoryOptions"]
 
@@ -46,7 +51,7 @@ LIST: "Endpoint[m.Operatory]" = Endpoint(
         paging=Paging.NUMBERED,
         max_per_page=300,
         location=Need.REQUIRED,
-        filters=("search_name", "foreign_id", "updated_since", "include[]"),
+        filters=filter_names(OperatoryFilters),
     ),
     v3=Row(
         method="GET",
@@ -54,7 +59,7 @@ LIST: "Endpoint[m.Operatory]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.REQUIRED,
-        filters=("search_name", "foreign_id", "updated_since", "include[]"),
+        filters=filter_names(OperatoryFilters),
     ),
 )
 
@@ -62,7 +67,7 @@ GET: "Endpoint[m.Operatory]" = Endpoint(
     resource="operatories",
     verb="get",
     model="Operatory",
-    both=Row(method="GET", path="/operatories/{id}", filters=("include[]",)),
+    both=Row(method="GET", path="/operatories/{id}", filters=filter_names(OperatoryOptions)),
 )
 
 

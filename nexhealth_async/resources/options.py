@@ -1,11 +1,18 @@
 """Scopes and iteration options that the filters of all resources share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal, TypedDict
 
 from nexhealth_async.errors import UndecodableRecord
 
-__all__ = ["CursorOptions", "LocationScoped", "NumberedOptions", "PracticeScoped", "WholeOptions"]
+__all__ = [
+    "CursorOptions",
+    "LocationScoped",
+    "NumberedOptions",
+    "PracticeScoped",
+    "WholeOptions",
+    "filter_names",
+]
 
 
 class PracticeScoped(TypedDict, total=False):
@@ -60,3 +67,23 @@ class NumberedOptions(CursorOptions, total=False):
     """
     passes: int | None
     """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""
+
+
+_SHARED = frozenset({*LocationScoped.__annotations__, *NumberedOptions.__annotations__})
+
+
+def filter_names(filters: type, *, without: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names of the filters that a `TypedDict` declares itself, as a `Row` spells them.
+
+    Args:
+        filters: The keywords of a method.
+        without: Filters that this version of the API does not take.
+
+    Returns:
+        The names in order, with ``[]`` after those that take several values.
+    """
+    return tuple(
+        f"{name}[]" if "Sequence[" in str(kind) else name
+        for name, kind in filters.__annotations__.items()
+        if name not in _SHARED and name not in without
+    )

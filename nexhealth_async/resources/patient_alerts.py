@@ -6,7 +6,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import CREATED, Endpoint, Paging, RateClass, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import PracticeScoped, WholeOptions
+from nexhealth_async.resources.options import PracticeScoped, WholeOptions, filter_names
 
 __all__ = ["AlertChanges", "AlertFilters", "NewAlert", "PatientAlerts"]
 
@@ -41,7 +41,7 @@ LIST: "Endpoint[m.PatientAlert]" = Endpoint(
         path="/patients/{id}/alerts",
         paging=Paging.WHOLE,
         rate=RateClass.PEOPLE,
-        filters=("include_disabled",),
+        filters=filter_names(AlertFilters),
     ),
 )
 

@@ -7,7 +7,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 
 __all__ = ["PatientRecallFilters", "PatientRecalls"]
 
@@ -29,8 +34,6 @@ class PatientRecallFilters(LocationScoped, NumberedOptions, total=False):
     """``"date_due"``, or ``"-date_due"`` for the latest first."""
 
 
-_RECALL_FILTERS = ("recall_id", "patient_id", "foreign_id", "updated_since", "due_after", "sort")
-
 LIST: "Endpoint[m.PatientRecall]" = Endpoint(
     resource="patient_recalls",
     verb="walk",
@@ -41,7 +44,7 @@ LIST: "Endpoint[m.PatientRecall]" = Endpoint(
         paging=Paging.NUMBERED,
         max_per_page=300,
         location=Need.REQUIRED,
-        filters=_RECALL_FILTERS,
+        filters=filter_names(PatientRecallFilters),
     ),
     v3=Row(
         method="GET",
@@ -49,7 +52,7 @@ LIST: "Endpoint[m.PatientRecall]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.REQUIRED,
-        filters=_RECALL_FILTERS,
+        filters=filter_names(PatientRecallFilters),
     ),
 )
 

@@ -10,7 +10,12 @@ from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources import locations, sync_status
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 from nexhealth_async.resources.patient_alerts import PatientAlerts
 from nexhealth_async.resources.patient_documents import PatientDocuments
 from nexhealth_async.workflows.confirmation import Written
@@ -161,21 +166,6 @@ class NewPatient(LocationScoped, total=False):
     """Particulars: birth date and phone at the least."""
 
 
-_PATIENT_FILTERS = (
-    "name",
-    "email",
-    "phone_number",
-    "date_of_birth",
-    "inactive",
-    "foreign_id",
-    "updated_since",
-    "new_patient",
-    "non_patient",
-    "forms_syncable",
-    "location_strict",
-    "sort",
-)
-
 LIST: "Endpoint[m.Patient]" = Endpoint(
     resource="patients",
     verb="walk",
@@ -188,13 +178,7 @@ LIST: "Endpoint[m.Patient]" = Endpoint(
         max_per_page=300,
         rate=RateClass.PEOPLE,
         location=Need.REQUIRED,
-        filters=(
-            *_PATIENT_FILTERS,
-            "include[]",
-            "appointment_date_start",
-            "appointment_date_end",
-            "include_upcoming_appts",
-        ),
+        filters=filter_names(PatientFilters),
     ),
     v3=Row(
         method="GET",
@@ -203,7 +187,15 @@ LIST: "Endpoint[m.Patient]" = Endpoint(
         max_per_page=1000,
         rate=RateClass.PEOPLE,
         location=Need.REQUIRED,
-        filters=_PATIENT_FILTERS,
+        filters=filter_names(
+            PatientFilters,
+            without=(
+                "include",
+                "appointment_date_start",
+                "appointment_date_end",
+                "include_upcoming_appts",
+            ),
+        ),
     ),
 )
 
@@ -216,7 +208,7 @@ GET: "Endpoint[m.Patient]" = Endpoint(
         path="/patients/{id}",
         payload=("user", "patient"),
         rate=RateClass.PEOPLE,
-        filters=("include[]",),
+        filters=filter_names(PatientOptions),
     ),
 )
 

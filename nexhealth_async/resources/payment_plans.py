@@ -8,6 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import SortedFilters, listing
+from nexhealth_async.resources.options import filter_names
 
 __all__ = ["PaymentPlanFilters", "PaymentPlanInclude", "PaymentPlanOptions", "PaymentPlans"]
 
@@ -35,14 +36,19 @@ LIST: "Endpoint[m.PaymentPlan]" = Endpoint(
     resource="payment_plans",
     verb="walk",
     model="PaymentPlan",
-    v3=listing("/payment_plans", "patient_id", "guarantor_id", "updated_since", "sort"),
+    v3=listing("/payment_plans", PaymentPlanFilters),
 )
 
 GET: "Endpoint[m.PaymentPlan]" = Endpoint(
     resource="payment_plans",
     verb="get",
     model="PaymentPlan",
-    v3=Row(method="GET", path="/payment_plans/{id}", subdomain=Need.NONE, filters=("include[]",)),
+    v3=Row(
+        method="GET",
+        path="/payment_plans/{id}",
+        subdomain=Need.NONE,
+        filters=filter_names(PaymentPlanOptions),
+    ),
 )
 
 

@@ -23,7 +23,7 @@ LIST: "Endpoint[m.PaymentType]" = Endpoint(
     resource="payment_types",
     verb="walk",
     model="PaymentType",
-    v3=listing("/payment_types", "updated_since", "active"),
+    v3=listing("/payment_types", PaymentTypeFilters),
 )
 
 GET: "Endpoint[m.PaymentType]" = Endpoint(

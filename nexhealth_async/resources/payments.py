@@ -18,7 +18,7 @@ from nexhealth_async.resources.ledger import (
     check_entry,
     listing,
 )
-from nexhealth_async.resources.options import LocationScoped, PracticeScoped
+from nexhealth_async.resources.options import LocationScoped, PracticeScoped, filter_names
 from nexhealth_async.workflows.confirmation import Written
 from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
 from nexhealth_async.workflows.event_bus import Events
@@ -68,28 +68,30 @@ class NewPayment(LedgerEntry, total=False):
     """When it was paid, with a zone; the ledger keeps the day only."""
 
 
-_PAYMENT_FILTERS = (
-    "patient_id",
-    "provider_id",
-    "guarantor_id",
-    "charge_id",
-    "claim_id",
-    "transaction_id",
-    "updated_since",
-)
-
 LIST: "Endpoint[m.Payment]" = Endpoint(
     resource="payments",
     verb="walk",
     model="Payment",
-    v3=listing("/payments", *_PAYMENT_FILTERS, "include_deleted", "sort", one_of=_PAYMENT_FILTERS),
+    v3=listing(
+        "/payments",
+        PaymentFilters,
+        one_of=(
+            "patient_id",
+            "provider_id",
+            "guarantor_id",
+            "charge_id",
+            "claim_id",
+            "transaction_id",
+            "updated_since",
+        ),
+    ),
 )
 
 GET: "Endpoint[m.Payment]" = Endpoint(
     resource="payments",
     verb="get",
     model="Payment",
-    v3=Row(method="GET", path="/payments/{id}", filters=("include[]",)),
+    v3=Row(method="GET", path="/payments/{id}", filters=filter_names(PaymentOptions)),
 )
 
 CREATE: Endpoint[None] = Endpoint(

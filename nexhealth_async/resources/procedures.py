@@ -7,7 +7,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 
 __all__ = ["ProcedureFilters", "Procedures"]
 
@@ -45,7 +50,10 @@ LIST: "Endpoint[m.Procedure]" = Endpoint(
         paging=Paging.NUMBERED,
         max_per_page=300,
         location=Need.OPTIONAL,
-        filters=("provider_id", "patient_id", "appointment_id", "updated_since"),
+        filters=filter_names(
+            ProcedureFilters,
+            without=("started_after", "started_before", "ended_after", "ended_before", "sort"),
+        ),
         wire={"updated_since": "updated_after"},
     ),
     v3=Row(
@@ -54,17 +62,7 @@ LIST: "Endpoint[m.Procedure]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.OPTIONAL,
-        filters=(
-            "provider_id",
-            "patient_id",
-            "appointment_id",
-            "updated_since",
-            "started_after",
-            "started_before",
-            "ended_after",
-            "ended_before",
-            "sort",
-        ),
+        filters=filter_names(ProcedureFilters),
         one_of=(
             "provider_id",
             "patient_id",

@@ -8,7 +8,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 
 __all__ = [
     "LocationProviderFilters",
@@ -65,7 +70,7 @@ LIST_OF_LOCATION: "Endpoint[m.Provider]" = Endpoint(
         path="/locations/{id}/providers",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        filters=("requestable",),
+        filters=filter_names(LocationProviderFilters),
     ),
 )
 """An older way to the providers; `PROVIDERS` with a location says the same in both versions."""
@@ -81,7 +86,7 @@ LIST: "Endpoint[m.Provider]" = Endpoint(
         max_per_page=300,
         location=Need.OPTIONAL,
         with_location=("requestable",),
-        filters=("ids[]", "foreign_id", "requestable", "inactive", "updated_since", "include[]"),
+        filters=filter_names(ProviderFilters, without=("sort",)),
     ),
     v3=Row(
         method="GET",
@@ -90,15 +95,7 @@ LIST: "Endpoint[m.Provider]" = Endpoint(
         max_per_page=1000,
         location=Need.OPTIONAL,
         with_location=("requestable",),
-        filters=(
-            "ids[]",
-            "foreign_id",
-            "requestable",
-            "inactive",
-            "updated_since",
-            "include[]",
-            "sort",
-        ),
+        filters=filter_names(ProviderFilters),
     ),
 )
 
@@ -106,7 +103,7 @@ GET: "Endpoint[m.Provider]" = Endpoint(
     resource="providers",
     verb="get",
     model="Provider",
-    both=Row(method="GET", path="/providers/{id}", filters=("include[]",)),
+    both=Row(method="GET", path="/providers/{id}", filters=filter_names(ProviderOptions)),
 )
 
 

@@ -7,7 +7,12 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import LocationScoped, PracticeScoped, WholeOptions
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    PracticeScoped,
+    WholeOptions,
+    filter_names,
+)
 
 __all__ = ["RecallTypeFilters", "RecallTypes"]
 
@@ -30,7 +35,7 @@ LIST: "Endpoint[m.RecallType]" = Endpoint(
         path="/recall_types",
         paging=Paging.WHOLE,
         location=Need.REQUIRED,
-        filters=("foreign_id", "updated_since"),
+        filters=filter_names(RecallTypeFilters),
     ),
 )
 

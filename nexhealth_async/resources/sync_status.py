@@ -8,7 +8,7 @@ from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
-from nexhealth_async.resources.options import LocationScoped, WholeOptions
+from nexhealth_async.resources.options import LocationScoped, WholeOptions, filter_names
 
 __all__ = ["SyncColour", "SyncStatusFilters", "SyncStatuses"]
 
@@ -38,7 +38,7 @@ LIST: "Endpoint[m.SyncStatus]" = Endpoint(
         subdomain=Need.OPTIONAL,
         location=Need.OPTIONAL,
         location_filter="location_ids",
-        filters=("location_ids[]", "read_status", "write_status"),
+        filters=filter_names(SyncStatusFilters),
     ),
 )
 

@@ -7,7 +7,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import CursorOptions, PracticeScoped
+from nexhealth_async.resources.options import CursorOptions, PracticeScoped, filter_names
 
 __all__ = ["TreatmentPlanFilters", "TreatmentPlanStatus", "TreatmentPlans"]
 
@@ -37,7 +37,7 @@ LIST: "Endpoint[m.TreatmentPlan]" = Endpoint(
         path="/treatment_plans",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        filters=("patient_id", "status", "updated_since"),
+        filters=filter_names(TreatmentPlanFilters),
     ),
 )
 

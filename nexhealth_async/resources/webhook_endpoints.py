@@ -6,7 +6,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import WholeOptions
+from nexhealth_async.resources.options import WholeOptions, filter_names
 from nexhealth_async.resources.webhook_subscriptions import WebhookSubscriptions
 
 __all__ = [
@@ -42,44 +42,48 @@ class WebhookEndpointChanges(TypedDict, total=False):
     """Whether deliveries are made; True revives one that failed for 48 hours."""
 
 
-_LIST = Row(
-    method="GET",
-    path="/webhook_endpoints",
-    paging=Paging.WHOLE,
-    subdomain=Need.NONE,
-    filters=("active",),
-)
-
 LIST: "Endpoint[m.WebhookEndpoint]" = Endpoint(
-    resource="webhook_endpoints", verb="walk", model="WebhookEndpoint", v2=_LIST, v3=_LIST
-)
-
-_CREATE = Row(
-    method="POST",
-    path="/webhook_endpoints",
-    success=CREATED,
-    safe=False,
-    subdomain=Need.NONE,
-    wrap="",
-    lookup="Walk webhook_endpoints and look for the target_url.",
+    resource="webhook_endpoints",
+    verb="walk",
+    model="WebhookEndpoint",
+    both=Row(
+        method="GET",
+        path="/webhook_endpoints",
+        paging=Paging.WHOLE,
+        subdomain=Need.NONE,
+        filters=filter_names(WebhookEndpointFilters),
+    ),
 )
 
 CREATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
-    resource="webhook_endpoints", verb="create", model="WebhookEndpoint", v2=_CREATE, v3=_CREATE
+    resource="webhook_endpoints",
+    verb="create",
+    model="WebhookEndpoint",
+    both=Row(
+        method="POST",
+        path="/webhook_endpoints",
+        success=CREATED,
+        safe=False,
+        subdomain=Need.NONE,
+        wrap="",
+        lookup="Walk webhook_endpoints and look for the target_url.",
+    ),
 )
-
-_UPDATE = Row(method="PATCH", path="/webhook_endpoints/{id}", subdomain=Need.NONE, wrap="")
 
 UPDATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
-    resource="webhook_endpoints", verb="update", model="WebhookEndpoint", v2=_UPDATE, v3=_UPDATE
-)
-
-_DELETE = Row(
-    method="DELETE", path="/webhook_endpoints/{id}", success=NO_CONTENT, subdomain=Need.NONE
+    resource="webhook_endpoints",
+    verb="update",
+    model="WebhookEndpoint",
+    both=Row(method="PATCH", path="/webhook_endpoints/{id}", subdomain=Need.NONE, wrap=""),
 )
 
 DELETE: Endpoint[None] = Endpoint(
-    resource="webhook_endpoints", verb="delete", model=None, v2=_DELETE, v3=_DELETE
+    resource="webhook_endpoints",
+    verb="delete",
+    model=None,
+    both=Row(
+        method="DELETE", path="/webhook_endpoints/{id}", success=NO_CONTENT, subdomain=Need.NONE
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import PracticeScoped, WholeOptions
+from nexhealth_async.resources.options import PracticeScoped, WholeOptions, filter_names
 
 __all__ = [
     "NewWebhookSubscription",
@@ -120,23 +120,23 @@ class WebhookSubscriptionChanges(PracticeScoped, total=False):
     """Whether deliveries are made."""
 
 
-_LIST_SUBSCRIPTIONS = Row(
+_LIST_ROW = Row(
     method="GET",
     path="/webhook_endpoints/{id}/webhook_subscriptions",
     paging=Paging.WHOLE,
     subdomain=Need.NONE,
-    filters=("resource_type", "event"),
+    filters=filter_names(WebhookSubscriptionFilters),
 )
 
 LIST: "Endpoint[m.WebhookSubscription]" = Endpoint(
     resource="webhook_endpoints.subscriptions",
     verb="walk",
     model="WebhookSubscription",
-    v2=_LIST_SUBSCRIPTIONS,
-    v3=evolve(_LIST_SUBSCRIPTIONS, subdomain=Need.OPTIONAL),
+    v2=_LIST_ROW,
+    v3=evolve(_LIST_ROW, subdomain=Need.OPTIONAL),
 )
 
-_SUBSCRIBE = Row(
+_CREATE_ROW = Row(
     method="POST",
     path="/webhook_endpoints/{id}/webhook_subscriptions",
     success=CREATED,
@@ -149,8 +149,8 @@ CREATE: "Endpoint[m.WebhookSubscription]" = Endpoint(
     resource="webhook_endpoints.subscriptions",
     verb="create",
     model="WebhookSubscription",
-    v2=_SUBSCRIBE,
-    v3=evolve(_SUBSCRIBE, unscoped_if={"resource_type": "Onboarding"}),
+    v2=_CREATE_ROW,
+    v3=evolve(_CREATE_ROW, unscoped_if={"resource_type": "Onboarding"}),
 )
 
 UPDATE: "Endpoint[m.WebhookSubscription]" = Endpoint(

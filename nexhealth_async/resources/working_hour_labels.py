@@ -6,7 +6,7 @@ from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources.options import CursorOptions, LocationScoped
+from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
 
 __all__ = ["WorkingHourLabelFilters", "WorkingHourLabels"]
 
@@ -33,7 +33,7 @@ LIST: "Endpoint[m.WorkingHoursLabel]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.OPTIONAL,
-        filters=("search_name", "active"),
+        filters=filter_names(WorkingHourLabelFilters),
     ),
 )
 

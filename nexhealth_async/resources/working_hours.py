@@ -9,7 +9,12 @@ from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, 
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
-from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
+from nexhealth_async.resources.options import (
+    LocationScoped,
+    NumberedOptions,
+    PracticeScoped,
+    filter_names,
+)
 
 __all__ = [
     "NewWorkingHours",
@@ -131,7 +136,7 @@ LIST: "Endpoint[m.WorkingHours]" = Endpoint(
         paging=Paging.NUMBERED,
         max_per_page=300,
         location=Need.REQUIRED,
-        filters=("provider_id", "operatory_id", "active", "ignore_past_dates", "include[]"),
+        filters=filter_names(WorkingHoursFilters, without=("label_id", "source")),
     ),
     v3=Row(
         method="GET",
@@ -139,15 +144,7 @@ LIST: "Endpoint[m.WorkingHours]" = Endpoint(
         paging=Paging.CURSOR,
         max_per_page=1000,
         location=Need.REQUIRED,
-        filters=(
-            "provider_id",
-            "operatory_id",
-            "label_id",
-            "source",
-            "active",
-            "ignore_past_dates",
-            "include[]",
-        ),
+        filters=filter_names(WorkingHoursFilters),
     ),
 )
 
@@ -155,8 +152,8 @@ GET: "Endpoint[m.WorkingHours]" = Endpoint(
     resource="working_hours",
     verb="get",
     model="WorkingHours",
-    v2=Row(method="GET", path="/availabilities/{id}", filters=("include[]",)),
-    v3=Row(method="GET", path="/working_hours/{id}", filters=("include[]",)),
+    v2=Row(method="GET", path="/availabilities/{id}", filters=filter_names(WorkingHoursOptions)),
+    v3=Row(method="GET", path="/working_hours/{id}", filters=filter_names(WorkingHoursOptions)),
 )
 
 _LOOK_FOR_HOURS = "Walk working_hours with the same provider_id and look for the window."
