@@ -27,7 +27,6 @@ from nexhealth_async._client.options import (
 )
 from nexhealth_async._client.rate_limiter import Gates
 from nexhealth_async._client.token_manager import TokenKeeper, key_refused
-from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async._client.transport import Transport, tls_context
 from nexhealth_async._protocol.api_versions import AUTO, V2, V3
 from nexhealth_async._protocol.download_urls import download_call
@@ -52,7 +51,7 @@ from nexhealth_async._protocol.requests import (
     plan,
 )
 from nexhealth_async._protocol.retry import RetryPolicy
-from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
     Forbidden,
@@ -866,7 +865,7 @@ class NexHealth(AccountScope):
             raise key_refused(error) from None
 
 
-@without_traceback
+@discreet
 def _transport(
     base_url: str,
     http: aiohttp.ClientSession | None,

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument
 
 __all__ = ["digits_of", "normalize_phone"]
@@ -13,7 +13,7 @@ _BETWEEN_DIGITS = re.compile(r"[\s().\-/\u2010-\u2015]+")
 _PHONE = re.compile(r"(?:\+?1)?([0-9]{10})")
 
 
-@without_traceback
+@discreet
 def normalize_phone(text: str) -> str:
     """Return a North American number as the API wants it: ten digits.
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from anyio import CancelScope
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState

@@ -25,7 +25,7 @@ import msgspec
 from anyio import CancelScope
 from attrs import evolve, frozen
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.plan_validation import check_progress

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from anyio import CancelScope, to_thread
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState

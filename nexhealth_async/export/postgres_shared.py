@@ -7,7 +7,7 @@ from datetime import datetime
 
 from anyio import CancelScope, to_thread
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.pull_state import ShardState
 from nexhealth_async.bulk.rejected_records import Rejected

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 
 if TYPE_CHECKING:
     from nexhealth_async.pagination.walk import Walk

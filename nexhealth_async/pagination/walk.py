@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async._client.traceback_boundary import discreet, strip_frames
 from nexhealth_async._protocol.operations import Paging
+from nexhealth_async._protocol.traceback_boundary import discreet, strip_frames
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Required, cast, get_args, get_origin
 
 from attrs import frozen
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:

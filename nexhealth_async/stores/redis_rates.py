@@ -15,9 +15,9 @@ from uuid import uuid4
 import msgspec
 
 from nexhealth_async._client.redis_commands import run_command
-from nexhealth_async._client.traceback_boundary import discreet
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Rates
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 

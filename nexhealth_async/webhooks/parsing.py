@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Raw
 
-from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async._protocol.webhook_events import Kind, kind_of
 from nexhealth_async.codec import prepare
 from nexhealth_async.codec.scalar_values import Refusal, moment, whole
@@ -37,7 +37,7 @@ _LIST = msgspec.json.Decoder(list[Raw])
 _BROKEN = (ValueError, RecursionError)
 
 
-@without_traceback
+@discreet
 def receive(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -61,7 +61,7 @@ def receive(
     return parse(body, is_test=is_test_delivery(headers))
 
 
-@without_traceback
+@discreet
 def parse(
     body: Body,
     *,

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TypeAlias, cast
 
-from nexhealth_async._protocol.tracebacks import without_traceback
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.codec.scalar_values import Refusal, moment
 from nexhealth_async.errors import InvalidArgument
 
@@ -27,7 +27,7 @@ _LONGEST_HEADER = 128
 """No timestamp and no signature is longer; what is, costs no time."""
 
 
-@without_traceback
+@discreet
 def verify(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -73,7 +73,7 @@ def verify(
     return sent is not None and abs(sent - (now or datetime.now(UTC))) <= tolerance
 
 
-@without_traceback
+@discreet
 def sign(secret: str | bytes, body: Body, timestamp: datetime | str) -> dict[str, str]:
     """Return the headers of a delivery of this body, for tests of what receives it.
 

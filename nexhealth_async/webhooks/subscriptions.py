@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async._client.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.errors import InvalidArgument, OutcomeUnknown
 from nexhealth_async.resources import webhook_endpoints, webhook_subscriptions
 from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions

@@ -1,4 +1,10 @@
-"""Errors that leave without the frames they came through, whose variables hold the arguments."""
+"""The boundary of the public interface: what an error shows of the frames it came through.
+
+Their variables hold arguments, requests and replies, and tools that print tracebacks with local
+variables would show them. There is one rule. A `NexHealthError` and an interruption leave without
+traceback, cause and context; only what the caller was handling stays. Any other error is a defect
+and keeps everything.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +14,13 @@ from functools import wraps
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from nexhealth_async._protocol.tracebacks import without_traceback
 from nexhealth_async.errors import NexHealthError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from types import CoroutineType
 
-__all__ = ["INTERRUPTIONS", "discreet", "strip_frames"]
+__all__ = ["INTERRUPTIONS", "discreet", "strip_error", "strip_frames"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,8 +44,27 @@ def discreet(method: Callable[P, R]) -> Callable[P, R]:
     if iscoroutinefunction(unwrap(method)):
         work = cast("Callable[..., Coroutine[object, object, object]]", method)
         return cast("Callable[P, R]", _discreet_coroutine(work))
+    return _discreet_function(method)
 
-    return without_traceback(method)
+
+def _discreet_function(function: Callable[P, R]) -> Callable[P, R]:
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        handled = sys.exception()
+        try:
+            return function(*args, **kwargs)
+        except NexHealthError as error:
+            del args, kwargs
+            raise strip_error(error, handled=handled) from None
+        except (
+            TypeError
+        ):  # a misspelt keyword is told with the frames that lead to the caller's line
+            del args, kwargs
+            raise
+        finally:
+            del handled
+
+    return guarded
 
 
 class _Arguments:
@@ -74,7 +98,7 @@ async def _guard(method: Callable[..., Awaitable[R]], given: _Arguments) -> R:
     try:
         return await method(*given.args, **given.kwargs)
     except NexHealthError as error:
-        raise error.with_traceback(None) from None
+        raise strip_error(error, handled=handled) from None
     except INTERRUPTIONS as error:
         raise strip_frames(error, handled=handled)  # noqa: B904 - it is the same object
     finally:
@@ -89,6 +113,22 @@ def _marked(function: Callable[P, R]) -> Callable[P, R]:
         return markcoroutinefunction(function)
     function.__dict__["_is_coroutine"] = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     return function
+
+
+def strip_error(error: E, *, handled: BaseException | None) -> E:
+    """Return an error of ours without its traceback and without what it came from.
+
+    It stays the same object, to be raised again. ``handled``, the error that the caller was
+    handling when it called, stays its context.
+    """
+    seen = set[int]()
+    origin = error.__context__
+    while origin is not None and origin is not handled and id(origin) not in seen:
+        seen.add(id(origin))
+        origin = origin.__context__
+    error.__traceback__ = error.__cause__ = None
+    error.__context__ = origin if origin is handled else None
+    return error
 
 
 def strip_frames(error: E, *, handled: BaseException | None) -> E:

@@ -1,0 +1,102 @@
+"""The rule of the boundary, and what it relies on in CPython."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from contextlib import suppress
+from types import TracebackType
+
+import pytest
+
+from nexhealth_async import InvalidArgument, NexHealthError
+from nexhealth_async._protocol.traceback_boundary import discreet, strip_error
+
+
+class _Clears:
+    """A context manager that clears the traceback of what passes it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            error.__traceback__ = None
+        del error, traceback
+
+
+def _names(error: BaseException) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+async def _fails(secret: str) -> None:
+    await asyncio.sleep(0)
+    raise InvalidArgument(f"refused after {len(secret)} characters")
+
+
+async def test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block() -> None:
+    async def holds() -> None:
+        with _Clears():
+            await _fails("private")
+
+    with pytest.raises(InvalidArgument) as caught:
+        await holds()
+    assert _names(caught.value) == [
+        "test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block"
+    ]
+
+
+async def test_a_cancellation_leaves_a_with_block_without_the_frame_that_holds_it() -> None:
+    async def holds() -> None:
+        with _Clears():
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(holds())
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    try:
+        await task
+    except asyncio.CancelledError as error:
+        assert "holds" not in _names(error)
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+async def test_an_error_of_ours_keeps_only_what_the_caller_was_handling(kind: str) -> None:
+    def refuse() -> None:
+        try:
+            raise LookupError  # noqa: TRY301 - what is left behind
+        except LookupError:
+            raise InvalidArgument("refused")  # noqa: B904 - the context is the point
+
+    @discreet
+    def function() -> None:
+        refuse()
+
+    @discreet
+    async def coroutine() -> None:
+        refuse()
+
+    handled = ValueError("of the caller")
+    try:
+        raise handled
+    except ValueError:
+        with pytest.raises(NexHealthError) as caught:
+            if kind == "function":
+                function()
+            else:
+                await coroutine()
+    assert caught.value.__context__ is handled
+    assert caught.value.__cause__ is None
+    assert "refuse" not in _names(caught.value)
+
+
+def test_a_chain_that_leads_back_to_itself_is_cleared() -> None:
+    one, other = InvalidArgument("one"), ValueError("other")
+    one.__context__, other.__context__ = other, one
+    assert strip_error(one, handled=None).__context__ is None
