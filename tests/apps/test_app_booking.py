@@ -15,7 +15,7 @@ import pytest
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.handlers import appointment_checks
 from nexhealth_async.testing import SandboxThread
-from tests.apps.running import App, running, unlogged
+from tests.apps.helpers import App, running, unlogged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.apps.running import APPS, environment, python, running
+from tests.apps.helpers import APPS, environment, python, running
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.apps.running import APPS, App, running
+from tests.apps.helpers import APPS, App, running
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox

@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.testing import SandboxThread
-from tests.apps.running import APPS, WEBHOOK_SECRET, running, unlogged
+from tests.apps.helpers import APPS, WEBHOOK_SECRET, running, unlogged
 
 
 @pytest.mark.parametrize("name", APPS)

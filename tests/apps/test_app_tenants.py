@@ -17,7 +17,7 @@ from nexhealth_async import (
     SessionStateError,
 )
 from nexhealth_async.sandbox import Sandbox
-from tests.apps.serve import load_example
+from tests.apps.server import load_example
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ import pytest
 
 from nexhealth_async import NO_RETRY, NexHealth
 from nexhealth_async.sandbox.json_format import stamp
-from tests.apps.running import environment, python
-from tests.apps.serve import EXAMPLES, load_example
+from tests.apps.helpers import environment, python
+from tests.apps.server import EXAMPLES, load_example
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ import pytest
 from nexhealth_async.bulk import Event, Group, GroupDone, GroupState, Report
 from nexhealth_async.errors import InvalidArgument, KeyRefused, UsageError
 from nexhealth_async.sandbox.json_format import stamp
-from tests.bulk.copybook import Copybook, Killed
-from tests.bulk.kit import TABLES, VERSIONS, scene, truth
+from tests.bulk.helpers import TABLES, VERSIONS, scene, truth
+from tests.bulk.memory_target import Copybook, Killed
 
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth

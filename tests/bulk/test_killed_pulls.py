@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bulk.helpers import VERSIONS
 from tests.bulk.kill.child import KINDS
 from tests.bulk.kill.harness import killed_pulls
-from tests.bulk.kit import VERSIONS
 from tests.export.postgres_server import PostgresServer, new_database
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from nexhealth_async.bulk.target_protocol import KeepsOrigin, opened
 from nexhealth_async.errors import InvalidArgument, NexHealthWarning, OriginError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.routes import Version
-from tests.bulk.accounts import account, forbid_lists, rename, session
+from tests.bulk.fake_accounts import account, forbid_lists, rename, session
 from tests.bulk.kill.child import target_of
 from tests.bulk.kill.reading import Contents, read_back
 from tests.export.postgres_server import PostgresServer, connected, new_database

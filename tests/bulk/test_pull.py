@@ -33,9 +33,9 @@ from nexhealth_async.errors import (
 )
 from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox.json_format import stamp
-from tests.bulk.copybook import id_of
-from tests.bulk.kit import TABLES, VERSIONS, by_group, scene, truth
-from tests.loops import logins_ended, passes_by_itself
+from tests.bulk.helpers import TABLES, VERSIONS, by_group, scene, truth
+from tests.bulk.memory_target import id_of
+from tests.event_loops import logins_ended, passes_by_itself
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Pull

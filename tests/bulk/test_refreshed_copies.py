@@ -11,9 +11,9 @@ import pytest
 
 from nexhealth_async.bulk import Deletions, facts
 from nexhealth_async.sandbox.json_format import stamp
+from tests.bulk.helpers import VERSIONS, scene
 from tests.bulk.kill.child import target_of
 from tests.bulk.kill.reading import Contents, read_back
-from tests.bulk.kit import VERSIONS, scene
 from tests.export.postgres_server import PostgresServer, new_database
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Report
     from nexhealth_async.sandbox import Practice, Sandbox
-    from tests.bulk.kit import Scene
+    from tests.bulk.helpers import Scene
 
 ROUNDS = 3
 RESOURCES = ["patients", "appointments", "procedures", "operatories", "insurance_plans"]

@@ -15,10 +15,10 @@ from attrs import define, evolve
 from nexhealth_async import InvalidArgument, PartialPull
 from nexhealth_async.bulk import RejectedCount
 from nexhealth_async.sandbox.json_format import stamp
-from tests.bulk.copybook import Copybook
+from tests.bulk.helpers import VERSIONS, scene
 from tests.bulk.kill.child import KINDS, target_of
 from tests.bulk.kill.reading import read_back
-from tests.bulk.kit import VERSIONS, scene
+from tests.bulk.memory_target import Copybook
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:

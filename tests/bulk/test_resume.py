@@ -14,8 +14,8 @@ from nexhealth_async.bulk.checkpoint_json import progress_from_json, progress_to
 from nexhealth_async.bulk.pull_state import Progress
 from nexhealth_async.errors import UsageError
 from nexhealth_async.pagination.prefetching import RawPage
-from tests.bulk.kit import VERSIONS, by_group, scene, truth
-from tests.bulk.planned import planned_shard
+from tests.bulk.example_shards import planned_shard
+from tests.bulk.helpers import VERSIONS, by_group, scene, truth
 from tests.bulk.test_planning import NOW
 
 if TYPE_CHECKING:

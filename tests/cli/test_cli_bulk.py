@@ -15,7 +15,7 @@ import pytest
 
 from nexhealth_async.export.postgres_url import place_of
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import (
+from tests.cli.helpers import (
     INTERRUPT,
     TERMINATE,
     environment,

@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import (
+from tests.cli.helpers import (
     COMMAND,
     INTERRUPT,
     TERMINATE,

@@ -14,7 +14,7 @@ from cyclopts import App
 from nexhealth_async.cli.app import build
 from nexhealth_async.cli.completion import script
 from nexhealth_async.cli.fleet import Place
-from tests.cli.terminal import environment, nexhealth, one_by_one
+from tests.cli.helpers import environment, nexhealth, one_by_one
 
 BASH = shutil.which("bash")
 

@@ -16,7 +16,7 @@ from nexhealth_async import models
 from nexhealth_async.cli.output import FilePen
 from nexhealth_async.cli.table_columns import KINDS, Kind
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import (
+from tests.cli.helpers import (
     COMMAND,
     INTERRUPT,
     TERMINATE,

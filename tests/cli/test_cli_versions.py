@@ -13,7 +13,7 @@ import pytest
 
 from nexhealth_async.bulk import resources
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import Ran, environment, listed, nexhealth, one_by_one, start
+from tests.cli.helpers import Ran, environment, listed, nexhealth, one_by_one, start
 
 LITERAL = {"v2": "v2", "v3": "v3.0.0"}
 

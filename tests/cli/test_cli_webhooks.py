@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import nexhealth
+from tests.cli.helpers import nexhealth
 
 URL = "https://hooks.example.com/in?token=sesame-4711"
 ENSURE = ("webhooks", "ensure", URL, "--event", "appointment_insertion")

@@ -18,8 +18,8 @@ from nexhealth_async import models
 from nexhealth_async.codec import Codec, prepare, to_builtins
 from nexhealth_async.models import Money, Record
 from nexhealth_async.resources import ENDPOINTS
-from tests.contract.kept import LEAVES, WRAPPERS
-from tests.contract.surface import REFERENCE
+from tests.contract.known_differences import LEAVES, WRAPPERS
+from tests.contract.public_methods import REFERENCE
 from tests.models.model_samples import MODELS, SAMPLES, STANDS_FOR
 
 DOCUMENT = REFERENCE / "openapi-v3.json"

@@ -24,8 +24,8 @@ from typing import (
 import pytest
 
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, Row
-from tests.contract.kept import KEPT, LOGIN_REASON
-from tests.contract.surface import (
+from tests.contract.known_differences import KEPT, LOGIN_REASON
+from tests.contract.public_methods import (
     METHODS,
     REFERENCE,
     ROWS,

@@ -10,7 +10,7 @@ import pytest
 from nexhealth_async._protocol.operations import Endpoint, Need, Row
 from nexhealth_async.sandbox import handlers
 from nexhealth_async.sandbox.routes import Route
-from tests.contract.surface import ROWS, bare, dotted_name
+from tests.contract.public_methods import ROWS, bare, dotted_name
 
 PAGES = {"page", "per_page", "start_cursor", "end_cursor"}
 MORE_THAN_THE_ROW = {

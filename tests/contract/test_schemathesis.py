@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from nexhealth_async.sandbox import Sandbox
-from tests.contract.surface import REFERENCE
-from tests.loops import end_tasks
+from tests.contract.public_methods import REFERENCE
+from tests.event_loops import end_tasks
 
 DOCUMENT = REFERENCE / "openapi-v3.json"
 CHECKS = (

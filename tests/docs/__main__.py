@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.docs import comparison, drawings
-from tests.docs.parts import write
+from tests.docs import comparison, diagrams
+from tests.docs.generated_parts import write
 
 write(comparison.PARTS)
-drawings.draw()
+diagrams.draw()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.docs.parts import Part, write
+from tests.docs.generated_parts import Part, write
 
 __all__ = ["PARTS", "RESULTS", "figures", "result_rows"]
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.docs.drawings import ABOUT, DRAWINGS, floors, pure_modules
-from tests.docs.parts import DOCS
+from tests.docs.diagrams import ABOUT, DRAWINGS, floors, pure_modules
+from tests.docs.generated_parts import DOCS
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def modules(root: ET.Element) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_drawing_is_the_one_the_script_makes(name: str) -> None:
     there = (DOCS / name).read_text(encoding="utf-8")
-    assert there == DRAWINGS[name](), "python -m tests.docs.drawings"
+    assert there == DRAWINGS[name](), "python -m tests.docs.diagrams"
     assert f"]({name})" in PAGE
 
 

@@ -20,8 +20,8 @@ from nexhealth_async.cli.app import build
 from nexhealth_async.cli.pull_bulk import PARTIAL
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.terminal import listed
-from tests.docs.parts import DOCS
+from tests.cli.helpers import listed
+from tests.docs.generated_parts import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

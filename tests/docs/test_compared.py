@@ -11,7 +11,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
 from tests.docs.comparison import PARTS, result_rows
-from tests.docs.parts import DOCS, Part
+from tests.docs.generated_parts import DOCS, Part
 
 PAGE = DOCS / "compared.md"
 TEXT = PAGE.read_text(encoding="utf-8")

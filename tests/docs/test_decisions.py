@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.parts import DOCS
+from tests.docs.generated_parts import DOCS
 
 TEXT = (DOCS / "decisions.md").read_text(encoding="utf-8")
 ENTRIES = re.split(r"^## (?=\d+\. )", TEXT, flags=re.MULTILINE)[1:]

@@ -18,7 +18,7 @@ from benchmarks.sizing import PRACTICES, sizing, tables
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.fleet import fleet_status, queue_again
 from tests.export.postgres_server import database, postgres_server
-from tests.fleet.crew import Crew, crew
+from tests.fleet.helpers import Crew, crew
 from tests.redis_server import redis_url
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import errors, pytest_plugin, testing
-from tests.apps.serve import load_example
+from tests.apps.server import load_example
 from tests.docs.recipes import DOCS, GUIDES, included, recipe
 
 pytest_plugins = ["pytester"]

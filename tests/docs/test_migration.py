@@ -18,7 +18,7 @@ from docs._sphinx.version_tables import INSTEAD, filter_changes
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
 from nexhealth_async.resources import ENDPOINTS, operations
 from nexhealth_async.sandbox import Sandbox
-from tests.docs.parts import DOCS
+from tests.docs.generated_parts import DOCS
 
 PAGE = DOCS / "migration.md"
 TEXT = with_tables(PAGE.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from docs._sphinx.tables import TABLES, with_tables
 from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.bulk import facts, resources
 from nexhealth_async.resources import operations
-from tests.docs.parts import DOCS
+from tests.docs.generated_parts import DOCS
 
 TEXT = with_tables((DOCS / "operations.md").read_text(encoding="utf-8"))
 

@@ -9,7 +9,7 @@ import pytest
 import nexhealth_async
 from nexhealth_async import InvalidArgument, NexHealth, errors
 from nexhealth_async.sandbox import Sandbox
-from tests.docs.parts import DOCS
+from tests.docs.generated_parts import DOCS
 
 TEXT = (DOCS / "surprises.md").read_text(encoding="utf-8")
 ENTRIES = re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]

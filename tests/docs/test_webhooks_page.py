@@ -33,7 +33,7 @@ from nexhealth_async.sandbox.webhook_deliveries import RETRIES
 from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks.aiohttp import Receiver, add_receiver
 from nexhealth_async.workflows import WriteStatus
-from tests.cli.terminal import nexhealth
+from tests.cli.helpers import nexhealth
 
 PAGE = Path(__file__).parents[2] / "docs/webhooks.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.errors.collected import APPROVED, collected
+from tests.errors.message_collection import APPROVED, collected
 
 APPROVED.write_text(collected(), encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 
 from nexhealth_async import NexHealthError, errors
 from nexhealth_async.cli.error_messages import happened, sentence
-from tests.errors.collected import APPROVED, collected, texts
+from tests.errors.message_collection import APPROVED, collected, texts
 from tests.errors.samples import samples
 
 NEVER_RAISED = {"NexHealthError", "UsageError", "TransportError", "APIError", "BadReply"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.export.merging import stage
+from tests.export.database_helpers import stage
 from tests.export.postgres_server import database, postgres_server
 
 __all__ = ["database", "postgres_server", "stage"]

@@ -31,8 +31,8 @@ from nexhealth_async.models import (
     Record,
 )
 from nexhealth_async.pagination.batch_decoder import Repair
-from tests.bulk.kit import scene
-from tests.export.table_kit import as_kept, from_row
+from tests.bulk.helpers import scene
+from tests.export.table_helpers import as_kept, from_row
 from tests.models.model_samples import MODELS, SAMPLES, filled, instances
 
 _CODEC = Codec()

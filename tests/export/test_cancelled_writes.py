@@ -13,7 +13,7 @@ from nexhealth_async.export import duckdb_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.worker_thread import OneThread
-from tests.export.merging import batch_of, plan_of, shard_of
+from tests.export.database_helpers import batch_of, plan_of, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

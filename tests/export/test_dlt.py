@@ -18,7 +18,7 @@ from nexhealth_async.export.dlt import source
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.json_format import stamp
 from nexhealth_async.testing import SandboxThread
-from tests.bulk.kit import VERSIONS, scene
+from tests.bulk.helpers import VERSIONS, scene
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export import common_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.duckdb_columns import changes, widened
-from tests.export.merging import batch_of, opened, plan_of, shard_of
+from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 
 OPEN = ShardState(records=1, pages=1)
 
@@ -207,7 +207,7 @@ SCRIPT = """
 import asyncio, os, sys
 from nexhealth_async.bulk import ShardState
 from nexhealth_async.export.duckdb import DuckDBTarget
-from tests.export.merging import batch_of, plan_of, shard_of
+from tests.export.database_helpers import batch_of, plan_of, shard_of
 
 async def main():
     target = DuckDBTarget(sys.argv[1])

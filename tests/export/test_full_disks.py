@@ -12,14 +12,14 @@ import pytest
 
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export.duckdb import DuckDBTarget
-from tests.export.merging import opened, plan_of, shard_of
+from tests.export.database_helpers import opened, plan_of, shard_of
 
 SCRIPT = """
 import asyncio, resource, sys
 from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export.duckdb import DuckDBTarget
-from tests.export.merging import batch_of, opened, plan_of, shard_of
+from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 
 async def main():
     path, most = sys.argv[1], int(sys.argv[2])

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.export.arrow import tables_of
-from tests.bulk.kit import VERSIONS, scene
-from tests.export.folder_kit import KINDS, Kind
+from tests.bulk.helpers import VERSIONS, scene
+from tests.export.folder_helpers import KINDS, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nexhealth_async.bulk import Target
     from nexhealth_async.sandbox import Sandbox
-    from tests.bulk.kit import Scene
-    from tests.export.merging import Stage
+    from tests.bulk.helpers import Scene
+    from tests.export.database_helpers import Stage
 
 
 def order(box: Sandbox) -> int:

@@ -17,8 +17,8 @@ from nexhealth_async.export import parquet as module
 from nexhealth_async.export.arrow import schema_of
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.models import Patient
-from tests.bulk.kit import scene, truth
-from tests.bulk.planned import planned_shard
+from tests.bulk.example_shards import planned_shard
+from tests.bulk.helpers import scene, truth
 
 ds: Any = import_module("pyarrow.dataset")  # which declares no types
 pq: Any = import_module("pyarrow.parquet")  # as it does not either

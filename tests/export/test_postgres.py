@@ -13,7 +13,7 @@ from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export import postgres_connection, postgres_sql
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.export.postgres_url import place_of
-from tests.export.merging import batch_of, opened, plan_of, shard_of
+from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:

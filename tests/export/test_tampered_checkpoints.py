@@ -11,10 +11,10 @@ import pytest
 from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.folder_target import CHECKPOINT
-from tests.bulk.kit import scene, truth
-from tests.bulk.planned import planned_shard
-from tests.export.folder_kit import KINDS, Kind
-from tests.export.merging import Stage, batch_of, opened, plan_of, shard_of
+from tests.bulk.example_shards import planned_shard
+from tests.bulk.helpers import scene, truth
+from tests.export.database_helpers import Stage, batch_of, opened, plan_of, shard_of
+from tests.export.folder_helpers import KINDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

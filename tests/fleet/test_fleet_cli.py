@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fleet.crew import Crew, crew
+from tests.fleet.helpers import Crew, crew
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

@@ -17,7 +17,7 @@ from nexhealth_async.fleet import (
     queue_again,
     run_shard,
 )
-from tests.bulk.accounts import account, session
+from tests.bulk.fake_accounts import account, session
 from tests.export.postgres_server import connected
 
 _LISTS = ("patients", "providers")

@@ -19,8 +19,8 @@ from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.fleet import Queue, fleet_pull, fleet_status, fleet_work, queue_again
 from tests.export.postgres_server import connected
-from tests.fleet.crew import RESOURCES, Crew, crew
 from tests.fleet.fleet_process import Setting
+from tests.fleet.helpers import RESOURCES, Crew, crew
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:

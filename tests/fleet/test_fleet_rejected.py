@@ -9,8 +9,8 @@ from nexhealth_async.bulk import RejectedCount
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import FleetStatus, fleet_status, orders, run_shard
 from nexhealth_async.sandbox.json_format import stamp
-from tests.bulk.kit import scene
-from tests.cli.terminal import nexhealth
+from tests.bulk.helpers import scene
+from tests.cli.helpers import nexhealth
 from tests.export.postgres_server import connected
 
 if TYPE_CHECKING:

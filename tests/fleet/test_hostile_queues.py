@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from nexhealth_async.errors import UsageError
 from nexhealth_async.fleet import Queue, order_from_json, orders, queue_again
 from tests.export.postgres_server import connected
-from tests.fleet.crew import Crew, crew
 from tests.fleet.fleet_process import Setting
+from tests.fleet.helpers import Crew, crew
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -14,7 +14,7 @@ from yarl import URL
 from nexhealth_async._client.transport import Transport, _redirected
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.requests import Call, check_base_url, check_subdomain, free_call
-from tests.fuzz.judge import Feed, Finding, target
+from tests.fuzz.findings import Feed, Finding, target
 from tests.fuzz.seeds import chosen
 
 _BASES = ("https://nexhealth.info", "https://proxy.example.com:8443/synch", "http://127.0.0.1:8080")

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from nexhealth_async.cli import app, check, exit_status, practices, pull, sandbox
 from nexhealth_async.cli.exit_status import Quit
-from tests.fuzz.judge import Finding, target
+from tests.fuzz.findings import Finding, target
 
 _COMMANDS = (check, practices, pull, sandbox)
 _NUL = b"\0"

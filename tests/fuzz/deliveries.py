@@ -8,7 +8,7 @@ import msgspec
 
 from nexhealth_async import WebhookRefused
 from nexhealth_async.webhooks import EVENTS, parse, sign, unreadable, verify
-from tests.fuzz.judge import CANARY, Feed, Finding, target
+from tests.fuzz.findings import CANARY, Feed, Finding, target
 from tests.fuzz.seeds import BREAK, chosen, records
 
 _NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -122,7 +122,7 @@ def _child(  # pragma: no cover
 def _begin(  # pragma: no cover
     name: str, corpus: Path, found: Path, arguments: Sequence[str]
 ) -> None:
-    from tests.fuzz.judge import TARGETS, Finding, judge
+    from tests.fuzz.findings import TARGETS, Finding, judge
     from tests.fuzz.mutations import mutated
 
     atheris = _atheris()

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from tests.fuzz.judge import CANARY
+from tests.fuzz.findings import CANARY
 
 __all__ = ["ODD", "mutated"]
 

@@ -20,7 +20,7 @@ from nexhealth_async.codec.converter import _parse
 from nexhealth_async.codec.native_decoding import REFUSALS
 from nexhealth_async.models import Record
 from nexhealth_async.pagination.batch_decoder import AS_DICTS, Slices
-from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import chosen, records
 from tests.models.model_samples import MODELS
 

@@ -20,7 +20,7 @@ from nexhealth_async._protocol.error_mapping import refusal, retry_after
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import Row
 from nexhealth_async._protocol.token_life import lifetime_of
-from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 
 _STATUSES = (200, 201, 400, 401, 403, 404, 422, 429, 500, 503, 302, 204, 415, 100, 999, 0)

@@ -8,7 +8,7 @@ import msgspec
 
 from nexhealth_async._protocol.operations import Row
 from nexhealth_async.resources import ENDPOINTS, locations, patients
-from tests.fuzz.judge import CANARY
+from tests.fuzz.findings import CANARY
 from tests.models.model_samples import MODELS, SAMPLES
 
 __all__ = ["BREAK", "ROWS", "chosen", "envelope", "records", "refusals"]

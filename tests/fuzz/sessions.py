@@ -13,7 +13,7 @@ from typing import Any, cast
 from nexhealth_async import NexHealth, NexHealthError, Rates, RetryPolicy, models
 from nexhealth_async._protocol.http_messages import Reply, Request
 from tests.conftest import MovableLoop
-from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, envelope, refusals
 
 _BASE = "https://api.example.com"

@@ -10,16 +10,16 @@ from __future__ import annotations
 from tests.fuzz import (
     addresses,
     commands,
+    decompression,
     deliveries,
-    packing,
     records,
     replies,
     sessions,
     walks,
 )
-from tests.fuzz.judge import TARGETS
+from tests.fuzz.findings import TARGETS
 
 __all__ = ["MODULES", "TARGETS"]
 
-MODULES = (replies, packing, records, addresses, walks, commands, sessions, deliveries)
+MODULES = (replies, decompression, records, addresses, walks, commands, sessions, deliveries)
 """Every module of targets; importing them fills the table."""

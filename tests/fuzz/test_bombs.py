@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from attrs import frozen
 
-from tests.fuzz.judge import Finding, judge
+from tests.fuzz.findings import Finding, judge
 from tests.fuzz.targets import TARGETS
 
 _MEGABYTE = 1_000_000

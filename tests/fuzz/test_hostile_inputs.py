@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nexhealth_async import BrokenBody, NexHealthError
 from tests.fuzz.cases import CASES, OPEN, Case
-from tests.fuzz.grammar import inputs
-from tests.fuzz.judge import CANARY, Finding, Target, judge, private
+from tests.fuzz.findings import CANARY, Finding, Target, judge, private
+from tests.fuzz.strategies import inputs
 from tests.fuzz.targets import MODULES, TARGETS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from nexhealth_async import NO_RETRY, NexHealth, NexHealthError
-from tests.fuzz.judge import private
+from tests.fuzz.findings import private
 
 _LOGIN = b'{"code":true,"data":{"token":"a.b.c"}}'
 

@@ -18,7 +18,7 @@ from nexhealth_async.pagination.batch_decoder import AS_BYTES
 from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, Plan
 from nexhealth_async.pagination.record_ids import ids_of
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
-from tests.fuzz.judge import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
 
 _MOST_REPLIES = 5

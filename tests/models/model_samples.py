@@ -468,7 +468,7 @@ STANDS_FOR: dict[str, tuple[str, ...]] = {
     "V2_WebhookEndpoint": ("WebhookEndpoint",),
     "V2_WebhookSubscription": ("WebhookSubscription",),
 }
-"""Published schemas, named as in `tests.contract.kept`, and the models that stand for each."""
+"""Published schemas, by their names in `known_differences`, and the models that stand for each."""
 
 _JSON = st.recursive(
     st.none()

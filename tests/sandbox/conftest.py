@@ -7,7 +7,7 @@ import aiohttp
 import pytest_asyncio
 
 from nexhealth_async.sandbox import Sandbox
-from tests.sandbox.raw_wire import Wire
+from tests.sandbox.raw_client import Wire
 
 Dial = Callable[[Sandbox], Awaitable[Wire]]
 

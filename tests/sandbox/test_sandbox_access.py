@@ -11,7 +11,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import V2, Wire
+from tests.sandbox.raw_client import V2, Wire
 
 
 def claims(token: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from nexhealth_async.sandbox import PageShown, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Wire
+from tests.sandbox.raw_client import Wire
 
 
 async def test_forward_walk_shows_every_patient_once(v3: Wire) -> None:

@@ -20,7 +20,7 @@ from nexhealth_async import NexHealth, RetryPolicy
 from nexhealth_async.errors import ServerFailure
 from nexhealth_async.sandbox import Clock, PageShown, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Wire
+from tests.sandbox.raw_client import Wire
 
 NEW = {"appointment_type": {"name": "Whitening"}}
 

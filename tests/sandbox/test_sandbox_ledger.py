@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.raw_wire import Row, Wire
+from tests.sandbox.raw_client import Row, Wire
 
 EVER = {"updated_since": "2000-01-01", "per_page": 1000}
 

@@ -13,7 +13,7 @@ import pytest
 from nexhealth_async import sandbox
 from nexhealth_async.sandbox import PageShown, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Wire
+from tests.sandbox.raw_client import Wire
 
 
 async def test_pages_of_five_by_default_in_order_of_id(wire: Wire) -> None:

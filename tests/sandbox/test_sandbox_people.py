@@ -8,7 +8,7 @@ import pytest
 
 from nexhealth_async.sandbox import Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Wire
+from tests.sandbox.raw_client import Wire
 
 OBSERVED = {
     "id",

@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Reply, Wire
+from tests.sandbox.raw_client import Reply, Wire
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday; eight in the morning in New York
 DAY = "2026-07-01"

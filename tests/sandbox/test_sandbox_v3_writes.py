@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_wire import Row, Wire
+from tests.sandbox.raw_client import Row, Wire
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 

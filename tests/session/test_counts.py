@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nexhealth_async import NexHealthWarning, UnexpectedShape, WalkDrifted
-from tests.session.weather_kit import Scene, envelope, scene
+from tests.session.transport_error_helpers import Scene, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,7 +29,7 @@ from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.resources import patients
-from tests.session.scripted import PATIENTS, ids
+from tests.pagination.scripted_source import PATIENTS, ids
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator

@@ -25,7 +25,7 @@ from nexhealth_async import (
 )
 from nexhealth_async._protocol.multipart import form
 from nexhealth_async.models import Document
-from tests.session.weather_kit import CANARY, QUICK, check_text, scene
+from tests.session.transport_error_helpers import CANARY, QUICK, check_text, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import WalkDrifted
-from tests.session.scripted import ListSource, ids
+from tests.pagination.scripted_source import ListSource, ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

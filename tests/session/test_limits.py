@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from nexhealth_async import Limit, RateLimited, Rates, TimedOut
-from tests.session.weather_kit import LoopClock, Scene, check_text, scene
+from tests.session.transport_error_helpers import LoopClock, Scene, check_text, scene
 
 if TYPE_CHECKING:
-    from tests.session.weather_kit import Movable
+    from tests.session.transport_error_helpers import Movable
 
 Kind = Literal["fixed", "sliding"]
 

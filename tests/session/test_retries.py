@@ -28,12 +28,21 @@ from nexhealth_async import (
     Unauthorized,
     UnexpectedShape,
 )
-from tests.session.weather_kit import CANARY, QUICK, Raw, Scene, check_text, envelope, head, scene
+from tests.session.transport_error_helpers import (
+    CANARY,
+    QUICK,
+    Raw,
+    Scene,
+    check_text,
+    envelope,
+    head,
+    scene,
+)
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.http_messages import Reply, Request
     from nexhealth_async.sandbox import Sandbox
-    from tests.session.weather_kit import Movable
+    from tests.session.transport_error_helpers import Movable
 
 Fault: TypeAlias = Callable[["Sandbox", int], object]
 

@@ -21,8 +21,8 @@ from nexhealth_async import InvalidArgument, SessionStateError
 from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks import Counts, Event, Receiver, sign
 from nexhealth_async.webhooks.store_protocols import EventQueue
-from tests.webhooks.shapes import delivery, sample
-from tests.webhooks.test_receiver_core import CANARY, NOW, SECRET, Handler, ids, posted, turns
+from tests.webhooks.payloads import delivery, sample
+from tests.webhooks.test_receiver import CANARY, NOW, SECRET, Handler, ids, posted, turns
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from nexhealth_async import InvalidArgument, SessionStateError
 from nexhealth_async.stores import MemorySeen, SqliteQueue, SqliteSeen
 from nexhealth_async.webhooks import Counts, Event, Receiver
-from tests.webhooks.test_receiver_core import CANARY, SECRET, Handler, ids, posted, turns
+from tests.webhooks.test_receiver import CANARY, SECRET, Handler, ids, posted, turns
 
 
 @pytest.fixture

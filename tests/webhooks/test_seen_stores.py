@@ -19,7 +19,7 @@ import pytest
 from nexhealth_async import InvalidArgument, SessionStateError, stores
 from nexhealth_async.stores import Claim, MemorySeen, RedisSeen, SqliteSeen
 from nexhealth_async.webhooks.store_protocols import SeenStore
-from tests.poison import forgetful_client, hostile_server
+from tests.hostile_redis import forgetful_client, hostile_server
 
 KINDS = ("memory", "sqlite", "redis")
 SHORT = timedelta(milliseconds=80)

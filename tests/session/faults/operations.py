@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async import LocationScope, NexHealth
     from nexhealth_async.sandbox import Sandbox
-    from tests.session.faults.outcomes import Moment
+    from tests.session.faults.expected_outcomes import Moment
 
 __all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "Operation", "Stage"]
 

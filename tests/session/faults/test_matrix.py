@@ -14,17 +14,22 @@ from attrs import define, frozen
 from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknown, RetryPolicy
 from nexhealth_async._client import transport
 from nexhealth_async.sandbox import Sandbox
+from tests.session.faults.expected_outcomes import (
+    ATTEMPTS,
+    Outcome,
+    expected,
+    strikes_twice_the_same,
+)
+from tests.session.faults.fault_table import FAULTS, LARGEST, Aim, Fault
 from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, Operation, Stage
-from tests.session.faults.outcomes import ATTEMPTS, Outcome, expected, strikes_twice_the_same
-from tests.session.faults.table import FAULTS, LARGEST, Aim, Fault
-from tests.session.weather_kit import LoopClock, check_text
+from tests.session.transport_error_helpers import LoopClock, check_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from nexhealth_async.sandbox import PageShown
-    from tests.session.faults.outcomes import Moment
-    from tests.session.weather_kit import Movable
+    from tests.session.faults.expected_outcomes import Moment
+    from tests.session.transport_error_helpers import Movable
 
 ATTEMPT, TIMEOUT = 5.0, 60.0
 FOR_EVER = 1_000

@@ -1,0 +1,107 @@
+"""An example application in its own process, and what a test asks it and sees of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from attrs import define, field
+
+from tests.apps.server import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from nexhealth_async.sandbox import Sandbox
+
+__all__ = ["APPS", "WEBHOOK_SECRET", "App", "environment", "python", "running"]
+
+APPS = ("fastapi_app", "starlette_app", "aiohttp_app", "litestar_app")
+WEBHOOK_SECRET = "invented-webhook-secret"
+ROOT = EXAMPLES.parents[1]
+
+
+@define(kw_only=True)
+class App:
+    """A running application."""
+
+    url: str
+    process: asyncio.subprocess.Process = field(repr=False)
+
+    async def held(self) -> dict[str, int]:
+        """Ask what the process holds; see `tests.apps.server.held`."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(b"\n")
+        return cast("dict[str, int]", json.loads(await self.process.stdout.readline()))
+
+    async def ended(self) -> tuple[int, str]:
+        """Wait for its end: the exit code, and what it said on standard error."""
+        _, said = await asyncio.wait_for(self.process.communicate(), 30)
+        assert self.process.returncode is not None
+        return self.process.returncode, said.decode()
+
+    async def terminate(self) -> tuple[int, str]:
+        """End it by SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+
+def unlogged(said: str) -> str:
+    """Return what an example said beside the failures it has to log."""
+    return "".join(
+        line for line in said.splitlines(keepends=True) if not line.startswith("answered 5")
+    )
+
+
+def environment(box: Sandbox, **more: str) -> dict[str, str]:
+    """Return what a process needs to reach a sandbox."""
+    return {
+        **os.environ,
+        "NEXHEALTH_API_KEY": box.api_key,
+        "NEXHEALTH_BASE_URL": box.url,
+        "NEXHEALTH_SUBDOMAIN": box.subdomain,
+        "NEXHEALTH_LOCATION_ID": str(box.location_id),
+        "NEXHEALTH_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        **more,
+    }
+
+
+async def python(
+    *arguments: str | Path, env: dict[str, str], cwd: Path = ROOT
+) -> asyncio.subprocess.Process:
+    """Start Python, every warning shown, also those of what nobody closed."""
+    # Not in development mode: there asyncio complains of a busy machine, too.
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "always", *arguments),
+        env=env,
+        cwd=cwd,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@asynccontextmanager
+async def running(
+    name: str, box: Sandbox, *, starts: bool = True, **more: str
+) -> AsyncGenerator[App]:
+    """Run an example, until the end of the block at the latest."""
+    process = await python("-m", "tests.apps.server", name, env=environment(box, **more))
+    assert process.stdout
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        app = App(url=f"http://127.0.0.1:{line.decode().strip()}", process=process)
+        if not line and starts:
+            raise AssertionError(await app.ended())
+        yield app
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()

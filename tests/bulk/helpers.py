@@ -1,0 +1,64 @@
+"""What the tests of pulls share: a sandbox of several offices, and what it truly holds."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from nexhealth_async import NexHealth, Rates
+from nexhealth_async.sandbox import Sandbox
+from tests.bulk.memory_target import id_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from nexhealth_async.bulk import Batch
+
+__all__ = ["TABLES", "VERSIONS", "Scene", "by_group", "scene", "truth"]
+
+VERSIONS = ("v2", "v3")
+TABLES = ("patients", "appointments", "procedures", "providers", "operatories", "patient_recalls")
+"""Resources of both versions whose records are the rows of the sandbox's table of that name."""
+
+
+class Scene(NamedTuple):
+    box: Sandbox
+    nex: NexHealth
+
+
+@asynccontextmanager
+async def scene(
+    version: str = "v2",
+    *,
+    patients: int = 40,
+    practices: int = 2,
+    locations: int = 2,
+    appointments: int = 30,
+    rates: Rates | None = None,
+) -> AsyncGenerator[Scene]:
+    async with Sandbox(
+        patients=patients,
+        practices=practices,
+        locations=locations,
+        appointments=appointments,
+        procedures=20,
+    ) as box:
+        limits = rates or Rates.unlimited()
+        async with NexHealth(box.api_key, base_url=box.url, version=version, rates=limits) as nex:
+            yield Scene(box, nex)
+
+
+def truth(box: Sandbox, resource: str) -> dict[str | None, list[int]]:
+    """Ids of each practice's records."""
+    return {one.subdomain: sorted(getattr(one, resource).ids) for one in box.practices}
+
+
+def by_group(batches: list[Batch], resource: str) -> dict[str | None, list[int]]:
+    """Ids delivered, by practice, each as often as it was."""
+    found: dict[str | None, list[int]] = {}
+    for batch in batches:
+        if batch.shard.resource == resource:
+            found.setdefault(batch.shard.subdomain, []).extend(
+                id for id in map(id_of, batch.records) if id is not None
+            )
+    return {name: sorted(ids) for name, ids in found.items()}

@@ -1,0 +1,165 @@
+"""Forty practices at once while much goes wrong: the rest is complete, and the report says which.
+
+Connections break, replies are cut off and the server fails now and then; one location is refused,
+one practice's ledger is closed, and one resource has records that are odd, or no records at all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NexHealth, Rates, RetryPolicy
+from nexhealth_async.bulk import facts
+from nexhealth_async.bulk.resource_facts import Level
+from nexhealth_async.errors import FinancialAccessOff, Forbidden, PartialPull
+from nexhealth_async.sandbox import Sandbox
+from tests.bulk.helpers import VERSIONS, by_group
+
+if TYPE_CHECKING:
+    from nexhealth_async.bulk import Batch, Report
+    from nexhealth_async.sandbox import PageShown, Practice
+
+RESOURCES = {
+    "v2": (
+        *("patients", "appointments", "procedures", "providers", "operatories"),
+        *("patient_recalls", "working_hours", "insurance_plans"),
+    ),
+    "v3": (
+        *("patients", "appointments", "procedures", "providers", "operatories"),
+        *("patient_recalls", "charges", "payments"),
+    ),
+}
+LEDGER = ("charges", "payments", "insurance_plans")
+TABLES = {"working_hours": "availabilities"}
+REFUSED, CLOSED, ODD = 7, 23, 31
+"""Places of the practices that have a location refused, their ledger closed, and odd records."""
+
+
+class Weather:
+    """Lets something go wrong for about every twenty-fifth request."""
+
+    def __init__(self, box: Sandbox, seed: int) -> None:
+        self._box, self._draw = box, random.Random(seed)
+        self.faults = 0
+
+    def __call__(self, page: PageShown) -> None:
+        if self._draw.random() < 0.04:
+            self.faults += 1
+            match self._draw.randrange(5):
+                case 0:
+                    self._box.fail_next(503)
+                case 1:
+                    self._box.fail_next(502)
+                case 2:
+                    self._box.drop_next(when="mid_body")
+                case 3:
+                    self._box.truncate_next()
+                case _:
+                    self._box.drop_next(when="after")
+
+
+def spoil(practice: Practice) -> tuple[list[int], list[int]]:
+    """Make some procedures odd; return the ids of those to be repaired and of those lost."""
+    table, ids = practice.procedures, practice.procedures.ids
+    odd, lost = list(ids[:2]), list(ids[2:4])
+    for id in odd:
+        table.update(id, start_date="the other day")
+    for id in lost:
+        table._rows[id] = {**table.row(id), "id": f"lost-{id}"}
+    return odd, lost
+
+
+def due(practice: Practice, resource: str, version: str) -> list[int]:
+    """Ids of the records that can be read, of a practice of which some offices are forbidden.
+
+    Other offices list the patients of a forbidden one: they belong to the whole practice.
+    """
+    if resource in LEDGER and not practice.financial_access:
+        return []
+    table = getattr(practice, TABLES.get(resource, resource))
+    by_office = facts(resource, version).level is Level.LOCATION
+    return sorted(
+        id
+        for id in table.ids
+        if not by_office or table.row(id).get("location_id") not in practice.forbidden
+    )
+
+
+def refused_shards(box: Sandbox, version: str) -> dict[str, type[Exception]]:
+    """What the report has to name: resource, practice and location, and the error."""
+    found: dict[str, type[Exception]] = {}
+    office = box.practices[REFUSED]
+    for resource in RESOURCES[version]:
+        by_office = facts(resource, version).level is Level.LOCATION
+        if by_office:
+            found[f"{resource}/{office.subdomain}/{office.locations.ids[1]}"] = Forbidden
+        if resource in LEDGER:
+            closed = box.practices[CLOSED]
+            for location in closed.locations.ids if by_office else "-":
+                found[f"{resource}/{closed.subdomain}/{location}"] = FinancialAccessOff
+    return found
+
+
+def check_failures(report: Report, expected: dict[str, type[Exception]]) -> None:
+    named = {name for one in report.failed for name in expected if one.shard.name.startswith(name)}
+    assert named == expected.keys()
+    for one in report.failed:
+        [kind] = [kind for name, kind in expected.items() if one.shard.name.startswith(name)]
+        assert isinstance(one.error, kind), one.shard.name
+    groups = {one.shard.group for one in report.failed}
+    for one in report.shards:
+        if one.status == "open":  # the sweep of a group that is not complete
+            assert one.shard.sweep
+            assert one.shard.group in groups
+    with pytest.raises(PartialPull) as partial:
+        report.raise_if_partial()
+    left = [one.shard.name for one in report.shards if one.status != "done"]
+    assert sorted(partial.value.shards) == sorted(left)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_everything_but_what_the_report_names_is_complete(version: str) -> None:
+    async with Sandbox(
+        practices=40, locations=3, patients=7, appointments=6, procedures=6, operatories=1
+    ) as box:
+        office = box.practices[REFUSED]
+        office.forbidden.add(office.locations.ids[1])
+        box.practices[CLOSED].financial_access = False
+        odd, lost = spoil(box.practices[ODD])
+        weather = Weather(box, 4)
+        box.between_pages(weather)
+        batches: list[Batch] = []
+        async with (
+            NexHealth(
+                box.api_key,
+                base_url=box.url,
+                version=version,
+                rates=Rates.unlimited(),
+                retry=RetryPolicy(attempts=12, base=0.001, longest_wait=0.01),
+            ) as nex,
+            nex.bulk.pull(RESOURCES[version], concurrency=12, per_page=4) as pull,
+        ):
+            async for batch in pull:
+                batches.append(batch)
+        assert weather.faults > 20
+        assert pull.report.stats.retries > 20
+        check_failures(pull.report, refused_shards(box, version))
+        for resource in RESOURCES[version]:
+            found = by_group(batches, resource)
+            for practice in box.practices:
+                ids = due(practice, resource, version)
+                if resource == "procedures" and practice is box.practices[ODD]:
+                    ids = [id for id in ids if id not in lost]
+                assert found.get(practice.subdomain, []) == ids, (resource, practice.subdomain)
+        refused = [(batch.shard.name, one) for batch in batches for one in batch.refused]
+        [shard] = {name for name, _ in refused}
+        assert shard.startswith(f"procedures/{box.practices[ODD].subdomain}/")
+        assert [json.loads(one.raw)["id"] for _, one in refused] == [f"lost-{id}" for id in lost]
+        assert {one.path for _, one in refused} == {"id"}
+        assert pull.report.refused == len(lost)
+        assert pull.report.repaired == len(odd)
+        assert {one.shard.name for one in pull.report.shards if one.repaired} == {shard}

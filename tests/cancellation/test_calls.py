@@ -1,0 +1,249 @@
+"""Calls cancelled at each of their suspensions: login, gate, request, retry, file, copies."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import NO_RETRY, Limit, NexHealth, Rates, RetryPolicy
+from nexhealth_async._protocol.operations import RateClass
+from tests.cancellation.helpers import (
+    ONCE,
+    WAYS,
+    Scene,
+    Way,
+    back_to,
+    cancel,
+    cancel_all,
+    everywhere,
+    open_files,
+    scene,
+)
+from tests.cancellation.suspensions import Steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MovableLoop
+
+
+NUMBERS = count(1)
+
+
+async def get(at: Scene) -> None:
+    await at.office.patients.get(at.box.patients.ids[1])
+
+
+async def write(at: Scene) -> None:
+    name = f"An invented type, number {next(NUMBERS)}"
+    await at.office.appointment_types.create(name=name, minutes=30)
+
+
+async def request(at: Scene) -> None:
+    await at.nex.request(
+        "GET",
+        "/patients",
+        params={"location_id": at.box.location_id, "subdomain": at.box.subdomain},
+    )
+
+
+async def total(at: Scene) -> None:
+    assert await at.office.patients.walk().count() == len(at.box.patients.ids)
+
+
+async def copied(at: Scene) -> None:
+    quick = at.nex.with_options(timeout=5, retry=NO_RETRY)
+    office = quick.practice(at.box.subdomain).location(at.box.location_id)
+    await office.patients.get(at.box.patients.ids[1])
+
+
+async def entered_copy(at: Scene) -> None:
+    async with at.nex.with_options(timeout=5) as quick:
+        office = quick.practice(at.box.subdomain).location(at.box.location_id)
+        await office.patients.get(at.box.patients.ids[1])
+
+
+async def download(at: Scene) -> None:
+    documents = at.office.patients.documents
+    async with documents.download(at.handle) as file:
+        assert [chunk async for chunk in file]
+
+
+async def log_in(at: Scene) -> None:
+    await at.nex.log_in()
+
+
+@pytest.mark.parametrize("work", [get, copied, entered_copy, total, request, write])
+async def test_a_call_cancelled_anywhere_leaves_nothing(work: object) -> None:
+    async with scene() as at:
+        assert await everywhere(at, work, through={"Transport._exchange"})  # type: ignore[arg-type]  # pytest's parameter
+
+
+async def test_a_write_cancelled_anywhere_is_not_repeated() -> None:
+    async with scene() as at:
+        kind = len(at.box.appointment_types.ids)
+
+        def at_most_one_more() -> None:
+            nonlocal kind
+            assert len(at.box.appointment_types.ids) <= kind + 1
+            kind = len(at.box.appointment_types.ids)
+
+        await everywhere(at, write, through={"Transport._exchange"}, before=at_most_one_more)
+
+
+async def test_a_login_goes_on_without_whoever_began_it() -> None:
+    async with scene() as at:
+
+        def forget() -> None:
+            at.nex._shared.keeper._token = None
+            at.box.keys.logins = 0
+
+        steps = await everywhere(
+            at, get, through={"TokenKeeper._join", "TokenKeeper._renew"}, before=forget
+        )
+        assert steps >= 3
+        assert at.box.logins == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_the_first_login_is_shared_with_the_next_call(way: Way) -> None:
+    async with scene() as at:
+        trial = 0
+        for trial in count(1):
+            nex = NexHealth(at.box.api_key, base_url=at.box.url, rates=Rates.unlimited())
+            fresh, logins = Scene(at.box, await nex.open()), at.box.logins
+            steps = Steps(trial, way.moment, again=way.again)
+            cancelled, _ = await fresh.trial(log_in, steps, cancel)
+            assert cancelled is bool(steps.fired), steps.where
+            await fresh.check()
+            assert at.box.logins == logins + 1
+            async with asyncio.timeout(1):
+                await nex.aclose()
+            if not steps.fired:
+                break
+        assert trial > 3
+
+
+async def test_a_refused_token_is_replaced_whoever_is_cancelled(loop: MovableLoop) -> None:
+    async with scene() as at:
+
+        def expire() -> None:
+            loop.shift(60)
+            at.box.expire_tokens()
+
+        await everywhere(
+            at, get, through={"TokenKeeper._join", "Transport._exchange"}, before=expire
+        )
+
+
+async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: MovableLoop) -> None:
+    async with scene(retry=RetryPolicy()) as at:
+        loop.patience, loop.skip_waits = 0.02, True
+
+        def spoil() -> None:
+            at.box.clear()
+            at.box.fail_next(503, path="/patients/{id}", times=1)
+
+        steps = await everywhere(at, get, through={"Attempts.run"}, before=spoil)
+        assert steps >= 3
+
+
+async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: MovableLoop) -> None:
+    limit = Limit(3, 1.0)
+    async with scene(rates=Rates(overall=None, slow=None, people=limit, other=None)) as at:
+        loop.patience, loop.skip_waits = 0.02, True
+        gates = at.nex._shared.gates
+
+        async def fill() -> None:
+            loop.shift(2)
+            for _ in range(limit.count):
+                departure = await gates.leave(RateClass.PEOPLE, background=False, deadline=None)
+                gates.ended(departure, answered=True)
+
+        async def full() -> bool:
+            """Whether all places can be taken at once, a window later."""
+            loop.shift(2)
+            now = loop.time()
+            for _ in range(limit.count):
+                gates.withdraw(await gates.leave(RateClass.PEOPLE, background=False, deadline=None))
+            return loop.time() - now < 0.5
+
+        await everywhere(at, get, through={"Gates.leave"}, before=fill)
+        assert await full()
+
+
+@pytest.mark.parametrize("moment", ["at_once", "as_it_wakes"])
+async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
+    moment: str, loop: MovableLoop
+) -> None:
+    """The queue behind is served no later than if the cancelled one had never come."""
+    rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
+    async with scene(rates=rates) as at:
+        gates = at.nex._shared.gates
+        loop.shift(20)
+        taken = await gates.leave(RateClass.PEOPLE, background=False, deadline=None)
+        first = asyncio.ensure_future(get(at))
+        second = asyncio.ensure_future(get(at))
+        await asyncio.sleep(0)
+        if moment == "at_once":
+            first.cancel()
+            gates.withdraw(taken)
+        else:
+            gates.withdraw(taken)
+            first.cancel()
+        async with asyncio.timeout(5):
+            await second
+        assert first.cancelled()
+        loop.shift(20)
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_a_download_cancelled_anywhere_gives_its_connection_back(
+    version: str,
+) -> None:
+    async with scene(version=version) as at:
+        patient = at.box.patients.ids[0]
+        content = bytes(range(256)) * 4_000  # more than fits into the buffers on its way
+        at.handle = await at.office.patients.documents.create(
+            patient, file=content, filename="scan.bin"
+        )
+        await everywhere(at, download, through={"Download.__anext__", "Transport._begin"})
+
+
+async def test_an_upload_cancelled_anywhere_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "scan.bin"
+    path.write_bytes(b"%PDF" * 100)
+
+    async def upload(at: Scene) -> None:
+        await at.office.patients.documents.create(at.box.patients.ids[0], file=path)
+
+    async with scene() as at:
+        await everywhere(at, upload, through={"with_content", "Transport._exchange"})
+
+
+async def test_when_everything_is_cancelled_at_once_the_session_still_works() -> None:
+    async with scene() as at:
+
+        def forget() -> None:
+            at.nex._shared.keeper._token = None
+
+        await everywhere(
+            at, get, ways=(ONCE,), through={"TokenKeeper._renew"}, act=cancel_all, before=forget
+        )
+
+
+async def test_a_thousand_cancelled_calls_leave_no_descriptor() -> None:
+    async with scene() as at:
+        before = open_files()
+        for turns in range(200):
+            calls = [asyncio.ensure_future(get(at)) for _ in range(5)]
+            for _ in range(turns % 12):
+                await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        await at.check()
+        await back_to(before + 2 * 6)

@@ -1,0 +1,217 @@
+"""Sessions cancelled while they open and close, and closed while calls are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import NexHealth, OutcomeUnknown, Rates, SessionStateError
+from nexhealth_async.sandbox import Sandbox
+from tests.cancellation.helpers import WAYS, Scene, Way, back_to, cancel, cancel_all, open_files
+from tests.cancellation.suspensions import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+TOLD = (SessionStateError, OutcomeUnknown)
+
+ways = pytest.mark.parametrize("way", WAYS, ids=str)
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=40, seed=1, remember=100) as sandbox:
+        sandbox.page_cap = 4
+        yield sandbox
+
+
+async def fresh(box: Sandbox, **options: Any) -> Scene:
+    nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited(), **options)
+    return Scene(box, await nex.open())
+
+
+def all_closed(at: Scene) -> bool:
+    transport = at.nex._shared.transport
+    return all(s is None or s.closed for s in (transport._pooled, transport._single))
+
+
+@ways
+async def test_a_session_cancelled_while_it_opens_leaves_no_connections_open(
+    box: Sandbox, way: Way
+) -> None:
+    async def use(at: Scene) -> None:
+        async with at.nex:
+            pass
+
+    trial = 0
+    for trial in count(1):
+        nex = NexHealth(box.api_key, base_url=box.url, preload=["patients", "appointments"])
+        at, steps = Scene(box, nex), Steps(trial, way.moment, again=way.again)
+        cancelled, _ = await at.trial(use, steps, cancel)
+        assert cancelled is bool(steps.fired)
+        assert all_closed(at), f"step {trial}: {steps.where}"
+        if not steps.fired:
+            break
+    assert trial > 1
+
+
+@ways
+async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
+    box: Sandbox, way: Way
+) -> None:
+    async def use(at: Scene) -> None:
+        async with at.nex:
+            pass
+
+    nex = NexHealth(box.api_key, base_url=box.url, preload=["patients", "appointments"])
+    at, steps = Scene(box, nex), Steps(1, way.moment, again=way.again)
+    await at.trial(use, steps, cancel)
+    assert steps.fired
+    async with nex:
+        assert [one async for one in nex.institutions.walk()]
+
+
+async def busy(at: Scene, step: int) -> list[asyncio.Future[Any]]:
+    """Have an idle connection, pages, a write and a login under way, so many turns later."""
+    at.box.clear()
+    await at.warm()
+    walk = at.office.patients.walk(prefetch=4)
+    await anext(walk)
+    at.handle = walk
+    at.box.hang_next(path="/appointment_types")
+    at.box.hang_next(path="/authenticates")
+    name = f"An invented type, number {step}"
+    write = asyncio.ensure_future(at.office.appointment_types.create(name=name, minutes=30))
+    while not at.box.seen("POST", "/appointment_types"):
+        await asyncio.sleep(0)
+    at.nex._shared.keeper._token = None
+    login = asyncio.ensure_future(at.nex.log_in())
+    for _ in range(step % 3):
+        await asyncio.sleep(0)
+    return [write, login]
+
+
+@ways
+async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
+    box: Sandbox, way: Way
+) -> None:
+    async def close(at: Scene) -> None:
+        try:
+            await at.nex.aclose()
+        finally:
+            at.handle = [one for one in at.nex._shared.tasks if not one.done()]
+
+    files = open_files()
+    trial = 0
+    for trial in count(1):
+        at = await fresh(box)
+        others = await busy(at, trial)
+        steps = Steps(trial, way.moment, again=way.again)
+        cancelled, outcome = await at.trial(close, steps, cancel)
+        place = f"{way} at step {trial}: {steps.where}"
+        assert not isinstance(outcome, BaseException), f"{outcome!r}, {place}"
+        assert all_closed(at), f"connections are left open, {place}"
+        assert way.again or not at.handle, f"pages are left, {place}"
+        async with asyncio.timeout(2):
+            ended = await asyncio.gather(*others, return_exceptions=True)
+        told = all(isinstance(one, TOLD) for one in ended)
+        assert told, f"{ended}, {place}"
+        await at.check(closed=True)
+        assert cancelled is bool(steps.fired), f"the cancellation was swallowed, {place}"
+        await at.nex.aclose()
+        if not steps.fired:
+            break
+    assert trial > 2
+    await back_to(files)
+
+
+async def get(at: Scene) -> None:
+    await at.office.patients.get(at.box.patients.ids[1])
+
+
+async def write(at: Scene) -> None:
+    name = f"An invented type, number {len(at.box.appointment_types.ids)}"
+    await at.office.appointment_types.create(name=name, minutes=30)
+
+
+async def walk(at: Scene) -> None:
+    assert len([one async for one in at.office.patients.walk(prefetch=3, limit=12)]) == 12
+
+
+async def pages(at: Scene) -> None:
+    assert len([one async for one in at.office.patients.walk(limit=12).pages()]) == 3
+
+
+async def cursors(at: Scene) -> None:
+    office = at.nex.with_options(version="v3").practice(at.box.subdomain)
+    recalls = office.location(at.box.location_id).patient_recalls
+    assert [one async for one in recalls.walk(per_page=5)]
+
+
+@ways
+@pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
+async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
+    box: Sandbox, work: Callable[[Scene], Any], way: Way
+) -> None:
+    """Closed at each suspension of a call in turn, its first login included."""
+    files = open_files()
+    closing: list[asyncio.Task[None]] = []
+
+    def close(at: Scene, *_: object) -> None:
+        closing.append(asyncio.ensure_future(at.nex.aclose()))
+
+    trial = 0
+    for trial in count(1):
+        at = await fresh(box)
+        steps = Steps(trial, way.moment, again=way.again)
+        cancelled, outcome = await at.trial(work, steps, close)
+        place = f"{outcome!r}, {way} at step {trial}: {steps.where}"
+        assert not cancelled, place
+        assert outcome is None or isinstance(outcome, TOLD), place
+        async with asyncio.timeout(2):
+            await asyncio.gather(*closing)
+            await at.nex.aclose()
+        closing.clear()
+        assert all_closed(at), place
+        await at.check(closed=True)
+        if not steps.fired:
+            break
+    assert trial > 4
+    await back_to(files)
+
+
+@pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
+async def test_a_loop_that_cancels_everything_at_its_end_closes_the_session_too(
+    box: Sandbox, work: Callable[[Scene], Any]
+) -> None:
+    """What ``asyncio.run`` does on Ctrl-C, at each suspension in turn."""
+
+    async def inside(at: Scene) -> None:
+        async with at.nex:
+            await work(at)
+
+    files = open_files()
+    trial = 0
+    for trial in count(1):
+        nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited())
+        at, steps = Scene(box, nex), Steps(trial, "at_once")
+        cancelled, _ = await at.trial(inside, steps, cancel_all)
+        assert cancelled is bool(steps.fired)
+        assert all_closed(at)
+        await at.quiet()
+        if not steps.fired:
+            break
+    assert trial > 4
+    await back_to(files)

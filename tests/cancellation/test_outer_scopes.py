@@ -1,0 +1,202 @@
+"""Ended from outside, at each suspension: by a timeout, a cancelled scope, a failing sibling."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from nexhealth_async.models import Patient
+from tests.cancellation.helpers import PATIENTS, Scene, ends_well, everywhere, scene
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from tests.cancellation.suspensions import Steps
+
+
+async def nothing(at: Scene) -> list[int]:
+    await at.office.patients.get(at.box.patients.ids[1])
+    return []
+
+
+async def a_walk(at: Scene) -> list[int]:
+    return [one.id async for one in at.office.patients.walk(prefetch=2)]
+
+
+async def a_closed_walk(at: Scene) -> list[int]:
+    async with aclosing(at.office.patients.walk(prefetch=2)) as walk:
+        return [one.id async for one in walk]
+
+
+async def its_pages(at: Scene) -> list[int]:
+    pages: AsyncGenerator[Any, None] = at.office.patients.walk(prefetch=2).pages()
+    async with aclosing(pages):
+        return [one.id async for page in pages for one in page.items]
+
+
+WORKS = [nothing, a_walk, a_closed_walk, its_pages]
+works = pytest.mark.parametrize("work", WORKS)
+
+THROUGH = {"Transport._exchange"}
+
+
+def not_cancelling() -> None:
+    """Whoever ended the work also took the cancellation back."""
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+
+
+def run_out(at: Scene, *_: object) -> None:
+    """Let the time of the timeout that a trial waits under be over."""
+    if not at.handle.expired():
+        at.handle.reschedule(0)
+
+
+async def work_apart(work: Callable[[Scene], Any], at: Scene) -> None:
+    """Do the work in a task of its own, whose steps count as well."""
+    await work(at)
+
+
+@works
+async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
+    work: Callable[[Scene], Any],
+) -> None:
+    async def timed(at: Scene) -> str:
+        try:
+            async with asyncio.timeout(None) as at.handle:
+                await work(at)
+        except TimeoutError:
+            not_cancelling()
+            return "late"
+        return "done"
+
+    await everywhere_once_late(timed, run_out)
+
+
+@works
+async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
+    work: Callable[[Scene], Any],
+) -> None:
+    """The inner task is cancelled by hand where `asyncio.wait_for` would have run out of time."""
+
+    async def timed(at: Scene) -> str:
+        at.handle = asyncio.ensure_future(work_apart(work, at))
+        try:
+            await asyncio.wait_for(at.handle, 60)
+        except asyncio.CancelledError:
+            not_cancelling()
+            return "late"
+        return "done"
+
+    await everywhere_once_late(timed, lambda at: at.handle.cancel())
+
+
+@works
+async def test_a_cancelled_scope_anywhere_is_left_as_if_nothing_had_been(
+    work: Callable[[Scene], Any],
+) -> None:
+    async def scoped(at: Scene) -> str:
+        with anyio.move_on_after(60) as at.handle:
+            await work(at)
+        not_cancelling()
+        return "late" if at.handle.cancelled_caught else "done"
+
+    await everywhere_once_late(scoped, lambda at: at.handle.cancel())
+
+
+@works
+async def test_a_failing_sibling_anywhere_ends_the_work_and_nothing_else(
+    work: Callable[[Scene], Any],
+) -> None:
+    async def fail(wanted: asyncio.Event) -> None:
+        await wanted.wait()
+        raise LookupError
+
+    async def grouped(at: Scene) -> str:
+        at.handle = asyncio.Event()
+        outcome = "done"
+        try:
+            async with asyncio.TaskGroup() as group:
+                sibling = group.create_task(fail(at.handle))
+                await work(at)
+                sibling.cancel()
+        except* LookupError:
+            outcome = "late"
+        return outcome
+
+    # Python 3.11's group may forget to take a cancellation back, and is in a cycle with its errors.
+    await everywhere_once_late(grouped, lambda at: at.handle.set(), collects=True)
+
+
+@works
+async def test_a_task_of_an_anyio_group_that_fails_ends_the_work_and_nothing_else(
+    work: Callable[[Scene], Any],
+) -> None:
+    async def fail(wanted: asyncio.Event) -> None:
+        await wanted.wait()
+        raise LookupError
+
+    async def grouped(at: Scene) -> str:
+        at.handle = asyncio.Event()
+        outcome = "done"
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(fail, at.handle)
+                await work(at)
+                group.cancel_scope.cancel()
+        except* LookupError:
+            outcome = "late"
+        not_cancelling()
+        return outcome
+
+    await everywhere_once_late(grouped, lambda at: at.handle.set())
+
+
+async def everywhere_once_late(
+    work: Callable[[Scene], Any], end: Callable[[Scene], object], *, collects: bool = False
+) -> None:
+    """Let ``end`` happen at each suspension in turn; it ended the work at some of them at least."""
+    outcomes: set[object] = set()
+
+    def judge(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
+        ends_well(steps, cancelled, outcome)
+        outcomes.add(outcome)
+
+    def act(at: Scene, *_: object) -> None:
+        end(at)
+
+    async with scene() as at:
+        at.collects = collects
+        await everywhere(at, work, through=THROUGH, act=act, judge=judge)
+    assert "late" in outcomes
+
+
+async def test_a_walk_read_under_many_short_timeouts_is_whole() -> None:
+    async def patient(at: Scene) -> None:
+        got: list[Patient] = []
+        walk = at.office.patients.walk(prefetch=1)
+        while True:
+            try:
+                async with asyncio.timeout(None) as at.handle:
+                    got.append(await anext(walk))
+            except TimeoutError:
+                pass
+            except StopAsyncIteration:
+                break
+            not_cancelling()
+        assert [one.id for one in got] == sorted(at.box.patients.ids)
+        assert len(got) == PATIENTS
+
+    async with scene() as at:
+        await everywhere(
+            at,
+            patient,
+            through={"Pager.next", "Walk._advance"},
+            act=run_out,
+            judge=ends_well,
+        )

@@ -1,0 +1,312 @@
+"""What is shown of a bulk pull: the pace, log lines, and the board on a terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+import termios
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from nexhealth_async._client.statistics import Stats
+from nexhealth_async.bulk import (
+    Event,
+    PullEnded,
+    PullStarted,
+    Report,
+    Shard,
+    ShardDone,
+    ShardFailed,
+    ShardProgress,
+    ShardReport,
+    ShardStarted,
+    Snapshot,
+)
+from nexhealth_async.cli.bulk_progress import Board, shard_text, total_text
+from nexhealth_async.cli.pull_summary import advice, failures_text, report_text
+from nexhealth_async.cli.time_remaining import Left, Pace, clock
+from nexhealth_async.errors import Forbidden, NexHealthError, ServerFailure, WalkDrifted
+from tests.cli.helpers import Terminal, environment, served
+
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def shard(number: int, resource: str = "patients", *, sweep: bool = False) -> Shard:
+    return Shard(resource=resource, version="v2", subdomain="demo", location_id=number, sweep=sweep)
+
+
+EMPTY = Snapshot(
+    seconds=10.0, shards=0, done=0, failed=0, active=(), records=0, fresh=0, rate=100.0, total=0,
+    unknown=0, stats=Stats(),
+)  # fmt: skip
+
+
+def started(*shards: Shard, now: Snapshot = EMPTY) -> PullStarted:
+    return PullStarted(shards=shards, resumed=0, snapshot=lambda: now)
+
+
+def active(one: Shard, *, read: int, total: int | None) -> ShardProgress:
+    return ShardProgress(shard=one, records=read, read=read, total=total, seconds=2.0)
+
+
+def refusal() -> Forbidden:
+    return Forbidden("GET /patients: not allowed", operation="GET /patients", status=403)
+
+
+# The pace
+
+
+def paced(*events: Event) -> Pace:
+    pace = Pace()
+    for event in events:
+        pace.note(event)
+    return pace
+
+
+def test_what_is_left_of_active_shards_is_known_by_their_totals() -> None:
+    one = shard(1)
+    pace = paced(started(one), ShardStarted(shard=one, behind=False))
+    now = evolve(EMPTY, shards=1, active=(active(one, read=400, total=1000),))
+    assert pace.left(now) == Left(records=600, sure=True, seconds=6.0)
+
+
+def test_shards_to_come_are_taken_to_be_as_large_as_their_like() -> None:
+    one, two, three = shard(1), shard(2), shard(3)
+    pace = paced(
+        started(one, two, three, shard(3, sweep=True)),
+        ShardStarted(shard=one, behind=False),
+        ShardDone(shard=one, records=500, seconds=1.0),
+    )
+    now = evolve(EMPTY, shards=4, done=1, records=500)
+    # Two to come; the sweep, which waits too, is no burden.
+    assert pace.left(now) == Left(records=1000, sure=True, seconds=10.0)
+
+
+def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
+    shards = [shard(number) for number in range(10)]
+    pace = paced(
+        started(*shards),
+        ShardStarted(shard=shards[0], behind=False),
+        ShardDone(shard=shards[0], records=100, seconds=1.0),
+    )
+    now = evolve(EMPTY, shards=10, done=8)
+    assert pace.left(now).records == 200
+
+
+def test_where_nothing_is_known_that_is_said() -> None:
+    one, other = shard(1), shard(1, "procedures")
+    pace = paced(started(one, other), ShardStarted(shard=one, behind=False))
+    now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
+    left = pace.left(now)
+    assert (left.records, left.sure) == (400, False)
+    assert str(left) == "at least 0:00:04 left"
+    assert str(evolve(left, sure=True)) == "about 0:00:04 left"
+    assert str(evolve(left, seconds=0.2)) == ""
+    assert str(pace.left(evolve(now, rate=0.0))) == ""
+
+
+def test_a_clock_shows_hours() -> None:
+    assert [clock(one) for one in (0, 59.6, 3600 * 27 + 61)] == ["0:00:00", "0:01:00", "27:01:01"]
+
+
+# Lines
+
+
+def test_lines_tell_records_shards_rate_and_time_left() -> None:
+    now = evolve(EMPTY, shards=24, done=5, failed=1, records=3200, rate=640.4)
+    assert total_text(now, Left(records=9, sure=True, seconds=80.0)) == (
+        "3,200 records, 6 of 24 shards (1 failed), 640/s, about 0:01:20 left"
+    )
+    assert shard_text(active(shard(7), read=500, total=1200)) == (
+        "patients/demo/7: 500 of 1,200, 250/s"
+    )
+    assert shard_text(active(shard(7), read=500, total=None)) == "patients/demo/7: 500, 250/s"
+
+
+def test_a_name_from_the_server_gives_no_orders_to_the_terminal() -> None:
+    odd = Shard(resource="patients", version="v2", subdomain="a\x1b[2Jb")
+    assert "\x1b" not in shard_text(active(odd, read=1, total=None))
+
+
+@pytest.mark.parametrize(("shards", "lines"), [(3, 3), (60, 60), (61, 0), (5000, 0)])
+def test_finished_shards_have_lines_unless_there_are_many(shards: int, lines: int) -> None:
+    said: list[str] = []
+    board = Board(said.append, each_shard=True)
+    every = [shard(number) for number in range(shards)]
+    board.note(started(*every))
+    for one in every:
+        board.note(ShardDone(shard=one, records=12, seconds=0.5))
+    assert len(said) == lines
+    if lines:
+        assert said[0] == "0:00:10 done patients/demo/0: 12 records in 0.5 s"
+
+
+def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
+    said: list[str] = []
+    board = Board(said.append)
+    every = [shard(number) for number in range(3000)]
+    board.note(started(*every))
+    for one in every:
+        board.note(ShardFailed(shard=one, records=0, error=refusal()))
+    assert len(said) == 21
+    assert said[0].startswith("0:00:10 failed patients/demo/0: Forbidden: GET /patients")
+    assert said[-1] == "0:00:10 further failures are counted only"
+
+
+def test_a_pull_is_under_way_between_its_first_event_and_its_last() -> None:
+    board = Board(None)
+    assert (board.begun, board.now()) == (False, None)
+    board.note(started(shard(1)))
+    assert board.begun
+    assert board.now() is not None
+    board.note(PullEnded(complete=True))
+    assert board.begun
+    assert board.now() is None
+
+
+async def test_log_lines_come_every_few_seconds_and_ever_more_rarely(loop: Any) -> None:
+    import asyncio
+
+    began = loop.time()
+    moments: list[float] = []
+    board = Board(lambda _: moments.append(loop.time() - began))
+    board.note(
+        PullStarted(
+            shards=(shard(1),),
+            resumed=0,
+            snapshot=lambda: evolve(EMPTY, seconds=loop.time() - began),
+        )
+    )
+    loop.skip_waits = True
+    task = asyncio.create_task(board.log_for_ever())
+    await asyncio.sleep(4000)
+    task.cancel()
+    gaps = [after - before for before, after in pairwise(moments)]
+    assert min(gaps) >= 4.9
+    assert max(gaps) <= 60.5
+    assert gaps == sorted(gaps, key=round)
+    assert 50 < len(moments) < 150
+
+
+# The end
+
+
+def reported(one: Shard, error: NexHealthError | None = None, records: int = 0) -> ShardReport:
+    return ShardReport(
+        shard=one,
+        status="failed" if error else "done",
+        records=records,
+        pages=3,
+        duplicates=2,
+        error=error,
+        error_text=f"{type(error).__name__}: {error}" if error else None,
+    )
+
+
+def test_the_summary_adds_up_by_resource() -> None:
+    report = Report(
+        shards=(
+            reported(shard(1), records=1000),
+            reported(shard(2), refusal(), records=234),
+            reported(shard(1, "procedures"), records=5),
+        ),
+        stats=Stats(requests=30, retries=4, rate_limited=1, waited_rate=2.5, waited_login=0.01),
+        seconds=2.0,
+        deleted={"patients/demo": 7, "patients/other": 1},
+    )
+    lines = report_text(report, label="x.duckdb").splitlines()
+    titles = [
+        "resource",
+        "shards",
+        "failed",
+        "records",
+        "pages",
+        "duplicates",
+        "rejected",
+        "deleted",
+    ]
+    assert lines[0].split() == titles
+    assert lines[2].split() == ["patients", "2", "1", "1,234", "6", "4", "0", "8"]
+    assert lines[3].split() == ["procedures", "1", "0", "5", "3", "2", "0", "0"]
+    assert lines[4].split() == ["all", "3", "1", "1,239", "9", "6", "0", "8"]
+    assert lines[5] == "1,239 records in 2.0 s (620/s), API version v2, in x.duckdb"
+    assert lines[6] == (
+        "30 requests, 4 of them repeated, 1 answered 429; "
+        "waits, added up over all of them: 2.5 s for the rate limits"
+    )
+
+
+def test_failures_are_named_with_what_to_do_once_for_each_kind() -> None:
+    shards = [reported(shard(number), refusal()) for number in range(80)]
+    shards.append(ShardReport(shard=shard(0, sweep=True), status="open"))
+    text = failures_text(Report(shards=tuple(shards), stats=Stats(), seconds=1.0))
+    assert text.startswith("80 of 81 shards failed:\n  patients/demo/0: Forbidden: GET /patients")
+    assert text.count("patients/demo/") == 50
+    assert "  and 30 more\n" in text
+    assert text.count("check that the key may read") == 1
+    assert "1 shard behind them could not be begun" in text
+    assert text.endswith("--resume reads only these again.")
+    done = Report(shards=(reported(shard(1)),), stats=Stats(), seconds=1.0)
+    assert failures_text(done) == ""
+
+
+def test_every_kind_of_error_has_its_advice() -> None:
+    failure = ServerFailure("GET /patients: down", operation="GET /patients", status=500)
+    drifted = WalkDrifted("changing")
+    found = [advice(one) for one in (refusal(), failure, drifted, NexHealthError("?"))]
+    assert len(set(found)) == 4
+    assert found[-1] == "go on with --resume"
+
+
+# The terminal
+
+on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+
+@on_a_terminal
+def test_the_board_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> None:
+    with served(patients=1200) as box:
+        box.latency = 0.1
+        terminal = Terminal(
+            "pull", "patients", "procedures", "--per-page", "100", "--concurrency", "1",
+            "--to", str(tmp_path / "out"), env=environment(box),
+        )  # fmt: skip
+        assert terminal.end() == 0
+    plain = ESCAPES.sub(b"", terminal.shown)
+    shown = rb"[\d,]+ records, \d of 3 shards, [\d,]+/s, (about|at least) 0:00:\d\d left"
+    assert re.search(shown, plain)
+    assert re.search(rb"  patients/sandbox-dental/\d+: [1-9][\d,]* of 1,200, \d+/s", plain)
+    assert re.search(rb"\npatients +2 ", plain.replace(b"\r", b""))
+    assert b"0:00:00 done" not in plain  # those are the lines of logs
+
+
+@on_a_terminal
+def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
+    with served(patients=1500) as box:
+        box.latency = 0.15
+        terminal = Terminal("pull", "patients", "--to", str(tmp_path / "out"), env=environment(box))
+        before = termios.tcgetattr(terminal._fd)
+        terminal.see(b" of 1,500")
+        terminal.type(b"\x03")
+        terminal.see(b"--resume goes on.")
+        assert termios.tcgetattr(terminal._fd) == before
+        assert terminal.end() == 130
+    last = [terminal.shown.rfind(code) for code in (b"\x1b[?25l", b"\x1b[?25h")]
+    assert last == sorted(last)  # the cursor was hidden, then shown again
+    assert last[0] >= 0
+    assert b"Traceback" not in terminal.shown, terminal.shown.decode(errors="replace")
+    assert terminal.shown.rstrip().endswith(b"the same command with --resume goes on.")
+
+
+@on_a_terminal
+def test_the_quiet_see_no_board(tmp_path: Path) -> None:
+    with served(patients=400) as box:
+        terminal = Terminal(
+            "pull", "patients", "-q", "--to", str(tmp_path / "out"), env=environment(box)
+        )
+        assert terminal.end() == 0
+    assert terminal.shown == b""

@@ -1,0 +1,374 @@
+"""A budget: no request more than it allows, every one that left counted, and a word in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexhealth_async import (
+    NO_RETRY,
+    Budget,
+    BudgetSpent,
+    InvalidArgument,
+    Limit,
+    NexHealth,
+    Rates,
+    ServerFailure,
+    TimedOut,
+    Usage,
+    UsageError,
+)
+from nexhealth_async._client.budget import Meter, Purse
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async.sandbox import Sandbox
+from tests.session.transport_error_helpers import CANARY, QUICK, LoopClock, Scene, check_text, scene
+
+if TYPE_CHECKING:
+    from tests.session.transport_error_helpers import Movable
+
+SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
+
+
+def taken(meter: Meter, rate: RateClass, times: int, now: float = 0.0) -> int:
+    """Take until refused, at most so often; return how often it went well."""
+    for done in range(times):
+        try:
+            meter.take(rate, now)
+        except BudgetSpent:
+            return done
+    return times
+
+
+@pytest.mark.parametrize(
+    ("budget", "rate", "allowed"),
+    [
+        (Budget(overall=3), OTHER, 3),
+        (Budget(overall=3, people=2), PEOPLE, 2),
+        (Budget(overall=3, people=2), OTHER, 3),
+        (Budget(people=2), SLOW, 2),
+        (Budget(people=2, slow=1), SLOW, 1),
+        (Budget(slow=1), PEOPLE, 9),
+        (Budget(other=1), SLOW, 9),
+    ],
+)
+def test_each_class_counts_where_the_rates_count_it(
+    budget: Budget, rate: RateClass, allowed: int
+) -> None:
+    assert taken(Meter(budget), rate, 9) == allowed
+
+
+def test_what_is_refused_counts_nowhere() -> None:
+    meter = Meter(Budget(overall=5, slow=1))
+    assert taken(meter, SLOW, 9) == 1
+    assert taken(meter, PEOPLE, 9) == 4
+
+
+@pytest.mark.parametrize(
+    ("moment", "allowed"), [(0.0, 0), (59.9, 0), (60.0, 2), (119.9, 2), (120.0, 2), (1e6, 2)]
+)
+def test_a_period_begins_with_the_first_request(moment: float, allowed: int) -> None:
+    meter = Meter(Budget(overall=2, seconds=60))
+    assert meter.usage(0.0)[0].renews_after is None
+    assert taken(meter, OTHER, 9, now=100.0) == 2
+    assert taken(meter, OTHER, 9, now=100.0 + moment) == allowed
+
+
+def test_periods_keep_their_beat() -> None:
+    """However late the first request of a period comes."""
+    meter = Meter(Budget(overall=1, seconds=60))
+    assert [taken(meter, OTHER, 2, now) for now in (0, 119, 120, 179, 180)] == [1, 1, 1, 0, 1]
+
+
+def test_the_error_says_which_limit_and_when_it_renews() -> None:
+    meter = Meter(Budget(overall=5, slow=1, seconds=60))
+    meter.take(SLOW, 0.0)
+    with pytest.raises(BudgetSpent, match=r"1 request \(slow\).*renews in 50 seconds") as caught:
+        meter.take(SLOW, 10.0)
+    assert (caught.value.limit, caught.value.renews_after) == ("slow", 50.0)
+    with pytest.raises(BudgetSpent, match="nothing was sent; wait for") as caught:
+        taken_all(Meter(Budget(overall=1)))
+    assert caught.value.renews_after is None
+
+
+def taken_all(meter: Meter) -> None:
+    while True:
+        meter.take(OTHER, 0.0)
+
+
+def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
+    meter = Meter(Budget(overall=2, seconds=60))
+    purse = Purse(meter, OTHER)
+    purse.pay(0.0)
+    purse.pay(0.0)
+    assert meter.usage(0.0)[0].used == 1
+    purse.refund()
+    purse.refund()
+    assert meter.usage(0.0)[0].used == 0
+    purse.pay(0.0)
+    assert taken(meter, OTHER, 9, now=61.0) == 2
+    purse.refund()
+    assert meter.usage(61.0)[0].left == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([SLOW, PEOPLE, OTHER]), st.floats(0, 30), st.booleans()),
+        max_size=60,
+    )
+)
+def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float, bool]]) -> None:
+    budget = Budget(overall=6, slow=2, people=3, other=4, seconds=50)
+    meter, now, start = Meter(budget), 0.0, None
+    held: Counter[tuple[int, str]] = Counter()
+    for rate, pause, leaves in steps:
+        now += pause
+        purse = Purse(meter, rate)
+        refused = _refused(purse, now)
+        if refused is not None:
+            assert held[_period(start, now), refused] == getattr(budget, refused)
+            continue
+        start = now if start is None else start
+        if not leaves:
+            purse.refund()
+            continue
+        for name in {"slow": ["slow", "people"]}.get(rate.value, [rate.value]):
+            held[_period(start, now), name] += 1
+        held[_period(start, now), "overall"] += 1
+    assert all(count <= getattr(budget, name) for (_, name), count in held.items())
+
+
+def _refused(purse: Purse, now: float) -> str | None:
+    try:
+        purse.pay(now)
+    except BudgetSpent as error:
+        return error.limit
+    return None
+
+
+def _period(start: float | None, now: float) -> int:
+    return 0 if start is None else int((now - start) // 50)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"overall": 0},
+        {"overall": -1},
+        {"overall": 1.5},
+        {"people": True},
+        {"overall": 1, "seconds": 0},
+        {"overall": 1, "warn_at": 0},
+        {"overall": 1, "warn_at": 1.1},
+        {"seconds": 5},
+    ],
+)
+def test_a_budget_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        Budget(**wrong)
+
+
+def test_the_warning_comes_once_in_a_period_and_for_each_limit() -> None:
+    heard: list[Usage] = []
+    budget = Budget(overall=10, slow=2, seconds=60, warn_at=0.5, on_warning=heard.append)
+    meter = Meter(budget)
+    taken(meter, PEOPLE, 4)
+    assert not heard
+    taken(meter, SLOW, 2)
+    assert [(one.limit, one.used, one.of, one.left) for one in heard] == [
+        ("overall", 5, 10, 5),
+        ("slow", 1, 2, 1),
+    ]
+    taken(meter, OTHER, 9)
+    assert len(heard) == 2
+    taken(meter, OTHER, 5, now=60.0)
+    assert len(heard) == 3
+    assert heard[2].renews_after == 60.0
+
+
+def test_without_a_callback_the_warning_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "nexhealth_async"):
+        taken(Meter(Budget(overall=10)), OTHER, 10)
+    assert [one.getMessage() for one in caplog.records] == [
+        "8 of 10 requests of the budget (overall) are used"
+    ]
+
+
+def test_an_error_of_the_callback_breaks_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Usage) -> None:
+        raise RuntimeError(CANARY)
+
+    meter = Meter(Budget(overall=1, on_warning=fail))
+    with caplog.at_level(logging.WARNING, "nexhealth_async"):
+        assert taken(meter, OTHER, 1) == 1
+    assert "RuntimeError" in caplog.text
+    assert CANARY not in caplog.text
+
+
+# In a session
+
+
+async def _spent(at: Scene) -> BudgetSpent:
+    with pytest.raises(BudgetSpent) as caught:
+        await at.works()
+    return caught.value
+
+
+async def test_nothing_is_sent_once_the_budget_is_used_up() -> None:
+    async with scene(budget=Budget(overall=3)) as at:
+        await at.works()  # with its login
+        await at.works()
+        error = await _spent(at)
+        check_text(error, attempts=0)
+        assert isinstance(error, UsageError)
+        assert len(at.box.requests) == 3 == at.nex.stats.requests
+        (usage,) = at.nex.budget
+        assert (usage.limit, usage.used, usage.left) == ("overall", 3, 0)
+
+
+async def test_copies_share_the_budget() -> None:
+    async with scene(budget=Budget(overall=2)) as at:
+        await at.works()
+        with pytest.raises(BudgetSpent):
+            await at.nex.with_options(timeout=1).log_in()
+            await at.nex.with_options(timeout=1).request("GET", "/practices")
+
+
+async def test_fifty_tasks_at_once_get_no_request_more() -> None:
+    async with scene(budget=Budget(overall=21)) as at:
+        done = await asyncio.gather(*(at.works() for _ in range(50)), return_exceptions=True)
+        assert sum(one is None for one in done) == 20
+        assert sum(isinstance(one, BudgetSpent) for one in done) == 30
+        assert len(at.box.requests) == 21
+
+
+async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
+    loop: Movable,
+) -> None:
+    """All places are taken by calls that wait; they give up, and the session lives on."""
+    rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
+    budget = Budget(overall=4)
+    async with scene(
+        budget=budget, rates=rates, clock=LoopClock(), retry=NO_RETRY, timeout=None
+    ) as at:
+        at.box.token_lifetime = 100
+        await at.works()
+        waiting = [asyncio.create_task(at.works()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert at.nex.budget[0].left == 0
+        loop.shift(120)
+        with pytest.raises(BudgetSpent):
+            await at.nex.log_in()
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        loop.shift(6)
+        await at.nex.log_in()
+        assert at.box.logins == 2
+
+
+async def test_a_walk_delivers_what_came_and_names_where_to_go_on() -> None:
+    async with scene(patients=25, budget=Budget(people=2)) as at:
+        walk = at.office.patients.walk(per_page=10, new_patient=None)
+        ids: list[int] = []
+        with pytest.raises(BudgetSpent) as caught:
+            async for one in walk:
+                ids.append(one.id)
+        assert ids == list(at.box.patients.ids)[:20]
+        assert caught.value.resume is not None
+        rest = at.box
+        async with NexHealth(rest.api_key, base_url=rest.url) as richer:
+            office = richer.practice(rest.subdomain).location(rest.location_id)
+            ids += [
+                one.id
+                async for one in office.patients.walk(
+                    per_page=10, new_patient=None, after=caught.value.resume
+                )
+            ]
+        assert ids == list(at.box.patients.ids)
+
+
+async def test_a_repetition_that_is_not_affordable_leaves_the_failure_as_the_answer() -> None:
+    async with scene(budget=Budget(people=2)) as at:
+        at.box.fail_next(503, times=9)
+        with pytest.raises(ServerFailure) as caught:
+            await at.works()
+        assert caught.value.attempts == 2
+        assert at.sent == 2
+
+
+async def test_a_new_period_lets_calls_through_again(loop: Movable) -> None:
+    async with scene(budget=Budget(overall=2, seconds=60), clock=LoopClock()) as at:
+        await at.works()
+        error = await _spent(at)
+        assert error.renews_after is not None
+        assert 50 < error.renews_after <= 60
+        loop.shift(60)
+        await at.works()
+        await at.works()
+        await _spent(at)
+
+
+@pytest.mark.parametrize("seconds", [None, 400])
+async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_period(
+    seconds: float | None, loop: Movable
+) -> None:
+    """The class of logins is used up, that of patients is not."""
+    budget = Budget(other=1, people=9, seconds=seconds)
+    async with scene(budget=budget, clock=LoopClock()) as at:
+        at.box.token_lifetime = 100
+        await at.works()
+        loop.shift(120)
+        for _ in range(3):
+            error = await _spent(at)
+            assert error.limit == "other"
+        assert at.box.logins == 1
+        assert {one.limit: one.used for one in at.nex.budget} == {"people": 1, "other": 1}
+        loop.shift(300)
+        if seconds is None:
+            await _spent(at)
+        else:
+            await at.works()
+            assert at.box.logins == 2
+
+
+async def test_a_request_without_a_connection_is_not_paid_for() -> None:
+    async with Sandbox(patients=1, seed=1) as box:
+        url = box.url
+    async with NexHealth("a-key", base_url=url, retry=QUICK, budget=Budget(overall=2)) as nex:
+        with pytest.raises(Exception, match="no connection"):
+            await nex.log_in()
+        assert nex.stats.requests == QUICK.attempts
+        assert nex.budget[0].used == 0
+
+
+async def test_a_call_that_never_leaves_the_queue_is_not_paid_for() -> None:
+    rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
+    async with scene(budget=Budget(people=9), rates=rates) as at:
+        await at.works()
+        with pytest.raises(TimedOut):
+            await at.works()
+        waiting = asyncio.create_task(
+            at.nex.with_options(timeout=None)
+            .practice(at.box.subdomain)
+            .patients.walk(location_id=at.box.location_id)
+            .count()
+        )
+        await asyncio.sleep(0.01)
+        assert at.nex.budget[0].used == 2
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert at.nex.budget[0].used == 1
+
+
+async def test_a_session_without_a_budget_counts_against_none() -> None:
+    async with scene() as at:
+        await at.works()
+        assert at.nex.budget == ()
+    assert NexHealth("a-key", budget=Budget(overall=1)).budget == ()

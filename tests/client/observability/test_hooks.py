@@ -1,0 +1,388 @@
+"""What hooks are told: every attempt, before and after, and nothing they must not know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from nexhealth_async import (
+    NO_RETRY,
+    Attempt,
+    Hook,
+    InvalidArgument,
+    Limit,
+    NexHealth,
+    NexHealthError,
+    NotFound,
+    Outcome,
+    Rates,
+    RetryPolicy,
+    ServerFailure,
+    TimedOut,
+)
+from nexhealth_async._client.hooks import Hooks
+from tests.client.observability.helpers import Notes
+from tests.session.transport_error_helpers import CANARY, QUICK, LoopClock, Scene, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexhealth_async.sandbox import Sandbox
+    from tests.session.transport_error_helpers import Movable
+
+ATTEMPT = Attempt(
+    operation="GET /patients",
+    method="GET",
+    path="/patients",
+    resource="patients",
+    rate_class="people",
+    version="v2",
+    base_url="https://nexhealth.info",
+)
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str) -> None:
+    notes = Notes()
+    async with scene(hooks=[notes], version=version) as at:
+        await at.office.patients.get(at.box.patients.ids[0])
+        assert notes.only.attempt is notes.began[-1]
+        told = attrs.asdict(notes.began[-1])
+        assert told.pop("version") in {"v2", "v3.0.0"}
+        assert told.pop("waited_login") > 0
+        assert told == {
+            "operation": "GET /patients/{id}",
+            "method": "GET",
+            "path": "/patients/{id}",
+            "resource": "patients",
+            "rate_class": "people",
+            "base_url": at.box.url,
+            "subdomain": at.box.subdomain,
+            "number": 1,
+            "is_login": False,
+            "waited_rate": 0.0,
+            "waited_retry": 0.0,
+            "waited_for": ("login",),
+        }
+
+
+async def test_the_login_is_an_attempt_of_its_own() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await at.works()
+        login, call = notes.began
+        assert (login.operation, login.is_login) == ("POST /authenticates", True)
+        assert (login.resource, login.subdomain) == ("authenticates", None)
+        assert not call.is_login
+        assert call.waited_login >= notes.ended[0].seconds > 0
+
+
+async def test_the_end_tells_status_bytes_records_and_seconds() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes], patients=25) as at:
+        async for _ in at.office.patients.walk(per_page=10, new_patient=None, prefetch=0):
+            pass
+        assert [one.records for one in notes.calls] == [10, 10, 5]
+        assert {one.status for one in notes.calls} == {200}
+        assert {one.error for one in notes.calls} == {None}
+        assert all(one.seconds > 0 for one in notes.calls)
+        sizes = [one.bytes_received or 0 for one in notes.calls]
+        assert sizes[0] > sizes[2] > 100
+        assert at.nex.stats.bytes_received == sum(one.bytes_received or 0 for one in notes.ended)
+
+
+async def test_a_record_is_no_list_and_a_deletion_has_no_bytes() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await at.office.patients.get(at.box.patients.ids[0])
+        await at.office.appointment_types.delete(at.box.appointment_types.ids[-1])
+        assert [one.records for one in notes.calls] == [None, None]
+        assert notes.calls[1].attempt.method == "DELETE"
+
+
+async def test_a_file_is_over_when_its_answer_begins() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        documents = at.box.practice.documents
+        person = at.box.patients.ids[0]
+        id = documents.add({"patient_id": person, "type": "text/plain"})
+        documents.update(id, url=f"/documents/{id}/download")
+        at.box.practice.document_bytes[id] = b"x" * 1000
+        url = f"/documents/{id}/download?subdomain={at.box.subdomain}"
+        async with at.nex.download(url) as file:
+            assert notes.only.attempt.operation == "GET /documents/{id}/download"
+            assert (notes.only.status, notes.only.bytes_received) == (200, None)
+            assert await file.read() == b"x" * 1000
+
+
+FAULTS: dict[str, tuple[Callable[[Sandbox], object], int | None, str]] = {
+    "503": (lambda box: box.fail_next(503, times=2), 503, "ServerFailure"),
+    "429": (
+        lambda box: box.fail_next(429, headers={"Retry-After": "0"}, times=2),
+        429,
+        "RateLimited",
+    ),
+    "lost": (lambda box: box.drop_next(times=2), None, "ConnectionLost"),
+    "garbage": (lambda box: box.garbage_next(times=2), 200, "BrokenBody"),
+    "cut": (lambda box: box.truncate_next(times=2), 200, "BrokenBody"),
+}
+
+
+@pytest.mark.parametrize(("order", "status", "error"), FAULTS.values(), ids=FAULTS)
+async def test_each_repetition_is_told_with_what_it_repeats(
+    order: Callable[[Sandbox], object], status: int | None, error: str
+) -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await at.works()
+        notes.ended.clear()
+        order(at.box)
+        await at.works()
+        assert [one.attempt.number for one in notes.calls] == [1, 2, 3]
+        assert [one.error for one in notes.calls] == [error, error, None]
+        assert [one.status for one in notes.calls] == [status, status, 200]
+
+
+async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: Movable) -> None:
+    notes = Notes()
+    async with scene(hooks=[notes], clock=LoopClock()) as at:
+        await at.works()
+        loop.shift(60)  # a younger token would not be replaced
+        at.box.expire_tokens()
+        notes.ended.clear()
+        await at.works()
+        refused, login, done = notes.ended
+        assert (refused.status, refused.error) == (401, "Unauthorized")
+        assert login.attempt.is_login
+        assert done.attempt.number == 2
+        assert done.attempt.waited_login >= login.seconds
+        assert refused.attempt.waited_login == 0
+        assert [one.attempt.waited_for for one in (refused, login, done)] == [(), (), ("login",)]
+
+
+async def test_waits_are_told_by_their_cause(loop: Movable) -> None:
+    loop.skip_waits, loop.patience = True, 0.01
+    notes = Notes()
+    retry = RetryPolicy(base=2.0, attempt_timeout=None)
+    rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
+    async with scene(hooks=[notes], retry=retry, rates=rates, clock=LoopClock(), timeout=90) as at:
+        await at.works()
+        at.box.fail_next(503)
+        await at.works()
+        first, failed, again = (one.attempt for one in notes.calls)
+        assert [one.waited_for for one in (first, failed, again)] == [
+            ("login",),
+            ("rate",),
+            ("retry", "rate"),
+        ]
+        assert first.waited_rate == 0
+        assert 1 < failed.waited_rate <= 10.3
+        assert (first.waited_retry, failed.waited_retry) == (0, 0)
+        assert again.waited_retry > 0
+        assert again.waited_login == 0
+        stats = at.nex.stats
+        told = [one.attempt for one in notes.calls]
+        assert stats.waited_rate == pytest.approx(sum(one.waited_rate for one in told))
+        assert stats.waited_retry == pytest.approx(sum(one.waited_retry for one in told))
+        assert stats.waited_login == pytest.approx(sum(one.waited_login for one in told))
+
+
+async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: Movable) -> None:
+    loop.skip_waits, loop.patience = True, 0.01
+    notes = Notes()
+    rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
+    async with scene(hooks=[notes], rates=rates, clock=LoopClock(), timeout=None) as at:
+        await at.works()
+        await at.works()
+        assert notes.calls[1].attempt.waited_rate > 900
+        assert notes.calls[1].seconds < 500
+
+
+async def test_a_call_that_is_cancelled_ends_as_such() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await at.works()
+        notes.ended.clear()
+        at.box.hang_next()
+        task, sent = asyncio.create_task(at.works()), at.sent
+        while at.sent == sent:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (notes.only.status, notes.only.error) == (None, "CancelledError")
+        assert at.nex.stats.failures["CancelledError"] == 1
+
+
+async def test_a_call_that_sends_nothing_is_not_told() -> None:
+    notes = Notes()
+    rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
+    async with scene(hooks=[notes], rates=rates) as at:
+        await at.works()
+        with pytest.raises(TimedOut):
+            await at.works()
+        with pytest.raises(InvalidArgument):
+            await at.nex.request("GET", "patients")
+        assert len(notes.calls) == 1
+        assert at.nex.stats.requests == 2
+
+
+async def test_a_repeated_deletion_that_finds_nothing_is_told_as_the_server_said_it() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        at.box.drop_next(when="after", method="DELETE")
+        await at.office.appointment_types.delete(at.box.appointment_types.ids[-1])
+        assert [one.error for one in notes.calls] == ["ConnectionLost", "NotFound"]
+        assert notes.calls[1].status == 404
+
+
+async def test_copies_and_scopes_have_the_hooks_too() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await (
+            at.nex.with_options(timeout=9)
+            .practice(at.box.subdomain)
+            .patients.walk(location_id=at.box.location_id)
+            .count()
+        )
+        assert notes.only.status == 200
+
+
+async def test_several_hooks_nest() -> None:
+    line: list[str] = []
+    async with scene(hooks=[Notes("a", line=line), Notes("b", line=line)]) as at:
+        await at.nex.log_in()
+    assert line == ["a before", "b before", "b after", "a after"]
+
+
+_REQUEST: ContextVar[str] = ContextVar("request", default="none")
+
+
+class _Knowing(Hook):
+    """Notes the context variable of whoever is served."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def before(self, attempt: Attempt, /) -> None:
+        self.seen.append((attempt.operation, _REQUEST.get()))
+
+    def after(self, outcome: Outcome, /) -> None:
+        self.seen.append((outcome.attempt.operation, _REQUEST.get()))
+
+
+async def test_hooks_see_the_context_of_the_caller_for_pages_ahead_and_logins_too() -> None:
+    hook = _Knowing()
+    async with scene(hooks=[hook], patients=25) as at:
+        _REQUEST.set("mine")
+        ids = [
+            one.id
+            async for one in at.office.patients.walk(per_page=5, new_patient=None, prefetch=3)
+        ]
+        assert len(ids) == 25
+        assert len(hook.seen) == 2 * (5 + 1)
+        assert {name for _, name in hook.seen} == {"mine"}
+
+
+class _Broken(Hook):
+    def before(self, attempt: Attempt, /) -> None:
+        raise RuntimeError(CANARY)
+
+    def after(self, outcome: Outcome, /) -> None:
+        raise ValueError(CANARY)
+
+
+async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes = Notes()
+    with caplog.at_level(logging.WARNING, "nexhealth_async"):
+        async with scene(hooks=[_Broken(), notes, _Broken()]) as at:
+            for _ in range(3):
+                await at.works()
+    assert len(notes.calls) == 3
+    texts = [one.getMessage() for one in caplog.records]
+    assert len(texts) == 2
+    assert all("the hook _Broken raised RuntimeError" in text for text in texts)
+    assert CANARY not in caplog.text
+
+
+class _Stopping(Hook):
+    def after(self, outcome: Outcome, /) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_inside_a_hook_is_no_error_of_the_hook() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Hooks([_Stopping()]).after(Outcome(attempt=ATTEMPT, seconds=1.0))
+
+
+class _Async(Hook):
+    async def after(self, outcome: Outcome, /) -> None:  # type: ignore[override]  # what is refused
+        pass
+
+
+@pytest.mark.parametrize("wrong", [_Async(), print, object(), Notes])
+def test_what_cannot_be_a_hook_is_refused_when_the_session_is_made(wrong: Any) -> None:
+    with pytest.raises(InvalidArgument, match="hook"):
+        NexHealth("a-key", hooks=[wrong])
+
+
+async def test_a_hook_with_one_method_needs_no_other() -> None:
+    class Counting(Hook):
+        ends = 0
+
+        def after(self, outcome: Outcome, /) -> None:
+            self.ends += 1
+
+    hook = Counting()
+    async with scene(hooks=[Hook(), hook]) as at:
+        await at.works()
+    assert hook.ends == 2
+
+
+async def test_values_are_frozen_and_show_no_practice() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes]) as at:
+        await at.works()
+        outcome = notes.only
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            outcome.attempt.number = 2  # type: ignore[misc]  # which is refused
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            outcome.status = 2  # type: ignore[misc]  # which is refused
+        assert at.box.subdomain not in repr(outcome)
+        assert len({outcome.attempt: 1, notes.began[0]: 2}) == 2
+
+
+async def _fails(at: Scene, kind: type[NexHealthError]) -> None:
+    with pytest.raises(kind):
+        await at.office.patients.get(1)
+
+
+async def test_what_fails_for_good_ends_once() -> None:
+    notes = Notes()
+    async with scene(hooks=[notes], retry=NO_RETRY) as at:
+        await _fails(at, NotFound)
+        at.box.fail_next(500)
+        await _fails(at, ServerFailure)
+        assert [one.error for one in notes.calls] == ["NotFound", "ServerFailure"]
+        assert len(notes.began) == len(notes.ended)
+
+
+async def test_a_session_without_hooks_makes_no_values_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def made(*_: object, **__: object) -> None:
+        raise AssertionError("made for nobody")
+
+    monkeypatch.setattr("nexhealth_async._client.call.Watch.of", made)
+    async with scene(retry=QUICK) as at:
+        await at.works()
+    with pytest.raises(AssertionError, match="for nobody"):
+        async with scene(hooks=[Hook()]) as at:
+            await at.nex.log_in()

@@ -1,0 +1,204 @@
+"""A vendor behind a simulated network, and a session whose requests go there in no real time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from attrs import Factory, define, field, frozen
+
+from nexhealth_async import NexHealth, RetryPolicy, TimedOut
+from nexhealth_async._protocol.http_messages import Reply
+from tests.client.rate_limiter.limiter_model import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from nexhealth_async._protocol.http_messages import Request
+
+__all__ = [
+    "PATHS",
+    "Arrival",
+    "Crowd",
+    "Trip",
+    "Vendor",
+    "calling",
+    "evenly",
+    "simulated_time",
+]
+
+Trip: TypeAlias = "Callable[[random.Random], tuple[float, float]]"
+"""Draws the seconds until a request is counted, and from there to its answer."""
+
+PATHS = {"slow": "/appointments/{}", "people": "/patients/{}", "other": "/providers/{}"}
+"""A path of each class, with room for a number to know the request by."""
+
+_CLASS = {"appointments": "slow", "patients": "people"}
+
+
+class Movable:
+    """The tests' loop, as far as this file moves it."""
+
+    offset: float
+    skip_waits: bool
+    patience: float
+
+
+def simulated_time(loop: asyncio.AbstractEventLoop, patience: float = 0.0) -> None:
+    """Give a test's loop a time of its own: waits are skipped, and work takes none.
+
+    A tenth of a microsecond goes by with each look, so that no rounding stops the clock.
+    """
+    movable = cast("Movable", loop)
+    began, looks = math.floor(loop.time() - movable.offset) + 0.0, count()
+    cast("Any", loop).time = lambda: began + movable.offset + next(looks) * 1e-7
+    movable.skip_waits, movable.patience = True, patience
+
+
+def evenly(out: float, back: float) -> Trip:
+    """Travel up to so many seconds each way, every time being as likely as another."""
+    return lambda rng: (rng.uniform(0, out), rng.uniform(0, back))
+
+
+@frozen
+class Arrival:
+    """A request as the vendor's limiter saw it."""
+
+    rate: str
+    number: int
+    left: float
+    at: float
+    admitted: bool
+
+
+@define
+class Vendor:
+    """Stands where the transport stands: counts what arrives, answers, or says 429."""
+
+    limiter: Limiter
+    trip: Trip
+    rng: random.Random
+    says_retry_after: bool = True
+    left: dict[str, list[int]] = Factory(lambda: {rate: [] for rate in PATHS})
+    """Numbers of the requests that left, by class, in their order."""
+    arrivals: list[Arrival] = field(factory=list[Arrival])
+    logins: int = 0
+    on_leaving: Callable[[int], None] | None = None
+    """Called with a request's number as it leaves, in the task that sends it."""
+    host: str = "api.example.com"
+    base_url: str = "https://api.example.com"
+
+    def open(self) -> None:
+        """Nothing is opened."""
+
+    async def close(self) -> None:
+        """Nothing is closed."""
+
+    async def send(self, request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - as the transport's own
+        loop = asyncio.get_running_loop()
+        noun, _, number = request.target.partition("?")[0].strip("/").partition("/")
+        rate, known_by = _CLASS.get(noun, "other"), int(number or 0)
+        if noun != "authenticates":
+            self.left[rate].append(known_by)
+            if self.on_leaving is not None:
+                self.on_leaving(known_by)
+        left = loop.time()
+        out, back = self.trip(self.rng)
+        answer: asyncio.Future[Reply] = loop.create_future()
+        loop.call_at(left + out, self._arrive, answer, back, (rate, known_by, left, noun))
+        if timeout is None or out + back < timeout:
+            return await answer
+        await asyncio.sleep(timeout)
+        raise TimedOut("no reply in time")
+
+    def _arrive(
+        self, answer: asyncio.Future[Reply], back: float, about: tuple[str, int, float, str]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        rate, number, left, noun = about
+        wait = self.limiter.admit(rate, now)
+        self.arrivals.append(Arrival(rate, number, left, now, wait == 0))
+        if wait:
+            headers = {"retry-after": str(math.ceil(wait))} if self.says_retry_after else {}
+            reply = Reply(status=429, headers=headers, body=b'{"code":false,"error":["slow"]}')
+        elif noun == "authenticates":
+            self.logins += 1
+            reply = Reply(status=201, body=b'{"code":true,"data":{"token":"a.b.c"}}')
+        else:
+            reply = Reply(status=200, body=b'{"code":true,"data":{}}')
+        loop.call_at(now + back, _answer, answer, reply)
+
+    def admitted(self, rate: str, *, since: float, seconds: float) -> int:
+        """Count what was let through in a stretch of time; people's limit counts slow ones too."""
+        rates = ("slow", "people") if rate == "people" else (rate,)
+        return sum(
+            one.admitted and one.rate in rates and since <= one.at < since + seconds
+            for one in self.arrivals
+        )
+
+
+def _answer(answer: asyncio.Future[Reply], reply: Reply) -> None:
+    if not answer.done():
+        answer.set_result(reply)
+
+
+@asynccontextmanager
+async def calling(vendor: Vendor, **options: Any) -> AsyncGenerator[NexHealth]:
+    """A session whose requests go to the vendor; logged in, and alone with its limits."""
+    given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base=0.1), **options}
+    nex = NexHealth("an-invented-key", base_url=vendor.base_url, **given)
+    cast("Any", nex._shared).transport = vendor
+    async with nex:
+        await nex.log_in()
+        yield nex
+
+
+@define
+class Crowd:
+    """Tasks that call without pause: each asks again as soon as it has its answer."""
+
+    nex: NexHealth
+    vendor: Vendor
+    cancelled: float = 0.0
+    """The part of the calls that are given up before their turn comes."""
+    patience: float = 20.0
+    """The longest that such a call is waited for."""
+    answered: dict[str, list[int]] = Factory(lambda: {rate: [] for rate in PATHS})
+    given_up: set[int] = field(factory=set[int])
+    _asked: int = 0
+    _gone: set[int] = field(factory=set[int])
+
+    async def call_for(self, seconds: float, **tasks: int) -> float:
+        """Let so many tasks of each class call for so long; return when they began."""
+        self.vendor.on_leaving = self._gone.add
+        began = asyncio.get_running_loop().time()
+        end = began + seconds
+        lines = [self._line(rate, end) for rate, many in tasks.items() for _ in range(many)]
+        await asyncio.gather(*lines)
+        return began
+
+    async def _line(self, rate: str, end: float) -> None:
+        loop, rng = asyncio.get_running_loop(), self.vendor.rng
+        while loop.time() < end:
+            self._asked += 1
+            number = self._asked
+            call = asyncio.ensure_future(self.nex.request("GET", PATHS[rate].format(number)))
+            if rng.random() < self.cancelled:
+                loop.call_later(rng.uniform(0, self.patience), self._give_up, number, call)
+            try:
+                await call
+            except asyncio.CancelledError:
+                if number not in self.given_up:
+                    raise
+            else:
+                self.answered[rate].append(number)
+
+    def _give_up(self, number: int, call: asyncio.Future[Any]) -> None:
+        if number not in self._gone:
+            self.given_up.add(number)
+            call.cancel()

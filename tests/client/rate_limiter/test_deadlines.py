@@ -1,0 +1,104 @@
+"""A call that cannot have its turn in time is told at once, and only such a call."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from functools import partial
+
+import pytest
+from attrs import frozen
+
+from nexhealth_async import OutcomeUnknown, TimedOut
+from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import Limit, Rates
+from tests.client.rate_limiter.helpers import PATHS, Vendor, calling
+from tests.client.rate_limiter.limiter_model import Limiter
+
+ONLY_SLOW = Rates(overall=None, slow=Limit(10, 1.0), people=None, other=None)
+ANSWER = 0.02
+
+
+@frozen
+class _End:
+    timeout: float | None
+    waited: float
+    served: bool
+
+
+async def _crowd(timeouts: list[float | None]) -> list[_End]:
+    """Let all ask at once, each with its timeout; answers come soon."""
+    gates, loop = Gates(ONLY_SLOW), asyncio.get_running_loop()
+
+    async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
+        asked = loop.time()
+        deadline = None if timeout is None else asked + timeout
+        try:
+            departure = await gates.leave(RateClass.SLOW, background=False, deadline=deadline)
+        except TimedOut:
+            return _End(timeout, loop.time() - asked, served=False)
+        waited = loop.time() - asked
+        await asyncio.sleep(ANSWER)
+        gates.ended(departure, answered=True)
+        return _End(timeout, waited, served=True)
+
+    return await asyncio.gather(*(one(timeout) for timeout in timeouts))
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_every_deadline_is_met_or_refused_and_nobody_else_pays(seed: int) -> None:
+    """The k-th who is not refused leaves as if the refused had never asked."""
+    rng = random.Random(seed)
+    timeouts = [rng.choice([None, rng.uniform(0.01, 30)]) for _ in range(200)]
+    ends = await _crowd(timeouts)
+    for end in ends:
+        if end.timeout is None:
+            assert end.served
+        elif end.served:
+            assert end.waited < end.timeout
+        else:
+            assert end.waited < 0.01 or end.waited == pytest.approx(end.timeout, abs=0.01)
+    assert any(not end.served and end.waited < 0.01 for end in ends), "none was told at once"
+    left = sorted(end.waited for end in ends if end.served)
+    for k, waited in enumerate(left):
+        assert waited <= k // 10 * (1.0 + ANSWER) + 0.01
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -> None:
+    """Whoever stands so far back, without a deadline, leaves later than those who were refused."""
+    rng = random.Random(seed)
+    timeouts = [None if at < 100 else rng.uniform(1, 30) for at in range(200)]
+    ends = await _crowd(timeouts)
+    for place, end in enumerate(ends):
+        if end.timeout is not None and end.waited < 0.01 and place > 10:
+            ahead = sum(one.served for one in ends[:place])
+            # The estimate may be a quarter of a second off: answers under way open places earlier.
+            assert end.timeout <= ahead // 10 * (1.0 + ANSWER) + 0.26
+
+
+async def test_a_deadline_that_an_answer_under_way_makes_possible_is_met() -> None:
+    gates, loop = Gates(ONLY_SLOW), asyncio.get_running_loop()
+    gone = [await gates.leave(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
+    for one in gone:
+        loop.call_later(ANSWER, partial(gates.ended, one, answered=True))
+    deadline = loop.time() + 1.2
+    departure = await gates.leave(RateClass.SLOW, background=False, deadline=deadline)
+    assert departure.left < deadline
+
+
+async def test_a_write_refused_at_the_gate_was_not_sent_and_says_so() -> None:
+    rng = random.Random(1)
+    vendor = Vendor(Limiter("sliding", rng), lambda _: (0.01, 0.01), rng)
+    async with calling(vendor, rates=Rates(other=Limit(5, 60.0))) as nex:
+        quick = nex.with_options(timeout=3)
+        ends = await asyncio.gather(
+            *(quick.request("POST", PATHS["other"].format(number)) for number in range(9)),
+            return_exceptions=True,
+        )
+        refused = [end for end in ends if isinstance(end, BaseException)]
+        assert len(refused) == 5, "the login took a place as well"
+        assert all(isinstance(end, TimedOut) for end in refused)
+        assert not any(isinstance(end, OutcomeUnknown) for end in refused)
+        assert vendor.left["other"] == [0, 1, 2, 3]

@@ -1,0 +1,110 @@
+"""The vendor lowers its limits, or others use the key: a 429 closes its class and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import Limit, Rates, RetryPolicy
+from tests.client.rate_limiter.helpers import PATHS, Crowd, Vendor, calling, evenly
+from tests.client.rate_limiter.limiter_model import Kind, Limiter
+
+if TYPE_CHECKING:
+    from tests.client.rate_limiter.helpers import Arrival
+
+STUBBORN = RetryPolicy(attempts=50, base=0.2)
+
+
+def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> bool:
+    """Tell whether a class never stood still for so long."""
+    times = [one.at for one in arrivals if one.rate == rate]
+    return all(late - early < seconds for early, late in pairwise(times))
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_a_limit_that_was_lowered_stops_its_class_and_no_other(kind: Kind) -> None:
+    rng = random.Random(21)
+    vendor = Vendor(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor.limiter.change("people", 300)
+    # Paces that leave room under the common limit, so that nothing else holds a class up.
+    rates = Rates(people=Limit(40, 1.0), other=Limit(20, 1.0))
+    async with calling(vendor, rates=rates, retry=STUBBORN) as nex:
+        crowd = Crowd(nex, vendor)
+        began = await crowd.call_for(150, people=60, other=60)
+    refused = [one for one in vendor.arrivals if not one.admitted]
+    assert refused
+    assert {one.rate for one in refused} == {"people"}
+    # For each closing, at most those who were under way already, and one call for each task.
+    assert len(refused) <= 4 * 60
+    assert without_interruption(vendor.arrivals, "other", 1.35)
+    assert not without_interruption(vendor.arrivals, "people", 10)
+    assert vendor.admitted("other", since=began, seconds=150) >= 0.97 * 20 * 150 / 1.25
+    admitted = {one.number for one in vendor.arrivals if one.admitted}
+    for rate in ("people", "other"):
+        assert len(crowd.answered[rate]) == len(set(crowd.answered[rate]) & admitted)
+
+
+@pytest.mark.parametrize("says", [True, False], ids=["Retry-After", "no Retry-After"])
+async def test_while_a_class_is_closed_nothing_of_it_leaves(says: bool) -> None:  # noqa: FBT001 - pytest passes it so
+    rng = random.Random(22)
+    vendor = Vendor(Limiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says)
+    vendor.limiter.change("people", 100)
+    async with calling(vendor, retry=STUBBORN) as nex:
+        waiting = [
+            asyncio.ensure_future(nex.request("GET", PATHS["people"].format(n))) for n in range(130)
+        ]
+        while vendor.limiter.rejected == 0:
+            await asyncio.sleep(0.01)
+        learnt = asyncio.get_running_loop().time() + 0.06
+        closed = 58.0 if says else 0.2
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(nex.request("GET", PATHS["other"].format(number)))
+        await asyncio.sleep(max(0.0, learnt + closed - asyncio.get_running_loop().time()))
+        left = [one.left for one in vendor.arrivals if one.rate == "people"]
+        assert not [moment for moment in left if learnt < moment < learnt + closed]
+        assert len([one for one in vendor.arrivals if one.rate == "other"]) >= 20
+        await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kind: Kind) -> None:
+    rng = random.Random(23)
+    vendor = Vendor(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    async with calling(vendor, retry=STUBBORN) as nex:
+        crowd = asyncio.ensure_future(Crowd(nex, vendor).call_for(30, slow=40))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 30
+        while loop.time() < end:
+            for _ in range(5):
+                vendor.limiter.admit("slow", loop.time())
+            await asyncio.sleep(1)
+        await crowd
+    assert any(not one.admitted for one in vendor.arrivals)
+    served = [one for one in vendor.arrivals if one.admitted and one.rate == "slow"]
+    assert len(served) >= 30 * 2
+    assert len({one.number for one in served}) == len(served), "a call was carried out twice"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deadline"])
+async def test_a_request_given_up_on_its_way_holds_its_place(how: str) -> None:
+    """It left, and is counted when it arrives, whether somebody still waits for it or not."""
+    rng = random.Random(24)
+    vendor = Vendor(Limiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng)
+    retry = RetryPolicy(attempts=4, base=0.0, attempt_timeout=0.02 if how == "deadline" else None)
+    async with calling(vendor, retry=retry) as nex:
+        loop = asyncio.get_running_loop()
+
+        def leave_soon(number: int) -> None:
+            task = asyncio.current_task()
+            if how == "cancelled" and number % 3 == 0 and task is not None:
+                loop.call_later(0.01, task.cancel)
+
+        vendor.on_leaving = leave_soon
+        calls = (nex.request("GET", PATHS["slow"].format(number)) for number in range(200))
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert vendor.limiter.rejected == 0

@@ -1,0 +1,444 @@
+"""What is sent at aiohttp's edge, and what becomes of everything aiohttp can raise there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import ssl
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import client_exceptions
+from aiohttp.client_reqrep import ConnectionKey, RequestInfo
+from attrs import frozen
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from nexhealth_async import (
+    NO_RETRY,
+    BadReply,
+    ConnectFailed,
+    ConnectionLost,
+    Forbidden,
+    InvalidArgument,
+    NexHealth,
+    NexHealthError,
+    OutcomeUnknown,
+    SessionStateError,
+    TimedOut,
+    TransportError,
+    __version__,
+)
+from tests.session.transport_error_helpers import CANARY, Raw, envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aioresponses import aioresponses
+
+    from tests.session.transport_error_helpers import Movable
+
+BASE = "https://api.example.com/synch"
+KEY = "the-api-key"
+TOKEN = "the.bearer.token"
+PAGE: dict[str, Any] = {"code": True, "data": {"patients": [{"id": 1}]}, "count": 1}
+
+
+@frozen(kw_only=True)
+class Sent:
+    """One request as it was handed to aiohttp."""
+
+    method: str
+    url: URL
+    options: dict[str, Any]
+
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        return CIMultiDict(self.options["headers"])
+
+
+class Edge:
+    """Answers everything at aiohttp's edge, and remembers what was handed over."""
+
+    def __init__(self, replies: aioresponses) -> None:
+        self.sent: list[Sent] = []
+        self._replies: Any = replies
+        login = {"code": True, "data": {"token": TOKEN}}
+        self.answer("POST", "/authenticates", payload=login, status=201)
+
+    def answer(self, method: str, path: str, **options: Any) -> None:
+        pattern = re.compile("^" + re.escape(BASE + path) + r"(\?.*)?$")
+        self._replies.add(pattern, method, repeat=True, **options)
+
+    @property
+    def calls(self) -> list[Sent]:
+        """What was sent but for logins."""
+        return [one for one in self.sent if one.url.path != "/synch/authenticates"]
+
+
+@pytest.fixture
+def edge(mocked: aioresponses) -> Iterator[Edge]:
+    made = Edge(mocked)
+    mock = cast("Any", aiohttp.ClientSession)._request
+
+    async def noted(self: object, method: str, url: URL, **options: Any) -> object:
+        made.sent.append(Sent(method=method, url=url, options=options))
+        return await mock(self, method, url, **options)
+
+    with patch.object(aiohttp.ClientSession, "_request", noted):
+        yield made
+
+
+def session(**options: Any) -> NexHealth:
+    given: dict[str, Any] = {
+        "base_url": BASE,
+        "retry": NO_RETRY,
+        "subdomain": "demo",
+        "location_id": 7,
+    }
+    return NexHealth(KEY, **{**given, **options})
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(
+    ("version", "accept", "selector"),
+    [
+        ("v2", "application/vnd.Nexhealth+json;version=2", "v2"),
+        ("v3", "application/json, */*;q=0.1", "v3.0.0"),
+        ("v3.1.0", "application/json, */*;q=0.1", "v3.1.0"),
+    ],
+)
+async def test_login_and_calls_carry_the_selectors_and_their_credentials(
+    edge: Edge, version: str, accept: str, selector: str
+) -> None:
+    edge.answer("GET", "/invented", payload={"code": True, "data": {}})
+    async with session(version=version) as nex:
+        await nex.request("GET", "/invented")
+    login, call = edge.sent
+    for one in (login, call):
+        assert one.headers["Accept"] == accept
+        assert one.headers["Nex-Api-Version"] == selector
+        assert f"nexhealth_async/{__version__} " in one.headers["User-Agent"]
+        assert "Content-Type" not in one.headers
+        assert one.options["data"] is None
+    assert login.method == "POST"
+    assert login.url == URL(BASE + "/authenticates")
+    assert login.headers["Authorization"] == KEY
+    assert call.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert KEY not in str(call.options)
+
+
+async def test_a_named_application_stands_before_the_library(edge: Edge) -> None:
+    edge.answer("GET", "/patients", payload=PAGE)
+    async with session(user_agent=" Smile Desk/4.2 ") as nex:
+        await nex.patients.walk().count()
+    for one in edge.sent:
+        assert one.headers["User-Agent"].startswith(
+            f"Smile Desk/4.2 nexhealth_async/{__version__} (Python {sys.version_info[0]}."
+        )
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\r\nX-Evil: 1", "Zähne/1", "a\tb", "\x00"])
+def test_a_name_that_is_no_header_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgument, match="user_agent"):
+        NexHealth(KEY, base_url=BASE, user_agent=name)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example.com:99999", "https://:443", "https://[::1", "https://x:0/"]
+)
+def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(InvalidArgument, match="base_url"):
+        NexHealth(KEY, base_url=url)
+
+
+async def test_redirects_and_statuses_are_ours_to_judge(edge: Edge) -> None:
+    edge.answer("GET", "/patients", payload=PAGE)
+    edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
+    async with session() as nex:
+        await nex.patients.walk().count()
+        await nex.appointment_types.create(name="Polish")
+    for one in edge.sent:
+        assert one.options["allow_redirects"] is False
+        assert one.options["raise_for_status"] is False
+        assert one.options["timeout"].total is None
+        assert one.options["timeout"].sock_read is None
+
+
+async def test_bodies_go_as_json_in_utf_8(edge: Edge) -> None:
+    edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
+    async with session() as nex:
+        await nex.appointment_types.create(name="Zähne 🦷", minutes=20)
+    (sent,) = edge.calls
+    assert sent.headers["Content-Type"] == "application/json"
+    assert msgspec.json.decode(sent.options["data"]) == {
+        "appointment_type": {"name": "Zähne 🦷", "minutes": 20},
+        "location_id": 7,
+    }
+    assert isinstance(sent.options["data"], bytes)
+
+
+NAMES = {
+    "Ada Lovelace": "Ada%20Lovelace",
+    "O'Neil": "O%27Neil",
+    "a&b=c": "a%26b%3Dc",
+    "50%": "50%25",
+    "%41": "%2541",
+    "a+b": "a%2Bb",
+    "x#y?z": "x%23y%3Fz",
+    "Jörg": "J%C3%B6rg",
+    "🦷": "%F0%9F%A6%B7",
+    "a/b;c": "a%2Fb%3Bc",
+    "[1]": "%5B1%5D",
+}
+
+
+@pytest.mark.parametrize(("name", "spelled"), NAMES.items(), ids=NAMES.values())
+async def test_the_query_leaves_as_it_was_built(edge: Edge, name: str, spelled: str) -> None:
+    edge.answer("GET", "/patients", payload=PAGE)
+    async with session() as nex:
+        await nex.patients.walk(name=name).count()
+    (sent,) = edge.calls
+    assert f"&name={spelled}&" in sent.url.raw_query_string
+    assert sent.url.query["name"] == name
+
+
+async def test_repeated_parameters_keep_their_brackets(edge: Edge) -> None:
+    edge.answer("GET", "/providers", payload={"code": True, "data": [], "count": 0})
+    async with session() as nex:
+        await nex.providers.walk(ids=[1, 2], include=["locations"]).count()
+    (sent,) = edge.calls
+    assert "ids%5B%5D=1&ids%5B%5D=2" in sent.url.raw_query_string
+    assert sent.url.query.getall("ids[]") == ["1", "2"]
+
+
+async def test_an_identifier_in_the_path_stays_one_segment(edge: Edge) -> None:
+    edge.answer("GET", "/patients/1%2F..%2F2", payload={"code": True, "data": {"id": 1}})
+    async with session() as nex:
+        await nex.patients.get(cast("int", "1/../2"))
+    (sent,) = edge.calls
+    assert sent.url.raw_path == "/synch/patients/1%2F..%2F2"
+
+
+# Borrowed sessions
+
+
+async def test_a_borrowed_session_is_used_and_left_open(edge: Edge) -> None:
+    edge.answer("GET", "/patients", payload=PAGE)
+    async with aiohttp.ClientSession() as http:
+        async with session(http=http) as nex:
+            await nex.patients.walk().count()
+        assert not http.closed
+        async with session(http=http) as again:
+            await again.patients.walk().count()
+        assert not http.closed
+
+
+async def test_a_borrowed_session_that_was_closed_says_so(edge: Edge) -> None:
+    http = aiohttp.ClientSession()
+    async with session(http=http) as nex:
+        await http.close()
+        with pytest.raises(SessionStateError, match="closed"):
+            await nex.patients.walk().count()
+
+
+async def test_a_borrowed_session_that_raises_for_status_changes_no_meaning(edge: Edge) -> None:
+    edge.answer("GET", "/patients", status=403, payload={"code": False, "error": ["no"]})
+    async with aiohttp.ClientSession(raise_for_status=True) as http, session(http=http) as nex:
+        with pytest.raises(Forbidden) as caught:
+            await nex.patients.walk().count()
+        assert caught.value.status == 403
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", "iso-8859-1", "us-ascii", "utf-16", "none"])
+async def test_json_is_utf_8_whatever_the_label_says(edge: Edge, charset: str) -> None:
+    body = envelope({"patients": [{"id": 1, "first_name": "Jörg"}]}, 1)
+    media = f"application/json; charset={charset}"
+    edge.answer("GET", "/patients", body=body, content_type=media)
+    async with session() as nex:
+        found = [one async for one in nex.patients.walk()]
+    assert [one.first_name for one in found] == ["Jörg"]
+
+
+async def test_json_with_a_byte_order_mark_or_another_encoding_is_bad_without_a_leak(
+    edge: Edge,
+) -> None:
+    text = f'{{"code":true,"data":{{"patients":[{{"id":1,"first_name":"{CANARY}é"}}]}},"count":1}}'
+    edge.answer("GET", "/patients", body=text.encode("latin-1"))
+    edge.answer("GET", "/providers", body=text.encode("utf-16"))
+    async with session() as nex:
+        for walk in (nex.patients.walk(), nex.providers.walk()):
+            with pytest.raises(BadReply) as caught:
+                await anext(cast("Any", walk))
+            assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+# What aiohttp raises
+
+SECRET_URL = URL(f"{BASE}/patients?name={CANARY}")
+INFO = RequestInfo(
+    SECRET_URL, "GET", CIMultiDictProxy(CIMultiDict({"Authorization": TOKEN})), SECRET_URL
+)
+PLACE = ConnectionKey("api.example.com", 443, True, True, None, None, None)
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+UNTRUSTED = ssl.SSLCertVerificationError(1, "self-signed certificate")
+
+RAISED: dict[str, tuple[BaseException, type[NexHealthError]]] = {
+    "ClientConnectorDNSError": (
+        aiohttp.ClientConnectorDNSError(PLACE, OSError(None, "Name or service not known")),
+        ConnectFailed,
+    ),
+    "ClientConnectorError": (aiohttp.ClientConnectorError(PLACE, REFUSED), ConnectFailed),
+    "ClientProxyConnectionError": (
+        aiohttp.ClientProxyConnectionError(PLACE, REFUSED),
+        ConnectFailed,
+    ),
+    "UnixClientConnectorError": (
+        client_exceptions.UnixClientConnectorError("/run/x", PLACE, REFUSED),
+        ConnectFailed,
+    ),
+    "ClientConnectorCertificateError": (
+        aiohttp.ClientConnectorCertificateError(PLACE, UNTRUSTED),
+        ConnectFailed,
+    ),
+    "ClientConnectorSSLError": (
+        aiohttp.ClientConnectorSSLError(PLACE, ssl.SSLError(1, "wrong version number")),
+        ConnectFailed,
+    ),
+    "ServerFingerprintMismatch": (
+        aiohttp.ServerFingerprintMismatch(b"a", b"b", "api.example.com", 443),
+        ConnectFailed,
+    ),
+    "ClientHttpProxyError": (
+        aiohttp.ClientHttpProxyError(INFO, (), status=407, message=CANARY),
+        ConnectFailed,
+    ),
+    "ConnectionTimeoutError": (
+        aiohttp.ConnectionTimeoutError(f"Connection timeout to host {SECRET_URL}"),
+        ConnectFailed,
+    ),
+    "SocketTimeoutError": (
+        aiohttp.SocketTimeoutError(f"Timeout on reading data {SECRET_URL}"),
+        ConnectionLost,
+    ),
+    "ServerTimeoutError": (aiohttp.ServerTimeoutError(str(SECRET_URL)), ConnectionLost),
+    "TimeoutError": (TimeoutError(str(SECRET_URL)), ConnectionLost),
+    "ServerDisconnectedError": (aiohttp.ServerDisconnectedError(CANARY), ConnectionLost),
+    "ServerConnectionError": (aiohttp.ServerConnectionError(CANARY), ConnectionLost),
+    "ClientOSError": (aiohttp.ClientOSError(errno.ECONNRESET, CANARY), ConnectionLost),
+    "ClientConnectionResetError": (aiohttp.ClientConnectionResetError(CANARY), ConnectionLost),
+    "ClientConnectionError": (aiohttp.ClientConnectionError(CANARY), ConnectionLost),
+    "ClientPayloadError": (aiohttp.ClientPayloadError(CANARY), ConnectionLost),
+    "ClientResponseError": (
+        aiohttp.ClientResponseError(INFO, (), status=400, message=CANARY),
+        ConnectionLost,
+    ),
+    "ClientError": (aiohttp.ClientError(str(SECRET_URL)), ConnectionLost),
+    "ConnectionResetError": (ConnectionResetError(errno.ECONNRESET, CANARY), ConnectionLost),
+    "BrokenPipeError": (BrokenPipeError(errno.EPIPE, CANARY), ConnectionLost),
+    "OSError": (OSError(errno.EMFILE, CANARY), ConnectionLost),
+}
+raised = pytest.mark.parametrize(("error", "ours"), RAISED.values(), ids=RAISED)
+
+NEVER_HERE = {
+    "ContentTypeError",  # by response.json(), which is not called
+    "TooManyRedirects",  # redirects are not followed
+    "RedirectClientError",
+    "InvalidUrlRedirectClientError",
+    "NonHttpUrlRedirectClientError",
+    "InvalidURL",  # the base address is checked
+    "InvalidUrlClientError",
+    "NonHttpUrlClientError",
+    "WSMessageTypeError",  # no web sockets
+    "WSServerHandshakeError",
+    "ClientSSLError",  # a base class
+    "UploadAbortedError",  # bodies are bytes
+}
+
+
+def test_every_exception_of_aiohttp_is_thought_of() -> None:
+    known = {
+        name
+        for name, value in vars(client_exceptions).items()
+        if isinstance(value, type) and issubclass(value, aiohttp.ClientError)
+    }
+    assert known <= set(RAISED) | NEVER_HERE
+
+
+@raised
+async def test_a_foreign_exception_becomes_ours_without_its_words(
+    edge: Edge, error: Exception, ours: type[NexHealthError]
+) -> None:
+    edge.answer("GET", "/patients", exception=error)
+    async with session() as nex:
+        with pytest.raises(TransportError) as caught:
+            await nex.patients.walk(name=CANARY).count()
+    found = caught.value
+    assert type(found) is ours
+    assert found.__cause__ is None
+    assert found.__suppress_context__ is True
+    assert str(found).startswith("GET /patients: ")
+    shown = "".join(traceback.format_exception(found)) + repr(found)
+    for secret in (CANARY, TOKEN, KEY, "subdomain=", BASE):
+        assert secret not in str(found)
+        assert secret not in shown
+
+
+@raised
+async def test_a_write_whose_request_cannot_have_left_has_a_known_outcome(
+    edge: Edge, error: Exception, ours: type[NexHealthError]
+) -> None:
+    edge.answer("POST", "/appointment_types", exception=error)
+    async with session() as nex:
+        with pytest.raises(NexHealthError) as caught:
+            await nex.appointment_types.create(name=CANARY)
+    assert type(caught.value) is (ConnectFailed if ours is ConnectFailed else OutcomeUnknown)
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), ZeroDivisionError(), KeyError("x")])
+async def test_what_is_a_bug_stays_what_it_is(edge: Edge, error: Exception) -> None:
+    edge.answer("GET", "/patients", exception=error)
+    async with session() as nex:
+        with pytest.raises(type(error)) as caught:
+            await nex.patients.walk().count()
+    assert caught.value is error
+
+
+async def test_a_bug_in_a_login_reaches_the_caller(mocked: aioresponses) -> None:
+    replies: Any = mocked
+    replies.post(f"{BASE}/authenticates", exception=RuntimeError("a bug"), repeat=True)
+    async with session(timeout=0.05) as nex:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await nex.patients.walk().count()
+
+
+async def test_cancellation_passes_untouched(edge: Edge) -> None:
+    edge.answer("GET", "/patients", exception=cast("Exception", asyncio.CancelledError("mine")))
+    async with session() as nex:
+        with pytest.raises(asyncio.CancelledError, match="mine"):
+            await nex.patients.walk().count()
+
+
+async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: Movable) -> None:
+    """Over a socket: what a mock raises by itself is never the deadline's doing."""
+    server = Raw(says=None)
+    async with (
+        server.listening(),
+        NexHealth(KEY, base_url=server.url, retry=NO_RETRY, timeout=5.0) as nex,
+    ):
+        loop.skip_waits, loop.patience = True, 0.005
+        with pytest.raises(TimedOut):
+            await nex.institutions.get(1)
+    assert server.hits == 1

@@ -1,0 +1,277 @@
+"""The two diagrams in docs/architecture.md: the floors of the house, and the way of a request.
+
+``python -m tests.docs.diagrams`` draws them anew. The floors are read from the contract in
+pyproject.toml that import-linter holds the package to.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from attrs import frozen
+
+from tests.docs.generated_parts import DOCS
+
+__all__ = ["ABOUT", "DRAWINGS", "draw", "floors", "floors_drawn", "pure_modules", "request_drawn"]
+
+_ROOT: Final = Path(__file__).parents[2]
+_WIDTH: Final = 480
+_EDGE: Final = 16
+_LETTER: Final = 7.9
+"""How wide a letter of a module's name is taken to be; the widest common font has less."""
+_PROSE: Final = 7.4
+"""The same of a letter of the texts."""
+_CHIP: Final = 24
+_PURE: Final = "neither network nor event loop, neither clock nor chance"
+
+ABOUT: Final = {
+    "__main__": "the way in for python -m and the console script",
+    "cli": "the commands; pytest's fixtures",
+    "testing": "what tests of your own program need",
+    "sandbox": "an API server of invented practices",
+    "fleet": "one pull spread over many processes",
+    "export": "targets of pulls; ties to other libraries",
+    "session": "NexHealth: its life, and what the nouns ask of it",
+    "bulk": "many lists at once, resumable",
+    "webhooks": "deliveries checked, read and handled",
+    "scopes": "a practice or location, its name bound once",
+    "resources": "filters, operations and methods; one call",
+    "follow": "writes followed to the end, bookings done once",
+    "hints": "the known traps, spared",
+    "transport": "sockets and waiting, counting and telling",
+    "walk": "lists as async generators",
+    "pager": "pages asked for ahead; records a slice at a time",
+    "discreet": "no argument in a traceback",
+    "core": "what the API means, as functions of plain values",
+    "codec": "from JSON to models",
+    "models": "the records; everything that is raised",
+    "_version": "read by the build and the User-Agent",
+}
+"""What each floor is for, by the first module on it."""
+
+_STYLE: Final = """
+  svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
+  .paper { fill: #ffffff; } text { fill: #1f2328; } .quiet { fill: #59636e; font-size: 13px; }
+  .module { font: 13px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
+  .you { font-weight: 600; } .floor, .step { fill: #f6f8fa; stroke: #d1d9e0; }
+  .loop { fill: none; stroke: #9a6700; stroke-dasharray: 5 4; } .again { fill: #7d4e00; }
+  .chip { fill: #ddf4ff; stroke: #54aeff; } .pure { fill: #dafbe1; stroke: #4ac26b; }
+  .arrow { stroke: #59636e; stroke-width: 1.5; fill: none; } .head { fill: #59636e; }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #0d1117; } text { fill: #f0f6fc; } .quiet { fill: #9198a1; }
+    .floor, .step { fill: #151b23; stroke: #3d444d; } .loop { stroke: #d29922; }
+    .again { fill: #e3b341; } .chip { fill: #0c2d4d; stroke: #316dca; }
+    .pure { fill: #12361f; stroke: #347d39; } .arrow { stroke: #9198a1; } .head { fill: #9198a1; }
+  }
+"""
+
+
+def _contracts() -> list[dict[str, Any]]:
+    with (_ROOT / "pyproject.toml").open("rb") as file:
+        found: list[dict[str, Any]] = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    return found
+
+
+def floors() -> list[list[str]]:
+    """Return the modules of each floor, the highest first, as the contract has them."""
+    (layers,) = [one["layers"] for one in _contracts() if one["type"] == "layers"]
+    return [[name.strip() for name in layer.split("|")] for layer in layers]
+
+
+def pure_modules() -> set[str]:
+    """Return the modules that a contract keeps free of network and event loop."""
+    (pure,) = [one for one in _contracts() if one["name"].startswith("The core is pure")]
+    return {name.removeprefix("nexhealth_async.") for name in pure["source_modules"]}
+
+
+def floors_drawn() -> str:
+    """Draw the floors, the highest above."""
+    pure = pure_modules()
+    parts: list[str] = []
+    y: float = _EDGE
+    for names in floors():
+        chips, height, end = _chips(names, y + 8, pure)
+        words = ABOUT[names[0]]
+        beside = end + len(words) * _PROSE < _WIDTH - _EDGE - 10 and height <= _CHIP + 4
+        whole = height + (12 if beside else 34)
+        box = f'<rect class="floor" x="{_EDGE}" y="{y}" width="{_WIDTH - 2 * _EDGE}" '
+        parts += [
+            '<g class="storey">',
+            f'{box}height="{whole}" rx="6"/>',
+            *chips,
+            _text(end + 4, y + 24.5, words, "quiet")
+            if beside
+            else _text(_EDGE + 10, y + height + 25, words, "quiet"),
+            "</g>",
+        ]
+        y += whole + 5
+    y += 8
+    for kind, words in (("pure", _PURE), ("chip", "all others")):
+        parts.append(f'<rect class="{kind}" x="{_EDGE}" y="{y}" width="24" height="16" rx="4"/>')
+        parts.append(_text(_EDGE + 34, y + 13, words, "quiet"))
+        y += 24
+    return _sheet("The floors of nexhealth_async: each imports from lower ones only", parts, y + 8)
+
+
+@frozen
+class _Step:
+    """One stage of a request's way."""
+
+    names: Sequence[str]
+    """Modules; none for your own code."""
+    words: Sequence[str]
+    """Lines of text."""
+    inside: bool = False
+    """Whether it is repeated with each attempt."""
+
+
+_WAY: Final = (
+    _Step((), ("your program: async for patient in office.patients.walk()",)),
+    _Step(
+        ("scopes", "resources"), ("the practice and the location are bound; a thin typed method",)
+    ),
+    _Step(
+        ("session", "_protocol.requests", "_protocol.operations"),
+        (
+            "arguments are checked and spelled out by the operation's row;",
+            "what cannot work is refused here, before anything is sent",
+        ),
+    ),
+    _Step(
+        ("walk", "pager", "pagination.page_plans"),
+        ("lists only: which page next, asked for ahead, taken in order",),
+    ),
+    _Step(
+        ("attempts", "observe", "budget"),
+        ("one call: its deadline, its hooks, what it costs",),
+        inside=True,
+    ),
+    _Step(
+        ("tokens", "_protocol.token_life"),
+        ("a token that is good now; one login for all who wait",),
+        True,
+    ),
+    _Step(
+        ("gates", "_protocol.rate_limits"),
+        ("a place in the vendor's limits, first come first served",),
+        True,
+    ),
+    _Step(("transport",), ("bytes out and bytes in; only here is aiohttp spoken",), True),
+    _Step(
+        ("_protocol.envelopes", "_protocol.json_splitting", "_protocol.error_mapping"),
+        ("records, still bytes; or the error that says what was meant",),
+        True,
+    ),
+    _Step(
+        ("_protocol.retry",),
+        ("after a failure: again, stop, or \u201cnobody knows\u201d",),
+        inside=True,
+    ),
+    _Step(
+        ("slices", "codec"),
+        (
+            "64 records a turn of the event loop: faultless ones straight",
+            "from their bytes, odd ones repaired and reported",
+        ),
+    ),
+    _Step(("models",), ("a frozen record whose repr shows nothing personal",)),
+    _Step((), ("your program goes on, and the next page is on its way",)),
+)
+
+
+def request_drawn() -> str:
+    """Draw the way of a request, from the call to the record."""
+    pure = pure_modules()
+    parts: list[str] = []
+    y: float = _EDGE
+    begun: float | None = None
+    for number, step in enumerate(_WAY):
+        if step.inside and begun is None:
+            y += 10
+            begun = y - 8
+        if not step.inside and begun is not None:
+            parts += _loop(begun, y - 12)
+            begun = None
+            y += 10
+        drawn, height = _step(step, y, pure)
+        parts += drawn
+        y += height
+        if number < len(_WAY) - 1:
+            parts += _arrow(y)
+            y += 20
+    return _sheet("The way of a request through nexhealth_async", parts, y + _EDGE)
+
+
+def _step(step: _Step, y: float, pure: set[str]) -> tuple[list[str], float]:
+    left = _EDGE + 12 if step.inside else _EDGE
+    chips, height, _ = _chips(step.names, y + 8, pure, left=left) if step.names else ([], 0, 0)
+    whole = height + 12 + 18 * len(step.words) + (6 if step.names else 4)
+    box = f'<rect class="step" x="{left}" y="{y}" width="{_WIDTH - 2 * left}" '
+    first = y + height + (25 if step.names else 20)
+    kind = "quiet" if step.names else "you"
+    lines = [_text(left + 10, first + 18 * at, words, kind) for at, words in enumerate(step.words)]
+    return [f'{box}height="{whole}" rx="6"/>', *chips, *lines], whole
+
+
+def _loop(top: float, bottom: float) -> Iterator[str]:
+    box = f'<rect class="loop" x="{_EDGE}" y="{top}" width="{_WIDTH - 2 * _EDGE}" '
+    yield f'{box}height="{bottom - top}" rx="8"/>'
+    yield _text(_WIDTH - _EDGE - 24, top + 33, "again for each attempt", "again", "end")
+
+
+def _arrow(y: float) -> Iterator[str]:
+    middle = _WIDTH / 2
+    yield f'<path class="arrow" d="M{middle} {y + 1}v11"/>'
+    yield f'<path class="head" d="M{middle - 5} {y + 11}h10l-5 8z"/>'
+
+
+def _chips(
+    names: Iterable[str], y: float, pure: set[str], *, left: float = _EDGE
+) -> tuple[list[str], float, float]:
+    """Draw module names in as many rows as they need; return the height and where they end."""
+    parts: list[str] = []
+    x, top = left + 8, y
+    for name in names:
+        width = len(name) * _LETTER + 16
+        if x + width > _WIDTH - left - 8:
+            x, y = left + 8, y + _CHIP + 5
+        kind = "pure" if name.partition(".")[0] in pure else "chip"
+        place = f'x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_CHIP}" rx="5"'
+        parts.append(f'<rect class="{kind}" {place}/>')
+        parts.append(_text(x + width / 2, y + 16.5, name, "module", "middle"))
+        x += width + 6
+    return parts, y - top + _CHIP + 4, x
+
+
+def _text(x: float, y: float, words: str, kind: str, anchor: str = "start") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}"'
+    return f"<text {place}>{escape(words)}</text>"
+
+
+def _sheet(about: str, parts: Iterable[str], height: float) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" '
+        f'width="{_WIDTH}" height="{height:.0f}" role="img" aria-labelledby="t">\n'
+        f'<title id="t">{escape(about)}</title>\n'
+        f"<style>{_STYLE}</style>\n"
+        f'<rect class="paper" width="{_WIDTH}" height="{height:.0f}" rx="6"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+DRAWINGS: Final = {"floors.svg": floors_drawn, "request.svg": request_drawn}
+
+
+def draw() -> None:
+    """Write the drawings."""
+    for name, drawn in DRAWINGS.items():
+        (DOCS / name).write_text(drawn(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    draw()

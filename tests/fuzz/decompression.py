@@ -1,0 +1,44 @@
+"""Target: a compressed body, undone in bounded pieces."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
+from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+
+_MOST = 8 * 1024 * 1024
+_PLAIN = f'{{"code":true,"data":[{{"name":"{CANARY}"}}]}}'.encode()
+
+
+def _packed() -> list[bytes]:
+    bodies = [
+        gzip.compress(_PLAIN, mtime=0),
+        zlib.compress(_PLAIN),
+        gzip.compress(_PLAIN, mtime=0) * 3,
+        gzip.compress(b"\0" * 2_000_000, mtime=0),
+        gzip.compress(b"", mtime=0) * 30,
+        gzip.compress(_PLAIN, mtime=0)[:-4],
+        _PLAIN,
+        b"",
+    ]
+    return [bytes([size]) + body for size in (0, 1, 63) for body in bodies]
+
+
+@target(choices=1, seeds=_packed)
+def packed_body(data: bytes) -> None:
+    """Whatever is sent comes out in small pieces, or is refused without a word of it."""
+    feed = Feed(data)
+    size = feed.number(64) or max(1, len(data))
+    unpacker, total = Unpacker(), 0
+    try:
+        for at in range(0, len(feed.rest), size):
+            for piece in unpacker.pieces(feed.rest[at : at + size]):
+                if not 0 < len(piece) <= PIECE:
+                    raise Finding(f"a piece of {len(piece)} bytes came out")
+                total += len(piece)
+                if total > _MOST:
+                    return
+    except Damaged as error:
+        private(error)

@@ -1,0 +1,122 @@
+"""A source of pages that holds every request until it is answered, and every answer until it is
+let through: the moments at which rows are read, and at which replies come in, are chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, field
+
+from nexhealth_async._protocol.envelopes import ListReading, read_list
+from nexhealth_async.errors import ServerFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from nexhealth_async._protocol.http_messages import Reply
+    from nexhealth_async._protocol.requests import Call
+    from tests.pagination.drift.changing_list import Office, Witness
+
+__all__ = ["Flight", "HeldSource", "InProcess", "Straight"]
+
+
+@define(eq=False)
+class Flight:
+    """A request under way."""
+
+    call: Call
+    pairs: tuple[tuple[str, str], ...]
+    page: int | None
+    """The number of the page asked for; None where pages have none."""
+    landed: asyncio.Future[Reply] = field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    reply: Reply | None = None
+    """The answer, from the moment the rows were read."""
+
+
+class Straight(Protocol):
+    """Who answers at once: a session over real sockets, or `InProcess`."""
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading: ...
+
+
+class InProcess:
+    """The sandbox asked without a network."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        return read_list(await self._office.answer(call, pairs), call.row)
+
+
+class HeldSource:
+    """Pages of an office's list, to a walk what a session is."""
+
+    def __init__(self, office: Office, witness: Witness, straight: Straight | None = None) -> None:
+        self.office = office
+        self.witness = witness
+        self.straight = straight
+        """Who answers without being told; then nothing is held."""
+        self.flights: list[Flight] = []
+        self.asked: list[int | None] = []
+        self.tasks: set[asyncio.Task[ListReading]] = set()
+
+    @property
+    def unanswered(self) -> list[Flight]:
+        """Requests whose rows have not been read yet."""
+        return [flight for flight in self.flights if flight.reply is None]
+
+    @property
+    def answered(self) -> list[Flight]:
+        """Replies on their way back."""
+        return [flight for flight in self.flights if flight.reply is not None]
+
+    async def page(
+        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    ) -> ListReading:
+        number = dict(pairs).get("page")
+        flight = Flight(call, pairs, None if number is None else int(number))
+        self.asked.append(flight.page)
+        if self.straight is not None:
+            return await self.straight.page(call, pairs, background=background)
+        self.flights.append(flight)
+        try:
+            return read_list(await flight.landed, call.row)
+        finally:
+            if flight in self.flights:
+                self.flights.remove(flight)
+
+    async def compute(self, flight: Flight) -> None:
+        """Let the sandbox read count and rows now."""
+        self.witness.see(self.office, flight.page)
+        flight.reply = await self.office.answer(flight.call, flight.pairs)
+
+    def land(self, flight: Flight) -> None:
+        """Let an answer come in."""
+        assert flight.reply is not None
+        self.flights.remove(flight)
+        if not flight.landed.done():
+            flight.landed.set_result(flight.reply)
+
+    def fail(self, flight: Flight) -> None:
+        """Let a request come to nothing."""
+        self.flights.remove(flight)
+        if not flight.landed.done():
+            flight.landed.set_exception(ServerFailure("the API failed", status=500))
+
+    def check_usable(self) -> None:
+        """It always is."""
+
+    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task

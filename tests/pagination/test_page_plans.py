@@ -1,0 +1,495 @@
+"""What a walk asks for, and when it ends: every server costs no record and ends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+from nexhealth_async.pagination.page_plans import (
+    Ask,
+    CursorPlan,
+    Drift,
+    NumberedPlan,
+    Plan,
+    WholePlan,
+)
+from tests.protocol.page_simulation import Page, drive, numbered
+
+MODES: tuple[Drift, ...] = ("watch", "verify", "ignore")
+CAPS = (300, 100, 7, 1)
+
+
+def pages_asked(pairs: list[dict[str, str]]) -> list[int]:
+    return [int(pair["page"]) for pair in pairs]
+
+
+@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 2, 8])
+@pytest.mark.parametrize("total", [0, 1, 6, 7, 8, 14, 21, 301])
+def test_any_page_cap_costs_no_record(cap: int, drift: Drift, window: int, total: int) -> None:
+    rows = list(range(1, total + 1))
+    walked = drive(NumberedPlan(per_page=100, drift=drift), numbered(rows, cap=cap), window=window)
+    assert walked.ids == rows
+    assert walked.drifted is None
+    assert not walked.warnings
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("total", [0, 1, 7, 8, 15])
+@pytest.mark.parametrize("counted", [True, False])
+def test_an_eager_walk_asks_for_page_2_at_once_and_gets_the_same(
+    drift: Drift, cap: int, total: int, *, counted: bool
+) -> None:
+    rows = list(range(total))
+    serve = numbered(rows, cap=cap, count=lambda n: n if counted else None)
+    plan = NumberedPlan(per_page=7, drift=drift, eager=True)
+    walked = drive(plan, serve, window=4, rng=random.Random(total))
+    assert walked.ids == rows
+    assert (walked.drifted is not None) == (drift == "verify" and not counted)
+
+
+def test_an_eager_walk_asks_for_no_third_page_before_the_first_is_in() -> None:
+    plan = NumberedPlan(per_page=3, eager=True)
+    asks = [plan.ask(outstanding) for outstanding in range(3)]
+    assert [ask and ask.number for ask in asks] == [1, 2, None]
+    resumed = NumberedPlan(per_page=3, eager=True, after="n:1:3:3:9")
+    assert resumed.ask(0) is not None
+    assert resumed.ask(1) is None
+
+
+def test_a_true_count_ends_the_walk_without_a_request_too_many() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(6)), window=4)
+    assert walked.asked == [{"page": "1", "per_page": "3"}, {"page": "2", "per_page": "3"}]
+
+
+def test_a_quiet_verified_walk_costs_two_passes() -> None:
+    walked = drive(NumberedPlan(per_page=3, drift="verify"), numbered(range(8)), window=4)
+    assert pages_asked(walked.asked) == [1, 2, 3, 1, 2, 3]
+    assert walked.drifted is None
+
+
+def test_one_page_that_holds_everything_proves_itself() -> None:
+    walked = drive(NumberedPlan(per_page=9, drift="verify"), numbered(range(8)))
+    assert pages_asked(walked.asked) == [1]
+
+
+def test_the_page_size_sent_stays_the_same_when_the_server_cuts_it() -> None:
+    walked = drive(NumberedPlan(per_page=50), numbered(range(20), cap=7))
+    assert {pair["per_page"] for pair in walked.asked} == {"50"}
+
+
+def test_first_page_and_pivot_go_alone() -> None:
+    plan = NumberedPlan(per_page=2, drift="verify")
+    serve = numbered(range(4))
+    for _ in range(2):
+        first = plan.ask(0)
+        assert first is not None
+        assert first.number == 1
+        assert plan.ask(1) is None
+        page = serve(first)
+        plan.take(page.reading, page.ids)
+        second = plan.ask(0)
+        assert second is not None
+        assert plan.ask(1) is None, "there is no third page"
+        page = serve(second)
+        plan.take(page.reading, page.ids)
+        if not plan.over:
+            assert plan.ask(1) is None, "the pivot waits for every earlier reply"
+    assert plan.over
+
+
+UNUSABLE: dict[str, Callable[[int], int | None]] = {
+    "missing": lambda _: None,
+    "zero": lambda _: 0,
+    "one": lambda _: 1,
+}
+
+
+# A count equal to a full page cannot be told from a whole list, so caps of 1 go without "one".
+UNCOUNTED = [(name, cap) for name in UNUSABLE for cap in CAPS if (name, cap) != ("one", 1)]
+
+
+@pytest.mark.parametrize(("name", "cap"), UNCOUNTED)
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("total", [2, 7, 14, 20])
+def test_without_a_usable_count_the_walk_goes_on_to_a_short_page(
+    name: str, drift: Drift, cap: int, total: int
+) -> None:
+    count = UNUSABLE[name]
+    rows = list(range(total))
+    walked = drive(
+        NumberedPlan(per_page=100, drift=drift), numbered(rows, cap=cap, count=count), window=4
+    )
+    assert walked.ids == rows
+    assert walked.warnings
+    assert (walked.drifted is not None) == (drift == "verify")
+
+
+@given(
+    total=st.integers(0, 40),
+    cap=st.integers(1, 9),
+    per_page=st.integers(1, 9),
+    window=st.integers(1, 6),
+    drift=st.sampled_from(MODES),
+    counts=st.lists(st.none() | st.integers(0, 60) | st.just(2**63 - 1), min_size=1, max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_lying_counts_never_lose_a_row_in_silence_nor_loop(
+    total: int,
+    cap: int,
+    per_page: int,
+    window: int,
+    drift: Drift,
+    counts: list[int | None],
+) -> None:
+    rows = list(range(total))
+    size = min(cap, per_page)
+    told = iter(counts * 400)
+    walked = drive(
+        NumberedPlan(per_page=per_page, drift=drift),
+        numbered(rows, cap=cap, count=lambda _: next(told)),
+        window=window,
+        most=400,
+    )
+    assert len(set(walked.ids)) == len(walked.ids)
+    # A count that is the end of a full page says "this is all", and nothing shows that it is not.
+    credible = any(n is not None and n % size == 0 and 0 < n < total for n in counts)
+    if walked.drifted is None and not credible:
+        assert walked.ids == rows
+
+
+def test_a_count_too_large_is_no_silent_end() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(7), count=lambda n: n + 5))
+    assert walked.ids == list(range(7))
+    assert walked.drifted is not None
+    assert walked.drifted.at_most_missing == 5
+
+
+def test_a_count_too_small_is_left_as_soon_as_rows_contradict_it() -> None:
+    walked = drive(NumberedPlan(per_page=3), numbered(range(10), count=lambda _: 4), window=2)
+    assert walked.ids == list(range(10))
+    assert walked.warnings
+
+
+def test_an_empty_first_page_beside_a_count_is_drift() -> None:
+    with pytest.raises(WalkDrifted) as caught:
+        plan = NumberedPlan(per_page=5)
+        plan.ask(0)
+        plan.take(Page([], 12).reading, [])
+    assert caught.value.at_most_missing == 12
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("count", [None, 10**6, 2**63 - 1])
+@pytest.mark.parametrize("circle", [1, 2, 5])
+@pytest.mark.parametrize("known", [True, False], ids=["ids", "no ids"])
+def test_a_server_that_goes_in_circles_is_found_out(
+    drift: Drift, count: int | None, circle: int, *, known: bool
+) -> None:
+    def answer(ask: Ask) -> Page:
+        turn = ask.number % circle
+        return Page([turn * 10 + n if known else None for n in range(3)], count)
+
+    walked = drive(NumberedPlan(per_page=3, drift=drift), answer, window=4, most=700)
+    assert walked.drifted is not None
+    if count is None and known:
+        assert len(walked.asked) < 60
+
+
+@pytest.mark.parametrize("drift", MODES)
+def test_records_without_ids_are_delivered_once(drift: Drift) -> None:
+    rows = [1, None, 3, None, 5]
+    walked = drive(NumberedPlan(per_page=2, drift=drift), numbered(rows))
+    assert walked.ids == rows
+    assert (walked.drifted is not None) == (drift == "verify"), "they cannot be verified"
+
+
+# Going on from the middle
+
+
+@pytest.mark.parametrize("drift", ["watch", "ignore"])
+@pytest.mark.parametrize("total", [1, 5, 6, 7])
+@pytest.mark.parametrize("cap", [300, 2])
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
+def test_resuming_behind_any_page_yields_exactly_the_rest(
+    drift: Drift, total: int, cap: int, *, counted: bool
+) -> None:
+    rows = list(range(total))
+    serve = numbered(rows, cap=cap, count=lambda n: n if counted else None)
+    whole = drive(NumberedPlan(per_page=3, drift=drift), serve)
+    for pages, resume in enumerate(whole.resumes, start=1):
+        before = drive(NumberedPlan(per_page=3, drift=drift), serve, stop_after=pages)
+        after = drive(NumberedPlan(per_page=99, drift=drift, after=resume), serve, window=2)
+        assert before.ids + after.ids == rows
+        assert after.drifted is None
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_resuming_a_list_that_changed_says_so(change: int) -> None:
+    resume = drive(NumberedPlan(per_page=3), numbered(range(9)), stop_after=1).resumes[0]
+    walked = drive(NumberedPlan(per_page=3, after=resume), numbered(range(9 + change)))
+    assert walked.drifted is not None
+
+
+def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
+    """An id came twice, so the list moved; the resumed walk alone could not know."""
+    plan = NumberedPlan(per_page=3)
+    serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    first = plan.ask(0)
+    assert first is not None
+    plan.take(serve(first).reading, serve(first).ids)
+    plan.ask(0)
+    resume = plan.take(Page([3, 4, 5], 9).reading, [3, 4, 5]).resume
+    walked = drive(NumberedPlan(per_page=3, after=resume), serve)
+    assert walked.drifted is not None
+    careless = drive(NumberedPlan(per_page=3, drift="ignore", after=resume), serve)
+    assert careless.ids == [7, 8, 9]
+
+
+def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
+    serve = numbered(range(12))
+    resume = drive(NumberedPlan(per_page=3), serve, stop_after=1).resumes[0]
+
+    def moved(ask: Ask) -> Page:
+        return Page([5, 6, 7], 12) if ask.number == 3 else serve(ask)
+
+    walked = drive(NumberedPlan(per_page=3, after=resume), moved)
+    assert walked.drifted is not None
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "n:",
+        "n:1",
+        "n:1:2:3",
+        "n:0:5:5:9",
+        "n:1:0:5:9",
+        "n:1:5:-1:9",
+        "n:1:5:5:-3",
+        "c:abc",
+        "n:a:b:c:d",
+        "n:1:5:5:9:9",
+        "n:1_0:5:5:9",
+        "n: 1:5:5:9",
+        "n:\u0663:5:5:9",
+        "n:1:5:5:9\n",
+        f"n:{'9' * 20}:5:5:9",
+        f"n:{'9' * 5_000}:5:5:9",
+    ],
+    ids=lambda value: f"{value[:12]}",
+)
+def test_a_foreign_resume_value_is_refused(after: str) -> None:
+    with pytest.raises(InvalidArgument, match="resume"):
+        NumberedPlan(per_page=5, after=after)
+
+
+def test_a_verified_walk_cannot_begin_in_the_middle() -> None:
+    with pytest.raises(InvalidArgument, match="verified"):
+        NumberedPlan(per_page=5, drift="verify", after="n:1:5:5:9")
+
+
+# Cursors and whole lists
+
+
+def cursor_page(n: int, following: object, *, more: object = True) -> Page:
+    return Page([n], page_info={"has_next_page": more, "end_cursor": following})
+
+
+def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
+    replies = [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "c", more=False)]
+    told = iter(replies)
+    walked = drive(CursorPlan(per_page=9), lambda _: next(told), window=4)
+    assert walked.ids == [1, 2, 3]
+    assert walked.asked == [
+        {"per_page": "9"},
+        {"end_cursor": "a", "per_page": "9"},
+        {"end_cursor": "b", "per_page": "9"},
+    ]
+    assert walked.resumes == ["c:9:a", "c:9:b", "c:9:c"]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [cursor_page(1, None)],
+        [cursor_page(1, "")],
+        [cursor_page(1, 7)],
+        [cursor_page(1, "a"), cursor_page(2, "a")],
+        [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "a")],
+        [cursor_page(1, "a", more="true")],
+        [cursor_page(1, "a", more=None)],
+        [Page([1])],
+        [Page([1], page_info={})],
+    ],
+    ids=["null", "empty", "number", "same", "circle", "text", "no flag", "no info", "empty info"],
+)
+def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) -> None:
+    told = iter(pages)
+    plan = CursorPlan(per_page=9)
+    assert drive(plan, lambda _: next(told)).ids == [one for page in pages for one in page.ids]
+    assert isinstance(plan.failure, StalledCursor)
+
+
+@pytest.mark.parametrize("info", [None, {}, {"has_next_page": None, "end_cursor": "a"}])
+def test_an_empty_page_without_page_info_is_the_end_with_a_warning(
+    info: dict[str, object] | None,
+) -> None:
+    told = iter([cursor_page(1, "a"), Page([], page_info=info)])
+    plan = CursorPlan(per_page=9)
+    walked = drive(plan, lambda _: next(told))
+    assert (walked.ids, plan.failure) == ([1], None)
+    assert len(walked.warnings) == 1
+
+
+def endless(most_empty: int) -> Callable[[Ask], Page]:
+    """Serve new cursors without end, and a record after so many pages without any."""
+
+    def answer(ask: Ask) -> Page:
+        ids = [ask.number] if ask.number % (most_empty + 1) == 0 else []
+        info: dict[str, object] = {"has_next_page": True, "end_cursor": f"at {ask.number}"}
+        return Page(ids, page_info=info)
+
+    return answer
+
+
+def test_new_cursors_behind_pages_without_a_record_are_not_followed_for_ever() -> None:
+    plan = CursorPlan(per_page=9)
+    drive(plan, endless(10**6), most=50)
+    assert "50 pages without a record" in str(plan.failure)
+
+
+def test_pages_without_a_record_are_passed_over_while_others_have_some() -> None:
+    walked = drive(CursorPlan(per_page=9), endless(49), stop_after=500)
+    assert walked.ids == [50 * nth for nth in range(1, 11)]
+
+
+def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
+    def answer(ask: Ask) -> Page:
+        info = {"has_next_page": ask.number < 50, "end_cursor": f"at {ask.number}"}
+        return Page([], page_info=dict(info))
+
+    assert drive(CursorPlan(per_page=9), answer).ids == []
+
+
+def test_resuming_by_cursor_asks_behind_it_first() -> None:
+    plan = CursorPlan(per_page=7, after="c:4:a:b")
+    assert plan.ask(0) == Ask(1, (("end_cursor", "a:b"), ("per_page", "4")))
+    plan.take(cursor_page(1, "a:b").reading, [1])
+    assert plan.over
+    assert isinstance(plan.failure, StalledCursor)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "c:",
+        "n:1:5:5:9",
+        "abc",
+        "c:4",
+        "c:4:",
+        "c:0:a",
+        "c:x:a",
+        "c:\u00b2:a",
+        "c:-1:a",
+        "c:4:\ud800",
+        f"c:{'1' * 4_301}:a",
+        f"c:4:{'a' * 4_000}",
+    ],
+    ids=lambda value: ascii(value)[:12],
+)
+def test_a_foreign_cursor_is_refused(after: str) -> None:
+    with pytest.raises(InvalidArgument, match="resume"):
+        CursorPlan(per_page=4, after=after)
+
+
+@pytest.mark.parametrize("after", ["n:3:Zaphquill:1:1", "c:Zaphquill:a"])
+def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
+    plan = CursorPlan if after.startswith("c") else NumberedPlan
+    with pytest.raises(InvalidArgument) as caught:
+        plan(per_page=4, after=after)
+    assert "Zaphquill" not in repr(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("cursor", ["a", "a:b\nc", "\u00e9", "x" * 3_996, "x" * 3_997, "x" * 9_000])
+def test_what_a_walk_gives_to_resume_by_is_taken_back(cursor: str) -> None:
+    page = cursor_page(1, cursor)
+    resume = CursorPlan(per_page=9).take(page.reading, [1]).resume
+    if len(cursor) > 3_996:
+        assert resume is None, "no checkpoint rather than one that is refused"
+    else:
+        ask = CursorPlan(per_page=1, after=resume).ask(0)
+        assert ask == Ask(1, (("end_cursor", cursor), ("per_page", "9")))
+
+
+def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
+    walked = drive(CursorPlan(per_page=9), lambda _: cursor_page(1, None, more=False))
+    assert walked.resumes == [None]
+
+
+def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
+    plan: Plan = WholePlan()
+    walked = drive(plan, lambda _: Page([3, 3, 5], count=1), window=4)
+    assert walked.ids == [3, 3, 5]
+    assert walked.asked == [{}]
+    assert plan.failure is None
+
+
+class Growing:
+    """A list that gets some rows more, ahead of its reader, between any two replies."""
+
+    def __init__(self, *, rows: int, more: int, cap: int, until: int = 10**9) -> None:
+        self.rows = list(range(rows))
+        self.more, self.cap, self.until = more, cap, until
+
+    def __call__(self, ask: Ask) -> Page:
+        page = numbered(list(self.rows), cap=self.cap)(ask)
+        new = min(self.more, self.until - len(self.rows))
+        self.rows += range(len(self.rows), len(self.rows) + new)
+        return page
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 8])
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_list_that_grows_faster_than_it_is_read_ends_the_walk_with_an_error(
+    drift: Drift, window: int, *, eager: bool
+) -> None:
+    plan = NumberedPlan(per_page=5, drift=drift, eager=eager)
+    walked = drive(plan, Growing(rows=20, more=10, cap=5), window=window)
+    assert walked.drifted is not None
+    assert walked.ids == list(range(5 * len(walked.asked)))
+
+
+@pytest.mark.parametrize("drift", MODES)
+@pytest.mark.parametrize("window", [1, 8])
+def test_a_list_that_grows_for_a_while_is_read_to_its_end(drift: Drift, window: int) -> None:
+    serve = Growing(rows=3, more=4, cap=1, until=60)
+    walked = drive(NumberedPlan(per_page=1, drift=drift), serve, window=window)
+    assert walked.drifted is None
+    assert walked.ids == list(range(60))
+
+
+def test_a_walk_taken_up_again_is_bounded_as_well() -> None:
+    plan = NumberedPlan(per_page=5, drift="ignore", after="n:2:5:5:20")
+    walked = drive(plan, Growing(rows=20, more=10, cap=5))
+    assert walked.drifted is not None
+
+
+@pytest.mark.parametrize("drift", MODES)
+def test_one_wrong_count_far_too_large_ends_no_walk(drift: Drift) -> None:
+    counts = iter([40, 10**12])
+    serve = numbered(range(40), cap=5, count=lambda true: next(counts, true))
+    walked = drive(NumberedPlan(per_page=5, drift=drift), serve)
+    assert walked.drifted is None
+    assert walked.ids == list(range(40))

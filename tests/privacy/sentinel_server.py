@@ -1,0 +1,274 @@
+"""A sandbox in a thread of its own, whose replies are full of marks: every text, header, cookie.
+
+A thread and a loop of its own keep the server's logs and callbacks apart from the client's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+import pytest
+from attrs import define
+
+from nexhealth_async import models
+from nexhealth_async._protocol.operations import Row
+from nexhealth_async.codec import prepare
+from nexhealth_async.models import Record
+from nexhealth_async.resources import ENDPOINTS
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.sandbox.auth import Keys
+from nexhealth_async.sandbox.server import Server
+from tests.event_loops import end_tasks
+from tests.privacy.sentinels import BORN, PHONE, Marks
+
+__all__ = ["SERVER", "Office", "reply_headers", "text_fields"]
+
+T = TypeVar("T")
+
+SERVER = "the canary's server"
+"""Name of its thread."""
+_GONE_ON_WITH = {"id", "subdomain", "url"}
+"""Texts that later calls send, and that must stay as they are."""
+_SHOWN = {
+    *(
+        f"{model}.name"
+        for model in (
+            "AdjustmentType",
+            "AppointmentType",
+            "DocumentType",
+            "Emr",
+            "FeeSchedule",
+            "Institution",
+            "Location",
+            "Operatory",
+            "PaymentType",
+            "RecallType",
+            "Specialty",
+            "WorkingHoursLabel",
+        )
+    ),
+    # What a listing of practices is there to show: `NexHealth.practices`.
+    "Location.institution_name",
+    "Location.tz",
+    # Codes and words of the API's own.
+    "CustomRecurrence.unit",
+    "FeeScheduleProcedure.code",
+    "Money.currency",
+    "Onboarding.status",
+    "SyncStatus.read_status",
+    "SyncStatus.write_status",
+    "WebhookSubscription.event",
+    "WebhookSubscription.resource_type",
+}
+"""Texts about no person that are shown on purpose; whoever shows another has to name it here."""
+_PLACE = re.compile(r"\{\w+\}")
+_DEEPEST = 2
+_PLAIN: dict[object, object] = {
+    int: 5,
+    float: 5.5,
+    bool: True,
+    datetime: "1911-11-11T11:11:11Z",
+    date: BORN.isoformat(),
+    Decimal: "1911.11",
+}
+
+
+def reply_headers(marks: Marks) -> dict[str, str]:
+    return {
+        "X-Canary": marks.sent("header"),
+        "Set-Cookie": f"canary={marks.sent('cookie')}; Path=/",
+    }
+
+
+def _kinds(kind: object) -> list[object]:
+    """Return what a field may hold, without ``None`` and ``Annotated``."""
+    if get_origin(kind) is Annotated:
+        return _kinds(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType}:
+        return [one for part in get_args(kind) for one in _kinds(part)]
+    return [] if kind is NoneType else [kind]
+
+
+def text_fields(model: type) -> list[str]:
+    """Return the fields of a model that hold text."""
+    prepare(model)
+    return [
+        f"{model.__name__}.{one.name}"
+        for one in attrs.fields(cast("type[attrs.AttrsInstance]", model))
+        if _kinds(one.type)[0] is str and _is_private(model, one.name)
+    ]
+
+
+def _is_private(model: type, field: str) -> bool:
+    return field not in _GONE_ON_WITH and f"{model.__name__}.{field}" not in _SHOWN
+
+
+@define
+class _Scribe:
+    """Fills records with marks, one for each field of each model."""
+
+    marks: Marks
+
+    def fill(self, model: type, record: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+        """Return a record with every field that its model has, its texts being marks."""
+        prepare(model)
+        done = dict(record)
+        for one in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
+            name, kind = one.name, _kinds(one.type)[0]
+            there = record.get(name)
+            required = one.default is attrs.NOTHING
+            if name == "date_of_birth":
+                done[name] = BORN.isoformat()
+            elif kind is str:
+                if _is_private(model, name):
+                    done[name] = self.marks.sent(f"{model.__name__}.{name}")
+                elif name not in _GONE_ON_WITH:
+                    done[name] = "invented"
+            elif there is None and (required or depth < _DEEPEST) and kind in _PLAIN:
+                done[name] = _PLAIN[kind] if required else None
+            elif kind not in _PLAIN and (required or depth < _DEEPEST):
+                done[name] = self._part(kind, f"{model.__name__}.{name}", there, depth)
+        return done
+
+    def _part(self, kind: object, what: str, there: object, depth: int) -> object:
+        if get_origin(kind) is dict:
+            mark = self.marks.sent(what)
+            return {mark: mark}
+        if get_origin(kind) is tuple:
+            inner = _kinds(get_args(kind)[0])[0]
+            if inner is str:
+                return [self.marks.sent(what)]
+            if not (isinstance(inner, type) and issubclass(inner, Record)):
+                return there
+            old = cast("list[dict[str, Any]]", there or [{}])
+            return [self.fill(inner, one, depth + 1) for one in old]
+        if isinstance(kind, type) and issubclass(kind, Record):
+            old_part = cast("dict[str, Any]", there) if isinstance(there, dict) else {}
+            return self.fill(kind, old_part, depth + 1)
+        return there
+
+    def envelope(self, model: type, row: Row, data: object) -> object:
+        """Fill whatever records the data of a reply hold."""
+        if isinstance(data, dict):
+            fields = cast("dict[str, Any]", data)
+            for key in (*row.payload, row.path.rsplit("/", 1)[-1]):
+                if key in fields:
+                    return {**fields, key: self.envelope(model, row, fields[key])}
+            return self.fill(model, fields)
+        if not isinstance(data, list):
+            return data
+        rows = cast("list[dict[str, Any]]", data)
+        if row.inner is None:
+            return [self.fill(model, one) for one in rows]
+        return [
+            {
+                **group,
+                row.inner: [self.fill(model, one) for one in group[row.inner]],
+            }
+            for group in rows
+        ]
+
+
+def _nameless(method: str, path: str, version: str) -> tuple[str, str, str]:
+    return method, _PLACE.sub("{}", path), version
+
+
+_MODELS: dict[tuple[str, str, str], tuple[type, Row]] = {
+    _nameless(row.method, row.path, version): (getattr(models, endpoint.model), row)
+    for endpoint in ENDPOINTS
+    for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
+    if row is not None and endpoint.model is not None
+}
+
+
+class Office:
+    """A running sandbox, and its thread."""
+
+    person: int
+    """The patient who bears the marks."""
+    document: int
+    """A file of that patient's."""
+
+    def __init__(self, box: Sandbox, marks: Marks) -> None:
+        self.box = box
+        self.marks = marks
+        self._loop = asyncio.new_event_loop()
+        self.marks.know("secret", "API key", box.api_key)
+
+    def do(self, act: Callable[[], T]) -> T:
+        """Do something in the server's thread, where its event loop runs."""
+
+        async def done() -> T:
+            return act()
+
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(10)
+
+    async def listen(self) -> None:
+        """Accept connections again, after they were refused."""
+        again = asyncio.run_coroutine_threadsafe(self.box.accept_connections(), self._loop)
+        await asyncio.wrap_future(again)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, marks: Marks) -> Generator[Office]:
+        """Serve, with one patient at the end who bears the marks that filters ask for."""
+        box = Sandbox(patients=6, seed=4)
+        office = cls(box, marks)
+        person = box.patients.insert(
+            first_name=marks.given("first name"),
+            last_name=marks.given("last name"),
+            name=marks.given("name"),
+            email=marks.given("email"),
+            bio={"date_of_birth": BORN.isoformat(), "phone_number": PHONE, "new_patient": False},
+        )
+        document = box.practice.documents.add({"patient_id": person, "type": "text/plain"})
+        box.practice.documents.update(document, url=f"/documents/{document}/download")
+        box.practice.document_bytes[document] = marks.sent("document").encode()
+        office.person, office.document = person, document
+        thread = threading.Thread(target=office._loop.run_forever, name=SERVER)
+        thread.start()
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                office._bewitch(patch)
+                asyncio.run_coroutine_threadsafe(box.start(), office._loop).result(10)
+                try:
+                    yield office
+                finally:
+                    asyncio.run_coroutine_threadsafe(box.stop(), office._loop).result(10)
+        finally:
+            asyncio.run_coroutine_threadsafe(end_tasks(), office._loop).result(10)
+            office._loop.call_soon_threadsafe(office._loop.stop)
+            thread.join()
+            office._loop.close()
+
+    def _bewitch(self, patch: pytest.MonkeyPatch) -> None:
+        marks, scribe = self.marks, _Scribe(self.marks)
+        respond, login = Server._respond, Keys.login
+
+        def marked(server: Server, status: int, envelope: dict[str, Any], found: Any) -> Any:
+            route = found.route
+            key = _nameless(route.method, route.path, found.spoken) if route else None
+            if key in _MODELS and envelope["data"] is not None and status < 300:
+                model, row = _MODELS[key]
+                envelope = {**envelope, "data": scribe.envelope(model, row, envelope["data"])}
+            reply = respond(server, status, envelope, found)
+            reply.headers.update(reply_headers(marks))
+            return reply
+
+        def known(keys: Keys, authorization: str | None) -> str | None:
+            token = login(keys, authorization)
+            if token is not None:
+                marks.know_token(token)
+            return token
+
+        patch.setattr(Server, "_respond", marked)
+        patch.setattr(Keys, "login", known)

@@ -1,0 +1,114 @@
+"""The command line: data where they were asked for, and no word of them elsewhere."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from tests.cli.helpers import nexhealth
+from tests.privacy.calls import ACTS, Act
+from tests.privacy.transport_errors import WEATHERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.privacy.sentinel_search import Watch
+    from tests.privacy.sentinel_server import Office
+
+_PRIVATE = oct(stat.S_IRUSR | stat.S_IWUSR)
+
+
+@frozen
+class _Ran:
+    status: int
+    out: str
+    err: str
+    log: str
+    during: dict[str, list[str]]
+    after: dict[str, list[str]]
+
+
+async def _run(office: Office, folder: Path, *commands: dict[str, object]) -> list[_Ran]:
+    """Run commands in one process, with debug logging and asyncio's debug mode."""
+    folder.mkdir()  # noqa: ASYNC240 - nobody else waits
+    given = json.dumps({"folder": str(folder), "commands": commands})
+    ran = await nexhealth(
+        given,
+        box=office.box,
+        command=(sys.executable, "-m", "tests.privacy.run_commands"),
+        PYTHONASYNCIODEBUG="1",
+        PYTHONWARNINGS="default",
+    )
+    lines = ran.out.splitlines()
+    assert len(lines) == len(commands), ran.err
+    assert ran.err == ""
+    return [_Ran(*json.loads(line)) for line in lines]
+
+
+async def test_only_data_hold_data(office: Office, watch: Watch, tmp_path: Path) -> None:
+    folder, mark = tmp_path / "out", office.marks.given("an option's value")
+    pull = ["pull", "patients", "-o", str(folder / "patients.jsonl")]
+    table = [*pull, "--format", "table"]
+    told: list[dict[str, object]] = [
+        {"arguments": ["check"]},
+        {"arguments": ["practices"]},
+        {"arguments": pull, "umask": "0o000"},
+        {"arguments": table, "umask": "0o077"},
+        {"arguments": pull, "umask": "0o777"},
+        {"arguments": [*pull, "--since", mark]},
+        {"arguments": ["pull", "appointments", "--start", mark, "--end", mark]},
+        {"arguments": [*pull, "--subdomain", mark.upper()]},
+        {"arguments": [*pull, "--subdomain", mark]},
+        {"arguments": ["check", "--api-key", office.box.api_key]},
+        {"arguments": pull, "defect": office.marks.sent("defect")},
+    ]
+    done = await _run(office, folder, *told)
+    assert [one.status for one in done] == [0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 1]
+    for command, ran in zip(told, done, strict=True):
+        watch.doing = " ".join(map(str, command["arguments"]))  # type: ignore[call-overload]  # a list
+        watch.text("stderr", ran.err)
+        # What a key sees is what these two are asked for.
+        shown = command in told[:2]
+        watch.text("stdout", "" if shown else ran.out)
+        assert not {kind for kind, _ in office.marks.found(ran.out)} & {"secret", "given"}
+        watch.text("log", ran.log)
+        assert "unexpected" not in ran.err or "defect" in command
+    watch.clean()
+    assert all(one.log for one in done[:5])
+    for ran in done[2:5]:
+        assert ran.during == {".part": [_PRIVATE]}
+        assert list(ran.after.values()) == [[_PRIVATE]]
+    # A pull that fails leaves nothing.
+    assert done[-1].during == {".part": [_PRIVATE]}
+    assert done[-1].after == {}
+
+
+async def test_no_refusal_reaches_the_terminal(
+    office: Office, watch: Watch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    weathers = {
+        "patients": "400",
+        "providers": "403",
+        "operatories": "data an object",
+        "procedures": "307",
+    }
+    for noun, weather in weathers.items():
+        act = Act(ACTS["list"].does, "GET", f"/{noun}")
+        WEATHERS[weather](office, act)
+    where = ["--subdomain", office.box.subdomain, "--location", str(office.box.location_id)]
+    target = ["-o", str(folder / "x"), *where]
+    commands: list[dict[str, object]] = [{"arguments": ["pull", one, *target]} for one in weathers]
+    done = await _run(office, folder, *commands)
+    for noun, ran in zip(weathers, done, strict=True):
+        watch.doing = noun
+        watch.text("stderr", ran.err)
+        watch.text("stdout", ran.out)
+        watch.text("log", ran.log)
+        assert ran.err.startswith(f"error: GET /{noun}: "), ran.err
+        assert (ran.status, ran.after) == (1, {})
+    watch.clean()

@@ -1,0 +1,114 @@
+"""Every operation of both versions, done well: what it brings is data, and is seen nowhere else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import NexHealth
+from tests.contract import test_every_operation as driver
+from tests.models.model_samples import MODELS
+from tests.privacy.calls import ACTS, RETRY, Act, seated
+from tests.privacy.outputs import under_watch
+from tests.privacy.sentinel_search import Watch
+from tests.privacy.sentinel_server import Office, text_fields
+from tests.privacy.sentinels import Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_FREE_TEXT = {
+    "first_name",
+    "last_name",
+    "email",
+    "note",
+    "filename",
+    "institution_name",
+    "transaction_id",
+}
+
+
+class MarkedSession(NexHealth):
+    """A session whose writes carry marks, whoever drives it."""
+
+    marks: Marks
+    numbers = count()
+    days = 0
+    """By which appointments are put off, lest they meet."""
+
+    def _plan(self, endpoint: Any, arguments: Mapping[str, Any], ids: Any) -> Any:
+        given: dict[str, object] = {}
+        self.days += "start_time" in arguments
+        for name, value in arguments.items():
+            marked = isinstance(value, str) and name in _FREE_TEXT and endpoint.verb != "walk"
+            given[name] = self.marks.given(f"{endpoint.resource} {name}") if marked else value
+            if name == "name":  # of a kind of appointment, which must be unlike all others
+                given[name] = f"{value} {next(self.numbers)}"
+            if isinstance(value, datetime):
+                given[name] = value + timedelta(days=self.days)
+            if name == "file":
+                given[name] = self.marks.given("content").encode()
+        return super()._plan(endpoint, given, ids)
+
+
+async def perform(at: driver.Stage, resource: str, verb: str) -> object:
+    perform = driver.SPECIAL.get(f"{resource}.{verb}")
+    if perform is not None:
+        return await perform(at)
+    if verb == "walk":
+        return await driver._walk(at, resource)
+    return await driver._get(at, resource)
+
+
+async def _drive(office: Office, watch: Watch, version: str) -> int:
+    """Perform every operation of a version; return how many there are."""
+    box, done = office.box, 0
+    async with MarkedSession(
+        box.api_key,
+        base_url=box.url,
+        version=version,
+        subdomain=box.subdomain,
+        location_id=box.location_id,
+        retry=RETRY,
+    ) as nex:
+        nex.marks = office.marks
+        at = driver.Stage(box, nex)
+        for case in driver.CASES:
+            endpoint: Any = case.values[0]
+            if case.values[1] == version:
+                with under_watch(watch, str(case.id)):
+                    watch.thing(await perform(at, endpoint.resource, endpoint.verb))
+                done += 1
+    return done
+
+
+async def test_every_operation_keeps_to_itself() -> None:
+    marks = Marks()
+    watch = Watch(marks)
+    for version in ("v2", "v3"):
+        with Office.opened(marks) as office:
+            assert await _drive(office, watch, version) > 40
+    watch.clean()
+    assert watch.looked_at["log of nexhealth_async"] > 200
+    assert watch.looked_at["log of asyncio"] > 2_000
+    assert watch.looked_at["what hooks are told"] == 2 * watch.looked_at["span"] > 200
+    # All texts of all models were there to be seen: no field is unmarked, and none is left out.
+    assert {name for model in MODELS for name in text_fields(model)} <= watch.handed
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+async def test_a_call_keeps_to_itself(
+    act: Act, office: Office, watch: Watch, tmp_path: Path
+) -> None:
+    with under_watch(watch, "call"):
+        async with seated(office, watch, tmp_path) as at:
+            await act.does(at)
+    watch.clean()
+    assert len(office.marks) > 5
+    assert watch.looked_at["log of nexhealth_async"] >= 2
+    assert watch.looked_at["what hooks are told"] == 2 * watch.looked_at["span"] >= 2
+    assert watch.looked_at["metrics"] == 1

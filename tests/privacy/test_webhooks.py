@@ -1,0 +1,148 @@
+"""Deliveries full of marks: events hand them over as data, and nothing else shows any of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from nexhealth_async import NexHealthError, models
+from nexhealth_async._protocol.webhook_events import CATALOGUE
+from nexhealth_async.stores import MemorySeen, SqliteSeen
+from nexhealth_async.webhooks import (
+    EVENTS,
+    Event,
+    Receiver,
+    parse,
+    receive,
+    sign,
+    unreadable,
+    verify,
+)
+from tests.privacy.outputs import under_watch
+from tests.privacy.sentinel_search import Watch
+from tests.privacy.sentinel_server import _Scribe
+from tests.privacy.sentinels import Marks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nexhealth_async.stores import Claim
+
+_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def _deliveries(marks: Marks) -> list[bytes]:
+    """Return a delivery of every event, whose every text is a mark."""
+    found: list[bytes] = []
+    for kind in CATALOGUE:
+        record: dict[str, Any] = {"id": 7, "name": marks.sent("name of no model")}
+        if kind.model is not None:
+            record = _Scribe(marks).fill(kind.model, {"id": 7})
+        broken = {**record, "id": marks.sent("broken id"), "deleted_at": marks.sent("no moment")}
+        found += (
+            msgspec.json.encode(
+                {
+                    "resource_type": kind.resource_type,
+                    "event_name": f"{event}.{marks.sent('outcome')}",
+                    "subdomain": marks.sent("subdomain"),
+                    "data": [record, broken],
+                    "previous_attributes": {"name": marks.sent("previous name")},
+                    "delivery_errors": [marks.sent("error of delivery")],
+                }
+            )
+            for event in (*kind.events, marks.sent("event"))
+        )
+    return found
+
+
+@pytest.fixture
+def watched() -> Watch:
+    return Watch(Marks())
+
+
+def _look_at(watch: Watch, event: Event) -> None:
+    watch.thing(event)
+    for one in (*event.records, *event.faults):
+        if isinstance(one, models.Record):
+            watch.thing(one)
+        if isinstance(one, NexHealthError):
+            watch.error(one)
+    watch.text("key", event.key)
+    watch.text("repairs", repr(event.repairs))
+
+
+async def test_an_event_hands_over_data_and_shows_none(watched: Watch) -> None:
+    bodies = _deliveries(watched.marks)
+    for body in bodies:
+        with under_watch(watched, "parse"):
+            _look_at(watched, parse(body))
+    watched.clean()
+    assert len(bodies) > sum(map(len, EVENTS.values()))
+    assert len(watched.handed) > 100
+    assert watched.looked_at["errors"] >= len(bodies) // 2
+
+
+async def test_a_refusal_shows_nothing_in_any_frame(watched: Watch) -> None:
+    marks = watched.marks
+    secret = marks.of("secret", "secret of an endpoint")
+    body = _deliveries(marks)[0]
+    mistakes: Any = [
+        lambda: parse(body[:-1]),
+        lambda: parse(body, largest=9),
+        lambda: parse(body.decode()),  # type: ignore[arg-type] # the mistake looked for
+        lambda: receive(secret, sign(secret, body[:-1], _AT), body[:-1]),
+        lambda: verify([secret, ""], {"signature": marks.sent("signature")}, body),
+        lambda: verify(secret, {}, body.decode()),  # type: ignore[arg-type] # as above
+        lambda: sign("", body, _AT),
+    ]
+    for mistake in mistakes:
+        with under_watch(watched, "a refusal"), pytest.raises(NexHealthError) as refused:
+            mistake()
+        watched.error(refused.value)
+    _look_at(watched, unreadable(body[:-1]))
+    watched.clean()
+    assert watched.looked_at["errors"] == len(mistakes)
+
+
+class _Broken(MemorySeen):
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self._mark = mark
+
+    async def claim(self, key: str) -> Claim:
+        raise ConnectionError(self._mark)
+
+
+async def test_a_receiver_shows_nothing_whatever_befalls_it(watched: Watch, tmp_path: Path) -> None:
+    marks = watched.marks
+    secret = marks.of("secret", "secret of an endpoint")
+    bodies = _deliveries(marks)
+    got: list[Event] = []
+
+    async def handle(event: Event) -> None:
+        got.append(event)
+        watched.text("repr of a task", " ".join(map(repr, asyncio.all_tasks())))
+        if len(got) % 2:
+            raise ValueError(marks.sent("error of a handler"))
+
+    stores: Any = (SqliteSeen(tmp_path / "seen.db"), _Broken(marks.sent("error of a store")))
+    with under_watch(watched, "a receiver"):
+        for store in stores:
+            async with Receiver([secret, "another"], handle, store=store) as receiver:
+                for body in (*bodies, b"\xff" + bodies[0]):
+                    signed = sign(secret, body, _AT)
+                    await receiver.receive(signed, body)
+                    await receiver.receive({**signed, "signature": marks.sent("signature")}, body)
+                    watched.thing([receiver, store])
+    for event in got:
+        _look_at(watched, event)
+    for file in tmp_path.iterdir():  # noqa: ASYNC240 - a look at a small folder
+        watched.text("file of a store", file.read_bytes().decode("latin-1"))
+    watched.clean()
+    assert len(got) == len(bodies) + 1
+    assert watched.looked_at["log of nexhealth_async.webhooks"] > len(bodies) // 2
+    assert watched.looked_at["file of a store"] >= 1

@@ -1,0 +1,123 @@
+"""What a fault must come to: rules as data, written without a look at how the library decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import frozen
+
+from nexhealth_async import (
+    BrokenBody,
+    ConnectFailed,
+    ConnectionLost,
+    EdgeBlocked,
+    Forbidden,
+    Invalid,
+    KeyRefused,
+    NexHealthError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    ServerFailure,
+    TimedOut,
+    Unauthorized,
+    UnexpectedShape,
+)
+
+if TYPE_CHECKING:
+    from tests.session.faults.fault_table import Fault
+    from tests.session.faults.operations import Operation
+
+__all__ = ["ATTEMPTS", "Moment", "Nature", "Outcome", "expected", "strikes_twice_the_same"]
+
+ATTEMPTS = 3
+"""How often the sessions of the matrix send a request at most."""
+
+Moment: TypeAlias = Literal["login", "first page", "middle page", "last page", "call"]
+
+
+@frozen(kw_only=True)
+class Nature:
+    """How a fault is taken: what it is called, and whose requests are repeated after it."""
+
+    error: type[NexHealthError] | None
+    again: Literal["nobody", "safe", "everyone"] = "nobody"
+    doubtful: bool = False
+    """True if nobody can know whether an unsafe write was done."""
+
+
+FINE = Nature(error=None)
+"""It is read as if nothing were wrong."""
+UNREACHED = Nature(error=ConnectFailed, again="everyone")
+LOST = Nature(error=ConnectionLost, again="safe", doubtful=True)
+SILENT = Nature(error=TimedOut, again="safe", doubtful=True)
+BROKEN = Nature(error=BrokenBody, again="safe", doubtful=True)
+FAILING = Nature(error=ServerFailure, again="safe", doubtful=True)
+FAILED = Nature(error=ServerFailure, doubtful=True)
+ODD = Nature(error=UnexpectedShape, doubtful=True)
+THROTTLED = Nature(error=RateLimited, again="everyone")
+TOO_LONG = Nature(error=RateLimited)
+REDIRECTED = Nature(error=UnexpectedShape)
+FORBIDDEN = Nature(error=Forbidden)
+BLOCKED = Nature(error=EdgeBlocked)
+ABSENT = Nature(error=NotFound)
+REFUSED = Nature(error=Invalid)
+LOGGED_OUT = Nature(error=Unauthorized)
+"""Sent again once by everyone, after a new login: it was certainly not done."""
+CUT_OFF = Nature(error=ConnectionLost)
+"""A file that began to come is not asked for again."""
+STOPPED = Nature(error=TimedOut)
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What must be seen of a call."""
+
+    error: type[NexHealthError] | None
+    sent: int
+    """How often the request, or the login at its moment, was sent."""
+    attempts: int | None
+    """What the error says of it; a file that breaks off later says nothing."""
+    done: int
+    """How often the server did what a write asked; reads leave it at 0."""
+
+
+def strikes_twice_the_same(fault: Fault) -> bool:
+    """Whether one strike comes to the same as many, so that one cell serves for both."""
+    natures = (fault.nature, *fault.otherwise.values())
+    return all(one.again == "nobody" and one is not LOGGED_OUT for one in natures)
+
+
+def expected(operation: Operation, fault: Fault, moment: Moment, *, lasting: bool) -> Outcome:
+    """Say what a call must come to."""
+    at_login = moment == "login"
+    reads = "token" if at_login else operation.reads
+    nature = fault.otherwise.get(reads, fault.nature)
+    safe = at_login or operation.safe
+    error, sent = _error(nature, safe=safe, at_login=at_login, lasting=lasting)
+    if error is Unauthorized and moment in {"call", "first page"}:
+        error = KeyRefused  # nothing ever accepted a token of this key
+    if not at_login and operation.reads == "nothing" and fault.leaves_status and sent > 1:
+        # The repeated deletion is told that there is nothing to delete: so it was done.
+        error, sent = None, 2
+    done = 0
+    if operation.writes and (error is None or (fault.does and not at_login)):
+        done = 1
+    attempts = None if nature is CUT_OFF or nature is STOPPED else sent
+    return Outcome(error=error, sent=sent, attempts=attempts, done=done)
+
+
+def _error(
+    nature: Nature, *, safe: bool, at_login: bool, lasting: bool
+) -> tuple[type[NexHealthError] | None, int]:
+    if nature.error is None:
+        return None, 1
+    if nature is LOGGED_OUT:
+        if at_login:
+            return KeyRefused, 1
+        return (Unauthorized if lasting else None), 2
+    if nature.doubtful and not safe:
+        return OutcomeUnknown, 1
+    if nature.again == "everyone" or (nature.again == "safe" and safe):
+        return (nature.error, ATTEMPTS) if lasting else (None, 2)
+    return nature.error, 1

@@ -1,0 +1,184 @@
+"""A worker that does its round every five minutes, and a vendor with a bad day."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from typing import TYPE_CHECKING, cast
+
+from attrs import Factory, define, field
+
+from nexhealth_async import NexHealthError, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from nexhealth_async._protocol.rate_limits import RatesLog
+    from nexhealth_async.sandbox import Sandbox
+    from tests.conftest import MovableLoop
+    from tests.session.transport_error_helpers import Scene
+
+__all__ = ["Day", "Worker", "library_objects", "log_sizes"]
+
+ROUND = 300.0
+FOR_EVER = 1_000_000
+
+
+def library_objects() -> Counter[str]:
+    """Count the library's own objects that the garbage collector knows, sandbox left out."""
+    gc.collect()
+    objects: list[object] = gc.get_objects()
+    kinds = Counter(type(one) for one in objects)
+    names = {kind: f"{kind.__module__}.{kind.__qualname__}" for kind in kinds}
+    return Counter(
+        {
+            name: kinds[kind]
+            for kind, name in names.items()
+            if name.startswith("nexhealth_async.")
+            and not name.startswith("nexhealth_async.sandbox")
+        }
+    )
+
+
+def log_sizes(at: Scene) -> list[int]:
+    """Return the lengths of everything the rate gates keep."""
+    gates = at.nex._shared.gates
+    kept = cast("RatesLog", gates._log)
+    logs = {id(log): log for logs in kept._logs.values() for log in logs}
+    sizes = [
+        max(log._held, len(log._left), len(log._answered)) / log.limit.count
+        for log in logs.values()
+    ]
+    waiting = [len(line) for queue in gates._queues.values() for line in (queue.calls, queue.pages)]
+    return [round(size * 100) for size in sizes] + waiting
+
+
+@define
+class Worker:
+    """Walks, gets and writes; keeps account of what it was told."""
+
+    at: Scene
+    whole_walks: int = 0
+    short_walks: int = 0
+    """Walks that ended as if all was well, without all the patients."""
+    failed_walks: Counter[str] = Factory(Counter[str])
+    gets: int = 0
+    failed_gets: Counter[str] = Factory(Counter[str])
+    made: list[str] = field(factory=list[str])
+    unknown: list[str] = field(factory=list[str])
+    refused: list[str] = field(factory=list[str])
+    failed_writes: Counter[str] = Factory(Counter[str])
+
+    async def do_round(self, number: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._walk())
+            group.create_task(self._get(number))
+            group.create_task(self._write(f"Visit {number}"))
+
+    async def _walk(self) -> None:
+        box = self.at.box
+        try:
+            walk = self.at.office.patients.walk(new_patient=None, prefetch=2, per_page=10)
+            found = [one.id async for one in walk]
+        except NexHealthError as error:
+            self.failed_walks[type(error).__name__] += 1
+        else:
+            whole = found == list(box.patients.ids)
+            self.whole_walks += whole
+            self.short_walks += not whole
+
+    async def _get(self, number: int) -> None:
+        ids = self.at.box.patients.ids
+        wanted = ids[number % len(ids)]
+        try:
+            found = await self.at.office.patients.get(wanted)
+        except NexHealthError as error:
+            self.failed_gets[type(error).__name__] += 1
+        else:
+            self.gets += found.id == wanted
+
+    async def _write(self, name: str) -> None:
+        try:
+            await self.at.office.appointment_types.create(name=name, minutes=30)
+        except OutcomeUnknown as error:
+            self.unknown.append(name)
+            self.failed_writes[type(error).__name__] += 1
+        except NexHealthError as error:
+            self.refused.append(name)
+            self.failed_writes[type(error).__name__] += 1
+        else:
+            self.made.append(name)
+
+
+@define
+class Day:
+    """What happens in the 24 hours, by the round in which it begins: twelve make an hour."""
+
+    box: Sandbox
+    loop: MovableLoop
+    wall: Callable[[float], None]
+    """Sets the wall clock wrong by so many seconds."""
+    _endings: dict[int, list[Callable[[], Coroutine[Any, Any, object]]]] = Factory(
+        dict[int, "list[Callable[[], Coroutine[Any, Any, object]]]"]
+    )
+
+    async def begin_round(self, number: int) -> None:  # noqa: C901, PLR0912 - the day's timetable
+        for ending in self._endings.pop(number, []):
+            await ending()
+        match number:
+            case 24 | 132:
+                self.box.fail_next(503, times=FOR_EVER)
+                self._until(number + 2, self._fair)
+            case 36:
+                self.box.drop_next(times=3, when="after", path="/appointment_types")
+                self._until(number + 1, self._fair)
+            case 60:
+                port = int(self.box.url.rpartition(":")[2])
+                await self.box.stop()
+                self._until(number + 1, lambda: self.box.start(port=port))
+            case 84:
+                self.box.expire_tokens()
+                self.box.fail_next(503, times=FOR_EVER, path="/authenticates")
+                self._until(number + 1, self._fair)
+            case 96 | 97 | 98 | 99:
+                self.box.expire_tokens()
+            case 108:
+                self.box.fail_next(401, times=FOR_EVER)
+                self._until(number + 2, self._fair)
+            case 120:
+                self.box.expire_tokens()
+                self.box.fail_next(401, times=FOR_EVER, path="/authenticates")
+                self._until(number + 3, self._fair)
+            case 150:
+                self._limit(people=3, other=2)
+                self._until(number + 6, self._usual_limits)
+            case 180:
+                self.wall(86_400)
+            case 204:
+                self.wall(-3_600)
+            case 216:
+                self.box.token_lifetime = 60
+                self.box.expire_tokens()
+                self._until(number + 6, self._usual_tokens)
+            case 240:
+                self.loop.shift(3 * 3_600)
+            case _:
+                pass
+
+    def _until(self, number: int, ending: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self._endings.setdefault(number, []).append(ending)
+
+    def _limit(self, *, people: int, other: int) -> None:
+        self.box.limits.windows["people"].limit = people
+        self.box.limits.windows["other"].limit = other
+
+    async def _fair(self) -> None:
+        self.box.faults.clear()
+
+    async def _usual_limits(self) -> None:
+        self._limit(people=1_000, other=2_000)
+
+    async def _usual_tokens(self) -> None:
+        self.box.token_lifetime = 3_600

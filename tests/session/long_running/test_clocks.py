@@ -1,0 +1,237 @@
+"""Clocks that jump: the wall's, the loop's, the server's. Ages and waits follow none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import pytest
+
+from nexhealth_async import TimedOut
+from tests.client.rate_limiter.helpers import simulated_time
+from tests.session.transport_error_helpers import LoopClock, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nexhealth_async.sandbox import Sandbox
+    from tests.conftest import MovableLoop
+
+HOUR, DAY = 3_600.0, 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def simulated(loop: MovableLoop) -> MovableLoop:
+    simulated_time(loop, patience=0.004)
+    return loop
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds by which the wall clock is wrong; only the last counts."""
+    true, jumps = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: true() + jumps[-1])
+    return jumps
+
+
+@pytest.fixture(params=["UTC", "America/New_York", "Pacific/Apia"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+class ServerClock(LoopClock):
+    """Goes with the loop's time, but for the jumps it is told to make by itself."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+async def idle(loop: MovableLoop, seconds: float) -> None:
+    """Let time pass in which nothing is under way, at no real cost."""
+    await asyncio.sleep(1)  # what was begun in the background
+    patience, loop.patience = loop.patience, 0.0
+    await asyncio.sleep(seconds - 1)
+    loop.patience = patience
+
+
+def refused(box: Sandbox) -> int:
+    return sum(one.status == 401 for one in box.requests)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY, 10 * 365 * DAY])
+async def test_a_wall_clock_that_is_set_changes_nothing_about_tokens(
+    jump: float, wall: list[float], simulated: MovableLoop
+) -> None:
+    """One login an hour, none too late, whatever the wall shows."""
+    async with scene(clock=LoopClock()) as at:
+        for step in range(24):
+            await at.works()
+            if step in (3, 14):
+                wall.append(wall[-1] + jump)
+            await idle(simulated, 300)
+        assert at.box.logins == 3
+        assert refused(at.box) == 0
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY])
+async def test_a_date_in_retry_after_is_read_by_the_servers_own_clock(
+    jump: float, wall: list[float], zone: str, simulated: MovableLoop
+) -> None:
+    async with scene(clock=LoopClock()) as at:
+        await at.works()
+        # The night in which New York's clocks are put back; HTTP's dates do not know of it.
+        dates = {
+            "Date": "Sun, 01 Nov 2026 05:59:55 GMT",
+            "Retry-After": "Sun, 01 Nov 2026 06:00:02 GMT",
+        }
+        at.box.fail_next(429, headers=dates)
+        wall.append(jump)
+        began = simulated.time()
+        await at.works()
+        assert 7 <= simulated.time() - began < 7.5
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
+    kind: Literal["fixed", "sliding"], simulated: MovableLoop
+) -> None:
+    """Everything that waits wakes at once: it may not leave at once."""
+    async with scene(clock=LoopClock(), timeout=None) as at:
+        await at.works()
+        at.box.rate_limits = kind
+        query = {"subdomain": at.box.subdomain, "location_id": at.box.location_id}
+        query |= {"start": "2026-06-01", "end": "2026-06-02"}
+        calls = [
+            asyncio.ensure_future(at.nex.request("GET", "/appointments", params=query))
+            for _ in range(80)
+        ]
+        for hours in (3, 20):
+            await asyncio.sleep(2)
+            simulated.shift(hours * HOUR)
+        await asyncio.gather(*calls)
+        assert at.box.rejected == 0
+        assert refused(at.box) == 0, "a token that had died was sent"
+        assert at.box.logins == 3
+        times = [one.at for one in at.box.seen("GET", "/appointments")]
+        assert all(late - early >= 1 for early, late in zip(times, times[10:], strict=False))
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+async def test_a_walk_goes_on_after_the_machine_slept(
+    prefetch: int, simulated: MovableLoop
+) -> None:
+    """The requests under way are lost to the sleep, and sent again."""
+    async with scene(clock=LoopClock(), timeout=None) as at:
+        at.box.page_cap = 4
+        found: list[int] = []
+        async for patient in at.office.patients.walk(new_patient=None, prefetch=prefetch):
+            found.append(patient.id)
+            if len(found) in (4, 9):
+                simulated.shift(5 * HOUR)
+        assert found == list(at.box.patients.ids)
+        assert refused(at.box) <= 2 * prefetch, "only what was under way may have been too late"
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+async def test_a_walk_whose_deadline_was_slept_through_says_where_to_go_on(
+    prefetch: int, simulated: MovableLoop
+) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.page_cap = 4
+        found: set[int] = set()
+        after: str | None = None
+        for sleeps in (True, False):
+            walk = at.office.patients.walk(new_patient=None, prefetch=prefetch, after=after)
+            try:
+                async for patient in walk:
+                    found.add(patient.id)
+                    if sleeps and len(found) == 9:
+                        simulated.shift(5 * HOUR)
+            except TimedOut as error:
+                after = error.resume
+                assert after is not None
+            else:
+                break
+        assert found == set(at.box.patients.ids)
+
+
+async def test_a_loop_clock_that_stood_still_while_the_machine_slept_costs_one_login() -> None:
+    """Linux's monotonic clock does not count a suspended machine's hours; the server's does."""
+    async with scene(clock=ServerClock()) as at:
+        await at.works()
+        await asyncio.sleep(60)
+        at.box.clock.advance(2 * HOUR)
+        await asyncio.gather(*(at.works() for _ in range(50)))
+        assert at.box.logins == 2
+        assert len([one for one in at.box.seen("GET") if one.status == 200]) == 51
+
+
+async def test_a_machine_that_slept_right_after_the_login_logs_in_again(wall: list[float]) -> None:
+    async with scene(clock=ServerClock()) as at:
+        await at.works()
+        at.box.clock.advance(2 * HOUR)
+        wall.append(2 * HOUR)
+        await at.works()
+        assert at.box.logins == 2
+
+
+def _claiming(box: Sandbox, claims: dict[str, float]) -> None:
+    """Let the sandbox hand out tokens with these claims, good for as long as it says itself."""
+    keys: Any = box.keys
+
+    def login(authorization: str | None) -> str | None:
+        keys.logins += 1
+        now = keys.clock.now()
+        body = {name: round(now + offset) for name, offset in claims.items()}
+        head = "e30"
+        middle = urlsafe_b64encode(msgspec.json.encode(body)).rstrip(b"=").decode()
+        token = f"{head}.{middle}.{keys._sign(f'{head}.{middle}')}"
+        keys._live[token] = now + keys.lifetime
+        return token
+
+    keys.login = login
+
+
+@pytest.mark.parametrize(
+    ("claims", "lifetime"),
+    [
+        ({"iat": -2 * HOUR, "exp": -HOUR}, HOUR),
+        ({"iat": DAY, "exp": DAY + HOUR}, HOUR),
+        ({"iat": 0, "exp": 50 * 365 * DAY}, DAY),
+        ({"iat": HOUR, "exp": 0}, 3_300),
+        ({"iat": 0, "exp": 0}, 3_300),
+        ({"exp": HOUR}, 3_300),
+    ],
+    ids=[
+        "a server whose clock is late",
+        "a server whose clock is early",
+        "no end in sight",
+        "ends before it began",
+        "ends at once",
+        "no iat",
+    ],
+)
+async def test_odd_claims_neither_lock_out_nor_log_in_again_and_again(
+    claims: dict[str, float], lifetime: float, simulated: MovableLoop
+) -> None:
+    async with scene(clock=LoopClock()) as at:
+        at.box.token_lifetime = lifetime
+        _claiming(at.box, claims)
+        assert await at.nex.log_in() == lifetime
+        for _ in range(48):
+            await idle(simulated, lifetime / 12)
+            await at.works()
+        assert refused(at.box) == 0
+        assert at.box.logins in (5, 6), "about one for each life"

@@ -1,0 +1,98 @@
+"""24 hours of a worker, in seconds: the vendor has a bad day, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import Limit, Rates, RetryPolicy
+from tests.client.rate_limiter.helpers import simulated_time
+from tests.session.long_running.helpers import ROUND, Day, Worker, library_objects, log_sizes
+from tests.session.transport_error_helpers import LoopClock, scene
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableLoop
+
+ROUNDS = 288
+
+TIGHT = Rates(overall=Limit(30, 1.0), people=Limit(50, 60.0), other=Limit(50, 60.0))
+"""Small enough for the logs to be full soon, and so to show whether they are ever emptied."""
+
+
+async def _rest(loop: MovableLoop, until: float) -> None:
+    """Let time pass in which nothing is under way, at no real cost."""
+    patience, loop.patience = loop.patience, 0.0
+    await asyncio.sleep(max(0.0, until - loop.time()))
+    loop.patience = patience
+
+
+async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
+    loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated_time(loop, patience=0.002)
+    true, wrong = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: true() + wrong[-1])
+    async with scene(patients=45, clock=LoopClock(), retry=RetryPolicy(), rates=TIGHT) as at:
+        at.box.rate_limits, at.box.retry_after = "sliding", "exact"
+        worker, day = Worker(at), Day(at.box, loop, wrong.append)
+        began = loop.time()
+        objects: list[Counter[str]] = []
+        sizes: list[list[int]] = []
+        tasks: list[int] = []
+        for number in range(ROUNDS):
+            await day.begin_round(number)
+            await worker.do_round(number)
+            await _rest(loop, began + (number + 1) * ROUND)
+            if number in (20, ROUNDS - 1):
+                objects.append(library_objects())
+                tasks.append(len(asyncio.all_tasks()))
+            sizes.append(log_sizes(at))
+        assert loop.time() - began >= 24 * 3_600
+        _nothing_was_lost(worker)
+        _little_was_asked_in_vain(worker)
+        # One an hour, one for each storm and outage that cost the token, and the short lives.
+        generation = at.nex._shared.keeper._generation
+        assert at.box.logins == generation
+        assert 24 <= generation <= 24 + 45
+        assert max(map(max, sizes)) <= 200, "the logs hold much more than the limits allow"
+        grown = objects[1] - objects[0]
+        assert sum(grown.values()) < 60, grown.most_common(5)
+        assert tasks[1] <= tasks[0] + 2
+
+
+def _nothing_was_lost(worker: Worker) -> None:
+    assert worker.short_walks == 0, "a walk ended well that was not whole"
+    kept = Counter(
+        str(row["name"])
+        for row in map(worker.at.box.appointment_types.row, worker.at.box.appointment_types.ids)
+        if str(row["name"]).startswith("Visit")
+    )
+    assert max(kept.values()) == 1, "a write was carried out twice"
+    assert set(worker.made) <= set(kept)
+    assert not set(worker.refused) & set(kept), "a write that was said not to have arrived had"
+    assert set(kept) <= set(worker.made) | set(worker.unknown)
+    assert len(worker.made) + len(worker.unknown) + len(worker.refused) == ROUNDS
+    assert worker.unknown, "no answer was lost, so that this proves little"
+
+
+def _little_was_asked_in_vain(worker: Worker) -> None:
+    """Only the rounds inside an outage may have failed, with what an outage looks like."""
+    assert worker.whole_walks >= ROUNDS - 20
+    assert worker.gets >= ROUNDS - 20
+    assert len(worker.made) >= ROUNDS - 24
+    told = set(worker.failed_walks) | set(worker.failed_gets) | set(worker.failed_writes)
+    assert told <= {
+        "ServerFailure",
+        "ConnectFailed",
+        "ConnectionLost",
+        "Unauthorized",
+        "KeyRefused",
+        "RateLimited",
+        "TimedOut",
+        "OutcomeUnknown",
+    }
+    assert {"ServerFailure", "ConnectFailed", "KeyRefused"} <= told

@@ -1,0 +1,212 @@
+"""A session in the wrong place: another loop, another thread, after closing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+
+from nexhealth_async import NexHealth, NexHealthError, SessionStateError
+from nexhealth_async.sandbox import Sandbox
+from tests.session.transport_error_helpers import QUICK
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nexhealth_async import LocationScope
+
+CONTENT = bytes(1_000_000)
+
+
+@frozen(kw_only=True)
+class Begun:
+    """What a loop left under way when it stopped."""
+
+    box: Sandbox
+    nex: NexHealth
+    office: LocationScope
+    fresh: Any
+    walk: Any
+    """One page delivered in part, the next on its way, where it stays."""
+    idle: Any
+    """The same without prefetching: nothing is on its way."""
+    pages: Any
+    download: Any
+    file: Any
+
+
+async def begin() -> Begun:
+    box = Sandbox(patients=80, seed=1)
+    await box.start()
+    box.page_cap = 5
+    nex = await NexHealth(box.api_key, base_url=box.url, retry=QUICK).open()
+    office = nex.practice(box.subdomain).location(box.location_id)
+    patient = box.patients.ids[0]
+    kind = box.practice.document_types.ids[0]
+    made = await office.patients.documents.create(
+        patient, file=CONTENT, filename="scan.pdf", document_type_id=kind
+    )
+    download = office.patients.documents.download(made)
+    file = await office.patients.documents.download(made).__aenter__()
+    walk = office.patients.walk(new_patient=None)
+    idle = office.patients.walk(new_patient=None, prefetch=0)
+    pages = office.patients.walk(new_patient=None).pages()
+
+    def slow_from_now_on(_: object) -> None:
+        box.latency = 30.0
+
+    for begun in (idle, walk, pages):
+        box.between_pages(None if begun is idle else slow_from_now_on)
+        await anext(begun)
+        await asyncio.sleep(0.01)  # the next page's request is on its way
+        box.latency = 0.0
+    box.between_pages(None)
+    return Begun(
+        box=box,
+        nex=nex,
+        office=office,
+        fresh=office.patients.walk(new_patient=None),
+        walk=walk,
+        idle=idle,
+        pages=pages,
+        download=download,
+        file=file,
+    )
+
+
+async def end(at: Begun) -> None:
+    await at.file.__aexit__(None, None, None)
+    await at.nex.aclose()
+    await at.box.stop()
+
+
+async def _count(at: Begun) -> int:
+    return await at.office.patients.walk(new_patient=None).count()
+
+
+async def _to_the_end(walk: Any) -> None:
+    async for _ in walk:
+        pass
+
+
+USES: dict[str, Callable[[Begun], Awaitable[object]]] = {
+    "a call": lambda at: at.nex.institutions.get(1),
+    "a scope": lambda at: at.office.patients.get(1),
+    "a copy": lambda at: at.nex.with_options(timeout=5).institutions.get(1),
+    "a write": lambda at: at.office.appointment_types.create(name="Polish", minutes=30),
+    "any path": lambda at: at.nex.request("GET", "/institutions"),
+    "a count": _count,
+    "a login": lambda at: at.nex.log_in(),
+    "opening": lambda at: at.nex.open(),
+    "a new walk": lambda at: _to_the_end(at.office.patients.walk(new_patient=None)),
+    "a walk made before": lambda at: _to_the_end(at.fresh),
+    "a walk begun before": lambda at: _to_the_end(at.idle),
+    "practices": lambda at: _to_the_end(at.nex.practices()),
+    "a download": lambda at: at.download.__aenter__(),
+}
+
+UNDER_WAY: dict[str, Callable[[Begun], Awaitable[object]]] = {
+    "a walk with pages on their way": lambda at: _to_the_end(at.walk),
+    "pages on their way": lambda at: _to_the_end(at.pages),
+    "a file half read": lambda at: at.file.read(),
+}
+
+
+async def outcome(
+    use: Callable[[Begun], Awaitable[object]], at: Begun, patience: float = 1.0
+) -> BaseException | None:
+    """Return what a use comes to: an error, None, or TimeoutError for a wait without end."""
+    try:
+        async with asyncio.timeout(patience):
+            await use(at)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is asked about
+        return error
+    return None
+
+
+def in_another_loop(
+    use: Callable[[Begun], Awaitable[object]], where: str
+) -> tuple[BaseException | None, BaseException | None]:
+    """Begin in one loop, use in another; return what came of it, and then in the first loop."""
+    with asyncio.Runner() as first:
+        at = first.run(begin())
+        if where == "afterwards":
+            with asyncio.Runner() as second:
+                error = second.run(outcome(use, at))
+        else:
+            error = first.run(asyncio.to_thread(asyncio.run, outcome(use, at)))
+        at_home = first.run(outcome(_count, at, 20.0))
+        with suppress(RuntimeError):
+            first.run(end(at))
+        first.run(at.nex._shared.transport.close())
+    return error, at_home
+
+
+wheres = pytest.mark.parametrize("where", ["afterwards", "in a thread"])
+
+
+@wheres
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_another_loop_is_refused_and_the_own_one_goes_on(
+    use: Callable[[Begun], Awaitable[object]], where: str
+) -> None:
+    error, at_home = in_another_loop(use, where)
+    assert isinstance(error, SessionStateError)
+    assert "loop" in str(error) or "open already" in str(error)
+    assert at_home is None
+
+
+@wheres
+@pytest.mark.parametrize("use", UNDER_WAY.values(), ids=UNDER_WAY)
+def test_what_is_under_way_in_one_loop_is_refused_in_another(
+    use: Callable[[Begun], Awaitable[object]], where: str
+) -> None:
+    error, at_home = in_another_loop(use, where)
+    assert isinstance(error, SessionStateError)
+    assert at_home is None
+
+
+def test_closing_in_another_loop_is_refused_and_the_session_stays_open() -> None:
+    error, at_home = in_another_loop(lambda at: at.nex.aclose(), "afterwards")
+    assert isinstance(error, SessionStateError)
+    assert at_home is None
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+async def test_after_closing_everything_says_so(
+    use: Callable[[Begun], Awaitable[object]],
+) -> None:
+    at = await begin()
+    await at.nex.aclose()
+    error = await outcome(use, at)
+    await end(at)
+    assert isinstance(error, SessionStateError)
+    assert "closed" in str(error)
+
+
+@pytest.mark.parametrize("use", list(UNDER_WAY.values())[:2], ids=list(UNDER_WAY)[:2])
+async def test_after_closing_walks_under_way_say_so(
+    use: Callable[[Begun], Awaitable[object]],
+) -> None:
+    at = await begin()
+    await at.nex.aclose()
+    error = await outcome(use, at)
+    await end(at)
+    assert isinstance(error, SessionStateError)
+    assert "closed" in str(error)
+
+
+async def test_after_closing_a_file_half_read_is_no_short_file() -> None:
+    at = await begin()
+    begun = await anext(at.file)
+    await at.nex.aclose()
+    try:
+        rest: bytes = await at.file.read()
+    except NexHealthError:
+        rest = CONTENT[len(begun) :]
+    await end(at)
+    assert 0 < len(begun) < len(CONTENT)
+    assert len(begun) + len(rest) == len(CONTENT), "it was cut short in silence"

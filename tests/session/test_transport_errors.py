@@ -1,0 +1,581 @@
+"""What can go wrong on the way: the right error, in a sentence, and the session lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from attrs import frozen
+
+from nexhealth_async import (
+    BrokenBody,
+    ConnectFailed,
+    ConnectionLost,
+    EdgeBlocked,
+    Forbidden,
+    InvalidArgument,
+    KeyRefused,
+    NexHealth,
+    NexHealthError,
+    NotFound,
+    RateLimited,
+    RetryPolicy,
+    TimedOut,
+    TransportError,
+    Unauthorized,
+    UnexpectedShape,
+)
+from nexhealth_async.sandbox import Sandbox
+from tests.session.transport_error_helpers import CANARY, QUICK, Raw, check_text, envelope, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from socket import AddressFamily
+
+    from tests.session.transport_error_helpers import Movable
+
+HTML = b"<html><body>" + CANARY.encode() + b"</body></html>"
+FOR_EVER = 10_000
+
+
+@frozen(kw_only=True)
+class Weather:
+    """What a server does to every request, and what a read must come to."""
+
+    does: Callable[[Sandbox], object]
+    error: type[NexHealthError]
+    attempts: int
+    status: int | None = None
+
+
+def says(
+    body: bytes,
+    *,
+    error: type[NexHealthError],
+    attempts: int = 1,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Weather:
+    def does(box: Sandbox) -> object:
+        return box.fail_next(status, body=body, headers=headers, times=FOR_EVER)
+
+    return Weather(does=does, error=error, attempts=attempts, status=status)
+
+
+CUT = b'{"code":true,"data":[{"id":1,"name":"' + CANARY.encode()
+NESTED = b'{"code":true,"count":1,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+WEATHERS = {
+    "a web page": says(HTML, error=BrokenBody, attempts=4),
+    "a web page after the work": Weather(
+        does=lambda box: box.garbage_next(times=FOR_EVER),
+        error=BrokenBody,
+        attempts=4,
+        status=200,
+    ),
+    "the edge's page": Weather(
+        does=lambda box: box.edge_block_next(times=FOR_EVER),
+        error=EdgeBlocked,
+        attempts=1,
+        status=403,
+    ),
+    "an empty body": says(b"", error=BrokenBody, attempts=4),
+    "blanks": says(b" \r\n ", error=BrokenBody, attempts=4),
+    "204": Weather(
+        does=lambda box: box.empty_next(status=204, times=FOR_EVER),
+        error=BrokenBody,
+        attempts=4,
+        status=204,
+    ),
+    "truncated JSON": says(CUT, error=BrokenBody, attempts=4),
+    "JSON cut in half": Weather(
+        does=lambda box: box.truncate_next(times=FOR_EVER),
+        error=BrokenBody,
+        attempts=4,
+        status=200,
+    ),
+    "deep nesting": says(NESTED, error=BrokenBody, attempts=4),
+    "no number": says(b'{"code":true,"data":NaN}', error=BrokenBody, attempts=4),
+    "bytes": says(bytes(range(256)), error=BrokenBody, attempts=4),
+    "a list for an envelope": says(b"[]", error=BrokenBody, attempts=4),
+    "data a text": says(envelope(CANARY), error=UnexpectedShape),
+    "data a number": says(envelope(7), error=UnexpectedShape),
+    "data true": says(envelope(data=True), error=UnexpectedShape),
+    "data an object without a list": says(envelope({CANARY: 1}), error=UnexpectedShape),
+    "data null beside a count": says(envelope(None, 3), error=UnexpectedShape),
+    "data null without a count": says(envelope(None, None), error=UnexpectedShape),
+    "a wrong encoding": says(
+        b"no gzip at all",
+        headers={"Content-Encoding": "gzip"},
+        error=ConnectionLost,
+        attempts=4,
+    ),
+    "a reset before": Weather(
+        does=lambda box: box.drop_next(times=FOR_EVER), error=ConnectionLost, attempts=4
+    ),
+    "a reset after": Weather(
+        does=lambda box: box.drop_next(when="after", times=FOR_EVER),
+        error=ConnectionLost,
+        attempts=4,
+    ),
+    "a reset inside the body": Weather(
+        does=lambda box: box.drop_next(when="mid_body", times=FOR_EVER),
+        error=ConnectionLost,
+        attempts=4,
+    ),
+}
+
+
+@pytest.mark.parametrize("weather", WEATHERS.values(), ids=WEATHERS)
+async def test_a_listing_says_what_befell_it_and_the_session_lives_on(weather: Weather) -> None:
+    async with scene() as at:
+        weather.does(at.box)
+        with pytest.raises(weather.error) as caught:
+            await at.names()
+        assert type(caught.value) is weather.error
+        status = (
+            weather.status if weather.status != 200 or hasattr(caught.value, "status") else None
+        )
+        check_text(
+            caught.value,
+            attempts=weather.attempts,
+            status=status,
+            secrets=(at.box.api_key, at.box.subdomain),
+        )
+        assert at.sent == weather.attempts
+        at.box.clear()
+        await at.works()
+        assert (at.sent, at.box.logins) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [one for name, one in WEATHERS.items() if not name.startswith("data ")],
+    ids=[name for name in WEATHERS if not name.startswith("data ")],
+)
+async def test_a_single_record_says_the_same(weather: Weather) -> None:
+    async with scene() as at:
+        weather.does(at.box)
+        with pytest.raises(weather.error) as caught:
+            await at.office.patients.get(at.box.patients.ids[0])
+        check_text(caught.value, operation="GET /patients/{id}", attempts=weather.attempts)
+        assert at.sent == weather.attempts
+        at.box.clear()
+        await at.works()
+
+
+@pytest.mark.parametrize("data", ["text", 7, [], [{}], True])
+async def test_data_of_the_wrong_kind_is_no_record(data: object) -> None:
+    async with scene() as at:
+        at.box.fail_next(200, body=envelope(data))
+        with pytest.raises(UnexpectedShape) as caught:
+            await at.office.patients.get(at.box.patients.ids[0])
+        check_text(caught.value, operation="GET /patients/{id}", attempts=1, status=200)
+        await at.works()
+
+
+async def test_a_lookup_answered_with_null_found_nothing() -> None:
+    async with scene() as at:
+        at.box.fail_next(200, body=envelope(None))
+        with pytest.raises(NotFound):
+            await at.office.patients.get(at.box.patients.ids[0])
+
+
+@pytest.mark.parametrize("bad", ["truncated JSON", "a reset inside the body", "a web page"])
+async def test_bad_weather_that_passes_costs_a_walk_no_record(bad: str) -> None:
+    weather = WEATHERS[bad]
+    async with scene(patients=47) as at:
+        walk = at.office.patients.walk(per_page=10, new_patient=None)
+        seen = [(await anext(walk)).id for _ in range(10)]
+        fault: Any = weather.does(at.box)
+        fault.times = 2
+        seen += [one.id async for one in walk]
+        assert seen == list(at.box.patients.ids)
+        assert at.sent == 7
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "text/html", "image/png", "x", ""])
+async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
+    async with scene() as at:
+        at.box.media_type = media_type
+        await at.works()
+        assert (await at.office.patients.get(at.box.patients.ids[3])).id == at.box.patients.ids[3]
+        assert at.sent == 2
+
+
+# Keys, practices and places
+
+
+async def test_a_wrong_key_is_refused_and_not_hammered(loop: Movable) -> None:
+    async with scene(api_key="key-of-someone-else") as at:
+        for _ in range(3):
+            with pytest.raises(KeyRefused) as caught:
+                await at.names()
+            check_text(
+                caught.value,
+                operation="POST /authenticates",
+                attempts=1,
+                status=401,
+                secrets=("key-of-someone-else",),
+            )
+        assert [one.path for one in at.box.requests] == ["/authenticates"]
+        loop.shift(5.1)
+        with pytest.raises(KeyRefused):
+            await at.names()
+        assert len(at.box.requests) == 2
+
+
+async def test_a_key_revoked_in_use_is_refused(loop: Movable) -> None:
+    async with scene() as at:
+        await at.works()
+        loop.shift(60)
+        at.box.revoke_key()
+        for _ in range(3):
+            with pytest.raises(KeyRefused) as caught:
+                await at.names()
+            check_text(caught.value, operation="POST /authenticates", secrets=(at.box.api_key,))
+        statuses = [(one.path, one.status) for one in at.box.requests][2:]
+        assert statuses == [("/patients", 401), ("/authenticates", 401)]
+
+
+async def test_an_unknown_practice_is_forbidden() -> None:
+    async with scene() as at:
+        with pytest.raises(Forbidden) as caught:
+            await at.nex.practice("no-such-dental").location(1).patients.walk().count()
+        assert type(caught.value) is Forbidden
+        check_text(caught.value, attempts=1, status=403, secrets=("no-such-dental",))
+        await at.works()
+
+
+@pytest.mark.parametrize("subdomain", ["Sandbox-Dental", "SANDBOX", " ", "", "a.b", "a&b"])
+async def test_a_subdomain_that_cannot_be_one_is_refused_before_sending(subdomain: str) -> None:
+    async with scene() as at:
+        with pytest.raises(InvalidArgument):
+            at.nex.practice(subdomain)
+        with pytest.raises(InvalidArgument):
+            await at.nex.patients.get(1, subdomain=subdomain)
+        assert not at.box.requests
+
+
+async def test_a_location_of_another_practice_is_not_found() -> None:
+    async with scene() as at:
+        with pytest.raises(NotFound) as caught:
+            await at.nex.practice(at.box.subdomain).location(987_654).patients.walk().count()
+        check_text(caught.value, attempts=1, status=404, secrets=("987654", "987_654"))
+        await at.works()
+
+
+async def test_an_endpoint_that_refuses_every_token_does_not_log_in_on_each_call() -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.fail_next(401, path="/institutions", times=FOR_EVER)
+        for _ in range(20):
+            with pytest.raises(Unauthorized) as caught:
+                await anext(at.nex.institutions.walk())
+            check_text(caught.value, operation="GET /institutions", attempts=1, status=401)
+            await at.works()
+        assert at.box.logins == 1
+        assert at.sent == 41
+
+
+async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_at_most(
+    loop: Movable,
+) -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.fail_next(401, path="/institutions", times=FOR_EVER)
+        for _ in range(30):
+            loop.shift(2)
+            with pytest.raises(Unauthorized):
+                await anext(at.nex.institutions.walk())
+            await at.works()
+        assert 2 <= at.box.logins <= 7
+
+
+# The network
+
+
+async def test_without_a_network_nothing_is_sent_and_it_works_once_there_is_one(
+    loop: Movable,
+) -> None:
+    server = Raw()
+    async with server.listening():
+        pass
+    before = asyncio.all_tasks()
+    async with NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex:
+        walk = nex.patients.walk(location_id=1, name=CANARY)
+        with pytest.raises(ConnectFailed) as caught:
+            await anext(walk)
+        check_text(caught.value, operation="POST /authenticates", attempts=4)
+        loop.shift(5.1)
+        async with server.listening():
+            assert await nex.patients.walk(location_id=1).count() == 0
+            assert server.hits == 1
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
+
+
+class _NoNames(AbstractResolver):
+    """A resolver of a machine without a network; asks nobody."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily | int = 0
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        raise OSError(None, "Name or service not known")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
+    resolver = _NoNames()
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http,
+        NexHealth("a-key", base_url="https://api.nexhealth.invalid", http=http, retry=QUICK) as nex,
+    ):
+        with pytest.raises(ConnectFailed, match=r"api\.nexhealth\.invalid") as caught:
+            await nex.institutions.get(1)
+        check_text(caught.value, operation="POST /authenticates", attempts=4)
+        assert "resolved" in str(caught.value)
+    assert resolver.asked == ["api.nexhealth.invalid"] * 4
+
+
+async def test_tls_to_a_port_that_speaks_none_is_a_failed_connection() -> None:
+    async with Sandbox() as box:
+        url = box.url.replace("http:", "https:")
+        async with NexHealth("a-key", base_url=url, retry=QUICK) as nex:
+            with pytest.raises(ConnectFailed, match="TLS") as caught:
+                await nex.institutions.get(1)
+            check_text(caught.value, operation="POST /authenticates", attempts=4)
+        assert not box.requests
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    pem = tmp_path / "own.pem"
+    making = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        f"-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout {pem} -out {pem}.crt"
+    )
+    subprocess.run([openssl, *making.split()], check=True, capture_output=True)  # noqa: ASYNC221, S603 - a certificate for this test
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(f"{pem}.crt", pem)
+    reached: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append(await reader.read(1))
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    try:
+        async with NexHealth("a-key", base_url=url, retry=QUICK) as nex:
+            with pytest.raises(ConnectFailed, match="certificate") as caught:
+                await nex.institutions.get(1)
+            check_text(caught.value, operation="POST /authenticates", attempts=4)
+    finally:
+        server.close()
+        await server.wait_closed()
+    assert reached == []
+
+
+async def test_a_redirect_is_never_followed() -> None:
+    async with Sandbox() as other, scene() as at:
+        for status in (301, 302, 303, 307, 308):
+            target = f"{other.url}/patients?name={CANARY}"
+            at.box.fail_next(status, headers={"Location": target}, body=b"")
+            with pytest.raises(UnexpectedShape, match="redirect") as caught:
+                await at.names()
+            check_text(caught.value, attempts=1, status=status, secrets=(other.url,))
+        assert at.sent == 5
+        assert not other.requests
+        await at.works()
+
+
+async def test_a_redirected_login_takes_the_key_nowhere(loop: Movable) -> None:
+    async with Sandbox() as other, scene() as at:
+        target = f"{other.url}/authenticates"
+        at.box.fail_next(307, path="/authenticates", headers={"Location": target}, body=b"")
+        with pytest.raises(UnexpectedShape, match="redirect"):
+            await at.names()
+        assert not other.requests
+        loop.shift(5.1)
+        await at.works()
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"220 mail.example.com ESMTP ready\r\n",
+        b"SSH-2.0-invented\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 twohundred OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nabc",
+    ],
+)
+async def test_a_server_that_speaks_no_http_is_a_lost_connection(noise: bytes) -> None:
+    server = Raw(says=noise)
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex,
+    ):
+        with pytest.raises(ConnectionLost) as caught:
+            await nex.patients.walk(location_id=1, name=CANARY).count()
+        check_text(caught.value, attempts=4, secrets=("ESMTP", "twohundred"))
+        assert server.hits == 4
+        server.says = Raw().says
+        assert await nex.patients.walk(location_id=1).count() == 0
+
+
+async def test_a_server_that_hangs_up_inside_the_headers_is_a_lost_connection() -> None:
+    server = Raw(says=b"HTT")
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex,
+    ):
+        with pytest.raises(ConnectionLost) as caught:
+            await nex.patients.walk(location_id=1).count()
+        check_text(caught.value, attempts=4)
+
+
+async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Movable) -> None:
+    server = Raw()
+    async with (
+        server.listening(),
+        NexHealth(
+            "a-key", base_url=server.url, retry=QUICK, subdomain="demo", location_id=1
+        ) as nex,
+    ):
+        await nex.patients.walk().count()
+        server.says = None
+        loop.skip_waits, loop.patience = True, 0.005
+        began = loop.time()
+        with pytest.raises(TimedOut) as caught:
+            await nex.with_options(timeout=3.0).patients.walk(name=CANARY).count()
+        assert isinstance(caught.value, TimeoutError)
+        check_text(caught.value, attempts=1)
+        assert 3 <= loop.time() - began < 4
+        loop.skip_waits = False
+        server.says = Raw().says
+        assert await nex.patients.walk().count() == 0
+        assert server.hits == 3
+
+
+async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(loop: Movable) -> None:
+    server = Raw()
+    patience = RetryPolicy(base=0.0, attempt_timeout=7.0, attempts=3)
+    async with (
+        server.listening(),
+        NexHealth("a-key", base_url=server.url, retry=patience, subdomain="demo") as nex,
+    ):
+        await nex.patients.walk(location_id=1).count()
+        server.says = None
+        loop.skip_waits, loop.patience = True, 0.005
+        with pytest.raises(TimedOut) as caught:
+            await nex.patients.walk(location_id=1).count()
+        check_text(caught.value, attempts=3)
+        assert server.hits == 4
+
+
+# 429
+
+
+RETRY_AFTER_OBEYED = {
+    "0": 0.0,
+    "3": 3.0,
+    " 3 ": 3.0,
+    "2.5": 2.5,
+    "60": 60.0,
+    "Wed, 21 Oct 2026 07:28:07 GMT": 7.0,
+    "Wed, 21 Oct 2020 07:28:07 GMT": 0.0,
+    "Wed, 21 Oct 2026 09:28:07 +0200": 7.0,
+}
+
+
+@pytest.mark.parametrize(("form", "seconds"), RETRY_AFTER_OBEYED.items(), ids=RETRY_AFTER_OBEYED)
+async def test_retry_after_is_obeyed_in_both_forms(
+    form: str, seconds: float, loop: Movable
+) -> None:
+    async with scene(timeout=None) as at:
+        await at.works()
+        headers = {"Retry-After": form, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        at.box.fail_next(429, headers=headers)
+        loop.skip_waits, loop.patience = True, 0.005
+        began = loop.time()
+        await at.works()
+        assert seconds <= loop.time() - began < seconds + 2
+        assert at.sent == 3
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["-5", "soon", "", "1e3", "inf", "nan", "9" * 40, "0x10", "Wed, 99 Foo 2026", "١٢", "12, 13"],
+)
+async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: Movable) -> None:
+    async with scene() as at:
+        await at.works()
+        at.box.fail_next(429, headers={"Retry-After": form})
+        loop.skip_waits, loop.patience = True, 0.005
+        began = loop.time()
+        await at.works()
+        assert 0.25 <= loop.time() - began < 5
+        assert at.sent == 3
+
+
+@pytest.mark.parametrize(
+    "form", ["61", "999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Tue, 01 Jan 2999 00:00:00 GMT"]
+)
+@pytest.mark.parametrize("seconds", [60.0, None])
+async def test_an_absurd_retry_after_is_raised_at_once(
+    form: str, seconds: float | None, loop: Movable
+) -> None:
+    async with scene(timeout=seconds) as at, asyncio.timeout(5):
+        await at.works()
+        at.box.fail_next(429, headers={"Retry-After": form})
+        began = loop.time()
+        with pytest.raises(RateLimited) as caught:
+            await at.names()
+        assert loop.time() - began < 1
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > 60
+        check_text(caught.value, attempts=1, status=429)
+        assert at.sent == 2
+
+
+async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: Movable) -> None:
+    async with scene(timeout=None) as at:
+        await at.works()
+        at.box.fail_next(429, times=FOR_EVER)
+        loop.skip_waits, loop.patience = True, 0.005
+        with pytest.raises(RateLimited) as caught:
+            await at.names()
+        check_text(caught.value, attempts=4, status=429)
+        assert at.sent == 5
+
+
+async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
+    """Whatever breaks, callers catch one class."""
+    async with scene() as at:
+        for weather in WEATHERS.values():
+            weather.does(at.box)
+            with pytest.raises(NexHealthError) as caught:
+                await at.names()
+            assert not isinstance(caught.value, (aiohttp.ClientError, ValueError))
+            assert isinstance(caught.value, TransportError) == issubclass(
+                weather.error, TransportError
+            )
+            at.box.clear()
+        await at.works()

@@ -1,0 +1,111 @@
+"""A fleet of real processes, the sandbox they call, and a line to Redis that can be cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import frozen
+
+__all__ = ["Arrivals", "Program", "fleet", "sandbox"]
+
+
+class Program:
+    """A process of `tests.stores.rates.processes`."""
+
+    def __init__(self, role: str, options: dict[str, Any]) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "tests.stores.rates.processes", role, json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONWARNINGS": "error::ResourceWarning"},
+        )
+
+    def heard(self) -> Any:
+        """Wait for its next line."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the program ended"
+        return json.loads(line)
+
+    def say(self, line: str) -> None:
+        """Tell it to go on."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        """Stop it, whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@frozen
+class Arrivals:
+    """What the sandbox saw."""
+
+    seen: Sequence[tuple[float, int | None, str]]
+    now: float
+
+    @property
+    def refused(self) -> int:
+        return sum(status == 429 for _, status, _ in self.seen)
+
+    def times(self) -> list[float]:
+        """Return when requests came that were let through."""
+        return sorted(at for at, status, _ in self.seen if status != 429)
+
+    def most_within(self, seconds: float) -> int:
+        """Return the most requests in any window of this length, refused ones too."""
+        times, begin, most = sorted(at for at, _, _ in self.seen), 0, 0
+        for end, at in enumerate(times):
+            while times[begin] <= at - seconds:
+                begin += 1
+            most = max(most, end - begin + 1)
+        return most
+
+    def by_process(self, since: float = 0.0, until: float = 1e18) -> Counter[str]:
+        """Count requests let through by the process that sent them."""
+        return Counter(
+            agent.split()[0]
+            for at, status, agent in self.seen
+            if status != 429 and since <= at < until
+        )
+
+
+@contextmanager
+def sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
+    """Run a sandbox; gives its process, and its address and key."""
+    program = Program("serve", options)
+    try:
+        yield program, program.heard()
+    finally:
+        program.end()
+
+
+def arrivals(program: Program) -> Arrivals:
+    """Ask a sandbox what it saw."""
+    program.say("report")
+    return Arrivals(**program.heard())
+
+
+@contextmanager
+def fleet(count: int, **options: Any) -> Generator[list[Program]]:
+    """Start processes together, all ready before the first one calls."""
+    programs = [Program("work", {**options, "name": f"p{at}"}) for at in range(count)]
+    try:
+        for program in programs:
+            assert program.heard() == "ready"
+        for program in programs:
+            program.say("go")
+        yield programs
+    finally:
+        for program in programs:
+            program.end()

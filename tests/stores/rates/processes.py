@@ -1,0 +1,141 @@
+"""The programs of the fleet tests: ``python -m tests.stores.rates.processes ROLE JSON``.
+
+Each says one line when it is ready, waits for a line, and reports one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any, cast
+
+from nexhealth_async import Limit, NexHealth, NexHealthError, Rates, RetryPolicy
+from nexhealth_async._protocol.rate_limits import Departure
+from nexhealth_async.stores import RedisRates
+
+_TICK, _STALL = 0.05, 0.1
+
+
+async def _line() -> str:
+    return await asyncio.to_thread(sys.stdin.readline)
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+async def serve(options: dict[str, Any]) -> None:
+    """Enforce limits; then tell when requests came and how they were answered."""
+    from nexhealth_async.sandbox import Sandbox  # The many that work need not load it.
+
+    async with Sandbox(remember=100_000) as box:
+        for name, (count, seconds) in options["limits"].items():
+            window = box.limits.windows[name]
+            window.limit, window.seconds = count, seconds
+        box.rate_limits, box.rate_phase = options["kind"], options.get("phase", 0.0)
+        box.retry_after = "exact"
+        _say({"url": box.url, "key": box.api_key})
+        while command := (await _line()).strip():
+            if command == "refuse":  # one answer 429 that asks for a pause
+                box.fail_next(429, headers={"Retry-After": str(options["pause"])})
+                _say({})
+            else:
+                seen = [(one.at, one.status, one.headers["user-agent"]) for one in box.requests]
+                _say({"seen": seen, "now": box.clock.now()})
+
+
+def _watched(nex: NexHealth) -> list[tuple[float, float]]:
+    """Note when each request was let go, and when its answer was there, as the limits reckon.
+
+    A busy machine may let time pass between that and its sending: then it arrives later.
+    """
+    gates = cast("Any", nex)._shared.gates
+    ended, trips = gates.ended, list[tuple[float, float]]()
+
+    def watched(departure: Departure, *, answered: bool) -> None:
+        trips.append((departure.left, time.monotonic()))
+        ended(departure, answered=answered)
+
+    gates.ended = watched
+    return trips
+
+
+async def _measure_stalls(stalls: list[float]) -> None:
+    """Note for how long this process was not run when it was due, where that was long."""
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(_TICK)
+        late = time.monotonic() - before - _TICK
+        if late > _STALL:
+            stalls.append(late)
+
+
+async def work(options: dict[str, Any]) -> None:
+    """Call without pause from several tasks until the time is over."""
+    limits = {name: Limit(*limit) for name, limit in options["limits"].items()}
+    nothing: dict[str, Limit | None] = dict.fromkeys(("overall", "slow", "people", "other"))
+    rates = RedisRates(options["redis"], Rates(**{**nothing, **limits}))
+    calls, waits, failures = 0, [0.0], 0
+    paces = options.get("pace")
+    async with NexHealth(
+        options["key"],
+        base_url=options["url"],
+        rates=rates if options.get("shared", True) else Rates(**{**nothing, **limits}),
+        user_agent=options["name"],
+        retry=RetryPolicy(attempts=20),
+        timeout=60,
+    ) as nex:
+        await nex.log_in()
+        trips = _watched(nex)
+        _say("ready")
+        await _line()
+        start = time.monotonic()
+        end = start + options["seconds"]
+        stalls = list[float]()
+        stall_meter = asyncio.create_task(_measure_stalls(stalls))
+
+        async def call(late: float) -> None:
+            nonlocal calls, failures
+            await asyncio.sleep(late)  # Connections made at once would keep each other waiting.
+            while (began := time.monotonic()) < end:
+                try:
+                    async with asyncio.timeout(end - began):
+                        await nex.request("GET", "/institutions")
+                        calls += 1
+                except TimeoutError:
+                    pass
+                except NexHealthError:
+                    failures += 1
+                waits.append(time.monotonic() - began)
+                if paces:
+                    await asyncio.sleep(paces)
+
+        async with asyncio.TaskGroup() as group:
+            for at in range(options["tasks"]):
+                group.create_task(call(at / options["tasks"]))
+        stall_meter.cancel()
+        member = cast("Any", nex)._shared.gates._shared
+        _say(
+            {
+                "trips": trips,
+                "name": options["name"],
+                "start": start,
+                "end": end,
+                "stalled": sum(stalls),
+                "calls": calls,
+                "failures": failures,
+                "requests": nex.stats.requests,
+                "refused": nex.stats.rate_limited,
+                "turns": member.turns if member else 0,
+                "longest": max(waits),
+                "alone": bool(member and member.hand.alone),
+            }
+        )
+
+
+if __name__ == "__main__":
+    role = {"serve": serve, "work": work}[sys.argv[1]]
+    asyncio.run(role(json.loads(sys.argv[2])))

@@ -1,0 +1,246 @@
+"""Whatever stands in Redis where the limits are kept: calls go on, and the limits hold.
+
+These tests know the prefix of the keys and nothing else of what is kept there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import Limit, NexHealth, Rates, RetryPolicy
+from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.stores import RedisRates
+from tests.hostile_redis import ANSWERS, KINDS, TEXTS, hostile_server, overwrite, parts_of
+from tests.stores.tokens.helpers import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+COUNT, SECONDS = 20, 0.4
+RATES = Rates(overall=None, slow=None, people=None, other=Limit(COUNT, SECONDS))
+SOON = 6.0
+"""Seconds for some calls, whatever was done to Redis: a few windows on a busy machine."""
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Sandbox]:
+    async with Sandbox(remember=100_000) as box:
+        for name, (count, seconds) in {"all": (10**6, 1.0), "other": (COUNT, SECONDS)}.items():
+            window = box.limits.windows[name]
+            window.limit, window.seconds = count, seconds
+        box.rate_limits, box.retry_after = "sliding", "exact"
+        yield box
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Any]:
+    async with client_of(redis_url) as client:
+        await client.flushall()
+        yield client
+
+
+async def keys_of(client: Any) -> list[bytes]:
+    return sorted([key async for key in client.scan_iter("nexhealth:rates:*")])
+
+
+@asynccontextmanager
+async def sessions(box: Sandbox, redis: str, count: int) -> AsyncGenerator[list[NexHealth]]:
+    """Sessions that stand for processes, each with a client of its own, and all logged in."""
+    async with AsyncExitStack() as stack:
+        made = [
+            NexHealth(
+                box.api_key,
+                base_url=box.url,
+                rates=RedisRates(redis, RATES, processes=count),
+                retry=RetryPolicy(attempts=10),
+            )
+            for _ in range(count)
+        ]
+        for nex in made:
+            await stack.enter_async_context(nex)
+        await asyncio.gather(*(nex.log_in() for nex in made))
+        yield made
+
+
+async def work(nex: NexHealth, number: int) -> None:
+    await asyncio.gather(*(nex.request("GET", "/institutions") for _ in range(number)))
+
+
+async def works(nex: NexHealth, number: int = COUNT + 5) -> float:
+    before = time.monotonic()
+    async with asyncio.timeout(SOON):
+        await work(nex, number)
+    return time.monotonic() - before
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_value_of_another_kind_stops_nobody_and_lets_nothing_through(
+    box: Sandbox, redis_url: str, client: Any, kind: str, *, ends: bool
+) -> None:
+    async with sessions(box, redis_url, 1) as (nex,):
+        await works(nex)
+        keys = await keys_of(client)
+        assert len(keys) >= 2
+        for some in (*([key] for key in keys), keys):
+            for key in some:
+                await overwrite(client, key, KINDS[kind], ends=ends)
+            await works(nex)
+        assert box.rejected == 0
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_any_single_value_may_be_anything(
+    box: Sandbox, redis_url: str, client: Any, text: str
+) -> None:
+    async with sessions(box, redis_url, 1) as (nex,):
+        box.fail_next(429, headers={"Retry-After": "0"})
+        await works(nex)
+        for key in await keys_of(client):
+            for put in await parts_of(client, key):
+                await put(TEXTS[text])
+                await works(nex, 3)
+        await works(nex, 2 * COUNT)
+    assert box.rejected == 0
+
+
+@pytest.mark.parametrize("text", ["far future", "not a number", "binary"])
+async def test_processes_that_share_a_poisoned_redis_keep_the_limits(
+    box: Sandbox, redis_url: str, client: Any, text: str
+) -> None:
+    async with sessions(box, redis_url, 3) as many:
+        running = [asyncio.create_task(work(nex, 5 * COUNT)) for nex in many]
+        for key in await keys_of(client):
+            for put in await parts_of(client, key):
+                if all(task.done() for task in running):
+                    break
+                await put(TEXTS[text])
+                await asyncio.sleep(SECONDS)
+        await asyncio.gather(*running)
+    assert box.rejected <= 0.1 * len(box.requests), "those of a moment, which are waited out"
+
+
+@pytest.mark.parametrize("score", [1e18, 1e300, float("inf"), float("-inf"), -1e18])
+async def test_forged_places_and_scores_stop_nobody(
+    box: Sandbox, redis_url: str, client: Any, score: float
+) -> None:
+    async with sessions(box, redis_url, 1) as (nex,):
+        await works(nex)
+        for key in await keys_of(client):
+            if await client.type(key) == b"zset":
+                await client.zadd(key, {b"forged:%d" % nth: score for nth in range(3 * COUNT)})
+                await works(nex)
+                members = await client.zrange(key, 0, -1)
+                await client.zadd(key, dict.fromkeys(members, score))
+                await works(nex)
+    assert box.rejected == 0
+
+
+@pytest.mark.parametrize("milliseconds", [None, 1, 10**12])
+async def test_the_life_of_a_key_may_be_anything(
+    box: Sandbox, redis_url: str, client: Any, milliseconds: int | None
+) -> None:
+    async with sessions(box, redis_url, 1) as (nex,):
+        for _ in range(2):
+            await works(nex)
+            for key in await keys_of(client):
+                if milliseconds is None:
+                    await client.persist(key)
+                else:
+                    await client.pexpire(key, milliseconds)
+                await works(nex, 3)
+        lives = [await client.pttl(key) for key in await keys_of(client)]
+        assert -1 not in lives, "a key without end; one that has just ended is -2"
+    assert box.rejected == 0
+
+
+@pytest.mark.parametrize("far", [2e5, 1e9, 1e12])
+async def test_a_class_that_was_closed_for_ever_is_open_again(
+    box: Sandbox, redis_url: str, client: Any, far: float
+) -> None:
+    """Every number under the keys that is a time is put forward."""
+    async with sessions(box, redis_url, 1) as (nex,):
+        box.fail_next(429, headers={"Retry-After": "0"})
+        await works(nex)
+        for key in await keys_of(client):
+            if await client.type(key) != b"hash":
+                continue
+            for name, value in (await client.hgetall(key)).items():
+                if value.isdigit() and len(value) > 10:
+                    await client.hset(key, name, int(value) + int(far * 1e6))
+                    await works(nex, 3)
+    assert box.rejected == 0
+
+
+async def test_more_processes_than_there_can_be_are_not_believed(
+    box: Sandbox, redis_url: str, client: Any
+) -> None:
+    """Else each would go on with next to nothing when Redis is away."""
+    async with sessions(box, redis_url, 1) as (nex,):
+        await works(nex)
+        for key in await keys_of(client):
+            if await client.type(key) == b"hash":
+                await client.hset(key, mapping={f"forged {nth}": "9" * 15 for nth in range(5_000)})
+        await works(nex)
+        member: Any = nex._shared.gates._shared
+        assert member.hand.fleet == 1
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_what_is_no_redis_at_all_means_a_part_of_the_limits(
+    box: Sandbox, answer: str
+) -> None:
+    async with hostile_server(ANSWERS[answer]) as address, sessions(box, address, 2) as many:
+        await asyncio.gather(*(works(nex, COUNT // 2 - 1) for nex in many))
+    assert box.rejected == 0
+
+
+REPLIES = {
+    "nothing is given": b'{"epoch": "a-1", "fleet": 1}',
+    "places of no class": b'{"epoch": "a-1", "fleet": 1, "places": {"no class": [["a", 0]]}}',
+    "again for no class": b'{"epoch": "a-1", "fleet": 1, "again": {"no class": 5}}',
+    "always lost": b'{"epoch": "a-1", "fleet": 1, "lost": true}',
+    "another memory each time": b'{"epoch": "", "fleet": -7, "lost": true}',
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+async def test_a_server_that_answers_what_no_script_says_is_left_alone(
+    box: Sandbox, reply: str
+) -> None:
+    text = REPLIES[reply]
+    answer = b"$%d\r\n%s\r\n" % (len(text), text)
+    async with hostile_server(answer) as address, sessions(box, address, 1) as (nex,):
+        await works(nex)
+    assert box.rejected == 0
+
+
+async def test_a_server_that_gives_places_without_end_lets_no_more_through_than_the_limits(
+    box: Sandbox,
+) -> None:
+    places = b",".join(b'["forged:%d", 0]' % nth for nth in range(500))
+    text = b'{"epoch": "a-1", "fleet": 1, "tight": 1e-9, "places": {"other": [%s]}}' % places
+    answer = b"$%d\r\n%s\r\n" % (len(text), text)
+    async with hostile_server(answer) as address, sessions(box, address, 1) as (nex,):
+        assert await works(nex, 3 * COUNT) > 2 * SECONDS
+    assert box.rejected == 0
+
+
+async def test_a_far_pause_of_one_process_is_not_everybodys(
+    box: Sandbox, redis_url: str, client: Any
+) -> None:
+    del client
+    async with sessions(box, redis_url, 2) as (one, other):
+        patient = one.with_options(retry=RetryPolicy(longest_retry_after=86_400.0), timeout=2)
+        box.fail_next(429, headers={"Retry-After": "80000"})
+        with pytest.raises(Exception, match="GET /institutions"):
+            await patient.request("GET", "/institutions")
+        member: Any = other._shared.gates._shared
+        await asyncio.gather(other.request("GET", "/locations"), return_exceptions=True)
+        now = asyncio.get_running_loop().time()
+        assert all(until - now <= 60.5 for until in member.hand._shut.values())

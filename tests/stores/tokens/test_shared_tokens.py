@@ -1,0 +1,257 @@
+"""Many hold one token: one login, one renewal, one end; each tenant its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexhealth_async import KeyRefused, ServerFailure
+from nexhealth_async._protocol.token_life import Verdict
+from tests.stores.tokens.helpers import PLACE, Issuer, client_of, eventually, wall_shift
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableLoop
+    from tests.stores.tokens.helpers import Fleet, RedisBox
+
+
+async def test_all_who_begin_together_cause_one_login(fleet: Fleet) -> None:
+    fleet.issuer.takes = 0.05
+    fleet.add(12)
+    assert len(await fleet.get()) == 1
+    assert fleet.issuer.logins == 1
+
+
+async def test_who_comes_later_is_given_the_token_that_is_there(fleet: Fleet) -> None:
+    fleet.add(1)
+    await fleet.get()
+    fleet.add(5)
+    assert len(await fleet.get()) == 1
+    assert fleet.issuer.logins == 1
+
+
+async def test_nothing_is_asked_of_redis_while_the_token_is_good(
+    fleet: Fleet, server: RedisBox
+) -> None:
+    (keeper,) = fleet.add(1)
+    await keeper.get(None)
+    await fleet.listening()
+    await asyncio.sleep(0.05)
+    async with client_of(server.url) as client:
+        before = (await client.info("stats"))["total_commands_processed"]
+        for _ in range(10_000):
+            await keeper.get(None)
+        after = (await client.info("stats"))["total_commands_processed"]
+    assert after - before <= 3, "our own INFO, and at most a heartbeat"
+
+
+async def test_one_renews_ahead_while_the_others_go_on_with_the_good_token(fleet: Fleet) -> None:
+    fleet.issuer.lifetime = 2.0  # due after 1.6 seconds, sent for 1.9
+    fleet.issuer.takes = 0.1
+    fleet.add(8)
+    await fleet.get()
+    until = time.monotonic() + 4.0
+    while time.monotonic() < until:
+        assert None not in fleet.values(), "somebody had to wait"
+        await asyncio.sleep(0.01)
+    assert 2 <= fleet.issuer.logins <= 4
+    assert len(set(fleet.values())) <= 2
+
+
+async def test_a_401_ends_the_token_for_all_exactly_once(fleet: Fleet, loop: MovableLoop) -> None:
+    fleet.add(10)
+    (first,) = await fleet.get()
+    await fleet.listening()
+    await asyncio.gather(*(keeper.replace(1, None) for keeper in fleet.keepers))
+    assert fleet.issuer.logins == 2
+    assert first not in await fleet.get()
+
+
+async def test_who_got_no_401_learns_of_it_before_the_next_request(fleet: Fleet) -> None:
+    one, *_ = fleet.add(10)
+    (dead,) = await fleet.get()
+    await fleet.listening()
+    fleet.issuer.takes = 0.3
+    work = asyncio.create_task(one.replace(1, None))
+    await eventually(lambda: dead not in fleet.values(), 0.3)
+    assert fleet.values() == [None] * 10, "the new login is still under way"
+    await work
+    assert len(await fleet.get()) == 1
+    assert fleet.issuer.logins == 2
+
+
+async def test_a_late_401_for_an_older_token_ends_nothing(fleet: Fleet) -> None:
+    one, two = fleet.add(2)
+    await fleet.get()
+    await fleet.listening()
+    renewed = await one.replace(1, None)
+    assert (await two.replace(1, None)).value == renewed.value
+    assert (await one.replace(1, None)).value == renewed.value
+    assert two.verdict(1) is Verdict.USE_CURRENT
+    assert fleet.issuer.logins == 2
+
+
+async def test_keys_and_environments_never_meet(fleet: Fleet, server: RedisBox) -> None:
+    issuers = [Issuer() for _ in range(3)]
+    for number, issuer in enumerate(issuers):
+        issuer.logins = 100 * number  # so that all values differ
+    fleet.add(2, issuer=issuers[0])
+    fleet.add(2, issuer=issuers[1], api_key="another-invented-key")
+    fleet.add(2, issuer=issuers[2], environment=PLACE + "/other")
+    await fleet.get()
+    assert [issuer.logins for issuer in issuers] == [1, 101, 201]
+    values = fleet.values()
+    assert len(set(values)) == 3
+    assert values[::2] == values[1::2]
+    await fleet.listening()
+    await fleet.keepers[0].replace(1, None)
+    assert [issuer.logins for issuer in issuers] == [2, 101, 201]
+    assert fleet.values()[2:] == values[2:]
+
+
+async def test_a_box_that_was_changed_leads_to_a_login(fleet: Fleet, server: RedisBox) -> None:
+    fleet.add(1)
+    await fleet.get()
+    await fleet.listening()
+    async with client_of(server.url) as client:
+        (name,) = [key async for key in client.scan_iter("*}")]
+        for change in ("box", "asked", "generation"):
+            value = await client.hget(name, change)
+            changed = b"A" + value[1:] if change == "box" else b"%d" % (int(value) + 1)
+            await client.hset(name, change, changed)
+            before = fleet.issuer.logins
+            (keeper,) = fleet.add(1)
+            assert (await keeper.get(None)).value
+            assert fleet.issuer.logins == before + 1
+            await fleet.listening()
+        await client.delete(name)
+        await client.set(name, "of another type")
+        (keeper,) = fleet.add(1)
+        assert (await keeper.get(None)).value
+
+
+async def test_the_tenants_box_of_another_place_is_not_opened(
+    fleet: Fleet, server: RedisBox
+) -> None:
+    theirs, ours = Issuer(), Issuer(logins=100)
+    fleet.add(1, issuer=theirs, environment=PLACE + "/other")
+    await fleet.get()
+    fleet.add(1, issuer=ours)
+    await fleet.get()
+    async with client_of(server.url) as client:
+        one, two = [key async for key in client.scan_iter("*}")]
+        first, second = await client.hgetall(one), await client.hgetall(two)
+        await client.hset(one, mapping=second)
+        await client.hset(two, mapping=first)
+    (keeper,) = fleet.add(1, issuer=ours)
+    assert (await keeper.get(None)).value != fleet.values()[0]
+    assert ours.logins == 102
+
+
+async def test_nothing_in_redis_tells_of_key_token_or_place(fleet: Fleet, server: RedisBox) -> None:
+    fleet.add(2)
+    (token,) = await fleet.get()
+    seen = b""
+    async with client_of(server.url) as client:
+        async for key in client.scan_iter():
+            kind = await client.type(key)
+            held = await (client.hgetall(key) if kind == b"hash" else client.get(key))
+            seen += key + repr(held).encode()
+    for secret in ("an-invented-key", token, token.split(".")[1], "invented.example"):
+        assert secret.encode() not in seen
+    shown = repr([fleet.keepers, [keeper.link for keeper in fleet.keepers]])
+    assert token not in shown
+    assert "invented" not in shown
+
+
+async def test_the_token_ends_in_redis_when_it_is_no_longer_sent(
+    fleet: Fleet, server: RedisBox
+) -> None:
+    fleet.issuer.lifetime = 100.0
+    fleet.add(1)
+    await fleet.get()
+    async with client_of(server.url) as client:
+        (name,) = [key async for key in client.scan_iter("*}")]
+        assert 90_000 < await client.pttl(name) <= 95_000
+        assert [key async for key in client.scan_iter() if await client.pttl(key) < 0] == []
+
+
+async def test_ages_go_by_redis_whatever_the_walls_say(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.issuer.lifetime = 100.0
+    for seconds in (0.0, 600.0, -600.0):
+        with monkeypatch.context() as patch:
+            patch.setattr("time.time", wall_shift(seconds))
+            (keeper,) = fleet.add(1)
+            token = await keeper.get(None)
+            now = asyncio.get_running_loop().time()
+            assert 90 < token.dead_at - now <= 95
+            assert abs(token.asked_wall - time.time()) < 5
+    assert fleet.issuer.logins == 1
+
+
+async def test_a_refused_key_is_asked_about_once_for_all(fleet: Fleet) -> None:
+    fleet.issuer.failure = KeyRefused("refused", status=401)
+    fleet.add(12)
+    answers = await asyncio.gather(
+        *(keeper.get(None) for keeper in fleet.keepers), return_exceptions=True
+    )
+    assert {type(answer) for answer in answers} == {KeyRefused}
+    assert fleet.issuer.refused == 1
+
+
+async def test_when_the_pause_is_over_one_asks_and_the_others_take_heart(
+    fleet: Fleet, loop: MovableLoop, server: RedisBox
+) -> None:
+    fleet.issuer.failure = ServerFailure("failing", status=503)
+    one, two = fleet.add(2)
+    for keeper in (one, two):
+        with pytest.raises(ServerFailure) as caught:
+            await keeper.get(None)
+        assert caught.value.status == 503
+    assert fleet.issuer.refused == 1
+    await fleet.listening()
+    fleet.issuer.failure = None
+    async with client_of(server.url) as client:
+        (lock,) = [key async for key in client.scan_iter("*:lock")]
+        assert 4_000 < await client.pttl(lock) <= 5_000
+        await client.delete(lock)
+    three = fleet.add(1)[0]
+    await three.get(None)
+    await eventually(lambda: one._failure is None and two._failure is None)
+    assert len(await fleet.get()) == 1
+    assert fleet.issuer.logins == 1
+
+
+async def test_a_failure_of_one_process_alone_lets_the_next_try(fleet: Fleet) -> None:
+    broken = Issuer(failure=ConnectionError("no network here"))
+    (one,) = fleet.add(1, issuer=broken)
+    with pytest.raises(ConnectionError):
+        await one.get(None)
+    (two,) = fleet.add(1)
+    assert (await two.get(None)).value
+
+
+async def test_a_session_that_ends_in_its_login_lets_the_next_at_once(fleet: Fleet) -> None:
+    slow = Issuer(takes=30)
+    (one,) = fleet.add(1, issuer=slow)
+    waiting = asyncio.create_task(one.get(None))
+    await asyncio.sleep(0.1)
+    (two,) = fleet.add(1)
+    other = asyncio.create_task(two.get(None))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    for task in one.close():
+        task.cancel()
+    async with asyncio.timeout(1):
+        assert (await other).value
+
+
+async def test_a_slow_login_keeps_its_turn(fleet: Fleet) -> None:
+    fleet.issuer.takes = 1.0
+    fleet.add(4, lease=0.3)
+    assert len(await fleet.get()) == 1
+    assert fleet.issuer.logins == 1

@@ -1,0 +1,398 @@
+"""Booking: once, whatever happens to requests and answers; the sandbox counts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+
+from nexhealth_async import (
+    Forbidden,
+    InvalidArgument,
+    NexHealthError,
+    OutcomeUnknown,
+    RetryPolicy,
+    ServerFailure,
+    SlotTaken,
+)
+from nexhealth_async.sandbox.json_format import stamp
+from tests.session.transport_error_helpers import CANARY, Scene
+from tests.workflows.helpers import booked, free, live, practice, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexhealth_async import FreeSlot
+
+IMPATIENT = RetryPolicy(base=0.0, attempt_timeout=1.0)
+
+
+async def book(at: Scene, slot: FreeSlot, who: int = 0, **more: Any) -> Any:
+    return await at.office.appointments.book(slot, patient_id=at.box.patients.ids[who], **more)
+
+
+def take(at: Scene, slot: FreeSlot, *, who: int) -> int:
+    """Let a patient have the time by another way."""
+    assert slot.end is not None
+    return at.box.appointments.add(
+        {
+            "patient_id": at.box.patients.ids[who],
+            "provider_id": slot.provider_id,
+            "operatory_id": slot.operatory_id,
+            "location_id": slot.location_id,
+            "start_time": stamp(slot.start.timestamp()),
+            "end_time": stamp(slot.end.timestamp()),
+            "updated_at": stamp(slot.start.timestamp()),
+            "cancelled": False,
+        }
+    )
+
+
+@versions
+async def test_a_slot_is_booked_as_it_was_found(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[3]
+        made = await book(at, slot, note="window seat")
+        assert (made.start_time, made.end_time) == (slot.start, slot.end)
+        assert made.provider_id == slot.provider_id
+        assert made.operatory_id == slot.operatory_id
+        assert made.operatory_id is not None
+        assert made.note == "window seat"
+        assert live(at) == [made.id]
+
+
+@versions
+async def test_a_type_brings_its_own_length(version: str) -> None:
+    async with practice(version) as at:
+        type_id = at.box.appointment_types.ids[0]
+        minutes = at.box.appointment_types.row(type_id)["minutes"]
+        found = at.office.available_slots.flat(
+            pids=[at.box.providers.ids[0]],
+            start_date=at.box.anchor,
+            days=1,
+            appointment_type_id=type_id,
+        )
+        slot = [one async for one in found][1]
+        made = await book(at, slot, appointment_type_id=type_id)
+        assert made.appointment_type_id == type_id
+        assert made.end_time - made.start_time == timedelta(minutes=minutes)
+
+
+@versions
+async def test_locations_without_operatories_are_booked_without(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.locations.update(at.box.location_id, map_by_operatory=False)
+        slot = evolve((await free(at))[0], operatory_id=None)
+        assert (await book(at, slot)).operatory_id is None
+
+
+@versions
+async def test_a_slot_found_at_another_location_is_booked_there(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        other = at.nex.practice(at.box.subdomain).location(999_999)
+        made = await other.appointments.book(slot, patient_id=at.box.patients.ids[0])
+        assert made.location_id == at.box.location_id
+
+
+@versions
+async def test_a_slot_that_came_back_in_utc_is_still_found(version: str) -> None:
+    """As from a browser; in Auckland the morning is the evening before."""
+    async with practice(version, zone="Pacific/Auckland") as at:
+        slot = (await free(at))[1]
+        assert slot.start.astimezone(UTC).date() != slot.start.date()
+        elsewhere = evolve(slot, start=slot.start.astimezone(UTC))
+        made = await book(at, elsewhere)
+        assert made.start_time == slot.start
+
+
+@versions
+async def test_a_time_refused_because_the_patient_has_it_by_now_is_found(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+
+        def already(body: bytes) -> bytes:
+            take(at, slot, who=0)
+            return body
+
+        path = "/appointment_slots" if version == "v2" else "/available_slots"
+        at.box.alter_next(already, path=path)
+        made = await book(at, slot)
+        assert live(at) == [made.id]
+
+
+@versions
+async def test_a_time_that_is_gone_is_told_without_booking(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        await book(at, slot)
+        at.box.clear()
+        with pytest.raises(SlotTaken) as caught:
+            await book(at, slot, who=1)
+        assert not at.box.seen("POST", "/appointments")
+        assert "search" in str(caught.value)
+        assert len(live(at)) == 1
+
+
+@versions
+@pytest.mark.parametrize("status", [400, 422, 200])
+async def test_a_time_lost_between_search_and_booking_is_told_apart(
+    version: str, status: int
+) -> None:
+    async with practice(version) as at:
+        at.box.guesses.slot_taken_status = status
+        slot = (await free(at))[0]
+
+        def snatched(body: bytes) -> bytes:
+            take(at, slot, who=5)
+            return body
+
+        path = "/appointment_slots" if version == "v2" else "/available_slots"
+        at.box.alter_next(snatched, path=path)
+        with pytest.raises(SlotTaken):
+            await book(at, slot)
+        assert len(live(at)) == 1
+
+
+@versions
+async def test_other_refusals_are_raised_as_they_are(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        at.box.fail_next(403, path="/appointments", method="POST")
+        with pytest.raises(Forbidden):
+            await book(at, slot)
+        assert not live(at)
+
+
+@versions
+async def test_asking_again_returns_what_was_booked(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[2]
+        made = await book(at, slot)
+        again = await book(at, slot)
+        assert again.id == made.id
+        assert live(at) == [made.id]
+        at.box.appointments.update(made.id, cancelled=True)
+        fresh = await book(at, slot)
+        assert live(at) == [fresh.id]
+
+
+LOST: dict[str, Callable[[Any], object]] = {
+    "the answer is lost": lambda box: box.drop_next(
+        when="after", path="/appointments", method="POST"
+    ),
+    "the answer breaks off": lambda box: box.drop_next(
+        when="mid_body", path="/appointments", method="POST"
+    ),
+    "the answer never comes": lambda box: box.hang_next(
+        when="after", path="/appointments", method="POST"
+    ),
+    "the answer is cut": lambda box: box.truncate_next(path="/appointments", method="POST"),
+    "the answer is garbage": lambda box: box.garbage_next(path="/appointments", method="POST"),
+    "the answer is a failure": lambda box: box.garbage_next(
+        status=502, path="/appointments", method="POST"
+    ),
+    "the answer is empty": lambda box: box.empty_next(path="/appointments", method="POST"),
+}
+NOT_DONE: dict[str, Callable[[Any], object]] = {
+    "the request is lost": lambda box: box.drop_next(
+        when="before", path="/appointments", method="POST"
+    ),
+    "the server fails": lambda box: box.fail_next(500, path="/appointments", method="POST"),
+    "the server says nothing": lambda box: box.hang_next(
+        when="before", path="/appointments", method="POST"
+    ),
+}
+
+
+@versions
+@pytest.mark.parametrize("what", LOST)
+async def test_a_booking_whose_answer_was_lost_is_found(version: str, what: str) -> None:
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        LOST[what](at.box)
+        made = await book(at, slot)
+        assert made.start_time == slot.start
+        assert live(at) == [made.id]
+        assert len(at.box.seen("POST", "/appointments")) == 1
+
+
+@versions
+@pytest.mark.parametrize("what", NOT_DONE)
+async def test_a_booking_that_never_happened_is_unknown_too(version: str, what: str) -> None:
+    """Nobody can tell that it will not be carried out later."""
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        NOT_DONE[what](at.box)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await book(at, slot)
+        assert not live(at)
+        assert caught.value.operation == "POST /appointments"
+        assert caught.value.__suppress_context__
+        assert "booked again" not in str(caught.value)
+        asyncio.get_running_loop().shift(IMPATIENT.late_commit)  # type: ignore[attr-defined]  # the tests' loop
+        made = await book(at, slot)
+        assert live(at) == [made.id]
+
+
+@versions
+async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
+    """The server goes on with a request after its client gave up."""
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        at.box.drop_next(when="before", path="/appointments", method="POST")
+        loop = asyncio.get_running_loop()
+        landed: list[int] = []
+
+        def land() -> None:
+            landed.append(take(at, slot, who=0))
+
+        loop.call_later(4, land)
+        made = await book(at, slot)
+        assert [made.id] == landed == live(at)
+
+
+@versions
+async def test_what_cannot_be_told_is_unknown_and_asking_again_is_safe(version: str) -> None:
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        at.box.drop_next(when="after", path="/appointments", method="POST")
+        at.box.alter_next(path="/appointments", method="GET")  # the look before the booking
+        fault = at.box.fail_next(500, times=99, path="/appointments", method="GET")
+        with pytest.raises(OutcomeUnknown):
+            await book(at, slot)
+        assert len(live(at)) == 1
+        assert fault.times < 99
+        at.box.clear()
+        made = await book(at, slot)
+        assert live(at) == [made.id]
+
+
+@versions
+async def test_a_time_that_somebody_else_has_by_now_cannot_be_told(version: str) -> None:
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        at.box.drop_next(when="before", path="/appointments", method="POST")
+
+        def snatched(body: bytes) -> bytes:
+            take(at, slot, who=7)
+            return body
+
+        at.box.alter_next(path="/appointments", method="GET")  # the look before the booking
+        at.box.alter_next(snatched, path="/appointments", method="GET")
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown):
+                await book(at, slot)
+        asyncio.get_running_loop().shift(IMPATIENT.late_commit)  # type: ignore[attr-defined]  # the tests' loop
+        with pytest.raises(SlotTaken):
+            await book(at, slot)
+        assert len(live(at)) == 1
+
+
+@versions
+async def test_a_search_that_fails_books_nothing(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        path = "/appointment_slots" if version == "v2" else "/available_slots"
+        at.box.fail_next(500, times=9, path=path)
+        with pytest.raises(ServerFailure):
+            await book(at, slot)
+        assert not live(at)
+
+
+@versions
+async def test_a_guardians_booking_is_found_as_well(version: str) -> None:
+    async with practice(version, retry=IMPATIENT, timeout=20) as at:
+        slot = (await free(at))[0]
+        at.box.drop_next(when="after", path="/appointments", method="POST")
+        child: Any = {
+            "first_name": "Ada",
+            "last_name": CANARY,
+            "bio": {"date_of_birth": "2020-01-02"},
+        }
+        made = await book(at, slot, is_guardian=True, patient=child)
+        assert live(at) == [made.id]
+
+
+@versions
+async def test_fifty_at_once_get_one_time_once(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        people = range(25)
+        results = await asyncio.gather(
+            *(book(at, slot, who=one) for one in (*people, *people)), return_exceptions=True
+        )
+        assert len(live(at)) == 1
+        done = [one for one in results if not isinstance(one, BaseException)]
+        assert {one.id for one in done} == {*live(at)}
+        assert len(done) in {1, 2}
+        assert all(isinstance(one, SlotTaken) for one in results if isinstance(one, BaseException))
+
+
+@versions
+async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented(
+    version: str,
+) -> None:
+    """Each fault befalls the n-th request of a booking that is then asked for until it is done."""
+    faults: list[Callable[[Any], object]] = [
+        lambda box: box.drop_next(when="before"),
+        lambda box: box.drop_next(when="after"),
+        lambda box: box.drop_next(when="mid_body"),
+        lambda box: box.fail_next(500),
+        lambda box: box.fail_next(429),
+        lambda box: box.truncate_next(),
+        lambda box: box.hang_next(when="after"),
+    ]
+    # What is late is for `test_late_commits`.
+    at_once = RetryPolicy(base=0.0, attempt_timeout=1.0, late_commit=0.0)
+    async with practice(version, retry=at_once, timeout=20, patients=30) as at:
+        slots = await free(at, days=5)
+        for number, fault in enumerate(faults):
+            for nth in range(4):
+                slot = slots[number * 4 + nth]
+                before = len(live(at))
+                for _ in range(nth):
+                    at.box.alter_next(lambda body: body)
+                fault(at.box)
+                made = None
+                for _ in range(4):
+                    try:
+                        made = await book(at, slot)
+                    except NexHealthError:
+                        assert len(live(at)) - before in {0, 1}
+                    else:
+                        break
+                at.box.clear()
+                assert made is not None
+                assert made.id in live(at)
+                assert len(live(at)) == before + 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"provider_id": None},
+        {"start": datetime(2026, 6, 1, 9)},  # noqa: DTZ001 - the mistake to be refused
+        {"end": None},
+    ],
+)
+async def test_slots_that_cannot_be_booked_are_refused_at_once(wrong: dict[str, Any]) -> None:
+    async with practice() as at:
+        slot = evolve((await free(at))[0], **wrong)
+        sent = at.sent
+        with pytest.raises(InvalidArgument):
+            await book(at, slot)
+        assert at.sent == sent
+
+
+async def test_a_long_note_is_refused_before_anything_is_sent() -> None:
+    async with practice() as at:
+        slot = (await free(at))[0]
+        sent = at.sent
+        with pytest.raises(InvalidArgument):
+            await book(at, slot, note="x" * 129)
+        assert at.sent == sent
+        assert (await booked(at)).note is None

@@ -1,0 +1,113 @@
+"""From the practice's system to the answer: signed deliveries, a receiver, a confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from nexhealth_async import EventBoard, webhooks
+from nexhealth_async.webhooks import Receiver
+from nexhealth_async.webhooks.aiohttp import endpoint
+from tests.session.transport_error_helpers import LoopClock, Scene, scene
+from tests.workflows.helpers import Told, booked, versions
+
+if TYPE_CHECKING:
+    from nexhealth_async.workflows import Event
+
+EVENTS = ("appointment_insertion", "payment_insertion", "adjustment_insertion")
+
+
+@asynccontextmanager
+async def received(version: str) -> AsyncGenerator[tuple[Scene, EventBoard]]:
+    """A sandbox whose deliveries arrive on a board."""
+    board, ready = EventBoard(), list[Receiver]()
+
+    async def take(request: web.Request) -> web.Response:
+        return await endpoint(ready[0])(request)
+
+    app = web.Application()
+    app.router.add_post("/hooks", take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    try:
+        async with scene(version=version, clock=LoopClock()) as at:
+            done = await at.nex.webhooks.ensure(url, EVENTS, [at.box.subdomain])
+            assert done.endpoint is not None
+            assert done.endpoint.secret_key is not None
+            async with Receiver(done.endpoint.secret_key, board) as receiver:
+                ready.append(receiver)
+                yield at, board
+    finally:
+        await runner.cleanup()
+
+
+@versions
+async def test_success_and_failure_of_bookings_are_both_told(version: str) -> None:
+    async with received(version) as (at, board):
+        good, bad = await booked(at), await booked(at, slot=1)
+        at.box.sync(fail=[bad.id])
+        confirm = at.office.appointments.confirm
+        written = await confirm(good, events=board, timeout=30)
+        assert written.complete
+        assert written.record is not None
+        assert written.record.foreign_id
+        written = await confirm(bad, events=board, timeout=30)
+        assert (written.status, written.told_by) == ("failed", "webhook")
+        assert written.record is not None
+        assert written.record.foreign_id is None
+
+
+@versions
+@pytest.mark.parametrize("outcome", ["timed_out", "incomplete"])
+async def test_every_way_of_failing_is_told_apart(version: str, outcome: Any) -> None:
+    async with received(version) as (at, board):
+        made = await booked(at)
+        at.box.sync(fail=[made.id], outcome=outcome)
+        written = await at.office.appointments.confirm(made, events=board, timeout=30)
+        assert written.status == outcome.replace("_", " ")
+
+
+async def test_entries_of_the_ledger_are_told_by_their_transaction() -> None:
+    async with received("v3") as (at, board):
+        patient_id = at.box.patients.ids[0]
+        for name in ("good", "bad"):
+            await at.office.payments.create(
+                patient_id=patient_id, amount=Decimal(-5), transaction_id=name
+            )
+        at.box.sync(fail=["bad"])
+        confirm = at.office.payments.confirm
+        good = await confirm(transaction_id="good", events=board, timeout=30)
+        assert good.complete
+        assert good.record is not None
+        bad = await confirm(transaction_id="bad", events=board, timeout=30)
+        assert (bad.status, bad.told_by) == ("failed", "webhook")
+
+
+def test_what_is_parsed_is_what_a_board_takes() -> None:
+    """Checked by the type checkers: an event of `webhooks` is an event here."""
+    board = EventBoard()
+    body = b'{"resource_type":"Patient","event_name":"patient_created","data":{"patients":[]}}'
+    event: Event = webhooks.parse(body)
+    board.publish(event)
+    other: Event = Told(event="a", outcome=None, records=())
+    board.publish(other)
+    assert repr(board) == "<EventBoard: 2 kept, 0 listening>"
+
+
+async def test_what_the_practice_refused_stays_refused() -> None:
+    async with scene(clock=LoopClock()) as at:
+        good, bad = await booked(at), await booked(at, slot=1)
+        assert at.box.sync(fail=[bad.id]) == 1
+        assert at.box.sync() == 0
+        assert at.box.appointments.row(bad.id)["foreign_id"] is None
+        assert at.box.appointments.row(good.id)["foreign_id"] is not None
+        told = [(one.record["id"], one.outcome) for one in at.box.insertions]
+        assert told == [(good.id, "complete"), (bad.id, "failed")]

@@ -1,0 +1,422 @@
+"""Confirming: a write counts as done when the practice's system has it, and never before."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexhealth_async import EventBoard, InvalidArgument, KeyRefused, Written
+from nexhealth_async.models import Appointment
+from nexhealth_async.workflows.confirmation_rules import reached
+from tests.session.transport_error_helpers import CANARY
+from tests.workflows.helpers import Told, after, booked, practice, versions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from nexhealth_async.workflows import Event
+
+
+@pytest.mark.parametrize(
+    ("foreign_id", "kind", "is_there"),
+    [
+        (None, "nex", False),
+        (None, None, False),
+        (None, "remote_db-x", False),
+        ("", "remote_db-x", False),
+        ("7", "nex", False),
+        ("7", "Nex-2", False),
+        ("7", "NEX", False),
+        ("7", "remote_db-x", True),
+        ("7", None, True),
+    ],
+)
+def test_only_a_foreign_id_of_the_practices_system_counts(
+    foreign_id: str | None, kind: str | None, *, is_there: bool
+) -> None:
+    assert reached(Appointment(id=1, foreign_id=foreign_id, foreign_id_type=kind)) is is_there
+
+
+@versions
+async def test_a_booking_is_complete_once_the_practice_took_it(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        after(40, at.box.sync)
+        start = asyncio.get_running_loop().time()
+        written = await at.office.appointments.confirm(made)
+        assert (written.status, written.told_by) == ("complete", "look")
+        assert written.complete
+        assert written.record is not None
+        assert written.record.foreign_id is not None
+        assert 40 <= asyncio.get_running_loop().time() - start < 100
+        assert 3 <= written.looks <= 6
+
+
+@versions
+async def test_what_is_there_already_is_asked_for_no_more(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.sync()
+        known = await at.office.appointments.get(made.id)
+        sent = at.sent
+        assert (await at.office.appointments.confirm(known)).complete
+        assert at.sent == sent
+        assert (await at.office.appointments.confirm(made.id)).complete
+
+
+@versions
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 30.0, 3000.0])
+async def test_a_write_that_failed_is_never_success_however_long_one_looks(
+    version: str, seconds: float
+) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.sync(fail=[made.id])
+        start = asyncio.get_running_loop().time()
+        written = await at.office.appointments.confirm(made, timeout=seconds)
+        spent = asyncio.get_running_loop().time() - start
+        assert written.status == "waiting"
+        assert not written.final
+        assert written.told_by is None
+        assert seconds <= spent < seconds + 2
+
+
+async def test_pauses_grow_so_that_an_hour_costs_few_requests() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        at.box.clear()
+        written = await at.office.appointments.confirm(made, timeout=3600)
+        assert 10 <= written.looks <= 20
+        looked = at.box.seen("GET", "/appointments/{id}")
+        assert len(looked) == written.looks
+        assert at.sent <= written.looks + 2
+
+
+async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        after(70, at.box.sync)
+        assert (await at.office.appointments.confirm(made, timeout=74)).complete
+
+
+@versions
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        ("complete", "complete"),
+        ("failed", "failed"),
+        ("timed_out", "timed out"),
+        ("incomplete", "incomplete"),
+    ],
+)
+async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, status: str) -> None:
+    async with practice(version) as at:
+        made, board = await booked(at), EventBoard()
+        told = Told(event="appointment_insertion", outcome=outcome, records=(made,))
+        after(3, board.publish, told)
+        start = asyncio.get_running_loop().time()
+        written = await at.office.appointments.confirm(made, events=board)
+        assert (written.status, written.told_by) == (status, "webhook")
+        assert written.final
+        assert (written.reason is None) == (outcome == "complete")
+        assert asyncio.get_running_loop().time() - start < 5
+        assert "0 listening" in repr(board)
+
+
+async def test_a_failure_that_was_told_before_anybody_asked_is_heard() -> None:
+    async with practice() as at:
+        made, board = await booked(at), EventBoard()
+        await board(
+            Told(event="appointment_insertion", outcome="failed", records=({"id": made.id},))
+        )
+        written = await at.office.appointments.confirm(made, events=board)
+        assert (written.status, written.looks) == ("failed", 1)
+        assert written.record is not None
+
+
+async def test_events_about_others_tell_nothing() -> None:
+    async with practice() as at:
+        made, board = await booked(at), EventBoard()
+        for told in (
+            Told(event="appointment_insertion", outcome="failed", records=({"id": made.id + 1},)),
+            Told(event="appointment_updated", outcome="failed", records=({"id": made.id},)),
+            Told(event="appointment_insertion", outcome="failed", records=()),
+            Told(
+                event="appointment_insertion",
+                outcome="failed",
+                records=({"id": made.id, "institution_id": -1},),
+            ),
+        ):
+            board.publish(told)
+        written = await at.office.appointments.confirm(made, events=board, timeout=100)
+        assert written.status == "waiting"
+
+
+async def test_a_lost_webhook_only_costs_time() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        after(90, at.box.sync)
+        start = asyncio.get_running_loop().time()
+        written = await at.office.appointments.confirm(made, events=EventBoard(), timeout=900)
+        assert (written.status, written.told_by) == ("complete", "look")
+        assert asyncio.get_running_loop().time() - start < 300
+        assert written.looks <= 4
+
+
+async def test_an_outcome_nobody_knows_makes_one_look() -> None:
+    async with practice() as at:
+        made, board = await booked(at), EventBoard()
+        after(2, board.publish, Told(event="appointment_insertion", outcome="new", records=(made,)))
+        written = await at.office.appointments.confirm(made, events=board, timeout=20)
+        assert (written.status, written.looks) == ("waiting", 3)
+
+
+class Ending:
+    """Events that end after those it was given."""
+
+    def __init__(self, *events: Event) -> None:
+        self.events = events
+
+    @asynccontextmanager
+    async def subscribe(
+        self, wanted: Callable[[Event], bool], /
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
+        async def wanted_ones() -> AsyncIterator[Event]:
+            for one in filter(wanted, self.events):
+                yield one
+
+        yield wanted_ones()
+
+
+async def test_events_that_end_leave_the_looking() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        after(90, at.box.sync)
+        written = await at.office.appointments.confirm(made, events=Ending())
+        assert (written.status, written.told_by) == ("complete", "look")
+
+
+@versions
+async def test_a_cancelled_booking_is_waited_for_no_longer(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.appointments.update(made.id, cancelled=True)
+        written = await at.office.appointments.confirm(made)
+        assert (written.status, written.looks) == ("cancelled", 1)
+        at.box.appointments.delete(made.id)
+        assert (await at.office.appointments.confirm(made)).status == "gone"
+
+
+@versions
+async def test_a_location_that_takes_no_bookings_holds_them(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.practice.locations.update(at.box.location_id, insert_appt_client=False)
+        written = await at.office.appointments.confirm(made, timeout=None)
+        assert written.status == "held"
+        assert written.reason is not None
+        assert "insert_appt_client" in written.reason
+
+
+@versions
+async def test_a_write_without_a_practice_system_ends_with_the_reason(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        made = await booked(at)
+        assert at.box.sync() == 0
+        written = await at.office.appointments.confirm(made, timeout=None)
+        assert (written.status, written.looks) == ("not connected", 2)
+        assert written.record is not None
+        assert written.record.foreign_id is None
+        assert "no practice system is connected" in str(written.reason)
+        assert written.final
+        assert not written.complete
+
+
+@versions
+async def test_a_patient_without_a_practice_system_ends_with_the_reason(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        created = await at.office.patients.create(
+            provider_id=at.box.providers.ids[0],
+            first_name="Ida",
+            last_name="Moss",
+            email="ida@example.com",
+            bio={"date_of_birth": date(1990, 6, 5), "phone_number": "2065550124"},
+        )
+        written = await at.office.patients.confirm(created, timeout=None)
+        assert written.status == "not connected"
+
+
+async def test_a_payment_without_a_practice_system_ends_with_the_reason() -> None:
+    async with practice("v3") as at:
+        at.box.practice.connected = False
+        await pay(at, "pay-0")
+        written = await at.office.payments.confirm(transaction_id="pay-0", timeout=None)
+        assert written.status == "not connected"
+
+
+@versions
+async def test_a_practice_that_gets_its_system_later_takes_the_write(version: str) -> None:
+    async with practice(version) as at:
+        at.box.practice.connected = False
+        made = await booked(at)
+        at.box.practice.connected = True
+        assert at.box.sync() == 1
+        assert (await at.office.appointments.confirm(made)).status == "complete"
+
+
+@versions
+async def test_a_practice_out_of_reach_is_given_as_the_reason(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.practice.write_status = "red"
+        written = await at.office.appointments.confirm(made, timeout=60)
+        assert written.status == "waiting"
+        assert "write_status is red" in str(written.reason)
+
+
+@versions
+async def test_looks_that_fail_in_passing_end_nothing(version: str) -> None:
+    async with practice(version) as at:
+        made = await booked(at)
+        at.box.fail_next(503, times=8, path="/appointments/{id}", method="GET")
+        after(30, at.box.sync)
+        assert (await at.office.appointments.confirm(made)).complete
+        other = await booked(at, slot=1)
+        at.box.fail_next(500, times=999, path="/appointments/{id}", method="GET")
+        written = await at.office.appointments.confirm(other, timeout=60)
+        assert written.status == "waiting"
+        assert "failed" in str(written.reason)
+
+
+async def test_a_refused_key_is_raised() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        after(7, at.box.revoke_key)
+        with pytest.raises(KeyRefused):
+            await at.office.appointments.confirm(made)
+
+
+@pytest.mark.parametrize("board", [None, EventBoard()])
+async def test_cancelling_leaves_nothing_behind(board: EventBoard | None) -> None:
+    async with practice() as at:
+        made = await booked(at)
+        before = asyncio.all_tasks()
+        waiting = asyncio.create_task(at.office.appointments.confirm(made, events=board))
+        await asyncio.sleep(20)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() <= before
+        assert board is None or "0 listening" in repr(board)
+
+
+async def test_a_timeout_below_zero_is_refused() -> None:
+    async with practice() as at:
+        made = await booked(at)
+        with pytest.raises(InvalidArgument):
+            await at.office.appointments.confirm(made, timeout=-1)
+
+
+@versions
+async def test_a_patient_is_followed_too(version: str) -> None:
+    async with practice(version) as at:
+        made = await at.office.patients.create(
+            provider_id=at.box.providers.ids[0],
+            first_name="Ada",
+            last_name=CANARY,
+            email="ada@example.com",
+            bio={"date_of_birth": "1990-01-02", "phone_number": "2125550133"},  # type: ignore[typeddict-item]  # text is what the wire has
+        )
+        after(100, at.box.sync)
+        written = await at.office.patients.confirm(made)
+        assert written.complete
+        assert CANARY not in repr(written)
+        at.box.patients.delete(made.id)
+        gone = await at.office.patients.confirm(made.id)
+        assert gone.status == "gone"
+        assert "another id" in str(gone.reason)
+
+
+async def pay(at: Any, transaction_id: str, splits: dict[int, Decimal] | None = None) -> None:
+    await at.office.payments.create(
+        patient_id=at.box.patients.ids[0],
+        amount=Decimal(-50),
+        transaction_id=transaction_id,
+        **({"charge_splits": splits} if splits else {}),
+    )
+
+
+async def test_a_payment_is_complete_once_the_ledger_shows_all_of_it() -> None:
+    async with practice("v3") as at:
+        await pay(at, "pay-1", {at.box.practice.charges.ids[0]: Decimal(-20)})
+        after(60, at.box.sync)
+        written = await at.office.payments.confirm(transaction_id="pay-1", amount=Decimal(-50))
+        assert written.complete
+        assert written.record is not None
+        assert len(written.record) == 2
+        short = await at.office.payments.confirm(
+            transaction_id="pay-1", amount=Decimal(-70), timeout=60
+        )
+        assert short.status == "waiting"
+        assert "add up" in str(short.reason)
+
+
+async def test_a_payment_that_failed_is_waiting_or_failed_and_never_complete() -> None:
+    async with practice("v3") as at:
+        await pay(at, "pay-2")
+        assert at.box.sync(fail=["pay-2"]) == 0
+        at.box.sync()
+        confirm = at.office.payments.confirm
+        assert (await confirm(transaction_id="pay-2", timeout=600)).status == "waiting"
+        board = EventBoard()
+        record = {"transaction_id": "pay-2"}
+        board.publish(Told(event="payment_insertion", outcome="failed", records=(record,)))
+        written = await confirm(transaction_id="pay-2", events=board)
+        assert (written.status, written.record) == ("failed", None)
+        with pytest.raises(InvalidArgument):
+            await confirm(transaction_id=" ")
+
+
+async def test_an_adjustment_is_followed_by_its_transaction() -> None:
+    async with practice("v3") as at:
+        patient_id = at.box.patients.ids[0]
+        await at.office.adjustments.create(
+            patient_id=patient_id,
+            amount=Decimal(-10),
+            transaction_id="adj-1",
+            adjustment_type_id=2_201,
+        )
+        after(60, at.box.sync)
+        written = await at.office.adjustments.confirm(
+            transaction_id="adj-1", patient_id=patient_id, amount=Decimal(-10)
+        )
+        assert written.complete
+        assert written.record is not None
+        assert [one.transaction_id for one in written.record] == ["adj-1"]
+
+
+def test_what_is_known_of_a_write_shows_no_record() -> None:
+    record = Appointment(id=1, note=CANARY)
+    assert CANARY not in repr(Written(status="complete", record=record))
+
+
+async def test_a_board_keeps_the_latest_and_hands_them_to_all_who_want_them() -> None:
+    board = EventBoard(keep=2)
+    for id in (1, 2, 3):
+        board.publish(Told(event="appointment_insertion", outcome=str(id), records=(CANARY,)))
+    assert repr(board) == "<EventBoard: 2 kept, 0 listening>"
+    async with (
+        board.subscribe(lambda event: event.outcome != "3") as some,
+        board.subscribe(lambda _: True) as every,
+    ):
+        board.publish(Told(event="appointment_insertion", outcome="4", records=()))
+        assert [(await anext(some)).outcome for _ in range(2)] == ["2", "4"]
+        assert [(await anext(every)).outcome for _ in range(3)] == ["2", "3", "4"]

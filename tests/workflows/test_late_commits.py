@@ -1,0 +1,292 @@
+"""Servers that carry a write out long after its connection broke: nothing is done twice.
+
+The server here takes a second appointment at the same time, so that nothing but the library keeps
+a booking from being doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
+
+import pytest
+
+from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
+from nexhealth_async.sandbox import Clock
+from nexhealth_async.sandbox.handlers import appointment_checks, patient_create
+from nexhealth_async.testing import set_testing
+from tests.conftest import MovableLoop
+from tests.session.transport_error_helpers import Scene, scene
+from tests.workflows.helpers import booked, free, live, versions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from nexhealth_async import FreeSlot
+
+LATE_COMMIT = 120.0
+QUICK = RetryPolicy(base=0.0)
+POST: dict[str, Any] = {"path": "/appointments", "method": "POST"}
+PATCH: dict[str, Any] = {"path": "/appointments/{id}", "method": "PATCH"}
+DELAYS = pytest.mark.parametrize("seconds", [0.5, 9.0, 45.0, 119.0])
+
+
+@pytest.fixture(autouse=True)
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server take what it should refuse: the same time twice, the same person twice."""
+    monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
+    monkeypatch.setattr(patient_create, "_same", Mock(return_value=None))
+
+
+@asynccontextmanager
+async def practice(version: str, **options: Any) -> AsyncGenerator[Scene]:
+    """A sandbox whose clock stands still but for `pass_by`, and a session without pauses."""
+    clock = Clock(datetime(2026, 5, 30, 12, tzinfo=UTC))
+    with set_testing(True):
+        async with scene(version=version, clock=clock, **options) as at:
+            yield at
+
+
+async def book(at: Scene, slot: FreeSlot, who: int = 0) -> Any:
+    return await at.office.appointments.book(slot, patient_id=at.box.patients.ids[who])
+
+
+def pass_by(at: Scene, seconds: float) -> None:
+    """Let time pass, for the session and for the server."""
+    cast("MovableLoop", asyncio.get_running_loop()).shift(seconds)
+    at.box.clock.advance(seconds)
+    at.box.commit_due()
+
+
+def sent(at: Scene, method: str = "POST", path: str = "/appointments") -> int:
+    return len(at.box.seen(method, path))
+
+
+@versions
+@DELAYS
+async def test_a_booking_asked_for_until_it_is_known_is_booked_once(
+    version: str, seconds: float
+) -> None:
+    async with practice(version, retry=QUICK) as at:
+        slot = (await free(at))[0]
+        at.box.commit_late_next(seconds, **POST)
+        made = None
+        for _ in range(40):
+            try:
+                made = await book(at, slot)
+            except OutcomeUnknown:
+                pass_by(at, 5)
+            else:
+                break
+        assert made is not None
+        pass_by(at, 10 * LATE_COMMIT)
+        assert live(at) == [made.id]
+        assert sent(at) == 1
+        assert not at.box.late
+
+
+@versions
+async def test_a_lost_answer_says_until_when_to_reckon_with_the_booking(version: str) -> None:
+    async with practice(version, retry=QUICK) as at:
+        slot = (await free(at))[0]
+        at.box.commit_late_next(9.0, **POST)
+        began = datetime.now(UTC)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await book(at, slot)
+        error = caught.value
+        assert error.operation == "POST /appointments"
+        assert error.unsettled_until is not None
+        assert error.unsettled_until >= began + timedelta(seconds=LATE_COMMIT)
+        with pytest.raises(OutcomeUnknown) as again:
+            await book(at, slot)
+        assert again.value.unsettled_until is not None
+        assert abs(again.value.unsettled_until - error.unsettled_until) < timedelta(seconds=5)
+        assert sent(at) == 1
+
+
+@versions
+async def test_a_booking_that_never_comes_is_sent_again_after_that_time(version: str) -> None:
+    retry = RetryPolicy(base=0.0, late_commit=30.0)
+    async with practice(version, retry=retry) as at:
+        slot = (await free(at))[0]
+        at.box.drop_next(when="before", **POST)
+        with pytest.raises(OutcomeUnknown):
+            await book(at, slot)
+        pass_by(at, 15)
+        with pytest.raises(OutcomeUnknown):
+            await book(at, slot)
+        pass_by(at, 30)
+        made = await book(at, slot)
+        assert live(at) == [made.id]
+        assert sent(at) == 2
+
+
+@versions
+async def test_other_bookings_are_not_held_up(version: str) -> None:
+    async with practice(version, retry=QUICK) as at:
+        first, second, *_ = await free(at)
+        at.box.commit_late_next(300.0, **POST)
+        with pytest.raises(OutcomeUnknown):
+            await book(at, first)
+        assert (await book(at, first, who=1)).start_time == first.start
+        assert (await book(at, second)).start_time == second.start
+
+
+@versions
+async def test_a_booking_that_was_cancelled_under_way_is_not_sent_again_at_once(
+    version: str,
+) -> None:
+    async with practice(version, retry=QUICK) as at:
+        slot = (await free(at))[0]
+        at.box.hang_next(when="before", **POST)
+        task = asyncio.ensure_future(book(at, slot))
+        while not sent(at):
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(OutcomeUnknown):
+            await book(at, slot)
+        assert sent(at) == 1
+
+
+@versions
+async def test_another_session_finds_what_came_late_although_the_time_is_still_offered(
+    version: str,
+) -> None:
+    """It knows nothing of the first try; so it looks before it books."""
+    async with practice(version, retry=QUICK) as at:
+        slot = (await free(at))[0]
+        at.box.commit_late_next(9.0, **POST)
+        with pytest.raises(OutcomeUnknown):
+            await book(at, slot)
+        pass_by(at, 9)
+        other = NexHealth(at.box.api_key, base_url=at.box.url, version=version)
+        async with other:
+            office = other.practice(at.box.subdomain).location(at.box.location_id)
+            made = await office.appointments.book(slot, patient_id=at.box.patients.ids[0])
+        assert live(at) == [made.id]
+        assert sent(at) == 1
+
+
+@versions
+async def test_the_same_booking_at_once_is_sent_once(version: str) -> None:
+    async with practice(version) as at:
+        slot = (await free(at))[0]
+        made = await asyncio.gather(*(book(at, slot) for _ in range(6)))
+        assert live(at) == [made[0].id] == list({one.id for one in made})
+        assert sent(at) == 1
+
+
+def person(at: Scene) -> dict[str, Any]:
+    return {
+        "provider_id": at.box.providers.ids[0],
+        "first_name": "Ada",
+        "last_name": "Example",
+        "email": "ada@example.com",
+        "bio": {
+            "date_of_birth": date(1990, 5, 17),
+            "phone_number": "2125550123",
+            "gender": "Female",
+        },
+    }
+
+
+@DELAYS
+async def test_a_patient_asked_for_until_known_is_made_once(seconds: float) -> None:
+    async with practice("v2", retry=QUICK) as at:
+        before = len(at.box.patients)
+        at.box.commit_late_next(seconds, path="/patients", method="POST")
+        found = None
+        for _ in range(40):
+            try:
+                found = await at.office.patients.find_or_create(**person(at))
+            except OutcomeUnknown:
+                pass_by(at, 5)
+            else:
+                break
+        assert found is not None
+        assert not found.created
+        pass_by(at, 10 * LATE_COMMIT)
+        assert len(at.box.patients) == before + 1
+        assert sent(at, path="/patients") == 1
+
+
+async def test_in_v3_the_api_matches_what_came_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    async with practice("v3", retry=QUICK) as at:
+        before = len(at.box.patients)
+        at.box.commit_late_next(9.0, path="/patients", method="POST")
+        found = await at.office.patients.find_or_create(**person(at))
+        pass_by(at, 10)
+        assert list(at.box.patients.ids)[before:] == [found.patient.id]
+
+
+@versions
+@DELAYS
+async def test_a_move_to_another_provider_asked_for_until_known_leaves_one(
+    version: str, seconds: float
+) -> None:
+    async with practice(version, retry=QUICK) as at:
+        old = await booked(at)
+        slot = (await free(at, provider=1))[0]
+        at.box.clear()
+        at.box.commit_late_next(seconds, **POST)
+        done = None
+        for _ in range(40):
+            try:
+                done = await at.office.appointments.reschedule(old, slot)
+            except OutcomeUnknown:
+                assert old.id in live(at)
+                pass_by(at, 5)
+            else:
+                break
+        assert done is not None
+        pass_by(at, 10 * LATE_COMMIT)
+        assert live(at) == [done.appointment.id]
+        assert sent(at) == 1
+
+
+@pytest.mark.parametrize("seconds", [9.0, 60.0])
+async def test_a_move_in_place_whose_answers_are_lost_is_unknown(seconds: float) -> None:
+    async with practice("v3", retry=QUICK) as at:
+        old = await booked(at)
+        slot = (await free(at))[-1]
+        at.box.commit_late_next(seconds, times=4, **PATCH)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await at.office.appointments.reschedule(old, slot)
+        assert caught.value.unsettled_until is not None
+        assert caught.value.operation == "PATCH /appointments/{id}"
+        pass_by(at, seconds)
+        done = await at.office.appointments.reschedule(old, slot)
+        assert (done.appointment.id, done.replaced) == (old.id, None)
+        assert done.appointment.start_time == slot.start
+        assert live(at) == [old.id]
+
+
+async def test_a_move_in_place_that_was_done_is_found() -> None:
+    async with practice("v3", retry=QUICK) as at:
+        old = await booked(at)
+        slot = (await free(at))[-1]
+        at.box.drop_next(when="after", times=4, **PATCH)
+        done = await at.office.appointments.reschedule(old, slot)
+        assert (done.appointment.id, done.appointment.start_time) == (old.id, slot.start)
+        assert live(at) == [old.id]
+
+
+@versions
+async def test_any_write_whose_answer_was_lost_tells_the_time(version: str) -> None:
+    async with practice(version, retry=QUICK) as at:
+        patient = at.box.patients.ids[0]
+        at.box.commit_late_next(9.0, path="/patients/{id}/alerts", method="POST")
+        with pytest.raises(OutcomeUnknown) as caught:
+            await at.office.patients.alerts.create(patient, note="late")
+        assert caught.value.unsettled_until is not None
+        walked = [one.note async for one in at.office.patients.alerts.walk(patient)]
+        assert "late" not in walked
+        pass_by(at, 9)
+        walked = [one.note async for one in at.office.patients.alerts.walk(patient)]
+        assert "late" in walked
