@@ -109,7 +109,7 @@ class LocationResources(ABC):
 
     @property
     def appointment_categories(self) -> AppointmentCategories:
-        """What appointment types were before they had that name; v2 only."""
+        """The v2 predecessor of appointment types."""
         return AppointmentCategories(self._client)
 
     @property
@@ -124,7 +124,7 @@ class LocationResources(ABC):
 
     @property
     def clinical_notes(self) -> ClinicalNotes:
-        """What was written down about treatments; v3 only."""
+        """Notes on treatments; v3 only."""
         return ClinicalNotes(self._client)
 
     @property
@@ -134,7 +134,7 @@ class LocationResources(ABC):
 
     @property
     def working_hour_labels(self) -> WorkingHourLabels:
-        """What working hours are called; v3 only."""
+        """Labels of working hours; v3 only."""
         return WorkingHourLabels(self._client)
 
     @property
@@ -144,12 +144,12 @@ class LocationResources(ABC):
 
     @property
     def sync_status(self) -> SyncStatuses:
-        """Whether the practice's system is being read and written as it should."""
+        """The state of the connection to the practice's own system."""
         return SyncStatuses(self._client)
 
     @property
     def charges(self) -> Charges:
-        """What patients were charged; v3 only."""
+        """Charges to patients; v3 only."""
         return Charges(self._client)
 
     @property
@@ -174,17 +174,17 @@ class LocationResources(ABC):
 
     @property
     def claims(self) -> Claims:
-        """What insurers were asked to pay; v3 only."""
+        """Claims to insurers; v3 only."""
         return Claims(self._client)
 
     @property
     def guarantor_balances(self) -> GuarantorBalances:
-        """What those who pay for patients owe; v3 only."""
+        """Balances of the people who pay for patients; v3 only."""
         return GuarantorBalances(self._client)
 
     @property
     def insurance_balances(self) -> InsuranceBalances:
-        """What insurers are expected to pay; v3 only."""
+        """Balances that insurers are expected to pay; v3 only."""
         return InsuranceBalances(self._client)
 
     @property
@@ -194,12 +194,12 @@ class LocationResources(ABC):
 
     @property
     def fee_schedule_procedures(self) -> FeeScheduleProcedures:
-        """What price lists ask for each procedure; v3 only."""
+        """Prices of procedures in the fee schedules; v3 only."""
         return FeeScheduleProcedures(self._client)
 
     @property
     def payment_plans(self) -> PaymentPlans:
-        """What patients pay in instalments; v3 only."""
+        """Payments in instalments; v3 only."""
         return PaymentPlans(self._client)
 
 
@@ -215,7 +215,7 @@ class PracticeResources(LocationResources):
 
     @property
     def treatment_plans(self) -> TreatmentPlans:
-        """What is proposed to patients; v3 only."""
+        """Treatments proposed to patients; v3 only."""
         return TreatmentPlans(self._client)
 
     @property
@@ -230,7 +230,7 @@ class PracticeResources(LocationResources):
 
     @property
     def insurance_coverages(self) -> InsuranceCoverages:
-        """Which patient is covered by which plan."""
+        """Coverages of patients by insurance plans."""
         return InsuranceCoverages(self._client)
 
     @property

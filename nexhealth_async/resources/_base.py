@@ -47,7 +47,7 @@ _CALLED_ELSEWHERE = (
     ("update(id, ...)", frozenset({"edit", "modify", "patch", "put", "save"})),
     ("delete(id)", frozenset({"destroy", "remove"})),
 )
-"""What to call for the names of methods that other libraries have."""
+"""Calls to suggest for method names of other libraries."""
 
 
 class Resource:

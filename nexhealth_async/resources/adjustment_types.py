@@ -13,7 +13,7 @@ __all__ = ["AdjustmentTypeFilters", "AdjustmentTypes"]
 
 
 class AdjustmentTypeFilters(UpdatedFilters, total=False):
-    """Which adjustment types are wanted."""
+    """Filters for listing adjustment types."""
 
     active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
@@ -40,14 +40,16 @@ class AdjustmentTypes(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[AdjustmentTypeFilters]) -> "Walk[m.AdjustmentType]":
-        """Walk the adjustment types of one location; v3 only.
+        """Iterate over the adjustment types of one location; v3 only.
 
         ``GET /adjustment_types``
 
         Only those in use are sent unless ``active=False``, which sends only the others.
 
-        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -56,7 +58,9 @@ class AdjustmentTypes(Resource):
 
         ``GET /adjustment_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

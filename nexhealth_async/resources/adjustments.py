@@ -38,10 +38,10 @@ AdjustmentInclude: TypeAlias = Literal[
 
 
 class AdjustmentFilters(BilledFilters, total=False):
-    """Which adjustments are wanted.
+    """Filters for listing adjustments.
 
     One of ``patient_id``, ``provider_id``, ``guarantor_id``, ``claim_id``, ``charge_id`` and
-    ``updated_since`` must be among them.
+    ``updated_since`` is required.
     """
 
     claim_id: int | None
@@ -51,10 +51,10 @@ class AdjustmentFilters(BilledFilters, total=False):
 
 
 class AdjustmentOptions(PracticeScoped, total=False):
-    """How one adjustment is wanted."""
+    """Options for getting one adjustment."""
 
     include: Sequence[AdjustmentInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class NewAdjustment(LedgerEntry, total=False):
@@ -116,16 +116,18 @@ class Adjustments(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[AdjustmentFilters]) -> "Walk[m.Adjustment]":
-        """Walk the adjustments of one location; v3 only.
+        """Iterate over the adjustments of one location; v3 only.
 
         ``GET /adjustments``
 
         The API wants one filter besides the location, and has none for ``transaction_id``.
         Removed ones are left out unless ``include_deleted=True``.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -134,8 +136,10 @@ class Adjustments(Resource):
 
         ``GET /adjustments/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)
 
@@ -149,11 +153,14 @@ class Adjustments(Resource):
         its ``transaction_id``, when the practice's system has it, minutes or hours later, and the
         event ``adjustment_insertion`` tells how it ended.
 
-        Raises `InvalidArgument` for an amount that is no ``Decimal`` or whole number and for a
-        ``transaction_id`` that is blank or over 50 characters, `MissingScope` without a practice
-        and a location, `Invalid` for other refusals, `NotInThisVersion` in v2,
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key, and
-        `OutcomeUnknown` if the answer was lost: an adjustment is never sent twice by itself.
+        Raises:
+            InvalidArgument: The amount is neither a ``Decimal`` nor an ``int``, or the
+                ``transaction_id`` is blank or longer than 50 characters.
+            MissingScope: No practice or no location is given or bound.
+            Invalid: The API refuses the request for another reason.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            OutcomeUnknown: The response was lost. An adjustment is never sent again automatically.
         """
         check_entry(fields, fields.get("amount"))
         await self._client.perform(CREATE, fields)
@@ -177,9 +184,12 @@ class Adjustments(Resource):
         webhooks tell of failure. After ``timeout`` seconds (None: never) the status is
         ``waiting``.
 
-        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
-        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
-        that failed in passing.
+        Polls that fail temporarily are repeated; other errors of a call are raised.
+
+        Raises:
+            InvalidArgument: ``transaction_id`` is blank.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
         """
         filters = {**scope, "patient_id": patient_id}
         return await entry_written(

@@ -12,7 +12,7 @@ __all__ = ["AppointmentCategories", "AppointmentCategoryFilters"]
 
 
 class AppointmentCategoryFilters(LocationScoped, WholeOptions, total=False):
-    """How to walk appointment categories; they have no filters."""
+    """Options for listing appointment categories; there are no filters."""
 
 
 LIST: "Endpoint[m.AppointmentType]" = Endpoint(
@@ -26,20 +26,23 @@ LIST: "Endpoint[m.AppointmentType]" = Endpoint(
         location=Need.REQUIRED,
     ),
 )
-"""What appointment types were before they had that name."""
+"""The v2 predecessor of appointment types."""
 
 
 class AppointmentCategories(Resource):
-    """What appointment types were before they had that name; v2 only."""
+    """The v2 predecessor of appointment types."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[AppointmentCategoryFilters]) -> "Walk[m.AppointmentType]":
-        """Walk the appointment categories of one location; v2 only.
+        """Iterate over the appointment categories of one location; v2 only.
 
         ``GET /appointment_categories``
 
         Prefer ``appointment_types``, which both versions have: the vendor no longer documents
-        categories. The list comes whole. Raises `MissingScope` without a practice and a location.
+        categories. The list comes whole.
+
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)

@@ -24,18 +24,18 @@ __all__ = [
 
 
 class DescriptorFilters(WholeOptions, total=False):
-    """Which appointment descriptors are wanted."""
+    """Filters for listing appointment descriptors."""
 
     descriptor_type: str | None
     """Only descriptors of this type, such as ``"Procedure Codes"``; types differ by system."""
 
 
 class TypeDescriptorFilters(LocationScoped, DescriptorFilters, total=False):
-    """Which descriptors of an appointment type are wanted."""
+    """Filters for listing descriptors of an appointment type."""
 
 
 class AppointmentDescriptorFilters(PracticeScoped, DescriptorFilters, total=False):
-    """Which descriptors of an appointment are wanted."""
+    """Filters for listing descriptors of an appointment."""
 
 
 LIST_OF_LOCATION: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
@@ -79,14 +79,14 @@ LIST_OF_APPOINTMENT: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
 
 
 class LocationDescriptors(Resource):
-    """What a location's own system calls its kinds of appointments."""
+    """Kinds of appointments in the location's own system."""
 
     __slots__ = ()
 
     def walk(
         self, location_id: int, /, **filters: Unpack[DescriptorFilters]
     ) -> "Walk[m.AppointmentDescriptor]":
-        """Walk the appointment descriptors of one location.
+        """Iterate over the appointment descriptors of one location.
 
         ``GET /locations/{id}/appointment_descriptors``
 
@@ -96,34 +96,40 @@ class LocationDescriptors(Resource):
 
 
 class TypeDescriptors(Resource):
-    """What the practice's own system calls an appointment type."""
+    """Counterparts of an appointment type in the practice's own system."""
 
     __slots__ = ()
 
     def walk(
         self, type_id: int, /, **filters: Unpack[TypeDescriptorFilters]
     ) -> "Walk[m.AppointmentDescriptor]":
-        """Walk the appointment descriptors of one appointment type.
+        """Iterate over the appointment descriptors of one appointment type.
 
         ``GET /appointment_types/{id}/appointment_descriptors``
 
-        The list comes whole. Raises `MissingScope` without a practice.
+        The list comes whole.
+
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_TYPE, filters, type_id)
 
 
 class AppointmentDescriptors(Resource):
-    """What the practice's own system calls an appointment."""
+    """Kinds of an appointment in the practice's own system."""
 
     __slots__ = ()
 
     def walk(
         self, appointment_id: int, /, **filters: Unpack[AppointmentDescriptorFilters]
     ) -> "Walk[m.AppointmentDescriptor]":
-        """Walk the appointment descriptors of one appointment.
+        """Iterate over the appointment descriptors of one appointment.
 
         ``GET /appointments/{id}/appointment_descriptors``
 
-        The list comes whole. Raises `MissingScope` without a practice.
+        The list comes whole.
+
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_APPOINTMENT, filters, appointment_id)

@@ -25,28 +25,28 @@ AppointmentTypeInclude: TypeAlias = Literal["descriptors"]
 
 
 class AppointmentTypeFilters(LocationScoped, WholeOptions, total=False):
-    """Which appointment types are wanted.
+    """Filters for listing appointment types.
 
     The location must be given where the institution's types are kept for each location
     (``appointment_types_location_scoped``).
     """
 
     include: Sequence[AppointmentTypeInclude] | None
-    """Parts to send along."""
+    """Related data to include in each record."""
 
 
 class AppointmentTypeOptions(LocationScoped, total=False):
-    """How one appointment type is wanted."""
+    """Options for getting one appointment type."""
 
     include: Sequence[AppointmentTypeInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class _AppointmentTypeFields(LocationScoped, total=False):
     minutes: int
-    """How long such an appointment takes; multiples of 5 are advised."""
+    """Duration in minutes; multiples of 5 are advised."""
     parent_type: Literal["Institution", "Location"]
-    """Whose type this is; ``"Institution"`` by default."""
+    """The level that the type belongs to; ``"Institution"`` by default."""
     parent_id: int
     """Id of the institution or location it belongs to; needed for ``"Location"``."""
     bookable_online: bool
@@ -63,7 +63,7 @@ class NewAppointmentType(_AppointmentTypeFields, total=False):
 
 
 class AppointmentTypeChanges(_AppointmentTypeFields, total=False):
-    """What may be changed in an appointment type; what is left out stays."""
+    """Changes to an appointment type. Fields that are left out stay as they are."""
 
     name: str
     """Its name, which no other type may have."""
@@ -145,16 +145,19 @@ class AppointmentTypes(Resource):
 
     @property
     def appointment_descriptors(self) -> TypeDescriptors:
-        """What the practice's own system calls an appointment type."""
+        """Counterparts of an appointment type in the practice's own system."""
         return TypeDescriptors(self._client)
 
     def walk(self, **filters: Unpack[AppointmentTypeFilters]) -> "Walk[m.AppointmentType]":
-        """Walk the appointment types of a practice.
+        """Iterate over the appointment types of a practice.
 
         ``GET /appointment_types``
 
         The list comes whole. The API wants a location where the institution has
-        ``appointment_types_location_scoped``. Raises `MissingScope` without a practice.
+        ``appointment_types_location_scoped``.
+
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -165,7 +168,8 @@ class AppointmentTypes(Resource):
 
         ``GET /appointment_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -174,8 +178,9 @@ class AppointmentTypes(Resource):
 
         ``POST /appointment_types``
 
-        Raises `Invalid` if the name is taken, and `OutcomeUnknown` if the answer was lost: creating
-        is never repeated by itself.
+        Raises:
+            Invalid: Another appointment type has this name.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         check_positive("minutes", fields.get("minutes"))
         return await self._client.call(CREATE, fields)
@@ -187,7 +192,9 @@ class AppointmentTypes(Resource):
 
         ``PATCH /appointment_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `Invalid` if the name is taken.
+        Raises:
+            NotFound: The practice has no record with this id.
+            Invalid: Another appointment type has this name.
         """
         check_positive("minutes", fields.get("minutes"))
         return await self._client.call(UPDATE, fields, id)
@@ -197,6 +204,7 @@ class AppointmentTypes(Resource):
 
         ``DELETE /appointment_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         await self._client.perform(DELETE, options, id)

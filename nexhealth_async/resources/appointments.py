@@ -52,7 +52,7 @@ AppointmentInclude: TypeAlias = Literal[
 
 
 class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
-    """Which appointments are wanted. In v3 ``foreign_id`` will do instead of a location."""
+    """Filters for listing appointments. In v3 ``foreign_id`` will do instead of a location."""
 
     start: Required[datetime]
     """The earliest start."""
@@ -84,20 +84,20 @@ class AppointmentFilters(LocationScoped, NumberedOptions, total=False):
     created_by: int | None
     """Only those this user made."""
     include: Sequence[AppointmentInclude] | None
-    """Parts to send along; on this list in v2 only."""
+    """Related data to include in each record; on this list in v2 only."""
     sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class AppointmentOptions(PracticeScoped, total=False):
-    """How one appointment is wanted."""
+    """Options for getting one appointment."""
 
     include: Sequence[AppointmentInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class DependantBio(TypedDict, total=False):
-    """Particulars of somebody a guardian books for."""
+    """Personal details of a patient that a guardian books for."""
 
     date_of_birth: Required[date]
     """Birth date."""
@@ -106,14 +106,14 @@ class DependantBio(TypedDict, total=False):
 
 
 class DependantPatient(TypedDict):
-    """Somebody a guardian books for."""
+    """A patient that a guardian books for."""
 
     first_name: str
     """First name."""
     last_name: str
     """Last name."""
     bio: DependantBio
-    """Particulars."""
+    """Personal details."""
 
 
 class NewAppointment(LocationScoped, total=False):
@@ -126,7 +126,7 @@ class NewAppointment(LocationScoped, total=False):
     start_time: Required[datetime | str]
     """A slot's time passed back unchanged, or any time with a zone; in the future."""
     end_time: datetime | str
-    """When it ends, with a zone; give this or ``appointment_type_id``, whose minutes count else."""
+    """End, with a time zone; give this or ``appointment_type_id``, whose duration is used."""
     operatory_id: int
     """The slot's operatory; required where the location has ``map_by_operatory``."""
     appointment_type_id: int
@@ -142,11 +142,14 @@ class NewAppointment(LocationScoped, total=False):
     referrer: str
     """The address of the page the booking was made on."""
     patient: DependantPatient
-    """Who comes; required with ``is_guardian``."""
+    """The patient of the appointment; required with ``is_guardian``."""
     descriptor_ids: Sequence[int | str]
     """Ids of appointment descriptors, which reach the practice's system too."""
     appointments_per_timeslot: int
-    """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""
+    """Number of appointments that may be booked at this time: 1 (default) to 5.
+
+    eClinicalWorks and NextGen only.
+    """
     notify_patient: bool
     """True: NexHealth tells the patient; False by default."""
 
@@ -165,17 +168,20 @@ class _SlotOptions(TypedDict, total=False):
     descriptor_ids: Sequence[int | str]
     """Ids of appointment descriptors, which reach the practice's system too."""
     appointments_per_timeslot: int
-    """How many may be booked at this time: 1 (default) to 5; eClinicalWorks and NextGen only."""
+    """Number of appointments that may be booked at this time: 1 (default) to 5.
+
+    eClinicalWorks and NextGen only.
+    """
     notify_patient: bool
     """True: NexHealth tells the patient; False by default."""
 
 
 class RescheduleOptions(_SlotOptions, PracticeScoped, total=False):
-    """How an appointment is moved; type and note are the old one's unless given."""
+    """Options for rescheduling; type and note are those of the old appointment by default."""
 
 
 class BookingOptions(_SlotOptions, PracticeScoped, total=False):
-    """How a free time is booked."""
+    """Options for booking a slot."""
 
     patient_id: Required[int]
     """The patient; with ``is_guardian`` the guardian."""
@@ -186,22 +192,22 @@ class BookingOptions(_SlotOptions, PracticeScoped, total=False):
     referrer: str
     """The address of the page the booking was made on."""
     patient: DependantPatient
-    """Who comes; required with ``is_guardian``."""
+    """The patient of the appointment; required with ``is_guardian``."""
 
 
 class AppointmentChanges(PracticeScoped, total=False):
-    """What may be changed in an appointment. To move it in v2, cancel it and make another."""
+    """Changes to an appointment. To move it in v2, cancel it and make another."""
 
     confirmed: bool
     """True once the office has confirmed it; cannot be taken back."""
     cancelled: bool
     """Whether it is cancelled."""
     checkin_at: datetime
-    """When the patient checked in; can be set once."""
+    """Time of the patient's check-in; can be set once."""
     start_time: datetime | str
-    """When it starts, with a zone, in a system that can move appointments; v3 only."""
+    """Start, with a time zone, for systems that can move appointments; v3 only."""
     end_time: datetime | str
-    """When it ends, with a zone; v3 only."""
+    """End, with a time zone; v3 only."""
     operatory_id: int
     """The operatory; v3 only."""
     note: str
@@ -301,7 +307,7 @@ class Appointments(Resource):
 
     @property
     def appointment_descriptors(self) -> AppointmentDescriptors:
-        """What the practice's own system calls an appointment."""
+        """Kinds of an appointment in the practice's own system."""
         return AppointmentDescriptors(self._client)
 
     @property
@@ -316,7 +322,7 @@ class Appointments(Resource):
         )
 
     def walk(self, **filters: Unpack[AppointmentFilters]) -> "Walk[m.Appointment]":
-        """Walk the appointments of one location between two times.
+        """Iterate over the appointments of one location between two times.
 
         ``GET /appointments``
 
@@ -327,9 +333,12 @@ class Appointments(Resource):
 
         In v3 a ``foreign_id`` will do instead of a location.
 
-        Raises `InvalidArgument` for a time without a zone, an ``end`` before ``start``, or more
-        than 25 ``patient_ids``; `MissingScope` without a practice and a location; and
-        `NotInThisVersion` for several ``patient_ids`` or ``sort`` in v2, and ``include`` in v3.
+        Raises:
+            InvalidArgument: A time has no time zone, ``end`` is before ``start``, or there are more
+                than 25 ``patient_ids``.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: Several ``patient_ids`` or ``sort`` are given in v2, or ``include`` in
+                v3.
         """
         check_order(("start", "end"), filters.get("start"), filters.get("end"))
         return self._client.walk(LIST, filters)
@@ -339,7 +348,8 @@ class Appointments(Resource):
 
         ``GET /appointments/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -354,10 +364,13 @@ class Appointments(Resource):
         the practice's own system later: ``foreign_id`` is None until it is written there, which
         may still fail.
 
-        Raises `InvalidArgument` for a note of more than 128 characters, a time without a zone, an
-        end before the start, or no patient; `SlotTaken` if the time is no longer free; `Invalid`
-        for other refusals; `MissingScope` without a practice and a location; and `OutcomeUnknown`
-        if the answer was lost: booking is never repeated by itself.
+        Raises:
+            InvalidArgument: The note has more than 128 characters, a time has no time zone, the end
+                is before the start, or there is no patient.
+            SlotTaken: The time is no longer free.
+            Invalid: The API refuses the request for another reason.
+            MissingScope: No practice or no location is given or bound.
+            OutcomeUnknown: The response was lost. Booking is never retried automatically.
         """
         check_note(fields.get("note"))
         check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
@@ -372,11 +385,15 @@ class Appointments(Resource):
         or operatory. The practice's own system has the last word, and the next synchronisation may
         undo a change.
 
-        Raises `NotInThisVersion` for ``start_time``, ``end_time``, ``operatory_id`` and ``note`` in
-        v2, `InvalidArgument` for a note of more than 128 characters, a time without a zone or an
-        end before the start, `AlreadyCancelled`, `NotYetSynced` while it has not reached the
-        practice's system, `UnsupportedBySystem`, and `NotFound` for an id this practice does not
-        have.
+        Raises:
+            NotInThisVersion: ``start_time``, ``end_time``, ``operatory_id`` or ``note`` is given in
+                v2.
+            InvalidArgument: The note has more than 128 characters, a time has no time zone, or the
+                end is before the start.
+            AlreadyCancelled: The appointment is already cancelled.
+            NotYetSynced: The appointment has not reached the practice's system yet.
+            UnsupportedBySystem: The practice's system does not support the change.
+            NotFound: The practice has no record with this id.
         """
         check_note(fields.get("note"))
         check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
@@ -393,14 +410,22 @@ class Appointments(Resource):
     ) -> "Written[m.Appointment]":
         """Wait until a booking is in the practice's own system, or is known not to get there.
 
-        Usually that takes minutes, but hours where the office's computer is off. It is looked for
-        with growing pauses, each look a request; with ``events=`` (see `EventBoard`) webhooks
-        tell it, and looks are rare. Only webhooks tell of failure: by looking alone a booking that
-        failed is ``waiting`` for ever. After ``timeout`` seconds (None: never) the answer's status
-        is ``waiting``, with what is known of the reason; the booking may still get there. Give it
-        time for one look at least: a look that takes longer is broken off.
+        That usually takes minutes, but hours if the office's computer is off. The appointment is
+        polled with growing pauses. With ``events`` webhooks report the outcome, and polls are rare.
+        Only webhooks report a failure: by polling alone, a booking that failed stays ``waiting``.
 
-        Raises what a call may raise, but not for looks that failed in passing.
+        Polls that fail temporarily are repeated; other errors of a call are raised.
+
+        Args:
+            appointment: The appointment, or its id.
+            timeout: Seconds to wait; None waits for ever. A poll that takes longer is cancelled, so
+                allow time for one at least.
+            events: Source of webhook events, such as an `EventBoard`.
+            **options: The practice, where no scope binds it.
+
+        Returns:
+            The last known state. After the timeout its status is ``waiting``, with what is known of
+            the reason; the booking may still get there.
         """
         return await appointment_written(
             ConfirmationCalls(
@@ -418,20 +443,23 @@ class Appointments(Resource):
     async def book(self, slot: FreeSlot, /, **options: Unpack[BookingOptions]) -> "m.Appointment":
         """Book a slot that `AvailableSlots.flat` found, once.
 
-        Where the patient already has an appointment with that provider at that time, it is
-        returned. Otherwise the slot is asked for again; location, provider and operatory are the
-        slot's own. Pass its start as it was found, or in UTC: in a third zone it may fall on
-        another day, and is not found. An answer that was lost is settled by looking for the
-        appointment for some seconds.
+        If the patient already has an appointment with that provider at that time, it is returned.
+        Otherwise the slot is searched again before it is booked; location, provider and operatory
+        are those of the slot. Pass its start unchanged or in UTC: in another time zone it may fall
+        on another day, and is not found. If the response is lost, the appointment is polled for a
+        few seconds.
 
-        Asking for the same again after an error books nothing twice: while a lost booking may still
-        be carried out (``OutcomeUnknown.unsettled_until``), this session looks for it and does not
-        send it again. Other processes only look.
+        Repeating the call after an error books nothing twice: while a lost booking may still be
+        carried out (``OutcomeUnknown.unsettled_until``), this session polls for it and does not
+        send it again. Other processes only poll.
 
-        Raises `SlotTaken` if the time is no longer offered, `OutcomeUnknown` if it cannot be told
-        whether it was booked (book no other time before looking after ``unsettled_until``), and
-        what else `create` raises. As there, the practice's system has the last word later: see
-        `confirm`.
+        The practice's own system may still refuse the booking later: see `confirm`. Other errors
+        are those of `create`.
+
+        Raises:
+            SlotTaken: The time is no longer offered.
+            OutcomeUnknown: It is not known whether the appointment was booked. Book no other time
+                before checking after ``unsettled_until``.
         """
         check_note(options.get("note"))
         return await book(self._booking, slot, options)
@@ -441,19 +469,25 @@ class Appointments(Resource):
     ) -> Rescheduled:
         """Move an appointment to a slot that `AvailableSlots.flat` found.
 
-        Where the API version and the practice's system can move it, and the provider, location and
-        type stay, the appointment itself is changed. Otherwise the new time is booked first, and
-        then the old one cancelled: the patient is never without an appointment. A slot that
-        overlaps the old time can only be had in place. Descriptors are not carried over. Asked
-        again after an error or a cancellation on its way, it goes on where it was broken off.
+        If the API version and the practice's system can move it, and provider, location and type
+        stay the same, the appointment itself is changed. Otherwise the new time is booked first,
+        and then the old appointment is cancelled: the patient is never without an appointment. A
+        slot that overlaps the old time is only possible in place. Descriptors are not carried over.
+        Repeating the call after an error or a cancellation continues where it stopped.
 
-        Raises `BothBooked` if the new one was booked but the old one could not be cancelled,
-        `AlreadyCancelled` if it was cancelled before, `NotYetSynced` while the practice's system
-        does not have it yet, and what `book` raises, with the old appointment untouched: only for
-        `OutcomeUnknown` it may have been moved already, or may be until ``unsettled_until``. Ask
-        for the same slot again then, and for no other before. Of a move in place the practice's
-        system too has the last word later; webhooks tell it, as outcomes of
-        ``appointment_updated``.
+        The practice's own system may still refuse a move in place later; webhooks report it as
+        outcomes of ``appointment_updated``. Other errors are those of `book`, and leave the old
+        appointment untouched.
+
+        Returns:
+            The appointment at its new time, and the id of the one that it replaced.
+
+        Raises:
+            BothBooked: The new time was booked, but the old appointment could not be cancelled.
+            AlreadyCancelled: The appointment was cancelled before.
+            NotYetSynced: The appointment has not reached the practice's system yet.
+            OutcomeUnknown: The appointment may have been moved, or may be by ``unsettled_until``.
+                Ask for the same slot again, and for no other before that time.
         """
         check_note(options.get("note"))
         return await reschedule(self._booking, appointment, slot, options)

@@ -17,12 +17,12 @@ __all__ = ["AvailableSlots", "SlotFilters"]
 
 
 class SlotFilters(LocationScoped, WholeOptions, total=False):
-    """Which free times are wanted: ``pids`` or ``appointment_type_id`` must be among them."""
+    """Filters for searching slots; ``pids`` or ``appointment_type_id`` is required."""
 
     start_date: Required[date]
     """The first day."""
     days: Required[int]
-    """How many days from there, that one included; more than 14 is slow and advised against."""
+    """Number of days, the first one included; more than 14 is slow and advised against."""
     lids: Sequence[int] | None
     """Ids of several locations, instead of one ``location_id``."""
     pids: Sequence[int] | None
@@ -34,7 +34,7 @@ class SlotFilters(LocationScoped, WholeOptions, total=False):
     working_hour_label_id: int | None
     """Only slots in working hours with this label; v3 only."""
     working_hour_source: WorkingHourSource | None
-    """Only slots in working hours from here; v3 only."""
+    """Only slots in working hours from this source; v3 only."""
     slot_length: int | None
     """Minutes a slot is long; 15 by default."""
     slot_interval: int | None
@@ -42,7 +42,10 @@ class SlotFilters(LocationScoped, WholeOptions, total=False):
     overlapping_operatory_slots: bool | None
     """True: a time that is free in several operatories is a slot in each; else one slot."""
     appointments_per_timeslot: int | None
-    """How many may be booked at one time: 1 (default) to 5; v3, eClinicalWorks and NextGen only."""
+    """Number of appointments that may be booked at one time: 1 (default) to 5; v3 only.
+
+    eClinicalWorks and NextGen only.
+    """
 
 
 LIST: "Endpoint[m.SlotGroup]" = Endpoint(
@@ -83,7 +86,7 @@ class AvailableSlots(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[SlotFilters]) -> "Walk[m.SlotGroup]":
-        """Walk the free times, in groups of one provider (``pid``) at one location (``lid``).
+        """Iterate over free slots, in groups of one provider (``pid``) at one location (``lid``).
 
         ``GET /appointment_slots`` (v2), ``GET /available_slots`` (v3)
 
@@ -94,21 +97,22 @@ class AvailableSlots(Resource):
         that none are open to the appointment type. The list comes whole, and 10 such requests are
         allowed in a second.
 
-        Raises `InvalidArgument` unless ``pids`` or ``appointment_type_id`` is given, for ``days``
-        below 1, and for ``location_id`` beside ``lids``; `MissingScope` without a practice and a
-        location; and `NotInThisVersion` for ``working_hour_label_id``, ``working_hour_source`` and
-        ``appointments_per_timeslot`` in v2.
+        Raises:
+            InvalidArgument: Neither ``pids`` nor ``appointment_type_id`` is given, ``days`` is
+                below 1, or ``location_id`` is given beside ``lids``.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: ``working_hour_label_id``, ``working_hour_source`` or
+                ``appointments_per_timeslot`` is given in v2.
         """
         check_one_of(filters, ("location_id", "lids"), least=0)
         check_positive("days", filters.get("days"))
         return self._client.walk(LIST, filters)
 
     def flat(self, **filters: Unpack[SlotFilters]) -> AsyncIterator[FreeSlot]:
-        """Walk the free times one by one, each with its provider and location.
+        """Iterate over the free slots one by one, each with its provider and location.
 
         More than 14 ``days`` are searched in windows of 14, as the vendor advises; ``limit`` counts
-        times. What `walk` says of empty groups (``next_available_date``) is not told here.
-
-        Raises what `walk` does.
+        slots. The ``next_available_date`` of groups without slots is not reported. Errors are those
+        of `walk`.
         """
         return free_slots(self.walk, filters)

@@ -22,23 +22,23 @@ ChargeInclude: TypeAlias = Literal[
 
 
 class ChargeFilters(BilledFilters, total=False):
-    """Which charges are wanted.
+    """Filters for listing charges.
 
     One of ``patient_id``, ``provider_id``, ``procedure_id``, ``guarantor_id`` and
-    ``updated_since`` must be among them.
+    ``updated_since`` is required.
     """
 
     procedure_id: int | None
     """Only the charges for this procedure."""
     include: Sequence[ChargeListInclude] | None
-    """Parts to send along."""
+    """Related data to include in each record."""
 
 
 class ChargeOptions(PracticeScoped, total=False):
-    """How one charge is wanted."""
+    """Options for getting one charge."""
 
     include: Sequence[ChargeInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.Charge]" = Endpoint(
@@ -61,21 +61,23 @@ GET: "Endpoint[m.Charge]" = Endpoint(
 
 
 class Charges(Resource):
-    """What patients were charged for their treatment."""
+    """Charges to patients for their treatment."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[ChargeFilters]) -> "Walk[m.Charge]":
-        """Walk the charges of one location; v3 only.
+        """Iterate over the charges of one location; v3 only.
 
         ``GET /charges``
 
         The API wants one filter besides the location; ``updated_since`` long ago asks for all.
         Removed ones are left out unless ``include_deleted=True``.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -84,7 +86,9 @@ class Charges(Resource):
 
         ``GET /charges/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -18,10 +18,10 @@ ClaimInclude: TypeAlias = Literal["patient", "provider", "guarantor", "charges",
 
 
 class ClaimFilters(BilledFilters, total=False):
-    """Which claims are wanted.
+    """Filters for listing claims.
 
     One of ``patient_id``, ``guarantor_id``, ``provider_id``, ``updated_since`` and
-    ``date_of_service`` must be among them.
+    ``date_of_service`` is required.
     """
 
     date_of_service: date | None
@@ -29,10 +29,10 @@ class ClaimFilters(BilledFilters, total=False):
 
 
 class ClaimOptions(PracticeScoped, total=False):
-    """How one claim is wanted."""
+    """Options for getting one claim."""
 
     include: Sequence[ClaimInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.Claim]" = Endpoint(
@@ -55,21 +55,23 @@ GET: "Endpoint[m.Claim]" = Endpoint(
 
 
 class Claims(Resource):
-    """What insurers were asked to pay."""
+    """Claims to insurers."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[ClaimFilters]) -> "Walk[m.Claim]":
-        """Walk the claims of one location; v3 only.
+        """Iterate over the claims of one location; v3 only.
 
         ``GET /claims``
 
         The API wants one filter besides the location. Removed claims are left out unless
         ``include_deleted=True``.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -82,7 +84,8 @@ class Claims(Resource):
         `ServerFailure`, after the retries; only a server that has mended its ways brings
         `NotFound`.
 
-        Raises `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -13,7 +13,7 @@ __all__ = ["ClinicalNoteFilters", "ClinicalNotes"]
 
 
 class ClinicalNoteFilters(LocationScoped, CursorOptions, total=False):
-    """Which clinical notes are wanted. Give one filter besides the location."""
+    """Filters for listing clinical notes. Give one filter besides the location."""
 
     patient_id: int | None
     """Only notes on this patient."""
@@ -44,18 +44,19 @@ LIST: "Endpoint[m.ClinicalNote]" = Endpoint(
 
 
 class ClinicalNotes(Resource):
-    """What was written down about treatments; v3 only."""
+    """Notes on treatments; v3 only."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[ClinicalNoteFilters]) -> "Walk[m.ClinicalNote]":
-        """Walk the clinical notes of one location; v3 only.
+        """Iterate over the clinical notes of one location; v3 only.
 
         ``GET /clinical_notes``
 
         To read all, give an ``updated_since`` from before the practice joined.
 
-        Raises `MissingScope` without a practice and a location, and `InvalidArgument` without a
-        filter besides them.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
+            InvalidArgument: No filter is given besides the practice and the location.
         """
         return self._client.walk(LIST, filters)

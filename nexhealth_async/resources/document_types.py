@@ -12,7 +12,7 @@ __all__ = ["DocumentTypeFilters", "DocumentTypes"]
 
 
 class DocumentTypeFilters(LocationScoped, WholeOptions, total=False):
-    """Which document types are wanted."""
+    """Filters for listing document types."""
 
     active: bool | None
     """Only active (True, the server's default) or switched-off (False) ones."""
@@ -45,12 +45,14 @@ class DocumentTypes(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[DocumentTypeFilters]) -> "Walk[m.DocumentType]":
-        """Walk the document types of one location.
+        """Iterate over the document types of one location.
 
         ``GET /document_types``
 
-        Switched-off ones are left out by the server. The list comes whole. Raises `MissingScope`
-        without a practice and a location.
+        Switched-off ones are left out by the server. The list comes whole.
+
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -59,7 +61,8 @@ class DocumentTypes(Resource):
 
         ``GET /document_types/{id}``
 
-        Raises `NotFound` for an id this location does not have, and `MissingScope` without a
-        practice and a location.
+        Raises:
+            NotFound: The location has no record with this id.
+            MissingScope: No practice or no location is given or bound.
         """
         return await self._client.call(GET, options, id)

@@ -12,7 +12,7 @@ __all__ = ["FeeScheduleProcedureFilters", "FeeScheduleProcedures"]
 
 
 class FeeScheduleProcedureFilters(UpdatedFilters, total=False):
-    """Which fees are wanted; ``fee_schedule_id`` or ``updated_since`` must be among them."""
+    """Filters for listing fees; ``fee_schedule_id`` or ``updated_since`` is required."""
 
     fee_schedule_id: int | None
     """Only the fees of this schedule."""
@@ -31,21 +31,23 @@ LIST: "Endpoint[m.FeeScheduleProcedure]" = Endpoint(
 
 
 class FeeScheduleProcedures(Resource):
-    """What a price list asks for each procedure code."""
+    """Prices of procedure codes in the fee schedules."""
 
     __slots__ = ()
 
     def walk(
         self, **filters: Unpack[FeeScheduleProcedureFilters]
     ) -> "Walk[m.FeeScheduleProcedure]":
-        """Walk the fees of one location's schedules; v3 only.
+        """Iterate over the fees of one location's schedules; v3 only.
 
         ``GET /fee_schedule_procedures``
 
         The API wants ``fee_schedule_id`` or ``updated_since``.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)

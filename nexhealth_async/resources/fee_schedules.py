@@ -17,17 +17,17 @@ FeeScheduleInclude: TypeAlias = Literal["procedure_fees"]
 
 
 class FeeScheduleFilters(UpdatedFilters, total=False):
-    """Which fee schedules are wanted."""
+    """Filters for listing fee schedules."""
 
     active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
 
 
 class FeeScheduleOptions(PracticeScoped, total=False):
-    """How one fee schedule is wanted."""
+    """Options for getting one fee schedule."""
 
     include: Sequence[FeeScheduleInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.FeeSchedule]" = Endpoint(
@@ -51,15 +51,17 @@ class FeeSchedules(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[FeeScheduleFilters]) -> "Walk[m.FeeSchedule]":
-        """Walk the fee schedules of one location; v3 only.
+        """Iterate over the fee schedules of one location; v3 only.
 
         ``GET /fee_schedules``
 
         Only those in use are sent unless ``active=False``, which sends only the others. The fees
         themselves are in ``fee_schedule_procedures``.
 
-        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -68,7 +70,9 @@ class FeeSchedules(Resource):
 
         ``GET /fee_schedules/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

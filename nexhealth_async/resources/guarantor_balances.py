@@ -22,7 +22,7 @@ GuarantorBalanceInclude: TypeAlias = Literal["guarantor"]
 
 
 class GuarantorBalanceFilters(SortedFilters, total=False):
-    """Which balances are wanted; ``guarantor_id`` or ``updated_since`` must be among them."""
+    """Filters for listing balances; ``guarantor_id`` or ``updated_since`` is required."""
 
     guarantor_id: int | None
     """Only the balance of this person."""
@@ -31,10 +31,10 @@ class GuarantorBalanceFilters(SortedFilters, total=False):
 
 
 class GuarantorBalanceOptions(TypedDict, total=False):
-    """How one guarantor's balance is wanted."""
+    """Options for getting one guarantor's balance."""
 
     include: Sequence[GuarantorBalanceInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.GuarantorBalance]" = Endpoint(
@@ -62,21 +62,23 @@ GET: "Endpoint[m.GuarantorBalance]" = Endpoint(
 
 
 class GuarantorBalances(Resource):
-    """What those who pay for patients owe."""
+    """Balances of the people who pay for patients."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[GuarantorBalanceFilters]) -> "Walk[m.GuarantorBalance]":
-        """Walk the balances of the guarantors of one location; v3 only.
+        """Iterate over the balances of the guarantors of one location; v3 only.
 
         ``GET /guarantor_balances``
 
         The API wants ``guarantor_id`` or ``updated_since``, and leaves out those who owe nothing
         unless ``show_zero_balances=True``: without it, a debt that was paid just disappears.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -87,7 +89,9 @@ class GuarantorBalances(Resource):
 
         ``GET /guarantor_balances/{id}``
 
-        Raises `NotFound` for an id the account does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The account has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

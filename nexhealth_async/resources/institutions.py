@@ -12,7 +12,7 @@ __all__ = ["InstitutionFilters", "Institutions"]
 
 
 class InstitutionFilters(WholeOptions, total=False):
-    """How to walk institutions; they have no filters."""
+    """Options for listing institutions; there are no filters."""
 
 
 LIST: "Endpoint[m.Institution]" = Endpoint(
@@ -36,7 +36,7 @@ class Institutions(Resource):
     __slots__ = ()
 
     def walk(self, **options: Unpack[InstitutionFilters]) -> "Walk[m.Institution]":
-        """Walk the institutions of the account.
+        """Iterate over the institutions of the account.
 
         ``GET /institutions``
 
@@ -49,6 +49,7 @@ class Institutions(Resource):
 
         ``GET /institutions/{id}``
 
-        Raises `NotFound` for an id the account does not have.
+        Raises:
+            NotFound: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)

@@ -13,9 +13,9 @@ __all__ = ["InsuranceBalanceFilters", "InsuranceBalances"]
 
 
 class InsuranceBalanceFilters(SortedFilters, total=False):
-    """Which balances are wanted.
+    """Filters for listing balances.
 
-    One of ``patient_id``, ``guarantor_id`` and ``updated_since`` must be among them.
+    One of ``patient_id``, ``guarantor_id`` and ``updated_since`` is required.
     """
 
     patient_id: int | None
@@ -44,20 +44,22 @@ GET: "Endpoint[m.InsuranceBalance]" = Endpoint(
 
 
 class InsuranceBalances(Resource):
-    """What insurers are expected to pay, by how long it has been due."""
+    """Balances that insurers are expected to pay, by how long they have been due."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[InsuranceBalanceFilters]) -> "Walk[m.InsuranceBalance]":
-        """Walk the insurance balances of one location; v3 only.
+        """Iterate over the insurance balances of one location; v3 only.
 
         ``GET /insurance_balances``
 
         The API wants one filter besides the location.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -66,7 +68,9 @@ class InsuranceBalances(Resource):
 
         ``GET /insurance_balances/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -13,7 +13,7 @@ __all__ = ["InsuranceCoverageFilters", "InsuranceCoverages"]
 
 
 class InsuranceCoverageFilters(PracticeScoped, NumberedOptions, total=False):
-    """Which insurance coverages are wanted. In v2 ``patient_id`` must be given."""
+    """Filters for listing insurance coverages. In v2 ``patient_id`` must be given."""
 
     patient_id: int | None
     """Only those of this patient."""
@@ -53,21 +53,23 @@ GET: "Endpoint[m.InsuranceCoverage]" = Endpoint(
 
 
 class InsuranceCoverages(Resource):
-    """Which patient is covered by which plan."""
+    """Coverages of patients by insurance plans."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[InsuranceCoverageFilters]) -> "Walk[m.InsuranceCoverage]":
-        """Walk the insurance coverages of one patient; in v3 also of a whole practice.
+        """Iterate over the insurance coverages of one patient; in v3 also of a whole practice.
 
         ``GET /patients/{id}/insurance_coverages`` (v2), ``GET /insurance_coverages`` (v3)
 
         In v2 ``patient_id`` must be given and is the only filter. Coverages that have ended are
         left out; v3 lists those, and only those, with ``active=False``.
 
-        Raises `MissingScope` without a practice, `InvalidArgument` in v2 without a patient,
-        `NotFound` for a patient this practice does not have, and `NotInThisVersion` for a filter
-        the version lacks.
+        Raises:
+            MissingScope: No practice is given or bound.
+            InvalidArgument: No patient is given in v2.
+            NotFound: The practice has no patient with this id.
+            NotInThisVersion: The API version does not have a filter that is given.
         """
         return self._client.walk(LIST, filters)
 
@@ -76,6 +78,8 @@ class InsuranceCoverages(Resource):
 
         ``GET /insurance_coverages/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
         """
         return await self._client.call(GET, options, id)

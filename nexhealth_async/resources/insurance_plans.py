@@ -26,7 +26,7 @@ InsurancePlanInclude: TypeAlias = Literal["patient_coverages", "subscribers", "f
 
 
 class InsurancePlanFilters(PracticeScoped, NumberedOptions, total=False):
-    """Which insurance plans are wanted."""
+    """Filters for listing insurance plans."""
 
     payer_id: str | None
     """Only plans of the insurer with this code, a text that may start with zeros."""
@@ -43,10 +43,10 @@ class InsurancePlanFilters(PracticeScoped, NumberedOptions, total=False):
 
 
 class InsurancePlanOptions(PracticeScoped, total=False):
-    """How one insurance plan is wanted."""
+    """Options for getting one insurance plan."""
 
     include: Sequence[InsurancePlanInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.InsurancePlan]" = Endpoint(
@@ -85,15 +85,17 @@ class InsurancePlans(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[InsurancePlanFilters]) -> "Walk[m.InsurancePlan]":
-        """Walk the insurance plans of a practice.
+        """Iterate over the insurance plans of a practice.
 
         ``GET /insurance_plans``
 
         ``include`` works on this list in v2 only; ``updated_since``, ``include_deleted`` and
         ``sort`` in v3 only.
 
-        Raises `MissingScope` without a practice, `NotInThisVersion` for a filter the version lacks,
-        and `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            MissingScope: No practice is given or bound.
+            NotInThisVersion: The API version does not have a filter that is given.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -102,7 +104,9 @@ class InsurancePlans(Resource):
 
         ``GET /insurance_plans/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

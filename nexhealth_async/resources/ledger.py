@@ -55,7 +55,7 @@ class LedgerEntry(LocationScoped, total=False):
     """Fields of a new payment or adjustment."""
 
     patient_id: Required[int]
-    """Whose account it is written to."""
+    """The patient whose account it is written to."""
     transaction_id: Required[str]
     """Your own name for this entry, by which it is found again; at most 50 characters.
 
@@ -64,9 +64,9 @@ class LedgerEntry(LocationScoped, total=False):
     currency: str
     """The amount's currency, as ``"USD"``; that is the server's default."""
     charge_splits: Mapping[int, Amount]
-    """How much of the amount goes to which charge, by the charge's id; same unit and sign."""
+    """Share of the amount for each charge, by the charge's id; same unit and sign as the amount."""
     provider_splits: Mapping[int, Amount]
-    """How much of the amount goes to which provider, by the provider's id; same unit and sign."""
+    """Share of the amount for each provider, by its id; same unit and sign as the amount."""
     notes: str
     """Written to the practice's system; some systems cut it off."""
 

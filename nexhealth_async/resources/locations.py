@@ -30,7 +30,7 @@ SubscriptionFeature: TypeAlias = Literal[
 
 
 class LocationFilters(PracticeScoped, WholeOptions, total=False):
-    """Which locations are wanted."""
+    """Filters for listing locations."""
 
     inactive: bool | None
     """Only inactive (True) or active (False) ones; both when left out."""
@@ -69,7 +69,7 @@ class Locations(Resource):
 
     @property
     def appointment_descriptors(self) -> LocationDescriptors:
-        """What a location's own system calls its kinds of appointments."""
+        """Kinds of appointments in the location's own system."""
         return LocationDescriptors(self._client)
 
     @property
@@ -78,7 +78,7 @@ class Locations(Resource):
         return LocationProviders(self._client)
 
     def walk(self, **filters: Unpack[LocationFilters]) -> "Walk[m.Location]":
-        """Walk the locations of one practice, or of every practice when none is given.
+        """Iterate over the locations of one practice, or of every practice when none is given.
 
         ``GET /locations``
 
@@ -92,6 +92,7 @@ class Locations(Resource):
 
         ``GET /locations/{id}``
 
-        Raises `NotFound` for an id the account does not have.
+        Raises:
+            NotFound: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)

@@ -14,7 +14,7 @@ __all__ = ["NexStaff", "StaffFilters"]
 
 
 class StaffFilters(LocationScoped, NumberedOptions, total=False):
-    """Which members of the staff are wanted."""
+    """Filters for listing members of the staff."""
 
     inactive: bool | None
     """Only inactive (True) or active (False) ones; both when left out."""
@@ -44,12 +44,15 @@ class NexStaff(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[StaffFilters]) -> "Walk[m.StaffMember]":
-        """Walk the staff of a practice, or of one or several of its locations.
+        """Iterate over the staff of a practice, or of one or several of its locations.
 
         ``GET /nex_staff``
 
-        The list is numbered in both versions. Raises `MissingScope` without a practice, and
-        `InvalidArgument` when both ``location_id`` and ``location_ids`` are given.
+        The list is numbered in both versions.
+
+        Raises:
+            MissingScope: No practice is given or bound.
+            InvalidArgument: Both ``location_id`` and ``location_ids`` are given.
         """
         check_one_of(filters, ("location_id", "location_ids"), least=0)
         return self._client.walk(LIST, filters)

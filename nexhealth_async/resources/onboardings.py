@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 OnboardingStatus: TypeAlias = Literal["in_progress", "complete", "failed"]
-"""How far the setting up of a practice has come."""
+"""States of a practice's setup."""
 
 OnboardingSystem: TypeAlias = Literal[
     "athena",
@@ -38,7 +38,7 @@ OnboardingSystem: TypeAlias = Literal[
 
 
 class OnboardingFilters(PracticeScoped, CursorOptions, total=False):
-    """Which onboardings are wanted: those of one practice, or all when none is given."""
+    """Filters for listing onboardings. Without a practice, those of all practices are listed."""
 
     status: OnboardingStatus | None
     """Only those that have come this far."""
@@ -110,7 +110,7 @@ class Onboardings(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[OnboardingFilters]) -> "Walk[m.Onboarding]":
-        """Walk the onboardings of one practice, or of all when none is given; v3 only.
+        """Iterate over the onboardings of one practice, or of all when none is given; v3 only.
 
         ``GET /onboardings``
 
@@ -123,7 +123,8 @@ class Onboardings(Resource):
 
         ``GET /onboardings/{hashid}``
 
-        Raises `NotFound` for an id the account does not have.
+        Raises:
+            NotFound: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)
 
@@ -135,9 +136,11 @@ class Onboardings(Resource):
         The answer's ``url`` is for the practice's staff and holds for three months. Only production
         keys may do this.
 
-        Raises `InvalidArgument` unless ``institution_name`` or ``subdomain`` is given, a scope's
-        not counting, `Invalid` for what the API refuses, and `OutcomeUnknown` if the answer was
-        lost: creating is never repeated by itself.
+        Raises:
+            InvalidArgument: Neither ``institution_name`` nor ``subdomain`` is given; a scope's
+                practice does not count.
+            Invalid: The API refuses the request.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         check_some_of(fields, ("institution_name", "subdomain"))
         return await self._client.call(CREATE, fields)

@@ -22,7 +22,7 @@ OperatoryInclude: TypeAlias = Literal["appointment_types", "appt_categories"]
 
 
 class OperatoryFilters(LocationScoped, NumberedOptions, total=False):
-    """Which operatories are wanted."""
+    """Filters for listing operatories."""
 
     search_name: str | None
     """Only those with this in their name."""
@@ -31,14 +31,14 @@ class OperatoryFilters(LocationScoped, NumberedOptions, total=False):
     updated_since: datetime | None
     """Only those changed at or after this time."""
     include: Sequence[OperatoryInclude] | None
-    """Parts to send along."""
+    """Related data to include in each record."""
 
 
 class OperatoryOptions(PracticeScoped, total=False):
-    """How one operatory is wanted."""
+    """Options for getting one operatory."""
 
     include: Sequence[OperatoryInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.Operatory]" = Endpoint(
@@ -77,11 +77,12 @@ class Operatories(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[OperatoryFilters]) -> "Walk[m.Operatory]":
-        """Walk the operatories of one location.
+        """Iterate over the operatories of one location.
 
         ``GET /operatories``
 
-        Raises `MissingScope` without a practice and a location.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -90,6 +91,7 @@ class Operatories(Resource):
 
         ``GET /operatories/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -16,21 +16,21 @@ __all__ = [
 
 
 class PracticeScoped(TypedDict, total=False):
-    """What belongs to one practice."""
+    """Scope of an operation on one practice."""
 
     subdomain: str | None
     """The practice's slug, lower case, as ``GET /institutions`` lists it; a scope binds it."""
 
 
 class LocationScoped(PracticeScoped, total=False):
-    """What belongs to one location of a practice."""
+    """Scope of an operation on one location of a practice."""
 
     location_id: int | None
     """The location's id; a scope binds it, and a value given here goes before the scope's."""
 
 
 class WholeOptions(TypedDict, total=False):
-    """How to walk a list that comes in one reply."""
+    """Iteration options of a list that arrives in one response."""
 
     limit: int | None
     """Stop after this many records; None, the default, means all."""
@@ -43,7 +43,7 @@ class WholeOptions(TypedDict, total=False):
 
 
 class CursorOptions(WholeOptions, total=False):
-    """How to walk a list that comes page by page, each page behind the cursor of the one before."""
+    """Iteration options of a list with cursors."""
 
     per_page: int | None
     """Records asked for at once; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
@@ -57,16 +57,16 @@ class CursorOptions(WholeOptions, total=False):
 
 
 class NumberedOptions(CursorOptions, total=False):
-    """How to walk a list that comes page by page, by numbers in one version at least."""
+    """Iteration options of a list that has numbered pages in at least one API version."""
 
     drift: Literal["watch", "verify", "ignore"] | None
-    """What to do about a numbered list that changes during the walk.
+    """Handling of a numbered list that changes during the iteration.
 
     ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
     reads once. Behind cursors there is nothing to do, and ``"verify"`` is refused.
     """
     passes: int | None
-    """How often a walk that verifies may read the list before `WalkDrifted`; 4 by default."""
+    """Number of times that a verified iteration may read the list; 4 by default."""
 
 
 _SHARED = frozenset({*LocationScoped.__annotations__, *NumberedOptions.__annotations__})

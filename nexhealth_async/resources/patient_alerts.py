@@ -12,7 +12,7 @@ __all__ = ["AlertChanges", "AlertFilters", "NewAlert", "PatientAlerts"]
 
 
 class AlertFilters(PracticeScoped, WholeOptions, total=False):
-    """Which of a patient's alerts are wanted."""
+    """Filters for listing the alerts of a patient."""
 
     include_disabled: bool | None
     """True: also those that were switched off."""
@@ -22,11 +22,11 @@ class NewAlert(PracticeScoped, total=False):
     """An alert to be shown with a patient."""
 
     note: Required[str]
-    """What it says."""
+    """Text of the alert."""
 
 
 class AlertChanges(PracticeScoped, total=False):
-    """What may be changed in an alert."""
+    """Changes to an alert."""
 
     disabled: bool
     """Whether it is switched off."""
@@ -81,12 +81,12 @@ UPDATE: "Endpoint[m.PatientAlert]" = Endpoint(
 
 
 class PatientAlerts(Resource):
-    """What the practice wants seen when it opens a patient's file."""
+    """Alerts that are shown when a practice opens a patient's file."""
 
     __slots__ = ()
 
     def walk(self, patient_id: int, /, **filters: Unpack[AlertFilters]) -> "Walk[m.PatientAlert]":
-        """Walk the alerts of one patient.
+        """Iterate over the alerts of one patient.
 
         ``GET /patients/{id}/alerts``
 
@@ -102,7 +102,8 @@ class PatientAlerts(Resource):
 
         ``GET /patients/{id}/alerts/{alert_id}``
 
-        Raises `NotFound` for an id this patient does not have.
+        Raises:
+            NotFound: The patient has no record with this id.
         """
         return await self._client.call(GET, options, patient_id, alert_id)
 
@@ -111,8 +112,9 @@ class PatientAlerts(Resource):
 
         ``POST /patients/{id}/alerts``
 
-        Raises `NotFound` for a patient this practice does not have, and `OutcomeUnknown` if the
-        answer was lost: creating is never repeated by itself.
+        Raises:
+            NotFound: The practice has no patient with this id.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields, patient_id)
 
@@ -123,6 +125,7 @@ class PatientAlerts(Resource):
 
         ``PATCH /patients/{id}/alerts/{alert_id}``
 
-        Raises `NotFound` for an id this patient does not have.
+        Raises:
+            NotFound: The patient has no record with this id.
         """
         return await self._client.call(UPDATE, fields, patient_id, alert_id)

@@ -14,16 +14,16 @@ __all__ = ["DocumentFilters", "NewDocument", "PatientDocuments"]
 
 
 class DocumentFilters(PracticeScoped, NumberedOptions, total=False):
-    """How to walk a patient's documents; they have no filters."""
+    """Options for listing a patient's documents; there are no filters."""
 
 
 class NewDocument(LocationScoped, total=False):
     """A document to be filed under a patient."""
 
     file: Required[bytes | PathLike[str] | BinaryIO]
-    """What it holds: the bytes, a path, or a file that is open for reading them."""
+    """Content of the document: bytes, a path, or a file opened for reading bytes."""
     filename: str
-    """What the file is called, without folders; the name of a path or an open file by default."""
+    """File name, without folders; by default the name of the path or the open file."""
     content_type: str
     """Its media type; by default what the name's ending says."""
     document_type_id: int
@@ -72,11 +72,12 @@ class PatientDocuments(Resource):
     __slots__ = ()
 
     def walk(self, patient_id: int, /, **options: Unpack[DocumentFilters]) -> "Walk[m.Document]":
-        """Walk the documents of one patient.
+        """Iterate over the documents of one patient.
 
         ``GET /patients/{id}/documents``
 
-        Raises `MissingScope` without a practice.
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST, options, patient_id)
 
@@ -87,9 +88,11 @@ class PatientDocuments(Resource):
 
         It reaches the practice's own system later, under the file's name.
 
-        Raises `InvalidArgument` for a file without a name or one that cannot be read,
-        `MissingScope` without a practice and a location, `Invalid` for what the API refuses, and
-        `OutcomeUnknown` if the answer was lost: creating is never repeated by itself.
+        Raises:
+            InvalidArgument: The file has no name, or cannot be read.
+            MissingScope: No practice or no location is given or bound.
+            Invalid: The API refuses the request.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         form = await with_content(fields)
         return await self._client.call(CREATE, form, patient_id)
@@ -100,7 +103,7 @@ class PatientDocuments(Resource):
         ``async with office.patients.documents.download(document) as file:``, and inside it either
         ``await file.read()`` or ``async for chunk in file``.
 
-        Raises `InvalidArgument` for a document without an address, or with one on a host that is
-        not the API's.
+        Raises:
+            InvalidArgument: The document has no address, or one on a host that is not the API's.
         """
         return self._client.download(document.url)

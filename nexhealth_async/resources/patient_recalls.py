@@ -18,7 +18,7 @@ __all__ = ["PatientRecallFilters", "PatientRecalls"]
 
 
 class PatientRecallFilters(LocationScoped, NumberedOptions, total=False):
-    """Which recalls are wanted."""
+    """Filters for listing recalls."""
 
     recall_id: int | None
     """Only recalls of this type, by its id."""
@@ -70,11 +70,12 @@ class PatientRecalls(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[PatientRecallFilters]) -> "Walk[m.PatientRecall]":
-        """Walk the recalls of one location.
+        """Iterate over the recalls of one location.
 
         ``GET /patient_recalls``
 
-        Raises `MissingScope` without a practice and a location.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -83,6 +84,7 @@ class PatientRecalls(Resource):
 
         ``GET /patient_recalls/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

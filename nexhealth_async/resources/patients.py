@@ -49,11 +49,11 @@ PatientInclude: TypeAlias = Literal[
 """Parts of a patient that are sent on request."""
 
 Gender: TypeAlias = Literal["Male", "Female", "Other"]
-"""What the API takes for a new patient."""
+"""Genders that the API accepts for a new patient."""
 
 
 class PatientFilters(LocationScoped, NumberedOptions, total=False):
-    """Which patients are wanted. Filters narrow each other (email and phone: see ``email``)."""
+    """Filters for listing patients. Filters narrow each other (email and phone: see ``email``)."""
 
     name: str | None
     """Matches names loosely."""
@@ -85,7 +85,7 @@ class PatientFilters(LocationScoped, NumberedOptions, total=False):
     location_strict: bool | None
     """True: only the location's own; else everyone in the system it shares with others."""
     include: Sequence[PatientInclude] | None
-    """Parts to send along; on this list in v2 only."""
+    """Related data to include in each record; on this list in v2 only."""
     sort: str | None
     """Fields with commas between, ``-`` before one that descends: ``id``, ``updated_at``."""
     appointment_date_start: date | None
@@ -97,14 +97,14 @@ class PatientFilters(LocationScoped, NumberedOptions, total=False):
 
 
 class PatientOptions(PracticeScoped, total=False):
-    """How one patient is wanted."""
+    """Options for getting one patient."""
 
     include: Sequence[PatientInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class NewPatientBio(TypedDict, total=False):
-    """Particulars of a new patient."""
+    """Personal details of a new patient."""
 
     date_of_birth: Required[date]
     """Not in the future, and at most 130 years ago."""
@@ -129,7 +129,7 @@ class NewPatientBio(TypedDict, total=False):
     address_line_1: str
     """Street and number."""
     address_line_2: str
-    """What comes under it."""
+    """Second line of the address."""
     city: str
     """City."""
     state: str
@@ -163,7 +163,7 @@ class NewPatient(LocationScoped, total=False):
     With it a lost answer is asked for again, since that makes nobody twice.
     """
     bio: Required[NewPatientBio]
-    """Particulars: birth date and phone at the least."""
+    """Personal details; birth date and phone number are required."""
 
 
 LIST: "Endpoint[m.Patient]" = Endpoint(
@@ -265,11 +265,11 @@ class Patients(Resource):
 
     @property
     def alerts(self) -> PatientAlerts:
-        """What the practice wants seen when it opens a patient's file."""
+        """Alerts that are shown when a practice opens a patient's file."""
         return PatientAlerts(self._client)
 
     def walk(self, **filters: Unpack[PatientFilters]) -> "Walk[m.Patient]":
-        """Walk the patients of one location.
+        """Iterate over the patients of one location.
 
         ``GET /patients``
 
@@ -283,9 +283,11 @@ class Patients(Resource):
         ``location_strict=True`` keeps to its own. To find people who can be booked, add
         ``inactive=False, non_patient=False``.
 
-        Raises `InvalidArgument` for a phone number that cannot be ten digits, `MissingScope`
-        without a practice and a location, and `NotInThisVersion` for ``include``,
-        ``include_upcoming_appts``, ``appointment_date_start`` and ``appointment_date_end`` in v3.
+        Raises:
+            InvalidArgument: The phone number does not have ten digits.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: ``include``, ``include_upcoming_appts``, ``appointment_date_start`` or
+                ``appointment_date_end`` is given in v3.
         """
         if (phone := filters.get("phone_number")) is not None:
             filters["phone_number"] = normalize_phone(phone)
@@ -296,7 +298,8 @@ class Patients(Resource):
 
         ``GET /patients/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -310,23 +313,32 @@ class Patients(Resource):
         ``return_existing_if_match=True`` answers with a patient of this name, birth date and phone
         who exists already, and then a lost answer is asked for again.
 
-        Raises `DuplicatePatient` with the id of the one who exists, `Invalid` for other refusals,
-        `MissingScope` without a practice and a location, `NotInThisVersion` for
-        ``return_existing_if_match`` in v2 and ``middle_name`` in v3, and `OutcomeUnknown` if the
-        answer was lost: creating is not repeated by itself otherwise.
+        Raises:
+            DuplicatePatient: The patient exists; the error has the id.
+            Invalid: The API refuses the request for another reason.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: ``return_existing_if_match`` is given in v2, or ``middle_name`` in v3.
+            OutcomeUnknown: The response was lost. Creating is not retried automatically otherwise.
         """
         return await self._client.call(CREATE, fields)
 
     async def find_or_create(self, **fields: Unpack[NewPatient]) -> Found:
         """Find the patient of this name, birth date and phone number, or create one.
 
-        The answer's ``created`` tells which it was. Phone numbers may be given in any usual form.
-        v3 does both in one request (``return_existing_if_match``); in v2 the patients born that day
-        are searched first, and a refusal that names the one who exists is an answer too.
+        Phone numbers may be given in any usual form. In v3 the API does both in one request
+        (``return_existing_if_match``). In v2 the patients born that day are searched first, and a
+        refusal that names the existing patient counts as finding them.
 
-        Raises what `create` does; `DuplicatePatient` only if the API does not say who it is. Asked
-        again after `OutcomeUnknown`, this session searches, and creates nothing while the lost
-        creation may still be carried out.
+        After `OutcomeUnknown` the same call may be repeated: this session searches, and creates
+        nothing while the lost creation may still be carried out. Other errors are those of
+        `create`.
+
+        Returns:
+            The patient, and whether this call created them.
+
+        Raises:
+            DuplicatePatient: The patient exists, and the API does not say which one it is.
+            OutcomeUnknown: The response was lost, or an earlier creation may still be carried out.
         """
         return await find_or_create(
             PatientCalls(
@@ -348,12 +360,20 @@ class Patients(Resource):
     ) -> "Written[m.Patient]":
         """Wait until a patient is in the practice's own system.
 
-        A patient who was only created stays with NexHealth until a first appointment is booked.
-        No webhook tells of it, so it is looked for with growing pauses, each look a request. When
-        the practice's system takes the person up, NexHealth may give them another id: then the
-        status is ``gone``. After ``timeout`` seconds (None: never) it is ``waiting``.
+        A patient who was only created stays with NexHealth until a first appointment is booked. No
+        webhook reports it, so the patient is polled with growing pauses. When the practice's system
+        takes the patient over, NexHealth may give them another id.
 
-        Raises what a call may raise, but not for looks that failed in passing.
+        Polls that fail temporarily are repeated; other errors of a call are raised.
+
+        Args:
+            patient: The patient, or their id.
+            timeout: Seconds to wait; None waits for ever.
+            **options: The practice, where no scope binds it.
+
+        Returns:
+            The last known state. Its status is ``gone`` if the id no longer exists, and ``waiting``
+            after the timeout.
         """
         return await patient_written(
             ConfirmationCalls(

@@ -17,7 +17,7 @@ PaymentPlanInclude: TypeAlias = Literal["patient", "guarantor"]
 
 
 class PaymentPlanFilters(SortedFilters, total=False):
-    """Which payment plans are wanted."""
+    """Filters for listing payment plans."""
 
     patient_id: int | None
     """Only those of this patient."""
@@ -26,10 +26,10 @@ class PaymentPlanFilters(SortedFilters, total=False):
 
 
 class PaymentPlanOptions(TypedDict, total=False):
-    """How one payment plan is wanted."""
+    """Options for getting one payment plan."""
 
     include: Sequence[PaymentPlanInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST: "Endpoint[m.PaymentPlan]" = Endpoint(
@@ -53,17 +53,19 @@ GET: "Endpoint[m.PaymentPlan]" = Endpoint(
 
 
 class PaymentPlans(Resource):
-    """What patients pay in instalments."""
+    """Payments in instalments."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[PaymentPlanFilters]) -> "Walk[m.PaymentPlan]":
-        """Walk the payment plans of one location; v3 only.
+        """Iterate over the payment plans of one location; v3 only.
 
         ``GET /payment_plans``
 
-        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -72,7 +74,9 @@ class PaymentPlans(Resource):
 
         ``GET /payment_plans/{id}``
 
-        Raises `NotFound` for an id the account does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The account has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -13,7 +13,7 @@ __all__ = ["PaymentTypeFilters", "PaymentTypes"]
 
 
 class PaymentTypeFilters(UpdatedFilters, total=False):
-    """Which payment types are wanted."""
+    """Filters for listing payment types."""
 
     active: bool | None
     """Only those in use (True, the server's default) or those retired (False)."""
@@ -40,14 +40,16 @@ class PaymentTypes(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[PaymentTypeFilters]) -> "Walk[m.PaymentType]":
-        """Walk the payment types of one location; v3 only.
+        """Iterate over the payment types of one location; v3 only.
 
         ``GET /payment_types``
 
         Only those in use are sent unless ``active=False``, which sends only the others.
 
-        Raises `MissingScope` without a practice and a location, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -56,7 +58,9 @@ class PaymentTypes(Resource):
 
         ``GET /payment_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -32,10 +32,10 @@ PaymentInclude: TypeAlias = Literal[
 
 
 class PaymentFilters(BilledFilters, total=False):
-    """Which payments are wanted.
+    """Filters for listing payments.
 
     One of ``patient_id``, ``provider_id``, ``guarantor_id``, ``charge_id``, ``claim_id``,
-    ``transaction_id`` and ``updated_since`` must be among them.
+    ``transaction_id`` and ``updated_since`` is required.
     """
 
     charge_id: int | None
@@ -47,10 +47,10 @@ class PaymentFilters(BilledFilters, total=False):
 
 
 class PaymentOptions(PracticeScoped, total=False):
-    """How one payment is wanted."""
+    """Options for getting one payment."""
 
     include: Sequence[PaymentInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class NewPayment(LedgerEntry, total=False):
@@ -65,7 +65,7 @@ class NewPayment(LedgerEntry, total=False):
     payment_type_id: int
     """Its kind, as ``payment_types`` lists them."""
     paid_at: datetime
-    """When it was paid, with a zone; the ledger keeps the day only."""
+    """Time of the payment, with a time zone; the ledger keeps only the day."""
 
 
 LIST: "Endpoint[m.Payment]" = Endpoint(
@@ -116,7 +116,7 @@ class Payments(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[PaymentFilters]) -> "Walk[m.Payment]":
-        """Walk the payments of one location; v3 only.
+        """Iterate over the payments of one location; v3 only.
 
         ``GET /payments``
 
@@ -124,9 +124,11 @@ class Payments(Resource):
         negative. The API wants one filter besides the location. Removed payments are left out
         unless ``include_deleted=True``.
 
-        Raises `InvalidArgument` without a filter, `MissingScope` without a practice and a
-        location, `NotInThisVersion` in v2, and `FinancialAccessOff` until NexHealth has enabled
-        ledger data for the key.
+        Raises:
+            InvalidArgument: No filter is given.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -135,8 +137,10 @@ class Payments(Resource):
 
         ``GET /payments/{id}``
 
-        Raises `NotFound` for an id this practice does not have, `NotInThisVersion` in v2, and
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key.
+        Raises:
+            NotFound: The practice has no record with this id.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)
 
@@ -150,11 +154,14 @@ class Payments(Resource):
         ``payments.walk(transaction_id=...)`` when the practice's system has it, minutes or hours
         later, perhaps in several rows, and the event ``payment_insertion`` tells how it ended.
 
-        Raises `InvalidArgument` for an amount that is no ``Decimal`` or whole number and for a
-        ``transaction_id`` that is blank or over 50 characters, `MissingScope` without a practice
-        and a location, `Invalid` for other refusals, `NotInThisVersion` in v2,
-        `FinancialAccessOff` until NexHealth has enabled ledger data for the key, and
-        `OutcomeUnknown` if the answer was lost: a payment is never sent twice by itself.
+        Raises:
+            InvalidArgument: The amount is neither a ``Decimal`` nor an ``int``, or the
+                ``transaction_id`` is blank or longer than 50 characters.
+            MissingScope: No practice or no location is given or bound.
+            Invalid: The API refuses the request for another reason.
+            NotInThisVersion: The API version is v2.
+            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            OutcomeUnknown: The response was lost. A payment is never sent again automatically.
         """
         check_entry(fields, fields.get("amount"))
         await self._client.perform(CREATE, fields)
@@ -176,9 +183,12 @@ class Payments(Resource):
         `EventBoard`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
         ``timeout`` seconds (None: never) the status is ``waiting``.
 
-        Raises `InvalidArgument` for a blank ``transaction_id``, `MissingScope` without a practice
-        and a location, `NotInThisVersion` in v2, and what else a call may raise, but not for looks
-        that failed in passing.
+        Polls that fail temporarily are repeated; other errors of a call are raised.
+
+        Raises:
+            InvalidArgument: ``transaction_id`` is blank.
+            MissingScope: No practice or no location is given or bound.
+            NotInThisVersion: The API version is v2.
         """
         filters = {**scope, "transaction_id": transaction_id}
         return await entry_written(

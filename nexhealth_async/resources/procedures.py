@@ -18,7 +18,7 @@ __all__ = ["ProcedureFilters", "Procedures"]
 
 
 class ProcedureFilters(LocationScoped, NumberedOptions, total=False):
-    """Which procedures are wanted. Give one filter besides the location; v3 refuses it alone."""
+    """Filters for listing procedures. Give one filter besides the location; v3 refuses it alone."""
 
     provider_id: int | None
     """Only procedures of this provider."""
@@ -90,15 +90,17 @@ class Procedures(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[ProcedureFilters]) -> "Walk[m.Procedure]":
-        """Walk the procedures of a practice, or of one location, patient, provider or appointment.
+        """Iterate over the procedures of a practice, location, patient, provider or appointment.
 
         ``GET /procedures``
 
         v3 wants one filter besides the location; to read all, give an ``updated_since`` from before
         the practice joined.
 
-        Raises `MissingScope` without a practice, `InvalidArgument` without a filter in v3, and
-        `NotInThisVersion` for a filter the version lacks.
+        Raises:
+            MissingScope: No practice is given or bound.
+            InvalidArgument: No filter is given in v3.
+            NotInThisVersion: The API version does not have a filter that is given.
         """
         return self._client.walk(LIST, filters)
 
@@ -107,8 +109,10 @@ class Procedures(Resource):
 
         ``GET /procedures/{id}``
 
-        Not documented for v2, so it may answer `NotFound` there. Raises `NotFound` for an id this
-        practice does not have, and for one of a location the key may not see, though the list
-        shows it.
+        Not documented for v2, so it may answer `NotFound` there.
+
+        Raises:
+            NotFound: The practice has no record with this id, or the record belongs to a location
+                that the key may not see, even if the list shows it.
         """
         return await self._client.call(GET, options, id)

@@ -29,14 +29,14 @@ ProviderInclude: TypeAlias = Literal["locations", "availabilities", "appointment
 
 
 class LocationProviderFilters(PracticeScoped, NumberedOptions, total=False):
-    """Which of a location's providers are wanted."""
+    """Filters for listing the providers of a location."""
 
     requestable: bool | None
     """Only those who can be booked online there."""
 
 
 class ProviderFilters(LocationScoped, NumberedOptions, total=False):
-    """Which providers are wanted. A location narrows the list to those who work there."""
+    """Filters for listing providers. A location narrows the list to those who work there."""
 
     ids: Sequence[int] | None
     """Only providers with these ids."""
@@ -49,16 +49,16 @@ class ProviderFilters(LocationScoped, NumberedOptions, total=False):
     updated_since: datetime | None
     """Only those changed at or after this time."""
     include: Sequence[ProviderInclude] | None
-    """Parts to send along."""
+    """Related data to include in each record."""
     sort: str | None
     """``"updated_at"``, or ``"-updated_at"`` for the latest first; v3 only."""
 
 
 class ProviderOptions(PracticeScoped, total=False):
-    """How one provider is wanted."""
+    """Options for getting one provider."""
 
     include: Sequence[ProviderInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 LIST_OF_LOCATION: "Endpoint[m.Provider]" = Endpoint(
@@ -115,12 +115,14 @@ class LocationProviders(Resource):
     def walk(
         self, location_id: int, /, **filters: Unpack[LocationProviderFilters]
     ) -> "Walk[m.Provider]":
-        """Walk the providers of one location, by an older way; v2 only.
+        """Iterate over the providers of one location, by an older way; v2 only.
 
         ``GET /locations/{id}/providers``
 
-        Prefer ``providers.walk(location_id=...)``, which both versions have. Raises `MissingScope`
-        without a practice.
+        Prefer ``providers.walk(location_id=...)``, which both versions have.
+
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_LOCATION, filters, location_id)
 
@@ -131,14 +133,15 @@ class Providers(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[ProviderFilters]) -> "Walk[m.Provider]":
-        """Walk the providers of a practice, or of one location.
+        """Iterate over the providers of a practice, or of one location.
 
         ``GET /providers``
 
         ``requestable`` needs a location, from the scope or as ``location_id``. Inactive ones are
         left out by the server unless asked for.
 
-        Raises `MissingScope` without a practice.
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -147,6 +150,7 @@ class Providers(Resource):
 
         ``GET /providers/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

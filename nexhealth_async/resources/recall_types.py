@@ -18,7 +18,7 @@ __all__ = ["RecallTypeFilters", "RecallTypes"]
 
 
 class RecallTypeFilters(LocationScoped, WholeOptions, total=False):
-    """Which recall types are wanted."""
+    """Filters for listing recall types."""
 
     foreign_id: str | None
     """The type's id in the practice's own system."""
@@ -53,11 +53,14 @@ class RecallTypes(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[RecallTypeFilters]) -> "Walk[m.RecallType]":
-        """Walk the recall types of one location.
+        """Iterate over the recall types of one location.
 
         ``GET /recall_types``
 
-        The list comes whole. Raises `MissingScope` without a practice and a location.
+        The list comes whole.
+
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -66,6 +69,7 @@ class RecallTypes(Resource):
 
         ``GET /recall_types/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -13,11 +13,11 @@ from nexhealth_async.resources.options import LocationScoped, WholeOptions, filt
 __all__ = ["SyncColour", "SyncStatusFilters", "SyncStatuses"]
 
 SyncColour: TypeAlias = Literal["green", "red"]
-"""Whether a practice's system is being read or written to as it should."""
+"""State of reading from or writing to a practice's own system."""
 
 
 class SyncStatusFilters(LocationScoped, WholeOptions, total=False):
-    """Which synchronisations are wanted."""
+    """Filters for listing synchronisations."""
 
     location_ids: Sequence[int] | None
     """Ids of several locations, instead of one ``location_id``."""
@@ -44,17 +44,19 @@ LIST: "Endpoint[m.SyncStatus]" = Endpoint(
 
 
 class SyncStatuses(Resource):
-    """Whether practices' systems are being read and written as they should."""
+    """The state of the connections to practices' own systems."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[SyncStatusFilters]) -> "Walk[m.SyncStatus]":
-        """Walk the state of synchronisation, of every practice when none is given.
+        """Iterate over the state of synchronisation, of every practice when none is given.
 
         ``GET /sync_status``
 
-        While ``write_status`` is red, writes fail. The list comes whole. Raises `InvalidArgument`
-        when both ``location_id`` and ``location_ids`` are given.
+        While ``write_status`` is red, writes fail. The list comes whole.
+
+        Raises:
+            InvalidArgument: Both ``location_id`` and ``location_ids`` are given.
         """
         check_one_of(filters, ("location_id", "location_ids"), least=0)
         return self._client.walk(LIST, filters)

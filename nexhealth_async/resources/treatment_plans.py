@@ -14,11 +14,11 @@ __all__ = ["TreatmentPlanFilters", "TreatmentPlanStatus", "TreatmentPlans"]
 TreatmentPlanStatus: TypeAlias = Literal[
     "not_applicable", "proposed", "accepted", "rejected", "completed"
 ]
-"""How far a treatment plan has come."""
+"""States of a treatment plan."""
 
 
 class TreatmentPlanFilters(PracticeScoped, CursorOptions, total=False):
-    """Which treatment plans are wanted."""
+    """Filters for listing treatment plans."""
 
     patient_id: int | None
     """Only plans for this patient."""
@@ -50,16 +50,19 @@ GET: "Endpoint[m.TreatmentPlan]" = Endpoint(
 
 
 class TreatmentPlans(Resource):
-    """What is proposed to patients, with its procedures; v3 only."""
+    """Treatments proposed to patients, with their procedures; v3 only."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[TreatmentPlanFilters]) -> "Walk[m.TreatmentPlan]":
-        """Walk the treatment plans of a practice, by id; v3 only.
+        """Iterate over the treatment plans of a practice, by id; v3 only.
 
         ``GET /treatment_plans``
 
-        Deleted plans are left out by the server. Raises `MissingScope` without a practice.
+        Deleted plans are left out by the server.
+
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -68,6 +71,7 @@ class TreatmentPlans(Resource):
 
         ``GET /treatment_plans/{id}``
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class WebhookEndpointFilters(WholeOptions, total=False):
-    """Which webhook endpoints are wanted."""
+    """Filters for listing webhook endpoints."""
 
     active: bool | None
     """Only those that get deliveries (True) or those switched off (False); both when left out."""
@@ -28,16 +28,16 @@ class NewWebhookEndpoint(TypedDict, total=False):
     """An address that events are to be sent to."""
 
     target_url: Required[str]
-    """Where they are posted to; in production an ``https://`` address."""
+    """URL that events are sent to; in production an ``https://`` address."""
     active: bool
     """Whether deliveries are made."""
 
 
 class WebhookEndpointChanges(TypedDict, total=False):
-    """What may be changed in a webhook endpoint; what is left out stays."""
+    """Changes to a webhook endpoint. Fields that are left out stay as they are."""
 
     target_url: str
-    """Where events are posted to; in production an ``https://`` address."""
+    """URL that events are sent to; in production an ``https://`` address."""
     active: bool
     """Whether deliveries are made; True revives one that failed for 48 hours."""
 
@@ -94,11 +94,11 @@ class WebhookEndpoints(Resource):
 
     @property
     def subscriptions(self) -> WebhookSubscriptions:
-        """Which events an endpoint gets."""
+        """Subscriptions of an endpoint to events."""
         return WebhookSubscriptions(self._client)
 
     def walk(self, **filters: Unpack[WebhookEndpointFilters]) -> "Walk[m.WebhookEndpoint]":
-        """Walk the webhook endpoints of the API key, whatever the scope.
+        """Iterate over the webhook endpoints of the API key, whatever the scope.
 
         ``GET /webhook_endpoints``
 
@@ -113,8 +113,9 @@ class WebhookEndpoints(Resource):
 
         Keep the answer's ``secret_key``, which signs the deliveries: it may not be shown again.
 
-        Raises `Invalid` for an address the API does not take, and `OutcomeUnknown` if the answer
-        was lost: creating is never repeated by itself.
+        Raises:
+            Invalid: The API does not accept the address.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields)
 
@@ -128,7 +129,8 @@ class WebhookEndpoints(Resource):
         The API switches an endpoint off after 48 hours of failed deliveries; ``active=True``
         revives it, and what was missed has to be read with ``updated_since``.
 
-        Raises `NotFound` for an endpoint that is not yours.
+        Raises:
+            NotFound: The account has no endpoint with this id.
         """
         return await self._client.call(UPDATE, fields, id)
 
@@ -137,6 +139,7 @@ class WebhookEndpoints(Resource):
 
         ``DELETE /webhook_endpoints/{id}``
 
-        Raises `NotFound` for an endpoint that is not yours.
+        Raises:
+            NotFound: The account has no endpoint with this id.
         """
         await self._client.perform(DELETE, {}, id)

@@ -92,7 +92,7 @@ WebhookEvent: TypeAlias = Literal[
 
 
 class WebhookSubscriptionFilters(PracticeScoped, WholeOptions, total=False):
-    """Which subscriptions are wanted."""
+    """Filters for listing subscriptions."""
 
     resource_type: WebhookResource | str | None
     """Only those for records of this kind."""
@@ -101,7 +101,7 @@ class WebhookSubscriptionFilters(PracticeScoped, WholeOptions, total=False):
 
 
 class NewWebhookSubscription(PracticeScoped, total=False):
-    """Which events are to be sent."""
+    """A new subscription."""
 
     resource_type: Required[WebhookResource | str]
     """The kind of record, with a capital: ``"Appointment"``."""
@@ -112,7 +112,7 @@ class NewWebhookSubscription(PracticeScoped, total=False):
 
 
 class WebhookSubscriptionChanges(PracticeScoped, total=False):
-    """What may be changed in a subscription; what is left out stays."""
+    """Changes to a subscription. Fields that are left out stay as they are."""
 
     new_endpoint_id: int
     """Id of another endpoint of yours, to which the subscription moves."""
@@ -178,14 +178,14 @@ DELETE: Endpoint[None] = Endpoint(
 
 
 class WebhookSubscriptions(Resource):
-    """Which events an endpoint gets."""
+    """Subscriptions of an endpoint to events."""
 
     __slots__ = ()
 
     def walk(
         self, endpoint_id: int, /, **filters: Unpack[WebhookSubscriptionFilters]
     ) -> "Walk[m.WebhookSubscription]":
-        """Walk the subscriptions of one endpoint.
+        """Iterate over the subscriptions of one endpoint.
 
         ``GET /webhook_endpoints/{id}/webhook_subscriptions``
 
@@ -193,7 +193,8 @@ class WebhookSubscriptions(Resource):
         leaves out those that belong to none (``Onboarding``). v2 knows no such filter and lists
         all. The list comes whole.
 
-        Raises `NotFound` for an endpoint that is not yours.
+        Raises:
+            NotFound: The account has no endpoint with this id.
         """
         return self._client.walk(LIST, filters, endpoint_id)
 
@@ -209,10 +210,12 @@ class WebhookSubscriptions(Resource):
         delivered twice: walk first. ``Onboarding`` belongs to no practice, so in v3 the
         subdomain that a scope or the session binds is left out for it.
 
-        Raises `MissingScope` without a practice, `InvalidArgument` if one is given for
-        ``Onboarding``, `Invalid` for an event its resource type does not have, `NotFound` for an
-        endpoint that is not yours, and `OutcomeUnknown` if the answer was lost: creating is never
-        repeated by itself.
+        Raises:
+            MissingScope: No practice is given or bound.
+            InvalidArgument: A practice is given for ``Onboarding``.
+            Invalid: The resource type has no such event.
+            NotFound: The account has no endpoint with this id.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields, endpoint_id)
 
@@ -232,7 +235,9 @@ class WebhookSubscriptions(Resource):
         because its answer was lost raises `NotFound` although it was done: look at the new
         endpoint.
 
-        Raises `MissingScope` without a practice, and `NotFound` for ids that are not yours.
+        Raises:
+            MissingScope: No practice is given or bound.
+            NotFound: The account has no endpoint or no subscription with these ids.
         """
         return await self._client.call(UPDATE, fields, endpoint_id, subscription_id)
 
@@ -241,6 +246,7 @@ class WebhookSubscriptions(Resource):
 
         ``DELETE /webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}``
 
-        Raises `NotFound` for ids that are not yours.
+        Raises:
+            NotFound: The account has no endpoint or no subscription with these ids.
         """
         await self._client.perform(DELETE, {}, endpoint_id, subscription_id)

@@ -12,7 +12,7 @@ __all__ = ["WorkingHourLabelFilters", "WorkingHourLabels"]
 
 
 class WorkingHourLabelFilters(LocationScoped, CursorOptions, total=False):
-    """Which labels of working hours are wanted.
+    """Filters for listing labels of working hours.
 
     A location narrows them to its own and those of the whole practice.
     """
@@ -39,15 +39,16 @@ LIST: "Endpoint[m.WorkingHoursLabel]" = Endpoint(
 
 
 class WorkingHourLabels(Resource):
-    """What working hours are called, to tell kinds of them apart; v3 only."""
+    """Labels that tell kinds of working hours apart; v3 only."""
 
     __slots__ = ()
 
     def walk(self, **filters: Unpack[WorkingHourLabelFilters]) -> "Walk[m.WorkingHoursLabel]":
-        """Walk the labels of working hours, of a practice or of one location; v3 only.
+        """Iterate over the labels of working hours, of a practice or of one location; v3 only.
 
         ``GET /working_hour_labels``
 
-        Raises `MissingScope` without a practice.
+        Raises:
+            MissingScope: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)

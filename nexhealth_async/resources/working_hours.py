@@ -37,11 +37,11 @@ Weekday: TypeAlias = Literal[
 """Days as working hours spell them."""
 
 WorkingHourSource: TypeAlias = Literal["manual", "synced"]
-"""Where working hours come from: NexHealth's own settings, or the practice's system."""
+"""Source of working hours: NexHealth's settings, or the practice's own system."""
 
 
 class WorkingHoursFilters(LocationScoped, NumberedOptions, total=False):
-    """Which working hours are wanted."""
+    """Filters for listing working hours."""
 
     provider_id: int | None
     """Only those of this provider."""
@@ -50,20 +50,20 @@ class WorkingHoursFilters(LocationScoped, NumberedOptions, total=False):
     label_id: int | None
     """Only those with this label, by its id in ``working_hour_labels``; v3 only."""
     source: WorkingHourSource | None
-    """Only those from here; v3 only."""
+    """Only those from this source; v3 only."""
     active: bool | None
     """Only active (True, the server's default) or switched-off (False) ones."""
     ignore_past_dates: bool | None
     """True leaves out those for a single date that has passed; the server sends them else."""
     include: Sequence[WorkingHoursInclude] | None
-    """Parts to send along."""
+    """Related data to include in each record."""
 
 
 class WorkingHoursOptions(PracticeScoped, total=False):
-    """How one record of working hours is wanted."""
+    """Options for getting one record of working hours."""
 
     include: Sequence[WorkingHoursInclude] | None
-    """Parts to send along."""
+    """Related data to include."""
 
 
 class Recurrence(TypedDict):
@@ -81,7 +81,7 @@ class NewWorkingHours(LocationScoped, total=False):
     """New working hours: exactly one of ``days``, ``specific_date`` and ``custom_recurrence``."""
 
     provider_id: Required[int]
-    """Whose hours these are."""
+    """The provider."""
     begin_time: Required[str]
     """``"HH:MM"`` in the practice's zone."""
     end_time: Required[str]
@@ -97,17 +97,17 @@ class NewWorkingHours(LocationScoped, total=False):
     custom_recurrence: Recurrence
     """Every so many days, weeks or months."""
     active: bool
-    """Whether they count; True by default."""
+    """Whether the hours are in use; True by default."""
 
 
 class WorkingHoursChanges(PracticeScoped, total=False):
-    """What may be changed in working hours; what is left out stays.
+    """Changes to working hours. Fields that are left out stay as they are.
 
     At most one of ``days``, ``specific_date`` and ``custom_recurrence``.
     """
 
     provider_id: int
-    """Whose hours these are; v3 only."""
+    """The provider; v3 only."""
     begin_time: str
     """``"HH:MM"``. One page of the vendor says UTC, against the rest: read the record back."""
     end_time: str
@@ -123,7 +123,7 @@ class WorkingHoursChanges(PracticeScoped, total=False):
     custom_recurrence: Recurrence
     """Every so many days, weeks or months; v3 only."""
     active: bool
-    """Whether they count."""
+    """Whether the hours are in use."""
 
 
 LIST: "Endpoint[m.WorkingHours]" = Endpoint(
@@ -210,7 +210,7 @@ class WorkingHours(Resource):
     __slots__ = ()
 
     def walk(self, **filters: Unpack[WorkingHoursFilters]) -> "Walk[m.WorkingHours]":
-        """Walk the working hours of one location.
+        """Iterate over the working hours of one location.
 
         ``GET /availabilities`` (v2), ``GET /working_hours`` (v3)
 
@@ -218,7 +218,8 @@ class WorkingHours(Resource):
         unless ``ignore_past_dates=True``. Hours that come from the practice's own system may be
         missing here although ``providers`` shows them.
 
-        Raises `MissingScope` without a practice and a location.
+        Raises:
+            MissingScope: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -227,7 +228,8 @@ class WorkingHours(Resource):
 
         ``GET /availabilities/{id}`` (v2), ``GET /working_hours/{id}`` (v3)
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -238,9 +240,11 @@ class WorkingHours(Resource):
 
         Times are ``"HH:MM"`` in the practice's zone.
 
-        Raises `InvalidArgument` unless exactly one of ``days``, ``specific_date`` and
-        ``custom_recurrence`` is given, `MissingScope` without a practice and a location, and
-        `OutcomeUnknown` if the answer was lost: creating is never repeated by itself.
+        Raises:
+            InvalidArgument: Not exactly one of ``days``, ``specific_date`` and
+                ``custom_recurrence`` is given.
+            MissingScope: No practice or no location is given or bound.
+            OutcomeUnknown: The response was lost. Creating is never retried automatically.
         """
         check_one_of(fields, ("days", "specific_date", "custom_recurrence"))
         return await self._client.call(CREATE, fields)
@@ -250,9 +254,11 @@ class WorkingHours(Resource):
 
         ``PATCH /availabilities/{id}`` (v2), ``PATCH /working_hours/{id}`` (v3)
 
-        Raises `InvalidArgument` for more than one of ``days``, ``specific_date`` and
-        ``custom_recurrence``, `NotInThisVersion` for ``provider_id`` and ``custom_recurrence`` in
-        v2, and `NotFound` for an id this practice does not have.
+        Raises:
+            InvalidArgument: More than one of ``days``, ``specific_date`` and ``custom_recurrence``
+                is given.
+            NotInThisVersion: ``provider_id`` or ``custom_recurrence`` is given in v2.
+            NotFound: The practice has no record with this id.
         """
         check_one_of(fields, ("days", "specific_date", "custom_recurrence"), least=0)
         return await self._client.call(UPDATE, fields, id)
@@ -262,6 +268,7 @@ class WorkingHours(Resource):
 
         ``DELETE /availabilities/{id}`` (v2), ``DELETE /working_hours/{id}`` (v3)
 
-        Raises `NotFound` for an id this practice does not have.
+        Raises:
+            NotFound: The practice has no record with this id.
         """
         await self._client.perform(DELETE, options, id)

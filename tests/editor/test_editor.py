@@ -84,7 +84,7 @@ def test_completion_offers_the_public_names_and_no_inner_ones(editor: Editor) ->
     [
         ("office.patients.walk(in|active=False)", "Only inactive (True) or active (False) ones"),
         ("office.patients.create(first_n|ame='A')", "Some systems cut it off"),
-        ("office.patients.wa|lk()", "Walk the patients of one location."),
+        ("office.patients.wa|lk()", "Iterate over the patients of one location."),
         ("office.appointments.bo|ok", "Book a slot that `AvailableSlots.flat` found, once."),
         ("office.pat|ients", "The patients."),
         ("patient.gua|rantor_id", "Who pays."),
