@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from nexhealth_async.pagination.walk import Page, Pages, Walk
     from nexhealth_async.scopes import LocationScope, PracticeScope
     from nexhealth_async.session import Answer, NexHealth
-    from nexhealth_async.webhooks.subscriptions import Ensured
+    from nexhealth_async.webhooks import Ensured
     from nexhealth_async.workflows.booking import Rescheduled
     from nexhealth_async.workflows.confirmation import Written
     from nexhealth_async.workflows.event_bus import EventBoard

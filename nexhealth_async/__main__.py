@@ -12,7 +12,7 @@ _EXTRA = frozenset({"cyclopts", "rich"})
 def main() -> int:
     """Run the command line and return its exit status."""
     try:
-        from nexhealth_async.cli.app import run
+        from nexhealth_async.cli import run
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:

@@ -52,7 +52,7 @@ from nexhealth_async._protocol.requests import (
 )
 from nexhealth_async._protocol.retry import RetryPolicy
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
+from nexhealth_async.codec import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
     Forbidden,
     InvalidArgument,
@@ -98,11 +98,9 @@ if TYPE_CHECKING:
     from nexhealth_async._protocol.operations import Operation, Row
     from nexhealth_async._protocol.requests import JSONValue
     from nexhealth_async._protocol.token_store import TokenStore
-    from nexhealth_async.bulk.api import Bulk
-    from nexhealth_async.bulk.origin import Institution
-    from nexhealth_async.bulk.planning import Practices
+    from nexhealth_async.bulk import Bulk, Institution, Practices
     from nexhealth_async.codec import Codec
-    from nexhealth_async.webhooks.subscriptions import Webhooks
+    from nexhealth_async.webhooks import Webhooks
     from nexhealth_async.workflows.practice_locations import PracticeLocation
 
 __all__ = ["Answer", "NexHealth"]
@@ -591,7 +589,7 @@ class NexHealth(AccountScope):
     @property
     def webhooks(self) -> Webhooks:
         """Where the events of practices are sent: ``await nex.webhooks.ensure(...)``."""
-        from nexhealth_async.webhooks.subscriptions import Webhooks
+        from nexhealth_async.webhooks import Webhooks
 
         alone = evolve(self._options, subdomain=None, location_id=None)
         return Webhooks(
@@ -606,7 +604,7 @@ class NexHealth(AccountScope):
 
         A session bound to a practice or a location reads only that unless told otherwise.
         """
-        from nexhealth_async.bulk.api import Bulk
+        from nexhealth_async.bulk import Bulk
 
         options = self._options
         practices: Practices = None

@@ -7,11 +7,13 @@ from nexhealth_async.bulk.api import Bulk
 from nexhealth_async.bulk.batch import Batch, Refused
 from nexhealth_async.bulk.checkpoint import CheckpointFile
 from nexhealth_async.bulk.estimate import Estimate, ShardEstimate
-from nexhealth_async.bulk.origin import Origin
+from nexhealth_async.bulk.origin import Institution, Origin
+from nexhealth_async.bulk.planning import Practices
 from nexhealth_async.bulk.progress_events import (
     BatchRead,
     Event,
     GroupDone,
+    OnEvent,
     PullEnded,
     PullStarted,
     ShardDone,
@@ -38,7 +40,14 @@ from nexhealth_async.bulk.resource_facts import (
 )
 from nexhealth_async.bulk.shard_worker import Outcome
 from nexhealth_async.bulk.shards import Filters, Group, Shard
-from nexhealth_async.bulk.shared_target import Claim, Holder, Overview, SharedTarget
+from nexhealth_async.bulk.shared_target import (
+    Claim,
+    Holder,
+    Overview,
+    Reading,
+    SharedTarget,
+    States,
+)
 from nexhealth_async.bulk.target_protocol import KeepsOrigin, Target
 
 __all__ = [
@@ -56,15 +65,19 @@ __all__ = [
     "GroupDone",
     "GroupState",
     "Holder",
+    "Institution",
     "KeepsOrigin",
     "KeepsRejected",
+    "OnEvent",
     "Origin",
     "Outcome",
     "Overview",
+    "Practices",
     "Progress",
     "Pull",
     "PullEnded",
     "PullStarted",
+    "Reading",
     "Refused",
     "Rejected",
     "RejectedCount",
@@ -80,6 +93,7 @@ __all__ = [
     "ShardState",
     "SharedTarget",
     "Snapshot",
+    "States",
     "Target",
     "exclusions",
     "facts",

@@ -144,7 +144,7 @@ class ReadsOne(Protocol):
 
 @cache
 def _has_number_ids(model: str) -> bool:
-    from nexhealth_async.codec.composite_values import bare
+    from nexhealth_async.codec import bare
 
     kind = cast("type[attrs.AttrsInstance]", getattr(models, model))
     prepare(kind)

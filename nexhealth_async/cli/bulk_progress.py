@@ -7,13 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.progress_events import (
-    Event,
-    PullEnded,
-    PullStarted,
-    ShardDone,
-    ShardFailed,
-)
+from nexhealth_async.bulk import Event, PullEnded, PullStarted, ShardDone, ShardFailed
 from nexhealth_async.cli import terminal
 from nexhealth_async.cli.error_messages import happened
 from nexhealth_async.cli.time_remaining import Left, Pace, clock

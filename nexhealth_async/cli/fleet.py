@@ -390,7 +390,7 @@ def status(
     status is 3 if parts were given up, or if the pull is done and records could
     not be read.
     """
-    from nexhealth_async.bulk.rejected_records import not_allowed
+    from nexhealth_async.bulk.target_support import not_allowed
     from nexhealth_async.fleet import fleet_status
 
     queue = place.line_if_told()

@@ -177,7 +177,7 @@ class _Pull:
             else:
                 raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
         if "updated_since" in row.one_of:
-            from nexhealth_async.bulk.planning import BEGINNING
+            from nexhealth_async.bulk.target_support import BEGINNING
 
             given.setdefault("updated_since", BEGINNING)
         return {name: value for name, value in given.items() if value is not None}

@@ -7,9 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nexhealth_async.bulk.pull_state import is_over
-from nexhealth_async.bulk.rejected_records import KeepsRejected
-from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages
+from nexhealth_async.bulk import KeepsOrigin, KeepsRejected
+from nexhealth_async.bulk.target_support import ReadsPages, is_over
 from nexhealth_async.cli.exit_status import Quit
 from nexhealth_async.cli.terminal import note
 from nexhealth_async.errors import UsageError
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
         Batch,
         Group,
         GroupState,
+        Origin,
         Progress,
         Rejected,
         Shard,
         ShardState,
         Target,
     )
-    from nexhealth_async.bulk.batch import Reader
-    from nexhealth_async.bulk.origin import Origin
+    from nexhealth_async.bulk.target_support import Reader
 
 __all__ = ["Aside", "nothing_to_resume"]
 

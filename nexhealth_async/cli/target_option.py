@@ -94,7 +94,7 @@ def destination(
 
 
 def _duckdb(path: Path) -> Destination:
-    from nexhealth_async.export.duckdb import DuckDBTarget
+    from nexhealth_async.export import DuckDBTarget
 
     return Destination(
         target=DuckDBTarget(path),
@@ -105,8 +105,7 @@ def _duckdb(path: Path) -> Destination:
 
 
 def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
-    from nexhealth_async.export.postgres import PostgresTarget
-    from nexhealth_async.export.postgres_url import place_of
+    from nexhealth_async.export import PostgresTarget
 
     if typed and holds_password(url):
         raise Quit(
@@ -114,9 +113,10 @@ def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
             f"PGPASSWORD or a password file, or the whole address in {VARIABLE}."
         )
     schema = schema or "public"
+    target = PostgresTarget(url, schema=schema)
     return Destination(
-        target=PostgresTarget(url, schema=schema),
-        label=f"PostgreSQL, {place_of(url).text}, schema {schema}",
+        target=target,
+        label=f"PostgreSQL, {target.address}, schema {schema}",
         rejected="the table _rejected",
     )
 
@@ -148,12 +148,12 @@ def _folder(
     if kind == "parquet":
         if compress is not None:
             raise Quit("Parquet files are compressed anyway: leave out --compress.")
-        from nexhealth_async.export.parquet import ParquetTarget
+        from nexhealth_async.export import ParquetTarget
 
         return Destination(
             target=ParquetTarget(path), label=f"{path}/", rejected=rejected, path=path
         )
-    from nexhealth_async.export.jsonl import JsonLinesTarget
+    from nexhealth_async.export import JsonLinesTarget
 
     target = JsonLinesTarget(path, compression=compress)
     return Destination(target=target, label=f"{path}/", rejected=rejected, path=path)
@@ -161,9 +161,9 @@ def _folder(
 
 def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
     """Return in which form a directory holds a pull already, so that resuming need not say it."""
-    from nexhealth_async.export.folder_target import kept_format
+    from nexhealth_async.export import JsonLinesTarget
 
-    match kept_format(path):
+    match JsonLinesTarget.saved_format(path):
         case "parquet":
             return "parquet", None
         case "jsonl.gz":

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from nexhealth_async.bulk.progress_events import (
-    Event,
-    PullStarted,
-    ShardDone,
-    ShardProgress,
-    ShardStarted,
-)
+from nexhealth_async.bulk import Event, PullStarted, ShardDone, ShardProgress, ShardStarted
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Snapshot

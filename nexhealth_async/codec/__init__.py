@@ -9,21 +9,45 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.codec.forward_references import prepare
+from nexhealth_async.codec.forward_references import is_attrs, prepare
 from nexhealth_async.codec.native_decoding import REFUSALS, Data
 
 if TYPE_CHECKING:
+    from nexhealth_async.codec.composite_values import bare
     from nexhealth_async.codec.converter import Codec, to_builtins, to_json
-    from nexhealth_async.codec.lazy_decoding import LazyDecoder
+    from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
+    from nexhealth_async.codec.scalar_values import Refusal, moment, whole
 
-__all__ = ["REFUSALS", "Codec", "Data", "LazyDecoder", "prepare", "to_builtins", "to_json"]
+__all__ = [
+    "REFUSALS",
+    "Codec",
+    "Data",
+    "LazyDecoder",
+    "Refusal",
+    "bare",
+    "build_decoder",
+    "is_attrs",
+    "moment",
+    "prepare",
+    "to_builtins",
+    "to_json",
+    "whole",
+]
+
+_HOMES = {
+    "LazyDecoder": "lazy_decoding",
+    "Refusal": "scalar_values",
+    "bare": "composite_values",
+    "build_decoder": "lazy_decoding",
+    "moment": "scalar_values",
+    "whole": "scalar_values",
+}
 
 
 def __getattr__(name: str) -> object:
     """Load the module behind a name on its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "lazy_decoding" if name == "LazyDecoder" else "converter"
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'converter')}"), name)
     globals()[name] = value
     return value

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from attrs import define, field
 
 from nexhealth_async import models
-from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk import Pull
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow_arrays import money_columns, type_of
 from nexhealth_async.export.arrow_from_json import Sheet, read_page

@@ -31,9 +31,7 @@ import attrs
 from attrs import frozen
 
 from nexhealth_async import models
-from nexhealth_async.codec import prepare
-from nexhealth_async.codec.composite_values import bare
-from nexhealth_async.codec.forward_references import is_attrs
+from nexhealth_async.codec import bare, is_attrs, prepare
 
 __all__ = [
     "EXTRA",

@@ -40,13 +40,18 @@ from attrs import frozen
 
 from nexhealth_async import models
 from nexhealth_async._protocol.api_versions import AUTO
+from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async._protocol.requests import version_name
-from nexhealth_async.bulk import Pull, ResourceFacts, facts
+from nexhealth_async.bulk import Origin, Pull, Rejected, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
-from nexhealth_async.bulk.origin import Origin, origin_from_json, origin_to_json
-from nexhealth_async.bulk.planning import OVERLAP
-from nexhealth_async.bulk.rejected_records import FetchedRecord, Rejected, read_again
-from nexhealth_async.errors import OriginError, UsageError
+from nexhealth_async.bulk.target_support import (
+    OVERLAP,
+    FetchedRecord,
+    origin_from_json,
+    origin_to_json,
+    read_again,
+)
+from nexhealth_async.errors import OriginError
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_from_json import read_page
 from nexhealth_async.export.columns import PRACTICE
@@ -55,7 +60,7 @@ from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.session import NexHealth
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.planning import Practices
+    from nexhealth_async.bulk import Practices
     from nexhealth_async.export.pyarrow_types import Table
 
 __all__ = ["SessionMaker", "source"]
@@ -178,9 +183,7 @@ def _library() -> _Library:
     try:
         return cast("_Library", import_module("dlt"))
     except ImportError:
-        raise UsageError(
-            'a dlt source needs dlt: python -m pip install "nexhealth-async[dlt]"'
-        ) from None
+        raise extra_missing("a dlt source", "dlt", "dlt") from None
 
 
 def _resource(dlt: _Library, wanted: _Wanted) -> object:

@@ -10,20 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from nexhealth_async import models
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.planning import Plan
-from nexhealth_async.bulk.pull_state import ShardState
-from nexhealth_async.bulk.rejected_records import (
+from nexhealth_async.bulk import Batch, Rejected, Shard, ShardState
+from nexhealth_async.bulk.target_support import (
+    Due,
     FetchedRecord,
-    Rejected,
+    Plan,
+    Rereading,
     can_fetch,
     entry_of,
     id_from,
     key_of,
     keys_in,
 )
-from nexhealth_async.bulk.rejected_retry import Due, Rereading
-from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.export.arrow import batch_table, table_of
 from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.export.rejected_table import NAMES, Refusals

@@ -19,18 +19,24 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from anyio import CancelScope
 
+from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.rejected_records import Rejected
-from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk import (
+    Batch,
+    Group,
+    GroupState,
+    Origin,
+    Progress,
+    Rejected,
+    Shard,
+    ShardState,
+)
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import duckdb_sql as work
 from nexhealth_async.export.arrow_from_json import get_ready, read_page
 from nexhealth_async.export.duckdb_file import PRIVATE, create
-from nexhealth_async.export.state_tables import Plan, extra_missing, model_of
+from nexhealth_async.export.state_tables import Plan, model_of
 from nexhealth_async.export.worker_thread import OneThread
 
 if TYPE_CHECKING:

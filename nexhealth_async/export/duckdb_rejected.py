@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.rejected_records import Rejected
+from nexhealth_async.bulk import Batch, Rejected
 from nexhealth_async.export import rejected_table as sql
 
 if TYPE_CHECKING:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.origin import Origin, origin_to_json
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk import Batch, Group, GroupState, Origin, Progress, Shard, ShardState
+from nexhealth_async.bulk.target_support import origin_to_json
 from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export.arrow import batch_table

@@ -26,12 +26,17 @@ from anyio import CancelScope
 from attrs import evolve, frozen
 
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
-from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.plan_validation import check_progress
-from nexhealth_async.bulk.pull_state import is_over
-from nexhealth_async.bulk.rejected_records import Rejected, usable_id
-from nexhealth_async.bulk.resource_facts import every_resource
+from nexhealth_async.bulk import (
+    Batch,
+    Group,
+    GroupState,
+    Origin,
+    Progress,
+    Rejected,
+    Shard,
+    ShardState,
+)
+from nexhealth_async.bulk.target_support import check_progress, every_resource, is_over, usable_id
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.file_lock import Lock
 from nexhealth_async.export.rejected_file import RejectedFile
@@ -41,7 +46,6 @@ __all__ = [
     "CHECKPOINT",
     "FolderTarget",
     "directory_of",
-    "kept_format",
     "new_private_file",
     "private_directory",
     "shorter",
@@ -102,6 +106,13 @@ class FolderTarget(ABC):
     def __repr__(self) -> str:
         """Show the directory's name."""
         return f"<{type(self).__name__} {self._path.name}>"
+
+    @staticmethod
+    def saved_format(path: Path) -> str | None:
+        """Return the format of the pull in a directory, such as ``jsonl.gz``; None without one."""
+        with suppress(OSError, msgspec.MsgspecError, UnicodeError):
+            return msgspec.json.decode((path / CHECKPOINT).read_bytes(), type=_Checkpoint).format
+        return None
 
     @discreet
     async def open(self) -> None:
@@ -467,13 +478,6 @@ def _check(found: _Checkpoint) -> None:
     sizes_fit = found.sizes.keys() <= names and all(size >= 0 for size in found.sizes.values())
     if not sizes_fit or not {group for group, _ in found.groups} <= groups:
         raise UsageError("this checkpoint speaks of what its pull does not have; begin anew")
-
-
-def kept_format(path: Path) -> str | None:
-    """Return the format of the pull that a directory holds; None if it holds none to be read."""
-    with suppress(OSError, msgspec.MsgspecError, UnicodeError):
-        return msgspec.json.decode((path / CHECKPOINT).read_bytes(), type=_Checkpoint).format
-    return None
 
 
 def stem_of(shard: Shard) -> str:

@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
 
+from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export.folder_target import FolderTarget, directory_of, shorter, stem_of
 from nexhealth_async.export.record_ids import has_numbers, id_of
@@ -147,10 +148,7 @@ class _Zstd:
         try:
             library = cast("_ZstdLibrary", import_module("zstandard"))
         except ModuleNotFoundError:
-            raise UsageError(
-                "JSON lines packed by zstd need zstandard: "
-                'python -m pip install "nexhealth-async[zstd]"'
-            ) from None
+            raise extra_missing("zstd compression", "zstandard", "zstd") from None
         self._compressor = library.ZstdCompressor()
         self._decompressor = library.ZstdDecompressor()
 

@@ -14,16 +14,22 @@ from datetime import datetime
 from anyio import CancelScope, to_thread
 
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.origin import Origin
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.rejected_records import Rejected
-from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk import (
+    Batch,
+    Group,
+    GroupState,
+    Origin,
+    Progress,
+    Rejected,
+    Shard,
+    ShardState,
+)
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_sql as work
 from nexhealth_async.export.postgres_connection import Connection, Link
 from nexhealth_async.export.postgres_shared import SharedPostgres
+from nexhealth_async.export.postgres_url import place_of
 from nexhealth_async.export.state_tables import Plan, is_keyed, model_of
 
 __all__ = ["PostgresTarget"]
@@ -58,6 +64,11 @@ class PostgresTarget:
     def __repr__(self) -> str:
         """Show the schema; the address may hold a password."""
         return f"<{type(self).__name__} schema {self._schema}>"
+
+    @property
+    def address(self) -> str:
+        """The database and its server, without user and password."""
+        return place_of(self._url).text
 
     def shared(self) -> SharedPostgres:
         """Return the same schema as the workers of a fleet write to it, many at once."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, cast
 
-from nexhealth_async.bulk.batch import Batch
+from nexhealth_async.bulk import Batch
 from nexhealth_async.export import columns
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, Column, Kind
 from nexhealth_async.export.common_sql import quoted

@@ -21,10 +21,11 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from anyio import CancelScope
 
+from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
 from nexhealth_async.export.common_sql import quoted
 from nexhealth_async.export.postgres_url import Place, place_of
-from nexhealth_async.export.state_tables import Row, extra_missing
+from nexhealth_async.export.state_tables import Row
 
 __all__ = ["Connection", "Link", "Lock"]
 

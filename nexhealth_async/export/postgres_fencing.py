@@ -12,11 +12,14 @@ from typing import Final, cast
 import msgspec
 from attrs import evolve
 
-from nexhealth_async.bulk.origin import origin_from_json
-from nexhealth_async.bulk.plan_validation import check_shard, check_state, shard_state_from_json
-from nexhealth_async.bulk.pull_state import ShardState
-from nexhealth_async.bulk.shards import Group, Shard, shard_from_json
-from nexhealth_async.bulk.shared_target import Claim, Holder, Overview, Reading, States
+from nexhealth_async.bulk import Claim, Group, Holder, Overview, Reading, Shard, ShardState, States
+from nexhealth_async.bulk.target_support import (
+    check_shard,
+    check_state,
+    origin_from_json,
+    shard_from_json,
+    shard_state_from_json,
+)
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_sql as work

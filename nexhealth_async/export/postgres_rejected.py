@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.rejected_records import Rejected
+from nexhealth_async.bulk import Batch, Rejected
 from nexhealth_async.export import rejected_table as sql
 from nexhealth_async.export.postgres_columns import json_value
 

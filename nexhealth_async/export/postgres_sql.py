@@ -7,10 +7,8 @@ from datetime import datetime
 from functools import cache
 from typing import Final, cast
 
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.origin import Origin, origin_to_json
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.bulk import Batch, Group, GroupState, Origin, Progress, Shard, ShardState
+from nexhealth_async.bulk.target_support import origin_to_json
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import postgres_rejected as rejected

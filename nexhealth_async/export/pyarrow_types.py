@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from nexhealth_async.errors import UsageError
+from nexhealth_async._protocol.extras import extra_missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,7 +253,4 @@ def _imported(name: str) -> object:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
-        raise UsageError(
-            "Arrow tables and Parquet files need pyarrow: "
-            'python -m pip install "nexhealth-async[parquet]"'
-        ) from None
+        raise extra_missing("Arrow and Parquet output", "pyarrow", "parquet") from None

@@ -9,9 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from nexhealth_async import models
-from nexhealth_async.bulk.resource_facts import endpoint_of
-from nexhealth_async.codec import REFUSALS
-from nexhealth_async.codec.scalar_values import Refusal, whole
+from nexhealth_async.bulk.target_support import endpoint_of
+from nexhealth_async.codec import REFUSALS, Refusal, whole
 from nexhealth_async.export.columns import Kind, fields_of
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from nexhealth_async.bulk.rejected_records import Rejected, entry_of
-from nexhealth_async.bulk.shards import Group
+from nexhealth_async.bulk import Group, Rejected
+from nexhealth_async.bulk.target_support import entry_of
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.batch import Batch, Refused
+    from nexhealth_async.bulk import Batch, Refused
 
 __all__ = ["REJECTED", "RejectedFile"]
 

@@ -13,8 +13,8 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from nexhealth_async.bulk.batch import Batch, Refused
-from nexhealth_async.bulk.rejected_records import Rejected, id_from, key_of
+from nexhealth_async.bulk import Batch, Refused, Rejected
+from nexhealth_async.bulk.target_support import id_from, key_of
 from nexhealth_async.export.common_sql import owned, quoted
 from nexhealth_async.export.extra_fields import json_text
 from nexhealth_async.export.state_tables import (

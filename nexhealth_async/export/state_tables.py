@@ -11,19 +11,23 @@ import msgspec
 from attrs import frozen
 
 from nexhealth_async import models
-from nexhealth_async.bulk.batch import Batch
-from nexhealth_async.bulk.origin import origin_from_json, origin_to_json
-from nexhealth_async.bulk.plan_validation import check_progress, shard_state_from_json
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
-from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
+from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
+from nexhealth_async.bulk.target_support import (
+    check_progress,
+    endpoint_of,
+    every_resource,
+    origin_from_json,
+    origin_to_json,
+    shard_from_json,
+    shard_state_from_json,
+    shard_to_json,
+)
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export.arrow_from_json import Sheet
 
 __all__ = [
     "Plan",
     "Row",
-    "extra_missing",
     "groups_from",
     "is_keyed",
     "latest",
@@ -203,8 +207,3 @@ def wrong_type(table: str, column: str, have: str, want: str) -> TargetError:
         f"the column {column} of {table} is {have} in this database and should be {want}; "
         "rename or drop it, or copy to another database"
     )
-
-
-def extra_missing(what: str, library: str, extra: str) -> UsageError:
-    """Make the error for a library that is not installed."""
-    return UsageError(f'{what} needs {library}: python -m pip install "nexhealth-async[{extra}]"')

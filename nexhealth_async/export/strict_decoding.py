@@ -20,8 +20,7 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw
 
-from nexhealth_async.codec import prepare
-from nexhealth_async.codec.composite_values import bare
+from nexhealth_async.codec import bare, prepare
 from nexhealth_async.export.columns import Column, Kind, fields_of
 
 __all__ = [

@@ -9,8 +9,7 @@ A shard is run at least once. Its pages and how far it has come are kept togethe
 number, so that a worker which was thought dead and comes back can do no harm.
 """
 
-from nexhealth_async.bulk.shard_worker import Outcome
-from nexhealth_async.bulk.shared_target import Reading, SharedTarget
+from nexhealth_async.bulk import Outcome, Reading, SharedTarget
 from nexhealth_async.fleet.enqueue import fleet_pull, queue_again
 from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.queue_messages import Order, order_from_json, orders

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from nexhealth_async.bulk.planning import COMPARE, Practices
-from nexhealth_async.bulk.shared_target import Reading
+from nexhealth_async.bulk import Practices, Reading
+from nexhealth_async.bulk.target_support import COMPARE
 from nexhealth_async.errors import OriginError, UnfinishedPull, UsageError
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.queue_messages import orders
 from nexhealth_async.fleet.shard_runner import Session, shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.pull_state import Progress
-    from nexhealth_async.bulk.shared_target import Overview
-    from nexhealth_async.bulk.target_protocol import Target
+    from nexhealth_async.bulk import Overview, Progress, Target
 
 __all__ = ["fleet_pull", "queue_again"]
 

@@ -28,8 +28,8 @@ from urllib.parse import urlsplit
 import msgspec
 from attrs import field, frozen
 
+from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
-from nexhealth_async.export.state_tables import extra_missing
 from nexhealth_async.fleet.queue_limits import KEPT, leaves
 
 if TYPE_CHECKING:

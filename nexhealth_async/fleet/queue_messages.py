@@ -10,14 +10,11 @@ import msgspec
 from attrs import evolve, frozen
 from msgspec import Meta
 
-from nexhealth_async.bulk.fair_queue import in_turns
-from nexhealth_async.bulk.planning import GroupPlan, Plan
+from nexhealth_async.bulk.target_support import GroupPlan, Plan, in_turns
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.pull_state import Progress, ShardState
-    from nexhealth_async.bulk.shard_worker import Outcome
-    from nexhealth_async.bulk.shards import Shard
+    from nexhealth_async.bulk import Outcome, Progress, Shard, ShardState
 
 __all__ = ["Order", "order_from_json", "orders"]
 

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.api import Bulk
-    from nexhealth_async.bulk.progress_events import OnEvent
-    from nexhealth_async.bulk.shard_worker import Outcome
-    from nexhealth_async.bulk.shared_target import Reading, SharedTarget
-    from nexhealth_async.bulk.target_protocol import Target
+    from nexhealth_async.bulk import Bulk, OnEvent, Outcome, Reading, SharedTarget, Target
 
 __all__ = ["Session", "run_shard", "shared"]
 

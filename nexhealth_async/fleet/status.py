@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from nexhealth_async.bulk.pull_state import ShardState
-from nexhealth_async.bulk.rejected_records import RejectedCount, counts_of, rejected_text
-from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.bulk.shared_target import Holder
+from nexhealth_async.bulk import Holder, RejectedCount, Shard, ShardState
+from nexhealth_async.bulk.target_support import counts_of, rejected_text
 from nexhealth_async.fleet.queue import Queue
 from nexhealth_async.fleet.queue_messages import Order
 from nexhealth_async.fleet.shard_runner import shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.pull_state import Progress
-    from nexhealth_async.bulk.shared_target import Overview
-    from nexhealth_async.bulk.target_protocol import Target
+    from nexhealth_async.bulk import Overview, Progress, Target
 
 __all__ = ["FleetStatus", "ShardStanding", "Stage", "fleet_status"]
 

@@ -11,8 +11,7 @@ from nexhealth_async.fleet.queue_messages import order_from_json
 from nexhealth_async.fleet.shard_runner import Session, run_shard, shared
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.progress_events import OnEvent
-    from nexhealth_async.bulk.target_protocol import Target
+    from nexhealth_async.bulk import OnEvent, Target
 
 __all__ = ["fleet_work"]
 

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async.codec.forward_references import prepare
+from nexhealth_async.codec import prepare
 from nexhealth_async.models import Record
 from nexhealth_async.testing.fake_values import invention
 from nexhealth_async.workflows.slots import FreeSlot

@@ -17,7 +17,7 @@ from typing import Final, cast
 
 import msgspec
 
-from nexhealth_async.codec.scalar_values import Refusal, moment
+from nexhealth_async.codec import Refusal, moment
 from nexhealth_async.models import Money, Record
 from nexhealth_async.webhooks.common_fields import shared_fields
 

@@ -12,8 +12,7 @@ from msgspec import Raw
 
 from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async._protocol.webhook_events import Kind, kind_of
-from nexhealth_async.codec import prepare
-from nexhealth_async.codec.scalar_values import Refusal, moment, whole
+from nexhealth_async.codec import Refusal, moment, prepare, whole
 from nexhealth_async.errors import UndecodableRecord, WebhookRefused
 from nexhealth_async.webhooks.deduplication_keys import key_of, key_of_bytes
 from nexhealth_async.webhooks.event import Event

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TypeAlias, cast
 
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.codec.scalar_values import Refusal, moment
+from nexhealth_async.codec import Refusal, moment
 from nexhealth_async.errors import InvalidArgument
 
 __all__ = ["Body", "Secrets", "check_body", "check_secrets", "header", "sign", "verify"]
