@@ -9,16 +9,7 @@ from nexhealth_async._protocol.operations import Need, Paging, Row
 from nexhealth_async.errors import InvalidArgument
 from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
 
-__all__ = [
-    "ACCEPTED",
-    "Amount",
-    "BilledFilters",
-    "LedgerEntry",
-    "SortedFilters",
-    "UpdatedFilters",
-    "check_entry",
-    "listing",
-]
+__all__ = ["Amount", "BilledFilters", "LedgerEntry", "SortedFilters", "UpdatedFilters"]
 
 Amount: TypeAlias = Decimal | int
 """Money in whole units, as dollars; never a float, which cannot hold most cents."""

@@ -11,7 +11,6 @@ __all__ = [
     "NumberedOptions",
     "PracticeScoped",
     "WholeOptions",
-    "filter_names",
 ]
 
 
@@ -73,7 +72,7 @@ _SHARED = frozenset({*LocationScoped.__annotations__, *NumberedOptions.__annotat
 
 
 def filter_names(filters: type, *, without: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the names of the filters that a `TypedDict` declares itself, as a `Row` spells them.
+    """Return the names of the filters that a `TypedDict` declares itself, as a row of an `Endpoint` has them.
 
     Args:
         filters: The keywords of a method.

@@ -44,7 +44,7 @@ class _Written(Protocol):
 
 
 R = TypeVar("R", bound=_Written)
-E = TypeVar("E", m.Payment, m.Adjustment)
+E = TypeVar("E", "m.Payment", "m.Adjustment")
 T = TypeVar("T")
 
 
