@@ -28,7 +28,7 @@ def install(session: nox.Session, *groups: str, pins: Sequence[str] = ()) -> Non
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff's rules and format, and the floors of the house."""
+    """Ruff's rules and format, and the layers."""
     install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")

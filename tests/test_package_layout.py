@@ -1,4 +1,4 @@
-"""The house holds: public names, floors, each module alone, a cheap start."""
+"""The package as a whole: public names, layers, imports, start-up cost."""
 
 from __future__ import annotations
 
@@ -104,10 +104,10 @@ def test_importing_the_package_loads_neither_network_nor_models() -> None:
     assert not {"aiohttp", "cattrs", "asyncio", "nexhealth_async.models.people"} & loaded
 
 
-def test_the_floors_hold() -> None:
+def test_the_layers_hold() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
-        pytest.skip("import-linter is not installed; nox -s lint holds the floors")
+        pytest.skip("import-linter is not installed; nox -s lint checks the layers")
     done = subprocess.run(  # noqa: S603 - a tool of this environment
         [linter, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
     )

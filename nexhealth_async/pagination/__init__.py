@@ -1,1 +1,3 @@
 """Iterating over lists: walks, pages, page plans, prefetching and delivered ids."""
+
+__all__: list[str] = []

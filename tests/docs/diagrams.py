@@ -1,6 +1,6 @@
-"""The two diagrams in docs/architecture.md: the floors of the house, and the way of a request.
+"""The two diagrams in docs/architecture.md: the layers of the package, and the path of a request.
 
-``python -m tests.docs.diagrams`` draws them anew. The floors are read from the contract in
+``python -m tests.docs.diagrams`` draws them anew. The layers are read from the contract in
 pyproject.toml that import-linter holds the package to.
 """
 
@@ -16,7 +16,16 @@ from attrs import frozen
 
 from tests.docs.generated_parts import DOCS
 
-__all__ = ["ABOUT", "DRAWINGS", "draw", "floors", "floors_drawn", "pure_modules", "request_drawn"]
+__all__ = [
+    "ABOUT",
+    "DRAWINGS",
+    "draw",
+    "draw_layers",
+    "draw_request",
+    "is_pure",
+    "layers",
+    "pure_modules",
+]
 
 _ROOT: Final = Path(__file__).parents[2]
 _WIDTH: Final = 480
@@ -26,44 +35,38 @@ _LETTER: Final = 7.9
 _PROSE: Final = 7.4
 """The same of a letter of the texts."""
 _CHIP: Final = 24
-_PURE: Final = "neither network nor event loop, neither clock nor chance"
+_PURE: Final = "no network, event loop, clock or random numbers"
 
 ABOUT: Final = {
-    "__main__": "the way in for python -m and the console script",
-    "cli": "the commands; pytest's fixtures",
-    "testing": "what tests of your own program need",
-    "sandbox": "an API server of invented practices",
+    "__main__": "python -m nexhealth_async and the console script",
+    "cli": "the commands; the fixtures for pytest",
     "fleet": "one pull spread over many processes",
-    "export": "targets of pulls; ties to other libraries",
-    "session": "NexHealth: its life, and what the nouns ask of it",
-    "bulk": "many lists at once, resumable",
-    "webhooks": "deliveries checked, read and handled",
-    "scopes": "a practice or location, its name bound once",
-    "resources": "filters, operations and methods; one call",
-    "follow": "writes followed to the end, bookings done once",
-    "hints": "the known traps, spared",
-    "transport": "sockets and waiting, counting and telling",
-    "walk": "lists as async generators",
-    "pager": "pages asked for ahead; records a slice at a time",
-    "discreet": "no argument in a traceback",
-    "core": "what the API means, as functions of plain values",
-    "codec": "from JSON to models",
-    "models": "the records; everything that is raised",
+    "export": "targets of bulk copies",
+    "testing": "factories, and a sandbox in a thread",
+    "session": "NexHealth, the public client",
+    "bulk": "resumable pulls; spans; stores that processes share",
+    "webhooks": "deliveries verified and handled; bound scopes",
+    "resources": "filters, operations and methods of each resource",
+    "workflows": "bookings, confirmed writes, find or create",
+    "pagination": "walks over lists, pages requested ahead",
+    "_client": "one call: token, limits, retries, transport",
+    "_protocol": "pure rules of the API; JSON to models",
+    "models": "records; exceptions; the sandbox server",
     "_version": "read by the build and the User-Agent",
 }
-"""What each floor is for, by the first module on it."""
+"""What each layer is for, by its first module."""
 
 _STYLE: Final = """
   svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
   .paper { fill: #ffffff; } text { fill: #1f2328; } .quiet { fill: #59636e; font-size: 13px; }
   .module { font: 13px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
-  .you { font-weight: 600; } .floor, .step { fill: #f6f8fa; stroke: #d1d9e0; }
+  .you { font-weight: 600; } .layer, .step { fill: #f6f8fa; stroke: #d1d9e0; }
   .loop { fill: none; stroke: #9a6700; stroke-dasharray: 5 4; } .again { fill: #7d4e00; }
   .chip { fill: #ddf4ff; stroke: #54aeff; } .pure { fill: #dafbe1; stroke: #4ac26b; }
   .arrow { stroke: #59636e; stroke-width: 1.5; fill: none; } .head { fill: #59636e; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117; } text { fill: #f0f6fc; } .quiet { fill: #9198a1; }
-    .floor, .step { fill: #151b23; stroke: #3d444d; } .loop { stroke: #d29922; }
+    .layer, .step { fill: #151b23; stroke: #3d444d; } .loop { stroke: #d29922; }
     .again { fill: #e3b341; } .chip { fill: #0c2d4d; stroke: #316dca; }
     .pure { fill: #12361f; stroke: #347d39; } .arrow { stroke: #9198a1; } .head { fill: #9198a1; }
   }
@@ -76,31 +79,36 @@ def _contracts() -> list[dict[str, Any]]:
     return found
 
 
-def floors() -> list[list[str]]:
-    """Return the modules of each floor, the highest first, as the contract has them."""
-    (layers,) = [one["layers"] for one in _contracts() if one["type"] == "layers"]
-    return [[name.strip() for name in layer.split("|")] for layer in layers]
+def layers() -> list[list[str]]:
+    """Return the modules of each layer, the highest first, as the contract has them."""
+    (found,) = [one["layers"] for one in _contracts() if one["type"] == "layers"]
+    return [[name.strip() for name in layer.split("|")] for layer in found]
 
 
 def pure_modules() -> set[str]:
     """Return the modules that a contract keeps free of network and event loop."""
-    (pure,) = [one for one in _contracts() if one["name"].startswith("The core is pure")]
+    (pure,) = [one for one in _contracts() if one["name"].startswith("The protocol rules are pure")]
     return {name.removeprefix("nexhealth_async.") for name in pure["source_modules"]}
 
 
-def floors_drawn() -> str:
-    """Draw the floors, the highest above."""
+def is_pure(name: str, pure: set[str]) -> bool:
+    """Tell whether a module, or the package it is in, is in the contract of pure modules."""
+    return name in pure or name.partition(".")[0] in pure
+
+
+def draw_layers() -> str:
+    """Draw the layers, the highest first."""
     pure = pure_modules()
     parts: list[str] = []
     y: float = _EDGE
-    for names in floors():
+    for names in layers():
         chips, height, end = _chips(names, y + 8, pure)
         words = ABOUT[names[0]]
         beside = end + len(words) * _PROSE < _WIDTH - _EDGE - 10 and height <= _CHIP + 4
         whole = height + (12 if beside else 34)
-        box = f'<rect class="floor" x="{_EDGE}" y="{y}" width="{_WIDTH - 2 * _EDGE}" '
+        box = f'<rect class="layer" x="{_EDGE}" y="{y}" width="{_WIDTH - 2 * _EDGE}" '
         parts += [
-            '<g class="storey">',
+            '<g class="group">',
             f'{box}height="{whole}" rx="6"/>',
             *chips,
             _text(end + 4, y + 24.5, words, "quiet")
@@ -114,12 +122,12 @@ def floors_drawn() -> str:
         parts.append(f'<rect class="{kind}" x="{_EDGE}" y="{y}" width="24" height="16" rx="4"/>')
         parts.append(_text(_EDGE + 34, y + 13, words, "quiet"))
         y += 24
-    return _sheet("The floors of nexhealth_async: each imports from lower ones only", parts, y + 8)
+    return _sheet("The layers of nexhealth_async: each imports from lower ones only", parts, y + 8)
 
 
 @frozen
 class _Step:
-    """One stage of a request's way."""
+    """One step of a request's path."""
 
     names: Sequence[str]
     """Modules; none for your own code."""
@@ -129,67 +137,65 @@ class _Step:
     """Whether it is repeated with each attempt."""
 
 
-_WAY: Final = (
-    _Step((), ("your program: async for patient in office.patients.walk()",)),
+_STEPS: Final = (
+    _Step((), ("your program: async for patient in location.patients.walk()",)),
+    _Step(("scopes", "resources"), ("a typed method, bound to a practice and a location",)),
     _Step(
-        ("scopes", "resources"), ("the practice and the location are bound; a thin typed method",)
-    ),
-    _Step(
-        ("session", "_protocol.requests", "_protocol.operations"),
+        ("_protocol.requests", "_protocol.operations"),
         (
-            "arguments are checked and spelled out by the operation's row;",
-            "what cannot work is refused here, before anything is sent",
+            "arguments are checked and encoded as the operation declares;",
+            "a call that cannot work is refused here, before it is sent",
         ),
     ),
     _Step(
-        ("walk", "pager", "pagination.page_plans"),
-        ("lists only: which page next, asked for ahead, taken in order",),
+        ("pagination.page_plans", "pagination.prefetching"),
+        ("lists only: which page is next; pages are requested ahead",),
     ),
     _Step(
-        ("attempts", "observe", "budget"),
-        ("one call: its deadline, its hooks, what it costs",),
+        ("_client.call", "_client.hooks", "_client.budget"),
+        ("one call: its deadline, its hooks, its budget",),
         inside=True,
     ),
     _Step(
-        ("tokens", "_protocol.token_life"),
-        ("a token that is good now; one login for all who wait",),
+        ("_client.token_manager", "_protocol.token_life"),
+        ("a valid token; one login for all waiting tasks",),
         True,
     ),
     _Step(
-        ("gates", "_protocol.rate_limits"),
-        ("a place in the vendor's limits, first come first served",),
+        ("_client.rate_limiter", "_protocol.rate_limits"),
+        ("a permit of the rate limiter, first come, first served",),
         True,
     ),
-    _Step(("transport",), ("bytes out and bytes in; only here is aiohttp spoken",), True),
+    _Step(("_client.transport",), ("sends and receives; only here is aiohttp used",), True),
     _Step(
-        ("_protocol.envelopes", "_protocol.json_splitting", "_protocol.error_mapping"),
-        ("records, still bytes; or the error that says what was meant",),
+        ("_protocol.envelopes", "_protocol.error_mapping"),
+        ("splits the envelope; raises the matching exception",),
         True,
     ),
     _Step(
         ("_protocol.retry",),
-        ("after a failure: again, stop, or \u201cnobody knows\u201d",),
+        ("after a failure: retry, give up, or outcome unknown",),
         inside=True,
     ),
     _Step(
-        ("slices", "codec"),
+        ("pagination.batch_decoder", "codec"),
         (
-            "64 records a turn of the event loop: faultless ones straight",
-            "from their bytes, odd ones repaired and reported",
+            "64 records per turn of the event loop, straight from their",
+            "bytes; odd records are repaired and reported",
         ),
     ),
-    _Step(("models",), ("a frozen record whose repr shows nothing personal",)),
-    _Step((), ("your program goes on, and the next page is on its way",)),
+    _Step(("models",), ("a frozen record; its repr shows no personal data",)),
+    _Step((), ("your program goes on while the next page is on its way",)),
 )
 
 
-def request_drawn() -> str:
-    """Draw the way of a request, from the call to the record."""
+def draw_request() -> str:
+    """Draw the path of a request, from the call to the record."""
     pure = pure_modules()
     parts: list[str] = []
     y: float = _EDGE
     begun: float | None = None
-    for number, step in enumerate(_WAY):
+    for number, step in enumerate(_STEPS):
         if step.inside and begun is None:
             y += 10
             begun = y - 8
@@ -200,10 +206,10 @@ def request_drawn() -> str:
         drawn, height = _step(step, y, pure)
         parts += drawn
         y += height
-        if number < len(_WAY) - 1:
+        if number < len(_STEPS) - 1:
             parts += _arrow(y)
             y += 20
-    return _sheet("The way of a request through nexhealth_async", parts, y + _EDGE)
+    return _sheet("The path of a request through nexhealth_async", parts, y + _EDGE)
 
 
 def _step(step: _Step, y: float, pure: set[str]) -> tuple[list[str], float]:
@@ -239,7 +245,7 @@ def _chips(
         width = len(name) * _LETTER + 16
         if x + width > _WIDTH - left - 8:
             x, y = left + 8, y + _CHIP + 5
-        kind = "pure" if name.partition(".")[0] in pure else "chip"
+        kind = "pure" if is_pure(name, pure) else "chip"
         place = f'x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_CHIP}" rx="5"'
         parts.append(f'<rect class="{kind}" {place}/>')
         parts.append(_text(x + width / 2, y + 16.5, name, "module", "middle"))
@@ -264,7 +270,7 @@ def _sheet(about: str, parts: Iterable[str], height: float) -> str:
     )
 
 
-DRAWINGS: Final = {"floors.svg": floors_drawn, "request.svg": request_drawn}
+DRAWINGS: Final = {"layers.svg": draw_layers, "request.svg": draw_request}
 
 
 def draw() -> None:

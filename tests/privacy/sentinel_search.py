@@ -21,14 +21,14 @@ _HOLD_ARGUMENTS = (
     "_protocol/requests.py:check_base_url",
     "_protocol/requests.py:check_subdomain",
     "_protocol/requests.py:version_name",
-    "options.py:",
+    "_client/options.py:",
     "scopes.py:",
     "session.py:__init__",
     "session.py:with_options",
-    "transport.py:__init__",
-    "transport.py:_host_of",
-    "walk.py:check_settings",
-    "walk.py:plan",
+    "_client/transport.py:__init__",
+    "_client/transport.py:_host_of",
+    "pagination/walk.py:check_settings",
+    "pagination/walk.py:plan",
 )
 """Frames that hold what a session, scope or walk is made with: addresses, versions, sizes."""
 

@@ -60,10 +60,9 @@ async def test_a_cancellation_leaves_a_with_block_without_the_frame_that_holds_i
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    try:
+    with pytest.raises(asyncio.CancelledError) as caught:
         await task
-    except asyncio.CancelledError as error:
-        assert "holds" not in _names(error)
+    assert "holds" not in _names(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["function", "coroutine"])
