@@ -167,6 +167,8 @@ def _is_plain(target: str) -> bool:
     module, _, name = target.rpartition(".")
     if not module.startswith("nexhealth_async."):
         return False
+    if name.startswith("_"):
+        return True
     try:
         return isinstance(getattr(import_module(module), name, None), (TypeVar, ParamSpec))
     except ImportError:
