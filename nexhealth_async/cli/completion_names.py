@@ -6,6 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from nexhealth_async.cli.list_names import lists_of
+
 __all__ = ["completions", "generating_completions"]
 
 _GENERATING: ContextVar[bool] = ContextVar("_GENERATING", default=False)
@@ -29,6 +31,4 @@ def completions() -> tuple[str, ...] | None:
     """
     if not _GENERATING.get():
         return None
-    from nexhealth_async.bulk import resources
-
-    return tuple(dict.fromkeys((*resources("v2"), *resources("v3"))))
+    return tuple(lists_of(None))

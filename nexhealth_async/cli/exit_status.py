@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import FrameType
 
-__all__ = ["FAILED", "MISUSED", "Ended", "Quit", "run", "supervised"]
+__all__ = ["FAILED", "MISUSED", "PARTIAL", "Ended", "Quit", "run", "supervised"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ FAILED = 1
 """Exit status when the API, the network or a file let us down."""
 MISUSED = 2
 """Exit status when the command cannot be carried out as it was given."""
+PARTIAL = 3
+"""Exit status when shards failed or records could not be read, and all else is complete."""
 _BROKEN_PIPE = 141
 _SIGNALLED = 128
 

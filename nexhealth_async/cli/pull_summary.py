@@ -1,11 +1,15 @@
-"""What is said at the end of a bulk pull, and instead of one: tables by resource, and failures."""
+"""The summary of a pull: totals, tables by resource, failures; and the estimate of a dry run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from attrs import frozen
+
+from nexhealth_async.cli import terminal
 from nexhealth_async.cli.error_messages import happened
+from nexhealth_async.cli.exit_status import PARTIAL
 from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, terminal_width
 from nexhealth_async.cli.terminal import clean, counted
@@ -30,7 +34,16 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Estimate, Report, ShardEstimate, ShardReport
 
-__all__ = ["advice", "estimate_text", "failures_text", "rejected_text", "report_text"]
+__all__ = [
+    "PullSummary",
+    "advice",
+    "copy_summary",
+    "estimate_text",
+    "failures_text",
+    "pace_text",
+    "rejected_text",
+    "report_text",
+]
 
 _LISTED: Final = 50
 """Failed shards that are named."""
@@ -70,6 +83,59 @@ def advice(error: NexHealthError) -> str:
     return "go on with --resume"
 
 
+@frozen(kw_only=True)
+class PullSummary:
+    """What a pull tells at its end, and its exit status."""
+
+    text: str = ""
+    """Totals, for stderr; left out if the user asked for quiet."""
+    output: str = ""
+    """The result itself, for stdout, where that is text."""
+    hidden_columns: tuple[str, ...] = ()
+    note: str = ""
+    failures: str = ""
+    status: int = 0
+
+    def print(self, *, quiet: bool) -> int:
+        """Print the summary and return the exit status."""
+        if self.output:
+            terminal.tell(self.output)
+        if not quiet:
+            if self.text:
+                terminal.say(self.text)
+            terminal.say_left_out(self.hidden_columns)
+        if self.note:
+            terminal.note(self.note)
+        if self.failures:
+            terminal.say(self.failures)
+        return self.status
+
+
+def copy_summary(report: Report, *, label: str, rejected: str) -> PullSummary:
+    """Summarize a copy.
+
+    Args:
+        report: The library's report.
+        label: How the target is called.
+        rejected: Where the target keeps records that could not be read.
+    """
+    return PullSummary(
+        text=report_text(report, label=label),
+        note=rejected_text(report, where=rejected) if report.rejected else "",
+        failures=failures_text(report),
+        status=PARTIAL if report.partial else 0,
+    )
+
+
+def pace_text(
+    *, seconds: float, records: int, version: str | None, target: str | None = None
+) -> str:
+    """Describe how long records took, in which version they came and where they went."""
+    pace = f" ({records / max(seconds, 0.001):,.0f}/s)" if records else ""
+    spoken = f", API version {version}" if version else ""
+    return f"in {seconds:.1f} s{pace}{spoken}{f', {target}' if target else ''}"
+
+
 def report_text(report: Report, *, label: str) -> str:
     """Sum up a pull: a table by resource, then what the session did."""
     by_resource: dict[str, list[ShardReport]] = defaultdict(list)
@@ -89,10 +155,13 @@ def report_text(report: Report, *, label: str) -> str:
         every = sum(rejected.values()), sum(deleted.values())
         rows.append(_report_row("all", report.shards, *every))
     table = _table(("resource", *_REPORTED), rows)
-    pace = f" ({report.fresh / report.seconds:,.0f}/s)" if report.seconds > 0 else ""
     now = "" if report.fresh == report.records else f", {report.fresh:,} of them now,"
-    spoken = f", API version {report.shards[0].shard.version}" if report.shards else ""
-    took = f"in {report.seconds:.1f} s{pace}{spoken}, in {label}"
+    took = pace_text(
+        seconds=report.seconds,
+        records=report.fresh,
+        version=report.shards[0].shard.version if report.shards else None,
+        target=f"in {label}",
+    )
     head = f"{counted(report.records, 'record')}{now} {took}"
     again = f"\n{_AGAIN}" if report.duplicates else ""
     return f"{table}{head}\n{_session_text(report)}{again}"

@@ -134,7 +134,7 @@ async def test_a_price_is_an_amount_of_a_dry_run() -> None:
 
 _NO_HOST_IS_LOCAL = """
 import sys
-from nexhealth_async import transport
+from nexhealth_async._client import transport
 transport.is_loopback = lambda host: False
 from nexhealth_async.cli.app import run
 sys.exit(run(sys.argv[1:]))

@@ -13,7 +13,7 @@ from cyclopts import App
 
 from nexhealth_async.cli.app import build
 from nexhealth_async.cli.completion import script
-from nexhealth_async.cli.fleet import Place
+from nexhealth_async.cli.fleet_options import FleetLocation
 from tests.cli.helpers import environment, nexhealth, one_by_one
 
 BASH = shutil.which("bash")
@@ -90,9 +90,9 @@ def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
     for example in examples("fleet", name):
         _, bound, _ = build().parse_args(example, exit_on_error=False, print_error=False)
         place = bound.arguments["place"]
-        assert isinstance(place, Place)
+        assert isinstance(place, FleetLocation)
         place.target()
-        assert place.line_if_told() or name == "status"
+        assert place.task_queue_or_none() or name == "status"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is shown of a bulk pull: the pace, log lines, and the board on a terminal."""
+"""What is shown of a bulk pull: the pace, log lines, and the progress on a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nexhealth_async.bulk import (
     ShardStarted,
     Snapshot,
 )
-from nexhealth_async.cli.bulk_progress import Board, shard_text, total_text
+from nexhealth_async.cli.progress import BulkProgress, shard_text, total_text
 from nexhealth_async.cli.pull_summary import advice, failures_text, report_text
 from nexhealth_async.cli.time_remaining import Left, Pace, clock
 from nexhealth_async.errors import Forbidden, NexHealthError, ServerFailure, WalkDrifted
@@ -135,11 +135,11 @@ def test_a_name_from_the_server_gives_no_orders_to_the_terminal() -> None:
 @pytest.mark.parametrize(("shards", "lines"), [(3, 3), (60, 60), (61, 0), (5000, 0)])
 def test_finished_shards_have_lines_unless_there_are_many(shards: int, lines: int) -> None:
     said: list[str] = []
-    board = Board(said.append, each_shard=True)
+    progress = BulkProgress(said.append, each_shard=True)
     every = [shard(number) for number in range(shards)]
-    board.note(started(*every))
+    progress.record_event(started(*every))
     for one in every:
-        board.note(ShardDone(shard=one, records=12, seconds=0.5))
+        progress.record_event(ShardDone(shard=one, records=12, seconds=0.5))
     assert len(said) == lines
     if lines:
         assert said[0] == "0:00:10 done patients/demo/0: 12 records in 0.5 s"
@@ -147,25 +147,25 @@ def test_finished_shards_have_lines_unless_there_are_many(shards: int, lines: in
 
 def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
     said: list[str] = []
-    board = Board(said.append)
+    progress = BulkProgress(said.append)
     every = [shard(number) for number in range(3000)]
-    board.note(started(*every))
+    progress.record_event(started(*every))
     for one in every:
-        board.note(ShardFailed(shard=one, records=0, error=refusal()))
+        progress.record_event(ShardFailed(shard=one, records=0, error=refusal()))
     assert len(said) == 21
     assert said[0].startswith("0:00:10 failed patients/demo/0: Forbidden: GET /patients")
     assert said[-1] == "0:00:10 further failures are counted only"
 
 
 def test_a_pull_is_under_way_between_its_first_event_and_its_last() -> None:
-    board = Board(None)
-    assert (board.begun, board.now()) == (False, None)
-    board.note(started(shard(1)))
-    assert board.begun
-    assert board.now() is not None
-    board.note(PullEnded(complete=True))
-    assert board.begun
-    assert board.now() is None
+    progress = BulkProgress(None)
+    assert (progress.started, progress.snapshot()) == (False, None)
+    progress.record_event(started(shard(1)))
+    assert progress.started
+    assert progress.snapshot() is not None
+    progress.record_event(PullEnded(complete=True))
+    assert progress.started
+    assert progress.snapshot() is None
 
 
 async def test_log_lines_come_every_few_seconds_and_ever_more_rarely(loop: Any) -> None:
@@ -173,8 +173,8 @@ async def test_log_lines_come_every_few_seconds_and_ever_more_rarely(loop: Any) 
 
     began = loop.time()
     moments: list[float] = []
-    board = Board(lambda _: moments.append(loop.time() - began))
-    board.note(
+    progress = BulkProgress(lambda _: moments.append(loop.time() - began))
+    progress.record_event(
         PullStarted(
             shards=(shard(1),),
             resumed=0,
@@ -182,7 +182,7 @@ async def test_log_lines_come_every_few_seconds_and_ever_more_rarely(loop: Any) 
         )
     )
     loop.skip_waits = True
-    task = asyncio.create_task(board.log_for_ever())
+    task = asyncio.create_task(progress.log_periodically())
     await asyncio.sleep(4000)
     task.cancel()
     gaps = [after - before for before, after in pairwise(moments)]

@@ -17,7 +17,7 @@ from docs._sphinx.tables import with_tables
 from nexhealth_async import NexHealth, export
 from nexhealth_async.bulk import CheckpointFile, Target, resources
 from nexhealth_async.cli.app import build
-from nexhealth_async.cli.pull_bulk import PARTIAL
+from nexhealth_async.cli.exit_status import PARTIAL
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.helpers import listed

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import NoReturn
 from unittest.mock import patch
 
-from nexhealth_async.cli import app, check, exit_status, practices, pull, sandbox
+from nexhealth_async.cli import (
+    app,
+    bulk_pull,
+    check,
+    exit_status,
+    list_pull,
+    practices,
+    sandbox,
+)
 from nexhealth_async.cli.exit_status import Quit
 from tests.fuzz.findings import Finding, target
 
-_COMMANDS = (check, practices, pull, sandbox)
+_COMMANDS = (bulk_pull, check, list_pull, practices, sandbox)
 _NUL = b"\0"
 _STATUSES = {0, 1, 2}
 
@@ -68,7 +76,7 @@ def _indoors() -> Generator[io.BytesIO]:
     with ExitStack() as stack:
         for command in _COMMANDS:
             stack.enter_context(patch.object(command, "run", _refuse))
-        stack.enter_context(patch.object(pull, "pen_for", _no_file))
+        stack.enter_context(patch.object(list_pull, "pen_for", _no_file))
         stack.enter_context(patch.dict(os.environ, {"NEXHEALTH_API_KEY": "k", "COLUMNS": "80"}))
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))

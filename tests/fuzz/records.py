@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from nexhealth_async import NexHealthError, to_builtins, to_json
-from nexhealth_async.cli.pull import _json_lines, _rows
+from nexhealth_async.cli.list_pull import _json_lines, _rows
 from nexhealth_async.cli.table_columns import KINDS
 from nexhealth_async.cli.tables import Table
 from nexhealth_async.codec import Codec

@@ -14,7 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nexhealth_async.cli import output, pull, terminal
+from nexhealth_async.cli import list_pull, output, terminal
 from nexhealth_async.cli.app import run
 
 _SEEN: dict[str, set[str]] = {}
@@ -40,7 +40,7 @@ def _fail(mark: str) -> None:
     def note(*_: object) -> None:
         raise ValueError(mark)
 
-    pull._Pull._note = note  # type: ignore[assignment,method-assign]  # a defect, made on purpose
+    list_pull.ListPull._record_page = note  # type: ignore[assignment,method-assign]  # a defect, made on purpose
 
 
 def _main() -> None:

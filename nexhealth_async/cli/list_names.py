@@ -1,0 +1,78 @@
+"""The names of lists on the command line, checked against the version of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexhealth_async._protocol.api_versions import V2, V3
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["check_names", "lists_of"]
+
+
+def check_names(names: Sequence[str], version: str | None) -> None:
+    """Check that lists can be pulled.
+
+    Args:
+        names: The lists.
+        version: The version that is spoken; None while it is unknown, which refuses only what
+            no version has.
+
+    Raises:
+        Quit: A list cannot be pulled; the message says which one can.
+    """
+    from nexhealth_async.bulk import facts
+
+    for name in names:
+        try:
+            facts(name, version or V2)
+        except (InvalidArgument, NotInThisVersion) as error:
+            other = _other_version(name, version or V2)
+            if other is not None and version is None:
+                continue
+            if other is not None:
+                raise Quit(
+                    f"{name} cannot be pulled from {version}: add --api-version {other}."
+                ) from None
+            text = _unknown_name_text(error, name)
+            if "." not in name:  # what is below single records is like none of the lists
+                text += f"\nThese can be pulled: {', '.join(lists_of(version))}."
+            raise Quit(text) from None
+
+
+def lists_of(version: str | None) -> Sequence[str]:
+    """Return the lists that can be pulled; those of every version if it is unknown."""
+    from nexhealth_async.bulk import resources
+
+    if version is not None:
+        return resources(version)
+    return tuple(dict.fromkeys((*resources(V2), *resources(V3))))
+
+
+def _other_version(name: str, version: str) -> str | None:
+    """Return the version of the API from which a list can be pulled, if not from this one."""
+    from nexhealth_async.bulk import facts
+
+    other = "v3" if version.startswith("v2") else "v2"
+    try:
+        facts(name, other)
+    except NexHealthError:
+        return None
+    return other
+
+
+def _unknown_name_text(error: NexHealthError, name: str) -> str:
+    """Say what is wrong with a name of a list, and which was likely meant."""
+    from difflib import get_close_matches
+
+    if error.message.startswith(f"{name} "):
+        what, _, how = error.message.partition("; ")
+        return f"{what}; in Python, {how}." if ".walk" in how else f"{what}."
+    near = get_close_matches(name, lists_of(None), 1, 0.7)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return f"{terminal.repeatable(name)}: there is no such list{meant}"

@@ -1,0 +1,263 @@
+"""``nexhealth pull`` of one list: to stdout or a file, as JSON lines or a table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import msgspec
+from attrs import define, evolve, field
+
+from nexhealth_async._protocol.api_versions import V2, V3
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.list_names import check_names
+from nexhealth_async.cli.open_session import check_place, scoped
+from nexhealth_async.cli.output import pen_for
+from nexhealth_async.cli.progress import ListProgress, ProgressDisplay, progress_display
+from nexhealth_async.cli.pull_command import PullCommand, open_pull, resolve_version
+from nexhealth_async.cli.pull_options import Output, moment, since, window
+from nexhealth_async.cli.pull_summary import PullSummary, pace_text
+from nexhealth_async.cli.table_columns import KINDS, Kind
+from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nexhealth_async import NexHealth
+    from nexhealth_async._protocol.operations import Endpoint, Row
+    from nexhealth_async.cli.open_session import Key
+    from nexhealth_async.cli.output import Pen
+    from nexhealth_async.pagination.walk import Page, Walk
+
+__all__ = ["ListPull"]
+
+T = TypeVar("T")
+
+
+@define(kw_only=True)
+class ListPull:
+    """A pull of one list, and how much of it has been read."""
+
+    command: PullCommand
+    name: str
+    kind: Kind
+    subdomain: str | None
+    location_id: int | None
+    output: Output
+    progress: ListProgress = field()
+    records: int = 0
+    pages_with_warnings: int = 0
+    hidden_columns: tuple[str, ...] = ()
+    version: str | None = None
+    """The version that is spoken, once that is known."""
+
+    @classmethod
+    def for_command(cls, command: PullCommand) -> ListPull:
+        """Check the options; raises `Quit` for what does not fit."""
+        name = command.lists[0]
+        check_names([name], command.entry.pinned_version)
+        kind = KINDS.get(name) or Kind(f"record of {name}", f"records of {name}", ())
+        pull = cls(
+            command=command,
+            name=name,
+            kind=kind,
+            subdomain=_single("practice", command.scope.practice),
+            location_id=_single("location", command.scope.location),
+            output=_resolve_format(command.output, kind),
+            progress=ListProgress(kind.many),
+        )
+        pull._check_versions()
+        window(command.filters)
+        return pull
+
+    def run(self, key: Key) -> PullSummary:
+        """Pull all pages."""
+        started = time.monotonic()
+        with pen_for(self.output.output) as writer:
+            run(self._pull(key, writer))
+        return PullSummary(
+            text=self._summary(time.monotonic() - started), hidden_columns=self.hidden_columns
+        )
+
+    def early_end_text(self, *, stopped: bool) -> str | None:
+        """Return whether a file was written, after a signal."""
+        path = self.output.output
+        if stopped and path is not None and (path.is_file() or not path.exists()):
+            return f"Stopped; {path} was not written."
+        return None
+
+    def _check_versions(self) -> None:
+        """Raise `Quit` if none of the versions that may be spoken takes the options."""
+        refusals: list[Quit] = []
+        pinned = self.command.entry.pinned_version
+        for version in (V2, V3) if pinned is None else (pinned,):
+            try:
+                self._filters(self._row(version))
+            except Quit as error:
+                refusals.append(error)
+            else:
+                return
+        raise refusals[0]
+
+    def _row(self, version: str) -> Row:
+        """Return the list's operation in a version."""
+        from nexhealth_async.bulk import facts
+
+        check_names([self.name], version)
+        row = facts(self.name, version).row
+        if "{id}" in row.path:
+            raise Quit(
+                f"{self.name} are read place by place, in bulk: add --to, such as --to out/."
+            )
+        return row
+
+    def _filters(self, row: Row) -> dict[str, object]:
+        """Return the filters and walk options, or raise `Quit` for those that the list lacks."""
+        options, names = self.command.filters, row.filters
+        for option, least in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
+            number = cast("int | None", getattr(options, option))
+            if number is not None and number < least:
+                raise Quit(f"--{option.replace('_', '-')} must be at least {least}.")
+        filters: dict[str, object] = {"limit": options.limit}
+        if row.max_per_page is not None:
+            filters |= {
+                "per_page": options.per_page,
+                "prefetch": 1 if options.prefetch is None else options.prefetch,
+                "drift": options.drift or "watch",
+            }
+        elif options.per_page is not None:
+            raise Quit(f"{self.kind.many} come whole, not in pages: leave out --per-page.")
+        for option, name in (("since", "updated_since"), ("start", "start"), ("end", "end")):
+            text = cast("str | None", getattr(options, option))
+            if text is None:
+                if name in row.required:
+                    raise Quit(
+                        f"{self.kind.many} need --start and --end, or --to, which takes all."
+                    )
+            elif name in names:
+                filters[name] = since(text) if option == "since" else moment(option, text)
+            else:
+                raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
+        if "updated_since" in row.one_of:
+            from nexhealth_async.bulk.target_support import BEGINNING
+
+            filters.setdefault("updated_since", BEGINNING)
+        return {name: value for name, value in filters.items() if value is not None}
+
+    async def _pull(self, key: Key, writer: Pen) -> None:
+        """Read page after page and write each one out."""
+        # The display must not be drawn into rows: it is hidden if both go to terminals.
+        is_shared = self.output.output is None and terminal.output_is_terminal()
+        table = self._table() if self.output.format == "table" else None
+        async with (
+            open_pull(self.command, key) as session,
+            progress_display(self.progress, enabled=not self.output.quiet) as display,
+        ):
+            self.version = await resolve_version(session.nex, self.command.lists)
+            row = self._row(self.version)
+            filters = self._filters(row)
+            nex = await scoped(session, row, subdomain=self.subdomain, location_id=self.location_id)
+            try:
+                async for page in _walk(nex, self.name, filters).raw_json().pages():
+                    data = (
+                        _json_lines(page.items)
+                        if table is None
+                        else _rows(table, self.kind, page.items)
+                    )
+                    await _write(writer, data, display if is_shared else None)
+                    self._record_page(page)
+                if table is not None:
+                    self.hidden_columns = table.left_out
+            except (Forbidden, NotFound):
+                await check_place(
+                    session.nex, subdomain=self.subdomain, location_id=self.location_id
+                )
+                raise
+
+    def _table(self) -> Table:
+        colour = self.output.output is None and terminal.coloured()
+        return Table(self.kind.columns, width=terminal_width(), colour=colour)
+
+    def _record_page(self, page: Page[bytes]) -> None:
+        self.records += len(page.items)
+        self.pages_with_warnings += bool(page.warnings)
+        total, limit = page.count, self.command.filters.limit
+        if total is not None and limit is not None:
+            total = min(total, limit)
+        self.progress.update(self.records, total)
+
+    def _summary(self, seconds: float) -> str:
+        path = self.output.output
+        took = pace_text(
+            seconds=seconds,
+            records=self.records,
+            version=self.version,
+            target=None if path is None else f"written to {path}",
+        )
+        text = f"{self.kind.counted(self.records)} {took}"
+        if self.pages_with_warnings:
+            pages = self.pages_with_warnings
+            text += f"\nnote: the server sent warnings with {pages} of the pages"
+        return text
+
+
+async def _write(writer: Pen, data: bytes, display: ProgressDisplay | None) -> None:
+    if display is None:
+        await writer.write(data)
+        return
+    with display.hide():
+        await writer.write(data)
+
+
+def _walk(nex: NexHealth, name: str, filters: dict[str, object]) -> Walk[object]:
+    return nex.walk(_endpoint(name), filters)
+
+
+def _endpoint(name: str) -> Endpoint[object]:
+    from nexhealth_async.resources import ENDPOINTS
+
+    return next(one for one in ENDPOINTS if one.resource == name and one.verb == "walk")
+
+
+def _resolve_format(output: Output, kind: Kind) -> Output:
+    if output.output is not None and str(output.output) == "-":
+        output = evolve(output, output=None)
+    if output.format is None:
+        fits = kind.columns and output.output is None and terminal.output_is_terminal()
+        output = evolve(output, format="table" if fits else "jsonl")
+    elif output.format == "table" and not kind.columns:
+        raise Quit(f"{kind.many} have no table: leave out --format table, for JSON lines.")
+    return output
+
+
+def _single(option: str, values: tuple[T, ...]) -> T | None:
+    if len(values) > 1:
+        raise Quit(f"--{option} more than once is for a bulk pull: add --to.")
+    return values[0] if values else None
+
+
+def _json_lines(records: Sequence[bytes]) -> bytes:
+    # A server that breaks lines inside a record may do so between tokens only.
+    return b"".join(
+        (record if b"\n" not in record and b"\r" not in record else _on_one_line(record)) + b"\n"
+        for record in records
+    )
+
+
+def _on_one_line(record: bytes) -> bytes:
+    return record.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _rows(table: Table, kind: Kind, records: Sequence[bytes]) -> bytes:
+    rows = [[column.text(record) for column in kind.columns] for record in map(_fields, records)]
+    return table.lines(rows).encode(errors="replace")
+
+
+def _fields(record: bytes) -> dict[str, object]:
+    try:
+        value: object = msgspec.json.decode(record)
+    except (ValueError, RecursionError):
+        value = None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {"id": "(unreadable)"}

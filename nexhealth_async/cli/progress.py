@@ -1,0 +1,329 @@
+"""Progress of a pull on stderr: lines that change on a terminal, log lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attrs import frozen
+
+from nexhealth_async.bulk import Event, PullEnded, PullStarted, ShardDone, ShardFailed
+from nexhealth_async.cli import terminal
+from nexhealth_async.cli.error_messages import happened
+from nexhealth_async.cli.time_remaining import Left, Pace, clock
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from nexhealth_async.bulk import ShardProgress, Snapshot
+
+__all__ = [
+    "BulkProgress",
+    "DisplayState",
+    "ListProgress",
+    "ProgressDisplay",
+    "ProgressSource",
+    "is_live",
+    "progress_display",
+    "shard_text",
+    "total_text",
+]
+
+_REDRAW_SECONDS: Final = 0.1
+_BAR_WIDTH: Final = (6, 16)
+"""Least and most columns of the bar; the words beside it matter more."""
+_MAX_DETAILS: Final = 8
+_LOGGED_SHARDS: Final = 60
+"""A pull of more shards than this has no log line for each."""
+_LOGGED_FAILURES: Final = 20
+_LOG_PERIODS: Final = (5.0, 60.0)
+"""Seconds between two log lines: at the start, and at the most."""
+
+
+@frozen(kw_only=True)
+class DisplayState:
+    """The content of a display: a bar with text beside it, and lines below."""
+
+    text: str
+    completed: float
+    total: float | None
+    """None where the total is unknown: the bar then only moves."""
+    label: str = ""
+    details: tuple[str, ...] = ()
+
+
+class ProgressSource(Protocol):
+    """A pull that a display shows."""
+
+    def state(self) -> DisplayState | None:
+        """Return the content of the display, None while there is nothing to count."""
+        ...
+
+    async def log_periodically(self) -> None:
+        """Write log lines until cancelled, where no terminal shows the display."""
+        ...
+
+
+class ListProgress:
+    """The progress of a pull of one list."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._records = 0
+        self._total: int | None = None
+        self._started = time.monotonic()
+
+    def update(self, records: int, total: int | None) -> None:
+        """Record how many records have been read, and of how many where that is known."""
+        self._records, self._total = records, total
+
+    def state(self) -> DisplayState:
+        """Return the content of the display."""
+        seconds = time.monotonic() - self._started
+        parts = [f"{self._records:,}"]
+        if self._total is not None:
+            parts[0] += f" of {self._total:,}"
+        if self._records:
+            parts.append(f"{self._records / max(seconds, 0.001):,.0f}/s")
+        parts.append(clock(seconds))
+        if self._records and self._total is not None:
+            remaining = max(0, self._total - self._records) * seconds / self._records
+            parts.append(f"{clock(remaining)} left")
+        return DisplayState(
+            label=self._label, text=" ".join(parts), completed=self._records, total=self._total
+        )
+
+    async def log_periodically(self) -> None:
+        """Write nothing: the summary at the end is enough for one list."""
+
+
+class BulkProgress:
+    """The progress of a bulk pull, from its events.
+
+    Args:
+        write_line: Takes log lines and failures; None for none.
+        each_shard: Whether a finished shard has a log line, unless there are many shards.
+    """
+
+    shards_done: int
+    """Shards whose records were all delivered."""
+    records: int
+    """Records of these shards."""
+    failures: int
+    """Shards that failed."""
+
+    def __init__(
+        self, write_line: Callable[[str], None] | None = None, *, each_shard: bool = False
+    ) -> None:
+        self.shards_done = self.records = self.failures = 0
+        self._write_line = write_line
+        self._each_shard = each_shard
+        self._pace = Pace()
+        self._snapshot: Callable[[], Snapshot] | None = None
+        self._logs_shards = False
+        self._running = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the pull has begun to read, so that there is something to resume."""
+        return self._snapshot is not None
+
+    def record_event(self, event: Event) -> None:
+        """Count an event of the pull and log it."""
+        self._pace.note(event)
+        match event:
+            case PullStarted(shards=shards, snapshot=snapshot):
+                self._snapshot, self._running = snapshot, True
+                self._logs_shards = self._each_shard and len(shards) <= _LOGGED_SHARDS
+            case PullEnded():
+                self._running = False
+            case ShardDone(shard=shard, records=records, seconds=seconds):
+                self.shards_done += 1
+                self.records += records
+                if self._logs_shards:
+                    self._log(
+                        f"done {shard.name}: {terminal.counted(records, 'record')}"
+                        f" in {seconds:.1f} s"
+                    )
+            case ShardFailed(shard=shard, error=error):
+                self.failures += 1
+                if self.failures <= _LOGGED_FAILURES:
+                    self._log(f"failed {shard.name}: {type(error).__name__}: {happened(error)}")
+                elif self.failures == _LOGGED_FAILURES + 1:
+                    self._log("further failures are counted only")
+            case _:
+                pass
+
+    def snapshot(self) -> tuple[Snapshot, Left] | None:
+        """Return how far the pull is and what remains, None before its start and after its end."""
+        if self._snapshot is None or not self._running:
+            return None
+        snapshot = self._snapshot()
+        return snapshot, self._pace.left(snapshot)
+
+    def state(self) -> DisplayState | None:
+        """Return the content of the display."""
+        current = self.snapshot()
+        if current is None:
+            return None
+        now, left = current
+        completed, total = now.records, now.records + left.records
+        if not left.sure or not total:
+            completed, total = now.done + now.failed, max(1, now.shards)
+        active = sorted(now.active, key=lambda shard: -shard.seconds)
+        return DisplayState(
+            text=total_text(now, left),
+            completed=completed,
+            total=total,
+            details=tuple(map(shard_text, active)),
+        )
+
+    async def log_periodically(self) -> None:
+        """Write how far the pull is, at growing intervals, until cancelled."""
+        least, most = _LOG_PERIODS
+        while True:
+            current = self.snapshot()
+            seconds = current[0].seconds if current else 0.0
+            await asyncio.sleep(min(most, max(least, seconds / 20)))
+            if (current := self.snapshot()) is not None:
+                self._log(total_text(*current))
+
+    def _log(self, text: str) -> None:
+        if self._write_line is not None and self._snapshot is not None:
+            self._write_line(terminal.clean(f"{clock(self._snapshot().seconds)} {text}"))
+
+
+def total_text(now: Snapshot, remaining: Left) -> str:
+    """Describe the progress of a bulk pull in a line."""
+    failed = f" ({now.failed} failed)" if now.failed else ""
+    parts = [
+        f"{now.records:,} records",
+        f"{now.done + now.failed:,} of {now.shards:,} shards{failed}",
+        f"{now.rate:,.0f}/s",
+        str(remaining),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def shard_text(shard: ShardProgress) -> str:
+    """Describe the progress of one shard in a line."""
+    total = "" if shard.total is None else f" of {shard.total:,}"
+    rate = f", {shard.read / shard.seconds:,.0f}/s" if shard.seconds >= 1 else ""
+    return terminal.clean(f"{shard.shard.name}: {shard.read:,}{total}{rate}")
+
+
+class ProgressDisplay:
+    """The lines on stderr that show a pull; nothing where stderr is no terminal."""
+
+    def __init__(self, live: Live | None = None) -> None:
+        self._live = live
+        self._hidden = False
+
+    @contextmanager
+    def hide(self) -> Generator[None]:
+        """Take the display off the terminal while rows are written to it."""
+        if self._live is None:
+            yield
+            return
+        self._hidden = True
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._hidden = False
+            self._live.start(refresh=True)
+
+    async def redraw_periodically(self) -> None:
+        """Keep the display up to date; in the event loop, so that it never draws into a row."""
+        loop = asyncio.get_running_loop()
+        while self._live is not None:
+            began = loop.time()
+            if not self._hidden:
+                self._live.refresh()
+            # A snapshot of thousands of shards takes a while; that must not slow the pull down.
+            await asyncio.sleep(max(_REDRAW_SECONDS, 20 * (loop.time() - began)))
+
+
+def is_live() -> bool:
+    """Tell whether stderr is a terminal that can change its lines."""
+    console = terminal.stderr()
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+@asynccontextmanager
+async def progress_display(
+    source: ProgressSource, *, enabled: bool
+) -> AsyncGenerator[ProgressDisplay]:
+    """Show a pull for the length of the block: live on a terminal, else by log lines."""
+    if not enabled:
+        yield ProgressDisplay()
+    elif not is_live():
+        async with _run_beside(source.log_periodically()):
+            yield ProgressDisplay()
+    else:
+        from rich.live import Live
+
+        live = Live(
+            console=terminal.stderr(),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            get_renderable=lambda: _render(source.state()),
+        )
+        display = ProgressDisplay(live)
+        with live:
+            async with _run_beside(display.redraw_periodically()):
+                yield display
+
+
+@asynccontextmanager
+async def _run_beside(work: Coroutine[object, None, None]) -> AsyncGenerator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _render(state: DisplayState | None) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    if state is None:
+        return Text("looking what there is to read")
+    console = terminal.stderr()
+    # Room is left at the end of lines: a "^C" must not wrap, or they cannot be erased.
+    width = max(20, console.width - 4)
+    labels = [Text(state.label, no_wrap=True)] if state.label else []
+    beside = len(state.label) + 2 if labels else 1
+    room = max(_BAR_WIDTH[0], min(_BAR_WIDTH[1], width - len(state.text) - beside))
+    bar = ProgressBar(
+        total=state.total,
+        completed=state.completed,
+        width=room,
+        complete_style="cyan",
+        finished_style="green",
+        pulse_style="cyan",
+    )
+    head = Table.grid(padding=(0, 1))
+    text = Text(_truncate(state.text, width - room - beside), no_wrap=True)
+    head.add_row(*labels, bar, text)
+    lines = list(state.details[: max(1, min(_MAX_DETAILS, console.height - 4))])
+    if len(state.details) > len(lines):
+        lines.append(f"and {len(state.details) - len(lines)} more")
+    return Group(
+        head, *(Text(_truncate(f"  {line}", width), style="dim", no_wrap=True) for line in lines)
+    )
+
+
+def _truncate(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
