@@ -13,12 +13,14 @@ __all__ = [
     "AppointmentRow",
     "AppointmentTypeRow",
     "AvailabilityRow",
+    "BodySiteRow",
     "MoneyRow",
     "OperatoryRow",
     "PatientBioRow",
     "PatientRow",
     "ProcedureRow",
     "ProviderRow",
+    "RequestableRow",
     "Rows",
 ]
 
@@ -146,7 +148,9 @@ class PatientRow(_Timed, _Synced):
     provider_id: int | None
 
 
-class _Requestable(TypedDict):
+class RequestableRow(TypedDict):
+    """A location where patients may ask for a provider."""
+
     location_id: int
 
 
@@ -168,7 +172,7 @@ class ProviderRow(_Timed, _Synced):
     specialty_code: str | None
     nexhealth_specialty: str | None
     profile_url: str | None
-    provider_requestables: list[_Requestable]
+    provider_requestables: list[RequestableRow]
 
 
 class OperatoryRow(_Timed, _Synced):
@@ -246,7 +250,9 @@ class AppointmentRow(_Timed, _Synced):
     timezone_offset: str
 
 
-class _BodySite(TypedDict):
+class BodySiteRow(TypedDict):
+    """The tooth and the surface of a procedure."""
+
     tooth: str
     surface: str | None
 
@@ -262,7 +268,7 @@ class ProcedureRow(_Common):
     name: str
     status: str
     updated_at: str
-    body_site: _BodySite
+    body_site: BodySiteRow
     fee: MoneyRow
     start_date: str
     end_date: str | None
