@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
-from inspect import cleandoc
 
 import pytest
 from cyclopts import App
@@ -52,19 +51,18 @@ async def test_no_line_of_help_is_wider_than_80_columns() -> None:
         assert [line for line in lines if len(line) > 80] == [], path
 
 
-async def test_every_command_has_examples_environment_and_exit_statuses() -> None:
+async def test_help_lists_every_option_examples_environment_and_exit_statuses() -> None:
     every = await one_by_one(*((*path, "--help") for path in EVERY), COLUMNS="80")
     for path, ran in zip(EVERY, every, strict=True):
         text = ran.out.decode()
+        options = command(path).assemble_argument_collection() if path in LEAVES else ()
+        for argument in options:
+            if argument.show and not argument.field_info.is_positional:
+                assert argument.name in text
         assert f"Examples:\n  {'eval' if path == ('completion',) else 'nexhealth'} " in text
         assert f"nexhealth {' '.join(path)}" in text.partition("Examples:")[2]
         assert "\nEnvironment: " in text
         assert "\nExit status: " in text
-
-
-@pytest.mark.parametrize("path", [one for one in EVERY if one[0] == "fleet"], ids=" ".join)
-def test_no_line_of_what_a_command_does_is_broken_at_80_columns(path: tuple[str, ...]) -> None:
-    assert max(map(len, cleandoc(command(path).help).splitlines())) <= 80
 
 
 def examples(*path: str) -> list[list[str]]:
@@ -76,7 +74,7 @@ def examples(*path: str) -> list[list[str]]:
 
 async def test_the_examples_are_understood() -> None:
     found = [example for path in EVERY for example in examples(*path)]
-    assert len(found) > 15
+    assert found
     for example in found:
         build().parse_args(example, exit_on_error=False, print_error=False)
 

@@ -1,35 +1,31 @@
-"""Errors as a reader sees them who has never seen the code."""
+"""Messages of errors: short, with what to do, and without the values that were passed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from nexhealth_async import NexHealthError, errors
+from nexhealth_async import NexHealth, NexHealthError, errors, normalize_phone
 from nexhealth_async.cli.error_messages import happened, sentence
-from tests.errors.message_collection import APPROVED, collected, texts
+from nexhealth_async.webhooks import parse
 from tests.errors.samples import samples
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 NEVER_RAISED = {"NexHealthError", "UsageError", "TransportError", "APIError", "BadReply"}
-REMEDY = re.compile(
-    r"\b(add|allow|ask|book|cancel|check|choose|close|give|go on|leave|make|must|needs|open|pass|"
-    r"resume|search|set|start|tell|try|use|wait|walk|with on_bad_record|answer it|names|enables|"
-    r"say|may be booked|write it)\b",
-    re.IGNORECASE,
-)
+SENTENCE_END = re.compile(r"[.!?] (?=[A-Z`])")
 PYTHON = re.compile(r"\w=(?!\w*\.)|error\.|\bpass\b")
-INNER = re.compile(r"\b(None|kwargs?|dict|Traceback|self|payload|idempot\w+|deserial\w+)\b")
 
 SAMPLES = samples()
 each_sample = pytest.mark.parametrize(
-    "error", SAMPLES, ids=lambda one: type(one).__name__ if isinstance(one, NexHealthError) else ""
+    "error",
+    SAMPLES,
+    ids=lambda error: type(error).__name__ if isinstance(error, NexHealthError) else "",
 )
-
-
-def test_what_is_said_is_what_was_approved() -> None:
-    approved = APPROVED.read_text(encoding="utf-8")
-    assert collected() == approved, "run `python -m tests.errors` and read the diff"
 
 
 def test_every_class_has_a_sample() -> None:
@@ -39,23 +35,20 @@ def test_every_class_has_a_sample() -> None:
 
 
 @each_sample
-def test_an_error_is_one_or_two_sentences_with_a_remedy(error: NexHealthError) -> None:
+def test_a_message_is_one_or_two_sentences_on_one_line(error: NexHealthError) -> None:
     text = str(error)
+    assert text.strip()
     assert "\n" not in text
-    assert len(text) <= 320
-    assert not text.endswith(("..", ";", ":", ",", " "))
-    assert "  " not in text
-    assert REMEDY.search(text.partition(": ")[2] if error.operation else text), text
-    assert not INNER.search(text.replace("or None", ""))
+    assert len(SENTENCE_END.findall(text)) <= 1
 
 
 @each_sample
-def test_an_error_begins_with_its_operation_if_it_has_one(error: NexHealthError) -> None:
+def test_a_message_names_its_operation_first_or_what_to_do(error: NexHealthError) -> None:
     text = str(error)
     if error.operation:
-        assert re.match(r"(GET|POST|PATCH|DELETE) /[\w/{}]+: \S", text)
+        assert text.startswith(f"{error.operation}: ")
     else:
-        assert re.match(r"[a-z\d]", text), text
+        assert error.advice or re.search(r"; |\bmust\b", text)
 
 
 @each_sample
@@ -76,15 +69,26 @@ def test_a_shell_is_told_nothing_of_pythons_arguments(name: str) -> None:
         assert not PYTHON.search(sentence(error).removeprefix(str(error.operation)))
 
 
-@pytest.mark.parametrize(("module", "text"), sorted(set(texts())))
-def test_a_text_is_words_for_its_reader(module: str, text: str) -> None:
-    assert module
-    assert text == text.strip(" ")
-    assert "\n" not in text or module.startswith("cli/")
-    assert not text.endswith(("..", ";", ",", "!"))
-    assert "  " not in text
-    assert not INNER.search(re.sub(r"\{.*?\}|(or|be|pass) None", "", text)), text
-    if module.startswith("cli/"):
-        assert text[0].isupper() or text[0] in "{-`", text
-    else:
-        assert not re.match(r"[A-Z][a-z]+ (is|was|has|the|a) ", text), text
+VALUE = "Zq9-Secret"
+NO_TIME = cast("datetime", VALUE)
+LOCATION = NexHealth("key", version="v2").practice("demo-practice").location(7)
+REFUSED: dict[str, Callable[[], object]] = {
+    "base_url": lambda: NexHealth("key", base_url=f"ftp://{VALUE}"),
+    "version": lambda: NexHealth("key", version=VALUE),
+    "user_agent": lambda: NexHealth("key", user_agent=f"{VALUE}\n"),
+    "subdomain": lambda: NexHealth("key").practice(VALUE),
+    "phone_number": lambda: LOCATION.patients.walk(phone_number=VALUE),
+    "after": lambda: LOCATION.patients.walk(after=VALUE),
+    "start": lambda: LOCATION.appointments.walk(start=NO_TIME, end=NO_TIME),
+    "normalize_phone": lambda: normalize_phone(VALUE),
+    "parse": lambda: parse(f'"{VALUE}"'.encode()),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_a_message_repeats_no_value_that_was_passed(call: Callable[[], object]) -> None:
+    with pytest.raises(NexHealthError) as caught:
+        call()
+    assert VALUE not in str(caught.value)
+    assert VALUE not in sentence(caught.value)
+    assert VALUE not in repr(caught.value)
