@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from nexhealth_async._protocol.operations import RateClass
+from nexhealth_async._protocol.rate_limits import LIMITS_OF_CLASS
 from nexhealth_async.errors import BudgetSpent, InvalidArgument
 
 if TYPE_CHECKING:
@@ -17,11 +18,6 @@ __all__ = ["Budget", "Meter", "Purse", "Usage"]
 
 _LOG = logging.getLogger("nexhealth_async")
 _LIMITS = ("overall", "slow", "people", "other")
-_COUNTING = {
-    RateClass.SLOW: ("overall", "slow", "people"),
-    RateClass.PEOPLE: ("overall", "people"),
-    RateClass.OTHER: ("overall", "other"),
-}
 
 
 @frozen(kw_only=True)
@@ -101,7 +97,7 @@ class Meter:
         }
         self._counting = {
             rate: tuple(name for name in names if name in self._limits)
-            for rate, names in _COUNTING.items()
+            for rate, names in LIMITS_OF_CLASS.items()
         }
         self._used = dict.fromkeys(self._limits, 0)
         self._warned: set[str] = set()

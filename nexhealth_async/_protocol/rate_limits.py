@@ -10,17 +10,19 @@ Reference: v2 1.10, v3 1.7 (limits per API key).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
+import attrs
 from attrs import field, frozen, validators
 
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.errors import InvalidArgument
 
 __all__ = [
+    "LIMITS_OF_CLASS",
     "SLACK",
     "Departure",
     "Limit",
@@ -190,21 +192,23 @@ class _Log:
         return soonest
 
 
+LIMITS_OF_CLASS: Final[Mapping[RateClass, tuple[str, ...]]] = {
+    RateClass.SLOW: ("overall", "slow", "people"),
+    RateClass.PEOPLE: ("overall", "people"),
+    RateClass.OTHER: ("overall", "other"),
+}
+"""Names of the limits that count a request of each class. Reference: rate limiting, per API key."""
+
+
 class RatesLog:
     """The logs of all limits of one key. Times are any monotonic seconds, given by the caller."""
 
     def __init__(self, rates: Rates) -> None:
-        overall, slow, people, other = (
-            None if limit is None else _Log(limit)
-            for limit in (rates.overall, rates.slow, rates.people, rates.other)
-        )
-        counted_by = {
-            RateClass.SLOW: (overall, slow, people),
-            RateClass.PEOPLE: (overall, people),
-            RateClass.OTHER: (overall, other),
-        }
+        limits: dict[str, Limit | None] = attrs.asdict(rates, recurse=False)
+        logs = {name: _Log(limit) for name, limit in limits.items() if limit is not None}
         self._logs = {
-            rate: tuple(log for log in logs if log is not None) for rate, logs in counted_by.items()
+            rate: tuple(logs[name] for name in names if name in logs)
+            for rate, names in LIMITS_OF_CLASS.items()
         }
         self._closed_until: dict[RateClass, float] = {}
 

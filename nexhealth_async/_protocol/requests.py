@@ -21,6 +21,7 @@ from nexhealth_async._protocol.api_versions import V2, V3, is_v2
 from nexhealth_async._protocol.http_messages import Request
 from nexhealth_async._protocol.multipart import form
 from nexhealth_async._protocol.operations import Endpoint, Need, RateClass, Row
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
 
 __all__ = [
@@ -438,12 +439,7 @@ def _text(name: str, value: object) -> str:
                 raise InvalidArgument(f"{name} must be a finite number")
             return str(value)
         case datetime():
-            if value.utcoffset() is None:
-                raise InvalidArgument(
-                    f"{name} is a date-time without a zone; the API would guess one: "
-                    "pass an aware datetime"
-                )
-            return value.isoformat()
+            return check_aware(name, value).isoformat()
         case date():
             return value.isoformat()
         case _:
@@ -527,8 +523,7 @@ def _check_body(path: str, value: object) -> None:
         for name, item in cast("Mapping[object, object]", value).items():
             _check_body(f"{path}.{name}" if path else str(name), item)
     elif isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise InvalidArgument(f"{path} is a date-time without a zone: pass an aware datetime")
+        check_aware(path, value)
     elif _is_list(value):
         for item in cast("Sequence[object]", value):
             _check_body(path, item)

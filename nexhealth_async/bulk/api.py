@@ -28,6 +28,7 @@ from nexhealth_async.bulk.rejected_records import AllowRejected, check_allow_rej
 from nexhealth_async.bulk.scheduler import Settings
 from nexhealth_async.bulk.shard_worker import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.pagination.page_plans import check_drift
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.rate_limits import Rates
@@ -349,6 +350,5 @@ def _settings(
     for name, value in (("concurrency", concurrency), ("per_page", per_page)):
         if value is not None and value < 1:
             raise InvalidArgument(f"{name} must be a whole number of at least 1")
-    if drift not in ("watch", "verify", "ignore"):
-        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
+    check_drift(drift)
     return Settings(concurrency=concurrency, drift=drift, per_page=per_page, on_event=on_event)

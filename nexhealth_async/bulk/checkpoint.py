@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from nexhealth_async.bulk.private_files import replace_file
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,23 +46,9 @@ class CheckpointFile:
 
     async def save(self, pull: Pull) -> None:
         """Replace what is kept by the pull's checkpoint; a crash leaves one or the other."""
-        await asyncio.to_thread(self._write, pull.checkpoint().encode())
+        content = [pull.checkpoint().encode()]
+        await asyncio.to_thread(replace_file, self._path, content, suffix=token_hex(4))
 
     def remove(self) -> None:
         """Forget the checkpoint."""
         self._path.unlink(missing_ok=True)
-
-    def _write(self, text: bytes) -> None:
-        fresh = self._path.with_name(f".{self._path.name}.{token_hex(4)}")
-        try:
-            with os.fdopen(
-                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-            ) as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            fresh.replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                fresh.unlink()
-            raise

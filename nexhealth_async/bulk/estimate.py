@@ -12,10 +12,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import anyio
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from nexhealth_async._protocol.operations import Paging, RateClass
-from nexhealth_async._protocol.rate_limits import Limit, Rates
+from nexhealth_async._protocol.rate_limits import LIMITS_OF_CLASS, Limit, Rates
 from nexhealth_async.bulk.resource_facts import ResourceFacts, facts
 from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Shard
@@ -219,16 +219,12 @@ def least_seconds(
     that compete within one limit some may have to wait longer than that.
     """
     rates = rates or Rates()
-    slow, people, other = (
-        wanted.get(rate, 0) for rate in (RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER)
-    )
-    together = (
-        (slow, (rates.slow, rates.people, rates.overall)),
-        (slow + people, (rates.people, rates.overall)),
-        (other, (rates.other, rates.overall)),
-        (slow + people + other + logins, (rates.overall,)),
-    )
-    return max(_last_leaves(number, limits) for number, limits in together)
+    limits: Mapping[str, Limit | None] = asdict(rates, recurse=False)
+    together: list[tuple[int, tuple[str, ...]]] = [(sum(wanted.values()) + logins, ("overall",))]
+    for names in LIMITS_OF_CLASS.values():
+        counted = [rate for rate, others in LIMITS_OF_CLASS.items() if {*names} <= {*others}]
+        together.append((sum(wanted.get(rate, 0) for rate in counted), names))
+    return max(_last_leaves(number, map(limits.get, names)) for number, names in together)
 
 
 def _of_shard(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import Factory, evolve, field, frozen
 
 from nexhealth_async._protocol.operations import Paging
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.bulk.pull_state import GroupState, ShardState
 from nexhealth_async.bulk.resource_facts import Deletions, Level, ResourceFacts, facts
 from nexhealth_async.bulk.shards import Filters, Group, Shard
@@ -183,8 +184,8 @@ def plan_shards(
         raise InvalidArgument("a practice is named twice; name each once, with all its locations")
     planner = _Planner(
         places=tuple(places),
-        now=_aware("now", now),
-        since=since if since is None or since == "last" else _aware("since", since),
+        now=_in_utc("now", now),
+        since=since if since is None or since == "last" else _in_utc("since", since),
         watermarks=watermarks or {},
         compare=compare,
         window=_Window.between(now, appointments_from, appointments_until),
@@ -296,8 +297,8 @@ class _Window:
     def between(cls, now: datetime, first: datetime | None, last: datetime | None) -> _Window:
         year = now.astimezone(UTC).year
         end = new_year(year + YEARS_AHEAD + 1)
-        first = BEGINNING if first is None else _aware("appointments_from", first)
-        last = end if last is None else _aware("appointments_until", last)
+        first = BEGINNING if first is None else _in_utc("appointments_from", first)
+        last = end if last is None else _in_utc("appointments_until", last)
         if last <= first:
             raise InvalidArgument("appointments_until must be later than appointments_from")
         years = map(new_year, range(year - _YEARS_BACK, year + _EDGES_AHEAD + 1))
@@ -424,13 +425,8 @@ def lists_of(
     return tuple({**one.filters, **more} for one in about.lists)
 
 
-def _aware(name: str, moment: datetime) -> datetime:
-    if moment.utcoffset() is None:
-        raise InvalidArgument(
-            f"{name} is a date-time without a zone; pass an aware one, such as "
-            "datetime(2026, 1, 1, tzinfo=UTC)"
-        )
-    return moment.astimezone(UTC)
+def _in_utc(name: str, timestamp: datetime) -> datetime:
+    return check_aware(name, timestamp).astimezone(UTC)
 
 
 def new_year(year: int) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -13,6 +13,7 @@ from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.bulk.rejected_records import Rejected
 from nexhealth_async.bulk.shards import Group, Shard
+from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = ["Claim", "Holder", "Overview", "Reading", "SharedTarget", "States"]
 
@@ -24,7 +25,7 @@ States: TypeAlias = "Sequence[tuple[Shard, ShardState | None]]"
 class Reading:
     """How the shards of a pull are read."""
 
-    drift: Literal["watch", "verify", "ignore"] = "verify"
+    drift: Drift = "verify"
     """How numbered lists are shown to be complete, see `Drift`."""
     per_page: int | None = None
     """Records of one page; None means the most a list gives."""

@@ -10,6 +10,7 @@ from nexhealth_async.bulk.plan_validation import (
     shard_state_from_json,
 )
 from nexhealth_async.bulk.planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, Plan
+from nexhealth_async.bulk.private_files import flush_to_disk, new_private_file, replace_file
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
@@ -48,16 +49,19 @@ __all__ = [
     "endpoint_of",
     "entry_of",
     "every_resource",
+    "flush_to_disk",
     "id_from",
     "in_turns",
     "is_over",
     "key_of",
     "keys_in",
+    "new_private_file",
     "not_allowed",
     "origin_from_json",
     "origin_to_json",
     "read_again",
     "rejected_text",
+    "replace_file",
     "shard_from_json",
     "shard_state_from_json",
     "shard_to_json",

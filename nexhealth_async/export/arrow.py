@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, field
 
-from nexhealth_async import models
 from nexhealth_async.bulk import Pull
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow_arrays import money_columns, type_of
 from nexhealth_async.export.arrow_from_json import Sheet, read_page
 from nexhealth_async.export.arrow_from_models import arrays_of
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Column, Kind, fields_of
+from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.pyarrow_types import arrow
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _framed(
 
 def batch_table(batch: Batch, *, pull: str) -> Table:
     """Put a batch of a pull into a table with all columns of `schema_of`."""
-    model, practice = getattr(models, batch.model), batch.shard.subdomain
+    model, practice = model_of(batch.model), batch.shard.subdomain
     if isinstance(batch.sheet, Sheet):
         arrays = batch.sheet.arrays
     else:
@@ -156,7 +156,7 @@ def _model_of(walk: Walk[T]) -> type:
     name = walk.endpoint.model
     if name is None:
         raise UsageError("this list has no records to make a table of")
-    return cast("type", getattr(models, name))
+    return model_of(name)
 
 
 @define

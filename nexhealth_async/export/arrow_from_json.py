@@ -17,7 +17,6 @@ from attrs import field, frozen
 from msgspec import Raw
 from msgspec.structs import astuple
 
-from nexhealth_async import models
 from nexhealth_async.codec import REFUSALS
 from nexhealth_async.export.arrow_arrays import (
     UNFIT,
@@ -32,6 +31,7 @@ from nexhealth_async.export.arrow_arrays import (
 )
 from nexhealth_async.export.columns import EXTRA, Column, Kind, fields_of
 from nexhealth_async.export.extra_fields import fields_in, json_of, json_text, written
+from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.export.strict_decoding import (
     Amount,
@@ -84,7 +84,7 @@ def get_ready() -> None:
 
 def read_page(model: str, records: Sequence[Raw]) -> Steps:
     """Make a sheet of a page, whose model is named; see `nexhealth_async.bulk.batch.Reader`."""
-    return sheet_of(getattr(models, model), records)
+    return sheet_of(model_of(model), records)
 
 
 def sheet_of(model: type, records: Sequence[Raw]) -> Steps:

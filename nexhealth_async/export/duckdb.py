@@ -36,7 +36,8 @@ from nexhealth_async.export import duckdb_rejected as rejected
 from nexhealth_async.export import duckdb_sql as work
 from nexhealth_async.export.arrow_from_json import get_ready, read_page
 from nexhealth_async.export.duckdb_file import PRIVATE, create
-from nexhealth_async.export.state_tables import Plan, model_of
+from nexhealth_async.export.model_classes import model_of
+from nexhealth_async.export.state_tables import Plan
 from nexhealth_async.export.worker_thread import OneThread
 
 if TYPE_CHECKING:

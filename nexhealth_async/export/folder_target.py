@@ -36,7 +36,14 @@ from nexhealth_async.bulk import (
     Shard,
     ShardState,
 )
-from nexhealth_async.bulk.target_support import check_progress, every_resource, is_over, usable_id
+from nexhealth_async.bulk.target_support import (
+    check_progress,
+    every_resource,
+    flush_to_disk,
+    is_over,
+    replace_file,
+    usable_id,
+)
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export.file_lock import Lock
 from nexhealth_async.export.rejected_file import RejectedFile
@@ -46,7 +53,6 @@ __all__ = [
     "CHECKPOINT",
     "FolderTarget",
     "directory_of",
-    "new_private_file",
     "private_directory",
     "shorter",
     "stem_of",
@@ -300,7 +306,7 @@ class FolderTarget(ABC):
             self._let_go()
             if self._pull is not None and not self._broken:
                 self._save()
-                self._tidy()
+                self._rejected.tidy()
         finally:
             lock, self._lock, self._pull = self._lock, None, None
             lock.release()
@@ -351,12 +357,12 @@ class FolderTarget(ABC):
                 for name in names:
                     if ending.search(name):
                         (where / name).unlink()
-                _flush(where)
+                flush_to_disk(where)
                 with suppress(OSError):  # something else is in it
                     where.rmdir()
         self._rejected.clear()
         self._unsafe.clear()
-        _flush(self._path)
+        flush_to_disk(self._path)
         self._clearing = False
         self._save()
 
@@ -442,11 +448,7 @@ class FolderTarget(ABC):
             raise UsageError("this target knows of no pull yet: call load or begin first")
         self._pull = evolve(self._pull, finished=True)
         self._save()
-        self._tidy()
-
-    def _tidy(self) -> None:
-        if self._rejected.tidy():
-            _flush(self._path)
+        self._rejected.tidy()
 
     def _save_if_due(self) -> None:
         if self._clock() - self._saved >= _APART:
@@ -457,7 +459,7 @@ class FolderTarget(ABC):
         if self._pull is None:
             return
         for path in self._unsafe:
-            _flush(path)
+            flush_to_disk(path)
         self._unsafe.clear()
         kept = _Checkpoint(
             format=self.format,
@@ -466,7 +468,7 @@ class FolderTarget(ABC):
             groups=list(self._groups.items()),
             clearing=self._clearing,
         )
-        _replace(self._path / CHECKPOINT, msgspec.json.encode(kept))
+        replace_file(self._path / CHECKPOINT, [msgspec.json.encode(kept)])
         self._saved = self._clock()
 
 
@@ -515,37 +517,3 @@ def private_directory(path: Path) -> None:
         private_directory(path.parent)
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
-
-
-def new_private_file(path: Path) -> int:
-    """Create a file for its owner alone and return its descriptor, for writing.
-
-    What has the name already goes: with it would stay its mode, those who have it open, and where
-    it points to.
-    """
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    with os.fdopen(new_private_file(fresh), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file, or the names in a directory, to the disk."""
-    if path.is_dir():
-        if os.name == "nt":
-            return  # which cannot open directories
-        handle = os.open(path, os.O_RDONLY)
-    else:
-        handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

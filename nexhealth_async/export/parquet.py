@@ -28,17 +28,18 @@ from typing import TYPE_CHECKING, Final, cast
 
 from attrs import define, field
 
+from nexhealth_async.bulk.target_support import new_private_file
 from nexhealth_async.export.arrow import batch_table, schema_of
 from nexhealth_async.export.arrow_from_json import get_ready, read_page
 from nexhealth_async.export.folder_target import (
     FolderTarget,
     directory_of,
-    new_private_file,
     shorter,
     stem_of,
 )
+from nexhealth_async.export.model_classes import model_of_shard
 from nexhealth_async.export.pyarrow_types import arrow, parquet
-from nexhealth_async.export.record_ids import has_numbers, id_of, model_of
+from nexhealth_async.export.record_ids import has_numbers, id_of
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -235,7 +236,7 @@ class ParquetTarget(FolderTarget):
             raise shorter(shard)
 
     def _ids(self, shard: Shard) -> Iterator[int | str]:
-        if "id" not in schema_of(model_of(shard)).names:
+        if "id" not in schema_of(model_of_shard(shard)).names:
             return
         for number in range(self._sizes[shard.name]):
             path = self._directory(shard) / f"{stem_of(shard)}-{number:04}.parquet"

@@ -27,10 +27,11 @@ from nexhealth_async.bulk import (
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.postgres_connection import Connection, Link
 from nexhealth_async.export.postgres_shared import SharedPostgres
 from nexhealth_async.export.postgres_url import place_of
-from nexhealth_async.export.state_tables import Plan, is_keyed, model_of
+from nexhealth_async.export.state_tables import Plan, is_keyed
 
 __all__ = ["PostgresTarget"]
 

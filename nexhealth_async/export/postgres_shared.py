@@ -21,8 +21,9 @@ from nexhealth_async.bulk import (
 from nexhealth_async.export import postgres_fencing as fences
 from nexhealth_async.export import postgres_rejected as rejected
 from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.postgres_connection import Connection, Link
-from nexhealth_async.export.state_tables import is_keyed, model_of
+from nexhealth_async.export.state_tables import is_keyed
 
 __all__ = ["SharedPostgres"]
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw
 
-from nexhealth_async import models
-from nexhealth_async.bulk.target_support import endpoint_of
 from nexhealth_async.codec import REFUSALS, Refusal, whole
 from nexhealth_async.export.columns import Kind, fields_of
+from nexhealth_async.export.model_classes import model_of_shard
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Shard
 
-__all__ = ["has_numbers", "id_of", "model_of"]
+__all__ = ["has_numbers", "id_of"]
 
 
 class _WithId(msgspec.Struct, gc=False):
@@ -27,11 +26,6 @@ _READ = msgspec.json.Decoder(_WithId).decode
 _VALUE = msgspec.json.Decoder(int | float | str | None).decode
 
 
-def model_of(shard: Shard) -> type:
-    """Return the class of a shard's records."""
-    return cast("type", getattr(models, cast("str", endpoint_of(shard.resource).model)))
-
-
 @cache
 def _kind_of_id(model: type) -> Kind | None:
     return next((column.kind for column in fields_of(model) if column.name == "id"), None)
@@ -39,7 +33,7 @@ def _kind_of_id(model: type) -> Kind | None:
 
 def has_numbers(shard: Shard) -> bool:
     """Tell whether the ids of a shard's records are numbers, as most are."""
-    return _kind_of_id(model_of(shard)) is Kind.INTEGER
+    return _kind_of_id(model_of_shard(shard)) is Kind.INTEGER
 
 
 def id_of(record: bytes, *, numbers: bool) -> int | str | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from nexhealth_async.bulk import Group, Rejected
-from nexhealth_async.bulk.target_support import entry_of
+from nexhealth_async.bulk.target_support import entry_of, flush_to_disk, replace_file
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Batch, Refused
@@ -104,23 +104,16 @@ class RejectedFile:
             if self._entries.pop((group, key), None) is not None:
                 self._surplus = True
 
-    def tidy(self) -> bool:
-        """Rewrite the file without lines that no longer count; tells whether that was needed."""
+    def tidy(self) -> None:
+        """Rewrite the file without lines that no longer count."""
         if not self._surplus:
-            return False
-        fresh = self.path.with_name(f".{self.path.name}.new")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to:
-            to.writelines(self._counting())
-            to.flush()
-            os.fsync(to.fileno())
+            return
         if self._entries:
-            fresh.replace(self.path)
+            replace_file(self.path, self._counting())
         else:
-            fresh.unlink()
             self.path.unlink(missing_ok=True)
+            flush_to_disk(self.path.parent)
         self._surplus = False
-        return True
 
     def _line(self, batch: Batch, refused: Refused, pull: str) -> bytes:
         entry = entry_of(batch.shard, refused, pull=pull, first_pull=pull)

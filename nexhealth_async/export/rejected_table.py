@@ -17,10 +17,10 @@ from nexhealth_async.bulk import Batch, Refused, Rejected
 from nexhealth_async.bulk.target_support import id_from, key_of
 from nexhealth_async.export.common_sql import owned, quoted
 from nexhealth_async.export.extra_fields import json_text
+from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.state_tables import (
     Row,
     is_keyed,
-    model_of,
     names_practice,
     practice_of,
     table_name,

@@ -10,7 +10,6 @@ import attrs
 import msgspec
 from attrs import frozen
 
-from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, ShardState
 from nexhealth_async.bulk.target_support import (
     check_progress,
@@ -24,6 +23,7 @@ from nexhealth_async.bulk.target_support import (
 )
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export.arrow_from_json import Sheet
+from nexhealth_async.export.model_classes import model_of
 
 __all__ = [
     "Plan",
@@ -31,7 +31,6 @@ __all__ = [
     "groups_from",
     "is_keyed",
     "latest",
-    "model_of",
     "names_practice",
     "practice_of",
     "progress_from",
@@ -167,11 +166,6 @@ def table_name(resource: str) -> str:
 def record_tables() -> tuple[str, ...]:
     """Return the names of the tables that records of any list would be in."""
     return tuple(table_name(resource) for resource in every_resource())
-
-
-def model_of(name: str) -> type:
-    """Return a class of `nexhealth_async.models`."""
-    return cast("type", getattr(models, name))
 
 
 def is_keyed(model: type) -> bool:

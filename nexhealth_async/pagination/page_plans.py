@@ -8,7 +8,7 @@ Reference: v2 1.7 pagination, v3 1.3; the promise about drift is written out at 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from attrs import frozen
 
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from nexhealth_async._protocol.envelopes import ListReading
 
-__all__ = ["Ask", "CursorPlan", "Drift", "NumberedPlan", "Plan", "Taken", "WholePlan"]
+__all__ = [
+    "Ask",
+    "CursorPlan",
+    "Drift",
+    "NumberedPlan",
+    "Plan",
+    "Taken",
+    "WholePlan",
+    "check_drift",
+]
 
 _REPEATS = 50
 """Pages of one pass that may repeat an earlier one: rows entering behind a walk push others on."""
@@ -57,6 +66,12 @@ A walk that goes on with ``after=`` cannot ask again for what came before. It re
 that changed meanwhile (``"ignore"`` does not), but cannot see changes that keep the count, one row
 entering and one leaving, nor rows that changed places: begin anew where that matters.
 """
+
+
+def check_drift(drift: object) -> None:
+    """Raise `InvalidArgument` unless this is one of the choices of `Drift`."""
+    if drift not in get_args(Drift):
+        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
 
 
 @frozen

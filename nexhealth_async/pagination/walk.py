@@ -38,7 +38,7 @@ from nexhealth_async.pagination.batch_decoder import (
     Repair,
     Slices,
 )
-from nexhealth_async.pagination.page_plans import CursorPlan, NumberedPlan, WholePlan
+from nexhealth_async.pagination.page_plans import CursorPlan, NumberedPlan, WholePlan, check_drift
 from nexhealth_async.pagination.prefetching import Pager, RawPage, Source
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ def check_settings(settings: WalkSettings[T]) -> WalkSettings[T]:
         value = getattr(settings, name)
         if value is not None and (not isinstance(value, int) or value < least):
             raise InvalidArgument(f"{name} must be a whole number of at least {least}")
-    if settings.drift not in ("watch", "verify", "ignore"):
-        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
+    check_drift(settings.drift)
     settings.plan()
     return settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -73,8 +74,4 @@ def _moment(name: str, value: datetime | str) -> datetime:
             f"{name} must be an aware datetime or an ISO 8601 date-time with a zone, such as "
             f"2026-06-01T08:00:00Z, not {kind}"
         )
-    if moment.utcoffset() is None:
-        raise InvalidArgument(
-            f"{name} is a date-time without a zone; the API would guess one: pass an aware one"
-        )
-    return moment
+    return check_aware(name, moment)

@@ -14,7 +14,14 @@ from attrs import define, field, frozen
 from msgspec import Struct
 
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import SLACK, Departure, Limit, Rates, RatesLog
+from nexhealth_async._protocol.rate_limits import (
+    LIMITS_OF_CLASS,
+    SLACK,
+    Departure,
+    Limit,
+    Rates,
+    RatesLog,
+)
 
 __all__ = ["LEASE", "NAMES", "Hand", "Reply"]
 
@@ -24,11 +31,6 @@ NAMES: Final = ("overall", "slow", "people", "other")
 LEASE: Final = 0.5
 """Seconds within which a place must be used, from the moment it may be."""
 
-_USES: Final[Mapping[RateClass, tuple[str, ...]]] = {
-    RateClass.SLOW: ("overall", "slow", "people"),
-    RateClass.PEOPLE: ("overall", "people"),
-    RateClass.OTHER: ("overall", "other"),
-}
 _FARTHEST = 1.0
 _UNHURRIED = 2.0
 _GAP = 1.0
@@ -158,7 +160,7 @@ class Hand:
         self._limits = {name: limit for name, limit in limits.items() if limit is not None}
         self._uses = {
             rate: tuple(name for name in names if name in self._limits)
-            for rate, names in _USES.items()
+            for rate, names in LIMITS_OF_CLASS.items()
         }
         self._places = {rate: deque() for rate in RateClass}
         self._paces = {rate: _Pace() for rate in RateClass}

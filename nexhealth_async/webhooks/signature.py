@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TypeAlias, cast
 
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async._protocol.traceback_boundary import discreet
 from nexhealth_async.codec import Refusal, moment
 from nexhealth_async.errors import InvalidArgument
@@ -58,8 +59,8 @@ def verify(
     content = check_body(body)
     if tolerance is not None and tolerance < timedelta():
         raise InvalidArgument("a tolerance cannot be negative")
-    if now is not None and now.tzinfo is None:
-        raise InvalidArgument("give now with a zone, such as datetime.now(UTC)")
+    if now is not None:
+        check_aware("now", now)
     timestamp, signature = header(headers, "timestamp"), header(headers, "signature")
     if not timestamp or not signature:
         return False
@@ -84,9 +85,9 @@ def sign(secret: str | bytes, body: Body, timestamp: datetime | str) -> dict[str
     """
     (key,) = check_secrets(secret)
     if isinstance(timestamp, datetime):
-        if timestamp.tzinfo is None:
-            raise InvalidArgument("give timestamp with a zone, such as datetime.now(UTC)")
-        timestamp = timestamp.astimezone(UTC).isoformat(timespec="milliseconds")
+        timestamp = (
+            check_aware("timestamp", timestamp).astimezone(UTC).isoformat(timespec="milliseconds")
+        )
     digest = _digest(key, _signed(timestamp, check_body(body)))
     return {
         "content-type": "application/json",

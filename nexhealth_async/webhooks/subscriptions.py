@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, field, frozen
 
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.errors import InvalidArgument, OutcomeUnknown
+from nexhealth_async.errors import OutcomeUnknown
 from nexhealth_async.resources import webhook_endpoints, webhook_subscriptions
 from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions
 
@@ -113,8 +114,8 @@ class Webhooks:
         see, before anything is written, `Invalid` for what the API does not take, and
         `OutcomeUnknown` if an answer was lost and what it was about is not there: do it again.
         """
-        if renew_before is not None and renew_before.utcoffset() is None:
-            raise InvalidArgument("renew_before is a date-time without a zone; pass an aware one")
+        if renew_before is not None:
+            check_aware("renew_before", renew_before)
         named = [practices] if isinstance(practices, str) else [*practices]
         caller = self._account(version)
         wanted = await wanted_subscriptions(caller, events, named)

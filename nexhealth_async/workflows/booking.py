@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from nexhealth_async._client.backoff_switch import waited
+from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.errors import (
     AlreadyCancelled,
     BadReply,
@@ -116,8 +117,7 @@ def _booking(
         )
     if slot.provider_id is None:
         raise InvalidArgument("the slot names no provider; pass one with provider_id")
-    if slot.start.utcoffset() is None:
-        raise InvalidArgument("the slot's start has no zone; pass it back as it was found")
+    check_aware("the slot's start", slot.start)
     if slot.end is None and fields.get("appointment_type_id") is None:
         raise InvalidArgument("the slot has no end; give an appointment_type_id, which has minutes")
     return _Booking(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nexhealth_async.bulk import Group, Progress, Shard, ShardState
+from nexhealth_async.bulk import Group, Progress, Shard, ShardState, private_files
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import folder_target
 from nexhealth_async.export.folder_target import CHECKPOINT, directory_of, stem_of
@@ -245,7 +245,7 @@ async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
     async with scene(practices=1, locations=1, patients=60) as (box, nex):
         full = OSError(errno.ENOSPC, "full")
         written = 0
-        flush = folder_target._flush
+        flush = private_files.flush_to_disk
 
         def fail(path: Path) -> None:
             nonlocal written
@@ -255,7 +255,7 @@ async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
             flush(path)
 
         with monkeypatch.context() as patch:
-            patch.setattr(folder_target, "_flush", fail)
+            patch.setattr(folder_target, "flush_to_disk", fail)
             ticks = iter(range(10**6))
             target = kind.make(tmp_path, clock=lambda: float(next(ticks)))
             with pytest.raises(TargetError, match="No space left on device") as caught:

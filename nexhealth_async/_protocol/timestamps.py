@@ -1,0 +1,30 @@
+"""The check that a timestamp has a time zone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexhealth_async.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["check_aware"]
+
+
+def check_aware(name: str, timestamp: datetime) -> datetime:
+    """Return a timestamp that has a time zone.
+
+    Args:
+        name: Name of the argument or field, for the error.
+        timestamp: Timestamp to check.
+
+    Raises:
+        InvalidArgument: The timestamp is naive; the API would read it in a zone of its own.
+    """
+    if timestamp.utcoffset() is None:
+        raise InvalidArgument(
+            f"{name} is a date-time without a zone; pass an aware one, such as "
+            "datetime(2026, 1, 1, tzinfo=UTC)"
+        )
+    return timestamp
