@@ -72,7 +72,7 @@ _SHARED = frozenset({*LocationScoped.__annotations__, *NumberedOptions.__annotat
 
 
 def filter_names(filters: type, *, without: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the names of the filters that a `TypedDict` declares itself, as a row of an `Endpoint` has them.
+    """Return the names of the filters that a `TypedDict` declares, as an `Endpoint` spells them.
 
     Args:
         filters: The keywords of a method.
