@@ -6,8 +6,8 @@ from typing import Final
 
 from nexhealth_async.errors import (
     BrokenBody,
-    ConnectFailed,
     EdgeBlocked,
+    Forbidden,
     IgnoredFilter,
     Invalid,
     KeyRefused,
@@ -22,10 +22,9 @@ from nexhealth_async.errors import (
     VersionRefused,
 )
 
-__all__ = ["happened", "sentence"]
+__all__ = ["advice", "happened", "sentence"]
 
 _ADVICE: Final[dict[type[NexHealthError], str]] = {
-    ConnectFailed: "check the network and NEXHEALTH_BASE_URL, or try again later",
     TimedOut: "try again later",
     BrokenBody: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
     KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
@@ -34,6 +33,7 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     "found out, or ask NexHealth's support which one the account may use",
     EdgeBlocked: "check NEXHEALTH_BASE_URL if you set it, else ask NexHealth's support whether it "
     "lets your network through",
+    Forbidden: "check the spelling of --practice, and that the key may read this list of it",
     NotFound: "`nexhealth practices` lists the practices and locations there are",
     Invalid: "NexHealth's support can say what it objects to",
     RateLimited: "another program may use the same key: try again once it is done",
@@ -43,29 +43,42 @@ _ADVICE: Final[dict[type[NexHealthError], str]] = {
     UnfinishedPull: "let `nexhealth fleet work` end it (after --resume if that finds nothing of "
     "it), or give it up with --replace",
 }
+"""Replaces the library's advice where that names arguments and attributes of Python."""
 
 _ORIGIN_ADVICE: Final = {
     "adopt": "add --adopt if they are of this account, or copy to another target",
     "recopy": "add --recopy to replace all of them, or copy to another target",
 }
 
+_OPTIONS: Final = {
+    "base_url": "NEXHEALTH_BASE_URL",
+    "trust the CA": "name by NEXHEALTH_CA_FILE the CA",
+    "version": "--api-version",
+}
+"""Arguments of Python, and what stands for them in a shell."""
+
+
+def advice(error: NexHealthError) -> str:
+    """Return what to do about an error in a shell; empty where the message itself says it."""
+    if isinstance(error, OriginError) and error.option is not None:
+        return _ORIGIN_ADVICE[error.option]
+    if "advice" not in vars(error):
+        for kind in type(error).__mro__:
+            if kind in _ADVICE:
+                return _ADVICE[kind]
+            if "advice" in vars(kind):
+                break
+    text = error.advice
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text
+
 
 def happened(error: NexHealthError) -> str:
-    """Say what happened, without what to do about it."""
+    """Describe what happened, without what to do about it."""
     return str(error).removesuffix(f"; {error.advice}")
 
 
 def sentence(error: NexHealthError) -> str:
-    """Say what happened, and what to do about it in a shell."""
-    if isinstance(error, OriginError) and error.option is not None:
-        return f"{happened(error)}; {_ORIGIN_ADVICE[error.option]}"
-    if "advice" in vars(error):
-        advice = error.advice.replace("base_url", "NEXHEALTH_BASE_URL")
-        advice = advice.replace("trust the CA", "name by NEXHEALTH_CA_FILE the CA")
-        return f"{happened(error)}; {advice.replace('version', '--api-version')}"
-    for kind in type(error).__mro__:
-        if kind in _ADVICE:
-            return f"{happened(error)}; {_ADVICE[kind]}"
-        if "advice" in vars(kind):
-            break
-    return str(error)
+    """Describe what happened, and what to do about it in a shell."""
+    return "; ".join(filter(None, (happened(error), advice(error))))

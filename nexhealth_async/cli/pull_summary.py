@@ -8,25 +8,11 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.error_messages import happened
+from nexhealth_async.cli.error_messages import advice, happened
 from nexhealth_async.cli.exit_status import PARTIAL
 from nexhealth_async.cli.table_columns import Column
 from nexhealth_async.cli.tables import Table, terminal_width
 from nexhealth_async.cli.terminal import clean, counted
-from nexhealth_async.errors import (
-    BadReply,
-    FinancialAccessOff,
-    Forbidden,
-    IgnoredFilter,
-    Invalid,
-    NexHealthError,
-    NotFound,
-    RateLimited,
-    ServerFailure,
-    StalledCursor,
-    TransportError,
-    WalkDrifted,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PullSummary",
-    "advice",
     "copy_summary",
     "estimate_text",
     "failures_text",
@@ -59,28 +44,6 @@ _LATENCY: Final = 0.3
 """Seconds an answer is taken to need where none has come yet."""
 _WAITED: Final = 0.05
 """Seconds that are worth telling."""
-
-_ADVICE: Final[dict[type[NexHealthError], str]] = {
-    FinancialAccessOff: "ask NexHealth to enable ledger data for the key, or leave this list out",
-    Forbidden: "check that the key may read this list of this practice",
-    NotFound: "the practice or location may be gone: `nexhealth practices` lists those there are",
-    RateLimited: "another program uses the same key: go on with --resume once it is done",
-    Invalid: "the API refuses this list as it was asked for; NexHealth's support can say why",
-    ServerFailure: "it was tried several times: go on with --resume later",
-    TransportError: "it was tried several times: check the network and go on with --resume",
-    WalkDrifted: "the list kept changing: go on with --resume at a quieter time",
-    StalledCursor: "the server did not say how to go on: try --resume, then NexHealth's support",
-    IgnoredFilter: "the server leaves out of account what it was asked: tell NexHealth's support",
-    BadReply: "the answer could not be read: try --resume, then tell the makers of this program",
-}
-
-
-def advice(error: NexHealthError) -> str:
-    """Say what to do about the error that a shard failed with."""
-    for kind in type(error).__mro__:
-        if kind in _ADVICE:
-            return _ADVICE[kind]
-    return "go on with --resume"
 
 
 @frozen(kw_only=True)
@@ -212,8 +175,10 @@ def failures_text(report: Report) -> str:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
     if any(one.shard.sweep for one in failed[:_LISTED]):
         lines.append(_SWEEP)
-    kinds = {type(one.error): advice(one.error) for one in failed if one.error is not None}
-    lines += [f"{kind.__name__}: {what}" for kind, what in kinds.items()]
+    errors = {type(one.error): one.error for one in failed if one.error is not None}
+    lines += [
+        f"{kind.__name__}: {what}" for kind, error in errors.items() if (what := advice(error))
+    ]
     if unread:
         lines.append(f"{counted(unread, 'shard')} behind them could not be begun.")
     lines.append("The rest is complete. The same command with --resume reads only these again.")
