@@ -19,7 +19,8 @@ from sphinx.util.typing import restify
 
 import nexhealth_async
 from docs._sphinx.names import homes, written_in
-from nexhealth_async import models, pytest_plugin
+from nexhealth_async import fleet, models, pytest_plugin
+from nexhealth_async.bulk import Bulk
 from nexhealth_async.models import Record
 from nexhealth_async.resources._base import Resource
 
@@ -98,8 +99,8 @@ def _keep_aliases(modules: Iterable[ModuleType]) -> None:
 
 def _fold_filters() -> None:
     """Show ``**filters: Unpack[PatientFilters]``, which links; ``help()`` has them spelt out."""
-    for resource in Resource.__subclasses__():
-        for member in vars(resource).values():
+    for owner in (*Resource.__subclasses__(), Bulk, fleet):
+        for member in vars(owner).values():
             if isfunction(member):
                 vars(member).pop("__signature__", None)
 

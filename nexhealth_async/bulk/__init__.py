@@ -23,6 +23,7 @@ from nexhealth_async.bulk.progress_events import (
     Snapshot,
 )
 from nexhealth_async.bulk.pull import Pull
+from nexhealth_async.bulk.pull_options import CopyOptions, PlanOptions, PullOptions
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
@@ -57,6 +58,7 @@ __all__ = [
     "Bulk",
     "CheckpointFile",
     "Claim",
+    "CopyOptions",
     "Deletions",
     "Estimate",
     "Event",
@@ -72,10 +74,12 @@ __all__ = [
     "Origin",
     "Outcome",
     "Overview",
+    "PlanOptions",
     "Practices",
     "Progress",
     "Pull",
     "PullEnded",
+    "PullOptions",
     "PullStarted",
     "Reading",
     "Refused",

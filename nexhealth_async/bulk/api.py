@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from attrs import evolve
 
@@ -21,26 +21,35 @@ from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.origin import check_same, practices_of
 from nexhealth_async.bulk.plan_validation import check_start
-from nexhealth_async.bulk.planning import COMPARE, Practices
 from nexhealth_async.bulk.pull import Pull
 from nexhealth_async.bulk.pull_arguments import Wanted
+from nexhealth_async.bulk.pull_options import (
+    CopyOptions,
+    PagingOptions,
+    PermissionOptions,
+    PlanOptions,
+    PullOptions,
+    RequestOptions,
+    check_options,
+    select_options,
+    takes_options,
+)
 from nexhealth_async.bulk.rejected_records import AllowRejected, check_allow_rejected
 from nexhealth_async.bulk.scheduler import Settings
 from nexhealth_async.bulk.shard_worker import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.pagination.page_plans import check_drift
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.rate_limits import Rates
     from nexhealth_async.bulk.copy_preparation import Server
     from nexhealth_async.bulk.origin import Origin
+    from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.bulk.progress_events import OnEvent
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.report import Report
     from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shared_target import Reading, SharedTarget
     from nexhealth_async.bulk.target_protocol import Target
-    from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = ["Bulk"]
 
@@ -53,20 +62,12 @@ class Bulk:
     """Many lists at once: ``nex.bulk``.
 
     `pull` hands batches to your own code, `copy` writes them to a target, and `estimate` tells
-    beforehand what that would cost. All of them take:
+    beforehand what that would cost.
 
-    Args:
-        resources: Names of lists, such as ``["patients", "appointments"]``; None means all that a
-            pull can read in the session's version of the API, see `resources` and `facts`.
-        practices: Subdomains, or a mapping of them to location ids; None means what the session is
-            bound to, or else everything the key may see.
-        since: Only what changed since this moment, where lists can be asked so; others come whole.
-        concurrency: Requests in flight for each of the three rate classes.
-        drift: How numbered lists are shown to be complete, see `Drift`.
-        per_page: Records of one page; None means the most a list gives.
-        appointments_from: First moment of the appointments wanted; by default the year 2000.
-        appointments_until: Last one; by default in ten years.
-        on_event: Called in the event loop with each `Event`.
+    ``resources`` are names of lists, such as ``["patients", "appointments"]``; None means all that
+    a pull can read in the session's version of the API, see `resources` and `facts`. The other
+    options are described by `PullOptions` and `CopyOptions`. ``on_event`` is called in the event
+    loop with each `Event`.
     """
 
     def __init__(
@@ -85,21 +86,16 @@ class Bulk:
     def __repr__(self) -> str:
         return "<Bulk>"
 
+    @takes_options(PullOptions)
     def pull(
         self,
         resources: Sequence[str] | None = None,
         *,
-        practices: Practices = None,
-        since: datetime | None = None,
-        concurrency: int = 8,
-        drift: Drift = "verify",
-        per_page: int | None = None,
-        appointments_from: datetime | None = None,
-        appointments_until: datetime | None = None,
         on_event: OnEvent | None = None,
         resume: str | None = None,
         allow_rejected: Literal["all"] | None = None,
         adopt: bool = False,
+        **options: Unpack[PullOptions],
     ) -> Pull:
         """Return a pull to be entered: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
 
@@ -111,18 +107,12 @@ class Bulk:
         read.
         """
         check_allow_rejected(allow_rejected)
-        settings = _settings(concurrency, drift, per_page, on_event)
+        check_options(self.pull, options)
+        settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
         server = self._server
 
         async def prepare() -> tuple[Session, Progress]:
-            wanted = Wanted(
-                version=await server.version(),
-                resources=resources,
-                practices=self._practices if practices is None else practices,
-                since=since,
-                appointments_from=appointments_from,
-                appointments_until=appointments_until,
-            )
+            wanted = self._request(await server.version(), resources, options)
             if resume is None:
                 return await plan_pull(server, wanted, now=self._now())
             progress = progress_from_json(resume)
@@ -135,24 +125,16 @@ class Bulk:
 
         return Pull(server, settings, prepare, allow_rejected=allow_rejected)
 
+    @takes_options(CopyOptions)
     async def copy(
         self,
         resources: Sequence[str] | None = None,
         *,
         to: Target,
-        practices: Practices = None,
-        since: datetime | Literal["last"] | None = None,
         resume: bool = False,
-        compare: timedelta | None = COMPARE,
-        concurrency: int = 8,
-        drift: Drift = "verify",
-        per_page: int | None = None,
-        appointments_from: datetime | None = None,
-        appointments_until: datetime | None = None,
         on_event: OnEvent | None = None,
         allow_rejected: AllowRejected = None,
-        adopt: bool = False,
-        recopy: bool = False,
+        **options: Unpack[CopyOptions],
     ) -> Report:
         """Copy lists to a target, which is opened and closed, and report on each shard.
 
@@ -186,17 +168,11 @@ class Bulk:
         an error of the target.
         """
         check_allow_rejected(allow_rejected)
-        wanted = Wanted(
-            version=await self._server.version(),
-            resources=resources,
-            practices=self._practices if practices is None else practices,
-            since=since,
-            compare=compare,
-            appointments_from=appointments_from,
-            appointments_until=appointments_until,
-        )
-        settings = _settings(concurrency, drift, per_page, on_event)
-        if recopy and (resume or since is not None):
+        check_options(self.copy, options)
+        wanted = self._request(await self._server.version(), resources, options)
+        settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
+        allowed = Permission(**select_options(options, PermissionOptions))
+        if allowed.recopy and (resume or wanted.since is not None):
             raise InvalidArgument(
                 "recopy=True copies everything anew; leave out resume and since, and go on with a "
                 "recopy that was stopped by resume=True alone"
@@ -209,44 +185,33 @@ class Bulk:
             now=self._now(),
             resume=resume,
             allow_rejected=allow_rejected,
-            allowed=Permission(adopt=adopt, recopy=recopy),
+            allowed=allowed,
         )
 
+    @takes_options(PlanOptions)
     async def begin(
         self,
         resources: Sequence[str] | None = None,
         *,
         to: Target,
-        practices: Practices = None,
-        since: datetime | Literal["last"] | None = None,
-        compare: timedelta | None = COMPARE,
-        appointments_from: datetime | None = None,
-        appointments_until: datetime | None = None,
-        adopt: bool = False,
-        recopy: bool = False,
+        **options: Unpack[PlanOptions],
     ) -> Progress:
         """Plan a pull and keep the plan in a target, as `copy` does, but read nothing yet.
 
         Its shards are then read by `read_shard`, in any number of processes: see
         `nexhealth_async.fleet`. The target is opened and closed.
         """
-        wanted = Wanted(
-            version=await self._server.version(),
-            resources=resources,
-            practices=self._practices if practices is None else practices,
-            since=since,
-            compare=compare,
-            appointments_from=appointments_from,
-            appointments_until=appointments_until,
-        )
-        if recopy and since is not None:
+        check_options(self.begin, options)
+        wanted = self._request(await self._server.version(), resources, options)
+        allowed = Permission(**select_options(options, PermissionOptions))
+        if allowed.recopy and wanted.since is not None:
             raise InvalidArgument("recopy=True copies everything anew; leave out since")
         return await copying.begin(
             self._server,
             to,
             wanted,
             now=self._now(),
-            allowed=Permission(adopt=adopt, recopy=recopy),
+            allowed=allowed,
         )
 
     async def check_origin(
@@ -293,7 +258,12 @@ class Bulk:
 
         def settings(kept: Reading) -> Settings:
             how = reading or kept
-            return _settings(how.concurrency, how.drift, how.per_page, on_event)
+            return Settings(
+                concurrency=how.concurrency,
+                drift=how.drift,
+                per_page=how.per_page,
+                on_event=on_event,
+            )
 
         return await work_on(
             self._server,
@@ -306,31 +276,17 @@ class Bulk:
             now=self._now(),
         )
 
+    @takes_options(PullOptions)
     async def estimate(
-        self,
-        resources: Sequence[str] | None = None,
-        *,
-        practices: Practices = None,
-        since: datetime | None = None,
-        concurrency: int = 8,
-        drift: Drift = "verify",
-        per_page: int | None = None,
-        appointments_from: datetime | None = None,
-        appointments_until: datetime | None = None,
+        self, resources: Sequence[str] | None = None, **options: Unpack[PullOptions]
     ) -> Estimate:
         """Tell what a pull would cost: shards, requests, and the least time the limits allow.
 
         It asks for practices and locations, and for the length of each numbered list.
         """
-        wanted = Wanted(
-            version=await self._server.version(),
-            resources=resources,
-            practices=self._practices if practices is None else practices,
-            since=since,
-            appointments_from=appointments_from,
-            appointments_until=appointments_until,
-        )
-        settings = _settings(concurrency, drift, per_page, None)
+        check_options(self.estimate, options)
+        wanted = self._request(await self._server.version(), resources, options)
+        settings = Settings(**select_options(options, PagingOptions))
         now = self._now()
         caller = self._server.speaking(wanted.version)
         progress = wanted.plan(await wanted.places(caller, now=now), now=now)
@@ -343,12 +299,11 @@ class Bulk:
             concurrency=settings.concurrency,
         )
 
-
-def _settings(
-    concurrency: int, drift: Drift, per_page: int | None, on_event: OnEvent | None
-) -> Settings:
-    for name, value in (("concurrency", concurrency), ("per_page", per_page)):
-        if value is not None and value < 1:
-            raise InvalidArgument(f"{name} must be a whole number of at least 1")
-    check_drift(drift)
-    return Settings(concurrency=concurrency, drift=drift, per_page=per_page, on_event=on_event)
+    def _request(
+        self, version: str, resources: Sequence[str] | None, options: Mapping[str, object]
+    ) -> Wanted:
+        """Return what is asked for, in the practices that the session is bound to."""
+        wanted = Wanted(
+            version=version, resources=resources, **select_options(options, RequestOptions)
+        )
+        return wanted if wanted.practices is not None else evolve(wanted, practices=self._practices)

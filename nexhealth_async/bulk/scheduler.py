@@ -37,7 +37,8 @@ from nexhealth_async.bulk.resource_facts import facts
 from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.errors import NexHealthError, WalkOver
+from nexhealth_async.errors import InvalidArgument, NexHealthError, WalkOver
+from nexhealth_async.pagination.page_plans import check_drift
 from nexhealth_async.pagination.prefetching import RawPage, reap
 from nexhealth_async.pagination.walk import Caller, RawPages
 
@@ -85,6 +86,13 @@ class Settings:
     drift: Drift = "verify"
     per_page: int | None = None
     on_event: OnEvent | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no list can be read with."""
+        for name, value in (("concurrency", self.concurrency), ("per_page", self.per_page)):
+            if value is not None and value < 1:
+                raise InvalidArgument(f"{name} must be a whole number of at least 1")
+        check_drift(self.drift)
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from nexhealth_async.bulk.plan_validation import (
 )
 from nexhealth_async.bulk.planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, Plan
 from nexhealth_async.bulk.private_files import flush_to_disk, new_private_file, replace_file
+from nexhealth_async.bulk.pull_options import check_options, takes_options
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
@@ -42,6 +43,7 @@ __all__ = [
     "ReadsPages",
     "Rereading",
     "can_fetch",
+    "check_options",
     "check_progress",
     "check_shard",
     "check_state",
@@ -65,5 +67,6 @@ __all__ = [
     "shard_from_json",
     "shard_state_from_json",
     "shard_to_json",
+    "takes_options",
     "usable_id",
 ]

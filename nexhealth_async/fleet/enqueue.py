@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Unpack
 
-from nexhealth_async.bulk import Practices, Reading
-from nexhealth_async.bulk.target_support import COMPARE
+from nexhealth_async.bulk import PlanOptions, Reading
+from nexhealth_async.bulk.target_support import check_options, takes_options
 from nexhealth_async.errors import OriginError, UnfinishedPull, UsageError
 from nexhealth_async.fleet.queue import Line, Queue
 from nexhealth_async.fleet.queue_messages import orders
@@ -19,21 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["fleet_pull", "queue_again"]
 
 
+@takes_options(PlanOptions)
 async def fleet_pull(
     session: Session,
     resources: Sequence[str] | None = None,
     *,
     to: Target,
     redis: str | Queue,
-    practices: Practices = None,
-    since: datetime | Literal["last"] | None = None,
-    compare: timedelta | None = COMPARE,
-    appointments_from: datetime | None = None,
-    appointments_until: datetime | None = None,
     reading: Reading | None = None,
     replace: bool = False,
-    adopt: bool = False,
-    recopy: bool = False,
+    **options: Unpack[PlanOptions],
 ) -> str:
     """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
 
@@ -47,21 +41,12 @@ async def fleet_pull(
     two that begin at the same moment, the later one replaces the other.
     `TargetError` if workers are writing to the target at this moment.
     """
+    check_options(fleet_pull, options)
     target = shared(to)
     async with Queue.of(redis).connected() as line:
         if not replace:
             _refuse_to_forget(await target.overview())
-        progress = await session.bulk.begin(
-            resources,
-            to=to,
-            practices=practices,
-            since=since,
-            compare=compare,
-            appointments_from=appointments_from,
-            appointments_until=appointments_until,
-            adopt=adopt,
-            recopy=recopy,
-        )
+        progress = await session.bulk.begin(resources, to=to, **options)
         await target.keep_reading(progress.id, reading or Reading())
         await _put(line, progress)
     return progress.id
