@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from nexhealth_async.export.columns import Column, Kind, exact, fields_of
 from nexhealth_async.export.pyarrow_types import arrow, extremes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNFIT",
+    "MoneyValue",
     "Values",
     "lists_of",
     "mask_of",
@@ -28,6 +29,21 @@ __all__ = [
     "struct_fields",
     "type_of",
 ]
+
+
+class MoneyValue(Protocol):
+    """An amount of money, as a model or as it was sent."""
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount, in whole units of the currency."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of the currency."""
+        ...
+
 
 Values: TypeAlias = "Sequence[object]"
 
@@ -115,16 +131,19 @@ def lists_of(column: Column, lists: Sequence[Sequence[object] | None], elements:
     )
 
 
-def money_of(amounts: Sequence[Decimal | None], currencies: Values, mask: Array | None) -> Array:
-    """Build amounts of money from their parts; ``mask`` says where there is none."""
+def money_of(values: Sequence[MoneyValue | None]) -> Array:
+    """Build amounts of money; `ValueError` for one that is not finite."""
     pa = arrow()
     amount, currency = _money_fields()
+    if not all(one is None or one.amount.is_finite() for one in values):
+        raise ValueError(Kind.MONEY.value)
     # pyarrow is not to see an amount such as 1e-999999999, which ends the process.
-    fitting = [None if one is None else exact(one) for one in amounts]
+    amounts = [None if one is None else exact(one.amount) for one in values]
+    currencies = [None if one is None else one.currency for one in values]
     return pa.StructArray.from_arrays(
-        [pa.array(fitting, amount.type), pa.array(currencies, currency.type)],
+        [pa.array(amounts, amount.type), pa.array(currencies, currency.type)],
         fields=_money_fields(),
-        mask=mask,
+        mask=mask_of(values),
     )
 
 

@@ -163,7 +163,7 @@ def _array(model: type, column: Column, values: Values) -> Array:
         case Kind.TIMESTAMP:
             return moments_of(cast("Sequence[datetime | None]", values), type_of(column))
         case Kind.MONEY:
-            return _money(cast("Sequence[Amount | None]", values))
+            return money_of(cast("Sequence[Amount | None]", values))
         case Kind.JSON:
             return arrow().array(_texts(model, column, values), type_of(column))
         case Kind.STRUCT:
@@ -175,14 +175,6 @@ def _array(model: type, column: Column, values: Values) -> Array:
             return arrow().array(texts, type_of(column))
         case _:
             return arrow().array(values, type_of(column))
-
-
-def _money(values: Sequence[Amount | None]) -> Array:
-    amounts = [None if one is None else one.amount for one in values]
-    if not all(one is None or one.is_finite() for one in amounts):
-        raise ValueError(Kind.MONEY.value)
-    currencies = [None if one is None else one.currency for one in values]
-    return money_of(amounts, currencies, mask_of(values))
 
 
 def _texts(model: type, column: Column, values: Values) -> list[str | None]:

@@ -183,7 +183,7 @@ class _Work:
             case Kind.TIMESTAMP:
                 return moments_of(cast("Sequence[datetime | None]", values), type_of(column))
             case Kind.MONEY:
-                return _money(cast("Sequence[Money | None]", values))
+                return money_of(cast("Sequence[Money | None]", values))
             case Kind.JSON:
                 return pa.array(_texts(values, sent), pa.string())
             case Kind.STRUCT:
@@ -242,12 +242,6 @@ class _Work:
 def _check(values: Values, kind: type) -> None:
     if not all(one is NoneType or issubclass(one, kind) for one in set(map(type, values))):
         raise TypeError(kind.__name__)
-
-
-def _money(values: Sequence[Money | None]) -> Array:
-    amounts = [None if one is None else one.amount for one in values]
-    currencies = [None if one is None else one.currency for one in values]
-    return money_of(amounts, currencies, mask_of(values))
 
 
 def _texts(values: Values, sent: Values | None) -> list[str | None]:
