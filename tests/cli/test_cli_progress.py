@@ -270,7 +270,7 @@ on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseu
 
 
 @on_a_terminal
-def test_the_board_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> None:
+def test_the_display_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> None:
     with served(patients=1200) as box:
         box.latency = 0.1
         terminal = Terminal(
@@ -305,7 +305,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
 
 
 @on_a_terminal
-def test_the_quiet_see_no_board(tmp_path: Path) -> None:
+def test_quiet_shows_no_progress(tmp_path: Path) -> None:
     with served(patients=400) as box:
         terminal = Terminal(
             "pull", "patients", "-q", "--to", str(tmp_path / "out"), env=environment(box)
