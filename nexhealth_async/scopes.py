@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from nexhealth_async._protocol.requests import check_subdomain
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.pagination.walk import Caller
 from nexhealth_async.resources import AccountResources, LocationResources, PracticeResources
+
+if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
 
 __all__ = [
     "AccountScope",
-    "Binder",
     "LocationScope",
     "PracticeScope",
 ]
-
-
-class Binder(Caller, Protocol):
-    """A caller that can be bound to a practice and a location."""
-
-    def bound(self, *, subdomain: str, location_id: int | None = None) -> Binder:
-        """Return a caller that fills these in where a call gives none."""
-        ...
 
 
 class AccountScope(AccountResources):
@@ -35,7 +28,7 @@ class AccountScope(AccountResources):
 
     @property
     @abstractmethod
-    def _client(self) -> Binder: ...
+    def _client(self) -> Client: ...
 
     def practice(self, subdomain: str) -> PracticeScope:
         """Return the resources of one practice, by its subdomain as ``institutions`` shows it.
@@ -50,18 +43,18 @@ class AccountScope(AccountResources):
 class PracticeScope(PracticeResources):
     """The resources of one practice. Two are equal if session and subdomain are."""
 
-    _origin: Binder = field(repr=False, eq=id)
+    _origin: Client = field(repr=False, eq=id)
     subdomain: str
     """The practice's slug."""
-    _bound: Binder = field(init=False, repr=False, eq=False)
+    _bound: Client = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         """Bind once, so that resources stay cheap."""
-        bound = self._origin.bound(subdomain=self.subdomain)
+        bound = self._origin.with_options(subdomain=self.subdomain, location_id=None)
         object.__setattr__(self, "_bound", bound)
 
     @property
-    def _client(self) -> Binder:
+    def _client(self) -> Client:
         return self._bound
 
     def location(self, location_id: int) -> LocationScope:
@@ -77,20 +70,20 @@ class PracticeScope(PracticeResources):
 class LocationScope(LocationResources):
     """The resources of one location. Two are equal if session, practice and location are."""
 
-    _origin: Binder = field(repr=False, eq=id)
+    _origin: Client = field(repr=False, eq=id)
     subdomain: str
     """The practice's slug."""
     location_id: int
     """The location's id."""
-    _bound: Binder = field(init=False, repr=False, eq=False)
+    _bound: Client = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         """Bind once, so that resources stay cheap."""
-        bound = self._origin.bound(subdomain=self.subdomain, location_id=self.location_id)
+        bound = self._origin.with_options(subdomain=self.subdomain, location_id=self.location_id)
         object.__setattr__(self, "_bound", bound)
 
     @property
-    def _client(self) -> Binder:
+    def _client(self) -> Client:
         return self._bound
 
 

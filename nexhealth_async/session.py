@@ -1,19 +1,17 @@
-"""`NexHealth`, the session: its life cycle, and what resources and walks ask of it."""
+"""`NexHealth`, the session: its arguments, its life cycle and its copies."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 from attrs import evolve, field, frozen
 
 from nexhealth_async._client.budget import Meter
-from nexhealth_async._client.call import Attempts, Shared
-from nexhealth_async._client.files import Download
+from nexhealth_async._client.client import Client
 from nexhealth_async._client.hooks import watchers
 from nexhealth_async._client.options import (
     VERSION_VARIABLE,
@@ -26,49 +24,30 @@ from nexhealth_async._client.options import (
     named_agent,
 )
 from nexhealth_async._client.rate_limiter import Gates
-from nexhealth_async._client.token_manager import TokenKeeper, key_refused
+from nexhealth_async._client.state import ClientState
+from nexhealth_async._client.token_manager import TokenKeeper
 from nexhealth_async._client.transport import Transport, tls_context
-from nexhealth_async._protocol.api_versions import AUTO, V2, V3
-from nexhealth_async._protocol.download_urls import download_call
+from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async._protocol.envelopes import (
     read_data,
-    read_done,
-    read_list,
-    read_record,
-    read_stream,
-    read_token,
 )
-from nexhealth_async._protocol.http_messages import HiddenText
 from nexhealth_async._protocol.key_fingerprint import fingerprint
-from nexhealth_async._protocol.operations import LOGIN, Endpoint
 from nexhealth_async._protocol.proxies import check_proxied_scheme, proxy_from
 from nexhealth_async._protocol.rate_limits import Rates, SharedRates
 from nexhealth_async._protocol.requests import (
-    Call,
     check_base_url,
-    check_subdomain,
     free_call,
-    plan,
 )
 from nexhealth_async._protocol.retry import RetryPolicy
 from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.codec import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
-    Forbidden,
     InvalidArgument,
     KeyRefused,
     NexHealthError,
-    NotFound,
-    OutcomeUnknown,
     SessionStateError,
-    TimedOut,
-    Unauthorized,
-    UndecodableRecord,
-    UnexpectedShape,
     VersionRefused,
 )
 from nexhealth_async.pagination.prefetching import reap
-from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.resources import institutions, locations, models_of, operations
 from nexhealth_async.scopes import AccountScope
 from nexhealth_async.workflows.practice_locations import practice_locations
@@ -76,9 +55,7 @@ from nexhealth_async.workflows.practice_locations import practice_locations
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncIterator,
-        Callable,
         Collection,
-        Coroutine,
         Iterable,
         Mapping,
         Sequence,
@@ -87,29 +64,25 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
-    from msgspec import Raw
 
     from nexhealth_async._client.budget import Budget, Usage
+    from nexhealth_async._client.files import Download
     from nexhealth_async._client.hooks import Hook
     from nexhealth_async._client.statistics import Stats
-    from nexhealth_async._client.unknown_outcomes import Write
-    from nexhealth_async._protocol.envelopes import ListReading
-    from nexhealth_async._protocol.http_messages import Reply, Stream
-    from nexhealth_async._protocol.operations import Operation, Row
+    from nexhealth_async._protocol.operations import Operation
     from nexhealth_async._protocol.requests import JSONValue
     from nexhealth_async._protocol.token_store import TokenStore
-    from nexhealth_async.bulk import Bulk, Institution, Practices
+    from nexhealth_async.bulk import Bulk, Practices
     from nexhealth_async.codec import Codec
     from nexhealth_async.webhooks import Webhooks
     from nexhealth_async.workflows.practice_locations import PracticeLocation
 
-__all__ = ["Answer", "NexHealth"]
+__all__ = ["Answer", "NexHealth", "client_of"]
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("nexhealth_async")
 
-_LOGIN_SECONDS = 30.0
 _GREETING_SECONDS = 10.0
 """How long `open` waits for the login that tells the version; afterwards that goes on alone."""
 _CLOSE_SECONDS = 5.0
@@ -212,7 +185,7 @@ class NexHealth(AccountScope):
         del api_key, proxy  # so that no traceback with local variables shows them
         key = checked_key(key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
-        self._options = checked(
+        options = checked(
             Options(
                 version=chosen_version(
                     None if version is _UNSAID else version, os.environ.get(VERSION_VARIABLE)
@@ -225,7 +198,7 @@ class NexHealth(AccountScope):
                 on_ignored=on_ignored,
             )
         )
-        self._shared = Shared(
+        state = ClientState(
             transport=_transport(
                 check_base_url(url, allow_http=allow_http),
                 http,
@@ -235,30 +208,32 @@ class NexHealth(AccountScope):
                 allow_http=allow_http,
             ),
             gates=Gates(rates or Rates(), fingerprint(key.value)),
+            list_of_practices=institutions.LIST,
             user_agent=named_agent(user_agent),
             hooks=watchers(hooks),
             meter=None if budget is None else Meter(budget),
         )
-        keeper = self._shared.keeper = TokenKeeper(lambda: self._log_in(key), self._shared.version)
+        client = self._session_client = Client(options, state)
+        keeper = state.keeper = TokenKeeper(lambda: client.request_token(key), state.version)
         if tokens is not None:
-            environment = self._shared.transport.base_url
-            keeper.link = tokens.link(keeper, api_key=key.value, environment=environment)
+            keeper.link = tokens.link(keeper, api_key=key.value, environment=state.base_url)
         self._preload = models_of(preload)
         self._is_copy = False
         self._opened_here = False
 
     def __repr__(self) -> str:
         """Show host, version and scope, never key or token."""
-        if not hasattr(self, "_shared"):  # in the traceback of a constructor that refuses
+        if not hasattr(self, "_session_client"):  # in the traceback of a constructor that refuses
             return f"<{type(self).__name__}: not made>"
-        shared = self._shared
+        shared = self._client.state
         state = "closed" if shared.closed else "open" if shared.loop else "not open"
         scope = "".join(f", {k}={v!r}" for k, v in self._scope().items() if v is not None)
         version = self.version or AUTO
         return f"<NexHealth {shared.transport.host} {version}{scope}: {state}>"
 
     def _scope(self) -> dict[str, str | int | None]:
-        return {"subdomain": self._options.subdomain, "location_id": self._options.location_id}
+        options = self._client.options
+        return {"subdomain": options.subdomain, "location_id": options.location_id}
 
     # Life cycle
 
@@ -274,22 +249,21 @@ class NexHealth(AccountScope):
             VersionRefused: The account refuses v2 and v3 (``version="auto"`` only).
             SessionStateError: The session is open already, or was closed.
         """
-        shared = self._shared
-        if shared.closed:
+        state = self._client.state
+        if state.closed:
             raise SessionStateError("the session was closed and stays so; make a new NexHealth")
-        if shared.loop is None:
-            shared.loop = asyncio.get_running_loop()
-            shared.pid = os.getpid()
+        if state.loop is None:
+            state.loop = asyncio.get_running_loop()
+            state.pid = os.getpid()
             try:
-                for model in self._preload:
-                    await self._make_ready(model)
-                self.check_usable()  # it may have been closed meanwhile
-                shared.transport.open()
+                await self._client.prepare_decoders(self._preload)
+                state.check_usable()  # it may have been closed meanwhile
+                state.transport.open()
             except BaseException:
-                shared.loop = None
+                state.loop = None
                 raise
             self._opened_here = True
-            if self._options.version == AUTO:
+            if self._client.options.version == AUTO:
                 await self._greet()
         elif not self._is_copy:
             raise SessionStateError("the session is open already; use it as it is")
@@ -297,9 +271,9 @@ class NexHealth(AccountScope):
 
     async def _greet(self) -> None:
         """Log in to learn the version; only a refusal for good keeps the session from opening."""
-        deadline = self._deadline(_GREETING_SECONDS)
+        deadline = asyncio.get_running_loop().time() + _GREETING_SECONDS
         try:
-            await self._shared.keeper.get(deadline)
+            await self._client.state.keeper.get(deadline)
         except (KeyRefused, VersionRefused):
             await self.aclose()
             raise
@@ -322,21 +296,21 @@ class NexHealth(AccountScope):
         Calls under way in other tasks fail with `SessionStateError`, or `OutcomeUnknown` for a
         write that had left. Closing a copy made by `with_options` leaves the original open.
         """
-        shared = self._shared
-        if shared.closed or (self._is_copy and not self._opened_here):
+        state = self._client.state
+        if state.closed or (self._is_copy and not self._opened_here):
             return
-        if shared.loop is not None:
-            self.check_usable()
-        shared.closed = True
-        shared.gates.close()
-        tasks = (*shared.keeper.close(), *shared.tasks)
+        if state.loop is not None:
+            state.check_usable()
+        state.closed = True
+        state.gates.close()
+        tasks = (*state.keeper.close(), *state.tasks)
         try:
             await reap(tasks)
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await shared.gates.aclose()
-                await shared.transport.close()
-                await shared.keeper.unlink()
+                await state.gates.aclose()
+                await state.transport.close()
+                await state.keeper.unlink()
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -354,23 +328,23 @@ class NexHealth(AccountScope):
     @property
     def codec(self) -> Codec:
         """The decoder, a cattrs converter: register hooks here before the first record is read."""
-        return self._shared.codec()
+        return self._client.state.codec()
 
     @property
     def version(self) -> str | None:
         """The API version that calls are made in; None while ``version="auto"`` is undecided."""
-        pinned = self._options.version
-        return self._shared.version.spoken if pinned == AUTO else pinned
+        pinned = self._client.options.version
+        return self._client.state.version.spoken if pinned == AUTO else pinned
 
     @property
     def stats(self) -> Stats:
         """What the session and its copies have done so far: requests, retries, seconds waited."""
-        return self._shared.stats
+        return self._client.stats
 
     @property
     def budget(self) -> tuple[Usage, ...]:
         """How far each limit of ``budget=`` is used, none without one; for an open session."""
-        loop, meter = self._shared.loop, self._shared.meter
+        loop, meter = self._client.state.loop, self._client.state.meter
         return () if meter is None or loop is None else meter.usage(loop.time())
 
     @discreet
@@ -380,9 +354,7 @@ class NexHealth(AccountScope):
         Calls log in by themselves. This is for finding out at the start whether the key is good:
         raises `KeyRefused` if it is not, and what else a call may raise.
         """
-        self.check_usable()
-        token = await self._shared.keeper.get(None)
-        return token.lifetime
+        return await self._client.log_in()
 
     # Copies and scopes
 
@@ -413,106 +385,19 @@ class NexHealth(AccountScope):
         }
         if timeout != "same":
             chosen |= {"timeout": timeout, "timeout_chosen": True}
-        return self._copy(checked(evolve(self._options, **chosen)))  # type: ignore[arg-type]  # names are the options'
-
-    def bound(self, *, subdomain: str, location_id: int | None = None) -> Self:
-        """Return a copy bound to a practice or a location; scopes use it."""
-        return self._copy(
-            evolve(self._options, subdomain=check_subdomain(subdomain), location_id=location_id)
-        )
-
-    def _copy(self, options: Options) -> Self:
+        options = checked(evolve(self._client.options, **chosen))  # type: ignore[arg-type]  # names are the options'
         copy = object.__new__(type(self))
-        copy._options = options
-        copy._shared = self._shared
+        copy._session_client = evolve(self._client, options=options)
         copy._preload = self._preload
         copy._is_copy = True
         copy._opened_here = False
         return copy
 
     @property
-    def _client(self) -> Self:
-        return self
+    def _client(self) -> Client:
+        return self._session_client
 
-    # What the resources and walks ask for
-
-    def walk(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> Walk[T]:
-        """Start a walk of an endpoint of the table; the resources' methods are the usual way."""
-        options = {
-            name: value
-            for name, value in arguments.items()
-            if name in _WALK_OPTIONS and value is not None
-        }
-        filters = {name: value for name, value in arguments.items() if name not in _WALK_OPTIONS}
-        call = self._plan(endpoint, filters, ids)
-        settings = WalkSettings(
-            source=self,
-            call=call,
-            versions=None if call.replan is None else self,
-            decoder=self._decoder(endpoint),
-            **options,  # type: ignore[arg-type]  # checked next, and typed in the TypedDicts
-        )
-        return Walk(check_settings(settings))
-
-    async def call(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> T:
-        """Perform an endpoint of the table and decode the record it answers with."""
-        value, _ = await self.answered(endpoint, arguments, *ids)
-        return value
-
-    async def answered(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> tuple[T, int]:
-        """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
-        call = self._plan(endpoint, arguments, ids)
-        await self._make_ready(endpoint.model)
-        call, reading = await self._perform(call, read_record)
-        if reading.record is None:
-            raise UnexpectedShape("the reply holds no record", operation=call.operation)
-        try:
-            value, _ = self._decoder(endpoint)(reading.record)
-        except UndecodableRecord as error:
-            error.operation = call.operation
-            if call.safe:
-                raise
-            raise OutcomeUnknown(
-                f"the write was accepted, but its record cannot be read ({error.message}).",
-                lookup=call.row.lookup,
-                operation=call.operation,
-            ) from None
-        return value, reading.status
-
-    async def raw_record(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> tuple[Raw, LazyDecoder[T]]:
-        """Read one record as JSON; return it with what decodes it. Pulls use this."""
-        call = self._plan(endpoint, arguments, ids)
-        await self._make_ready(endpoint.model)
-        call, reading = await self._perform(call, read_record)
-        if reading.record is None:
-            raise UnexpectedShape("the reply holds no record", operation=call.operation)
-        return reading.record, self._decoder(endpoint)
-
-    async def perform(
-        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
-    ) -> None:
-        """Perform an endpoint of the table that answers with nothing of use."""
-        await self._perform(self._plan(endpoint, arguments, ids), read_done)
-
-    @property
-    def late_commit(self) -> float:
-        """How many seconds after a lost answer a write may still be carried out."""
-        return self._options.retry.late_commit
-
-    def write(self, *identity: object, subdomain: object = None) -> Write:
-        """Return the write of this identity in a practice; bookings and creations use it."""
-        options = self._options
-        return self._shared.unsettled.get(
-            subdomain or options.subdomain, *identity, late_commit=options.retry.late_commit
-        )
+    # Calls beside the resources'
 
     @discreet
     def download(self, url: str | None) -> Download:
@@ -521,35 +406,7 @@ class NexHealth(AccountScope):
         ``url`` is what a record names, such as ``"/documents/18/download"``; credentials are sent
         to no other host. A redirect to where the file is kept is followed without them.
         """
-        call = download_call(
-            url, base_url=self._shared.transport.base_url, subdomain=self._options.subdomain
-        )
-
-        async def perform() -> Stream:
-            _, stream = await self._perform(self._in_any_version(call), read_stream, streams=True)
-            return stream
-
-        return Download(perform, call.operation)
-
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
-    ) -> ListReading:
-        """Fetch one page of a listing; walks use it."""
-        await self._make_ready(call.endpoint.model)
-        return await self._attempts(call, pairs=pairs, background=background).run(read_list)
-
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
-        """Run a page's request as a task that ends with the session at the latest; walks use it."""
-        shared = self._shared
-        try:
-            self.check_usable()
-        except SessionStateError:
-            work.close()
-            raise
-        task = asyncio.get_running_loop().create_task(work)
-        shared.tasks.add(task)
-        task.add_done_callback(shared.retire)
-        return task
+        return self._client.download(url)
 
     @discreet
     async def request(
@@ -568,7 +425,7 @@ class NexHealth(AccountScope):
         PATCH after a lost reply; reads and DELETE are repeated anyway.
         """
         call = free_call(method, path, params=params or {}, json=json, safe=safe)
-        _, reading = await self._perform(self._in_any_version(call), read_data)
+        reading = await self._client.request(call, read_data)
         return Answer(
             data=reading.data,
             count=reading.count,
@@ -582,19 +439,17 @@ class NexHealth(AccountScope):
         Each has what a scope wants: ``nex.practice(it.subdomain).location(it.location_id)``. The
         session's own practice and location narrow nothing here.
         """
-        return practice_locations(
-            self._copy(evolve(self._options, subdomain=None, location_id=None)), locations.LIST
-        )
+        return practice_locations(self._unscoped(), locations.LIST)
 
     @property
     def webhooks(self) -> Webhooks:
         """Where the events of practices are sent: ``await nex.webhooks.ensure(...)``."""
         from nexhealth_async.webhooks import Webhooks
 
-        alone = evolve(self._options, subdomain=None, location_id=None)
+        client = self._unscoped()
         return Webhooks(
-            lambda version: self._copy(
-                evolve(alone, version=chosen_version(version)) if version else alone
+            lambda version: (
+                client.with_options(version=chosen_version(version)) if version else client
             )
         )
 
@@ -606,261 +461,24 @@ class NexHealth(AccountScope):
         """
         from nexhealth_async.bulk import Bulk
 
-        options = self._options
+        options = self._client.options
         practices: Practices = None
         if options.subdomain is not None:
             here = options.location_id
             practices = {options.subdomain: None if here is None else [here]}
-        return Bulk(
-            _Server(self._shared, evolve(options, subdomain=None, location_id=None), self._copy),
-            practices=practices,
-            rates=self._shared.gates.rates,
-        )
+        return Bulk(self._unscoped(), practices=practices, rates=self._client.state.gates.rates)
+
+    def _unscoped(self) -> Client:
+        return self._client.with_options(subdomain=None, location_id=None)
 
     def endpoints(self) -> Sequence[Operation]:
         """List every operation of every version as data; ``authenticates`` goes by itself."""
         return operations()
 
-    # Which version a call is made in
 
-    def _plan(
-        self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]
-    ) -> Call:
-        """Spell out a call; under ``"auto"`` for the version that is most likely spoken.
-
-        While that is not known for sure, what only one version would refuse is not refused yet.
-        """
-        options = self._options
-
-        def plan_for(version: str) -> Call:
-            return plan(
-                endpoint,
-                version,
-                ids=ids,
-                subdomain=options.subdomain,
-                location_id=options.location_id,
-                arguments=arguments,
-            )
-
-        def replan(version: str) -> Call:
-            return evolve(plan_for(version), replan=replan)
-
-        if options.version != AUTO:
-            return plan_for(options.version)
-        state = self._shared.version
-        if state.is_final or state.spoken == V3:
-            return plan_for(state.spoken or V3)
-        try:
-            return replan(V2)
-        except (NexHealthError, TypeError):
-            with suppress(NexHealthError, TypeError):
-                return replan(V3)
-            raise
-
-    def _in_any_version(self, call: Call) -> Call:
-        """Return a call that is spelled alike in all versions."""
-        version = self._options.version
-        if version != AUTO:
-            return evolve(call, version=version)
-
-        def replan(spoken: str) -> Call:
-            return evolve(call, version=spoken)
-
-        return evolve(call, replan=replan)
-
-    async def decided(self, call: Call, deadline: float | None = None) -> Call:
-        """Return the call in the version that is spoken, which is found out first; walks use it."""
-        if call.replan is None:
-            return call
-        if deadline is None:
-            deadline = self._deadline(self._options.timeout)
-        try:
-            version = await self._spoken(deadline)
-            if version == call.version:
-                return call
-            try:
-                return call.replan(version)
-            except (NexHealthError, TypeError):
-                if self._shared.version.is_final:
-                    raise
-            # It would be refused in this version, so it must be sure which one is spoken.
-            await self._probe(deadline)
-            return call.replan(self._shared.version.spoken or version)
-        except NexHealthError as error:
-            error.operation = error.operation or call.operation
-            raise error.with_traceback(None) from None
-
-    def after_refusal(self, call: Call) -> Call | None:
-        """Return the call in another version after its own was refused, if there is one to try."""
-        state = self._shared.version
-        if call.replan is None or not state.move_on(call.version) or state.spoken is None:
-            return None
-        return call.replan(state.spoken)
-
-    async def decide_version(self) -> str:
-        """Return the version that is spoken, and find it out for sure if need be; pulls use it."""
-        pinned = self._options.version
-        if pinned != AUTO:
-            return pinned
-        self.check_usable()
-        deadline = self._deadline(self._options.timeout)
-        version = await self._spoken(deadline)
-        if not self._shared.version.is_final:
-            await self._probe(deadline)
-        return self._shared.version.spoken or version
-
-    async def _spoken(self, deadline: float | None) -> str:
-        """Return the version that the login decided."""
-        shared = self._shared
-        if shared.version.spoken is None:
-            self.check_usable()
-            now = asyncio.get_running_loop().time()
-            await shared.keeper.get(deadline)
-            shared.stats.waited_login += asyncio.get_running_loop().time() - now
-        if shared.version.spoken is None:  # the token came from one that did not know it
-            await self._probe(deadline, again=False)
-        return shared.version.spoken or V2
-
-    async def _probe(self, deadline: float | None, *, again: bool = True) -> None:
-        """Find out by the smallest read whether v2 is spoken; one call does so for all.
-
-        With ``again`` also where v2 is spoken already, but no call in it has succeeded yet.
-        """
-        state, row = self._shared.version, institutions.LIST.v2
-        try:
-            async with asyncio.timeout_at(deadline), self._shared.probing:
-                if state.is_final or state.spoken == V3 or row is None:
-                    return
-                if state.spoken is not None and not again:
-                    return  # another call has found out meanwhile
-                call = Call(endpoint=institutions.LIST, row=row, path=row.path, query=())
-                pairs = (("per_page", "1"),)
-                try:
-                    await self._attempts(call, pairs=pairs, deadline=deadline).run(read_list)
-                except VersionRefused:
-                    if not state.move_on(V2):
-                        raise
-                except (Forbidden, NotFound):
-                    state.adopt(V2)  # the key may not list practices; its version is not refused
-                else:
-                    state.adopt(V2)
-                    state.confirm(V2)
-        except TimeoutError:
-            raise TimedOut("the call's timeout passed before the API version was known") from None
-
-    def _decoder(self, endpoint: Endpoint[T]) -> LazyDecoder[T]:
-        return LazyDecoder(self._shared.codec, str(endpoint.model))
-
-    async def _make_ready(self, model: str | None) -> None:
-        """Build a model's decoder in a thread, once: here it would stall the loop for 20 ms."""
-        shared = self._shared
-        if model is not None and model not in shared.ready:
-            self.check_usable()
-            await asyncio.to_thread(build_decoder, model)
-            shared.ready.add(model)
-
-    # The way of one call
-
-    def check_usable(self) -> None:
-        """Raise `SessionStateError` unless calls can be made here and now; walks use it."""
-        shared = self._shared
-        if shared.closed:
-            raise SessionStateError("the session is closed; open a new one")
-        if shared.loop is None:
-            raise SessionStateError(
-                "the session is not open; use `async with NexHealth(...) as nex:`, or await open()"
-            )
-        if shared.pid != os.getpid():
-            raise SessionStateError(
-                "the session was opened before this process was forked; open one after the fork"
-            )
-        if asyncio.get_running_loop() is not shared.loop:
-            raise SessionStateError(
-                "the session belongs to another event loop; open one session in each loop"
-            )
-
-    def _deadline(self, seconds: float | None) -> float | None:
-        return None if seconds is None else asyncio.get_running_loop().time() + seconds
-
-    def _attempts(
-        self,
-        call: Call,
-        *,
-        pairs: tuple[tuple[str, str], ...] = (),
-        background: bool = False,
-        streams: bool = False,
-        deadline: float | None = None,
-    ) -> Attempts:
-        self.check_usable()
-        headers = self._shared.headers(call.version)
-        if streams:
-            # What comes is no JSON, unless it is a refusal.
-            headers = {**headers, "Accept": f"{headers['Accept']}, */*;q=0.8"}
-        return Attempts(
-            self._shared,
-            self._options,
-            call,
-            headers=headers,
-            deadline=deadline,
-            pairs=pairs,
-            background=background,
-            streams=streams,
-        )
-
-    async def _perform(
-        self, call: Call, read: Callable[[Reply, Row], T], *, streams: bool = False
-    ) -> tuple[Call, T]:
-        """Make a call in the version that is spoken; return it as it was made, and the result."""
-        self.check_usable()
-        deadline = None
-        if call.replan is not None:
-            deadline = self._deadline(self._options.timeout)
-            call = await self.decided(call, deadline)
-        while True:
-            try:
-                result = await self._attempts(call, streams=streams, deadline=deadline).run(read)
-            except VersionRefused:
-                if (again := self.after_refusal(call)) is None:
-                    raise
-                call = again
-            else:
-                return call, result
-
-    async def _log_in(self, key: Secret) -> str:
-        """Log in; under ``"auto"`` in v3 too, if the account refuses v2."""
-        state, version = self._shared.version, self._options.version
-        if version != AUTO:
-            return await self._send_login(key, version)
-        version = state.spoken or V2
-        try:
-            token = await self._send_login(key, version)
-        except VersionRefused:
-            if state.is_final or version == V3:
-                raise
-            try:
-                token = await self._send_login(key, V3)
-            except VersionRefused as error:
-                error.advice = "the account takes neither v2 nor v3; ask NexHealth which it may use"
-                raise
-            state.move_on(version)
-        else:
-            state.adopt(version)
-        return token
-
-    async def _send_login(self, key: Secret, version: str) -> str:
-        """Send the login, outside of all that needs a token."""
-        self.check_usable()
-        attempts = Attempts(
-            self._shared,
-            evolve(self._options, timeout=_LOGIN_SECONDS, on_ignored="warn"),
-            Call(endpoint=_LOGIN, row=LOGIN, path=LOGIN.path, query=(), version=version),
-            headers={**self._shared.headers(version), "Authorization": HiddenText(key.value)},
-            logs_in=True,
-        )
-        try:
-            return await attempts.run(read_token)
-        except Unauthorized as error:
-            raise key_refused(error) from None
+def client_of(session: NexHealth) -> Client:
+    """Return the client behind a session, for the packages that are built upon it."""
+    return session._client  # noqa: SLF001 - the session's own module
 
 
 @discreet
@@ -888,51 +506,3 @@ def _transport(
         context=tls_context(ssl),
         trust_env=trust_env,
     )
-
-
-@frozen
-class _Server:
-    """What bulk copies ask of a session that is bound to no practice."""
-
-    _shared: Shared
-    _options: Options
-    _copy: Callable[[Options], NexHealth]
-
-    @property
-    def stats(self) -> Stats:
-        return self._shared.stats
-
-    @property
-    def base_url(self) -> str:
-        return self._shared.transport.base_url
-
-    @property
-    def sandbox(self) -> str | None:
-        return self._shared.transport.sandbox
-
-    @property
-    def version_is_chosen(self) -> bool:
-        return self._options.version != AUTO
-
-    @property
-    def seen(self) -> tuple[Institution, ...] | None:
-        return self._shared.institutions
-
-    def remember(self, seen: tuple[Institution, ...]) -> None:
-        self._shared.institutions = seen
-
-    async def version(self) -> str:
-        return await self._copy(self._options).decide_version()
-
-    async def log_in(self) -> float:
-        return await self._copy(self._options).log_in()
-
-    def speaking(self, version: str) -> NexHealth:
-        return self._copy(evolve(self._options, version=version))
-
-
-_LOGIN: Endpoint[object] = Endpoint(resource="authenticates", verb="create", model=None)
-
-_WALK_OPTIONS = frozenset(
-    {"per_page", "limit", "prefetch", "drift", "passes", "on_bad_record", "after"}
-)

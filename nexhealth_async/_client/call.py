@@ -1,4 +1,4 @@
-"""The way of one call: token, rate gate, sending, and what follows a failure."""
+"""The way of one call: version, token, rate limit, sending, and what follows a failure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import logging
 import random
 import warnings
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
-from attrs import Factory, define, evolve, field
+from attrs import evolve
 
 from nexhealth_async._client.backoff_switch import waited
 from nexhealth_async._client.budget import Purse
 from nexhealth_async._client.hooks import Watch
-from nexhealth_async._client.statistics import Stats
 from nexhealth_async._client.token_manager import key_refused
-from nexhealth_async._client.unknown_outcomes import UnsettledWrites
-from nexhealth_async._protocol.api_versions import AUTO, VersionState
+from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async._protocol.envelopes import ListReading, Reading, RecordReading
 from nexhealth_async._protocol.http_messages import HiddenText, Reply
 from nexhealth_async._protocol.ignored_params import is_empty_schedule, misread
-from nexhealth_async._protocol.requests import version_headers
 from nexhealth_async._protocol.retry import Again, Stop, decide
 from nexhealth_async._protocol.token_life import Verdict
 from nexhealth_async.errors import (
@@ -36,209 +33,182 @@ from nexhealth_async.errors import (
     RateLimited,
     SessionStateError,
     Unauthorized,
+    VersionRefused,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-    from nexhealth_async._client.budget import Meter
+    from nexhealth_async._client.client import Client
     from nexhealth_async._client.hooks import Hooks
-    from nexhealth_async._client.options import Options
-    from nexhealth_async._client.rate_limiter import Gates
-    from nexhealth_async._client.token_manager import TokenKeeper
-    from nexhealth_async._client.transport import Transport
     from nexhealth_async._protocol.http_messages import Request
     from nexhealth_async._protocol.operations import Row
     from nexhealth_async._protocol.rate_limits import Departure
     from nexhealth_async._protocol.requests import Call
-    from nexhealth_async.codec import Codec
+    from nexhealth_async._protocol.token_life import Token
 
-__all__ = ["Attempts", "Shared"]
+__all__ = ["CallRunner"]
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("nexhealth_async")
 
 
-@define(kw_only=True, eq=False)
-class Shared:
-    """What a session and its copies have in common."""
-
-    transport: Transport
-    gates: Gates
-    user_agent: str = field(repr=False)
-    keeper: TokenKeeper = field(init=False)
-    stats: Stats = Factory(Stats)
-    version: VersionState = Factory(VersionState)
-    """Which version the copies under ``version="auto"`` speak."""
-    probing: asyncio.Lock = Factory(asyncio.Lock)
-    """Held by the one call that finds out the version."""
-    hooks: Hooks | None = None
-    meter: Meter | None = None
-    loop: asyncio.AbstractEventLoop | None = None
-    pid: int = 0
-    closed: bool = False
-    _codec: Codec | None = None
-    ready: set[str] = Factory(set[str])
-    """Models whose decoders are built."""
-    unsettled: UnsettledWrites = Factory(UnsettledWrites)
-    institutions: tuple[tuple[int | None, str], ...] | None = None
-    """Ids and subdomains that the key was found to see; None before anything asked."""
-    tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
-
-    _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)
-
-    def headers(self, version: str) -> dict[str, str]:
-        """Return what every request of a version carries; not to be changed."""
-        known = self._headers.get(version)
-        if known is None:
-            known = {**version_headers(version), "User-Agent": self.user_agent}
-            self._headers[version] = known
-        return known
-
-    def retire(self, task: asyncio.Task[ListReading]) -> None:
-        """Forget a page's task, and call its error seen: a walk that was left asks for none."""
-        self.tasks.discard(task)
-        if not task.cancelled():
-            task.exception()
-
-    def codec(self) -> Codec:
-        """Return the decoder, made when first asked for."""
-        if self._codec is None:
-            from nexhealth_async.codec import Codec
-
-            self._codec = Codec()
-        return self._codec
-
-
-class Attempts:
+class CallRunner:
     """One call: its deadline, and how often it was tried."""
 
     __slots__ = (
+        "_api_key",
         "_background",
-        "_call",
-        "_deadline",
+        "_client",
         "_headers",
-        "_logs_in",
-        "_loop",
+        "_keeps_version",
         "_maybe_done",
-        "_options",
         "_pairs",
-        "_purse",
         "_renewed",
-        "_sent",
-        "_shared",
         "_streams",
         "_tries",
-        "_watch",
+        "call",
+        "deadline",
+        "logs_in",
+        "loop",
+        "options",
+        "purse",
+        "sent",
+        "state",
+        "watch",
     )
 
     def __init__(
         self,
-        shared: Shared,
-        options: Options,
+        client: Client,
         call: Call,
         *,
-        headers: dict[str, str],
         deadline: float | None = None,
         pairs: tuple[tuple[str, str], ...] = (),
         background: bool = False,
-        logs_in: bool = False,
+        api_key: HiddenText | None = None,
         streams: bool = False,
+        keeps_version: bool = False,
     ) -> None:
-        self._shared = shared
-        self._options = options
-        self._call = call
-        self._headers = headers
+        """Make the runner of a call.
+
+        Args:
+            client: Whose options and state count.
+            call: What is to be sent.
+            deadline: When it must be over, in the loop's time; by default after the client's
+                timeout.
+            pairs: Page or cursor parameters.
+            background: True for pages that nobody waits for yet.
+            api_key: What a login sends instead of a token; None for all other calls.
+            streams: True if the body is left to be read by whoever asked, beyond the deadline.
+            keeps_version: True if the call is made in its version only, whatever is spoken.
+        """
+        self._client = client
+        self.state = client.state
+        self.options = client.options
         self._pairs = pairs
         self._background = background
-        self._logs_in = logs_in
+        self.logs_in = api_key is not None
         self._streams = streams
-        """True if the body is left to be read by whoever asked, beyond the deadline."""
-        self._loop = asyncio.get_running_loop()
-        self._deadline = self._deadline_from_now() if deadline is None else deadline
-        self._sent = 0
+        self._keeps_version = keeps_version
+        self.loop = asyncio.get_running_loop()
+        self.deadline = self._deadline_from_now() if deadline is None else deadline
+        self._api_key = api_key
+        self.call = call
+        """The call, in the version in which it was made last."""
+
+    def _deadline_from_now(self) -> float | None:
+        timeout = self.options.timeout
+        return None if timeout is None else self.loop.time() + timeout
+
+    async def run(self, read: Callable[[Reply, Row], T]) -> T:
+        """Send until it is answered, refused for good, or not worth another try.
+
+        A call that may be made in several versions is made in the one that is spoken, and again in
+        another one after the account refused it.
+        """
+        if self.call.replan is not None and not self._keeps_version:
+            self.call = await self._client.resolve_call(self.call, self.deadline)
+        self._begin()
+        while True:
+            # Most calls need not wait, and are spared the coroutines that would.
+            admitted = self._admitted_at_once() or await self._wait_to_leave()
+            request, generation, departure = admitted
+            self._count_attempt()
+            try:
+                with _Attempt(self, departure) as attempt:
+                    reply = await self.state.transport.send(request, timeout=attempt.seconds)
+                    attempt.answered(reply)
+                    return self._noticed(read(reply, self.call.row))
+            except Unauthorized as error:
+                if not await self._has_other_token(error, generation):
+                    raise
+            except VersionRefused as error:
+                if not self._moves_on(error):
+                    raise
+            except NexHealthError as error:
+                if self._was_gone(error):
+                    return read(Reply(status=204), self.call.row)
+                if not await self._waits_for_retry(error):
+                    raise
+
+    def _begin(self) -> None:
+        """Count a call of which nothing was sent yet."""
+        state, call = self.state, self.call
+        self.sent = 0
         """How often the request was sent."""
         self._tries = 0
         """The same, without the sending again after a 401."""
         self._renewed = False
         self._maybe_done = False
         """True once an attempt may have been carried out without our learning of it."""
-        self._purse = None if shared.meter is None else Purse(shared.meter, call.row.rate)
-        self._watch = (
-            None
-            if shared.hooks is None
-            else Watch.of(
-                call,
-                shared.hooks,
-                version=call.version,
-                base_url=shared.transport.base_url,
-                is_login=logs_in,
-            )
-        )
+        self._headers = state.headers(call.version)
+        if self._streams:
+            # What comes is no JSON, unless it is a refusal.
+            accepted = f"{self._headers['Accept']}, */*;q=0.8"
+            self._headers = {**self._headers, "Accept": accepted}
+        if self._api_key is not None:
+            self._headers = {**self._headers, "Authorization": self._api_key}
+        self.purse = None if state.meter is None else Purse(state.meter, call.row.rate)
+        self.watch = None if state.hooks is None else self._watched(state.hooks)
+        state.stats.logins += self.logs_in
+        state.stats.calls += not self.logs_in
 
-    def _deadline_from_now(self) -> float | None:
-        timeout = self._options.timeout
-        return None if timeout is None else self._loop.time() + timeout
+    def _watched(self, hooks: Hooks) -> Watch:
+        call = self.call
+        base_url = self.state.base_url
+        return Watch.of(call, hooks, version=call.version, base_url=base_url, is_login=self.logs_in)
 
-    async def run(self, read: Callable[[Reply, Row], T]) -> T:
-        """Send until it is answered, refused for good, or not worth another try."""
-        stats, purse = self._shared.stats, self._purse
-        stats.logins += self._logs_in
-        stats.calls += not self._logs_in
-        while True:
-            try:
-                request, generation, departure = await (
-                    self._admitted() if purse is None else self._paid_for(purse)
-                )
-            except NexHealthError as error:
-                raise self._signed(error) from None
-            self._sent += 1
-            self._tries += 1
-            stats.requests += 1
-            stats.retries += self._sent > 1
-            stats.operations[self._call.row.operation] += 1
-            try:
-                return await self._attempt(request, departure, read)
-            except Unauthorized as error:
-                if not await self._has_other_token(error, generation):
-                    raise
-            except NexHealthError as error:
-                if self._was_gone(error):
-                    return read(Reply(status=204), self._call.row)
-                pause = self._after_failure(self._signed(error))
-                if pause is None:
-                    raise
-                if pause:
-                    self._note_waits(retry=pause)
-                    await asyncio.sleep(pause)
-                if not self._affords_another():
-                    raise
+    def _count_attempt(self) -> None:
+        stats = self.state.stats
+        self.sent += 1
+        self._tries += 1
+        stats.requests += 1
+        stats.retries += self.sent > 1
+        stats.operations[self.call.row.operation] += 1
 
-    async def _attempt(
-        self, request: Request, departure: Departure, read: Callable[[Reply, Row], T]
-    ) -> T:
-        """Send once, read the reply, and let the hooks know."""
-        watch = self._watch
-        if watch is not None:
-            watch.leaves(self._sent)
-        failure: str | None = None
-        try:
-            reply = await self._send(request, departure)
-            if not self._logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
-                self._shared.keeper.accepted()
-            result = self._noticed(read(reply, self._call.row))
-        except BaseException as error:
-            failure = type(error).__name__
-            self._shared.stats.failures[failure] += 1
-            raise
-        else:
-            if not self._logs_in:
-                self._shared.version.confirm(self._call.version)
-            return result
-        finally:
-            if watch is not None:
-                watch.ended(failure)
+    def _moves_on(self, error: VersionRefused) -> bool:
+        """Begin anew in another version after a refusal; False if there is none to try."""
+        self._signed(error)
+        again = None if self._keeps_version else self._client.replan_after_refusal(self.call)
+        if again is None:
+            return False
+        self.state.check_usable()
+        self.call = again
+        self._begin()
+        return True
+
+    async def _waits_for_retry(self, error: NexHealthError) -> bool:
+        """Wait until it may be tried again; False if the failure is the answer."""
+        pause = self._after_failure(self._signed(error))
+        if pause is None:
+            return False
+        if pause:
+            self._note_waits(retry=pause)
+            await asyncio.sleep(pause)
+        return self._affords_another()
 
     def _note_waits(
         self,
@@ -248,25 +218,33 @@ class Attempts:
         retry: float | None = None,
     ) -> None:
         """Note how long the call waited, by cause; None where it did not have to."""
-        stats, watch = self._shared.stats, self._watch
+        stats, watch = self.state.stats, self.watch
         stats.waited_login += login or 0.0
         stats.waited_rate += rate or 0.0
         stats.waited_retry += retry or 0.0
         if watch is not None:
             watch.waited(login=login, rate=rate, retry=retry)
 
+    async def _wait_to_leave(self) -> tuple[Request, int, Departure]:
+        try:
+            if self.purse is not None:
+                return await self._paid_for(self.purse)
+            return await self._admitted()
+        except NexHealthError as error:
+            raise self._signed(error) from None
+
     async def _paid_for(self, purse: Purse) -> tuple[Request, int, Departure]:
         """Wait as `_admitted` does; what does not leave is not paid for.
 
         The login pays first: it would find nothing left if all who wait for it had paid.
         """
-        now = self._loop.time()
+        now = self.loop.time()
         try:
             purse.check(now)
-            if not self._logs_in and self._shared.keeper.current(now) is None:
-                await self._shared.keeper.get(self._deadline)
-                self._note_waits(login=self._loop.time() - now)
-            purse.pay(self._loop.time())
+            if not self.logs_in and self.state.keeper.current(now) is None:
+                await self.state.keeper.get(self.deadline)
+                self._note_waits(login=self.loop.time() - now)
+            purse.pay(self.loop.time())
             return await self._admitted()
         except BaseException:
             purse.refund()
@@ -275,88 +253,66 @@ class Attempts:
     def _affords_another(self) -> bool:
         """Pay for another try, if the budget allows; the failure is the answer otherwise."""
         try:
-            if self._purse is not None:
-                self._purse.pay(self._loop.time())
+            if self.purse is not None:
+                self.purse.pay(self.loop.time())
         except BudgetSpent:
             return False
         return True
 
+    def _admitted_at_once(self) -> tuple[Request, int, Departure] | None:
+        """Return the request if there is a token and a place for it now; None if it must wait."""
+        if self.logs_in or self.purse is not None:
+            return None
+        now, state = self.loop.time(), self.state
+        token = state.keeper.current(now)
+        departure = None if token is None else state.gates.leave_at_once(self.call.row.rate, now)
+        if token is None or departure is None:
+            return None
+        if self._background and self.sent == 0 and not self.options.timeout_chosen:
+            self.deadline = self._deadline_from_now()
+        return self._request_with(token), token.generation, departure
+
+    def _request_with(self, token: Token) -> Request:
+        headers = {**self._headers, "Authorization": HiddenText(f"Bearer {token.value}")}
+        request = self.call.request(*self._pairs, headers=headers)
+        return evolve(request, streams=True) if self._streams else request
+
     async def _admitted(self) -> tuple[Request, int, Departure]:
         """Wait for a token and for the rate limit; return the request that may leave now."""
-        call, shared = self._call, self._shared
-        gates, keeper, rate = shared.gates, shared.keeper, call.row.rate
-        if self._logs_in:
-            now = self._loop.time()
+        call, state = self.call, self.state
+        gates, keeper, rate = state.gates, state.keeper, call.row.rate
+        if self.logs_in:
+            now = self.loop.time()
             departure = gates.leave_at_once(rate, now)
             if departure is None:
-                departure = await gates.leave(rate, background=False, deadline=self._deadline)
-                if self._watch is not None:  # those who wait for the token count it themselves
-                    self._watch.waited(rate=self._loop.time() - now)
+                departure = await gates.leave(rate, background=False, deadline=self.deadline)
+                if self.watch is not None:  # those who wait for the token count it themselves
+                    self.watch.waited(rate=self.loop.time() - now)
             return call.request(headers=self._headers), 0, departure
-        patient = self._background and not self._options.timeout_chosen
+        patient = self._background and not self.options.timeout_chosen
         while True:
-            now = self._loop.time()
+            now = self.loop.time()
             waited_login = waited_rate = None
             token = keeper.current(now)
             if token is None:
-                await keeper.get(self._deadline)
-                asked, now = now, self._loop.time()
+                await keeper.get(self.deadline)
+                asked, now = now, self.loop.time()
                 waited_login = now - asked
             departure = gates.leave_at_once(rate, now)
             if departure is None:
                 departure = await gates.leave(
-                    rate, background=self._background, deadline=None if patient else self._deadline
+                    rate, background=self._background, deadline=None if patient else self.deadline
                 )
-                waited_rate = self._loop.time() - now
+                waited_rate = self.loop.time() - now
             if waited_login is not None or waited_rate is not None:
                 self._note_waits(login=waited_login, rate=waited_rate)
                 # The wait may have outlived the token.
-                token = keeper.current(self._loop.time())
-            if patient and self._sent == 0:
-                self._deadline = self._deadline_from_now()
+                token = keeper.current(self.loop.time())
+            if patient and self.sent == 0:
+                self.deadline = self._deadline_from_now()
             if token:
-                headers = {**self._headers, "Authorization": HiddenText(f"Bearer {token.value}")}
-                return call.request(*self._pairs, headers=headers), token.generation, departure
+                return self._request_with(token), token.generation, departure
             gates.withdraw(departure)
-
-    async def _send(self, request: Request, departure: Departure) -> Reply:
-        if self._streams:
-            request = evolve(request, streams=True)
-        started = self._loop.time()
-        seconds = self._options.retry.attempt_timeout
-        if self._deadline is not None:
-            left = self._deadline - started
-            seconds = left if seconds is None else min(left, seconds)
-        outcome: object = "no reply"
-        # One that was given up may still be on its way, and counted when it arrives.
-        over = False
-        try:
-            reply = await self._shared.transport.send(request, timeout=seconds)
-            outcome, over = reply.status, True
-            self._shared.stats.bytes_received += len(reply.body)
-            if self._watch is not None:
-                self._watch.answered(reply)
-        except (ConnectFailed, ConnectionLost) as error:
-            over = True
-            if self._purse is not None and isinstance(error, ConnectFailed):
-                self._purse.refund()
-            raise
-        else:
-            return reply
-        finally:
-            if self._purse is not None:
-                self._purse.spend()
-            self._shared.gates.ended(departure, answered=over)
-            if self._watch is not None:
-                self._watch.took(self._loop.time() - started)
-            if _LOG.isEnabledFor(logging.DEBUG):
-                _LOG.debug(
-                    "%s: %s, attempt %d, %.0f ms",
-                    self._call.operation,
-                    outcome,
-                    self._sent,
-                    (self._loop.time() - started) * 1000,
-                )
 
     def _signed(self, error: NexHealthError) -> NexHealthError:
         """Note on an error which operation it belongs to and how often that was sent.
@@ -364,9 +320,9 @@ class Attempts:
         It lets go of what it came from: aiohttp's errors hold the URL, the token and the reply.
         """
         error.__context__ = None
-        error.operation = error.operation or self._call.operation
+        error.operation = error.operation or self.call.operation
         if error.attempts is None:
-            error.attempts = self._sent
+            error.attempts = self.sent
         return error
 
     # An error is raised where it was caught: in the frame of a method that had it for an argument
@@ -375,8 +331,8 @@ class Attempts:
     async def _has_other_token(self, error: Unauthorized, generation: int) -> bool:
         """Get another token after a 401; False if that is the answer."""
         self._signed(error)
-        keeper = self._shared.keeper
-        if self._logs_in:
+        keeper = self.state.keeper
+        if self.logs_in:
             return False
         verdict = keeper.verdict(generation)
         if verdict is Verdict.KEY_REFUSED:
@@ -385,50 +341,48 @@ class Attempts:
             return False
         self._renewed = True
         self._tries -= 1
-        refused_at = self._loop.time()
+        refused_at = self.loop.time()
         is_there = verdict is Verdict.USE_CURRENT and keeper.current(refused_at) is not None
         try:
-            await keeper.replace(generation, self._deadline)
+            await keeper.replace(generation, self.deadline)
         except NexHealthError as failure:
             raise self._signed(failure) from None
         if not is_there:
-            self._note_waits(login=self._loop.time() - refused_at)
+            self._note_waits(login=self.loop.time() - refused_at)
         return True
 
     def _was_gone(self, error: NexHealthError) -> bool:
         """Tell whether a repeated DELETE found nothing because an earlier attempt had succeeded."""
-        return (
-            isinstance(error, NotFound) and self._call.row.method == "DELETE" and self._maybe_done
-        )
+        return isinstance(error, NotFound) and self.call.row.method == "DELETE" and self._maybe_done
 
     def _after_failure(self, error: NexHealthError) -> float | None:
         """Return how long to wait before the next try, None to raise the failure as it is.
 
         Raises what else the failure comes to.
         """
-        row = self._call.row
+        row = self.call.row
         decision = decide(
             error,
-            safe=self._call.safe,
+            safe=self.call.safe,
             attempt=self._tries,
-            policy=self._options.retry,
+            policy=self.options.retry,
             draw=random.random(),  # noqa: S311 - jitter, no secret
         )
         if isinstance(error, RateLimited):
-            self._shared.stats.rate_limited += 1
+            self.state.stats.rate_limited += 1
             self._shut_gate(error, decision)
         match decision:
             case Stop():
                 return None
             case Again(after=due):
                 after = waited(due)
-                if self._shared.closed:
+                if self.state.closed:
                     raise SessionStateError(
                         "the session was closed while the call was under way; "
                         "close it after the last call",
                         operation=row.operation,
                     ) from None
-                if self._deadline is not None and self._loop.time() + after >= self._deadline:
+                if self.deadline is not None and self.loop.time() + after >= self.deadline:
                     return None
                 refused = isinstance(error, RateLimited)
                 arrived = not isinstance(error, (RateLimited, ConnectFailed))
@@ -436,42 +390,42 @@ class Attempts:
                 # The gate is shut for that long, and keeps the order of those who wait.
                 return 0.0 if refused else after
             case _:
-                late = self._options.retry.late_commit
+                late = self.options.retry.late_commit
                 raise OutcomeUnknown(
                     f"the write may have happened, or may still happen within {late:g} seconds, "
                     f"or not: {error.message}.",
                     lookup=row.lookup,
                     status=cast("int | None", getattr(error, "status", None)),
                     operation=row.operation,
-                    attempts=self._sent,
+                    attempts=self.sent,
                     unsettled_until=datetime.now(UTC) + timedelta(seconds=late),
                 ) from None
 
     def _shut_gate(self, error: RateLimited, decision: object) -> None:
         """Keep everyone of the class waiting for as long as the server asked."""
         after = decision.after if isinstance(decision, Again) else error.retry_after or 1.0
-        longest = self._options.retry.longest_retry_after
-        self._shared.gates.shut(self._call.row.rate, waited(min(after, longest)))
+        longest = self.options.retry.longest_retry_after
+        self.state.gates.shut(self.call.row.rate, waited(min(after, longest)))
 
     def _noticed(self, result: T) -> T:
         """Raise or warn where the server said that it did not do quite what was asked."""
         if isinstance(result, ListReading):
-            self._shared.stats.records += len(result.records)
-            if self._watch is not None:
-                self._watch.brought(len(result.records))
-            if self._options.version == AUTO and is_empty_schedule(
-                self._call, self._pairs, result.records
+            self.state.stats.records += len(result.records)
+            if self.watch is not None:
+                self.watch.brought(len(result.records))
+            if self.options.version == AUTO and is_empty_schedule(
+                self.call, self._pairs, result.records
             ):
                 text = (
-                    f"{self._call.operation}: nothing came in v2; a practice that is set up under "
+                    f"{self.call.operation}: nothing came in v2; a practice that is set up under "
                     'v3 answers so: try version="v3"'
                 )
                 warnings.warn(text, NexHealthWarning, stacklevel=2)
         if not isinstance(result, Reading) or not result.warnings:
             return result
-        call = self._call
+        call = self.call
         ignored = misread(call, result.ignored)
-        if ignored and call.row.method == "GET" and self._options.on_ignored == "raise":
+        if ignored and call.row.method == "GET" and self.options.on_ignored == "raise":
             raise IgnoredFilter(ignored, operation=call.operation)
         if ignored:
             names = ", ".join(sorted(ignored))
@@ -481,3 +435,93 @@ class Attempts:
             text = f"{call.operation}: done, but with a warning; get the record to see what holds"
             warnings.warn(text, NexHealthWarning, stacklevel=2)
         return result
+
+
+class _Attempt:
+    """One sending of a call, as a context: what surrounds the await without being awaited.
+
+    A context manager, since another coroutine would be in every traceback and on every stack. It
+    gives back the place in the limits whatever ends the attempt, a cancellation too.
+    """
+
+    __slots__ = (
+        "_departure",
+        "_is_over",
+        "_is_under_way",
+        "_outcome",
+        "_run",
+        "_started",
+        "seconds",
+    )
+
+    def __init__(self, run: CallRunner, departure: Departure) -> None:
+        if run.watch is not None:
+            run.watch.leaves(run.sent)
+        self._run = run
+        self._departure = departure
+        self._is_under_way = True
+        self._is_over = False
+        """False for one that was given up: it may be on its way, and counts when it arrives."""
+        self._outcome: int | None = None
+        self._started = run.loop.time()
+        seconds = run.options.retry.attempt_timeout
+        if run.deadline is not None:
+            left = run.deadline - self._started
+            seconds = left if seconds is None or left < seconds else seconds
+        self.seconds = seconds
+        """How long it may take."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def answered(self, reply: Reply) -> None:
+        """Note that a reply came, which is still to be read."""
+        run = self._run
+        self._outcome, self._is_over = reply.status, True
+        run.state.stats.bytes_received += len(reply.body)
+        if run.watch is not None:
+            run.watch.answered(reply)
+        self._end()
+        if not run.logs_in and reply.status != 401:  # noqa: PLR2004 - HTTP's "Unauthorized"
+            run.state.keeper.accepted()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        run = self._run
+        try:
+            if self._is_under_way:
+                if isinstance(error, (ConnectFailed, ConnectionLost)):
+                    self._is_over = True
+                if run.purse is not None and isinstance(error, ConnectFailed):
+                    run.purse.refund()
+                self._end()
+            if kind is not None:
+                run.state.stats.failures[kind.__name__] += 1
+            elif not run.logs_in:
+                run.state.version.confirm(run.call.version)
+            if run.watch is not None:
+                run.watch.ended(None if kind is None else kind.__name__)
+        finally:
+            del error, traceback  # a frame that holds an error it is in would be a cycle
+
+    def _end(self) -> None:
+        """Let go of the place in the limits."""
+        run = self._run
+        self._is_under_way = False
+        if run.purse is not None:
+            run.purse.spend()
+        run.state.gates.ended(self._departure, answered=self._is_over)
+        if run.watch is not None:
+            run.watch.took(run.loop.time() - self._started)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug(
+                "%s: %s, attempt %d, %.0f ms",
+                run.call.operation,
+                self._outcome or "no reply",
+                run.sent,
+                (run.loop.time() - self._started) * 1000,
+            )

@@ -128,6 +128,7 @@ def strip_error(error: E, *, handled: BaseException | None) -> E:
         origin = origin.__context__
     error.__traceback__ = error.__cause__ = None
     error.__context__ = origin if origin is handled else None
+    error.__suppress_context__ = True
     return error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from attrs import evolve
 
+from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async.bulk import copy as copying
 from nexhealth_async.bulk.checkpoint_json import progress_from_json, resumable
 from nexhealth_async.bulk.copy_preparation import (
@@ -40,14 +41,13 @@ from nexhealth_async.bulk.shard_worker import Outcome, work_on
 from nexhealth_async.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.rate_limits import Rates
-    from nexhealth_async.bulk.copy_preparation import Server
     from nexhealth_async.bulk.origin import Origin
     from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.bulk.progress_events import OnEvent
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.report import Report
-    from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shared_target import Reading, SharedTarget
     from nexhealth_async.bulk.target_protocol import Target
 
@@ -72,7 +72,7 @@ class Bulk:
 
     def __init__(
         self,
-        server: Server,
+        server: Client,
         *,
         practices: Practices = None,
         rates: Rates | None = None,
@@ -111,17 +111,17 @@ class Bulk:
         settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
         server = self._server
 
-        async def prepare() -> tuple[Session, Progress]:
-            wanted = self._request(await server.version(), resources, options)
+        async def prepare() -> tuple[Client, Progress]:
+            wanted = self._request(await server.resolve_version(), resources, options)
             if resume is None:
                 return await plan_pull(server, wanted, now=self._now())
             progress = progress_from_json(resume)
             check_start(progress.started, self._now())
-            if not server.version_is_chosen and progress.version is not None:
+            if server.options.version == AUTO and progress.version is not None:
                 wanted = evolve(wanted, version=progress.version)
             wanted.check(progress)
             progress = await agree_on_checkpoint(server, progress, adopt=adopt)
-            return server.speaking(wanted.version), resumable(progress)
+            return server.with_options(version=wanted.version), resumable(progress)
 
         return Pull(server, settings, prepare, allow_rejected=allow_rejected)
 
@@ -169,7 +169,7 @@ class Bulk:
         """
         check_allow_rejected(allow_rejected)
         check_options(self.copy, options)
-        wanted = self._request(await self._server.version(), resources, options)
+        wanted = self._request(await self._server.resolve_version(), resources, options)
         settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
         allowed = Permission(**select_options(options, PermissionOptions))
         if allowed.recopy and (resume or wanted.since is not None):
@@ -202,7 +202,7 @@ class Bulk:
         `nexhealth_async.fleet`. The target is opened and closed.
         """
         check_options(self.begin, options)
-        wanted = self._request(await self._server.version(), resources, options)
+        wanted = self._request(await self._server.resolve_version(), resources, options)
         allowed = Permission(**select_options(options, PermissionOptions))
         if allowed.recopy and wanted.since is not None:
             raise InvalidArgument("recopy=True copies everything anew; leave out since")
@@ -221,7 +221,7 @@ class Bulk:
 
         :meta private:
         """
-        version = version or await self._server.version()
+        version = version or await self._server.resolve_version()
         found = await identify(self._server, version, expected=practices_of(kept))
         return found if kept is None else check_same(kept, found, adopt=adopt)
 
@@ -285,10 +285,10 @@ class Bulk:
         It asks for practices and locations, and for the length of each numbered list.
         """
         check_options(self.estimate, options)
-        wanted = self._request(await self._server.version(), resources, options)
+        wanted = self._request(await self._server.resolve_version(), resources, options)
         settings = Settings(**select_options(options, PagingOptions))
         now = self._now()
-        caller = self._server.speaking(wanted.version)
+        caller = self._server.with_options(version=wanted.version)
         progress = wanted.plan(await wanted.places(caller, now=now), now=now)
         return await reckon(
             caller,

@@ -27,10 +27,10 @@ from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages, opened
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk.copy_preparation import Agreement, Permission, Server
+    from nexhealth_async._client.client import Client
+    from nexhealth_async.bulk.copy_preparation import Agreement, Permission
     from nexhealth_async.bulk.pull_arguments import Wanted
     from nexhealth_async.bulk.pull_state import Progress
-    from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.target_protocol import Target
 
@@ -38,7 +38,7 @@ __all__ = ["begin", "copy"]
 
 
 async def copy(
-    server: Server,
+    server: Client,
     target: Target,
     wanted: Wanted,
     settings: Settings,
@@ -85,7 +85,7 @@ async def copy(
 
 
 async def begin(
-    server: Server, target: Target, wanted: Wanted, *, now: datetime, allowed: Permission
+    server: Client, target: Target, wanted: Wanted, *, now: datetime, allowed: Permission
 ) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
     seen = await look_first(server, wanted, now=now)
@@ -154,7 +154,7 @@ class _Copy:
 
     def __init__(
         self,
-        caller: Session,
+        caller: Client,
         target: Target,
         engine: Engine,
         progress: Progress,

@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from attrs import evolve, frozen
 
+from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async.bulk.origin import (
     Institution,
     Origin,
@@ -26,7 +27,6 @@ from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.planning import Practices, by_name, look_around
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.resource_facts import facts
-from nexhealth_async.bulk.scheduler import Counted
 from nexhealth_async.bulk.target_protocol import KeepsOrigin
 from nexhealth_async.errors import (
     EdgeBlocked,
@@ -44,18 +44,16 @@ from nexhealth_async.resources import locations
 from nexhealth_async.resources.institutions import LIST as LIST_INSTITUTIONS
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
     from nexhealth_async.bulk.planning import PracticePlace, Visible
     from nexhealth_async.bulk.pull_arguments import Wanted
     from nexhealth_async.bulk.pull_state import GroupState, Progress
-    from nexhealth_async.bulk.scheduler import Session
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.target_protocol import Target
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "Agreement",
     "Permission",
-    "Server",
     "agree",
     "agree_on_checkpoint",
     "identify",
@@ -63,46 +61,6 @@ __all__ = [
     "plan_pull",
     "speaking_for",
 ]
-
-
-class Server(Counted, Protocol):
-    """What a copy asks of a session about the server that it speaks to."""
-
-    @property
-    def base_url(self) -> str:
-        """Address of the API."""
-        ...
-
-    @property
-    def sandbox(self) -> str | None:
-        """What a sandbox said of itself so far; None for any other server."""
-        ...
-
-    @property
-    def version_is_chosen(self) -> bool:
-        """Whether the user named a version of the API."""
-        ...
-
-    @property
-    def seen(self) -> tuple[Institution, ...] | None:
-        """The institutions that `identify` found last in this session."""
-        ...
-
-    def remember(self, seen: tuple[Institution, ...]) -> None:
-        """Note the institutions that `identify` found."""
-        ...
-
-    async def version(self) -> str:
-        """Return the version of the API that the session speaks; it may have to log in first."""
-        ...
-
-    async def log_in(self) -> object:
-        """Log in unless there is a token."""
-        ...
-
-    def speaking(self, version: str) -> Session:
-        """Return the session, bound to no practice, with this version of the API."""
-        ...
 
 
 @frozen(kw_only=True)
@@ -119,7 +77,7 @@ class Permission:
 class Agreement:
     """What a copy and its target agree upon."""
 
-    caller: Session
+    caller: Client
     """The session, in the version agreed upon."""
     wanted: Wanted
     """What was asked for, in the version agreed upon."""
@@ -140,16 +98,18 @@ class Agreement:
         return evolve(planned, options=self.wanted.text(), origin=self.origin)
 
 
-async def look_first(server: Server, wanted: Wanted, *, now: datetime) -> Visible | None:
+async def look_first(server: Client, wanted: Wanted, *, now: datetime) -> Visible | None:
     """Look at what the key sees before a target is opened: what cannot be read makes no file.
 
     None if that depends on the version or the practices of the target.
     """
     try:
         wanted.check_lists(now)
-        seen = await look_around(server.speaking(wanted.version), by_name(wanted.practices))
+        seen = await look_around(
+            server.with_options(version=wanted.version), by_name(wanted.practices)
+        )
     except (VersionRefused, NotInThisVersion):
-        if server.version_is_chosen:
+        if server.options.version != AUTO:
             raise
     except Forbidden as error:
         if wanted.practices is not None or isinstance(error, EdgeBlocked):
@@ -161,7 +121,7 @@ async def look_first(server: Server, wanted: Wanted, *, now: datetime) -> Visibl
 
 
 async def agree(
-    server: Server,
+    server: Client,
     target: Target,
     wanted: Wanted,
     seen: Visible | None,
@@ -188,7 +148,7 @@ async def agree(
         raise UsageError(f"{type(target).__name__} cannot be copied to anew; use an empty one")
     version = _version(server, wanted, held, recopies=recopies)
     wanted = evolve(wanted, version=version)
-    caller = server.speaking(version)
+    caller = server.with_options(version=version)
     expected = held.practices | dict.fromkeys(by_name(wanted.practices) or ())
     if seen is None and not resumes:
         wanted.check_lists(now)
@@ -234,9 +194,9 @@ async def agree(
     )
 
 
-async def plan_pull(server: Server, wanted: Wanted, *, now: datetime) -> tuple[Session, Progress]:
+async def plan_pull(server: Client, wanted: Wanted, *, now: datetime) -> tuple[Client, Progress]:
     """Plan a pull that goes to no target; return the session that reads it, too."""
-    caller = server.speaking(wanted.version)
+    caller = server.with_options(version=wanted.version)
     wanted.check_lists(now)
     seen = await look_around(caller, by_name(wanted.practices))
     planned = wanted.plan(seen.chosen(wanted.practices), now=now)
@@ -244,9 +204,9 @@ async def plan_pull(server: Server, wanted: Wanted, *, now: datetime) -> tuple[S
     return caller, evolve(planned, origin=origin)
 
 
-async def agree_on_checkpoint(server: Server, progress: Progress, *, adopt: bool) -> Progress:
+async def agree_on_checkpoint(server: Client, progress: Progress, *, adopt: bool) -> Progress:
     """Return a pull to be gone on with, with its origin; `OriginError` if that is another one."""
-    version = progress.version or await server.version()
+    version = progress.version or await server.resolve_version()
     names = {shard.subdomain: None for shard in progress.shards if shard.subdomain is not None}
     found = await identify(server, version, expected=names)
     if progress.origin is not None:
@@ -256,7 +216,7 @@ async def agree_on_checkpoint(server: Server, progress: Progress, *, adopt: bool
     return evolve(progress, origin=found)
 
 
-async def speaking_for(server: Server, origin: Origin | None, version: str) -> Session:
+async def speaking_for(server: Client, origin: Origin | None, version: str) -> Client:
     """Return a session that reads a shard of a pull which another process has begun.
 
     Raises `OriginError` where this session reads from another server, account or version.
@@ -266,17 +226,17 @@ async def speaking_for(server: Server, origin: Origin | None, version: str) -> S
             "an earlier release began this pull and kept no origin; begin a new one in its place",
             option="adopt",
         )
-    if server.version_is_chosen and await server.version() != version:
+    if server.options.version != AUTO and await server.resolve_version() != version:
         raise OriginError(
             f"the pull reads API version {version}, and this session speaks "
-            f"{await server.version()}; leave the version out"
+            f"{await server.resolve_version()}; leave the version out"
         )
     names = practices_of(origin)
     try:
         check_same(origin, await identify(server, version, expected=names, again=False))
     except OriginError:  # a practice may be new since this session looked last
         check_same(origin, await identify(server, version, expected=names))
-    return server.speaking(version)
+    return server.with_options(version=version)
 
 
 @frozen(kw_only=True)
@@ -329,12 +289,12 @@ class _Held:
         return {name: None for name in found if name is not None}
 
 
-def _version(server: Server, wanted: Wanted, held: _Held, *, recopies: bool) -> str:
+def _version(server: Client, wanted: Wanted, held: _Held, *, recopies: bool) -> str:
     """Return the version to read in: the one asked for, or the target's."""
     kept = held.version
     if kept is None or recopies or kept == wanted.version:
         return wanted.version
-    if not server.version_is_chosen:
+    if server.options.version == AUTO:
         return kept
     raise OriginError(
         f"the target holds records of API version {kept}, and this session speaks "
@@ -457,7 +417,7 @@ def _text(moment: datetime | None) -> str | None:
 
 
 async def identify(
-    server: Server,
+    server: Client,
     version: str,
     *,
     seen: Visible | None = None,
@@ -473,18 +433,18 @@ async def identify(
         expected: Practices to ask after one by one if the key may not list them.
         again: Whether to ask although the session has found it out before.
     """
-    if server.sandbox is None:
+    if server.state.sandbox is None:
         await server.log_in()  # any reply of a sandbox names it
-    known = None if again else server.seen
+    known = None if again else server.state.institutions
     if seen is not None and seen.all_of_them:
         known = tuple((id, name) for name, id in seen.institution_ids.items())
-    if server.sandbox is None and known is None:
-        known = await _institutions(server.speaking(version), expected)
-    if server.sandbox is not None:
-        return Origin(version=version, sandbox=_options(server.sandbox))
+    if server.state.sandbox is None and known is None:
+        known = await _institutions(server.with_options(version=version), expected)
+    if server.state.sandbox is not None:
+        return Origin(version=version, sandbox=_options(server.state.sandbox))
     institutions = known or ()
-    server.remember(institutions)
-    return Origin(version=version, base_url=server.base_url, institutions=institutions)
+    server.state.institutions = institutions
+    return Origin(version=version, base_url=server.state.base_url, institutions=institutions)
 
 
 def _options(text: str) -> SandboxOptions:
@@ -494,7 +454,7 @@ def _options(text: str) -> SandboxOptions:
         raise UnexpectedShape("the server's header Nexhealth-Sandbox cannot be read") from None
 
 
-async def _institutions(caller: Caller, expected: Iterable[str]) -> tuple[Institution, ...]:
+async def _institutions(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
     try:
         async with aclosing(caller.walk(LIST_INSTITUTIONS, {})) as walk:
             found = [(one.id, one.subdomain) async for one in walk if one.subdomain is not None]
@@ -505,7 +465,7 @@ async def _institutions(caller: Caller, expected: Iterable[str]) -> tuple[Instit
     return tuple(sorted(set(found)))
 
 
-async def _one_by_one(caller: Caller, expected: Iterable[str]) -> tuple[Institution, ...]:
+async def _one_by_one(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
     """Return those of the practices that the key may read, by what their locations tell."""
     found: dict[Institution, None] = {}
     for subdomain in dict.fromkeys(expected):

@@ -30,8 +30,8 @@ from nexhealth_async.errors import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = [
     "Estimate",
@@ -125,7 +125,7 @@ class Estimate:
 
 
 async def estimate(
-    caller: Caller,
+    caller: Client,
     shards: Iterable[Shard],
     *,
     rates: Rates | None = None,
@@ -144,7 +144,7 @@ async def estimate(
 
 
 async def count_records(
-    caller: Caller, shards: Sequence[Shard], *, concurrency: int = 8
+    caller: Client, shards: Sequence[Shard], *, concurrency: int = 8
 ) -> Mapping[str, Tally]:
     """Ask how many records the lists of each shard have; returns tallies by the shards' names."""
     found: dict[str, Tally] = {}
@@ -168,7 +168,7 @@ async def count_records(
     return found
 
 
-async def _tally(caller: Caller, shard: Shard) -> Tally:
+async def _tally(caller: Client, shard: Shard) -> Tally:
     counts: list[int | None] = []
     began = anyio.current_time()
     for filters in shard.lists:

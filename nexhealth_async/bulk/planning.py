@@ -20,7 +20,7 @@ from nexhealth_async.resources.locations import LIST as LIST_LOCATIONS
 from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
-    from nexhealth_async.pagination.walk import Caller
+    from nexhealth_async._client.client import Client
 
 __all__ = [
     "BEGINNING",
@@ -231,7 +231,7 @@ def by_name(practices: Practices) -> Mapping[str, Sequence[int] | None] | None:
     return dict.fromkeys([practices] if isinstance(practices, str) else practices)
 
 
-async def look_around(caller: Caller, practices: Iterable[str] | None = None) -> Visible:
+async def look_around(caller: Client, practices: Iterable[str] | None = None) -> Visible:
     """Find out what a key can see; practices that are named are asked after if it may not list all.
 
     The caller must be bound to no practice: what it is bound to would be all it sees.
@@ -244,7 +244,7 @@ async def look_around(caller: Caller, practices: Iterable[str] | None = None) ->
     return await _visible(caller, dict.fromkeys(practices))
 
 
-async def _visible(caller: Caller, practices: Iterable[str] | None) -> Visible:
+async def _visible(caller: Client, practices: Iterable[str] | None) -> Visible:
     seen: dict[str, dict[int, None]] = {}
     ids: dict[str, int | None] = {}
     for practice in (None,) if practices is None else practices:
@@ -256,7 +256,7 @@ async def _visible(caller: Caller, practices: Iterable[str] | None) -> Visible:
     return Visible(locations=seen, institution_ids=ids, all_of_them=practices is None)
 
 
-async def discover(caller: Caller, practices: Practices = None) -> tuple[PracticePlace, ...]:
+async def discover(caller: Client, practices: Practices = None) -> tuple[PracticePlace, ...]:
     """Return the practices and locations to be read; see `look_around` and `Visible.chosen`."""
     return (await look_around(caller, by_name(practices))).chosen(practices)
 

@@ -13,13 +13,13 @@ from nexhealth_async.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async.bulk.batch import Batch, Reader
-    from nexhealth_async.bulk.copy_preparation import Server
     from nexhealth_async.bulk.progress_events import Snapshot
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.rejected_records import AllowRejected
     from nexhealth_async.bulk.report import Report
-    from nexhealth_async.bulk.scheduler import Session, Settings
+    from nexhealth_async.bulk.scheduler import Settings
     from nexhealth_async.bulk.shards import Shard
 
 __all__ = ["Pull"]
@@ -42,9 +42,9 @@ class Pull(AsyncIterator["Batch"]):
 
     def __init__(
         self,
-        server: Server,
+        server: Client,
         settings: Settings,
-        prepare: Callable[[], Awaitable[tuple[Session, Progress]]],
+        prepare: Callable[[], Awaitable[tuple[Client, Progress]]],
         *,
         allow_rejected: AllowRejected = None,
     ) -> None:

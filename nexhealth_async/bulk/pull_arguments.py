@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -22,7 +23,9 @@ from nexhealth_async.bulk.pull_state import GroupState, Progress
 from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shards import Group
 from nexhealth_async.errors import InvalidArgument, UsageError
-from nexhealth_async.pagination.walk import Caller
+
+if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
 
 __all__ = ["Wanted"]
 
@@ -55,7 +58,7 @@ class Wanted:
             order="sorted",
         ).decode()
 
-    async def places(self, caller: Caller, *, now: datetime) -> tuple[PracticePlace, ...]:
+    async def places(self, caller: Client, *, now: datetime) -> tuple[PracticePlace, ...]:
         """Find out what the key may read; what cannot be pulled at all is refused unasked."""
         self.check_lists(now)
         return await discover(caller, self.practices)

@@ -38,17 +38,16 @@ from nexhealth_async.pagination.record_ids import ids_of
 from nexhealth_async.resources import ENDPOINTS
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.operations import Row
     from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.pull_state import ShardState
-    from nexhealth_async.pagination.batch_decoder import Decoder
 
 __all__ = [
     "FATAL",
     "AllowRejected",
     "FetchedRecord",
     "KeepsRejected",
-    "ReadsOne",
     "Rejected",
     "RejectedCount",
     "can_fetch",
@@ -129,16 +128,6 @@ class KeepsRejected(Protocol):
 
     async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
         """Remove rejected records, except those that another pull has read meanwhile."""
-        ...
-
-
-class ReadsOne(Protocol):
-    """What reading a single record asks of a session."""
-
-    async def raw_record(
-        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
-    ) -> tuple[msgspec.Raw, Decoder[object]]:
-        """Return a record's JSON, and what decodes it."""
         ...
 
 
@@ -330,7 +319,7 @@ class FetchedRecord:
 
 
 async def read_again(
-    caller: ReadsOne, entries: Sequence[Rejected], *, version: str, concurrency: int
+    caller: Client, entries: Sequence[Rejected], *, version: str, concurrency: int
 ) -> AsyncGenerator[FetchedRecord]:
     """Ask for rejected records by their ids.
 
@@ -363,7 +352,7 @@ async def read_again(
             return
 
 
-async def _fetch(caller: ReadsOne, entry: Rejected, version: str) -> FetchedRecord | None:
+async def _fetch(caller: Client, entry: Rejected, version: str) -> FetchedRecord | None:
     found = _get_of(entry.resource, version)
     if found is None or entry.record_id is None:
         return None
@@ -374,7 +363,7 @@ async def _fetch(caller: ReadsOne, entry: Rejected, version: str) -> FetchedReco
     if entry.location_id is not None and row.location is not Need.NONE:
         arguments[row.location_filter] = entry.location_id
     try:
-        raw, decoder = await caller.raw_record(endpoint, arguments, entry.record_id)
+        raw, decoder = await caller.get_raw(endpoint, arguments, entry.record_id)
     except NotFound:
         return FetchedRecord(entry=entry, gone=True)
     data = bytes(raw)

@@ -10,7 +10,6 @@ from attrs import field, frozen
 
 from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
-    ReadsOne,
     Rejected,
     can_fetch,
     is_covered,
@@ -19,6 +18,7 @@ from nexhealth_async.bulk.rejected_records import (
 )
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
     from nexhealth_async.bulk.batch import Batch
     from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.pull_state import ShardState
@@ -68,7 +68,7 @@ class Rereading:
         return Due(vanished=vanished, fetched=fetched)
 
     def read(
-        self, caller: ReadsOne, entries: Sequence[Rejected], concurrency: int
+        self, caller: Client, entries: Sequence[Rejected], concurrency: int
     ) -> AsyncGenerator[FetchedRecord]:
         """Ask for records by their ids."""
         return read_again(caller, entries, version=self._version, concurrency=concurrency)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from attrs import define, frozen
@@ -40,42 +40,20 @@ from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import InvalidArgument, NexHealthError, WalkOver
 from nexhealth_async.pagination.page_plans import check_drift
 from nexhealth_async.pagination.prefetching import RawPage, reap
-from nexhealth_async.pagination.walk import Caller, RawPages
+from nexhealth_async.pagination.walk import RawPages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anyio.abc import TaskGroup
-    from msgspec import Raw
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async._client.statistics import Stats
-    from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.pagination.batch_decoder import Decoder
     from nexhealth_async.pagination.page_plans import Drift
 
-__all__ = ["Counted", "Delivered", "Engine", "Session", "Settings", "Settled", "beginning"]
+__all__ = ["Delivered", "Engine", "Settings", "Settled", "beginning"]
 
 _AHEAD = 2
 """Pages that wait for the consumer, beside the one that each shard holds."""
-
-
-class Counted(Protocol):
-    """What counts what it does."""
-
-    @property
-    def stats(self) -> Stats:
-        """What the session has done so far."""
-        ...
-
-
-class Session(Caller, Counted, Protocol):
-    """What a pull asks of a session. It is bound to no practice and no location."""
-
-    async def raw_record(
-        self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
-    ) -> tuple[Raw, Decoder[object]]:
-        """Return a record's JSON, and what decodes it."""
-        ...
 
 
 @frozen(kw_only=True)
@@ -120,7 +98,7 @@ class _End:
 _Item: TypeAlias = "Found[object] | _End | None"
 
 
-def beginning(caller: Counted) -> tuple[float, Stats]:
+def beginning(caller: Client) -> tuple[float, Stats]:
     """Return the moment, and what the session has done before it."""
     return asyncio.get_running_loop().time(), caller.stats.snapshot()
 
@@ -128,7 +106,7 @@ def beginning(caller: Counted) -> tuple[float, Stats]:
 class Engine:
     """One run of a pull; `start` and `stop` it in the same event loop, and `step` through it."""
 
-    def __init__(self, caller: Session, books: Books, settings: Settings) -> None:
+    def __init__(self, caller: Client, books: Books, settings: Settings) -> None:
         self._caller = caller
         self._settings = settings
         self.books = books

@@ -12,7 +12,7 @@ from nexhealth_async.bulk.plan_validation import check_group, check_start
 from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.bulk.rejected_retry import Rereading
-from nexhealth_async.bulk.scheduler import Delivered, Engine, Session, Settings, Settled, beginning
+from nexhealth_async.bulk.scheduler import Delivered, Engine, Settings, Settled, beginning
 from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.target_protocol import opened
@@ -20,7 +20,7 @@ from nexhealth_async.bulk.target_protocol import opened
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nexhealth_async.bulk.copy_preparation import Server
+    from nexhealth_async._client.client import Client
     from nexhealth_async.bulk.shared_target import Claim, Reading, SharedTarget, States
 
 __all__ = ["Outcome", "work_on"]
@@ -48,7 +48,7 @@ class Outcome:
 
 
 async def work_on(
-    server: Server,
+    server: Client,
     target: SharedTarget,
     shard: str,
     *,
@@ -88,7 +88,7 @@ class _Work:
     """A shard that was taken."""
 
     def __init__(
-        self, caller: Session, target: SharedTarget, claim: Claim, settings: Settings
+        self, caller: Client, target: SharedTarget, claim: Claim, settings: Settings
     ) -> None:
         self._caller = caller
         self._settings = settings
@@ -132,7 +132,7 @@ class _Work:
         )
 
 
-async def _done(caller: Session, target: SharedTarget, claim: Claim, settings: Settings) -> Outcome:
+async def _done(caller: Client, target: SharedTarget, claim: Claim, settings: Settings) -> Outcome:
     """Do what follows from a shard's end; all of it may be done again, should we be killed here."""
     records = 0 if claim.state is None else claim.state.records
     group = claim.shard.group
@@ -148,7 +148,7 @@ async def _done(caller: Session, target: SharedTarget, claim: Claim, settings: S
 
 
 async def _read_again(
-    caller: Session, target: SharedTarget, claim: Claim, states: States, settings: Settings
+    caller: Client, target: SharedTarget, claim: Claim, states: States, settings: Settings
 ) -> int:
     """Read the group's rejected records again that the pull has not come upon.
 

@@ -50,6 +50,7 @@ class _Seen:
 
 async def _look(entry: Entry, key: Key) -> _Seen:
     from nexhealth_async._protocol.retry import RetryPolicy
+    from nexhealth_async.session import client_of
 
     # Somebody waits for the answer: one more try, then say so.
     async with opened(entry, key, retry=RetryPolicy(attempts=2, base=0.2)) as door:
@@ -58,7 +59,7 @@ async def _look(entry: Entry, key: Key) -> _Seen:
         locations = [one async for one in nex.locations.walk()]
         return _Seen(
             host=_host(door),
-            version=await nex.decide_version(),
+            version=await client_of(nex).resolve_version(),
             token_seconds=await nex.log_in(),
             institutions=institutions,
             locations=locations,

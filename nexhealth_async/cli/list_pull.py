@@ -212,7 +212,9 @@ async def _write(writer: Pen, data: bytes, display: ProgressDisplay | None) -> N
 
 
 def _walk(nex: NexHealth, name: str, filters: dict[str, object]) -> Walk[object]:
-    return nex.walk(_endpoint(name), filters)
+    from nexhealth_async.session import client_of
+
+    return client_of(nex).walk(_endpoint(name), filters)
 
 
 def _endpoint(name: str) -> Endpoint[object]:

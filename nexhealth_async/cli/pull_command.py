@@ -131,7 +131,9 @@ async def open_pull(
 
 async def resolve_version(nex: NexHealth, names: Sequence[str]) -> str:
     """Return the version that is spoken; raises `Quit` for lists that only the other one has."""
-    version = await nex.decide_version()
+    from nexhealth_async.session import client_of
+
+    version = await client_of(nex).resolve_version()
     check_names(names, version)
     return version
 

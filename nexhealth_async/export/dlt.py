@@ -57,7 +57,7 @@ from nexhealth_async.export.arrow_from_json import read_page
 from nexhealth_async.export.columns import PRACTICE
 from nexhealth_async.export.dlt_rejected import FLAG_HINT, Kept, Mark, Rejects, flagged
 from nexhealth_async.export.pyarrow_types import arrow
-from nexhealth_async.session import NexHealth
+from nexhealth_async.session import NexHealth, client_of
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Practices
@@ -174,7 +174,7 @@ def _spoken(version: str | None, session: SessionMaker | None) -> str:
 
 async def _decided(open_session: SessionMaker) -> str:
     async with open_session() as nex:
-        return await nex.decide_version()
+        return await client_of(nex).resolve_version()
 
 
 def _library() -> _Library:
@@ -284,5 +284,5 @@ async def _fetched(
 ) -> list[FetchedRecord]:
     """Read rejected records of earlier runs again."""
     version, concurrency = wanted.about.version, wanted.concurrency
-    found = read_again(nex, entries, version=version, concurrency=concurrency)
+    found = read_again(client_of(nex), entries, version=version, concurrency=concurrency)
     return [one async for one in found]

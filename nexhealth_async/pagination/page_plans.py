@@ -29,6 +29,8 @@ __all__ = [
     "Taken",
     "WholePlan",
     "check_drift",
+    "cursor_start",
+    "numbered_start",
 ]
 
 _REPEATS = 50
@@ -168,7 +170,7 @@ class CursorPlan:
         self._cursor: str | None = None
         if after is not None:
             # The size stays what it was: whether a cursor outlives another one is not documented.
-            self._per_page, self._cursor = _resumed(_AT_CURSOR, after)
+            self._per_page, self._cursor = cursor_start(after)
         self._followed = {hash(self._cursor)}
         """Hashes of the cursors that were followed: one that comes again would lead in a circle."""
         self._number = 0
@@ -259,12 +261,7 @@ class NumberedPlan:
         self._signs = False
         self._resumed = after is not None
         if after is not None:
-            if drift == "verify":
-                raise InvalidArgument(
-                    "a numbered walk cannot be verified from its middle; leave out after=, or pass "
-                    'drift="watch"'
-                )
-            page, self._per_page, self._size, count = map(int, _resumed(_AT_NUMBER, after))
+            page, self._per_page, self._size, count = numbered_start(after, drift=drift)
             self._first, self._count = page + 1, None if count == -1 else count
         self._begin(self._first, known=2 if self._eager else self._first)
 
@@ -515,6 +512,23 @@ def _fresh(ids: Sequence[object], repeated: set[int], *, anonymous: bool) -> tup
         if nth not in repeated:
             fresh.append(place)
     return tuple(fresh)
+
+
+def cursor_start(after: str) -> tuple[str, str]:
+    """Return page size and cursor of a resume value, or refuse it."""
+    per_page, cursor = _resumed(_AT_CURSOR, after)
+    return per_page, cursor
+
+
+def numbered_start(after: str, *, drift: Drift) -> tuple[int, int, int, int]:
+    """Return page, parameter, page size and count of a resume value, or refuse it."""
+    if drift == "verify":
+        raise InvalidArgument(
+            "a numbered walk cannot be verified from its middle; leave out after=, or pass "
+            'drift="watch"'
+        )
+    page, per_page, size, count = map(int, _resumed(_AT_NUMBER, after))
+    return page, per_page, size, count
 
 
 def _resumed(pattern: re.Pattern[str], after: str) -> tuple[str, ...]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import anyio
 from attrs import field, frozen
 
-from nexhealth_async.errors import SessionStateError
+from nexhealth_async.errors import SessionStateError, VersionRefused
 from nexhealth_async.pagination.record_ids import ids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from msgspec import Raw
 
@@ -29,26 +31,41 @@ if TYPE_CHECKING:
 
 _PageTask: TypeAlias = "asyncio.Task[ListReading]"
 
-__all__ = ["Pager", "RawPage", "Source", "reap", "renumber"]
+__all__ = ["PageSource", "Pager", "RawPage", "reap", "renumber"]
 
 _REAP_SECONDS = 5.0
+_NO_SLOTS = nullcontext()
+"""For walks that have one request in flight by themselves."""
 
 
-class Source(Protocol):
-    """Where pages come from: a session, as a pager sees it."""
+class PageSource(Protocol):
+    """Where pages come from: the client of a session, as walks see it."""
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    async def fetch_page(
+        self,
+        call: Call,
+        pairs: tuple[tuple[str, str], ...],
+        *,
+        background: bool,
+        slots: AbstractAsyncContextManager[object],
     ) -> ListReading:
-        """Fetch one page; in the background, waiting for the rate limit has no deadline."""
+        """Fetch one page inside ``slots``; in the background without a deadline for the limits."""
         ...
 
     def check_usable(self) -> None:
         """Raise `SessionStateError` unless pages can be fetched here and now."""
         ...
 
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> _PageTask:
+    def start_task(self, work: Coroutine[object, object, ListReading]) -> _PageTask:
         """Run a page's request as a task that ends with the session at the latest."""
+        ...
+
+    async def resolve_call(self, call: Call) -> Call:
+        """Return the call in the version that is spoken, which is found out first."""
+        ...
+
+    def replan_after_refusal(self, call: Call) -> Call | None:
+        """Return the call in another version after its own was refused, if there is one to try."""
         ...
 
 
@@ -79,37 +96,52 @@ class Pager:
 
     __slots__ = (
         "__weakref__",
-        "_call",
-        "_gate",
+        "_begin",
         "_loop",
+        "_may_replan",
         "_patient",
         "_plan",
         "_prefetch",
         "_rows",
+        "_slots",
         "_source",
         "_wanted",
         "_window",
+        "call",
     )
 
     def __init__(
-        self, source: Source, call: Call, plan: Plan, *, prefetch: int, limit: int | None
+        self,
+        source: PageSource,
+        call: Call,
+        begin: Callable[[Call], Plan],
+        *,
+        prefetch: int,
+        limit: int | None,
     ) -> None:
+        """Make the pager of a call.
+
+        Args:
+            source: Where pages come from.
+            call: The listing, in the version that is most likely spoken.
+            begin: Makes the plan of a call; asked once the version is known.
+            prefetch: How many requests may be in flight.
+            limit: How many records are wanted; None for all.
+        """
         self._source = source
-        self._call = call
-        self._plan = plan
+        self.call = call
+        """The listing, in the version in which it is read."""
+        self._begin = begin
+        self._plan: Plan | None = None
+        self._may_replan = call.replan is not None
+        """True until a page has come, or another version was tried."""
         self._prefetch = prefetch
         self._wanted = limit
         self._rows = 0
         self._patient = False
-        self._gate: asyncio.Semaphore | None = None
+        self._slots: asyncio.Semaphore | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._window: deque[tuple[Ask, _PageTask]] = deque()
-
-    def begun_anew(self, call: Call, plan: Plan) -> Pager:
-        """Return a pager of another call that is as wide and as patient, and has asked nothing."""
-        fresh = Pager(self._source, call, plan, prefetch=self._prefetch, limit=self._wanted)
-        fresh._patient = self._patient
-        return fresh
 
     def __del__(self) -> None:
         """End the page tasks of a walk that was left and dropped."""
@@ -119,36 +151,79 @@ class Pager:
     async def next(self) -> RawPage | None:
         """Return the next page, None after the last; cancelling this loses nothing."""
         self._source.check_usable()
+        if self._plan is None:
+            if self.call.replan is not None:
+                self.call = await self._source.resolve_call(self.call)
+            self._start()
+        while (task := self._first_task()) is not None:
+            if not task.done():
+                # Not awaited itself, so that cancelling the wait spares the page.
+                ended = task.get_loop().create_future()
+                wake = partial(_wake, ended)
+                task.add_done_callback(wake)
+                try:
+                    await ended
+                finally:
+                    task.remove_done_callback(wake)
+            # A failed task holds its error, whose traceback would hold this frame: a cycle.
+            del task
+            if (page := self._take_first()) is not None:
+                return page
+        return None
+
+    def _start(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._gate = asyncio.Semaphore(self._prefetch) if self._prefetch else None
+            self._slots = asyncio.Semaphore(self._prefetch) if self._prefetch else None
+        self._plan = self._begin(self.call)
+
+    def _first_task(self) -> _PageTask | None:
+        """Return the task of the next page, None after the last."""
+        plan = cast("Plan", self._plan)
         if not self._window:
-            self._fill(background=self._patient)
-        if not self._window:
-            if self._plan.failure is not None:
-                # The plan's own would hold this frame by its traceback, and so itself: a cycle.
-                raise copy.copy(self._plan.failure)
-            return None
-        ask, task = self._window[0]
-        if not task.done():
-            await _end_of(task)
-        self._window.popleft()
+            self._fill(plan, background=self._patient)
+        if self._window:
+            return self._window[0][1]
+        if plan.failure is not None:
+            # The plan's own would hold this frame by its traceback, and so itself: a cycle.
+            raise copy.copy(plan.failure)
+        return None
+
+    def _take_first(self) -> RawPage | None:
+        """Take the page that has come; None if the list is to be read in another version."""
+        ask, task = self._window.popleft()
         if task.cancelled():
             raise SessionStateError(
                 "the session was closed while this walk was under way; close it after the walk",
-                operation=self._call.operation,
+                operation=self.call.operation,
             )
         try:
             reading = task.result()
+        except VersionRefused:
+            again = self._other_version()
+            if again is None:
+                raise
+        else:
+            self._may_replan = False
+            return self._take(cast("Plan", self._plan), ask, reading)
         finally:
-            # A failed task holds its error, whose traceback would hold this frame: a cycle.
             del task
-        return self._take(ask, reading)
+        self.cancel()
+        self.call = again
+        self._start()
+        return None
 
-    def _take(self, ask: Ask, reading: ListReading) -> RawPage:
+    def _other_version(self) -> Call | None:
+        """Return the listing in another version after a refusal, if there is one to try."""
+        if not self._may_replan:
+            return None
+        self._may_replan = False
+        return self._source.replan_after_refusal(self.call)
+
+    def _take(self, plan: Plan, ask: Ask, reading: ListReading) -> RawPage:
         records, repairs = reading.records, reading.repairs
-        ids = ids_of(records) if self._plan.reads_ids else None
-        taken = self._plan.take(reading, ids or ())
+        ids = ids_of(records) if plan.reads_ids else None
+        taken = plan.take(reading, ids or ())
         self._rows = len(records)
         if taken.fresh is not None:
             records = tuple(records[place] for place in taken.fresh)
@@ -159,7 +234,7 @@ class Pager:
         if self._wanted is not None:
             self._wanted -= len(records)
         if self._prefetch:
-            self._fill(background=True)
+            self._fill(plan, background=True)
         info = reading.page_info or {}
         cursor = info.get("end_cursor")
         return RawPage(
@@ -173,7 +248,7 @@ class Pager:
             repairs=repairs,
         )
 
-    def _fill(self, *, background: bool) -> None:
+    def _fill(self, plan: Plan, *, background: bool) -> None:
         """Ask for what the plan allows and the window holds; only the first is waited for."""
         width = 2 * self._prefetch or 1
         while len(self._window) < width:
@@ -181,11 +256,16 @@ class Pager:
             held = len(self._window) * self._rows
             if background and self._wanted is not None and held >= self._wanted:
                 return
-            ask = self._plan.ask(len(self._window))
+            ask = plan.ask(len(self._window))
             if ask is None:
                 return
-            work = _fetch(self._source, self._gate, self._call, ask, background=background)
-            self._window.append((ask, self._source.spawn(work)))
+            work = self._source.fetch_page(
+                self.call,
+                ask.pairs,
+                background=background,
+                slots=_NO_SLOTS if self._slots is None else self._slots,
+            )
+            self._window.append((ask, self._source.start_task(work)))
             background = True
 
     def widen(self, prefetch: int) -> None:
@@ -193,8 +273,8 @@ class Pager:
         more = prefetch - self._prefetch
         if more > 0:
             self._prefetch = prefetch
-            for _ in range(more if self._gate is not None else 0):
-                cast("asyncio.Semaphore", self._gate).release()
+            for _ in range(more if self._slots is not None else 0):
+                cast("asyncio.Semaphore", self._slots).release()
 
     def be_patient(self) -> None:
         """Let the first page, too, wait for the rate limit as long as it takes."""
@@ -228,28 +308,9 @@ def renumber(
     return {new: repairs[old] for new, old in enumerate(chosen) if old in repairs}
 
 
-async def _end_of(task: _PageTask) -> None:
-    """Wait for a task to end; not awaited itself, so that cancelling the wait spares the page."""
-    ended = task.get_loop().create_future()
-
-    def wake(_: object) -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    task.add_done_callback(wake)
-    try:
-        await ended
-    finally:
-        task.remove_done_callback(wake)
-
-
-async def _fetch(
-    source: Source, gate: asyncio.Semaphore | None, call: Call, ask: Ask, *, background: bool
-) -> ListReading:
-    if gate is None:
-        return await source.page(call, ask.pairs, background=background)
-    async with gate:
-        return await source.page(call, ask.pairs, background=background)
+def _wake(ended: asyncio.Future[None], _: object) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -12,14 +12,20 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
 from nexhealth_async._protocol.operations import Paging
-from nexhealth_async._protocol.traceback_boundary import discreet, strip_frames
+from nexhealth_async._protocol.traceback_boundary import (
+    INTERRUPTIONS,
+    discreet,
+    strip_error,
+    strip_frames,
+)
 from nexhealth_async.errors import (
     InvalidArgument,
     NexHealthError,
@@ -38,79 +44,28 @@ from nexhealth_async.pagination.batch_decoder import (
     Repair,
     Slices,
 )
-from nexhealth_async.pagination.page_plans import CursorPlan, NumberedPlan, WholePlan, check_drift
-from nexhealth_async.pagination.prefetching import Pager, RawPage, Source
+from nexhealth_async.pagination.page_plans import (
+    CursorPlan,
+    NumberedPlan,
+    WholePlan,
+    check_drift,
+    cursor_start,
+    numbered_start,
+)
+from nexhealth_async.pagination.prefetching import Pager, PageSource, RawPage
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nexhealth_async._client.files import Download
-    from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async._protocol.requests import Call
     from nexhealth_async.pagination.page_plans import Drift, Plan
 
-__all__ = ["Caller", "Page", "Pages", "RawPages", "Versions", "Walk", "WalkSettings"]
+__all__ = ["Page", "Pages", "RawPages", "Walk", "WalkSettings", "check_settings"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Y_co = TypeVar("Y_co", covariant=True)
-
-
-class Caller(Protocol):
-    """What the resources ask of a session."""
-
-    def walk(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> Walk[T]:
-        """Walk a listing."""
-        ...
-
-    async def call(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> T:
-        """Perform a single operation and decode the record it answers with."""
-        ...
-
-    async def perform(
-        self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
-    ) -> None:
-        """Perform an operation that answers with nothing of use."""
-        ...
-
-    async def answered(
-        self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
-    ) -> tuple[T, int]:
-        """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
-        ...
-
-    @property
-    def late_commit(self) -> float:
-        """How many seconds after a lost answer a write may still be carried out."""
-        ...
-
-    def write(self, *identity: object, subdomain: object = None) -> Write:
-        """Return the write of this identity, which must not happen twice in a practice."""
-        ...
-
-    def download(self, url: str | None) -> Download:
-        """Return a file of the API's own host, to be entered with ``async with``.
-
-        ``url`` is what a record names, such as ``"/documents/18/download"``.
-        """
-        ...
-
-
-class Versions(Protocol):
-    """What a walk asks of a session while it is not known which API version is spoken."""
-
-    async def decided(self, call: Call) -> Call:
-        """Return the call in the version that is spoken, which is found out first."""
-        ...
-
-    def after_refusal(self, call: Call) -> Call | None:
-        """Return the call in another version after its own was refused, if there is one to try."""
-        ...
 
 
 @frozen(kw_only=True)
@@ -137,10 +92,8 @@ class Page(Generic[T_co]):
 class WalkSettings(Generic[T]):
     """Everything a walk is made of; walks share and copy it, and change nothing in it."""
 
-    source: Source
+    source: PageSource
     call: Call
-    versions: Versions | None = None
-    """Who finds out in which version the call is made; None where that is known."""
     decoder: Decoder[T]
     per_page: int | None = None
     limit: int | None = None
@@ -150,25 +103,16 @@ class WalkSettings(Generic[T]):
     on_bad_record: OnBadRecord | None = None
     after: str | None = None
 
-    def plan(self) -> Plan:
-        """Make the plan for one walk through the list."""
-        row = self.call.row
+    def begin(self, call: Call) -> Plan:
+        """Make the plan for one walk through the list, in the version of the call."""
+        _check_start(self, call)
+        row = call.row
         if row.paging not in (Paging.NUMBERED, Paging.CURSOR):
-            if self.after is not None:
-                raise InvalidArgument(
-                    "this list comes whole, so after= has no meaning", operation=row.operation
-                )
             return WholePlan()
         per_page = self.per_page or row.max_per_page or 100
         if self.limit is not None:
             per_page = max(1, min(per_page, self.limit))
         if row.paging is Paging.CURSOR:
-            if self.drift == "verify":
-                raise InvalidArgument(
-                    "a list with cursors has no count to verify it by, and needs none: cursors do "
-                    "not shift as page numbers do; leave out drift=",
-                    operation=row.operation,
-                )
             return CursorPlan(per_page=per_page, after=self.after)
         return NumberedPlan(
             per_page=per_page,
@@ -187,28 +131,42 @@ def check_settings(settings: WalkSettings[T]) -> WalkSettings[T]:
         if value is not None and (not isinstance(value, int) or value < least):
             raise InvalidArgument(f"{name} must be a whole number of at least {least}")
     check_drift(settings.drift)
-    settings.plan()
+    _check_start(settings, settings.call)
     return settings
 
 
-def _pager_of(settings: WalkSettings[T]) -> Pager:
-    return Pager(
-        settings.source,
-        settings.call,
-        settings.plan(),
-        prefetch=settings.prefetch,
-        limit=settings.limit,
-    )
+def _check_start(settings: WalkSettings[T], call: Call) -> None:
+    """Refuse ``after`` and ``drift`` where the list of this version cannot have them."""
+    row, after = call.row, settings.after
+    match row.paging:
+        case Paging.NUMBERED:
+            if after is not None:
+                numbered_start(after, drift=settings.drift)
+        case Paging.CURSOR:
+            if settings.drift == "verify":
+                raise InvalidArgument(
+                    "a list with cursors has no count to verify it by, and needs none: cursors do "
+                    "not shift as page numbers do; leave out drift=",
+                    operation=row.operation,
+                )
+            if after is not None:
+                cursor_start(after)
+        case _ if after is not None:
+            raise InvalidArgument(
+                "this list comes whole, so after= has no meaning", operation=row.operation
+            )
+        case _:
+            pass
 
 
-async def _count(source: Source, call: Call) -> int:
+async def _count(source: PageSource, call: Call) -> int:
     if call.row.paging is not Paging.NUMBERED:
         raise UsageError(
             "the API gives no total of this list's records in this version; walk it and count",
             operation=call.operation,
         )
     pairs = (("page", "1"), ("per_page", "1"))
-    reading = await source.page(call, pairs, background=False)
+    reading = await source.fetch_page(call, pairs, background=False, slots=nullcontext())
     if reading.count is None:
         raise UnexpectedShape("the server sent no usable count", operation=call.operation)
     return reading.count
@@ -232,16 +190,22 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._state = _State.FRESH
         self._busy = False
         self._resume = settings.after
-        self._pager = _pager_of(settings)
+        self._pager = Pager(
+            settings.source,
+            settings.call,
+            settings.begin,
+            prefetch=settings.prefetch,
+            limit=settings.limit,
+        )
 
     def __repr__(self) -> str:
         """Show the operation and the state, never a filter's value."""
-        return f"<{type(self).__name__} {self._settings.call.operation}: {self._state.value}>"
+        return f"<{type(self).__name__} {self._pager.call.operation}: {self._state.value}>"
 
     @property
     def endpoint(self) -> Endpoint[object]:
         """Which of the API's lists is walked."""
-        return self._settings.call.endpoint
+        return self._pager.call.endpoint
 
     @abstractmethod
     async def _advance(self) -> Y_co:
@@ -249,32 +213,37 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
 
     async def __anext__(self) -> Y_co:
         """Return the next one; cancelling this loses nothing, and the walk can go on."""
+        with _Turn(self):
+            return await self._advance()
+
+    def _take_turn(self) -> None:
+        """Begin a step, if the walk can be read and nobody else is at it."""
         if self._busy:
             raise RuntimeError("another task is awaiting this walk; a walk has one consumer")
         if self._state not in (_State.FRESH, _State.RUNNING):
             raise WalkOver(
                 f"this walk {self._state.value}; start a new one to read the list again",
-                operation=self._settings.call.operation,
+                operation=self._pager.call.operation,
             )
         self._state = _State.RUNNING
         self._busy = True
-        handled = sys.exception()
+
+    def _end_turn(self, error: BaseException | None, handled: BaseException | None) -> None:
+        """End a step; an error says where to resume, and shows nothing of how it came about."""
+        self._busy = False
         try:
-            return await self._advance()
-        except StopAsyncIteration:
-            self._end(_State.DONE)
-            raise
-        except Exception as error:
-            self._end(_State.FAILED)
-            if isinstance(error, NexHealthError):
-                error.operation = error.operation or self._settings.call.operation
-                error.resume = error.resume or self._resume
-            raise
-        except (asyncio.CancelledError, KeyboardInterrupt) as error:
-            raise strip_frames(error, handled=handled)  # noqa: B904 - it is the same object
+            if isinstance(error, StopAsyncIteration):
+                self._end(_State.DONE)
+            elif isinstance(error, Exception):
+                self._end(_State.FAILED)
+                if isinstance(error, NexHealthError):
+                    error.operation = error.operation or self._pager.call.operation
+                    error.resume = error.resume or self._resume
+                    strip_error(error, handled=handled)
+            elif isinstance(error, INTERRUPTIONS):
+                strip_frames(error, handled=handled)
         finally:
-            self._busy = False
-            del handled
+            del error, handled  # this frame would be in a cycle with what it holds
 
     if not TYPE_CHECKING:  # type checkers refuse both by themselves
 
@@ -342,29 +311,29 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         """
         self._pager.be_patient()
 
-    async def _next_page(self) -> RawPage | None:
-        settings = self._settings
-        if settings.limit == 0:
-            return None
-        if (versions := settings.versions) is None:
-            return await self._pager.next()
-        self._use(await versions.decided(settings.call))
-        try:
-            page = await self._pager.next()
-        except VersionRefused:
-            if (again := versions.after_refusal(self._settings.call)) is None:
-                raise
-            self._pager.cancel()
-            self._use(again)
-            page = await self._pager.next()
-        self._settings = evolve(self._settings, versions=None)
-        return page
 
-    def _use(self, call: Call) -> None:
-        """Walk by this call instead, before the first page has come."""
-        if call is not self._settings.call:
-            self._settings = evolve(self._settings, call=call)
-            self._pager = self._pager.begun_anew(self._settings.call, self._settings.plan())
+class _Turn:
+    """What surrounds a step of a walk: a context, so that no frame of it is in a traceback."""
+
+    __slots__ = ("_handled", "_machine")
+
+    def __init__(self, machine: _Machine[T, Y_co]) -> None:
+        self._machine = machine
+
+    def __enter__(self) -> None:
+        self._machine._take_turn()  # noqa: SLF001 - a part of the machine
+        self._handled = sys.exception()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._machine._end_turn(error, self._handled)  # noqa: SLF001 - a part of the machine
+        finally:
+            del error, traceback, self._handled
 
 
 class Walk(_Machine[T, T]):
@@ -392,7 +361,8 @@ class Walk(_Machine[T, T]):
         """Return the next record; cancelling this loses nothing, and the walk can go on."""
         if self._ready and not self._busy:  # most records: decoded with others, and not yet taken
             return self._ready.popleft()
-        return await super().__anext__()
+        with _Turn(self):
+            return await self._advance()
 
     def pages(self) -> Pages[T]:
         """Walk page by page: for progress, checkpoints, warnings and repairs."""
@@ -422,13 +392,14 @@ class Walk(_Machine[T, T]):
         Only numbered lists say so. Raises `UsageError` for others, `UnexpectedShape` where the
         server sends no usable number.
         """
-        source, call, versions = self._settings.source, self._settings.call, self._settings.versions
-        if versions is not None:
-            call = await versions.decided(call)
+        source, call = self._settings.source, self._settings.call
+        may_replan = call.replan is not None
+        if may_replan:
+            call = await source.resolve_call(call)
         try:
             return await _count(source, call)
         except VersionRefused:
-            again = None if versions is None else versions.after_refusal(call)
+            again = source.replan_after_refusal(call) if may_replan else None
             if again is None:
                 raise
         return await _count(source, again)
@@ -437,7 +408,7 @@ class Walk(_Machine[T, T]):
         if self._state is not _State.FRESH:
             raise WalkOver(
                 f"this walk {self._state.value}; call .{method}() on a new one",
-                operation=self._settings.call.operation,
+                operation=self._pager.call.operation,
             )
         return self._settings
 
@@ -459,7 +430,7 @@ class Walk(_Machine[T, T]):
                 self._ready.extend(made)
                 continue
             self._resume = self._upcoming
-            page = await self._next_page()
+            page = await self._pager.next()
             if page is None:
                 raise StopAsyncIteration
             self._announce(page)
@@ -471,7 +442,7 @@ class Walk(_Machine[T, T]):
         """Warn of what ``pages()`` would show, in words that are free of personal data."""
         if page.warnings:
             warnings.warn(
-                f"{self._settings.call.operation}: page {page.number} came with warnings; "
+                f"{self._pager.call.operation}: page {page.number} came with warnings; "
                 "walk .pages() to read them",
                 NexHealthWarning,
                 stacklevel=4,
@@ -498,7 +469,7 @@ class Pages(_Machine[T, Page[T]]):
         if self._left == 0:
             raise StopAsyncIteration
         if self._decoding is None:
-            page = await self._next_page()
+            page = await self._pager.next()
             if page is None:
                 raise StopAsyncIteration
             self._decoding = page
@@ -550,7 +521,7 @@ class RawPages(_Machine[T, RawPage]):
         return self._settings.decoder
 
     async def _advance(self) -> RawPage:
-        page = await self._next_page()
+        page = await self._pager.next()
         if page is None:
             raise StopAsyncIteration
         self._resume = page.resume or self._resume

@@ -8,10 +8,10 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from inspect import isclass
+from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Operation, operation_of
 from nexhealth_async.errors import InvalidArgument
-from nexhealth_async.pagination.walk import Caller
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.adjustment_types import AdjustmentTypes
 from nexhealth_async.resources.adjustments import Adjustments
@@ -48,6 +48,9 @@ from nexhealth_async.resources.webhook_endpoints import WebhookEndpoints
 from nexhealth_async.resources.working_hour_labels import WorkingHourLabels
 from nexhealth_async.resources.working_hours import WorkingHours
 
+if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
+
 __all__ = [
     "ENDPOINTS",
     "AccountResources",
@@ -65,7 +68,7 @@ class LocationResources(ABC):
 
     @property
     @abstractmethod
-    def _client(self) -> Caller: ...
+    def _client(self) -> "Client": ...
 
     @property
     def providers(self) -> Providers:

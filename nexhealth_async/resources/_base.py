@@ -16,7 +16,7 @@ from nexhealth_async.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nexhealth_async.pagination.walk import Caller
+    from nexhealth_async._client.client import Client
 
 __all__ = ["Resource"]
 
@@ -55,7 +55,7 @@ class Resource:
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Caller) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def __repr__(self) -> str:

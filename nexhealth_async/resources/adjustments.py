@@ -163,7 +163,7 @@ class Adjustments(Resource):
             OutcomeUnknown: The response was lost. An adjustment is never sent again automatically.
         """
         check_entry(fields, fields.get("amount"))
-        await self._client.perform(CREATE, fields)
+        await self._client.execute(CREATE, fields)
 
     async def confirm(
         self,

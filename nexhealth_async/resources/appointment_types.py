@@ -207,4 +207,4 @@ class AppointmentTypes(Resource):
         Raises:
             NotFound: The practice has no record with this id.
         """
-        await self._client.perform(DELETE, options, id)
+        await self._client.execute(DELETE, options, id)

@@ -164,7 +164,7 @@ class Payments(Resource):
             OutcomeUnknown: The response was lost. A payment is never sent again automatically.
         """
         check_entry(fields, fields.get("amount"))
-        await self._client.perform(CREATE, fields)
+        await self._client.execute(CREATE, fields)
 
     async def confirm(
         self,

@@ -142,4 +142,4 @@ class WebhookEndpoints(Resource):
         Raises:
             NotFound: The account has no endpoint with this id.
         """
-        await self._client.perform(DELETE, {}, id)
+        await self._client.execute(DELETE, {}, id)

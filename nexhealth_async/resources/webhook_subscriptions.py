@@ -249,4 +249,4 @@ class WebhookSubscriptions(Resource):
         Raises:
             NotFound: The account has no endpoint or no subscription with these ids.
         """
-        await self._client.perform(DELETE, {}, endpoint_id, subscription_id)
+        await self._client.execute(DELETE, {}, endpoint_id, subscription_id)

@@ -271,4 +271,4 @@ class WorkingHours(Resource):
         Raises:
             NotFound: The practice has no record with this id.
         """
-        await self._client.perform(DELETE, options, id)
+        await self._client.execute(DELETE, options, id)

@@ -14,7 +14,7 @@ from nexhealth_async.resources import institutions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nexhealth_async.pagination.walk import Caller
+    from nexhealth_async._client.client import Client
 
 __all__ = ["Subscribed", "resource_of", "spelled", "wanted_subscriptions"]
 
@@ -51,7 +51,7 @@ def spelled(resource_type: str) -> str:
 
 
 async def wanted_subscriptions(
-    caller: Caller, events: Iterable[str | tuple[str, str]], practices: Sequence[str]
+    caller: Client, events: Iterable[str | tuple[str, str]], practices: Sequence[str]
 ) -> dict[Subscribed, int | None]:
     """Return each subscription that is meant, with its institution's id."""
     if isinstance(events, str):
@@ -79,7 +79,7 @@ async def wanted_subscriptions(
     return wanted
 
 
-async def _institutions(caller: Caller, practices: Sequence[str]) -> dict[str, int]:
+async def _institutions(caller: Client, practices: Sequence[str]) -> dict[str, int]:
     async with aclosing(caller.walk(institutions.LIST, {})) as walk:
         known = {one.subdomain: one.id async for one in walk if one.subdomain is not None}
     if unknown := sorted({*practices} - {*known}):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async.models import WebhookEndpoint, WebhookSubscription
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Ensured", "Subscribed", "Webhooks"]
 
@@ -68,7 +68,7 @@ class Ensured:
 class Webhooks:
     """The webhooks of an API key as a whole; single ones are in ``nex.webhook_endpoints``."""
 
-    def __init__(self, account: Callable[[str | None], Caller]) -> None:
+    def __init__(self, account: Callable[[str | None], Client]) -> None:
         self._account = account
 
     def __repr__(self) -> str:
@@ -149,14 +149,14 @@ def _with_secret(now: WebhookEndpoint, before: WebhookEndpoint | None) -> Webhoo
     return now
 
 
-async def _endpoint(caller: Caller, target_url: str) -> WebhookEndpoint | None:
+async def _endpoint(caller: Client, target_url: str) -> WebhookEndpoint | None:
     """Find the endpoint of an address: an active one, else the first."""
     async with aclosing(caller.walk(webhook_endpoints.LIST, {})) as walk:
         found = [one async for one in walk if one.target_url == target_url]
     return min(found, key=lambda one: (not one.active, one.id), default=None)
 
 
-async def _made_endpoint(caller: Caller, target_url: str) -> tuple[WebhookEndpoint, bool]:
+async def _made_endpoint(caller: Client, target_url: str) -> tuple[WebhookEndpoint, bool]:
     """Make the endpoint, unless another process was first; tell whether it is ours."""
     made: WebhookEndpoint | None = None
     try:
@@ -170,7 +170,7 @@ async def _made_endpoint(caller: Caller, target_url: str) -> tuple[WebhookEndpoi
     first = await _endpoint(caller, target_url) or made
     if first.id == made.id:
         return _with_secret(first, made), True
-    await caller.perform(webhook_endpoints.DELETE, {}, made.id)
+    await caller.execute(webhook_endpoints.DELETE, {}, made.id)
     return first, False
 
 
@@ -178,7 +178,7 @@ async def _made_endpoint(caller: Caller, target_url: str) -> tuple[WebhookEndpoi
 class _Work:
     """The subscriptions of one endpoint, and what they should be."""
 
-    caller: Caller
+    caller: Client
     endpoint: WebhookEndpoint | None = field(repr=False)
     wanted: dict[Subscribed, int | None]
     """What is wanted, with the institution's id."""
@@ -284,7 +284,7 @@ class _Work:
                     await self._unsubscribe(one.id)
 
     async def _unsubscribe(self, id: int) -> None:
-        await self.caller.perform(webhook_subscriptions.DELETE, {}, self._id, id)
+        await self.caller.execute(webhook_subscriptions.DELETE, {}, self._id, id)
 
     @property
     def _id(self) -> int:

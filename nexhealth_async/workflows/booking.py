@@ -36,10 +36,10 @@ from nexhealth_async.workflows.slots import FreeSlot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Appointment, SlotGroup
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["BookingCalls", "Rescheduled", "book", "reschedule"]
 
@@ -58,7 +58,7 @@ _ASK_AGAIN = (
 class BookingCalls:
     """A client, and the operations that booking performs with it."""
 
-    client: Caller
+    client: Client
     slots: Endpoint[SlotGroup]
     appointments: Endpoint[Appointment]
     get: Endpoint[Appointment]
@@ -167,7 +167,7 @@ class _Booking:
         """Return the booking as a write that must not happen twice."""
         fields, slot = self.fields, self.slot
         identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
-        return self.calls.client.write(*identity, subdomain=fields.get("subdomain"))
+        return self.calls.client.track_write(*identity, subdomain=fields.get("subdomain"))
 
     def _place(self) -> dict[str, object]:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
@@ -329,7 +329,7 @@ async def _moved(
             raise
         found = await _moved_after_all(calls, now.id, slot, scope)
         if found is None:
-            late = calls.client.late_commit
+            late = calls.client.options.retry.late_commit
             raise OutcomeUnknown(
                 f"the appointment may have been moved, or may still be within {late:g} seconds, or "
                 f"not: {error.message}.",

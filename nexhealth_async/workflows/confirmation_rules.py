@@ -20,8 +20,8 @@ from nexhealth_async.workflows.confirmation import Followed, Seen, Written, foll
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.operations import Endpoint
-    from nexhealth_async.pagination.walk import Caller
     from nexhealth_async.workflows.confirmation import WriteStatus
     from nexhealth_async.workflows.event_bus import Event, Events
 
@@ -52,7 +52,7 @@ T = TypeVar("T")
 class ConfirmationCalls(Generic[T]):
     """A client, and the operations that confirming a write performs with it."""
 
-    client: Caller
+    client: Client
     record: Endpoint[T]
     """Reads the record, or lists the records among which it is to appear."""
     location: Endpoint[m.Location]

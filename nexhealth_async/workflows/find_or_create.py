@@ -12,10 +12,10 @@ from nexhealth_async._protocol.phone_numbers import digits_of, normalize_phone
 from nexhealth_async.errors import DuplicatePatient, NotInThisVersion, OutcomeUnknown
 
 if TYPE_CHECKING:
+    from nexhealth_async._client.client import Client
     from nexhealth_async._client.unknown_outcomes import Write
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Patient
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["Found", "PatientCalls", "find_or_create"]
 
@@ -42,7 +42,7 @@ class Found:
 class PatientCalls:
     """A client, and the operations that finding or creating a patient performs with it."""
 
-    client: Caller
+    client: Client
     patients: Endpoint[Patient]
     get: Endpoint[Patient]
     create: Endpoint[Patient]
@@ -61,7 +61,7 @@ async def find_or_create(calls: PatientCalls, fields: Mapping[str, object]) -> F
     wanted = {**fields, "bio": {**bio, **phones}}
     with suppress(NotInThisVersion):
         arguments = {**wanted, "return_existing_if_match": True}
-        patient, status = await calls.client.answered(calls.create, arguments)
+        patient, status = await calls.client.call_with_status(calls.create, arguments)
         return Found(patient=patient, created=status != _FOUND)
     return await _search_or_create(calls, wanted, phones.get("phone_number"))
 
@@ -72,7 +72,7 @@ async def _search_or_create(
     born = cast("Mapping[str, object]", wanted["bio"]).get("date_of_birth")
     names = (_folded(wanted.get(name)) for name in ("first_name", "last_name"))
     identity = ("POST /patients", *names, str(born), phone)
-    async with calls.client.write(*identity, subdomain=wanted.get("subdomain")) as write:
+    async with calls.client.track_write(*identity, subdomain=wanted.get("subdomain")) as write:
         return await _found_or_created(calls, wanted, born, phone, write)
 
 

@@ -12,9 +12,9 @@ from nexhealth_async.pagination.flatten import Flat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Location
-    from nexhealth_async.pagination.walk import Caller
 
 __all__ = ["PracticeLocation", "practice_locations"]
 
@@ -34,7 +34,7 @@ class PracticeLocation:
 
 
 def practice_locations(
-    caller: Caller, locations: Endpoint[Location], subdomain: str | None = None
+    caller: Client, locations: Endpoint[Location], subdomain: str | None = None
 ) -> Flat[Location, PracticeLocation]:
     """Return every location of every practice that a caller can see, or of the one named."""
     scope = {} if subdomain is None else {"subdomain": subdomain}

@@ -44,7 +44,7 @@ def load_example(name: str) -> ModuleType:
 def held(nex: NexHealth) -> dict[str, int]:
     """Tell what this process holds; called in the loop of the session."""
     gc.collect()
-    shared = nex._shared
+    shared = nex._client.state
     pooled = shared.transport._pooled
     connector: Any = pooled.connector if pooled is not None else None
     status = Path("/proc/self/status").read_text()
@@ -76,7 +76,7 @@ def _answer_looks(session: ref[NexHealth]) -> None:
 def _looked(session: ref[NexHealth]) -> dict[str, int]:
     nex = session()
     assert nex
-    loop = nex._shared.loop
+    loop = nex._client.state.loop
     assert loop
 
     async def look() -> dict[str, int]:
@@ -101,7 +101,7 @@ def _already_ended(_number: int, _frame: object) -> None:
 
 
 def _check_closed(nex: NexHealth | None) -> None:
-    if nex is not None and not nex._shared.closed:
+    if nex is not None and not nex._client.state.closed:
         raise SystemExit("the application left its session open")
 
 

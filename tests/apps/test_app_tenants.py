@@ -74,7 +74,7 @@ async def test_each_customer_sees_its_own_patients_by_its_own_token(
         counts = await asyncio.gather(*(count(tenants, name) for name in names))
         assert counts == [len(boxes[name].patients) for name in names]
         assert len(tenants) == len(opened.sessions) == 4
-        tokens = {nex._shared.keeper.current(0.0) for _, nex in opened.sessions}
+        tokens = {nex._client.state.keeper.current(0.0) for _, nex in opened.sessions}
         assert len(tokens) == 4
     for box in boxes.values():
         assert box.logins == 1
@@ -110,11 +110,11 @@ async def test_the_longest_unused_session_makes_room_and_is_opened_anew_when_ask
             async with tenants.of(name) as nex:
                 await nex.patients.get(boxes[name].patients.ids[0])
             assert len(tenants) <= 2
-        closed = [name for name, nex in opened.sessions if nex._shared.closed]
+        closed = [name for name, nex in opened.sessions if nex._client.state.closed]
         assert closed == [second]
         async with tenants.of(second) as nex:
             await nex.patients.get(boxes[second].patients.ids[0])
-    assert all(nex._shared.closed for _, nex in opened.sessions)
+    assert all(nex._client.state.closed for _, nex in opened.sessions)
     with pytest.raises(SessionStateError):
         await opened.sessions[0][1].patients.get(1)
 

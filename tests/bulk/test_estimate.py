@@ -18,6 +18,7 @@ from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.session import client_of
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -196,7 +197,7 @@ async def walk_all(nex: NexHealth, shards: tuple[Shard, ...], *, drift: str) -> 
             endpoint, arguments, ids = walk_arguments(shard, filters)
             numbered = endpoint.v2 is not None and endpoint.v2.max_per_page is not None
             options = {"drift": drift} if numbered else {}
-            async for _ in nex.walk(endpoint, {**arguments, **options}, *ids):
+            async for _ in client_of(nex).walk(endpoint, {**arguments, **options}, *ids):
                 found[shard.name] += 1
     return found
 
@@ -210,11 +211,11 @@ async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) 
         shards = plan_shards(
             ["patients", "appointments", "procedures", "providers", "nex_staff", "locations"],
             "v2",
-            await discover(nex),
+            await discover(client_of(nex)),
             now=NOW,
         ).shards
         before = len(box.requests)
-        found = await estimate(nex, shards, drift=drift)  # type: ignore[arg-type]  # two of three
+        found = await estimate(client_of(nex), shards, drift=drift)  # type: ignore[arg-type]  # two of three
         counted = len(box.requests) - before
         records = await walk_all(nex, shards, drift=drift)
         assert not found.at_least
@@ -231,8 +232,8 @@ async def test_a_pull_of_v3_takes_no_fewer_requests_than_its_estimate() -> None:
         Sandbox(patients=30, locations=2, seed=3) as box,
         NexHealth(box.api_key, base_url=box.url, version="v3") as nex,
     ):
-        shards = plan_shards(resources("v3"), "v3", await discover(nex), now=NOW).shards
-        found = await estimate(nex, shards)
+        shards = plan_shards(resources("v3"), "v3", await discover(client_of(nex)), now=NOW).shards
+        found = await estimate(client_of(nex), shards)
         before = len(box.requests)
         await walk_all(nex, tuple(one for one in shards), drift="watch")
         assert found.at_least
@@ -244,10 +245,10 @@ async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() 
         Sandbox(patients=3) as box,
         NexHealth(box.api_key, base_url=box.url) as nex,
     ):
-        (place,) = await discover(nex)
+        (place,) = await discover(client_of(nex))
         wrong = PracticePlace(subdomain=place.subdomain, location_ids=(*place.location_ids, 5))
         shards = plan_shards(["patients"], "v2", [wrong], now=NOW).shards
-        found = await estimate(nex, shards, concurrency=1)
+        found = await estimate(client_of(nex), shards, concurrency=1)
     counted, refused = found.shards
     assert (counted.records, counted.error) == (3, None)
     assert (refused.records, refused.at_least) == (None, True)
@@ -259,12 +260,12 @@ async def test_an_estimate_tells_how_long_counting_took() -> None:
     async with Sandbox(patients=3) as box:
         box.latency = 0.05
         async with NexHealth(box.api_key, base_url=box.url) as nex:
-            places = await discover(nex)
+            places = await discover(client_of(nex))
             shards = plan_shards(["patients", "providers"], "v2", places, now=NOW).shards
-            found = await estimate(nex, shards)
+            found = await estimate(client_of(nex), shards)
         async with NexHealth(box.api_key, base_url=box.url, version="v3") as nex:
             uncounted = plan_shards(["patients"], "v3", places, now=NOW).shards
-            nothing = await estimate(nex, uncounted)
+            nothing = await estimate(client_of(nex), uncounted)
     assert found.answer_seconds is not None
     assert 0.05 <= found.answer_seconds < 2
     assert nothing.answer_seconds is None
@@ -288,4 +289,4 @@ async def test_a_key_that_is_refused_ends_the_estimate() -> None:
         NexHealth("another-key", base_url=box.url) as nex,
     ):
         with pytest.raises(KeyRefused):
-            await estimate(nex, shards)
+            await estimate(client_of(nex), shards)

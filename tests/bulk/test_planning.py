@@ -28,6 +28,7 @@ from nexhealth_async.bulk.resource_facts import Level, facts, resources
 from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
 from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.session import client_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DEMO = PracticePlace(subdomain="demo", location_ids=(1, 2))
@@ -393,21 +394,23 @@ async def test_discovery_sees_all_practices_and_their_locations() -> None:
     ):
         inactive = box.practice.locations.ids[-1]
         box.practice.locations.update(inactive, inactive=True)
-        places = await discover(nex)
+        places = await discover(client_of(nex))
         assert places == tuple(
             PracticePlace(subdomain=one.subdomain, location_ids=tuple(one.locations.ids))
             for one in box.practices
         )
         first, second = box.practices
-        assert await discover(nex, [second.subdomain]) == places[1:]
-        assert await discover(nex, second.subdomain) == places[1:]
+        assert await discover(client_of(nex), [second.subdomain]) == places[1:]
+        assert await discover(client_of(nex), second.subdomain) == places[1:]
         office = second.locations.ids[1]
-        assert await discover(nex, {first.subdomain: None, second.subdomain: [office]}) == (
+        assert await discover(
+            client_of(nex), {first.subdomain: None, second.subdomain: [office]}
+        ) == (
             places[0],
             PracticePlace(subdomain=second.subdomain, location_ids=(office,), whole=False),
         )
         backwards = second.locations.ids[::-1]
-        (named,) = await discover(nex, {second.subdomain: backwards})
+        (named,) = await discover(client_of(nex), {second.subdomain: backwards})
         assert named.whole
 
 
@@ -417,8 +420,8 @@ async def test_discovery_refuses_what_the_key_cannot_see_and_names_what_it_can()
         NexHealth(box.api_key, base_url=box.url) as nex,
     ):
         with pytest.raises(InvalidArgument, match=r"no practice called 'gone'.*2 more"):
-            await discover(nex, ["gone"])
+            await discover(client_of(nex), ["gone"])
         with pytest.raises(InvalidArgument, match=f"no location 5 .*{box.location_id}"):
-            await discover(nex, {box.subdomain: [5]})
+            await discover(client_of(nex), {box.subdomain: [5]})
         with pytest.raises(InvalidArgument, match="pass None"):
-            await discover(nex, {box.subdomain: []})
+            await discover(client_of(nex), {box.subdomain: []})

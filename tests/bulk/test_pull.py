@@ -305,7 +305,9 @@ async def test_waiting_for_the_limit_fails_no_shard() -> None:
     """Many short lists: each one's first request waits longer than a call's timeout allows."""
     limits = Rates(other=Limit(4, 0.5), overall=None)
     async with scene(practices=4, locations=1, rates=limits) as (_, nex):
-        nex._options = evolve(nex._options, timeout=0.6)  # as if that were the default
+        nex._session_client = evolve(
+            nex._client, options=evolve(nex._client.options, timeout=0.6)
+        )  # as if that were the default
         pull = nex.bulk.pull(["providers", "insurance_plans", "nex_staff"], concurrency=20)
         await batches_of(pull)
         assert not pull.report.failed
@@ -319,7 +321,7 @@ async def test_leaving_early_leaves_nothing_behind(version: str) -> None:
             async for _ in pull:
                 break
         assert tasks() == before
-        assert not nex._shared.tasks
+        assert not nex._client.state.tasks
         assert not pull.report.complete
         with pytest.raises(WalkOver):
             await anext(pull)
@@ -344,7 +346,7 @@ async def test_cancelling_at_any_moment_ends_at_once_and_leaves_nothing(seed: in
             await task
         gc.collect()
         await check_tasks(before)
-        assert not nex._shared.tasks
+        assert not nex._client.state.tasks
         async for _ in nex.practices():  # the session goes on working
             break
 
@@ -362,7 +364,7 @@ async def test_a_cancelled_scope_leaves_nothing_behind(seconds: float, latency: 
                     pass
         assert scope.cancelled_caught
         await check_tasks(before)
-        assert not nex._shared.tasks
+        assert not nex._client.state.tasks
 
 
 async def test_cancelling_anext_loses_nothing() -> None:

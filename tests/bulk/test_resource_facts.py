@@ -15,6 +15,7 @@ from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
+from nexhealth_async.session import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,13 +197,13 @@ async def test_the_lists_together_hold_every_record_of_the_practices(version: st
     ):
         for practice in box.practices:
             hide_some(practice)
-        plan = plan_shards(resources(version), version, await discover(nex), now=NOW)
+        plan = plan_shards(resources(version), version, await discover(client_of(nex)), now=NOW)
         found: dict[tuple[str, str | None], set[object]] = {}
         for shard in plan.shards:
             ids = found.setdefault((shard.resource, shard.subdomain), set())
             for filters in shard.lists:
                 endpoint, arguments, path_ids = walk_arguments(shard, filters)
-                async for record in nex.walk(endpoint, arguments, *path_ids):
+                async for record in client_of(nex).walk(endpoint, arguments, *path_ids):
                     ids.add(getattr(record, "id", None))
     assert {name for name, _ in found} == set(resources(version))
     for practice in box.practices:

@@ -70,7 +70,7 @@ class Scene:
 
     @property
     def connectors(self) -> list[aiohttp.BaseConnector]:
-        transport = self.nex._shared.transport
+        transport = self.nex._client.state.transport
         sessions = (transport._pooled, transport._single)
         return [s.connector for s in sessions if s is not None and s.connector is not None]
 
@@ -81,7 +81,7 @@ class Scene:
 
     async def check(self, *, closed: bool = False) -> None:
         """Fail if the trial left anything behind, or if the next call does not work."""
-        shared = self.nex._shared
+        shared = self.nex._client.state
         await self.quiet()
         assert not shared.tasks, "the session still holds pages"
         assert shared.keeper._login is None, "the login has ended, and still holds the lock"
@@ -120,7 +120,9 @@ class Scene:
         try:
             await asyncio.wait({task}, timeout=_PATIENCE)
             assert task.done(), "it hangs"
-            left = [one for one in children.tasks if not one.done() and "_fetch" in str(one)]
+            left = [
+                one for one in children.tasks if not one.done() and "Client.fetch_page" in str(one)
+            ]
         finally:
             loop.set_task_factory(None)
             steps.act = lambda: None
@@ -235,7 +237,9 @@ async def opened(box: Sandbox, **options: Any) -> AsyncGenerator[Scene]:
     finally:
         async with asyncio.timeout(_PATIENCE):
             await nex.aclose()
-    assert not [task for task in strangers() if "_fetch" in str(task) or "_renew" in str(task)]
+    assert not [
+        task for task in strangers() if "Client.fetch_page" in str(task) or "_renew" in str(task)
+    ]
 
 
 @asynccontextmanager

@@ -98,7 +98,7 @@ async def test_a_login_goes_on_without_whoever_began_it() -> None:
     async with scene() as at:
 
         def forget() -> None:
-            at.nex._shared.keeper._token = None
+            at.nex._client.state.keeper._token = None
             at.box.keys.logins = 0
 
         steps = await everywhere(
@@ -147,7 +147,7 @@ async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: Movabl
             at.box.clear()
             at.box.fail_next(503, path="/patients/{id}", times=1)
 
-        steps = await everywhere(at, get, through={"Attempts.run"}, before=spoil)
+        steps = await everywhere(at, get, through={"CallRunner.run"}, before=spoil)
         assert steps >= 3
 
 
@@ -155,7 +155,7 @@ async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: Movab
     limit = Limit(3, 1.0)
     async with scene(rates=Rates(overall=None, slow=None, people=limit, other=None)) as at:
         loop.patience, loop.skip_waits = 0.02, True
-        gates = at.nex._shared.gates
+        gates = at.nex._client.state.gates
 
         async def fill() -> None:
             loop.shift(2)
@@ -182,7 +182,7 @@ async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
     """The queue behind is served no later than if the cancelled one had never come."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(rates=rates) as at:
-        gates = at.nex._shared.gates
+        gates = at.nex._client.state.gates
         loop.shift(20)
         taken = await gates.leave(RateClass.PEOPLE, background=False, deadline=None)
         first = asyncio.ensure_future(get(at))
@@ -228,7 +228,7 @@ async def test_when_everything_is_cancelled_at_once_the_session_still_works() ->
     async with scene() as at:
 
         def forget() -> None:
-            at.nex._shared.keeper._token = None
+            at.nex._client.state.keeper._token = None
 
         await everywhere(
             at, get, ways=(ONCE,), through={"TokenKeeper._renew"}, act=cancel_all, before=forget

@@ -43,7 +43,7 @@ async def fresh(box: Sandbox, **options: Any) -> Scene:
 
 
 def all_closed(at: Scene) -> bool:
-    transport = at.nex._shared.transport
+    transport = at.nex._client.state.transport
     return all(s is None or s.closed for s in (transport._pooled, transport._single))
 
 
@@ -96,7 +96,7 @@ async def busy(at: Scene, step: int) -> list[asyncio.Future[Any]]:
     write = asyncio.ensure_future(at.office.appointment_types.create(name=name, minutes=30))
     while not at.box.seen("POST", "/appointment_types"):
         await asyncio.sleep(0)
-    at.nex._shared.keeper._token = None
+    at.nex._client.state.keeper._token = None
     login = asyncio.ensure_future(at.nex.log_in())
     for _ in range(step % 3):
         await asyncio.sleep(0)
@@ -111,7 +111,7 @@ async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
         try:
             await at.nex.aclose()
         finally:
-            at.handle = [one for one in at.nex._shared.tasks if not one.done()]
+            at.handle = [one for one in at.nex._client.state.tasks if not one.done()]
 
     files = open_files()
     trial = 0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 prefetches = pytest.mark.parametrize("prefetch", [0, 1, 4])
 
-NUMBERED = {"Pager.next", "_fetch", "Transport._exchange", "Walk._advance"}
+NUMBERED = {"Pager.next", "Client.fetch_page", "Transport._exchange", "Walk._advance"}
 
 
 def patients(at: Scene, prefetch: int, **options: Any) -> Walk[Patient]:
@@ -141,7 +141,7 @@ async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str)
                 async for _ in walk:
                     break
         finally:
-            at.handle = sum(not page.done() for page in at.nex._shared.tasks)
+            at.handle = sum(not page.done() for page in at.nex._client.state.tasks)
 
     async with scene(patients=40) as at:
         at.box.latency = 0.001

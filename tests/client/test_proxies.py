@@ -300,7 +300,7 @@ def nameless() -> ssl.SSLContext:
 
 def test_a_private_ca_comes_beside_the_systems(ca: PrivateCA) -> None:
     nex = NexHealth("a-key", ssl=ca.file)
-    context = nex._shared.transport._context
+    context = nex._client.state.transport._context
     assert context is not None
     assert len(context.get_ca_certs()) == len(ssl.create_default_context().get_ca_certs()) + 1
 
@@ -361,13 +361,13 @@ def test_a_key_is_not_sent_to_a_proxy_in_the_clear(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
     for url in ("http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"):
         nex = NexHealth("a-key", base_url=url, trust_env=True)
-        assert nex._shared.transport._route.arguments == {}
+        assert nex._client.state.transport._route.arguments == {}
 
 
 def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://other:3128")
     nex = NexHealth("a-key", proxy="http://proxy:3128", trust_env=True)
-    assert str(nex._shared.transport._route.arguments.get("proxy")) == "http://proxy:3128"
+    assert str(nex._client.state.transport._route.arguments.get("proxy")) == "http://proxy:3128"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any, Required, Unpack, cast, get_args, get_origin
 
 from nexhealth_async import resources, scopes
+from nexhealth_async._client.client import Client, OptionChanges
 from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
 from nexhealth_async.resources import ENDPOINTS, options
 from nexhealth_async.resources._base import Resource
@@ -48,7 +49,7 @@ SCOPE = {"subdomain", "location_id"}
 CREATING = {"create", "update"}
 
 
-class Recorder:
+class Recorder(Client):
     """A caller that notes which endpoint and identifiers it was asked for."""
 
     def __init__(self) -> None:
@@ -65,26 +66,24 @@ class Recorder:
     ) -> Any:
         self.asked.append((endpoint, arguments, ids))
 
-    async def perform(
+    async def execute(
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
     ) -> None:
         self.asked.append((endpoint, arguments, ids))
 
-    async def answered(
+    async def call_with_status(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], *ids: int | str
     ) -> Any:
         return await self.call(endpoint, arguments, *ids), 200
 
-    late_commit = 120.0
-
-    def write(self, *identity: object, subdomain: object = None) -> Any:
+    def track_write(self, *identity: object, subdomain: object = None) -> Any:
         raise NotImplementedError(identity, subdomain)
 
     def download(self, url: str | None) -> Any:
         raise NotImplementedError(url)
 
-    def bound(self, *, subdomain: str, location_id: int | None = None) -> Recorder:
-        self.bindings.append((subdomain, location_id))
+    def with_options(self, **changes: Unpack[OptionChanges]) -> Recorder:
+        self.bindings.append((str(changes["subdomain"]), changes["location_id"]))
         return self
 
 

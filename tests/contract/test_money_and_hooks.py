@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from nexhealth_async._client.client import Client
 from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
-from nexhealth_async.pagination.walk import Caller
 from nexhealth_async.resources import (
     adjustments,
     charges,
@@ -29,13 +29,13 @@ from nexhealth_async.resources.payments import NewPayment, Payments
 V3 = "v3.0.0"
 
 
-class Recorder:
+class Recorder(Client):
     """As much of a caller as writes without an answer need; keeps the arguments it was given."""
 
     def __init__(self) -> None:
         self.arguments: Mapping[str, object] | None = None
 
-    async def perform(
+    async def execute(
         self, endpoint: object, arguments: Mapping[str, object], *ids: int | str
     ) -> None:
         del endpoint, ids
@@ -77,19 +77,17 @@ async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> 
         {"provider_splits": {12: amount}},
     ):
         with pytest.raises(InvalidArgument, match=next(iter(changes))):
-            await Payments(cast("Caller", recorder)).create(**payment(**changes))
+            await Payments(recorder).create(**payment(**changes))
         with pytest.raises(InvalidArgument, match=next(iter(changes))):
-            await Adjustments(cast("Caller", recorder)).create(
-                **cast("NewAdjustment", payment(**changes))
-            )
+            await Adjustments(recorder).create(**cast("NewAdjustment", payment(**changes)))
     assert recorder.arguments is None
 
 
 async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Recorder) -> None:
-    await Payments(cast("Caller", recorder)).create(**payment(transaction_id="t" * 50))
+    await Payments(recorder).create(**payment(transaction_id="t" * 50))
     for name in ("", " ", "secret" * 9):
         with pytest.raises(InvalidArgument, match="1 to 50") as refused:
-            await Payments(cast("Caller", recorder)).create(**payment(transaction_id=name))
+            await Payments(recorder).create(**payment(transaction_id=name))
         assert "secret" not in str(refused.value)
 
 

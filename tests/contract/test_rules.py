@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from nexhealth_async import NexHealth
+from nexhealth_async._client.client import Client
 from nexhealth_async._protocol.operations import Endpoint
 from nexhealth_async._protocol.requests import Call, plan
 from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
@@ -30,7 +31,7 @@ NINE = datetime(2031, 1, 6, 9, tzinfo=UTC)
 TODAY = date(2031, 1, 6)
 
 
-class Recorder:
+class Recorder(Client):
     """A caller that keeps the arguments it was given."""
 
     def __init__(self) -> None:
@@ -44,16 +45,14 @@ class Recorder:
         del endpoint, ids
         self.arguments = arguments
 
-    perform = call
+    execute = call
 
-    async def answered(
+    async def call_with_status(
         self, endpoint: object, arguments: Mapping[str, object], *ids: int | str
     ) -> Any:
         return await self.call(endpoint, arguments, *ids), 200
 
-    late_commit = 120.0
-
-    def write(self, *identity: object, subdomain: object = None) -> Any:
+    def track_write(self, *identity: object, subdomain: object = None) -> Any:
         raise NotImplementedError(identity, subdomain)
 
     def download(self, url: str | None) -> Any:

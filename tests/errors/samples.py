@@ -17,6 +17,7 @@ from nexhealth_async._protocol.operations import LOGIN, RateClass, Row
 from nexhealth_async._protocol.proxies import Proxy
 from nexhealth_async.resources import appointments, payments
 from nexhealth_async.resources.patients import LIST as LIST_PATIENTS
+from nexhealth_async.session import client_of
 from nexhealth_async.webhooks import parse
 
 __all__ = ["samples"]
@@ -44,7 +45,7 @@ def _usage() -> Iterator[NexHealthError]:
     yield _raised(nex.practice("demo-practice").patients.walk)
     yield _raised(office.charges.walk)
     yield _raised(lambda: office.working_hours.walk(label_id=4))
-    yield _raised(nex.check_usable)
+    yield _raised(client_of(nex).check_usable)
     meter = Meter(Budget(overall=1, seconds=60))
     yield _raised(lambda: [meter.take(RateClass.OTHER, 0) for _ in range(2)])
     yield e.UnfinishedPull("a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done")

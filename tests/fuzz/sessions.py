@@ -177,9 +177,9 @@ async def _conversed(
         retry=RetryPolicy(attempts=2),
         rates=Rates.unlimited(),
     )
-    nex._shared.transport = cast("Any", server)
+    nex._client.state.transport = cast("Any", server)
     # Decoders are built where they are needed: a thread's work would race the moving clock.
-    nex._shared.ready.update(models.__all__)
+    nex._client.state.ready.update(models.__all__)
     async with nex:
         try:
             await call(nex)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from attrs import frozen
@@ -20,6 +20,7 @@ from nexhealth_async.pagination.record_ids import ids_of
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
+from tests.pagination.page_source import FakePageSource
 
 _MOST_REPLIES = 5
 _ROUNDS = 55
@@ -35,31 +36,33 @@ def _first(paging: Paging) -> Row:
 _LISTS = (_first(Paging.NUMBERED), _first(Paging.CURSOR), _first(Paging.WHOLE))
 
 
-class _Cycle:
+class _Cycle(FakePageSource):
     """Answers with the same few replies, over and over."""
 
     def __init__(self, replies: list[bytes], bound: int) -> None:
+        super().__init__()
         self._replies = replies
         self._left = bound
         self.exceeded = False
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    async def fetch_page(
+        self,
+        call: Call,
+        pairs: tuple[tuple[str, str], ...],
+        *,
+        background: bool,
+        slots: AbstractAsyncContextManager[object],
     ) -> ListReading:
+        async with slots:
+            return await self._answer(call, pairs)
+
+    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
         self._left -= 1
         self.exceeded = self._left < 0
         if self.exceeded:
             raise Finding("a walk never ends")
         body = self._replies[-self._left % len(self._replies)]
         return read_list(Reply(status=200, body=body), call.row)
-
-    def check_usable(self) -> None:
-        """It always is."""
-
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
 
 
 @frozen(kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,11 @@ from nexhealth_async.codec import Codec, LazyDecoder
 from nexhealth_async.models import Patient
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.resources.patients import LIST as LIST_PATIENTS
+from tests.pagination.page_source import FakePageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from nexhealth_async._protocol.requests import Call
 
@@ -25,24 +26,33 @@ CODEC = Codec()
 PATIENTS: LazyDecoder[Patient] = LazyDecoder(lambda: CODEC, "Patient")
 
 
-class ListSource:
+class ListSource(FakePageSource):
     """Answers numbered pages from ``rows``, and owns the page tasks as a session does."""
 
     def __init__(self, rows: int | list[int] = 0, *, cap: int = 300) -> None:
+        super().__init__()
         self.rows = list(range(1, rows + 1)) if isinstance(rows, int) else rows
         self.cap = cap
         self.pages_asked: list[int] = []
         self.in_flight = 0
         self.most_in_flight = 0
-        self.tasks: set[asyncio.Task[ListReading]] = set()
         self.before: Callable[[int], Awaitable[None]] | None = None
         """Awaited with the page number before its rows are read."""
         self.after: Callable[[int], None] | None = None
         """Called with the page number once its rows are read."""
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    async def fetch_page(
+        self,
+        call: Call,
+        pairs: tuple[tuple[str, str], ...],
+        *,
+        background: bool,
+        slots: AbstractAsyncContextManager[object],
     ) -> ListReading:
+        async with slots:
+            return await self._answer(call, pairs)
+
+    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
         number = int(dict(pairs)["page"])
         size = min(self.cap, int(dict(pairs)["per_page"]))
         self.pages_asked.append(number)
@@ -59,16 +69,6 @@ class ListSource:
             return reading
         finally:
             self.in_flight -= 1
-
-    def check_usable(self) -> None:
-        """It always is."""
-
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
 
     def walk(self, **options: object) -> Walk[Patient]:
         call = plan(LIST_PATIENTS, "v2", subdomain="demo", location_id=1, arguments={})

@@ -80,8 +80,8 @@ async def seated(
     async with NexHealth(retry=retry, **given) as nex:
         watch.thing(nex)
         yield Desk(office=office, nex=nex, watch=watch, folder=folder)
-        shared = nex._shared
-        for one in (shared.keeper, shared.gates, shared.transport, nex._options):
+        shared = nex._client.state
+        for one in (shared.keeper, shared.gates, shared.transport, nex._client.options):
             watch.thing(one)
 
 

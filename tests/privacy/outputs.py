@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from nexhealth_async import Attempt, Hook, Outcome
-from nexhealth_async._client.call import Shared
 from nexhealth_async._client.hooks import Hooks
+from nexhealth_async._client.state import ClientState
 from nexhealth_async.otel import OpenTelemetry
 from tests.privacy.sentinel_server import SERVER
 
@@ -159,14 +159,14 @@ def _hooks(watch: Watch) -> Generator[None]:
     telemetry = OpenTelemetry(tracer_provider=tracers, meter_provider=meters, practice=True)
     hooks = Hooks([_Eye(watch), telemetry])
 
-    def watched(_: Shared) -> Hooks:
+    def watched(_: ClientState) -> Hooks:
         return hooks
 
-    def keep_watched(_: Shared, given: Hooks | None) -> None:
+    def keep_watched(_: ClientState, given: Hooks | None) -> None:
         """Take no other."""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Shared, "hooks", property(watched, keep_watched))
+        patch.setattr(ClientState, "hooks", property(watched, keep_watched))
         yield
     for span in spans.get_finished_spans():
         watch.text("span", span.to_json())

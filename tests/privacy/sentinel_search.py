@@ -28,7 +28,7 @@ _HOLD_ARGUMENTS = (
     "_client/transport.py:__init__",
     "_client/transport.py:_host_of",
     "pagination/walk.py:check_settings",
-    "pagination/walk.py:plan",
+    "pagination/walk.py:_check_start",
 )
 """Frames that hold what a session, scope or walk is made with: addresses, versions, sizes."""
 

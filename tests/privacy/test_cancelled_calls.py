@@ -21,7 +21,7 @@ from tests.cancellation.suspensions import Moment, Steps, follow
 from tests.contract import test_every_operation as driver
 from tests.privacy.calls import ACTS, RETRY, Act, seated
 from tests.privacy.outputs import under_watch
-from tests.privacy.test_every_operation import MarkedSession, perform
+from tests.privacy.test_every_operation import mark_writes, perform
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -208,7 +208,7 @@ async def test_every_operation_cancelled_under_way_shows_nothing(
 ) -> None:
     """Each request of each operation in turn is left without an answer, and then cancelled."""
     box, hung, cancelled = office.box, list[str](), set[str]()
-    async with MarkedSession(
+    async with NexHealth(
         box.api_key,
         base_url=box.url,
         version=version,
@@ -216,7 +216,7 @@ async def test_every_operation_cancelled_under_way_shows_nothing(
         location_id=box.location_id,
         retry=RETRY,
     ) as nex:
-        nex.marks = office.marks
+        mark_writes(nex, office.marks)
         at = driver.Stage(box, nex)
         operations = [one.values[0] for one in driver.CASES if one.values[1] == version]
         for endpoint in cast("list[Endpoint[object]]", operations):
@@ -278,7 +278,7 @@ async def test_the_cancellation_stays_the_same_object_with_its_message() -> None
                 thrown.append(error)
                 raise
 
-        nex._shared.transport.send = never  # type: ignore[method-assign,assignment]  # to look inside
+        nex._client.state.transport.send = never  # type: ignore[method-assign,assignment]  # to look inside
 
         def fail() -> None:
             raise _OfTheCaller
@@ -312,7 +312,7 @@ async def test_a_cancellation_that_replaced_anyios_is_still_anyios() -> None:
             except asyncio.CancelledError:
                 raise asyncio.CancelledError  # noqa: B904 - as they do
 
-        nex._shared.transport.send = replaced  # type: ignore[method-assign,assignment]  # to look inside
+        nex._client.state.transport.send = replaced  # type: ignore[method-assign,assignment]  # to look inside
         with anyio.move_on_after(0.02) as scope:
             await office.patients.get(box.patients.ids[0])
         assert scope.cancelled_caught

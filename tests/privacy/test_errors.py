@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
-from nexhealth_async import NexHealth, NexHealthError, UndecodableRecord, WalkDrifted
+from nexhealth_async import (
+    InvalidArgument,
+    NexHealth,
+    NexHealthError,
+    UndecodableRecord,
+    WalkDrifted,
+)
 from nexhealth_async._protocol.phone_numbers import normalize_phone
+from nexhealth_async._protocol.requests import version_name
 from nexhealth_async.codec import Codec
 from nexhealth_async.models import Patient, PatientBio
 from tests.privacy.calls import ACTS, seated
@@ -77,6 +84,14 @@ async def _refused_by_caller(at: Desk) -> None:
         raise NexHealthError("the caller's own") from None
 
 
+def test_the_search_looks_into_the_frames_of_an_error() -> None:
+    watch = Watch(marks := Marks())
+    with pytest.raises(InvalidArgument) as caught:
+        version_name(marks.given("version"))
+    watch.error(caught.value)
+    assert watch.arguments == {"_protocol/requests.py:version_name: version"}
+
+
 @pytest.mark.parametrize(
     "reads",
     [_walked, _paged, _got, _made, _left_out, _refused_by_caller],
@@ -97,7 +112,8 @@ async def test_a_record_that_cannot_be_read_shows_nowhere(
                 watch.error(caught.value)
             office.do(office.box.clear)
     watch.clean()
-    assert watch.looked_at["frames"] >= len(RECORDS)
+    # The errors of a walk have no frames of the library at all; see the test of the search itself.
+    assert watch.looked_at["errors"] >= len(RECORDS)
 
 
 async def test_records_read_before_a_bad_one_show_nowhere(

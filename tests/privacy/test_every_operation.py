@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from nexhealth_async import NexHealth
+from nexhealth_async._client.client import Client
 from tests.contract import test_every_operation as driver
 from tests.models.model_samples import MODELS
 from tests.privacy.calls import ACTS, RETRY, Act, seated
@@ -32,17 +33,17 @@ _FREE_TEXT = {
 }
 
 
-class MarkedSession(NexHealth):
-    """A session whose writes carry marks, whoever drives it."""
+class MarkedClient(Client):
+    """A client whose writes carry marks, whoever drives it."""
 
-    marks: Marks
+    marks: ClassVar[Marks]
     numbers = count()
-    days = 0
+    days: ClassVar[int] = 0
     """By which appointments are put off, lest they meet."""
 
     def _plan(self, endpoint: Any, arguments: Mapping[str, Any], ids: Any) -> Any:
         given: dict[str, object] = {}
-        self.days += "start_time" in arguments
+        MarkedClient.days += "start_time" in arguments
         for name, value in arguments.items():
             marked = isinstance(value, str) and name in _FREE_TEXT and endpoint.verb != "walk"
             given[name] = self.marks.given(f"{endpoint.resource} {name}") if marked else value
@@ -53,6 +54,12 @@ class MarkedSession(NexHealth):
             if name == "file":
                 given[name] = self.marks.given("content").encode()
         return super()._plan(endpoint, given, ids)
+
+
+def mark_writes(nex: NexHealth, marks: Marks) -> None:
+    """Have a session's writes carry marks."""
+    MarkedClient.marks = marks
+    nex._session_client = MarkedClient(nex._client.options, nex._client.state)
 
 
 async def perform(at: driver.Stage, resource: str, verb: str) -> object:
@@ -67,7 +74,7 @@ async def perform(at: driver.Stage, resource: str, verb: str) -> object:
 async def _drive(office: Office, watch: Watch, version: str) -> int:
     """Perform every operation of a version; return how many there are."""
     box, done = office.box, 0
-    async with MarkedSession(
+    async with NexHealth(
         box.api_key,
         base_url=box.url,
         version=version,
@@ -75,7 +82,7 @@ async def _drive(office: Office, watch: Watch, version: str) -> int:
         location_id=box.location_id,
         retry=RETRY,
     ) as nex:
-        nex.marks = office.marks
+        mark_writes(nex, office.marks)
         at = driver.Stage(box, nex)
         for case in driver.CASES:
             endpoint: Any = case.values[0]

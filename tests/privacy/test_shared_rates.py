@@ -42,7 +42,7 @@ class Tap(Line):
 
 
 def _member(at: Desk) -> _Member:
-    return cast("_Member", at.nex._shared.gates._shared)
+    return cast("_Member", at.nex._client.state.gates._shared)
 
 
 def _look_at_member(at: Desk) -> None:

@@ -36,7 +36,7 @@ async def _look_into(redis: str, watch: Watch) -> int:
 async def _use(at: Desk) -> None:
     with suppress(NexHealthError):
         await at.scope.patients.get(at.office.person)
-    keeper = at.nex._shared.keeper
+    keeper = at.nex._client.state.keeper
     at.watch.thing(keeper.link)
     keeper._accepted = True
     await keeper.replace(keeper._generation, None)
@@ -68,7 +68,7 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
         watch.thing(tokens)
         async with seated(office, watch, tmp_path, tokens=tokens) as desk:
             await _use(desk)
-            assert "away" in repr(desk.nex._shared.keeper.link)
+            assert "away" in repr(desk.nex._client.state.keeper.link)
     watch.clean()
 
 

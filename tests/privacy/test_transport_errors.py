@@ -53,7 +53,9 @@ async def test_what_the_server_says_shows_nowhere(
             office.do(office.box.clear)
     watch.clean()
     assert failed or weather == "warned"
-    assert watch.looked_at["variables"] > 2 * failed
+    # Walks fail without a frame of the library, all other calls with that of the boundary.
+    assert watch.looked_at["variables"] > failed
+    assert watch.looked_at["errors"] >= failed
 
 
 # Statuses are in `WEATHERS`, with more to say.

@@ -29,10 +29,12 @@ from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
 from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
 from nexhealth_async.resources import patients
+from tests.pagination.page_source import FakePageSource
 from tests.pagination.scripted_source import PATIENTS, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from nexhealth_async._protocol.requests import Call
 
@@ -46,17 +48,17 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-class CursorSource:
+class CursorSource(FakePageSource):
     """Answers pages by cursors that are bound to the page size, and owns the page tasks."""
 
     def __init__(self, rows: int, *, cap: int = 1_000) -> None:
+        super().__init__()
         self.rows = list(range(1, rows + 1))
         self.cap = cap
         self.asked: list[str | None] = []
         """The cursors pages were asked for behind."""
         self.in_flight = 0
         self.most_in_flight = 0
-        self.tasks: set[asyncio.Task[ListReading]] = set()
         self.before: Callable[[int], Awaitable[None]] | None = None
         """Awaited with the number of the request before its rows are read."""
         self.info: Callable[[int, dict[str, object]], object] = lambda _, info: info
@@ -64,9 +66,18 @@ class CursorSource:
         self.decoded = 0
         self.decoded_when_asked: list[int] = []
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    async def fetch_page(
+        self,
+        call: Call,
+        pairs: tuple[tuple[str, str], ...],
+        *,
+        background: bool,
+        slots: AbstractAsyncContextManager[object],
     ) -> ListReading:
+        async with slots:
+            return await self._answer(call, pairs)
+
+    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
         wanted = dict(pairs)
         assert set(wanted) <= {"end_cursor", "per_page"}
         cursor = wanted.get("end_cursor")
@@ -102,16 +113,6 @@ class CursorSource:
             "page_info": self.info(number, info),
         }
         return read_list(Reply(status=200, body=msgspec.json.encode(body)), call.row)
-
-    def check_usable(self) -> None:
-        """It always is."""
-
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
 
     def native(self) -> None:
         return None

@@ -171,7 +171,7 @@ async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
         first, second, third = (asyncio.ensure_future(booked(at)) for _ in range(3))
         await asyncio.sleep(0)
         loop.shift(0.8)
-        at.nex._shared.gates._serve()
+        at.nex._client.state.gates._serve()
         began = loop.time()
         first.cancel()
         second.cancel()

@@ -488,7 +488,7 @@ async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
     """A connection that failed deleted nothing, so the 404 after it is the truth."""
     async with scene() as at:
         await at.works()
-        transport = at.nex._shared.transport
+        transport = at.nex._client.state.transport
         send, failures = transport.send, [ConnectFailed("no connection")]
 
         async def first_failing(request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - as what it replaces

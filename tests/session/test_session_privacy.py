@@ -278,7 +278,13 @@ async def test_nothing_shows_its_contents_in_repr(caplog: pytest.LogCaptureFixtu
         )
         assert LAST in str(answer.data)
         seen.clean(repr(answer))
-        for thing in (at.nex, at.office, at.office.patients, at.nex._shared.keeper, at.nex._shared):
+        for thing in (
+            at.nex,
+            at.office,
+            at.office.patients,
+            at.nex._client.state.keeper,
+            at.nex._client.state,
+        ):
             seen.clean(repr(thing))
         seen.clean(repr(at.nex.with_options(timeout=3)))
         made = await booked(at)
@@ -293,7 +299,7 @@ async def test_requests_and_replies_show_neither_query_nor_headers_nor_body(
 ) -> None:
     async with watched(caplog) as seen:
         sent: list[object] = []
-        transport = seen.at.nex._shared.transport
+        transport = seen.at.nex._client.state.transport
         send = transport.send
 
         async def noted(request: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - as what it replaces

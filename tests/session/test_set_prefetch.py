@@ -43,7 +43,9 @@ async def test_a_patient_walk_waits_for_the_limit_beyond_the_usual_deadline() ->
     async with Sandbox(patients=3) as box:
         rates = Rates(people=Limit(1, 0.6))
         async with NexHealth(box.api_key, base_url=box.url, rates=rates) as nex:
-            nex._options = evolve(nex._options, timeout=0.3)  # as if that were the default
+            nex._session_client = evolve(
+                nex._client, options=evolve(nex._client.options, timeout=0.3)
+            )  # as if that were the default
             office = nex.practice(box.subdomain).location(box.location_id)
             await office.patients.walk().count()
             with pytest.raises(TimedOut):

@@ -214,10 +214,10 @@ async def test_neither_key_nor_token_shows_in_any_repr(
     nex: NexHealth, office: LocationScope, box: Sandbox
 ) -> None:
     await gather(office, 1)
-    keeper = nex._shared.keeper
+    keeper = nex._client.state.keeper
     token = keeper.current(0)
     assert token is not None
-    for thing in (nex, office, keeper, token, nex._shared, nex._options):
+    for thing in (nex, office, keeper, token, nex._client.state, nex._client.options):
         assert box.api_key not in repr(thing)
         assert token.value not in repr(thing)
 

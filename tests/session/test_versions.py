@@ -240,7 +240,7 @@ async def test_an_outage_over_the_first_call_finds_the_version_out() -> None:
         box.fail_next(503, path="/authenticates")
         async with session(box) as nex:
             assert nex.version is None
-            nex._shared.keeper.take_heart()  # the pause after a failed login is over
+            nex._client.state.keeper.take_heart()  # the pause after a failed login is over
             assert len([one async for one in at_location(nex, box).patients.walk()]) == 3
             assert nex.version == "v3.0.0"
 

@@ -54,7 +54,7 @@ async def measure(nex: NexHealth, walks: int) -> Held:
         await asyncio.sleep(0.001)
     uncollected = sum(isinstance(one, (Walk, Pages)) for one in gc.get_objects())
     gc.collect()
-    shared = nex._shared
+    shared = nex._client.state
     session = shared.transport._pooled
     connector = session.connector if session is not None else None
     return Held(

@@ -152,7 +152,7 @@ async def calling(vendor: Vendor, **options: Any) -> AsyncGenerator[NexHealth]:
     """A session whose requests go to the vendor; logged in, and alone with its limits."""
     given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base=0.1), **options}
     nex = NexHealth("an-invented-key", base_url=vendor.base_url, **given)
-    cast("Any", nex._shared).transport = vendor
+    cast("Any", nex._client.state).transport = vendor
     async with nex:
         await nex.log_in()
         yield nex

@@ -4,21 +4,25 @@ let through: the moments at which rows are read, and at which replies come in, a
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
 from nexhealth_async._protocol.envelopes import ListReading, read_list
 from nexhealth_async.errors import ServerFailure
+from nexhealth_async.session import client_of
+from tests.pagination.page_source import FakePageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from contextlib import AbstractAsyncContextManager
 
+    from nexhealth_async import NexHealth
     from nexhealth_async._protocol.http_messages import Reply
     from nexhealth_async._protocol.requests import Call
     from tests.pagination.drift.changing_list import Office, Witness
 
-__all__ = ["Flight", "HeldSource", "InProcess", "Straight"]
+__all__ = ["Flight", "HeldSource", "InProcess", "OverSockets", "Straight"]
 
 
 @define(eq=False)
@@ -37,11 +41,9 @@ class Flight:
 
 
 class Straight(Protocol):
-    """Who answers at once: a session over real sockets, or `InProcess`."""
+    """Who answers at once, such as `InProcess`."""
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
-    ) -> ListReading: ...
+    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading: ...
 
 
 class InProcess:
@@ -50,23 +52,31 @@ class InProcess:
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
-    ) -> ListReading:
+    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
         return read_list(await self._office.answer(call, pairs), call.row)
 
 
-class HeldSource:
+class OverSockets:
+    """The sandbox asked by a session."""
+
+    def __init__(self, session: NexHealth) -> None:
+        self._client = client_of(session)
+
+    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+        return await self._client.fetch_page(call, pairs, background=False, slots=nullcontext())
+
+
+class HeldSource(FakePageSource):
     """Pages of an office's list, to a walk what a session is."""
 
     def __init__(self, office: Office, witness: Witness, straight: Straight | None = None) -> None:
+        super().__init__()
         self.office = office
         self.witness = witness
         self.straight = straight
         """Who answers without being told; then nothing is held."""
         self.flights: list[Flight] = []
         self.asked: list[int | None] = []
-        self.tasks: set[asyncio.Task[ListReading]] = set()
 
     @property
     def unanswered(self) -> list[Flight]:
@@ -78,14 +88,23 @@ class HeldSource:
         """Replies on their way back."""
         return [flight for flight in self.flights if flight.reply is not None]
 
-    async def page(
-        self, call: Call, pairs: tuple[tuple[str, str], ...], *, background: bool
+    async def fetch_page(
+        self,
+        call: Call,
+        pairs: tuple[tuple[str, str], ...],
+        *,
+        background: bool,
+        slots: AbstractAsyncContextManager[object],
     ) -> ListReading:
+        async with slots:
+            return await self._answer(call, pairs)
+
+    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
         number = dict(pairs).get("page")
         flight = Flight(call, pairs, None if number is None else int(number))
         self.asked.append(flight.page)
         if self.straight is not None:
-            return await self.straight.page(call, pairs, background=background)
+            return await self.straight.page(call, pairs)
         self.flights.append(flight)
         try:
             return read_list(await flight.landed, call.row)
@@ -110,13 +129,3 @@ class HeldSource:
         self.flights.remove(flight)
         if not flight.landed.done():
             flight.landed.set_exception(ServerFailure("the API failed", status=500))
-
-    def check_usable(self) -> None:
-        """It always is."""
-
-    def spawn(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task

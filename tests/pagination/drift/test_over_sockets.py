@@ -10,7 +10,7 @@ import pytest
 from nexhealth_async import NexHealth, WalkDrifted
 from nexhealth_async.sandbox.request_log import PageShown
 from tests.pagination.drift.changing_list import KINDS, Listed, Office, Paging, Sort
-from tests.pagination.drift.held_source import InProcess
+from tests.pagination.drift.held_source import InProcess, OverSockets
 from tests.pagination.drift.promises import Verdict, judge
 from tests.pagination.drift.steps import Options, Stage
 
@@ -29,7 +29,8 @@ async def played(options: Options, seed: int, *, sockets: bool) -> tuple[Stage, 
             await stack.enter_async_context(office.box)
             version = "v2" if options.listed.paging == "numbered" else "v3"
             session = NexHealth(office.box.api_key, base_url=office.box.url, version=version)
-            stage = Stage(office, options, await stack.enter_async_context(session))
+            await stack.enter_async_context(session)
+            stage = Stage(office, options, OverSockets(session))
         else:
             stage = Stage(office, options, InProcess(office))
 

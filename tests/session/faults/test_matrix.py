@@ -199,7 +199,7 @@ async def check_session(stage: Stage, loop: Movable) -> None:
     assert answer.count == 1
     assert len(box.seen("GET", "/institutions")) == 1
     assert not any("cookie" in one.headers for one in box.requests)
-    ours = stage.nex._shared.transport
+    ours = stage.nex._client.state.transport
     for session in (ours._pooled, ours._single):
         if session is not None:
             assert session.connector is not None

@@ -44,7 +44,7 @@ def library_objects() -> Counter[str]:
 
 def log_sizes(at: Scene) -> list[int]:
     """Return the lengths of everything the rate gates keep."""
-    gates = at.nex._shared.gates
+    gates = at.nex._client.state.gates
     kept = cast("RatesLog", gates._log)
     logs = {id(log): log for logs in kept._logs.values() for log in logs}
     sizes = [

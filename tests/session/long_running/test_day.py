@@ -55,7 +55,7 @@ async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
         _nothing_was_lost(worker)
         _little_was_asked_in_vain(worker)
         # One an hour, one for each storm and outage that cost the token, and the short lives.
-        generation = at.nex._shared.keeper._generation
+        generation = at.nex._client.state.keeper._generation
         assert at.box.logins == generation
         assert 24 <= generation <= 24 + 45
         assert max(map(max, sizes)) <= 200, "the logs hold much more than the limits allow"

@@ -141,7 +141,7 @@ def in_another_loop(
         at_home = first.run(outcome(_count, at, 20.0))
         with suppress(RuntimeError):
             first.run(end(at))
-        first.run(at.nex._shared.transport.close())
+        first.run(at.nex._client.state.transport.close())
     return error, at_home
 
 

@@ -189,7 +189,7 @@ async def test_more_processes_than_there_can_be_are_not_believed(
             if await client.type(key) == b"hash":
                 await client.hset(key, mapping={f"forged {nth}": "9" * 15 for nth in range(5_000)})
         await works(nex)
-        member: Any = nex._shared.gates._shared
+        member: Any = nex._client.state.gates._shared
         assert member.hand.fleet == 1
 
 
@@ -242,7 +242,7 @@ async def test_a_far_pause_of_one_process_is_not_everybodys(
         box.fail_next(429, headers={"Retry-After": "80000"})
         with pytest.raises(Exception, match="GET /institutions"):
             await patient.request("GET", "/institutions")
-        member: Any = other._shared.gates._shared
+        member: Any = other._client.state.gates._shared
         await asyncio.gather(other.request("GET", "/locations"), return_exceptions=True)
         now = asyncio.get_running_loop().time()
         assert all(until - now <= 60.5 for until in member.hand._shut.values())

@@ -232,11 +232,11 @@ async def test_no_notice_breaks_a_session_or_makes_it_deaf(
             await client.publish(channel, word + TEXTS[text])
         await asyncio.gather(*(nex.request("GET", "/institutions") for _ in range(TASKS)))
         assert box.logins == logins
-        token = nex._shared.keeper.held
+        token = nex._client.state.keeper.held
         assert token is not None
-        await other._shared.keeper.replace(1, None)
+        await other._client.state.keeper.replace(1, None)
         async with asyncio.timeout(5):
-            while nex._shared.keeper.held == token:
+            while nex._client.state.keeper.held == token:
                 await asyncio.sleep(0.01)
 
 

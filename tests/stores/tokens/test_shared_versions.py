@@ -91,7 +91,7 @@ async def test_who_learns_at_its_first_read_tells_with_the_next_token(
         assert box.logins == 1
         box.expire_tokens()
         async with asyncio.timeout(10):
-            await first._shared.keeper.replace(1, None)
+            await first._client.state.keeper.replace(1, None)
         async with made(box, server.url) as third:
             before = len(box.requests)
             await read(third, box)
@@ -125,11 +125,11 @@ async def test_a_version_that_is_none_is_ignored_and_the_token_used(
         made(box, server.url) as first,
     ):
         await first.log_in()
-        token = first._shared.keeper.held
+        token = first._client.state.keeper.held
         assert token is not None
         (place,) = await client.keys("nexhealth:token:*}")
         asked = int(await client.hget(place, "asked"))
-        seal = Seal(box.api_key, first._shared.transport.base_url)
+        seal = Seal(box.api_key, first._client.state.transport.base_url)
         text = f"{version} {token.value}"
         sealed = seal.close(text, generation=token.shared, asked=asked)
         await client.hset(place, "box", sealed)
