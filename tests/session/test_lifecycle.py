@@ -23,6 +23,7 @@ from nexhealth_async import (
     VersionRefused,
 )
 from nexhealth_async.codec import lazy_decoding
+from nexhealth_async.resources import AccountResources
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def left_behind() -> set[str]:
     """Names of the library's own coroutines that still run; the sandbox has tasks as well."""
     running = {str(task.get_coro()) for task in asyncio.all_tasks()}
-    return {name for name in running if "_fetch" in name or "_renew" in name}
+    return {name for name in running if "Client.fetch_page" in name or "_renew" in name}
 
 
 async def test_an_unopened_session_says_how_to_open_it(box: Sandbox) -> None:
@@ -135,7 +136,7 @@ async def test_closing_in_a_cancelled_scope_leaves_nothing(box: Sandbox) -> None
             await anext(walk)
             box.latency = 10
             scope.cancel()
-    assert nex._shared.closed
+    assert nex._client.state.closed
     assert not left_behind()
 
 
@@ -178,7 +179,7 @@ async def test_open_and_aclose_serve_frameworks(box: Sandbox) -> None:
 
 async def test_decoders_can_be_built_when_the_session_opens(box: Sandbox) -> None:
     async with NexHealth(box.api_key, base_url=box.url, preload=["patients"]) as nex:
-        assert nex._shared.ready == {"Patient", "Document", "PatientAlert"}
+        assert nex._client.state.ready == {"Patient", "Document", "PatientAlert"}
         assert not box.requests
 
 
@@ -309,3 +310,25 @@ async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_mill
     assert [inside for _, inside in seen] == [False, False]
     assert all(turn == pytest.approx(min(usual, 0.001)) for turn, _ in seen)
     assert sys.getswitchinterval() == usual
+
+
+def test_a_session_shows_what_its_users_call_and_nothing_else() -> None:
+    resources = {name for name in dir(AccountResources) if not name.startswith("_")}
+    shown = {name for name in dir(NexHealth("key")) if not name.startswith("_")}
+    assert shown - resources == {
+        "aclose",
+        "budget",
+        "bulk",
+        "codec",
+        "download",
+        "endpoints",
+        "log_in",
+        "open",
+        "practice",
+        "practices",
+        "request",
+        "stats",
+        "version",
+        "webhooks",
+        "with_options",
+    }
