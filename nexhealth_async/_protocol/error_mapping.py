@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from nexhealth_async._protocol.api_versions import refuses_version
 from nexhealth_async._protocol.operations import LOGIN
+from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async.errors import (
     AlreadyCancelled,
     APIError,
@@ -32,12 +31,12 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nexhealth_async._protocol.http_messages import Reply
     from nexhealth_async._protocol.operations import Row
 
-__all__ = ["refusal", "retry_after"]
+__all__ = ["refusal"]
 
 _Make: TypeAlias = Callable[..., APIError]
 
@@ -157,29 +156,3 @@ def _invalid(make: Callable[..., APIError], said: Sequence[str], status: int) ->
         if status != 415 and any(pattern.search(text) for text in said):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
             return make(kind, message)
     return make(Invalid, "the API refuses the request as invalid")
-
-
-def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:
-    """Read ``Retry-After`` in seconds, given as a number or a date; None if absent or unreadable.
-
-    A date is read against the reply's own ``Date`` where it has one, so that a wrong local clock
-    does no harm.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        return float(text)
-    until = _epoch(text)
-    if until is None:
-        return None
-    return max(0.0, until - (_epoch(headers.get("date", "")) or received_at))
-
-
-def _epoch(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        # HTTP's dates are in UTC, also where they do not say so; datetime would take local time.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None

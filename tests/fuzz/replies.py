@@ -16,9 +16,10 @@ from nexhealth_async._protocol.envelopes import (
     read_record,
     read_token,
 )
-from nexhealth_async._protocol.error_mapping import refusal, retry_after
+from nexhealth_async._protocol.error_mapping import refusal
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async._protocol.token_life import lifetime_of
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async._protocol.error_mapping import refusal, retry_after
+from nexhealth_async._protocol.error_mapping import refusal
 from nexhealth_async._protocol.http_messages import Reply
 from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async.errors import (
     AlreadyCancelled,
     APIError,

@@ -1,0 +1,39 @@
+"""The header ``Retry-After``: how long a refused client has to wait."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["retry_after"]
+
+
+def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:
+    """Read ``Retry-After`` in seconds, given as a number or a date; None if absent or unreadable.
+
+    A date is read against the reply's own ``Date`` where it has one, so that a wrong local clock
+    does no harm.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return float(text)
+    until = _timestamp(text)
+    if until is None:
+        return None
+    return max(0.0, until - (_timestamp(headers.get("date", "")) or received_at))
+
+
+def _timestamp(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        parsed = parsedate_to_datetime(text)
+        # HTTP's dates are in UTC, also where they do not say so; datetime would take local time.
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
