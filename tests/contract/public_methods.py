@@ -83,7 +83,7 @@ class Recorder(Client):
         raise NotImplementedError(url)
 
     def with_options(self, **changes: Unpack[OptionChanges]) -> Recorder:
-        self.bindings.append((str(changes["subdomain"]), changes["location_id"]))
+        self.bindings.append((str(changes.get("subdomain")), changes.get("location_id")))
         return self
 
 
