@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Rates
 from nexhealth_async.bulk.estimate import Tally, least_seconds, reckon
-from nexhealth_async.bulk.planning import PracticePlace, plan_shards
+from nexhealth_async.bulk.shard_planning import PracticePlace, plan_shards
 
 __all__ = ["PRACTICE", "PRACTICES", "Sizing", "sizing", "table", "tables"]
 

@@ -112,3 +112,15 @@ def test_the_layers_hold() -> None:
         [linter, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_feature_of_the_list_has_its_files() -> None:
+    """The list asks newcomers' questions; each names the files that answer it."""
+    root = Path(__file__).parent.parent
+    rows = (root / "tests" / "features.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(rows) == 50
+    for row in rows:
+        question, files = row.split("\t")
+        assert question.endswith("?")
+        missing = [file for file in files.split() if not (root / file).is_file()]
+        assert not missing, question

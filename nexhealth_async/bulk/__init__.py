@@ -8,7 +8,6 @@ from nexhealth_async.bulk.batch import Batch, Refused
 from nexhealth_async.bulk.checkpoint import CheckpointFile
 from nexhealth_async.bulk.estimate import Estimate, ShardEstimate
 from nexhealth_async.bulk.origin import Institution, Origin
-from nexhealth_async.bulk.planning import Practices
 from nexhealth_async.bulk.progress_events import (
     BatchRead,
     Event,
@@ -39,6 +38,7 @@ from nexhealth_async.bulk.resource_facts import (
     facts,
     resources,
 )
+from nexhealth_async.bulk.shard_planning import Practices
 from nexhealth_async.bulk.shard_worker import Outcome
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.bulk.shared_target import (

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.rate_limits import Rates
     from nexhealth_async.bulk.origin import Origin
-    from nexhealth_async.bulk.planning import Practices
     from nexhealth_async.bulk.progress_events import OnEvent
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.report import Report
+    from nexhealth_async.bulk.shard_planning import Practices
     from nexhealth_async.bulk.shared_target import Reading, SharedTarget
     from nexhealth_async.bulk.target_protocol import Target
 

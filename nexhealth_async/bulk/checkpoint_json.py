@@ -9,8 +9,8 @@ import msgspec
 from attrs import evolve, frozen
 
 from nexhealth_async.bulk.plan_validation import check_progress
-from nexhealth_async.bulk.planning import GroupPlan, Plan
 from nexhealth_async.bulk.pull_state import Progress, ShardState
+from nexhealth_async.bulk.shard_planning import GroupPlan, Plan
 from nexhealth_async.errors import UsageError
 
 __all__ = ["progress_from_json", "progress_to_json", "resumable"]

@@ -10,7 +10,6 @@ from attrs import evolve
 
 from nexhealth_async.bulk.checkpoint_json import resumable
 from nexhealth_async.bulk.copy_preparation import agree, look_first
-from nexhealth_async.bulk.planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.progress_events import GroupDone
 from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
@@ -23,6 +22,7 @@ from nexhealth_async.bulk.rejected_records import (
 from nexhealth_async.bulk.rejected_retry import Rereading
 from nexhealth_async.bulk.report import Report
 from nexhealth_async.bulk.scheduler import Delivered, Engine, Settings, Settled, beginning
+from nexhealth_async.bulk.shard_planning import OVERLAP, GroupPlan
 from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages, opened
 

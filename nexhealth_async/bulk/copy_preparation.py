@@ -24,9 +24,9 @@ from nexhealth_async.bulk.origin import (
     practices_of,
 )
 from nexhealth_async.bulk.plan_validation import check_start
-from nexhealth_async.bulk.planning import Practices, by_name, look_around
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.resource_facts import facts
+from nexhealth_async.bulk.shard_planning import Practices, by_name, look_around
 from nexhealth_async.bulk.target_protocol import KeepsOrigin
 from nexhealth_async.errors import (
     EdgeBlocked,
@@ -45,9 +45,9 @@ from nexhealth_async.resources.institutions import LIST as LIST_INSTITUTIONS
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
-    from nexhealth_async.bulk.planning import PracticePlace, Visible
     from nexhealth_async.bulk.pull_arguments import Wanted
     from nexhealth_async.bulk.pull_state import GroupState, Progress
+    from nexhealth_async.bulk.shard_planning import PracticePlace, Visible
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.target_protocol import Target
 

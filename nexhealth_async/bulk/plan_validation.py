@@ -14,7 +14,9 @@ from typing import NoReturn
 import msgspec
 
 from nexhealth_async._protocol.operations import Paging
-from nexhealth_async.bulk.planning import (
+from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
+from nexhealth_async.bulk.resource_facts import Level, ResourceFacts, facts
+from nexhealth_async.bulk.shard_planning import (
     BEGINNING,
     OVERLAP,
     YEARS_AHEAD,
@@ -24,8 +26,6 @@ from nexhealth_async.bulk.planning import (
     new_year,
     text_of,
 )
-from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
-from nexhealth_async.bulk.resource_facts import Level, ResourceFacts, facts
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import UsageError
 

@@ -11,7 +11,9 @@ import msgspec
 from attrs import frozen
 
 from nexhealth_async.bulk.plan_validation import known_groups
-from nexhealth_async.bulk.planning import (
+from nexhealth_async.bulk.pull_state import GroupState, Progress
+from nexhealth_async.bulk.resource_facts import resources
+from nexhealth_async.bulk.shard_planning import (
     COMPARE,
     PracticePlace,
     Practices,
@@ -19,8 +21,6 @@ from nexhealth_async.bulk.planning import (
     discover,
     plan_shards,
 )
-from nexhealth_async.bulk.pull_state import GroupState, Progress
-from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shards import Group
 from nexhealth_async.errors import InvalidArgument, UsageError
 

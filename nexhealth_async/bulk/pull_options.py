@@ -8,9 +8,9 @@ from typing import Literal, TypedDict, TypeVar, cast
 from attrs import NOTHING, fields_dict
 
 from nexhealth_async.bulk.copy_preparation import Permission
-from nexhealth_async.bulk.planning import Practices, Since
 from nexhealth_async.bulk.pull_arguments import Wanted
 from nexhealth_async.bulk.scheduler import Settings
+from nexhealth_async.bulk.shard_planning import Practices, Since
 from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = [

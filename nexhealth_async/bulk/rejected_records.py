@@ -20,8 +20,8 @@ from attrs import field, frozen
 from nexhealth_async import models
 from nexhealth_async._protocol.operations import Endpoint, Need
 from nexhealth_async.bulk.batch import Batch, Refused
-from nexhealth_async.bulk.planning import BEGINNING
 from nexhealth_async.bulk.resource_facts import endpoint_of
+from nexhealth_async.bulk.shard_planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.codec import prepare
 from nexhealth_async.errors import (
@@ -40,8 +40,8 @@ from nexhealth_async.resources import ENDPOINTS
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
     from nexhealth_async._protocol.operations import Row
-    from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.pull_state import ShardState
+    from nexhealth_async.bulk.shard_planning import GroupPlan
 
 __all__ = [
     "FATAL",

@@ -20,8 +20,8 @@ from nexhealth_async.bulk.rejected_records import (
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
     from nexhealth_async.bulk.batch import Batch
-    from nexhealth_async.bulk.planning import GroupPlan
     from nexhealth_async.bulk.pull_state import ShardState
+    from nexhealth_async.bulk.shard_planning import GroupPlan
     from nexhealth_async.bulk.shards import Group, Shard
 
 __all__ = ["Due", "Rereading"]

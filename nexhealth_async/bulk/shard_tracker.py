@@ -10,12 +10,12 @@ from msgspec import Raw
 from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.batch import Batch, Reader
 from nexhealth_async.bulk.page_decoding import Found, Unpacking
-from nexhealth_async.bulk.planning import Plan
 from nexhealth_async.bulk.progress_events import ShardProgress, Snapshot
 from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.bulk.rejected_records import AllowRejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.resource_facts import facts
+from nexhealth_async.bulk.shard_planning import Plan
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
 from nexhealth_async.pagination.prefetching import renumber

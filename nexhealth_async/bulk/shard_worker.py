@@ -9,10 +9,10 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk.copy_preparation import speaking_for
 from nexhealth_async.bulk.plan_validation import check_group, check_start
-from nexhealth_async.bulk.planning import OVERLAP, Plan
 from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.bulk.rejected_retry import Rereading
 from nexhealth_async.bulk.scheduler import Delivered, Engine, Settings, Settled, beginning
+from nexhealth_async.bulk.shard_planning import OVERLAP, Plan
 from nexhealth_async.bulk.shard_tracker import Books
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.bulk.target_protocol import opened

@@ -9,7 +9,6 @@ from nexhealth_async.bulk.plan_validation import (
     check_state,
     shard_state_from_json,
 )
-from nexhealth_async.bulk.planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, Plan
 from nexhealth_async.bulk.private_files import flush_to_disk, new_private_file, replace_file
 from nexhealth_async.bulk.pull_options import check_options, takes_options
 from nexhealth_async.bulk.pull_state import is_over
@@ -28,6 +27,7 @@ from nexhealth_async.bulk.rejected_records import (
 )
 from nexhealth_async.bulk.rejected_retry import Due, Rereading
 from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
+from nexhealth_async.bulk.shard_planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, Plan
 from nexhealth_async.bulk.shards import shard_from_json, shard_to_json
 from nexhealth_async.bulk.target_protocol import ReadsPages
 

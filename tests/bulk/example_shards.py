@@ -8,8 +8,8 @@ from typing import Any
 from attrs import evolve
 
 from nexhealth_async.bulk import Shard, facts
-from nexhealth_async.bulk.planning import lists_of
 from nexhealth_async.bulk.resource_facts import Level
+from nexhealth_async.bulk.shard_planning import lists_of
 
 __all__ = ["WINDOW", "planned_shard"]
 

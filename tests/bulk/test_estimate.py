@@ -13,9 +13,9 @@ from nexhealth_async import InvalidArgument, KeyRefused, NexHealth, Rates
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, RatesLog
 from nexhealth_async.bulk.estimate import Estimate, Tally, estimate, least_seconds, reckon
-from nexhealth_async.bulk.planning import PracticePlace, discover, plan_shards
 from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shard_filters import walk_arguments
+from nexhealth_async.bulk.shard_planning import PracticePlace, discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.session import client_of

@@ -12,8 +12,8 @@ from attrs import evolve
 from nexhealth_async.bulk import Group, GroupState, Progress, Shard, ShardState, resources
 from nexhealth_async.bulk.checkpoint_json import progress_from_json, progress_to_json
 from nexhealth_async.bulk.plan_validation import check_progress, check_start, known_groups
-from nexhealth_async.bulk.planning import PracticePlace, Since, plan_shards
 from nexhealth_async.bulk.pull_arguments import Wanted
+from nexhealth_async.bulk.shard_planning import PracticePlace, Since, plan_shards
 from nexhealth_async.bulk.shards import Filters
 from nexhealth_async.errors import UsageError
 from tests.bulk.example_shards import planned_shard

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
 from nexhealth_async._protocol.requests import plan as plan_call
-from nexhealth_async.bulk.planning import (
+from nexhealth_async.bulk.pull_state import GroupState
+from nexhealth_async.bulk.resource_facts import Level, facts, resources
+from nexhealth_async.bulk.shard_filters import walk_arguments
+from nexhealth_async.bulk.shard_planning import (
     COMPARE,
     OVERLAP,
     Plan,
@@ -23,9 +26,6 @@ from nexhealth_async.bulk.planning import (
     discover,
     plan_shards,
 )
-from nexhealth_async.bulk.pull_state import GroupState
-from nexhealth_async.bulk.resource_facts import Level, facts, resources
-from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.session import client_of

@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async import NexHealth
 from nexhealth_async.bulk import Bulk, CopyOptions, PlanOptions, PullOptions
-from nexhealth_async.bulk.planning import COMPARE
+from nexhealth_async.bulk.shard_planning import COMPARE
 from nexhealth_async.export import JsonLinesTarget
 from nexhealth_async.fleet import fleet_pull
 

@@ -9,9 +9,9 @@ import pytest
 
 from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion
 from nexhealth_async._protocol.operations import Row
-from nexhealth_async.bulk.planning import discover, plan_shards
 from nexhealth_async.bulk.resource_facts import Deletions, Level, exclusions, facts, resources
 from nexhealth_async.bulk.shard_filters import walk_arguments
+from nexhealth_async.bulk.shard_planning import discover, plan_shards
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
