@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias, cast
 
-__all__ = ["alone", "compiled"]
+__all__ = ["alone", "ensure_bytecode"]
 
 Argument: TypeAlias = "str | int | float | bool"
 
@@ -25,7 +25,7 @@ def _bytecode() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="bytecode-")
 
 
-def compiled() -> dict[str, str]:
+def ensure_bytecode() -> dict[str, str]:
     """Return an environment in which modules are compiled once, as they are where it matters.
 
     Where ``PYTHONDONTWRITEBYTECODE`` is set, every fresh process would compile all that it imports.
@@ -39,7 +39,7 @@ def alone(module: str, function: str, **arguments: Argument) -> dict[str, float]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.alone", module, function, json.dumps(arguments)],
         cwd=_ROOT,
-        env=compiled(),
+        env=ensure_bytecode(),
         capture_output=True,
         text=True,
         check=False,

@@ -21,11 +21,11 @@ import orjson
 from aiohttp import web
 from attrs import frozen
 
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
 from benchmarks.records import FIRST_ID
-from benchmarks.report import Table, middle, spread
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 from nexhealth_async import NexHealth, Rates, to_json
 
 __all__ = ["measure", "tables"]
@@ -142,13 +142,13 @@ async def _ask(url: str, way: str, at_once: int, times: int) -> tuple[list[float
 
 def measure(scale: Scale, figures: Figures) -> None:
     """Measure milliseconds a visitor waits, and the backend's CPU microseconds."""
-    with serving(Stock(latency=_LATENCY)) as served, _running(served) as url:
+    with serving(ServerData(latency=_LATENCY)) as served, _running(served) as url:
         for at_once in _AT_ONCE:
             times = scale.of(100 if at_once == 1 else 2_000, max(10, 2 * at_once))
             for way in _LABELS:  # connections and code are warm before the clock runs
                 asyncio.run(_ask(url, way, at_once, 2 * at_once))
             for round_ in range(scale.some(2)):
-                for way in in_turns(tuple(_LABELS), round_):
+                for way in interleave(tuple(_LABELS), round_):
                     taken, cpu = asyncio.run(_ask(url, way, at_once, times))
                     base = f"backend.{at_once}.{way}"
                     figures.add(f"{base}.p50", median(taken) * 1e3)
@@ -171,11 +171,11 @@ def _table(figures: Figures, at_once: int) -> Table:
         rows=[
             (
                 label,
-                spread(figures[f"{base}.{way}.p50"]),
-                spread(figures[f"{base}.{way}.p99"]),
-                middle(figures.ratios(f"{base}.{way}.p99", f"{base}.bytes.p99")),
-                spread(figures[f"{base}.{way}.cpu"], 0),
-                middle(figures.ratios(f"{base}.{way}.cpu", f"{base}.bytes.cpu")),
+                range_text(figures[f"{base}.{way}.p50"]),
+                range_text(figures[f"{base}.{way}.p99"]),
+                median_text(figures.ratios(f"{base}.{way}.p99", f"{base}.bytes.p99")),
+                range_text(figures[f"{base}.{way}.cpu"], 0),
+                median_text(figures.ratios(f"{base}.{way}.cpu", f"{base}.bytes.cpu")),
             )
             for way, label in _LABELS.items()
         ],

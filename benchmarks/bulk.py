@@ -26,10 +26,10 @@ from benchmarks.bulk_pace import (
     pulled,
     session,
 )
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
 from benchmarks.report import Table
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 from nexhealth_async.export.arrow import schema_of
 from nexhealth_async.export.parquet import ParquetTarget
 from nexhealth_async.export.pyarrow_types import parquet
@@ -53,14 +53,14 @@ def _resident() -> int:
     return pages * os.sysconf("SC_PAGESIZE")
 
 
-def copied(url: str, records: int, way: str) -> dict[str, float]:
+def measure_copy(url: str, records: int, way: str) -> dict[str, float]:
     """Walk everything, or copy it to Parquet; return CPU and bytes. Runs in a process."""
-    served = Served(url=url, stock=Stock(records=records), record_bytes=0, body_bytes={})
+    served = Served(url=url, stock=ServerData(records=records), record_bytes=0, body_bytes={})
     with TemporaryDirectory() as folder:
-        return asyncio.run(_walked(served) if way == "walk" else _copied(served, folder))
+        return asyncio.run(_walk_all(served) if way == "walk" else _copy_all(served, folder))
 
 
-async def _walked(served: Served) -> dict[str, float]:
+async def _walk_all(served: Served) -> dict[str, float]:
     count = total = 0
     async with session(served) as nex:
         at = nex.practice(served.subdomain).location(served.location_id)
@@ -73,7 +73,7 @@ async def _walked(served: Served) -> dict[str, float]:
     return {"cpu": cpu}
 
 
-async def _copied(served: Served, folder: str) -> dict[str, float]:
+async def _copy_all(served: Served, folder: str) -> dict[str, float]:
     target = ParquetTarget(folder)
     schema_of(Patient)
     parquet()  # a library to be loaded, as the walk's is
@@ -100,9 +100,9 @@ def _measure_copies(scale: Scale, figures: Figures) -> None:
     if not _STATM.exists():
         return
     records = scale.of(1_000_000, 4_000)
-    with serving(Stock(records=records, fleeting=True)) as served:
+    with serving(ServerData(records=records, fleeting=True)) as served:
         for round_ in range(scale.some(4)):
-            for way in in_turns(("walk", "parquet"), round_):
+            for way in interleave(("walk", "parquet"), round_):
                 found = alone("bulk", "copied", url=served.url, records=records, way=way)
                 figures.add(f"bulk.{way}.cpu", found["cpu"])
                 if way == "parquet":
@@ -118,11 +118,11 @@ def _by_bulk(served: Served) -> None:
     asyncio.run(pulled(served, 8, 1000))
 
 
-def _by_hand(served: Served) -> None:
-    asyncio.run(_gathered(served))
+def _by_gather(served: Served) -> None:
+    asyncio.run(_gather_all(served))
 
 
-async def _gathered(served: Served) -> None:
+async def _gather_all(served: Served) -> None:
     """Pull as one does by hand: the first page tells the count, a semaphore bounds the others."""
     gate = asyncio.Semaphore(8)
     async with httpx.AsyncClient(base_url=served.url) as http:
@@ -181,20 +181,20 @@ def _by_dlt(served: Served) -> None:
 
 _PULLERS: dict[str, Callable[[Served], None]] = {
     "ours": _by_bulk,
-    "asyncio": _by_hand,
+    "asyncio": _by_gather,
     "dlt": _by_dlt,
 }
 
 
 def _measure_ways(scale: Scale, figures: Figures) -> None:
     with ExitStack() as stack:
-        stock = Stock(records=scale.of(30_000, 2_000), latency=0.02)
+        stock = ServerData(records=scale.of(30_000, 2_000), latency=0.02)
         served = stack.enter_context(serving(stock))
         stack.enter_context(redirect_stdout(StringIO()))  # dlt may show its progress
         for pull in _PULLERS.values():  # what is built once
             pull(served)
         for round_ in range(scale.some(2)):
-            for name in in_turns(tuple(_PULLERS), round_):
+            for name in interleave(tuple(_PULLERS), round_):
                 gc.collect()
                 wall, cpu = time.perf_counter(), time.process_time()
                 _PULLERS[name](served)

@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from attrs import evolve, frozen
 
 from benchmarks.ideal import ideal
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns
-from benchmarks.report import Table, spread
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
+from benchmarks.report import Table, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock, Window
+from benchmarks.stock import ServerData, ServerWindow
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import SLACK, Limit
-from nexhealth_async.bulk.estimate import least_seconds
+from nexhealth_async._protocol.rate_limits import ANSWER_SLACK, Limit
+from nexhealth_async.bulk.estimate import min_seconds
 
 __all__ = [
     "CONCURRENCIES",
@@ -45,15 +45,15 @@ class Limited:
 
     label: str
     rates: Rates
-    window: Window
+    window: ServerWindow
     pages: int
     latency: float = 0.02
     concurrency: int = 8
 
     @property
-    def stock(self) -> Stock:
+    def stock(self) -> ServerData:
         """What the server holds: ten records a page."""
-        return Stock(
+        return ServerData(
             records=10 * self.pages, per_page=(10,), latency=self.latency, window=self.window
         )
 
@@ -65,20 +65,20 @@ class Limited:
     @property
     def least(self) -> float:
         """Return the seconds below which no client can stay: the limits, and one answer."""
-        return least_seconds({RateClass.PEOPLE: self.pages}, self.rates) + self.latency
+        return min_seconds({RateClass.PEOPLE: self.pages}, self.rates) + self.latency
 
 
 LIMITED = {
     "small": Limited(
         label="20 a second",
         rates=Rates(overall=None, people=Limit(20, 1.0)),
-        window=Window(20, 1.0, sliding=True),
+        window=ServerWindow(20, 1.0, sliding=True),
         pages=100,
     ),
     "documented": Limited(
         label="the documented ones",
         rates=Rates(),
-        window=Window(100, 1.0, sliding=True),
+        window=ServerWindow(100, 1.0, sliding=True),
         pages=300,
     ),
 }
@@ -110,7 +110,7 @@ async def pulled(
     count = total = 0
     async with session(served, rates) as nex:
         if served.stock.window is not None:  # the first requests' places shall be free again
-            await asyncio.sleep(served.stock.window.seconds + 2 * SLACK)
+            await asyncio.sleep(served.stock.window.seconds + 2 * ANSWER_SLACK)
         begin = time.perf_counter()
         async with nex.bulk.pull(
             ["patients"],
@@ -132,10 +132,10 @@ def measure_pace(scale: Scale, figures: Figures) -> None:
     """Measure pulls that nothing but latency holds up."""
     pages = scale.of(100, 6)
     for latency in scale.of(LATENCIES, LATENCIES[:1]):
-        stock = Stock(records=300 * pages, per_page=(300,), latency=latency / 1000)
+        stock = ServerData(records=300 * pages, per_page=(300,), latency=latency / 1000)
         with serving(stock) as served:
             for round_ in range(scale.some(2)):
-                for concurrency in in_turns(CONCURRENCIES, round_):
+                for concurrency in interleave(CONCURRENCIES, round_):
                     wall = asyncio.run(pulled(served, concurrency, 300))
                     best = ideal(stock, pages, concurrency)
                     figures.add(f"bulk.pace.{latency}.{concurrency}.reached", best / wall)
@@ -196,4 +196,4 @@ def limits_table(figures: Figures) -> Table:
 
 def cell(figures: Figures, name: str) -> str:
     """Show a figure, or nothing where it was not measured."""
-    return spread(figures[name]) if name in figures else ""
+    return range_text(figures[name]) if name in figures else ""

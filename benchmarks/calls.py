@@ -11,15 +11,15 @@ import aiohttp
 import httpx
 import orjson
 
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.ours import CannedSession
 from benchmarks.records import FIRST_ID, records
-from benchmarks.report import Table, middle, spread
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 from nexhealth_async import Rates
-from nexhealth_async._client.rate_limiter import Gates
-from nexhealth_async._client.token_manager import TokenKeeper
+from nexhealth_async._client.rate_limiter import RateLimiter
+from nexhealth_async._client.token_manager import TokenManager
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit
 
@@ -32,7 +32,7 @@ _LABELS = {
     "get": "**`patients.get`, model**",
     "inside": "**`patients.get` without aiohttp**",
     "keeping": "**token, limits and bookkeeping alone**",
-    "lock": "an `asyncio.Lock` nobody else wants, as a yardstick",
+    "lock": "an `asyncio.FolderLock` nobody else wants, as a yardstick",
 }
 _HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2", "Authorization": "Bearer 1.x.x"}
 _BRIEF = Limit(100, 1e-6)
@@ -81,7 +81,7 @@ async def _httpx(served: Served, times: int) -> float:
 
 
 async def _get(served: Served, times: int, http: object = None) -> float:
-    async with office(served, rates=_NEVER_WAITING, http=http) as at:
+    async with open_location(served, rates=_NEVER_WAITING, http=http) as at:
 
         async def once() -> None:
             _check((await at.patients.get(FIRST_ID)).id)
@@ -102,17 +102,17 @@ async def _keeping(times: int) -> float:
     async def log_in() -> str:
         return "invented"
 
-    keeper, gates = TokenKeeper(log_in), Gates(_NEVER_WAITING)
+    keeper, gates = TokenManager(log_in), RateLimiter(_NEVER_WAITING)
     await keeper.get(None)
 
     loop = asyncio.get_running_loop()
 
     async def once() -> None:
         now = loop.time()
-        departure = gates.leave_at_once(RateClass.PEOPLE, now)
+        departure = gates.try_acquire(RateClass.PEOPLE, now)
         if keeper.current(now) is None or departure is None:
             raise WrongRecordsError("something waited")
-        gates.ended(departure, answered=True)
+        gates.complete(departure, answered=True)
         keeper.accepted()
 
     return await _cpu(times, once)
@@ -131,7 +131,7 @@ async def _lock(times: int) -> float:
 def measure(scale: Scale, figures: Figures) -> None:
     """Measure CPU microseconds a call."""
     times, many = scale.of(400, 20), scale.of(20_000, 500)
-    with serving(Stock()) as served:
+    with serving(ServerData()) as served:
         cases: list[tuple[str, Callable[[], float]]] = [
             ("bytes", lambda: asyncio.run(_plain(served, times, decoded=False))),
             ("dicts", lambda: asyncio.run(_plain(served, times, decoded=True))),
@@ -142,7 +142,7 @@ def measure(scale: Scale, figures: Figures) -> None:
             ("lock", lambda: asyncio.run(_lock(many))),
         ]
         for round_ in range(scale.rounds):
-            for name, case in in_turns(cases, round_):
+            for name, case in interleave(cases, round_):
                 figures.add(f"calls.{name}", case() * 1e6)
 
 
@@ -156,9 +156,9 @@ def tables(figures: Figures) -> list[Table]:
             rows=[
                 (
                     label,
-                    spread(figures[f"calls.{name}"], 1),
-                    middle(figures.ratios(f"calls.{name}", "calls.bytes")),
-                    middle(
+                    range_text(figures[f"calls.{name}"], 1),
+                    median_text(figures.ratios(f"calls.{name}", "calls.bytes")),
+                    median_text(
                         [
                             mine - theirs
                             for mine, theirs in zip(

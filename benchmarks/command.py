@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.compare import against
 from benchmarks.measure import Figures, Scale
-from benchmarks.picture import bulk_picture, picture
+from benchmarks.picture import draw_bulk_svg, draw_svg
 from benchmarks.report import machine, versions
 from benchmarks.suite import SUITE, module_of
 from benchmarks.targets import targets
@@ -89,8 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
         _RESULTS.write_text(text, encoding="utf-8")
     whole = chosen.write
     for target, draw in (
-        (chosen.picture or (whole and _DOCS / "benchmarks.svg"), picture),
-        (chosen.bulk_picture or (whole and _DOCS / "bulk.svg"), bulk_picture),
+        (chosen.picture or (whole and _DOCS / "benchmarks.svg"), draw_svg),
+        (chosen.draw_bulk_svg or (whole and _DOCS / "bulk.svg"), draw_bulk_svg),
     ):
         if target:
             target.parent.mkdir(exist_ok=True)

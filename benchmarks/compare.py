@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from benchmarks.measure import Figures
-from benchmarks.report import Table, spread
+from benchmarks.report import Table, range_text
 
 __all__ = ["NOISE", "against"]
 
@@ -18,11 +18,13 @@ def against(saved: Figures, now: Figures) -> Table:
     rows: list[tuple[str, ...]] = []
     for name, values in now.values.items():
         if name not in saved:
-            rows.append((name, "", spread(values), "", "new"))
+            rows.append((name, "", range_text(values), "", "new"))
             continue
         before, after = median(saved[name]), median(values)
         if not before:
-            rows.append((name, spread(saved[name]), spread(values), "", "differs" * (after > 0)))
+            rows.append(
+                (name, range_text(saved[name]), range_text(values), "", "differs" * (after > 0))
+            )
             continue
         ratio = after / before
         mark = ""
@@ -30,7 +32,7 @@ def against(saved: Figures, now: Figures) -> Table:
             mark = "**more**"
         elif ratio < 1 / (1 + NOISE):
             mark = "**less**"
-        rows.append((name, spread(saved[name]), spread(values), f"{ratio:.2f}", mark))
+        rows.append((name, range_text(saved[name]), range_text(values), f"{ratio:.2f}", mark))
     return Table(
         title="Against the saved figures",
         note="Marked where the medians differ by more than 15 %. Only figures of the same machine "

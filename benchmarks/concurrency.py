@@ -10,11 +10,11 @@ from contextlib import ExitStack
 import aiohttp
 
 from benchmarks.ideal import ideal
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.peers import aiohttp_page
-from benchmarks.report import Table, middle, spread
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["LATENCIES", "PREFETCHES", "measure", "pages_for", "tables"]
 
@@ -35,7 +35,7 @@ async def _walk(served: Served, prefetch: int, pages: int) -> tuple[float, float
     ids: list[int] = []
     gc.collect()
     limit = pages * PER_PAGE
-    async with office(served, warm=True) as at:
+    async with open_location(served, warm=True) as at:
         await at.patients.get(1)  # builds the model's decoder, and opens a connection
         wall, cpu = time.perf_counter(), time.process_time()
         async for patient in at.patients.walk(
@@ -78,12 +78,12 @@ async def _bytes_only(served: Served, prefetch: int, pages: int) -> float:
         return time.perf_counter() - begin
 
 
-def _stocks(scale: Scale) -> dict[str, Stock]:
+def _stocks(scale: Scale) -> dict[str, ServerData]:
     records = PER_PAGE * pages_for(16, quick=scale.quick)
-    made: dict[str, Stock] = {}
+    made: dict[str, ServerData] = {}
     for latency in scale.of(LATENCIES, (0, 20)):
         for jitter in (0.0, _JITTER) if latency else (0.0,):
-            made[_name(latency, jitter)] = Stock(
+            made[_name(latency, jitter)] = ServerData(
                 records=records,
                 per_page=(PER_PAGE,),
                 latency=latency / 1000,
@@ -104,7 +104,7 @@ def measure(scale: Scale, figures: Figures) -> None:
         }
         asyncio.run(_walk(servers["0"], 16, 2))
         for round_ in range(scale.some(3)):
-            for prefetch in in_turns(PREFETCHES, round_):
+            for prefetch in interleave(PREFETCHES, round_):
                 for name, served in servers.items():
                     _measure_one(scale, figures, name, served, prefetch)
 
@@ -142,11 +142,11 @@ def _table(figures: Figures, name: str, latency: int, jitter: float) -> Table:
         rows.append(
             (
                 str(prefetch),
-                spread(figures[f"{base}.wall"]),
-                middle(figures[f"{base}.cpu"]),
-                middle(figures[f"{base}.rate"], 0),
+                range_text(figures[f"{base}.wall"]),
+                median_text(figures[f"{base}.cpu"]),
+                median_text(figures[f"{base}.rate"], 0),
                 *(
-                    middle(figures[f"{base}.{what}"], 3) if f"{base}.{what}" in figures else ""
+                    median_text(figures[f"{base}.{what}"], 3) if f"{base}.{what}" in figures else ""
                     for what in ("reached", "bytes")
                 ),
             )

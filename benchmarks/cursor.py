@@ -7,15 +7,15 @@ import gc
 import time
 from contextlib import ExitStack
 
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
-from benchmarks.records import Kind
-from benchmarks.report import Table, middle, spread
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
+from benchmarks.records import RecordKind
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
 
-_KINDS: tuple[Kind, ...] = ("light", "wide")
+_KINDS: tuple[RecordKind, ...] = ("light", "wide")
 _WAYS = {"ahead": 1, "plain": 0}
 _LATENCY = 0.02
 
@@ -23,7 +23,7 @@ _LATENCY = 0.02
 async def _walk(served: Served, prefetch: int) -> float:
     ids: list[int] = []
     gc.collect()
-    async with office(served, warm=True) as at:
+    async with open_location(served, warm=True) as at:
         await at.patients.get(1)
         begin = time.perf_counter()
         async for patient in at.patients.walk(prefetch=prefetch):
@@ -40,13 +40,13 @@ def measure(scale: Scale, figures: Figures) -> None:
     with ExitStack() as stack:
         servers = {
             kind: stack.enter_context(
-                serving(Stock(kind=kind, records=pages * 1000, latency=_LATENCY, cursor=True))
+                serving(ServerData(kind=kind, records=pages * 1000, latency=_LATENCY, cursor=True))
             )
             for kind in _KINDS
         }
         for round_ in range(scale.rounds):
             for kind, served in servers.items():
-                for way in in_turns(tuple(_WAYS), round_):
+                for way in interleave(tuple(_WAYS), round_):
                     wall = asyncio.run(_walk(served, _WAYS[way]))
                     figures.add(f"cursor.{kind}.{way}", wall)
                     figures.add(f"cursor.{kind}.{way}.reached", pages * _LATENCY / wall)
@@ -67,9 +67,9 @@ def tables(figures: Figures) -> list[Table]:
                 (
                     kind,
                     label,
-                    spread(figures[f"cursor.{kind}.{way}"]),
-                    middle(figures.ratios(f"cursor.{kind}.plain", f"cursor.{kind}.{way}")),
-                    middle(figures[f"cursor.{kind}.{way}.reached"]),
+                    range_text(figures[f"cursor.{kind}.{way}"]),
+                    median_text(figures.ratios(f"cursor.{kind}.plain", f"cursor.{kind}.{way}")),
+                    median_text(figures[f"cursor.{kind}.{way}.reached"]),
                 )
                 for kind in _KINDS
                 for way, label in labels.items()

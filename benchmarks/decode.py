@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from attrs import frozen
 
-from benchmarks.measure import Figures, Scale, WrongRecordsError, cpu_of, in_turns
+from benchmarks.measure import Figures, Scale, WrongRecordsError, cpu_of, interleave
 from benchmarks.ours import CannedSession
 from benchmarks.peers import READERS, Reader
-from benchmarks.records import FIRST_ID, Kind, records
-from benchmarks.report import Table, middle, spread
+from benchmarks.records import FIRST_ID, RecordKind, records
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.shapes import StructLight, StructPage, StructWide
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.codec import Codec
@@ -28,7 +28,7 @@ from nexhealth_async.models import Patient
 __all__ = ["ODD", "measure", "tables"]
 
 ODD = (0.0, 0.001, 0.01, 1.0)
-KINDS: tuple[Kind, ...] = ("light", "wide")
+KINDS: tuple[RecordKind, ...] = ("light", "wide")
 _LOGIN = b'{"code":true,"data":{"token":"invented"},"error":null}'
 _LABELS = {
     "dicts": "orjson, dicts",
@@ -58,7 +58,7 @@ class Pages:
         return len(self.rows)
 
 
-def _pages(kind: Kind, odd: float, count: int, per_page: int) -> Pages:
+def _pages(kind: RecordKind, odd: float, count: int, per_page: int) -> Pages:
     rows = records(kind, count * per_page, odd=odd)
     bodies = [
         b'{"code":true,"description":null,"error":null,"data":{"patients":[%b]},"count":%d}'
@@ -68,7 +68,7 @@ def _pages(kind: Kind, odd: float, count: int, per_page: int) -> Pages:
     return Pages(bodies, rows)
 
 
-def _struct(kind: Kind) -> Reader:
+def _struct(kind: RecordKind) -> Reader:
     page: Any = StructPage[StructLight] if kind == "light" else StructPage[StructWide]
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
 
@@ -79,7 +79,7 @@ def _struct(kind: Kind) -> Reader:
     return read
 
 
-def _readers(kind: Kind) -> dict[str, Reader]:
+def _readers(kind: RecordKind) -> dict[str, Reader]:
     return {
         "dicts": READERS["dicts"](kind),
         "struct": _struct(kind),
@@ -154,9 +154,9 @@ def measure(scale: Scale, figures: Figures) -> None:
     for round_ in range(scale.rounds):
         for kind in KINDS:
             cases = _cases(pages[kind, 0.0], readers[kind], codec)
-            for name, case in in_turns(cases, round_):
+            for name, case in interleave(cases, round_):
                 figures.add(f"decode.{kind}.{name}", case() * 1e6 / pages[kind, 0.0].size)
-            for odd in in_turns(ODD, round_):
+            for odd in interleave(ODD, round_):
                 of = pages[kind, odd]
                 seconds = asyncio.run(_walk_through("walk", of, CannedSession(of.bodies, _LOGIN)))
                 figures.add(f"decode.{kind}.odd.{odd:g}", seconds * 1e6 / of.size)
@@ -205,9 +205,9 @@ def tables(figures: Figures) -> list[Table]:
                 rows=[
                     (
                         label,
-                        spread(figures[base + name]),
-                        middle(figures.ratios(base + name, base + "struct")),
-                        middle(figures.ratios(base + name, base + "dicts")),
+                        range_text(figures[base + name]),
+                        median_text(figures.ratios(base + name, base + "struct")),
+                        median_text(figures.ratios(base + name, base + "dicts")),
                     )
                     for name, label in _LABELS.items()
                 ],
@@ -221,8 +221,8 @@ def tables(figures: Figures) -> list[Table]:
                 rows=[
                     (
                         f"{odd:.1%}".replace(".0%", "%"),
-                        spread(figures[f"{base}odd.{odd:g}"]),
-                        middle(figures.ratios(f"{base}odd.{odd:g}", f"{base}odd.0")),
+                        range_text(figures[f"{base}odd.{odd:g}"]),
+                        median_text(figures.ratios(f"{base}odd.{odd:g}", f"{base}odd.0")),
                     )
                     for odd in ODD
                 ],

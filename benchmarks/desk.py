@@ -6,9 +6,9 @@ import random
 from base64 import urlsafe_b64encode
 from collections import deque
 
-from benchmarks.stock import Stock, reply
+from benchmarks.stock import ServerData, reply
 
-__all__ = ["LIFETIME", "Desk"]
+__all__ = ["LIFETIME", "AuthServer"]
 
 LIFETIME = 3600
 """Seconds that the tokens' claims promise."""
@@ -19,10 +19,10 @@ _TOO_MANY = reply(
 )
 
 
-class Desk:
+class AuthServer:
     """Who may pass, and what was seen."""
 
-    def __init__(self, stock: Stock) -> None:
+    def __init__(self, stock: ServerData) -> None:
         self._window = stock.window
         self._counted: deque[float] = deque()
         # Windows that begin at a moment nobody knows.

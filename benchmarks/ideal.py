@@ -5,15 +5,15 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from math import inf
 
-from benchmarks.stock import Stock, latency_of
+from benchmarks.stock import ServerData, latency_of
 from nexhealth_async import Rates
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import Departure, RatesLog
+from nexhealth_async._protocol.rate_limits import Permit, SlidingWindowLog
 
 __all__ = ["ideal"]
 
 
-def ideal(stock: Stock, pages: int, prefetch: int, rates: Rates | None = None) -> float:
+def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = None) -> float:
     """Return the seconds that the server's own latencies take, jitter included.
 
     The very latencies of the pages are laid end to end: with a prefetch of 2 and more, pages 1 and
@@ -22,9 +22,9 @@ def ideal(stock: Stock, pages: int, prefetch: int, rates: Rates | None = None) -
     at once. Below that, page follows page. The session is logged in before. With limits a page
     leaves when the library's own log has a place for it, which nobody took before.
     """
-    log = RatesLog(rates or Rates.unlimited())
+    log = SlidingWindowLog(rates or Rates.unlimited())
     now, asked, delivered = 0.0, 0, 0
-    flying: list[tuple[float, int, Departure]] = []
+    flying: list[tuple[float, int, Permit]] = []
     landed: set[int] = set()
     while delivered < pages:
         known = pages if 1 in landed else min(2, pages)

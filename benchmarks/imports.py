@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.alone import compiled
-from benchmarks.measure import Figures, Scale, in_turns
-from benchmarks.report import Table, middle, spread
+from benchmarks.alone import ensure_bytecode
+from benchmarks.measure import Figures, Scale, interleave
+from benchmarks.report import Table, median_text, range_text
 
 __all__ = ["measure", "tables"]
 
@@ -37,7 +37,7 @@ def _cpu(code: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", timed],
         cwd=_ROOT,
-        env=compiled(),
+        env=ensure_bytecode(),
         capture_output=True,
         text=True,
         check=True,
@@ -51,7 +51,7 @@ def measure(scale: Scale, figures: Figures) -> None:
     for name in names:
         _cpu(_CODE[name])
     for round_ in range(scale.of(2 * scale.rounds, 1)):
-        for name in in_turns(names, round_):
+        for name in interleave(names, round_):
             figures.add(f"imports.{name}", _cpu(_CODE[name]))
 
 
@@ -65,8 +65,8 @@ def tables(figures: Figures) -> list[Table]:
             rows=[
                 (
                     label,
-                    spread(figures[f"imports.{name}"], 0),
-                    middle(figures.ratios(f"imports.{name}", "imports.aiohttp")),
+                    range_text(figures[f"imports.{name}"], 0),
+                    median_text(figures.ratios(f"imports.{name}", "imports.aiohttp")),
                 )
                 for name, label in _LABELS.items()
                 if f"imports.{name}" in figures

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarks.measure import Figures, Scale, office
+from benchmarks.measure import Figures, Scale, open_location
 from benchmarks.records import FIRST_ID
-from benchmarks.report import Table, spread
+from benchmarks.report import Table, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock, Window
+from benchmarks.stock import ServerData, ServerWindow
 from nexhealth_async import Rates
 from nexhealth_async._protocol.rate_limits import Limit
 
@@ -30,7 +30,7 @@ async def _crowd(served: Served, per_task: int) -> dict[str, float]:
     """Let tasks call as fast as they may; return what the server saw, and how they shared."""
     done = [0] * _TASKS
     shares: list[float] = []
-    async with office(served, warm=True, rates=_RATES) as at:
+    async with open_location(served, warm=True, rates=_RATES) as at:
 
         async def work(mine: int) -> None:
             for _ in range(per_task):
@@ -63,7 +63,7 @@ async def _crowd(served: Served, per_task: int) -> dict[str, float]:
 async def _beside_a_pull(served: Served, calls: int) -> float:
     """Return the mean milliseconds that a single call waits beside a pull that takes all it can."""
     waits: list[float] = []
-    async with office(served, warm=True, rates=_RATES) as at:
+    async with open_location(served, warm=True, rates=_RATES) as at:
 
         async def pull() -> None:
             async for _patient in at.patients.walk(per_page=10, prefetch=8):
@@ -81,10 +81,10 @@ async def _beside_a_pull(served: Served, calls: int) -> float:
     return max(waits) * 1000
 
 
-def _stock(case: str) -> Stock:
+def _stock(case: str) -> ServerData:
     kind, _, latency = case.partition(".")
-    window = Window(_COUNT, _SECONDS, kind == "sliding")
-    return Stock(records=5_000, per_page=(10,), latency=int(latency) / 1000, window=window)
+    window = ServerWindow(_COUNT, _SECONDS, kind == "sliding")
+    return ServerData(records=5_000, per_page=(10,), latency=int(latency) / 1000, window=window)
 
 
 def measure(scale: Scale, figures: Figures) -> None:
@@ -106,10 +106,10 @@ def tables(figures: Figures) -> list[Table]:
     rows = [
         (
             f"**{label}**",
-            spread(figures[f"limiter.{name}.too_many"], 0),
-            spread(figures[f"limiter.{name}.pace"]),
-            spread(figures[f"limiter.{name}.reached"]),
-            spread(figures[f"limiter.{name}.unequal"], 0),
+            range_text(figures[f"limiter.{name}.too_many"], 0),
+            range_text(figures[f"limiter.{name}.pace"]),
+            range_text(figures[f"limiter.{name}.reached"]),
+            range_text(figures[f"limiter.{name}.unequal"], 0),
         )
         for name, label in _CASES.items()
         if f"limiter.{name}.pace" in figures
@@ -128,7 +128,10 @@ def tables(figures: Figures) -> list[Table]:
             note="The longest of ten waits in a run; the limit frees places once a second.",
             heads=("case", "wait ms"),
             rows=[
-                ("**`patients.get` beside `walk(prefetch=8)`**", spread(figures["limiter.call"], 0))
+                (
+                    "**`patients.get` beside `walk(prefetch=8)`**",
+                    range_text(figures["limiter.call"], 0),
+                )
             ],
         ),
     ]

@@ -18,12 +18,12 @@ from nexhealth_async.scopes import LocationScope
 __all__ = [
     "Client",
     "Figures",
-    "Haul",
+    "PullResult",
     "Scale",
     "WrongRecordsError",
     "cpu_of",
-    "in_turns",
-    "office",
+    "interleave",
+    "open_location",
     "timed",
 ]
 
@@ -72,7 +72,7 @@ class Figures:
 
 
 @frozen(kw_only=True)
-class Haul:
+class PullResult:
     """What a client brought home, as far as it looked."""
 
     records: int | None = None
@@ -94,7 +94,7 @@ class Haul:
                 raise WrongRecordsError(f"{name} is {brought}, and should be {number}")
 
 
-Client: TypeAlias = Callable[[Served, int], Awaitable[Haul]]
+Client: TypeAlias = Callable[[Served, int], Awaitable[PullResult]]
 """Reads everything a server has, in pages of the given size."""
 
 
@@ -117,14 +117,14 @@ def cpu_of(work: Callable[[], object], times: int = 1) -> float:
     return (time.process_time() - begin) / times
 
 
-def in_turns(cases: Sequence[T], round_: int) -> Sequence[T]:
+def interleave(cases: Sequence[T], round_: int) -> Sequence[T]:
     """Return the cases with another one first in each round, so that none always follows one."""
     at = round_ % len(cases)
     return (*cases[at:], *cases[:at])
 
 
 @asynccontextmanager
-async def office(
+async def open_location(
     served: Served, *, warm: bool = False, rates: Rates | None = None, http: object = None
 ) -> AsyncGenerator[LocationScope, None]:
     """Open a session, logged in if it shall be warm, and give the one office of the server."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from benchmarks.alone import alone
-from benchmarks.measure import Figures, Scale, in_turns, office
-from benchmarks.report import Table, spread
+from benchmarks.measure import Figures, Scale, interleave, open_location
+from benchmarks.report import Table, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["CASES", "measure", "tables", "walked"]
 
@@ -35,7 +35,7 @@ def _resident() -> int:
 
 def walked(url: str, records: int, case: str, prefetch: int) -> dict[str, float]:
     """Walk everything and let it go; return bytes above the start. Runs in a process."""
-    stock = Stock(records=records, cursor=case == "cursor")
+    stock = ServerData(records=records, cursor=case == "cursor")
     served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
     return asyncio.run(_walked(served, case, prefetch))
 
@@ -43,7 +43,7 @@ def walked(url: str, records: int, case: str, prefetch: int) -> dict[str, float]
 async def _walked(served: Served, case: str, prefetch: int) -> dict[str, float]:
     drift = cast("Literal['watch', 'ignore']", "watch" if case == "cursor" else case)
     count = total = peak = half = 0
-    async with office(served, warm=True) as at:
+    async with open_location(served, warm=True) as at:
         await at.patients.get(1)  # the decoder and a connection are there at the start
         gc.collect()
         start = _resident()
@@ -67,12 +67,12 @@ def measure(scale: Scale, figures: Figures) -> None:
         return
     records = scale.of(1_000_000, 4_000)
     stocks = {
-        "v2": Stock(records=records, fleeting=True),
-        "v3": Stock(records=records, fleeting=True, cursor=True),
+        "v2": ServerData(records=records, fleeting=True),
+        "v3": ServerData(records=records, fleeting=True, cursor=True),
     }
     with serving(stocks["v2"]) as two, serving(stocks["v3"]) as three:
         for round_ in range(scale.some(4)):
-            for name in in_turns(scale.of(tuple(CASES), ("watch.8",)), round_):
+            for name in interleave(scale.of(tuple(CASES), ("watch.8",)), round_):
                 case = name.partition(".")[0]
                 served = three if case == "cursor" else two
                 found = alone(
@@ -104,7 +104,7 @@ def tables(figures: Figures) -> list[Table]:
                     label,
                     str(prefetch),
                     *(
-                        spread(figures[f"memory.{name}.{what}"], 1)
+                        range_text(figures[f"memory.{name}.{what}"], 1)
                         for what in ("rise", "drift", "start")
                     ),
                 )

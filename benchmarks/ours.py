@@ -7,52 +7,52 @@ from typing import Self, cast
 
 import orjson
 
-from benchmarks.measure import Client, Haul, office
+from benchmarks.measure import Client, PullResult, open_location
 from benchmarks.server import Served
 
 __all__ = ["OURS", "CannedSession", "ids_of_raw_json"]
 
 
-async def _walk(served: Served, per_page: int) -> Haul:
+async def _walk(served: Served, per_page: int) -> PullResult:
     ids: list[int] = []
-    async with office(served) as at:
+    async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page):
             ids.append(patient.id)  # noqa: PERF401 - a loop, as users write it
-    return Haul(records=len(ids), sum_of_ids=sum(ids))
+    return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
 
-async def _pages(served: Served, per_page: int) -> Haul:
+async def _pages(served: Served, per_page: int) -> PullResult:
     ids: list[int] = []
-    async with office(served) as at:
+    async with open_location(served) as at:
         async for page in at.patients.walk(per_page=per_page).pages():
             ids.extend([patient.id for patient in page.items])
-    return Haul(records=len(ids), sum_of_ids=sum(ids))
+    return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
 
-async def _raw(served: Served, per_page: int) -> Haul:
+async def _raw(served: Served, per_page: int) -> PullResult:
     ids: list[object] = []
-    async with office(served) as at:
+    async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw():
             ids.append(patient["id"])  # noqa: PERF401 - a loop, as users write it
-    return Haul(records=len(ids), sum_of_ids=sum(cast("list[int]", ids)))
+    return PullResult(records=len(ids), sum_of_ids=sum(cast("list[int]", ids)))
 
 
-async def _raw_json(served: Served, per_page: int) -> Haul:
+async def _raw_json(served: Served, per_page: int) -> PullResult:
     records = record_bytes = 0
-    async with office(served) as at:
+    async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw_json():
             records += 1
             record_bytes += len(patient)
-    return Haul(records=records, record_bytes=record_bytes)
+    return PullResult(records=records, record_bytes=record_bytes)
 
 
-async def ids_of_raw_json(served: Served, per_page: int) -> Haul:
+async def ids_of_raw_json(served: Served, per_page: int) -> PullResult:
     """Read the ids of a raw_json walk; not timed, since decoding is what such a walk leaves out."""
     ids: list[int] = []
-    async with office(served) as at:
+    async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw_json():
             ids.append(orjson.loads(patient)["id"])  # noqa: PERF401 - a loop, as users write it
-    return Haul(records=len(ids), sum_of_ids=sum(ids))
+    return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
 
 OURS: dict[str, tuple[str, Client]] = {

@@ -19,8 +19,8 @@ import orjson
 from attrs import frozen
 
 from benchmarks.generated import GENERATED
-from benchmarks.measure import Client, Haul
-from benchmarks.records import Kind
+from benchmarks.measure import Client, PullResult
+from benchmarks.records import RecordKind
 from benchmarks.server import Served
 from benchmarks.shapes import (
     AttrsLight,
@@ -30,7 +30,7 @@ from benchmarks.shapes import (
     PydanticWide,
 )
 
-__all__ = ["PEERS", "READERS", "Peer", "Reader", "aiohttp_page", "peer_clients"]
+__all__ = ["PEERS", "READERS", "ComparedClient", "Reader", "aiohttp_page", "peer_clients"]
 
 Reader: TypeAlias = Callable[[bytes], list[Any]]
 """Decodes a page's body into its records."""
@@ -38,7 +38,7 @@ Reader: TypeAlias = Callable[[bytes], list[Any]]
 _HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2"}
 
 
-def _dicts(_kind: Kind) -> Reader:
+def _dicts(_kind: RecordKind) -> Reader:
     def read(body: bytes) -> list[Any]:
         patients: list[Any] = orjson.loads(body)["data"]["patients"]
         return patients
@@ -46,7 +46,7 @@ def _dicts(_kind: Kind) -> Reader:
     return read
 
 
-def _cattrs(kind: Kind) -> Reader:
+def _cattrs(kind: RecordKind) -> Reader:
     converter = cattrs.preconf.orjson.make_converter()
     converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))
     many = list[AttrsLight] if kind == "light" else list[AttrsWide]
@@ -57,7 +57,7 @@ def _cattrs(kind: Kind) -> Reader:
     return read
 
 
-def _pydantic(kind: Kind) -> Reader:
+def _pydantic(kind: RecordKind) -> Reader:
     page: Any = PydanticPage[PydanticLight] if kind == "light" else PydanticPage[PydanticWide]
 
     def read(body: bytes) -> list[Any]:
@@ -67,7 +67,7 @@ def _pydantic(kind: Kind) -> Reader:
     return read
 
 
-def _generated(kind: Kind) -> Reader:
+def _generated(kind: RecordKind) -> Reader:
     from_dict = GENERATED[kind]
 
     def read(body: bytes) -> list[Any]:
@@ -76,7 +76,7 @@ def _generated(kind: Kind) -> Reader:
     return read
 
 
-READERS: dict[str, Callable[[Kind], Reader]] = {
+READERS: dict[str, Callable[[RecordKind], Reader]] = {
     "dicts": _dicts,
     "cattrs": _cattrs,
     "httpx-dicts": _dicts,
@@ -86,7 +86,7 @@ READERS: dict[str, Callable[[Kind], Reader]] = {
 
 
 @frozen
-class Peer:
+class ComparedClient:
     """A client of somebody else's."""
 
     name: str
@@ -95,28 +95,28 @@ class Peer:
 
 
 PEERS = (
-    Peer("bytes", "aiohttp, bytes only"),
-    Peer("dicts", "aiohttp + orjson, dicts"),
-    Peer("cattrs", "aiohttp + orjson + cattrs"),
-    Peer("httpx-dicts", "httpx + orjson, dicts", over_httpx=True),
-    Peer("httpx-pydantic", "httpx + pydantic", over_httpx=True),
-    Peer("generated", "generated client (httpx, attrs)", over_httpx=True),
+    ComparedClient("bytes", "aiohttp, bytes only"),
+    ComparedClient("dicts", "aiohttp + orjson, dicts"),
+    ComparedClient("cattrs", "aiohttp + orjson + cattrs"),
+    ComparedClient("httpx-dicts", "httpx + orjson, dicts", over_httpx=True),
+    ComparedClient("httpx-pydantic", "httpx + pydantic", over_httpx=True),
+    ComparedClient("generated", "generated client (httpx, attrs)", over_httpx=True),
 )
 
 
-def peer_clients(kind: Kind) -> dict[str, Client]:
+def peer_clients(kind: RecordKind) -> dict[str, Client]:
     """Return the peers that read records of one kind, by name; their codecs are built once."""
     return {peer.name: _client(peer, kind) for peer in PEERS}
 
 
-def _client(peer: Peer, kind: Kind) -> Client:
+def _client(peer: ComparedClient, kind: RecordKind) -> Client:
     pages = _over_httpx if peer.over_httpx else _over_aiohttp
     if peer.name == "bytes":
         return _bytes_only
     read = READERS[peer.name](kind)
     by_key = peer.name.endswith("dicts")
 
-    async def pull(served: Served, per_page: int) -> Haul:
+    async def pull(served: Served, per_page: int) -> PullResult:
         ids: list[int] = []
         async with aclosing(pages(served, per_page)) as bodies:
             async for body in bodies:
@@ -124,17 +124,17 @@ def _client(peer: Peer, kind: Kind) -> Client:
                     ids.extend([patient["id"] for patient in read(body)])
                 else:
                     ids.extend([patient.id for patient in read(body)])
-        return Haul(records=len(ids), sum_of_ids=sum(ids))
+        return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
     return pull
 
 
-async def _bytes_only(served: Served, per_page: int) -> Haul:
+async def _bytes_only(served: Served, per_page: int) -> PullResult:
     body_bytes = 0
     async with aclosing(_over_aiohttp(served, per_page)) as bodies:
         async for body in bodies:
             body_bytes += len(body)
-    return Haul(body_bytes=body_bytes)
+    return PullResult(body_bytes=body_bytes)
 
 
 @cache

@@ -14,10 +14,10 @@ from benchmarks.bulk_pace import LATENCIES as BULK_LATENCIES
 from benchmarks.concurrency import LATENCIES, PREFETCHES
 from benchmarks.measure import Figures
 from benchmarks.pull import LABELS
-from benchmarks.records import Kind
-from benchmarks.report import middle
+from benchmarks.records import RecordKind
+from benchmarks.report import median_text
 
-__all__ = ["bulk_picture", "picture"]
+__all__ = ["draw_bulk_svg", "draw_svg"]
 
 _WIDTH = 860
 _LEFT = 250
@@ -39,7 +39,7 @@ _STYLE = """
 """
 
 
-def picture(figures: Figures, caption: str) -> str:
+def draw_svg(figures: Figures, caption: str) -> str:
     """Draw what the figures hold of pulls at 1,000 a page and of asking ahead."""
     parts: list[str] = []
     top = 20
@@ -60,7 +60,7 @@ def picture(figures: Figures, caption: str) -> str:
     return _sheet(about, caption, parts, top)
 
 
-def bulk_picture(figures: Figures, caption: str) -> str:
+def draw_bulk_svg(figures: Figures, caption: str) -> str:
     """Draw how fast bulk pulls were, by latency and by how many requests were under way."""
     pace = {
         latency: [figures[f"bulk.pace.{latency}.{one}.rate"] for one in CONCURRENCIES]
@@ -107,7 +107,7 @@ def _wrapped(words: str, width: int) -> Iterable[str]:
     yield line
 
 
-def _bars(figures: Figures, kind: Kind, top: int) -> tuple[list[str], int]:
+def _bars(figures: Figures, kind: RecordKind, top: int) -> tuple[list[str], int]:
     """Draw a bar for each client; a bar that is too long is cut, and its number says how long."""
     seconds = {
         name: [cpu / 10 for cpu in figures[f"pull.{kind}.1000.{name}.cpu"]] for name in LABELS
@@ -126,7 +126,7 @@ def _bars(figures: Figures, kind: Kind, top: int) -> tuple[list[str], int]:
         parts += [
             _text(_LEFT - 8, y + 14, words, "ours-text" if ours else "", "end"),
             f'<rect {place} class="{"ours" if ours else "peer"}"/>',
-            _text(_LEFT + length + 6, y + 14, middle(values), "ours-text" if ours else ""),
+            _text(_LEFT + length + 6, y + 14, median_text(values), "ours-text" if ours else ""),
         ]
         y += _ROW
     parts.append(f'<line x1="{_LEFT}" y1="{top + 16}" x2="{_LEFT}" y2="{y}" class="axis"/>')
@@ -204,7 +204,7 @@ def _line(frame: _Frame, nth: int, label: str, rates: Sequence[Sequence[float]])
     for (x, y), values in zip(points, rates, strict=True):
         parts += [
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="d{nth}"/>',
-            _text(x, y - 8, middle(values, 0), "quiet", "middle"),
+            _text(x, y - 8, median_text(values, 0), "quiet", "middle"),
         ]
     x, y = points[-1]
     return [*parts, _text(x + 30, y + 4, label, f"d{nth}")]

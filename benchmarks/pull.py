@@ -6,17 +6,17 @@ import asyncio
 import gc
 from contextlib import ExitStack
 
-from benchmarks.measure import Client, Figures, Scale, in_turns, run
+from benchmarks.measure import Client, Figures, Scale, interleave, run
 from benchmarks.ours import OURS, ids_of_raw_json
 from benchmarks.peers import PEERS, peer_clients
-from benchmarks.records import Kind
-from benchmarks.report import Table, middle, spread
+from benchmarks.records import RecordKind
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["LABELS", "PLACES", "measure", "tables"]
 
-PLACES: tuple[tuple[Kind, int], ...] = (
+PLACES: tuple[tuple[RecordKind, int], ...] = (
     ("light", 5),
     ("light", 100),
     ("light", 300),
@@ -28,19 +28,19 @@ LABELS = {
     **{peer.name: peer.label for peer in PEERS},
     **{name: label for name, (label, _) in OURS.items()},
 }
-_SIZES: dict[Kind, tuple[int, ...]] = {"light": (100, 300, 1000), "wide": (300, 1000)}
+_SIZES: dict[RecordKind, tuple[int, ...]] = {"light": (100, 300, 1000), "wide": (300, 1000)}
 
 
 def measure(scale: Scale, figures: Figures) -> None:
     """Measure CPU microseconds and wall microseconds a record."""
-    stocks: dict[Kind, Stock] = {
-        kind: Stock(kind=kind, records=scale.of(count, 300), per_page=sizes)
+    stocks: dict[RecordKind, ServerData] = {
+        kind: ServerData(kind=kind, records=scale.of(count, 300), per_page=sizes)
         for (kind, sizes), count in zip(_SIZES.items(), (20_000, 6_000), strict=True)
     }
-    few = Stock(records=scale.of(2_000, 50), per_page=(5,))
+    few = ServerData(records=scale.of(2_000, 50), per_page=(5,))
     with ExitStack() as stack:
         enter = stack.enter_context
-        servers: dict[tuple[Kind, bool], Served] = {("light", True): enter(serving(few))}
+        servers: dict[tuple[RecordKind, bool], Served] = {("light", True): enter(serving(few))}
         for kind, stock in stocks.items():
             servers[kind, False] = enter(serving(stock))
         clients = {kind: _clients(kind) for kind in stocks}
@@ -51,14 +51,14 @@ def measure(scale: Scale, figures: Figures) -> None:
         for round_ in range(scale.rounds):
             for kind, per_page in PLACES:
                 served = servers[kind, per_page == 5]
-                for name, client in in_turns(list(clients[kind].items()), round_):
+                for name, client in interleave(list(clients[kind].items()), round_):
                     cpu, wall = run(client, served, per_page)
                     base = f"pull.{kind}.{per_page}.{name}"
                     figures.add(f"{base}.cpu", cpu * 1e6 / served.records)
                     figures.add(f"{base}.wall", wall * 1e6 / served.records)
 
 
-def _clients(kind: Kind) -> dict[str, Client]:
+def _clients(kind: RecordKind) -> dict[str, Client]:
     return {**peer_clients(kind), **{name: client for name, (_, client) in OURS.items()}}
 
 
@@ -77,7 +77,7 @@ def tables(figures: Figures) -> list[Table]:
     return [_table(figures, kind, per_page) for kind, per_page in PLACES]
 
 
-def _table(figures: Figures, kind: Kind, per_page: int) -> Table:
+def _table(figures: Figures, kind: RecordKind, per_page: int) -> Table:
     base = f"pull.{kind}.{per_page}."
     return Table(
         title=f"Pulling {kind} records, {per_page:,} a page",
@@ -86,10 +86,10 @@ def _table(figures: Figures, kind: Kind, per_page: int) -> Table:
         rows=[
             (
                 label,
-                spread([cpu / 10 for cpu in figures[f"{base}{name}.cpu"]]),
-                middle(figures.ratios(f"{base}{name}.cpu", f"{base}bytes.cpu")),
-                middle(figures.ratios(f"{base}{name}.cpu", f"{base}dicts.cpu")),
-                middle([1e6 / wall for wall in figures[f"{base}{name}.wall"]], 0),
+                range_text([cpu / 10 for cpu in figures[f"{base}{name}.cpu"]]),
+                median_text(figures.ratios(f"{base}{name}.cpu", f"{base}bytes.cpu")),
+                median_text(figures.ratios(f"{base}{name}.cpu", f"{base}dicts.cpu")),
+                median_text([1e6 / wall for wall in figures[f"{base}{name}.wall"]], 0),
             )
             for name, label in LABELS.items()
         ],

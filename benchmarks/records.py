@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["FIRST_ID", "Kind", "odd_places", "record_template", "records"]
+__all__ = ["FIRST_ID", "RecordKind", "odd_places", "record_template", "records"]
 
-Kind: TypeAlias = Literal["light", "wide"]
+RecordKind: TypeAlias = Literal["light", "wide"]
 Fields: TypeAlias = dict[str, object]
 
 FIRST_ID = 442_700_000
@@ -112,7 +112,7 @@ def _appointment(seat: int, which: int) -> Fields:
     }
 
 
-_SPOILERS: tuple[Fields, ...] = (
+_ODD_VALUES: tuple[Fields, ...] = (
     {"waitlisted_at": {}},
     {"foreign_id": 19_001},
     {"last_sync": ""},
@@ -122,14 +122,14 @@ _SPOILERS: tuple[Fields, ...] = (
 )
 """What the vendor's replies hold at times in place of what they should."""
 
-_MAKERS: dict[Kind, Callable[[int], Fields]] = {"light": _light, "wide": _wide}
+_MAKERS: dict[RecordKind, Callable[[int], Fields]] = {"light": _light, "wide": _wide}
 
 
-def record_template(kind: Kind, seat: int, *, odd: bool = False) -> tuple[bytes, bytes]:
+def record_template(kind: RecordKind, seat: int, *, odd: bool = False) -> tuple[bytes, bytes]:
     """Return a record's JSON before and behind its id."""
     fields = _MAKERS[kind](seat % _KINDS_OF_PEOPLE)
     if odd:
-        fields |= _SPOILERS[seat % len(_SPOILERS)]
+        fields |= _ODD_VALUES[seat % len(_ODD_VALUES)]
     head, _, tail = msgspec.json.encode(fields).partition(b'"id":0')
     return head + b'"id":', tail
 
@@ -140,7 +140,7 @@ def odd_places(count: int, share: float) -> range:
     return range(step - 1, count, step)
 
 
-def records(kind: Kind, count: int, *, odd: float = 0.0) -> list[bytes]:
+def records(kind: RecordKind, count: int, *, odd: float = 0.0) -> list[bytes]:
     """Return so many records' JSON, with ids from `FIRST_ID` on; a share of them is odd."""
     good = [record_template(kind, seat) for seat in range(_KINDS_OF_PEOPLE)]
     made = [

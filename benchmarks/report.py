@@ -12,7 +12,7 @@ from statistics import median
 
 from attrs import field, frozen
 
-__all__ = ["Table", "machine", "middle", "spread", "versions"]
+__all__ = ["Table", "machine", "median_text", "range_text", "versions"]
 
 _LIBRARIES = (
     "nexhealth-async",
@@ -43,12 +43,12 @@ class Table:
         return f"### {self.title}\n\n{note}" + "\n".join(lines) + "\n"
 
 
-def middle(values: Iterable[float], places: int = 2) -> str:
+def median_text(values: Iterable[float], places: int = 2) -> str:
     """Show the median."""
     return f"{median(values):,.{places}f}"
 
 
-def spread(values: Sequence[float], places: int = 2) -> str:
+def range_text(values: Sequence[float], places: int = 2) -> str:
     """Show the median, and the least and the greatest in parentheses."""
     return f"{median(values):,.{places}f} ({min(values):,.{places}f}-{max(values):,.{places}f})"
 

@@ -18,9 +18,9 @@ from urllib.request import urlopen
 
 from attrs import field, frozen
 
-from benchmarks.desk import Desk
+from benchmarks.desk import AuthServer
 from benchmarks.records import FIRST_ID
-from benchmarks.stock import Rendered, Stock, latency_of, reply, server_context
+from benchmarks.stock import Rendered, ServerData, latency_of, reply, server_context
 
 __all__ = ["Served", "serving"]
 
@@ -33,7 +33,7 @@ class Served:
     """Where a server listens, and what a client that read everything has seen."""
 
     url: str
-    stock: Stock
+    stock: ServerData
     record_bytes: int
     """Bytes of the records alone; 0 if the pages are rendered as they are asked for."""
     body_bytes: Mapping[int, int] = field(repr=False)
@@ -65,7 +65,7 @@ class Served:
 
 
 @contextmanager
-def serving(stock: Stock) -> Generator[Served, None, None]:
+def serving(stock: ServerData) -> Generator[Served, None, None]:
     """Run a server in a process of its own."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
@@ -80,13 +80,13 @@ def serving(stock: Stock) -> Generator[Served, None, None]:
         process.join()
 
 
-def _run(stock: Stock, pipe: Connection) -> None:
+def _run(stock: ServerData, pipe: Connection) -> None:
     asyncio.run(_serve(stock, pipe))
 
 
-async def _serve(stock: Stock, pipe: Connection) -> None:
+async def _serve(stock: ServerData, pipe: Connection) -> None:
     rendered = Rendered(stock)
-    desk = Desk(stock)
+    desk = AuthServer(stock)
     ssl, authority = server_context() if stock.tls else (None, None)
     server = await asyncio.get_running_loop().create_server(
         lambda: _Connection(stock, rendered, desk), "127.0.0.1", 0, backlog=256, ssl=ssl
@@ -118,7 +118,7 @@ _NOBODY = json.dumps({"code": True, "count": 0, "data": {"patients": []}}).encod
 class _Connection(asyncio.Protocol):
     """One connection: requests come one after the other, and none has a body worth reading."""
 
-    def __init__(self, stock: Stock, rendered: Rendered, desk: Desk) -> None:
+    def __init__(self, stock: ServerData, rendered: Rendered, desk: AuthServer) -> None:
         self._stock = stock
         self._rendered = rendered
         self._desk = desk

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.measure import Figures, Scale
-from benchmarks.report import Table, spread
+from benchmarks.report import Table, range_text
 from nexhealth_async import Rates
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, SharedRates
 
@@ -33,7 +33,7 @@ _TRIP = 0.02
 
 async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float, float]:
     """Return CPU and wait in microseconds a request, and questions to Redis a request."""
-    gates = Gates(rates, "invented")
+    gates = RateLimiter(rates, "invented")
     waited = 0.0
 
     async def task() -> None:
@@ -41,12 +41,12 @@ async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float
         loop = asyncio.get_running_loop()
         for _ in range(each):
             asked = loop.time()
-            departure = gates.leave_at_once(RateClass.PEOPLE, asked) or await gates.leave(
+            departure = gates.try_acquire(RateClass.PEOPLE, asked) or await gates.acquire(
                 RateClass.PEOPLE, background=False, deadline=None
             )
             waited += loop.time() - asked
             await asyncio.sleep(_TRIP)
-            gates.ended(departure, answered=True)
+            gates.complete(departure, answered=True)
 
     cpu = time.process_time()
     await asyncio.gather(*(task() for _ in range(_TASKS)))
@@ -110,9 +110,9 @@ def tables(figures: Figures) -> list[Table]:
             rows=[
                 (
                     label,
-                    spread(figures[f"sharing.{name}.cpu"]),
-                    spread(figures[f"sharing.{name}.waited"]),
-                    spread(figures[f"sharing.{name}.turns"], 3),
+                    range_text(figures[f"sharing.{name}.cpu"]),
+                    range_text(figures[f"sharing.{name}.waited"]),
+                    range_text(figures[f"sharing.{name}.turns"], 3),
                 )
                 for name, label in _CASES.items()
                 if f"sharing.{name}.cpu" in figures

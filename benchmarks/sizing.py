@@ -14,8 +14,8 @@ from attrs import evolve, frozen
 
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Rates
-from nexhealth_async.bulk.estimate import Tally, least_seconds, reckon
-from nexhealth_async.bulk.shard_planning import PracticePlace, plan_shards
+from nexhealth_async.bulk.estimate import CountResult, estimate_from_counts, min_seconds
+from nexhealth_async.bulk.shard_planning import PracticeLocations, plan_shards
 
 __all__ = ["PRACTICE", "PRACTICES", "Sizing", "sizing", "table", "tables"]
 
@@ -64,14 +64,14 @@ def sizing(practices: int, version: str, *, refresh: bool = False, drift: str = 
     every = {rate: number * practices for rate, number in wanted.items()}
     rates = Rates()
     alone = {
-        name: least_seconds(every, evolve(Rates.unlimited(), **{name: getattr(rates, name)}))
+        name: min_seconds(every, evolve(Rates.unlimited(), **{name: getattr(rates, name)}))
         for name in _LIMITS
     }
     return Sizing(
         practices=practices,
         records=records * practices,
         requests=sum(every.values()),
-        seconds=least_seconds(every, rates, logins=1),
+        seconds=min_seconds(every, rates, logins=1),
         limit=_LIMITS[max(alone, key=lambda name: alone[name])],
     )
 
@@ -81,11 +81,11 @@ def _of_one(version: str, *, refresh: bool, drift: str) -> tuple[Counter[RateCla
     plan = plan_shards(
         PRACTICE,
         version,
-        [PracticePlace(subdomain="demo", location_ids=(1,))],
+        [PracticeLocations(subdomain="demo", location_ids=(1,))],
         now=_NOW,
         since=_YESTERDAY if refresh else None,
     )
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, CountResult] = {}
     records = 0
     for group in plan.groups:
         part = CHANGED if refresh else 1.0
@@ -96,8 +96,10 @@ def _of_one(version: str, *, refresh: bool, drift: str) -> tuple[Counter[RateCla
         for place, (shard, _) in enumerate(lists):
             count = (place + 1) * number // len(lists) - place * number // len(lists)
             share[shard.name] = (*share[shard.name], count)
-        tallies |= {name: Tally(counts=counts) for name, counts in share.items()}
-    found = reckon(plan.everything, tallies, drift="watch" if drift == "watch" else "verify")
+        tallies |= {name: CountResult(counts=counts) for name, counts in share.items()}
+    found = estimate_from_counts(
+        plan.everything, tallies, drift="watch" if drift == "watch" else "verify"
+    )
     wanted: Counter[RateClass] = Counter()
     for one in found.shards:
         wanted[one.rate] += one.requests

@@ -9,17 +9,17 @@ from contextlib import suppress
 from attrs import frozen
 
 from benchmarks.alone import alone
-from benchmarks.measure import Client, Figures, Scale, in_turns
+from benchmarks.measure import Client, Figures, Scale, interleave
 from benchmarks.ours import OURS
-from benchmarks.records import Kind
-from benchmarks.report import Table, spread
+from benchmarks.records import RecordKind
+from benchmarks.report import Table, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["heartbeat", "measure", "tables"]
 
 _BEAT = 0.001
-_KINDS: tuple[Kind, ...] = ("light", "wide")
+_KINDS: tuple[RecordKind, ...] = ("light", "wide")
 _LABELS = {
     "bytes": "aiohttp, bytes only",
     "dicts": "aiohttp + orjson, dicts",
@@ -30,7 +30,7 @@ _LABELS = {
     "dicts-heap": "aiohttp + orjson, dicts, beside 500,000 live objects",
 }
 _HEAP = 500_000
-_WHATS = {
+_METRICS = {
     "cpu": "p99 CPU ms",
     "cpu-max": "max CPU ms",
     "p99": "p99 late ms",
@@ -40,7 +40,7 @@ _WHATS = {
 
 
 @frozen
-class _Beat:
+class _Heartbeat:
     """One beat: when it came, by how much late, and how much CPU went to others in between."""
 
     at: float
@@ -48,20 +48,20 @@ class _Beat:
     cpu: float
 
 
-async def _beats(beats: list[_Beat]) -> None:
+async def _beats(beats: list[_Heartbeat]) -> None:
     while True:
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.sleep(_BEAT)
         cpu = time.process_time() - cpu - _BEAT
         now = time.perf_counter()
-        beats.append(_Beat(now, max(0.0, now - wall - _BEAT), max(0.0, cpu)))
+        beats.append(_Heartbeat(now, max(0.0, now - wall - _BEAT), max(0.0, cpu)))
 
 
 def heartbeat(
-    url: str, kind: Kind, records: int, client: str, heap: int, first_seconds: float
+    url: str, kind: RecordKind, records: int, client: str, heap: int, first_seconds: float
 ) -> dict[str, float]:
     """Pull a list beside a heartbeat, and return milliseconds of lateness; runs in a process."""
-    stock = Stock(kind=kind, records=records)
+    stock = ServerData(kind=kind, records=records)
     served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
     # What a web backend has in its memory: tracked objects that the collector must look through.
     others = [[place] for place in range(heap)]
@@ -71,7 +71,7 @@ def heartbeat(
 
 
 async def _pulled(served: Served, client: str, first_seconds: float) -> dict[str, float]:
-    beats: list[_Beat] = []
+    beats: list[_Heartbeat] = []
     pull = _client(client, served.stock.kind)
     beating = asyncio.create_task(_beats(beats))
     await asyncio.sleep(0.01)
@@ -84,10 +84,10 @@ async def _pulled(served: Served, client: str, first_seconds: float) -> dict[str
         await beating
     if haul.records not in (None, served.records):
         raise ValueError("records are missing")
-    return _summed_up(beats, begin + first_seconds)
+    return _summarize(beats, begin + first_seconds)
 
 
-def _summed_up(beats: list[_Beat], first_until: float) -> dict[str, float]:
+def _summarize(beats: list[_Heartbeat], first_until: float) -> dict[str, float]:
     first = [beat.late for beat in beats if beat.at <= first_until]
     return {
         "cpu": _p99([beat.cpu for beat in beats]) * 1000,
@@ -102,7 +102,7 @@ def _p99(values: list[float]) -> float:
     return sorted(values)[int(len(values) * 0.99)]
 
 
-def _client(name: str, kind: Kind) -> Client:
+def _client(name: str, kind: RecordKind) -> Client:
     if name in OURS:
         return OURS[name][1]
     from benchmarks.peers import peer_clients  # not beside our own: it would fill the heap
@@ -111,11 +111,11 @@ def _client(name: str, kind: Kind) -> Client:
 
 
 async def _idle(seconds: float) -> dict[str, float]:
-    beats: list[_Beat] = []
+    beats: list[_Heartbeat] = []
     beating = asyncio.create_task(_beats(beats))
     await asyncio.sleep(seconds)
     beating.cancel()
-    return _summed_up(beats, 0.0)
+    return _summarize(beats, 0.0)
 
 
 def measure(scale: Scale, figures: Figures) -> None:
@@ -123,17 +123,17 @@ def measure(scale: Scale, figures: Figures) -> None:
     for kind in _KINDS:
         records = scale.of({"light": 100_000, "wide": 40_000}[kind], 2_000)
         names = scale.of(tuple(_LABELS), ("dicts", "walk"))
-        with serving(Stock(kind=kind, records=records)) as served:
+        with serving(ServerData(kind=kind, records=records)) as served:
             for name in scale.of((names[0], "walk"), ()):
                 _measure_one(Figures(), served, name)  # compiles the modules, and is not counted
             for round_ in range(scale.some(2)):
-                for name in in_turns(names, round_):
+                for name in interleave(names, round_):
                     if name == "generated" and kind == "wide":
                         continue
                     _measure_one(figures, served, name)
     for _ in range(scale.some(2)):
         idle = asyncio.run(_idle(scale.of(1.0, 0.1)))
-        for what in _WHATS:
+        for what in _METRICS:
             figures.add(f"stall.idle.{what}", idle[what])
 
 
@@ -150,7 +150,7 @@ def _measure_one(figures: Figures, served: Served, name: str) -> None:
         heap=_HEAP if heap else 0,
         first_seconds=0.15,
     )
-    for what in _WHATS:
+    for what in _METRICS:
         figures.add(f"stall.{kind}.{name}.{what}", found[what])
 
 
@@ -159,10 +159,10 @@ def tables(figures: Figures) -> list[Table]:
     return [_table(figures, kind) for kind in _KINDS]
 
 
-def _table(figures: Figures, kind: Kind) -> Table:
+def _table(figures: Figures, kind: RecordKind) -> Table:
     cases = {f"{kind}.{name}": label for name, label in _LABELS.items()}
     rows = [
-        (label, *(spread(figures[f"stall.{case}.{what}"], 1) for what in _WHATS))
+        (label, *(range_text(figures[f"stall.{case}.{what}"], 1) for what in _METRICS))
         for case, label in {**cases, "idle": "an idle loop"}.items()
         if f"stall.{case}.p99" in figures
     ]
@@ -173,6 +173,6 @@ def _table(figures: Figures, kind: Kind) -> Table:
         "CPU: what this process worked beyond 1 ms between two beats, which leaves out what other "
         "processes took from the machine. First: the latest of the first 150 ms. An idle loop "
         "shows what the machine adds.",
-        heads=("client", *_WHATS.values()),
+        heads=("client", *_METRICS.values()),
         rows=rows,
     )

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from benchmarks.records import FIRST_ID, Kind, records
+from benchmarks.records import FIRST_ID, RecordKind, records
 
-__all__ = ["Rendered", "Stock", "Window", "latency_of", "reply", "server_context"]
+__all__ = ["Rendered", "ServerData", "ServerWindow", "latency_of", "reply", "server_context"]
 
 
 @frozen
-class Window:
+class ServerWindow:
     """A rate limit that the server enforces."""
 
     count: int
@@ -26,10 +26,10 @@ class Window:
 
 
 @frozen(kw_only=True)
-class Stock:
+class ServerData:
     """What a server is to hold, and how slowly it is to answer."""
 
-    kind: Kind = "light"
+    kind: RecordKind = "light"
     records: int = 1
     per_page: tuple[int, ...] = (1000,)
     odd: float = 0.0
@@ -45,10 +45,10 @@ class Stock:
     tls: bool = False
     login_seconds: float = 0.0
     """Seconds a login takes, where that differs from the latency."""
-    window: Window | None = None
+    window: ServerWindow | None = None
 
 
-def latency_of(stock: Stock, page: int) -> float:
+def latency_of(stock: ServerData, page: int) -> float:
     """Return how long a page takes: drawn from the page's number, so that anyone can know it."""
     if not stock.jitter:
         return stock.latency
@@ -69,7 +69,7 @@ def reply(status: str, body: bytes, *, packed: bool = False) -> bytes:
 class Rendered:
     """All replies of a stock, rendered beforehand unless they are to be fleeting."""
 
-    def __init__(self, stock: Stock) -> None:
+    def __init__(self, stock: ServerData) -> None:
         self._stock = stock
         rows = [] if stock.fleeting else records(stock.kind, stock.records, odd=stock.odd)
         first = rows[0] if rows else records(stock.kind, 1)[0]

@@ -7,11 +7,11 @@ import time
 from typing import cast
 
 from benchmarks.desk import LIFETIME
-from benchmarks.measure import Figures, Scale, WrongRecordsError, office
+from benchmarks.measure import Figures, Scale, WrongRecordsError, open_location
 from benchmarks.records import FIRST_ID
-from benchmarks.report import Table, spread
+from benchmarks.report import Table, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
 
@@ -32,9 +32,9 @@ class _Loop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-async def _storm(served: Served, *, known: bool) -> dict[str, float]:
+async def _expired_token_storm(served: Served, *, known: bool) -> dict[str, float]:
     loop = cast("_Loop", asyncio.get_running_loop())
-    async with office(served, warm=True) as at:
+    async with open_location(served, warm=True) as at:
         # Every connection is open and every decoder built before the token goes.
         await asyncio.gather(*(at.patients.get(FIRST_ID) for _ in range(_TASKS)))
         # A minute is enough for a token not to be new; an hour is more than it says it lives.
@@ -58,11 +58,11 @@ async def _storm(served: Served, *, known: bool) -> dict[str, float]:
 
 def measure(scale: Scale, figures: Figures) -> None:
     """Measure logins, rejections and milliseconds."""
-    with serving(Stock(latency=_REQUEST, login_seconds=_LOGIN)) as served:
+    with serving(ServerData(latency=_REQUEST, login_seconds=_LOGIN)) as served:
         for _ in range(scale.rounds):
             for name in _LABELS:
                 with asyncio.Runner(loop_factory=_Loop) as runner:
-                    found = runner.run(_storm(served, known=name == "known"))
+                    found = runner.run(_expired_token_storm(served, known=name == "known"))
                 for what, value in found.items():
                     figures.add(f"storm.{name}.{what}", value)
 
@@ -77,10 +77,10 @@ def tables(figures: Figures) -> list[Table]:
             rows=[
                 (
                     label,
-                    spread(figures[f"storm.{name}.logins"], 0),
-                    spread(figures[f"storm.{name}.rejected"], 0),
-                    spread(figures[f"storm.{name}.wall"], 0),
-                    spread(figures[f"storm.{name}.cpu"], 0),
+                    range_text(figures[f"storm.{name}.logins"], 0),
+                    range_text(figures[f"storm.{name}.rejected"], 0),
+                    range_text(figures[f"storm.{name}.wall"], 0),
+                    range_text(figures[f"storm.{name}.cpu"], 0),
                 )
                 for name, label in _LABELS.items()
             ],

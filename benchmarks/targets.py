@@ -8,13 +8,13 @@ from statistics import median
 from attrs import frozen
 
 from benchmarks.measure import Figures
-from benchmarks.report import Table, spread
+from benchmarks.report import Table, range_text
 
-__all__ = ["TARGETS", "Target", "targets"]
+__all__ = ["TARGETS", "PerformanceTarget", "targets"]
 
 
 @frozen(kw_only=True)
-class Target:
+class PerformanceTarget:
     """One promise: a bound, and the values of a run that it bounds."""
 
     name: str
@@ -40,8 +40,8 @@ class Target:
         return self.at_least is not None and middle >= self.at_least
 
 
-def _ratio(name: str, how: str, of: str, to: str, **bound: float) -> Target:
-    return Target(
+def _ratio(name: str, how: str, of: str, to: str, **bound: float) -> PerformanceTarget:
+    return PerformanceTarget(
         name=name,
         how=how,
         needs=(of, to),
@@ -50,15 +50,21 @@ def _ratio(name: str, how: str, of: str, to: str, **bound: float) -> Target:
     )
 
 
-def _plain(name: str, how: str, of: str, **bound: float) -> Target:
-    return Target(name=name, how=how, needs=(of,), values=lambda figures: figures[of], **bound)  # type: ignore[arg-type]  # at_most or at_least
+def _plain(name: str, how: str, of: str, **bound: float) -> PerformanceTarget:
+    return PerformanceTarget(
+        name=name,
+        how=how,
+        needs=(of,),
+        values=lambda figures: figures[of],
+        **bound,  # type: ignore[arg-type]  # at_most or at_least
+    )
 
 
 _PULL = "pull.{}.1000.{}.cpu"
 
 
-def _pulls() -> list[Target]:
-    made: list[Target] = []
+def _pulls() -> list[PerformanceTarget]:
+    made: list[PerformanceTarget] = []
     for kind, most in (("light", 1.2), ("wide", 0.8)):
         ours = _PULL.format(kind, "walk")
         name = f"CPU of a decoded pull, 1,000 a page, {kind}"
@@ -72,8 +78,8 @@ def _pulls() -> list[Target]:
     return made
 
 
-def _decodes() -> list[Target]:
-    made: list[Target] = []
+def _decodes() -> list[PerformanceTarget]:
+    made: list[PerformanceTarget] = []
     for kind in ("light", "wide"):
         base = f"decode.{kind}."
         for way, label, most in (
@@ -105,7 +111,7 @@ def _decodes() -> list[Target]:
     return made
 
 
-def _calls() -> list[Target]:
+def _calls() -> list[PerformanceTarget]:
     return [
         _ratio(
             "CPU per request at 5 a page",
@@ -125,8 +131,8 @@ def _calls() -> list[Target]:
     ]
 
 
-def _walls() -> list[Target]:
-    made: list[Target] = []
+def _concurrency_targets() -> list[PerformanceTarget]:
+    made: list[PerformanceTarget] = []
     for latency in (100, 300):
         for jitter, varies in (("", ""), ("j", " ± 80 %")):
             made += [
@@ -151,7 +157,7 @@ def _walls() -> list[Target]:
     return made
 
 
-def _rooms() -> list[Target]:
+def _memory_targets() -> list[PerformanceTarget]:
     made = [
         _plain(
             f"stall at 1,000 a page, {kind}{beside}",
@@ -186,7 +192,7 @@ def _rooms() -> list[Target]:
     return made
 
 
-def _bulk() -> list[Target]:
+def _bulk() -> list[PerformanceTarget]:
     name = "1,000,000 records to Parquet"
     made = [
         _ratio(name, "CPU x the walk", "bulk.parquet.cpu", "bulk.walk.cpu", at_most=2.0),
@@ -218,8 +224,8 @@ def _bulk() -> list[Target]:
     return made
 
 
-def _shared() -> list[Target]:
-    made: list[Target] = []
+def _shared() -> list[PerformanceTarget]:
+    made: list[PerformanceTarget] = []
     for name in ("fixed.10", "sliding.10", "sliding.200"):
         kind, _, latency = name.partition(".")
         label = f"limits of a server with {kind} windows, {latency} ms"
@@ -240,12 +246,12 @@ def _shared() -> list[Target]:
     return made
 
 
-TARGETS: tuple[Target, ...] = (
+TARGETS: tuple[PerformanceTarget, ...] = (
     *_pulls(),
     *_decodes(),
     *_calls(),
-    *_walls(),
-    *_rooms(),
+    *_concurrency_targets(),
+    *_memory_targets(),
     *_bulk(),
     *_shared(),
 )
@@ -260,7 +266,7 @@ def targets(figures: Figures) -> Table:
             continue
         values = target.values(figures)
         met = "yes" if target.is_met(values) else "**no**"
-        rows.append((target.name, target.how, target.bound, spread(values, target.places), met))
+        rows.append((target.name, target.how, target.bound, range_text(values, target.places), met))
     return Table(
         title="What we hold ourselves to",
         note="Each is the median of this run; ratios are of the same round.",

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 import aiohttp
 import orjson
 
-from benchmarks.measure import Figures, Scale, WrongRecordsError, in_turns, office
+from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.peers import aiohttp_page
-from benchmarks.report import Table, middle, spread
+from benchmarks.report import Table, median_text, range_text
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock
+from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
 
@@ -39,7 +39,7 @@ async def _pull(served: Served, client: str) -> float:
     count = 0
     async with _session(served) as http:
         await aiohttp_page(http, served, "1.x.x", 1, 1000)
-        async with office(served, warm=True, http=http) as at:
+        async with open_location(served, warm=True, http=http) as at:
             gc.collect()
             begin = time.process_time()
             if client == "walk":
@@ -61,11 +61,11 @@ def _number_in(body: bytes) -> int:
 
 def measure(scale: Scale, figures: Figures) -> None:
     """Measure CPU microseconds a record."""
-    base = Stock(records=scale.of(20_000, 1_000))
+    base = ServerData(records=scale.of(20_000, 1_000))
     stocks = {
         "plain": base,
-        "gzip": Stock(records=base.records, gzip=True),
-        "tls": Stock(records=base.records, tls=True),
+        "gzip": ServerData(records=base.records, gzip=True),
+        "tls": ServerData(records=base.records, tls=True),
     }
     with ExitStack() as stack:
         servers = {name: stack.enter_context(serving(stock)) for name, stock in stocks.items()}
@@ -73,7 +73,7 @@ def measure(scale: Scale, figures: Figures) -> None:
             asyncio.run(_pull(served, "walk"))
         for round_ in range(scale.rounds):
             for wire, served in servers.items():
-                for client in in_turns(tuple(_CLIENTS), round_):
+                for client in interleave(tuple(_CLIENTS), round_):
                     seconds = asyncio.run(_pull(served, client))
                     figures.add(f"wire.{wire}.{client}", seconds * 1e6 / served.records)
 
@@ -90,8 +90,8 @@ def tables(figures: Figures) -> list[Table]:
                 (
                     label,
                     name,
-                    spread([cpu / 10 for cpu in figures[f"wire.{wire}.{client}"]]),
-                    middle(figures.ratios(f"wire.{wire}.{client}", f"wire.plain.{client}")),
+                    range_text([cpu / 10 for cpu in figures[f"wire.{wire}.{client}"]]),
+                    median_text(figures.ratios(f"wire.{wire}.{client}", f"wire.plain.{client}")),
                 )
                 for wire, label in _WIRES.items()
                 for client, name in _CLIENTS.items()

@@ -4,46 +4,40 @@
 
     NexHealthError
     ├── UsageError                  refused before anything was sent
-    │   ├── InvalidArgument         a value the API would refuse or misread (also a ValueError)
-    │   ├── MissingScope            no practice or no location was given
-    │   ├── NotInThisVersion        the chosen API version has no such operation or filter
+    │   ├── InvalidArgumentError         a value the API would refuse or misread (also a ValueError)
+    │   ├── MissingScopeError            no practice or no location was given
+    │   ├── NotInVersionError        the chosen API version has no such operation or filter
     │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
-    │   ├── BudgetSpent             the requests of budget= are used up: renews_after
-    │   ├── UnfinishedPull          a fleet's new pull would forget the last one
+    │   ├── BudgetExceededError             the requests of budget= are used up: renews_after
+    │   ├── UnfinishedPullError          a fleet's new pull would forget the last one
     │   ├── OriginError             a target holds records from somewhere else
-    │   └── WalkOver                this walk was finished, failed or closed before
-    ├── TransportError              no complete reply came
-    │   ├── ConnectFailed           no connection was made, so nothing was sent
-    │   ├── ConnectionLost          the connection broke after the request began to leave
-    │   └── TimedOut                the deadline passed or could not be met (also a TimeoutError)
-    ├── OutcomeUnknown              a write may or may not have happened
-    ├── BothBooked                  rescheduled, but the old appointment could not be cancelled
-    ├── APIError                    the API answered with a refusal
-    │   ├── Unauthorized            401
-    │   │   └── KeyRefused          the API key itself is not accepted
-    │   ├── Forbidden               403
-    │   │   ├── VersionRefused      the account may not use this API version
-    │   │   ├── FinancialAccessOff  a ledger resource that is not enabled for the key
-    │   │   └── EdgeBlocked         a firewall's page, not the API's answer
-    │   ├── NotFound                404
-    │   ├── Invalid                 400, 415, 422 and code: false
-    │   │   ├── DuplicatePatient    the patient exists: patient_id
-    │   │   ├── SlotTaken           the time is no longer free
-    │   │   ├── AlreadyCancelled    the appointment was cancelled before
-    │   │   ├── NotYetSynced        the record has not reached the practice's system yet
-    │   │   └── UnsupportedBySystem the practice's system cannot do this
-    │   ├── RateLimited             429: retry_after
-    │   └── ServerFailure           5xx
-    ├── BadReply                    a reply that cannot be what the API meant
-    │   ├── BrokenBody              not the JSON that was announced, or cut short
-    │   ├── UnexpectedShape         JSON, but not where or what it should be
-    │   └── UndecodableRecord       one record that no decoder can read
-    ├── WebhookRefused              a webhook's body that is no event
-    ├── IgnoredFilter               the server ignored a filter and answered with other records
-    ├── WalkDrifted                 the list changed so much that completeness cannot be shown
-    ├── StalledCursor               the server says there is more but gives no way to get it
-    ├── PartialPull                 some shards of a pull were not read to their end
-    └── TargetError                 the place a pull is copied to cannot be used, or refuses it
+    │   └── WalkClosedError                this walk was finished, failed or closed before
+    ├── APIConnectionError              no complete reply came
+    │   ├── ConnectError           no connection was made, so nothing was sent
+    │   ├── ConnectionLostError          the connection broke after the request began to leave
+    │   └── APITimeoutError                the deadline passed or could not be met (also a
+    TimeoutError) ├── OutcomeUnknownError              a write may or may not have happened ├──
+    DoubleBookedError                  rescheduled, but the old appointment could not be cancelled
+    ├── APIError                    the API answered with a refusal │   ├── Unauthorized 401 │   │
+    └── InvalidAPIKeyError          the API key itself is not accepted │   ├── Forbidden 403 │   │
+    ├── VersionNotEnabledError      the account may not use this API version │   │   ├──
+    FinancialAccessDisabledError  a ledger resource that is not enabled for the key │   │   └──
+    FirewallBlockedError         a firewall's page, not the API's answer │   ├── NotFoundError 404 │
+    ├── Invalid                 400, 415, 422 and code: false │   │   ├── DuplicatePatientError
+    the patient exists: patient_id │   │   ├── SlotTakenError           the time is no longer free │
+    │   ├── AlreadyCancelledError    the appointment was cancelled before │   │   ├──
+    NotYetSyncedError        the record has not reached the practice's system yet │   │ └──
+    UnsupportedBySystemError the practice's system cannot do this │   ├── RateLimitError
+    429: retry_after │   └── ServerError           5xx ├── InvalidResponseError                    a
+    reply that cannot be what the API meant │   ├── MalformedBodyError              not the JSON
+    that was announced, or cut short │   ├── UnexpectedStructureError         JSON, but not where or
+    what it should be │   └── UndecodableRecordError       one record that no decoder can read ├──
+    InvalidWebhookError              a webhook's body that is no event ├── IgnoredFilterError
+    the server ignored a filter and answered with other records ├── DriftError                 the
+    list changed so much that completeness cannot be shown ├── StalledCursorError               the
+    server says there is more but gives no way to get it ├── PartialPullError                 some
+    shards of a pull were not read to their end └── TargetError                 the place a pull is
+    copied to cannot be used, or refuses it
 
     NexHealthWarning                what the server or the library wants noticed; nothing was lost
 
@@ -61,49 +55,49 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "APIConnectionError",
     "APIError",
-    "AlreadyCancelled",
-    "BadReply",
-    "BothBooked",
-    "BrokenBody",
-    "BudgetSpent",
-    "ConnectFailed",
-    "ConnectionLost",
-    "DuplicatePatient",
-    "EdgeBlocked",
-    "FinancialAccessOff",
-    "Forbidden",
-    "IgnoredFilter",
-    "Invalid",
-    "InvalidArgument",
-    "KeyRefused",
-    "MissingScope",
+    "APITimeoutError",
+    "AlreadyCancelledError",
+    "AuthenticationError",
+    "BudgetExceededError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DoubleBookedError",
+    "DriftError",
+    "DuplicatePatientError",
+    "FinancialAccessDisabledError",
+    "FirewallBlockedError",
+    "IgnoredFilterError",
+    "InvalidAPIKeyError",
+    "InvalidArgumentError",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "InvalidWebhookError",
+    "MalformedBodyError",
+    "MissingScopeError",
     "NexHealthError",
     "NexHealthWarning",
-    "NotFound",
-    "NotInThisVersion",
-    "NotYetSynced",
+    "NotFoundError",
+    "NotInVersionError",
+    "NotYetSyncedError",
     "OriginError",
-    "OutcomeUnknown",
-    "PartialPull",
-    "RateLimited",
-    "ServerFailure",
+    "OutcomeUnknownError",
+    "PartialPullError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
     "SessionStateError",
-    "SlotTaken",
-    "StalledCursor",
+    "SlotTakenError",
+    "StalledCursorError",
     "TargetError",
-    "TimedOut",
-    "TransportError",
-    "Unauthorized",
-    "UndecodableRecord",
-    "UnexpectedShape",
-    "UnfinishedPull",
-    "UnsupportedBySystem",
+    "UndecodableRecordError",
+    "UnexpectedStructureError",
+    "UnfinishedPullError",
+    "UnsupportedBySystemError",
     "UsageError",
-    "VersionRefused",
-    "WalkDrifted",
-    "WalkOver",
-    "WebhookRefused",
+    "VersionNotEnabledError",
+    "WalkClosedError",
 ]
 
 
@@ -129,7 +123,7 @@ class NexHealthError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and pickle whole, whatever the constructor asks for."""
-        return _rebuilt, (type(self), self.args, self.__dict__)
+        return _rebuild, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         """Say the operation, what happened, after how many attempts, and what to do next."""
@@ -139,7 +133,7 @@ class NexHealthError(Exception):
         return f"{text}; {self.advice}" if self.advice else text
 
 
-def _rebuilt(
+def _rebuild(
     kind: type[NexHealthError], args: tuple[object, ...], state: dict[str, object]
 ) -> NexHealthError:
     error = kind.__new__(kind, *args)
@@ -151,15 +145,15 @@ class UsageError(NexHealthError):
     """The call was refused before anything was sent."""
 
 
-class InvalidArgument(UsageError, ValueError):
+class InvalidArgumentError(UsageError, ValueError):
     """An argument has a value that the API could only refuse or misread."""
 
 
-class MissingScope(UsageError):
+class MissingScopeError(UsageError):
     """The operation needs a practice or a location, and neither call nor scope names it."""
 
 
-class NotInThisVersion(UsageError):
+class NotInVersionError(UsageError):
     """The chosen API version has no such operation or filter; the message names one that has."""
 
 
@@ -167,7 +161,7 @@ class SessionStateError(UsageError):
     """The session is not open, is closed, or belongs to another event loop or process."""
 
 
-class BudgetSpent(UsageError):
+class BudgetExceededError(UsageError):
     """The requests that ``budget=`` allows are used up.
 
     ``limit`` names the one that is: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``.
@@ -189,15 +183,15 @@ class BudgetSpent(UsageError):
         self.renews_after = renews_after
 
 
-class UnfinishedPull(UsageError):
+class UnfinishedPullError(UsageError):
     """The target's last pull is unfinished, and a fleet's new one would forget it.
 
-    `nexhealth_async.fleet.queue_again` goes on with it; ``replace=True`` of
+    `nexhealth_async.fleet.requeue` goes on with it; ``replace=True`` of
     `nexhealth_async.fleet.fleet_pull` forgets it.
     """
 
     advice = (
-        "let workers end it (after queue_again if they find nothing of it), or give it up with "
+        "let workers end it (after requeue if they find nothing of it), or give it up with "
         "replace=True"
     )
 
@@ -222,33 +216,33 @@ class OriginError(UsageError):
             self.advice: str = self._ADVICE[option]
 
 
-class WalkOver(UsageError):
+class WalkClosedError(UsageError):
     """This walk was finished, failed or closed before; start a new one."""
 
 
-class TransportError(NexHealthError):
+class APIConnectionError(NexHealthError):
     """No complete reply came back."""
 
 
-class ConnectFailed(TransportError):
+class ConnectError(APIConnectionError):
     """No connection was made (name look-up, refusal, TLS), so nothing was sent."""
 
     advice = "check the network and base_url, or try again later"
 
 
-class ConnectionLost(TransportError):
+class ConnectionLostError(APIConnectionError):
     """The connection broke after the request began to leave; it may have arrived."""
 
     advice = "try again later"
 
 
-class TimedOut(TransportError, TimeoutError):
+class APITimeoutError(APIConnectionError, TimeoutError):
     """The call's ``timeout`` passed, or a wait ahead of it was longer than what was left of it."""
 
     advice = "allow more time with timeout=, or try again later"
 
 
-class OutcomeUnknown(NexHealthError):
+class OutcomeUnknownError(NexHealthError):
     """A write may or may not have happened; it was not repeated.
 
     ``lookup`` says how to find out. ``status`` is the HTTP status if an unreadable or failing reply
@@ -275,7 +269,7 @@ class OutcomeUnknown(NexHealthError):
         self.unsettled_until = unsettled_until
 
 
-class BothBooked(NexHealthError):
+class DoubleBookedError(NexHealthError):
     """An appointment was booked in place of another one, which then could not be cancelled.
 
     Both exist: ``new_id`` and ``old_id``, which is left to cancel. Do not keep the old one instead:
@@ -316,19 +310,19 @@ class APIError(NexHealthError):
         self.body = body
 
 
-class Unauthorized(APIError):
+class AuthenticationError(APIError):
     """401: the token was refused even after a new login."""
 
     advice = "check the API key, or try again later"
 
 
-class KeyRefused(Unauthorized):
+class InvalidAPIKeyError(AuthenticationError):
     """The API key is not accepted: wrong, revoked, or of the other environment."""
 
     advice = "check that it is whole, not revoked, and of the right environment"
 
 
-class Forbidden(APIError):
+class PermissionDeniedError(APIError):
     """403: the key may not do this.
 
     The API says so for a practice of the other environment, for a misspelt or capitalised
@@ -341,37 +335,37 @@ class Forbidden(APIError):
     )
 
 
-class VersionRefused(Forbidden):
+class VersionNotEnabledError(PermissionDeniedError):
     """The account may not use this API version; pass ``version="v3"``."""
 
     advice = 'pass version="v3"'
 
 
-class FinancialAccessOff(Forbidden):
+class FinancialAccessDisabledError(PermissionDeniedError):
     """A ledger resource that NexHealth has not enabled for this key."""
 
     advice = "NexHealth enables ledger data for each key on request"
 
 
-class EdgeBlocked(Forbidden):
+class FirewallBlockedError(PermissionDeniedError):
     """A firewall in front of the API answered, not the API: its 403 is no JSON."""
 
     advice = "check user_agent and the address you call from"
 
 
-class NotFound(APIError):
+class NotFoundError(APIError):
     """404: no such record in this practice."""
 
     advice = "check the id, and that it is of this practice"
 
 
-class Invalid(APIError):
+class InvalidRequestError(APIError):
     """The API refused the request's content: 400, 415, 422, or ``code: false`` under any status."""
 
     advice = "the error's texts say what it objects to"
 
 
-class DuplicatePatient(Invalid):
+class DuplicatePatientError(InvalidRequestError):
     """The patient exists already; ``patient_id`` is its id, None if the API named none."""
 
     advice = "patient_id names the record, if the API named it"
@@ -390,31 +384,31 @@ class DuplicatePatient(Invalid):
         self.patient_id = patient_id
 
 
-class SlotTaken(Invalid):
+class SlotTakenError(InvalidRequestError):
     """The time asked for is no longer free."""
 
     advice = "search the slots again"
 
 
-class AlreadyCancelled(Invalid):
+class AlreadyCancelledError(InvalidRequestError):
     """The appointment was cancelled before, so it cannot be changed."""
 
     advice = "book a new appointment"
 
 
-class NotYetSynced(Invalid):
+class NotYetSyncedError(InvalidRequestError):
     """The record has not reached the practice's system yet; wait and try again."""
 
     advice = "wait for its webhook, or try again later"
 
 
-class UnsupportedBySystem(Invalid):
+class UnsupportedBySystemError(InvalidRequestError):
     """The practice's own system cannot take this change."""
 
     advice = "make the change in that system"
 
 
-class RateLimited(APIError):
+class RateLimitError(APIError):
     """429: too many requests; ``retry_after`` is what the server asks for in seconds, or None."""
 
     advice = "wait, and give each process that uses the key its share with rates="
@@ -433,13 +427,13 @@ class RateLimited(APIError):
         self.retry_after = retry_after
 
 
-class ServerFailure(APIError):
+class ServerError(APIError):
     """5xx: the API failed."""
 
     advice = "try again later"
 
 
-class BadReply(NexHealthError):
+class InvalidResponseError(NexHealthError):
     """A reply that cannot be what the API meant; ``status`` is its HTTP status."""
 
     advice = "if it stays so, tell NexHealth's support"
@@ -456,15 +450,15 @@ class BadReply(NexHealthError):
         self.status = status
 
 
-class BrokenBody(BadReply):
+class MalformedBodyError(InvalidResponseError):
     """The body is not the JSON that was due: empty, cut short, HTML, or otherwise unreadable."""
 
 
-class UnexpectedShape(BadReply):
+class UnexpectedStructureError(InvalidResponseError):
     """The body is JSON, but a part is missing or is not of the kind it should be."""
 
 
-class UndecodableRecord(BadReply):
+class UndecodableRecordError(InvalidResponseError):
     """One record cannot be read: ``record_id`` (None if unreadable), ``path`` and ``expected``.
 
     The value that stood there is never part of the error.
@@ -492,13 +486,13 @@ class UndecodableRecord(BadReply):
         self.record_id = record_id
 
 
-class WebhookRefused(NexHealthError):
+class InvalidWebhookError(NexHealthError):
     """A webhook's body is no event that could be read; nothing of it is part of the error."""
 
     advice = "answer it with 400"
 
 
-class IgnoredFilter(NexHealthError):
+class IgnoredFilterError(NexHealthError):
     """The server ignored a filter, so the answer holds records that were not asked for.
 
     ``names`` are the ignored parameters. ``on_ignored="warn"`` turns this into a warning.
@@ -515,7 +509,7 @@ class IgnoredFilter(NexHealthError):
         self.names: frozenset[str] = frozenset(names)
 
 
-class WalkDrifted(NexHealthError):
+class DriftError(NexHealthError):
     """The list changed so much during the walk that completeness cannot be shown.
 
     Everything that was seen has been delivered. ``at_most_missing`` bounds the number of records
@@ -529,7 +523,7 @@ class WalkDrifted(NexHealthError):
         self.at_most_missing = at_most_missing
 
 
-class StalledCursor(NexHealthError):
+class StalledCursorError(NexHealthError):
     """The server says that more follows but names no new page, or sends empty ones without end.
 
     It is raised once all records that came have been delivered. ``resume`` leads back to before the
@@ -539,7 +533,7 @@ class StalledCursor(NexHealthError):
     advice = "go on later with after=error.resume"
 
 
-class PartialPull(NexHealthError):
+class PartialPullError(NexHealthError):
     """A pull has not brought everything.
 
     ``shards`` names the shards that were not read to their end, ``errors`` are what they failed
@@ -550,7 +544,7 @@ class PartialPull(NexHealthError):
     advice: str = "the report says why, and resume=True reads only these"
 
     _ADVICE_FOR_REJECTED = 'see where the copy keeps them, or pass allow_rejected="known" or "all"'
-    _SHOWN = 3
+    _MAX_LISTED = 3
 
     def __init__(
         self,
@@ -572,8 +566,8 @@ class PartialPull(NexHealthError):
         self.rejected: Mapping[str, int] = rejected
 
     def _named(self, names: Sequence[str]) -> str:
-        more = f" and {len(names) - self._SHOWN} more" if len(names) > self._SHOWN else ""
-        return f"{', '.join(names[: self._SHOWN])}{more}"
+        more = f" and {len(names) - self._MAX_LISTED} more" if len(names) > self._MAX_LISTED else ""
+        return f"{', '.join(names[: self._MAX_LISTED])}{more}"
 
 
 class TargetError(NexHealthError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from nexhealth_async._client.hooks import Attempt, Outcome, WaitCause
+    from nexhealth_async._client.hooks import Attempt, AttemptOutcome, WaitCause
 
 __all__ = ["OpenTelemetry"]
 
@@ -114,10 +114,10 @@ class OpenTelemetry(Hook):
         for cause in attempt.waited_for:
             self._wait.record(seconds[cause], {_CAUSE: cause, _OPERATION: attempt.operation})
         self._spans[attempt] = self._tracer.start_span(
-            attempt.operation, kind=self._client, attributes=self._about(attempt)
+            attempt.operation, kind=self._client, attributes=self._attributes(attempt)
         )
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         """End the span, and record how long the request took."""
         attempt, answer = outcome.attempt, _answer(outcome)
         span = self._spans.pop(attempt)
@@ -133,7 +133,7 @@ class OpenTelemetry(Hook):
             span.set_status(self._failed)
         span.end()
 
-    def _about(self, attempt: Attempt) -> Mapping[str, str | int]:
+    def _attributes(self, attempt: Attempt) -> Mapping[str, str | int]:
         about: dict[str, str | int] = {
             **_request(attempt),
             _URL: attempt.base_url + attempt.path,
@@ -152,7 +152,7 @@ def _request(attempt: Attempt) -> dict[str, str | int]:
     return {_METHOD: attempt.method, _HOST: host, _PORT: port}
 
 
-def _answer(outcome: Outcome) -> dict[str, str | int]:
+def _answer(outcome: AttemptOutcome) -> dict[str, str | int]:
     answer: dict[str, str | int] = {}
     status, error = outcome.status, outcome.error
     if status is not None:

@@ -33,7 +33,7 @@ __all__ = [
     "nexhealth_url",
 ]
 
-_OURS = frozenset({"nexhealth", "nexhealth_sandbox"})
+_MARKER = frozenset({"nexhealth", "nexhealth_sandbox"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,7 +72,7 @@ def _version(request: pytest.FixtureRequest) -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Say what is missing when nobody is there to run the fixtures of this module."""
-    if not isinstance(item, pytest.Function) or _OURS.isdisjoint(item.fixturenames):
+    if not isinstance(item, pytest.Function) or _MARKER.isdisjoint(item.fixturenames):
         return
     asyncio_runs = item.config.pluginmanager.hasplugin("asyncio")
     if not asyncio_runs and "anyio_backend" not in item.fixturenames:
@@ -96,11 +96,11 @@ async def nexhealth_sandbox(request: pytest.FixtureRequest) -> AsyncIterator[San
 
     Keywords of the marker are those of ``Sandbox``.
     """
-    async with _box(request) as box:
+    async with _make_sandbox(request) as box:
         yield box
 
 
-def _box(request: pytest.FixtureRequest) -> Sandbox:
+def _make_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     from nexhealth_async.sandbox import Sandbox
 
     marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_sandbox")
@@ -147,14 +147,14 @@ def nexhealth_thread(request: pytest.FixtureRequest) -> Iterator[SandboxThread]:
     """
     from nexhealth_async.testing import SandboxThread
 
-    with SandboxThread(_box(request)) as thread:
+    with SandboxThread(_make_sandbox(request)) as thread:
         yield thread
 
 
 @pytest.fixture
 def nexhealth_url(nexhealth_thread: SandboxThread) -> str:
     """The address of the sandbox in its thread, for ``base_url``."""
-    return nexhealth_thread.box.url
+    return nexhealth_thread.sandbox.url
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ def nexhealth_env(
     """
     if (version := _version(request)) is not None:
         monkeypatch.setenv("NEXHEALTH_API_VERSION", version)
-    monkeypatch.setenv("NEXHEALTH_API_KEY", nexhealth_thread.box.api_key)
-    monkeypatch.setenv("NEXHEALTH_BASE_URL", nexhealth_thread.box.url)
+    monkeypatch.setenv("NEXHEALTH_API_KEY", nexhealth_thread.sandbox.api_key)
+    monkeypatch.setenv("NEXHEALTH_BASE_URL", nexhealth_thread.sandbox.url)
     return nexhealth_thread
 
 

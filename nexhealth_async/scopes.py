@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from nexhealth_async._protocol.requests import check_subdomain
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.resources import AccountResources, LocationResources, PracticeResources
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AccountScope(AccountResources):
     def practice(self, subdomain: str) -> PracticeScope:
         """Return the resources of one practice, by its subdomain as ``institutions`` shows it.
 
-        Nothing is sent. Raises `InvalidArgument` for what cannot be a subdomain: the API would
+        Nothing is sent. Raises `InvalidArgumentError` for what cannot be a subdomain: the API would
         answer a capital letter with a refusal that says access is denied.
         """
         return PracticeScope(self._client, check_subdomain(subdomain))
@@ -61,7 +61,7 @@ class PracticeScope(PracticeResources):
         """Return the resources of one location of this practice.
 
         Nothing is sent, so a location that is another practice's shows at the first call. Raises
-        `InvalidArgument` for anything but a positive whole number.
+        `InvalidArgumentError` for anything but a positive whole number.
         """
         return LocationScope(self._origin, self.subdomain, _check_location(location_id))
 
@@ -91,5 +91,7 @@ def _check_location(location_id: object) -> int:
     if isinstance(location_id, int) and not isinstance(location_id, bool) and location_id > 0:
         return location_id
     if isinstance(location_id, str):
-        raise InvalidArgument("a location's id is a whole number, not text; int(...) makes one")
-    raise InvalidArgument("a location's id is a positive whole number")
+        raise InvalidArgumentError(
+            "a location's id is a whole number, not text; int(...) makes one"
+        )
+    raise InvalidArgumentError("a location's id is a positive whole number")

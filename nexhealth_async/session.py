@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import anyio
 from attrs import evolve, field, frozen
 
-from nexhealth_async._client.budget import Meter
+from nexhealth_async._client.budget import BudgetMeter
 from nexhealth_async._client.client import Client
-from nexhealth_async._client.hooks import watchers
+from nexhealth_async._client.hooks import make_hooks
 from nexhealth_async._client.options import (
     VERSION_VARIABLE,
     OnIgnored,
     Options,
-    Secret,
-    checked,
-    checked_key,
-    chosen_version,
-    named_agent,
+    SecretValue,
+    build_user_agent,
+    resolve_version,
+    validate_key,
+    validate_options,
 )
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._client.state import ClientState
-from nexhealth_async._client.token_manager import TokenKeeper
+from nexhealth_async._client.token_manager import TokenManager
 from nexhealth_async._client.transport import Transport, tls_context
 from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async._protocol.envelopes import (
@@ -36,18 +36,18 @@ from nexhealth_async._protocol.proxies import check_proxied_scheme, proxy_from
 from nexhealth_async._protocol.rate_limits import Rates, SharedRates
 from nexhealth_async._protocol.requests import (
     check_base_url,
-    free_call,
+    raw_call,
 )
 from nexhealth_async._protocol.retry import RetryPolicy
-from nexhealth_async._protocol.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
 from nexhealth_async.errors import (
-    InvalidArgument,
-    KeyRefused,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
     NexHealthError,
     SessionStateError,
-    VersionRefused,
+    VersionNotEnabledError,
 )
-from nexhealth_async.pagination.prefetching import reap
+from nexhealth_async.pagination.prefetching import cancel_and_wait
 from nexhealth_async.resources import institutions, locations, models_of, operations
 from nexhealth_async.scopes import AccountScope
 from nexhealth_async.workflows.practice_locations import practice_locations
@@ -77,29 +77,29 @@ if TYPE_CHECKING:
     from nexhealth_async.webhooks import Webhooks
     from nexhealth_async.workflows.practice_locations import PracticeLocation
 
-__all__ = ["Answer", "NexHealth", "client_of"]
+__all__ = ["APIResponse", "NexHealth", "client_of"]
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("nexhealth_async")
 
-_GREETING_SECONDS = 10.0
+_VERSION_PROBE_SECONDS = 10.0
 """How long `open` waits for the login that tells the version; afterwards that goes on alone."""
 _CLOSE_SECONDS = 5.0
 _DEFAULT_TIMEOUT = 60.0
 
 
-class _Unsaid(str):
+class _Unset(str):
     """The version of who named none, so that the environment may."""
 
     __slots__ = ()
 
 
-_UNSAID = _Unsaid(AUTO)
+_UNSET = _Unset(AUTO)
 
 
 @frozen(kw_only=True)
-class Answer:
+class APIResponse:
     """What `NexHealth.request` brings back: the envelope, decoded but not modelled."""
 
     data: object = field(repr=False)
@@ -133,9 +133,9 @@ class NexHealth(AccountScope):
             `nexhealth_async.stores.RedisTokens`. Without it each session logs in by itself.
         http: An ``aiohttp.ClientSession`` to borrow; it is not closed. It brings its own proxy and
             TLS context, so it excludes the three arguments below. Its pooled connections may have
-            idled, so that more lost writes end as `OutcomeUnknown` than on connections of our own.
-            Its cookie jar goes on working: pass ``cookie_jar=aiohttp.DummyCookieJar()`` when making
-            it.
+            idled, so that more lost writes end as `OutcomeUnknownError` than on connections of our
+            own. Its cookie jar goes on working: pass ``cookie_jar=aiohttp.DummyCookieJar()`` when
+            making it.
         proxy: Address of an HTTP proxy that every request goes through, logins and downloads too,
             such as ``"http://user:password@proxy.example.com:3128"``.
         ssl: Path of a file of CA certificates (PEM) to trust beside the system's, or an
@@ -143,8 +143,8 @@ class NexHealth(AccountScope):
         trust_env: True takes the proxy from ``HTTPS_PROXY`` (or ``ALL_PROXY``), except for the
             hosts of ``NO_PROXY`` and for the loopback interface. ``proxy`` wins over it.
         user_agent: Name of your application, put before the library's own in the User-Agent.
-        on_ignored: ``"raise"`` raises `IgnoredFilter` when the server ignored a filter and answered
-            with other records; ``"warn"`` warns. After a write it is always a warning.
+        on_ignored: ``"raise"`` raises `IgnoredFilterError` when the server ignored a filter and
+            answered with other records; ``"warn"`` warns. After a write it is always a warning.
         preload: Resources (``"patients"``, ``"appointments"``) whose decoders are built by `open`
             instead of beside the first request that needs them.
         allow_http: True accepts plain ``http://`` beyond the loopback interface: for a sandbox in
@@ -160,7 +160,7 @@ class NexHealth(AccountScope):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        version: str = _UNSAID,
+        version: str = _UNSET,
         subdomain: str | None = None,
         location_id: int | None = None,
         timeout: float | None = _DEFAULT_TIMEOUT,
@@ -180,15 +180,15 @@ class NexHealth(AccountScope):
     ) -> None:
         if api_key is None:
             api_key = os.environ.get("NEXHEALTH_API_KEY")
-        key = None if api_key is None else Secret(api_key)
-        proxy_address = None if proxy is None else Secret(proxy)
+        key = None if api_key is None else SecretValue(api_key)
+        proxy_address = None if proxy is None else SecretValue(proxy)
         del api_key, proxy  # so that no traceback with local variables shows them
-        key = checked_key(key)
+        key = validate_key(key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
-        options = checked(
+        options = validate_options(
             Options(
-                version=chosen_version(
-                    None if version is _UNSAID else version, os.environ.get(VERSION_VARIABLE)
+                version=resolve_version(
+                    None if version is _UNSET else version, os.environ.get(VERSION_VARIABLE)
                 ),
                 subdomain=subdomain,
                 location_id=location_id,
@@ -207,14 +207,16 @@ class NexHealth(AccountScope):
                 trust_env=trust_env,
                 allow_http=allow_http,
             ),
-            gates=Gates(rates or Rates(), fingerprint(key.value)),
+            rate_limiter=RateLimiter(rates or Rates(), fingerprint(key.value)),
             list_of_practices=institutions.LIST,
-            user_agent=named_agent(user_agent),
-            hooks=watchers(hooks),
-            meter=None if budget is None else Meter(budget),
+            user_agent=build_user_agent(user_agent),
+            hooks=make_hooks(hooks),
+            budget_meter=None if budget is None else BudgetMeter(budget),
         )
         client = self._session_client = Client(options, state)
-        keeper = state.keeper = TokenKeeper(lambda: client.request_token(key), state.version)
+        keeper = state.token_manager = TokenManager(
+            lambda: client.request_token(key), state.version
+        )
         if tokens is not None:
             keeper.link = tokens.link(keeper, api_key=key.value, environment=state.base_url)
         self._preload = models_of(preload)
@@ -237,7 +239,7 @@ class NexHealth(AccountScope):
 
     # Life cycle
 
-    @discreet
+    @strip_traceback
     async def open(self) -> Self:
         """Open the session in the running event loop; ``async with`` does this.
 
@@ -245,8 +247,8 @@ class NexHealth(AccountScope):
         or fails is no reason to raise: the first call finds out then.
 
         Raises:
-            KeyRefused: The key is not accepted (``version="auto"`` only).
-            VersionRefused: The account refuses v2 and v3 (``version="auto"`` only).
+            InvalidAPIKeyError: The key is not accepted (``version="auto"`` only).
+            VersionNotEnabledError: The account refuses v2 and v3 (``version="auto"`` only).
             SessionStateError: The session is open already, or was closed.
         """
         state = self._client.state
@@ -264,17 +266,17 @@ class NexHealth(AccountScope):
                 raise
             self._opened_here = True
             if self._client.options.version == AUTO:
-                await self._greet()
+                await self._find_version()
         elif not self._is_copy:
             raise SessionStateError("the session is open already; use it as it is")
         return self
 
-    async def _greet(self) -> None:
+    async def _find_version(self) -> None:
         """Log in to learn the version; only a refusal for good keeps the session from opening."""
-        deadline = asyncio.get_running_loop().time() + _GREETING_SECONDS
+        deadline = asyncio.get_running_loop().time() + _VERSION_PROBE_SECONDS
         try:
-            await self._client.state.keeper.get(deadline)
-        except (KeyRefused, VersionRefused):
+            await self._client.state.token_manager.get(deadline)
+        except (InvalidAPIKeyError, VersionNotEnabledError):
             await self.aclose()
             raise
         except SessionStateError:
@@ -289,11 +291,11 @@ class NexHealth(AccountScope):
             await self.aclose()
             raise
 
-    @discreet
+    @strip_traceback
     async def aclose(self) -> None:
         """Close the session: end its walks and waiters, then its connections.
 
-        Calls under way in other tasks fail with `SessionStateError`, or `OutcomeUnknown` for a
+        Calls under way in other tasks fail with `SessionStateError`, or `OutcomeUnknownError` for a
         write that had left. Closing a copy made by `with_options` leaves the original open.
         """
         state = self._client.state
@@ -302,15 +304,15 @@ class NexHealth(AccountScope):
         if state.loop is not None:
             state.check_usable()
         state.closed = True
-        state.gates.close()
-        tasks = (*state.keeper.close(), *state.tasks)
+        state.rate_limiter.close()
+        tasks = (*state.token_manager.close(), *state.tasks)
         try:
-            await reap(tasks)
+            await cancel_and_wait(tasks)
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await state.gates.aclose()
+                await state.rate_limiter.aclose()
                 await state.transport.close()
-                await state.keeper.unlink()
+                await state.token_manager.unlink()
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -334,7 +336,7 @@ class NexHealth(AccountScope):
     def version(self) -> str | None:
         """The API version that calls are made in; None while ``version="auto"`` is undecided."""
         pinned = self._client.options.version
-        return self._client.state.version.spoken if pinned == AUTO else pinned
+        return self._client.state.version.current if pinned == AUTO else pinned
 
     @property
     def stats(self) -> Stats:
@@ -344,15 +346,15 @@ class NexHealth(AccountScope):
     @property
     def budget(self) -> tuple[Usage, ...]:
         """How far each limit of ``budget=`` is used, none without one; for an open session."""
-        loop, meter = self._client.state.loop, self._client.state.meter
+        loop, meter = self._client.state.loop, self._client.state.budget_meter
         return () if meter is None or loop is None else meter.usage(loop.time())
 
-    @discreet
+    @strip_traceback
     async def log_in(self) -> float:
         """Log in now if there is no token yet; return how many seconds a token lives.
 
         Calls log in by themselves. This is for finding out at the start whether the key is good:
-        raises `KeyRefused` if it is not, and what else a call may raise.
+        raises `InvalidAPIKeyError` if it is not, and what else a call may raise.
         """
         return await self._client.log_in()
 
@@ -375,7 +377,7 @@ class NexHealth(AccountScope):
         chosen: dict[str, object] = {
             name: value
             for name, value in (
-                ("version", None if version is None else chosen_version(version)),
+                ("version", None if version is None else resolve_version(version)),
                 ("subdomain", subdomain),
                 ("location_id", location_id),
                 ("retry", retry),
@@ -385,7 +387,7 @@ class NexHealth(AccountScope):
         }
         if timeout != "same":
             chosen |= {"timeout": timeout, "timeout_chosen": True}
-        options = checked(evolve(self._client.options, **chosen))  # type: ignore[arg-type]  # names are the options'
+        options = validate_options(evolve(self._client.options, **chosen))  # type: ignore[arg-type]  # names are the options'
         copy = object.__new__(type(self))
         copy._session_client = evolve(self._client, options=options)
         copy._preload = self._preload
@@ -399,7 +401,7 @@ class NexHealth(AccountScope):
 
     # Calls beside the resources'
 
-    @discreet
+    @strip_traceback
     def download(self, url: str | None) -> Download:
         """Return a file of the API's own host, to be entered with ``async with``.
 
@@ -408,7 +410,7 @@ class NexHealth(AccountScope):
         """
         return self._client.download(url)
 
-    @discreet
+    @strip_traceback
     async def request(
         self,
         method: str,
@@ -417,16 +419,16 @@ class NexHealth(AccountScope):
         params: Mapping[str, object] | None = None,
         json: JSONValue = None,
         safe: bool | None = None,
-    ) -> Answer:
+    ) -> APIResponse:
         """Call any path of the API, with everything but the model: login, limits, retries, errors.
 
         Nothing is added to ``params``: give ``subdomain`` and ``location_id`` where the path takes
         them. Lists become repeated ``name[]=`` parameters. ``safe=True`` allows repeating a POST or
         PATCH after a lost reply; reads and DELETE are repeated anyway.
         """
-        call = free_call(method, path, params=params or {}, json=json, safe=safe)
+        call = raw_call(method, path, params=params or {}, json=json, safe=safe)
         reading = await self._client.request(call, read_data)
-        return Answer(
+        return APIResponse(
             data=reading.data,
             count=reading.count,
             page_info=reading.page_info,
@@ -449,7 +451,7 @@ class NexHealth(AccountScope):
         client = self._unscoped()
         return Webhooks(
             lambda version: (
-                client.with_options(version=chosen_version(version)) if version else client
+                client.with_options(version=resolve_version(version)) if version else client
             )
         )
 
@@ -466,7 +468,9 @@ class NexHealth(AccountScope):
         if options.subdomain is not None:
             here = options.location_id
             practices = {options.subdomain: None if here is None else [here]}
-        return Bulk(self._unscoped(), practices=practices, rates=self._client.state.gates.rates)
+        return Bulk(
+            self._unscoped(), practices=practices, rates=self._client.state.rate_limiter.rates
+        )
 
     def _unscoped(self) -> Client:
         return self._client.with_options(subdomain=None, location_id=None)
@@ -481,19 +485,19 @@ def client_of(session: NexHealth) -> Client:
     return session._client  # noqa: SLF001 - the session's own module
 
 
-@discreet
+@strip_traceback
 def _transport(
     base_url: str,
     http: aiohttp.ClientSession | None,
     *,
-    proxy: Secret | None,
+    proxy: SecretValue | None,
     ssl: SSLContext | str | os.PathLike[str] | None,
     trust_env: bool,
     allow_http: bool,
 ) -> Transport:
     """Make the transport, or refuse arguments that contradict each other."""
     if http is not None and (proxy is not None or ssl is not None or trust_env):
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "http= brings its own proxy and TLS context; set them on the session that you lend, "
             "or leave out http="
         )

@@ -17,19 +17,19 @@ from attrs import evolve, fields
 from benchmarks import command
 from benchmarks.compare import against
 from benchmarks.concurrency import LATENCIES, PREFETCHES
-from benchmarks.desk import Desk
+from benchmarks.desk import AuthServer
 from benchmarks.ideal import ideal
-from benchmarks.measure import Figures, Haul, Scale, WrongRecordsError, in_turns, run
+from benchmarks.measure import Figures, PullResult, Scale, WrongRecordsError, interleave, run
 from benchmarks.ours import OURS
 from benchmarks.peers import PEERS, peer_clients
-from benchmarks.picture import picture
+from benchmarks.picture import draw_svg
 from benchmarks.pull import LABELS, PLACES
 from benchmarks.pull import tables as pull_tables
-from benchmarks.records import FIRST_ID, Kind, odd_places, records
+from benchmarks.records import FIRST_ID, RecordKind, odd_places, records
 from benchmarks.server import Served, serving
-from benchmarks.stock import Stock, Window, latency_of
+from benchmarks.stock import ServerData, ServerWindow, latency_of
 from benchmarks.suite import SUITE
-from benchmarks.targets import TARGETS, Target, targets
+from benchmarks.targets import TARGETS, PerformanceTarget, targets
 from nexhealth_async import models
 from nexhealth_async.codec import Codec
 
@@ -110,7 +110,7 @@ def test_every_peer_and_every_way_of_ours_is_in_the_pull() -> None:
 
 def test_the_pictures_numbers_are_those_of_the_tables() -> None:
     figures = invented()
-    root = ET.fromstring(picture(figures, "an invented machine"))  # noqa: S314 - our own picture
+    root = ET.fromstring(draw_svg(figures, "an invented machine"))  # noqa: S314 - our own picture
     shown = [text.text or "" for text in root.iter(f"{SVG}text")]
     labels = {label.replace("*", "").replace("`", "") for label in LABELS.values()}
     bars = [(words, shown[at + 1]) for at, words in enumerate(shown) if words in labels]
@@ -128,7 +128,7 @@ def test_the_pictures_numbers_are_those_of_the_tables() -> None:
 
 def test_a_longer_bar_stands_for_a_greater_number() -> None:
     figures = invented()
-    root = ET.fromstring(picture(figures, ""))  # noqa: S314 - our own picture
+    root = ET.fromstring(draw_svg(figures, ""))  # noqa: S314 - our own picture
     bars = [float(bar.attrib["width"]) for bar in root.iter(f"{SVG}rect")][1:]
     for kind, drawn in (("light", bars[: len(LABELS)]), ("wide", bars[len(LABELS) :])):
         due = [median(figures[f"pull.{kind}.1000.{name}.cpu"]) for name in LABELS]
@@ -136,7 +136,7 @@ def test_a_longer_bar_stands_for_a_greater_number() -> None:
 
 
 def test_a_caption_cannot_break_the_picture() -> None:
-    root = ET.fromstring(picture(invented(), "a < b & c"))  # noqa: S314 - our own picture
+    root = ET.fromstring(draw_svg(invented(), "a < b & c"))  # noqa: S314 - our own picture
     assert "a < b & c" in [text.text for text in root.iter(f"{SVG}text")]
 
 
@@ -154,24 +154,31 @@ def test_a_difference_of_more_than_the_noise_is_marked() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [Haul(records=1), Haul(sum_of_ids=4), Haul(record_bytes=0), Haul(body_bytes=31)],
+    [
+        PullResult(records=1),
+        PullResult(sum_of_ids=4),
+        PullResult(record_bytes=0),
+        PullResult(body_bytes=31),
+    ],
     ids=["records", "ids", "record bytes", "body bytes"],
 )
-def test_a_client_that_brings_other_records_is_refused(wrong: Haul) -> None:
+def test_a_client_that_brings_other_records_is_refused(wrong: PullResult) -> None:
     served = Served(
         url="http://invented.example",
-        stock=Stock(records=2),
+        stock=ServerData(records=2),
         record_bytes=20,
         body_bytes={300: 30},
     )
-    Haul(records=2, sum_of_ids=2 * FIRST_ID + 1, record_bytes=20, body_bytes=30).check(served, 300)
+    PullResult(records=2, sum_of_ids=2 * FIRST_ID + 1, record_bytes=20, body_bytes=30).check(
+        served, 300
+    )
     with pytest.raises(WrongRecordsError):
         wrong.check(served, 300)
 
 
 def test_a_pull_that_misses_a_record_stops_the_run() -> None:
     clients = {**peer_clients("light"), **{name: client for name, (_, client) in OURS.items()}}
-    with serving(Stock(records=20, per_page=(10,))) as served:
+    with serving(ServerData(records=20, per_page=(10,))) as served:
         more = evolve(
             served,
             stock=evolve(served.stock, records=19),
@@ -185,7 +192,7 @@ def test_a_pull_that_misses_a_record_stops_the_run() -> None:
 
 @pytest.mark.parametrize(("kind", "size", "known"), [("light", 600, 22), ("wide", 1_650, 41)])
 def test_records_are_of_the_size_and_shape_they_are_named_for(
-    kind: Kind, size: int, known: int
+    kind: RecordKind, size: int, known: int
 ) -> None:
     rows = records(kind, 100)
     names = {field.name for field in fields(models.Patient)}
@@ -197,7 +204,7 @@ def test_records_are_of_the_size_and_shape_they_are_named_for(
 
 
 @pytest.mark.parametrize("kind", ["light", "wide"])
-def test_odd_records_are_what_msgspec_alone_refuses_and_the_library_reads(kind: Kind) -> None:
+def test_odd_records_are_what_msgspec_alone_refuses_and_the_library_reads(kind: RecordKind) -> None:
     native = msgspec.json.Decoder(dict)
     rows = records(kind, 200, odd=0.1)
     places = odd_places(200, 0.1)
@@ -214,11 +221,11 @@ def test_odd_records_are_what_msgspec_alone_refuses_and_the_library_reads(kind: 
 @pytest.mark.parametrize(("pages", "prefetch"), [(100, 4), (100, 16), (34, 8), (2, 2)])
 def test_without_jitter_the_ideal_is_a_formula(pages: int, prefetch: int) -> None:
     waves = 1 + math.ceil((pages - 2) / prefetch)
-    assert ideal(Stock(latency=0.1), pages, prefetch) == pytest.approx(0.1 * waves)
+    assert ideal(ServerData(latency=0.1), pages, prefetch) == pytest.approx(0.1 * waves)
 
 
 def test_with_jitter_the_ideal_replays_what_the_server_draws() -> None:
-    stock = Stock(latency=0.1, jitter=0.08)
+    stock = ServerData(latency=0.1, jitter=0.08)
     drawn = [latency_of(stock, page) for page in range(1, 101)]
     assert max(drawn) - min(drawn) > 0.1
     assert ideal(stock, 100, 1) == pytest.approx(sum(drawn))
@@ -226,14 +233,14 @@ def test_with_jitter_the_ideal_replays_what_the_server_draws() -> None:
 
 
 def test_the_server_refuses_what_is_over_its_limit() -> None:
-    desk = Desk(Stock(window=Window(2, 1.0, sliding=True)))
+    desk = AuthServer(ServerData(window=ServerWindow(2, 1.0, sliding=True)))
     refused = [desk.refusal(b"", moment) is not None for moment in (0.0, 0.5, 0.9, 1.1, 3.0)]
     assert refused == [False, False, True, True, False]
     assert len(desk.seen["too_many"]) == 2
 
 
 def test_the_server_refuses_tokens_it_has_let_expire() -> None:
-    desk = Desk(Stock())
+    desk = AuthServer(ServerData())
     desk.log_in(0.0)
     old = b"Authorization: Bearer 1.e30.x\r\n"
     assert desk.refusal(old, 1.0) is None
@@ -245,14 +252,18 @@ def test_the_server_refuses_tokens_it_has_let_expire() -> None:
 
 
 def test_everybody_goes_first_once() -> None:
-    assert [in_turns("abc", round_)[0] for round_ in range(4)] == ["a", "b", "c", "a"]
+    assert [interleave("abc", round_)[0] for round_ in range(4)] == ["a", "b", "c", "a"]
 
 
 def test_a_target_is_met_by_the_median_and_says_so_if_it_was_not_measured() -> None:
-    kept = Target(name="n", how="h", at_most=1.2, needs=("x",), values=lambda of: of["x"])
+    kept = PerformanceTarget(
+        name="n", how="h", at_most=1.2, needs=("x",), values=lambda of: of["x"]
+    )
     assert kept.is_met([1.1, 1.2, 9.0])
     assert not kept.is_met([1.1, 1.21, 9.0])
-    least = Target(name="n", how="h", at_least=0.95, needs=("x",), values=lambda of: of["x"])
+    least = PerformanceTarget(
+        name="n", how="h", at_least=0.95, needs=("x",), values=lambda of: of["x"]
+    )
     assert least.is_met([0.95])
     assert not least.is_met([0.94])
     shown = {row[-1] for row in targets(Figures()).rows}

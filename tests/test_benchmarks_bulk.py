@@ -14,11 +14,11 @@ from attrs import evolve
 from benchmarks.bulk_pace import CONCURRENCIES, LATENCIES, LIMITED, limits_table, pulled
 from benchmarks.ideal import ideal
 from benchmarks.measure import Figures, WrongRecordsError
-from benchmarks.picture import bulk_picture
+from benchmarks.picture import draw_bulk_svg
 from benchmarks.server import serving
-from benchmarks.stock import Stock, Window
+from benchmarks.stock import ServerData, ServerWindow
 from nexhealth_async import Rates
-from nexhealth_async._protocol.rate_limits import SLACK, Limit
+from nexhealth_async._protocol.rate_limits import ANSWER_SLACK, Limit
 
 DOCS = Path(__file__).parent.parent / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,7 +35,7 @@ def invented() -> Figures:
 
 @pytest.mark.parametrize(
     ("latency", "hold"),
-    [(0.02, 0.02), (SLACK / 2, SLACK / 2), (2 * SLACK, SLACK)],
+    [(0.02, 0.02), (ANSWER_SLACK / 2, ANSWER_SLACK / 2), (2 * ANSWER_SLACK, ANSWER_SLACK)],
     ids=["quick answers", "answers within the slack", "slow answers"],
 )
 def test_the_ideal_within_limits_lays_the_librarys_own_windows_end_to_end(
@@ -43,12 +43,12 @@ def test_the_ideal_within_limits_lays_the_librarys_own_windows_end_to_end(
 ) -> None:
     rates = Rates(overall=None, people=Limit(10, 2.0))
     # Twenty at once: pages 1 and 2, and eight more when the count is known, each ten a window.
-    found = ideal(Stock(latency=latency), 40, 20, rates)
+    found = ideal(ServerData(latency=latency), 40, 20, rates)
     assert found == pytest.approx(3 * (2.0 + hold) + 2 * latency)
 
 
 def test_limits_that_hold_nothing_up_change_nothing() -> None:
-    stock = Stock(latency=0.1, jitter=0.08)
+    stock = ServerData(latency=0.1, jitter=0.08)
     assert ideal(stock, 50, 8, Rates(overall=Limit(50, 60.0))) == ideal(stock, 50, 8)
 
 
@@ -60,7 +60,7 @@ def test_the_limits_and_not_the_latency_hold_a_limited_pull_up(name: str) -> Non
 
 
 def test_a_limited_pull_is_refused_nothing_by_a_server_that_enforces_the_limit() -> None:
-    window = Window(10, 0.5, sliding=True)
+    window = ServerWindow(10, 0.5, sliding=True)
     rates = Rates(overall=None, people=Limit(10, 0.5))
     case = evolve(LIMITED["small"], rates=rates, window=window, pages=25)
     with serving(case.stock) as served:
@@ -74,7 +74,7 @@ def test_a_limited_pull_is_refused_nothing_by_a_server_that_enforces_the_limit()
 
 def test_the_bulk_pictures_numbers_are_the_medians_and_every_latency_has_its_line() -> None:
     figures = invented()
-    root = ET.fromstring(bulk_picture(figures, "a < b"))  # noqa: S314 - our own picture
+    root = ET.fromstring(draw_bulk_svg(figures, "a < b"))  # noqa: S314 - our own picture
     shown = [text.text or "" for text in root.iter(f"{SVG}text")]
     for latency in LATENCIES:
         assert f"{latency} ms latency" in shown

@@ -13,7 +13,7 @@ from tests.pagination.scripted_source import ListSource
 async def test_a_call_passes_six_coroutines_of_the_library_at_most() -> None:
     path = await call_path()
     assert [name.rpartition(": ")[2] for name in path.coroutines] == [
-        "_guard",
+        "_call_stripped",
         "Patients.get",
         "Client.call",
         "CallRunner.run",

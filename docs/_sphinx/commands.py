@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sphinx.util.docutils import SphinxDirective
 
-from nexhealth_async.cli.app import build
+from nexhealth_async.cli.app import build_app
 
 if TYPE_CHECKING:
     from docutils.nodes import Node
@@ -25,7 +25,7 @@ class _CommandLine(SphinxDirective):
     """Every command with its options, as Markdown that the command line writes of itself."""
 
     def run(self) -> list[Node]:
-        text = build().generate_docs("markdown")
+        text = build_app().generate_docs("markdown")
         _, _, commands = text.partition("\n## nexhealth ")
         text = _OPTION.sub(r"`\1`", f"## nexhealth {commands}")
         return self.parse_text_to_nodes(text, allow_section_headings=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from nexhealth_async._protocol.operations import LOGIN, Endpoint, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, OperationSpec, Paging, RateClass
 from nexhealth_async.bulk import facts
-from nexhealth_async.errors import InvalidArgument, NotInThisVersion
+from nexhealth_async.errors import InvalidArgumentError, NotInVersionError
 from nexhealth_async.resources import ENDPOINTS
 
 __all__ = ["counts", "login", "operations_tables"]
@@ -61,7 +61,7 @@ def _resource(noun: str, endpoints: list[Endpoint[object]]) -> Iterator[str]:
             yield f"| {name} | `{row.operation}` | {_REPLY[row.paging]} | {_again(row)} |"
 
 
-def _rows(endpoint: Endpoint[object]) -> list[tuple[str, Row]]:
+def _rows(endpoint: Endpoint[object]) -> list[tuple[str, OperationSpec]]:
     """Return one row where the versions agree in what is shown, else one for each."""
     v2, v3 = endpoint.v2, endpoint.v3
     if v2 is not None and v3 is not None and _shown(v2) == _shown(v3):
@@ -69,11 +69,11 @@ def _rows(endpoint: Endpoint[object]) -> list[tuple[str, Row]]:
     return [(name, row) for name, row in ((" v2", v2), (" v3", v3)) if row is not None]
 
 
-def _shown(row: Row) -> tuple[str, Paging, str]:
+def _shown(row: OperationSpec) -> tuple[str, Paging, str]:
     return row.operation, row.paging, _again(row)
 
 
-def _again(row: Row) -> str:
+def _again(row: OperationSpec) -> str:
     if row.safe_if is not None:
         return f"with `{row.safe_if}`"
     return "yes" if row.safe else "**no**"
@@ -96,13 +96,13 @@ def _choices(resource: str, version: str) -> str:
     """Return the filters that bulk pulls give to have all records of a list."""
     try:
         lists = facts(resource, version).lists
-    except (InvalidArgument, NotInThisVersion):
+    except (InvalidArgumentError, NotInVersionError):
         return ""
     each = [f"`{name}={value}`" for one in lists for name, value in one.filters.items()]
     return f"with {each[0]}" if len(each) == 1 else " and ".join(f"once with {one}" for one in each)
 
 
-def _limit(rows: Iterable[Row]) -> str:
+def _limit(rows: Iterable[OperationSpec]) -> str:
     reads = {row.rate for row in rows if row.method == "GET"}
     writes = {row.rate for row in rows if row.method != "GET"}
     if reads == writes or not writes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.resources import ENDPOINTS
 
 __all__ = [
@@ -27,7 +27,7 @@ INSTEAD: Final = {
 """What to call in place of a method that v3 does not have."""
 
 
-def _both() -> Iterator[tuple[str, Row, Row]]:
+def _both() -> Iterator[tuple[str, OperationSpec, OperationSpec]]:
     for one in ENDPOINTS:
         if one.v2 is not None and one.v3 is not None:
             yield _name(one), one.v2, one.v3
@@ -113,14 +113,14 @@ def filter_changes() -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _spelled(row: Row) -> dict[str, str]:
+def _spelled(row: OperationSpec) -> dict[str, str]:
     """Return this version's query parameters by the keyword that gives them."""
-    sent = {word: row.wire.get(spec, spec) for word, spec in row.spelling.items()}
+    sent = {word: row.wire.get(spec, spec) for word, spec in row.wire_names.items()}
     for place in row.path_from:
         sent[place] = "in the path"
-    if row.location is not Need.NONE and row.location_filter not in sent:
+    if row.location is not ScopeNeed.NONE and row.location_filter not in sent:
         sent[row.location_filter] = row.location_filter
-    if row.subdomain is not Need.NONE:
+    if row.subdomain is not ScopeNeed.NONE:
         sent["subdomain"] = "subdomain"
     return sent
 
@@ -150,11 +150,11 @@ def rules() -> str:
     return _table(("method", "v2", "v3"), rows)
 
 
-def _rules(row: Row) -> str:
+def _rules(row: OperationSpec) -> str:
     said: list[str] = []
-    if row.location is Need.REQUIRED:
+    if row.location is ScopeNeed.REQUIRED:
         said.append("a location")
-    if row.subdomain is Need.REQUIRED:
+    if row.subdomain is ScopeNeed.REQUIRED:
         said.append("a practice")
     said += [f"`{keyword}`" for keyword in (*row.required, *row.path_from)]
     if row.one_of:
@@ -171,6 +171,6 @@ def fields() -> str:
     for name, v2, v3 in _both():
         if v2.wrap != v3.wrap:
             rows.append((f"`{name}`", "(the body's key)", f"`{v2.wrap}`", f"`{v3.wrap}`"))
-        rows += [(f"`{name}`", f"`{word}`", "(not taken)", "taken") for word in v2.lacks]
-        rows += [(f"`{name}`", f"`{word}`", "taken", "(not taken)") for word in v3.lacks]
+        rows += [(f"`{name}`", f"`{word}`", "(not taken)", "taken") for word in v2.unsupported]
+        rows += [(f"`{name}`", f"`{word}`", "taken", "(not taken)") for word in v3.unsupported]
     return _table(("method", "field", "v2", "v3"), rows)

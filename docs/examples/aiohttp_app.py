@@ -16,10 +16,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from nexhealth_async import (
-    KeyRefused,
+    InvalidAPIKeyError,
     NexHealth,
     NexHealthError,
-    NotFound,
+    NotFoundError,
     to_builtins,
     to_json,
 )
@@ -71,8 +71,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     """Turn errors of the library into responses; fastapi_app.py tells more kinds apart."""
     try:
         return await handler(request)
-    except NotFound:
-        return web.json_response({"error": "NotFound"}, status=404)
+    except NotFoundError:
+        return web.json_response({"error": "NotFoundError"}, status=404)
     except NexHealthError as error:
         body = {"error": type(error).__name__}
         return web.json_response(body, status=503, headers={"Retry-After": "5"})
@@ -81,5 +81,5 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 if __name__ == "__main__":
     try:
         web.run_app(make_app(), port=8080, access_log=None)
-    except KeyRefused as refused:
+    except InvalidAPIKeyError as refused:
         raise SystemExit(str(refused)) from None

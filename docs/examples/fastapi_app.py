@@ -31,24 +31,24 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from nexhealth_async import (
-    AlreadyCancelled,
-    BudgetSpent,
-    ConnectFailed,
-    ConnectionLost,
-    DuplicatePatient,
+    AlreadyCancelledError,
+    APITimeoutError,
+    BudgetExceededError,
+    ConnectError,
+    ConnectionLostError,
+    DuplicatePatientError,
     FreeSlot,
-    Invalid,
-    InvalidArgument,
+    InvalidArgumentError,
+    InvalidRequestError,
     NexHealth,
     NexHealthError,
-    NotFound,
-    NotYetSynced,
-    OutcomeUnknown,
-    RateLimited,
-    ServerFailure,
+    NotFoundError,
+    NotYetSyncedError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ServerError,
     SessionStateError,
-    SlotTaken,
-    TimedOut,
+    SlotTakenError,
     to_builtins,
     to_json,
 )
@@ -161,13 +161,13 @@ async def heard(event: Event) -> None:
 # What a visitor is told. Nothing but 2xx means that it was done, and 502 after a booking that it is
 # not known (a 202 would promise what nobody knows). The same request may be sent again after each.
 _STATUSES: tuple[tuple[tuple[type[NexHealthError], ...], int], ...] = (
-    ((NotFound,), 404),
-    ((AlreadyCancelled, DuplicatePatient, NotYetSynced, SlotTaken), 409),
-    ((Invalid, InvalidArgument), 422),
-    ((RateLimited, BudgetSpent), 503),  # too much is asked for, by all visitors together
-    ((TimedOut, ConnectFailed, ConnectionLost, ServerFailure), 503),
+    ((NotFoundError,), 404),
+    ((AlreadyCancelledError, DuplicatePatientError, NotYetSyncedError, SlotTakenError), 409),
+    ((InvalidRequestError, InvalidArgumentError), 422),
+    ((RateLimitError, BudgetExceededError), 503),  # too much is asked for, by all visitors together
+    ((APITimeoutError, ConnectError, ConnectionLostError, ServerError), 503),
     ((SessionStateError,), 503),  # the process is shutting down
-    ((OutcomeUnknown,), 502),
+    ((OutcomeUnknownError,), 502),
     ((NexHealthError,), 502),  # our key, our program or the API itself: not the visitor's doing
 )
 
@@ -184,5 +184,5 @@ async def refuse(_: Request, error: Exception) -> Response:
 
 def retry_after(error: Exception) -> float:
     """Return the seconds that a visitor should wait."""
-    asked = error.retry_after if isinstance(error, RateLimited) else None
+    asked = error.retry_after if isinstance(error, RateLimitError) else None
     return max(1, asked or 5)

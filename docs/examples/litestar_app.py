@@ -19,7 +19,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 
-from nexhealth_async import NexHealth, NexHealthError, NotFound, to_builtins, to_json
+from nexhealth_async import NexHealth, NexHealthError, NotFoundError, to_builtins, to_json
 from nexhealth_async.models import JSON
 
 __all__ = ["make_app"]
@@ -67,7 +67,7 @@ async def show_patient(nex: NamedDependency[NexHealth], id: FromPath[int]) -> by
 
 def refuse(_: AnyRequest, error: NexHealthError) -> Response[dict[str, str]]:
     """Turn an error of the library into a response; fastapi_app.py tells more kinds apart."""
-    if isinstance(error, NotFound):
-        return Response({"error": "NotFound"}, status_code=404)
+    if isinstance(error, NotFoundError):
+        return Response({"error": "NotFoundError"}, status_code=404)
     body = {"error": type(error).__name__}
     return Response(body, status_code=503, headers={"Retry-After": "5"})

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nexhealth_async import NexHealth, NexHealthError, NotFound, to_builtins, to_json
+from nexhealth_async import NexHealth, NexHealthError, NotFoundError, to_builtins, to_json
 
 __all__ = ["make_app"]
 
@@ -70,6 +70,6 @@ async def show_patient(request: Request[State]) -> Response:
 
 async def refuse(_: Request, error: Exception) -> Response:
     """Turn an error of the library into a response; fastapi_app.py tells more kinds apart."""
-    if isinstance(error, NotFound):
-        return JSONResponse({"error": "NotFound"}, 404)
+    if isinstance(error, NotFoundError):
+        return JSONResponse({"error": "NotFoundError"}, 404)
     return JSONResponse({"error": type(error).__name__}, 503, {"Retry-After": "5"})

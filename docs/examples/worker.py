@@ -23,7 +23,7 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nexhealth_async import KeyRefused, NexHealth, NexHealthError
+from nexhealth_async import InvalidAPIKeyError, NexHealth, NexHealthError
 from nexhealth_async.models import Patient
 
 __all__ = ["Worker", "main"]
@@ -59,7 +59,7 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 await self._round()
-            except KeyRefused:
+            except InvalidAPIKeyError:
                 raise  # nothing will mend that by itself
             except NexHealthError as error:
                 LOG.warning("this round failed: %s", error)  # errors hold nothing personal
@@ -114,5 +114,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     try:
         asyncio.run(main())
-    except KeyRefused as refused:
+    except InvalidAPIKeyError as refused:
         raise SystemExit(str(refused)) from None

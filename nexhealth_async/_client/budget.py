@@ -9,12 +9,12 @@ from attrs import field, frozen
 
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import LIMITS_OF_CLASS
-from nexhealth_async.errors import BudgetSpent, InvalidArgument
+from nexhealth_async.errors import BudgetExceededError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Budget", "Meter", "Purse", "Usage"]
+__all__ = ["Budget", "BudgetMeter", "Reservation", "Usage"]
 
 _LOG = logging.getLogger("nexhealth_async")
 _LIMITS = ("overall", "slow", "people", "other")
@@ -48,9 +48,9 @@ class Budget:
     about does not. What the contract with the vendor counts is not known here; compare
     ``nex.stats.requests`` with the bill.
 
-    When nothing is left, calls raise `BudgetSpent` before they send anything, and a failure that
-    would be tried again is raised as it is. A walk delivers what came and names where to go on.
-    A request takes its place when it begins to wait for its turn, and gives it back if it never
+    When nothing is left, calls raise `BudgetExceededError` before they send anything, and a failure
+    that would be tried again is raised as it is. A walk delivers what came and names where to go
+    on. A request takes its place when it begins to wait for its turn, and gives it back if it never
     leaves. Each session counts for itself: give processes that share an account their parts.
     """
 
@@ -74,20 +74,20 @@ class Budget:
     def __attrs_post_init__(self) -> None:
         limits = [getattr(self, name) for name in _LIMITS]
         if all(limit is None for limit in limits):
-            raise InvalidArgument("a budget names at least one limit: Budget(overall=10_000)")
+            raise InvalidArgumentError("a budget names at least one limit: Budget(overall=10_000)")
         if not all(limit is None or _counts(limit) for limit in limits):
-            raise InvalidArgument("the limits of a budget are whole numbers, 1 or more")
+            raise InvalidArgumentError("the limits of a budget are whole numbers, 1 or more")
         if self.seconds is not None and not self.seconds > 0:
-            raise InvalidArgument("the period of a budget is more than 0 seconds")
+            raise InvalidArgumentError("the period of a budget is more than 0 seconds")
         if not 0 < self.warn_at <= 1:
-            raise InvalidArgument("warn_at is a part of the budget, more than 0 and at most 1")
+            raise InvalidArgumentError("warn_at is a part of the budget, more than 0 and at most 1")
 
 
 def _counts(limit: object) -> bool:
     return isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1
 
 
-class Meter:
+class BudgetMeter:
     """Counts against a budget. Times are any monotonic seconds, given by the caller."""
 
     def __init__(self, budget: Budget) -> None:
@@ -105,7 +105,7 @@ class Meter:
         self._ends: float | None = None
 
     def take(self, rate: RateClass, now: float) -> int:
-        """Count one request and return the period it counts in; raises `BudgetSpent`."""
+        """Count one request and return the period it counts in; raises `BudgetExceededError`."""
         self.check(rate, now)
         if self._ends is None and self._budget.seconds is not None:
             self._ends = now + self._budget.seconds
@@ -116,13 +116,13 @@ class Meter:
         return self._period
 
     def check(self, rate: RateClass, now: float) -> None:
-        """Raise `BudgetSpent` if nothing is left."""
-        self._turn(now)
+        """Raise `BudgetExceededError` if nothing is left."""
+        self._start_period(now)
         for name in self._counting[rate]:
             if self._used[name] >= self._limits[name]:
-                raise _spent(self._usage(name, now))
+                raise _exceeded_error(self._usage(name, now))
 
-    def give_back(self, rate: RateClass, period: int) -> None:
+    def refund(self, rate: RateClass, period: int) -> None:
         """Count one request less: it did not leave."""
         if period == self._period:
             for name in self._counting[rate]:
@@ -130,10 +130,10 @@ class Meter:
 
     def usage(self, now: float) -> tuple[Usage, ...]:
         """Say how far each limit is used."""
-        self._turn(now)
+        self._start_period(now)
         return tuple(self._usage(name, now) for name in self._limits)
 
-    def _turn(self, now: float) -> None:
+    def _start_period(self, now: float) -> None:
         """Begin a new period if it is time."""
         seconds = self._budget.seconds
         if seconds is not None and self._ends is not None and now >= self._ends:
@@ -162,42 +162,42 @@ class Meter:
             _LOG.warning("on_warning of the budget raised %s", type(error).__name__)
 
 
-class Purse:
+class Reservation:
     """What one call pays out of a budget, attempt by attempt."""
 
     __slots__ = ("_meter", "_period", "_rate")
 
-    def __init__(self, meter: Meter, rate: RateClass) -> None:
+    def __init__(self, meter: BudgetMeter, rate: RateClass) -> None:
         self._meter = meter
         self._rate = rate
         self._period: int | None = None
         """Where the next attempt is paid for, once it is."""
 
-    def pay(self, now: float) -> None:
-        """Pay for the next attempt, if that is not done; raises `BudgetSpent`."""
+    def charge(self, now: float) -> None:
+        """Pay for the next attempt, if that is not done; raises `BudgetExceededError`."""
         if self._period is None:
             self._period = self._meter.take(self._rate, now)
 
     def check(self, now: float) -> None:
-        """Raise `BudgetSpent` if the next attempt could not be paid for."""
+        """Raise `BudgetExceededError` if the next attempt could not be paid for."""
         if self._period is None:
             self._meter.check(self._rate, now)
 
     def refund(self) -> None:
         """Get back what was paid: the attempt did not leave."""
         if self._period is not None:
-            self._meter.give_back(self._rate, self._period)
+            self._meter.refund(self._rate, self._period)
             self._period = None
 
-    def spend(self) -> None:
+    def commit(self) -> None:
         """Note that the attempt left."""
         self._period = None
 
 
-def _spent(usage: Usage) -> BudgetSpent:
+def _exceeded_error(usage: Usage) -> BudgetExceededError:
     requests = f"{usage.of:,} request{'' if usage.of == 1 else 's'}"
     when = "" if usage.renews_after is None else f"; it renews in {usage.renews_after:.0f} seconds"
-    return BudgetSpent(
+    return BudgetExceededError(
         f"the budget of {requests} ({usage.limit}) is used up, nothing was sent{when}",
         limit=usage.limit,
         renews_after=usage.renews_after,

@@ -17,7 +17,7 @@ from nexhealth_async._client.token_manager import key_refused
 from nexhealth_async._protocol.api_versions import AUTO, V2, V3
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.envelopes import (
-    read_done,
+    read_empty,
     read_list,
     read_record,
     read_stream,
@@ -25,21 +25,21 @@ from nexhealth_async._protocol.envelopes import (
 )
 from nexhealth_async._protocol.http_messages import HiddenText
 from nexhealth_async._protocol.operations import LOGIN, Endpoint
-from nexhealth_async._protocol.requests import Call, plan
+from nexhealth_async._protocol.requests import PlannedCall, plan
 from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
-    Forbidden,
+    APITimeoutError,
+    AuthenticationError,
     NexHealthError,
-    NotFound,
-    OutcomeUnknown,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
     SessionStateError,
-    TimedOut,
-    Unauthorized,
-    UndecodableRecord,
-    UnexpectedShape,
-    VersionRefused,
+    UndecodableRecordError,
+    UnexpectedStructureError,
+    VersionNotEnabledError,
 )
-from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from nexhealth_async._client.options import Options, Secret
+    from nexhealth_async._client.options import Options, SecretValue
     from nexhealth_async._client.state import ClientState
     from nexhealth_async._client.statistics import Stats
-    from nexhealth_async._client.unknown_outcomes import Write
-    from nexhealth_async._protocol.envelopes import ListReading, RecordReading
-    from nexhealth_async._protocol.http_messages import Reply, Stream
-    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._client.unknown_outcomes import PendingWrite
+    from nexhealth_async._protocol.envelopes import ParsedList, ParsedRecord
+    from nexhealth_async._protocol.http_messages import Response, Stream
+    from nexhealth_async._protocol.operations import OperationSpec
 
 __all__ = ["Client", "OptionChanges"]
 
@@ -103,13 +103,13 @@ class Client:
             if name in _WALK_OPTIONS and value is not None
         }
         filters = {name: value for name, value in arguments.items() if name not in _WALK_OPTIONS}
-        settings = WalkSettings(
+        settings = WalkConfig(
             source=self,
             call=self._plan(endpoint, filters, ids),
             decoder=self._decoder(endpoint),
             **options,  # type: ignore[arg-type]  # checked next, and typed in the TypedDicts
         )
-        return Walk(check_settings(settings))
+        return Walk(check_config(settings))
 
     # `call` and its sisters await the runner themselves: another coroutine between a method and
     # the request would only repeat what they do.
@@ -122,7 +122,7 @@ class Client:
         if endpoint.model not in self.state.ready:
             await self._prepare_decoder(endpoint.model)
         runner = self._runner(call)
-        return self._decoded(endpoint, runner, await runner.run(read_record))
+        return self._decode(endpoint, runner, await runner.run(read_record))
 
     async def call_with_status(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
@@ -133,7 +133,7 @@ class Client:
             await self._prepare_decoder(endpoint.model)
         runner = self._runner(call)
         reading = await runner.run(read_record)
-        return self._decoded(endpoint, runner, reading), reading.status
+        return self._decode(endpoint, runner, reading), reading.status
 
     async def get_raw(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
@@ -149,11 +149,11 @@ class Client:
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
     ) -> None:
         """Perform an operation that answers with nothing of use."""
-        await self._runner(self._plan(endpoint, arguments, ids)).run(read_done)
+        await self._runner(self._plan(endpoint, arguments, ids)).run(read_empty)
 
-    async def request(self, call: Call, read: Callable[[Reply, Row], T]) -> T:
+    async def request(self, call: PlannedCall, read: Callable[[Response, OperationSpec], T]) -> T:
         """Perform a call that is spelled alike in all versions, and read the reply as it is."""
-        return await self._runner(self._in_any_version(call)).run(read)
+        return await self._runner(self._check_in_some_version(call)).run(read)
 
     def download(self, url: str | None) -> Download:
         """Return a file of the API's own host, to be entered with ``async with``.
@@ -163,36 +163,36 @@ class Client:
         call = download_call(url, base_url=self.state.base_url, subdomain=self.options.subdomain)
 
         async def begin() -> Stream:
-            runner = self._runner(self._in_any_version(call), streams=True)
+            runner = self._runner(self._check_in_some_version(call), streams=True)
             return await runner.run(read_stream)
 
         return Download(begin, call.operation)
 
-    def track_write(self, *identity: object, subdomain: object = None) -> Write:
+    def track_write(self, *identity: object, subdomain: object = None) -> PendingWrite:
         """Return the write of this identity, which must not happen twice in a practice."""
         options = self.options
-        return self.state.unsettled.get(
-            subdomain or options.subdomain, *identity, late_commit=options.retry.late_commit
+        return self.state.pending_writes.get(
+            subdomain or options.subdomain, *identity, late_commit=options.retry.late_commit_window
         )
 
-    def _runner(self, call: Call, *, streams: bool = False) -> CallRunner:
+    def _runner(self, call: PlannedCall, *, streams: bool = False) -> CallRunner:
         self.state.check_usable()
         return CallRunner(self, call, streams=streams)
 
     def _decoder(self, endpoint: Endpoint[T]) -> LazyDecoder[T]:
         return LazyDecoder(self.state.codec, str(endpoint.model))
 
-    def _decoded(self, endpoint: Endpoint[T], runner: CallRunner, reading: RecordReading) -> T:
+    def _decode(self, endpoint: Endpoint[T], runner: CallRunner, reading: ParsedRecord) -> T:
         try:
             value, _ = self._decoder(endpoint)(_record_of(runner, reading))
-        except UndecodableRecord as error:
+        except UndecodableRecordError as error:
             call = runner.call
             error.operation = call.operation
             if call.safe:
                 raise
-            raise OutcomeUnknown(
+            raise OutcomeUnknownError(
                 f"the write was accepted, but its record cannot be read ({error.message}).",
-                lookup=call.row.lookup,
+                lookup=call.row.lookup_hint,
                 operation=call.operation,
             ) from None
         return value
@@ -214,12 +214,12 @@ class Client:
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         """Fetch one page; in the background, waiting for the rate limit has no deadline."""
         async with slots:
             if call.endpoint.model not in self.state.ready:
@@ -232,7 +232,7 @@ class Client:
         """Raise `SessionStateError` unless pages can be fetched here and now."""
         self.state.check_usable()
 
-    def start_task(self, work: Coroutine[object, object, ListReading]) -> asyncio.Task[ListReading]:
+    def start_task(self, work: Coroutine[object, object, ParsedList]) -> asyncio.Task[ParsedList]:
         """Run a page's request as a task that ends with the session at the latest."""
         state = self.state
         try:
@@ -249,14 +249,14 @@ class Client:
 
     def _plan(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]
-    ) -> Call:
+    ) -> PlannedCall:
         """Spell out a call; under ``"auto"`` for the version that is most likely spoken.
 
         While that is not known for sure, what only one version would refuse is not refused yet.
         """
         options = self.options
 
-        def plan_for(version: str) -> Call:
+        def plan_for(version: str) -> PlannedCall:
             return plan(
                 endpoint,
                 version,
@@ -266,14 +266,14 @@ class Client:
                 arguments=arguments,
             )
 
-        def replan(version: str) -> Call:
-            return evolve(plan_for(version), replan=replan)
+        def replan(version: str) -> PlannedCall:
+            return evolve(plan_for(version), plan_for_version=replan)
 
         if options.version != AUTO:
             return plan_for(options.version)
         state = self.state.version
-        if state.is_final or state.spoken == V3:
-            return plan_for(state.spoken or V3)
+        if state.is_final or state.current == V3:
+            return plan_for(state.current or V3)
         try:
             return replan(V2)
         except (NexHealthError, TypeError):
@@ -281,20 +281,20 @@ class Client:
                 return replan(V3)
             raise
 
-    def _in_any_version(self, call: Call) -> Call:
+    def _check_in_some_version(self, call: PlannedCall) -> PlannedCall:
         """Return a call that is spelled alike in all versions."""
         version = self.options.version
         if version != AUTO:
             return evolve(call, version=version)
 
-        def replan(spoken: str) -> Call:
+        def replan(spoken: str) -> PlannedCall:
             return evolve(call, version=spoken)
 
-        return evolve(call, replan=replan)
+        return evolve(call, plan_for_version=replan)
 
-    async def resolve_call(self, call: Call, deadline: float | None = None) -> Call:
+    async def resolve_call(self, call: PlannedCall, deadline: float | None = None) -> PlannedCall:
         """Return the call in the version that is spoken, which is found out first."""
-        if call.replan is None:
+        if call.plan_for_version is None:
             return call
         if deadline is None:
             deadline = _deadline(self.options.timeout)
@@ -304,23 +304,27 @@ class Client:
             if version == call.version:
                 return call
             try:
-                return call.replan(version)
+                return call.plan_for_version(version)
             except (NexHealthError, TypeError):
                 if state.is_final:
                     raise
             # It would be refused in this version, so it must be sure which one is spoken.
             await self._probe(deadline)
-            return call.replan(state.spoken or version)
+            return call.plan_for_version(state.current or version)
         except NexHealthError as error:
             error.operation = error.operation or call.operation
             raise error.with_traceback(None) from None
 
-    def replan_after_refusal(self, call: Call) -> Call | None:
+    def replan_after_refusal(self, call: PlannedCall) -> PlannedCall | None:
         """Return the call in another version after its own was refused, if there is one to try."""
         state = self.state.version
-        if call.replan is None or not state.move_on(call.version) or state.spoken is None:
+        if (
+            call.plan_for_version is None
+            or not state.fall_back(call.version)
+            or state.current is None
+        ):
             return None
-        return call.replan(state.spoken)
+        return call.plan_for_version(state.current)
 
     async def resolve_version(self) -> str:
         """Return the version that is spoken, and find it out for sure if need be; pulls use it."""
@@ -332,19 +336,19 @@ class Client:
         version = await self._resolved_version(deadline)
         if not self.state.version.is_final:
             await self._probe(deadline)
-        return self.state.version.spoken or version
+        return self.state.version.current or version
 
     async def _resolved_version(self, deadline: float | None) -> str:
         """Return the version that the login decided."""
         state = self.state
-        if state.version.spoken is None:
+        if state.version.current is None:
             state.check_usable()
             now = asyncio.get_running_loop().time()
-            await state.keeper.get(deadline)
+            await state.token_manager.get(deadline)
             state.stats.waited_login += asyncio.get_running_loop().time() - now
-        if state.version.spoken is None:  # the token came from one that did not know it
+        if state.version.current is None:  # the token came from one that did not know it
             await self._probe(deadline, again=False)
-        return state.version.spoken or V2
+        return state.version.current or V2
 
     async def _probe(self, deadline: float | None, *, again: bool = True) -> None:
         """Find out by the smallest read whether v2 is spoken; one call does so for all.
@@ -354,79 +358,81 @@ class Client:
         endpoint = self.state.list_of_practices
         state, row = self.state.version, endpoint.v2
         try:
-            async with asyncio.timeout_at(deadline), self.state.probing:
-                if state.is_final or state.spoken == V3 or row is None:
+            async with asyncio.timeout_at(deadline), self.state.version_probe:
+                if state.is_final or state.current == V3 or row is None:
                     return
-                if state.spoken is not None and not again:
+                if state.current is not None and not again:
                     return  # another call has found out meanwhile
                 self.state.check_usable()
                 runner = CallRunner(
                     self,
-                    Call(endpoint=endpoint, row=row, path=row.path, query=()),
+                    PlannedCall(endpoint=endpoint, row=row, path=row.path, query=()),
                     pairs=(("per_page", "1"),),
                     deadline=deadline,
                     keeps_version=True,
                 )
                 try:
                     await runner.run(read_list)
-                except VersionRefused:
-                    if not state.move_on(V2):
+                except VersionNotEnabledError:
+                    if not state.fall_back(V2):
                         raise
-                except (Forbidden, NotFound):
+                except (PermissionDeniedError, NotFoundError):
                     state.adopt(V2)  # the key may not list practices; its version is not refused
                 else:
                     state.adopt(V2)
                     state.confirm(V2)
         except TimeoutError:
-            raise TimedOut("the call's timeout passed before the API version was known") from None
+            raise APITimeoutError(
+                "the call's timeout passed before the API version was known"
+            ) from None
 
     # Logins
 
     async def log_in(self) -> float:
         """Log in unless there is a token; return how many seconds a token lives."""
         self.state.check_usable()
-        token = await self.state.keeper.get(None)
+        token = await self.state.token_manager.get(None)
         return token.lifetime
 
-    async def request_token(self, key: Secret) -> str:
+    async def request_token(self, key: SecretValue) -> str:
         """Send a login; under ``"auto"`` in v3 too, if the account refuses v2."""
         state, version = self.state.version, self.options.version
         if version != AUTO:
             return await self._send_login(key, version)
-        version = state.spoken or V2
+        version = state.current or V2
         try:
             token = await self._send_login(key, version)
-        except VersionRefused:
+        except VersionNotEnabledError:
             if state.is_final or version == V3:
                 raise
             try:
                 token = await self._send_login(key, V3)
-            except VersionRefused as error:
+            except VersionNotEnabledError as error:
                 error.advice = "the account takes neither v2 nor v3; ask NexHealth which it may use"
                 raise
-            state.move_on(version)
+            state.fall_back(version)
         else:
             state.adopt(version)
         return token
 
-    async def _send_login(self, key: Secret, version: str) -> str:
+    async def _send_login(self, key: SecretValue, version: str) -> str:
         """Send the login, outside of all that needs a token."""
         self.state.check_usable()
         runner = CallRunner(
             evolve(self, options=evolve(self.options, timeout=_LOGIN_SECONDS, on_ignored="warn")),
-            Call(endpoint=_LOGIN, row=LOGIN, path=LOGIN.path, query=(), version=version),
+            PlannedCall(endpoint=_LOGIN, row=LOGIN, path=LOGIN.path, query=(), version=version),
             api_key=HiddenText(key.value),
             keeps_version=True,
         )
         try:
             return await runner.run(read_token)
-        except Unauthorized as error:
+        except AuthenticationError as error:
             raise key_refused(error) from None
 
 
-def _record_of(runner: CallRunner, reading: RecordReading) -> Raw:
+def _record_of(runner: CallRunner, reading: ParsedRecord) -> Raw:
     if reading.record is None:
-        raise UnexpectedShape("the reply holds no record", operation=runner.call.operation)
+        raise UnexpectedStructureError("the reply holds no record", operation=runner.call.operation)
     return reading.record
 
 

@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from nexhealth_async._protocol.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
 from nexhealth_async.errors import (
-    InvalidArgument,
+    InvalidArgumentError,
     NexHealthError,
     SessionStateError,
-    UnexpectedShape,
+    UnexpectedStructureError,
     UsageError,
 )
 
@@ -30,7 +30,7 @@ class Download:
     """A file of the API: ``async with ...download(document) as file: async for chunk in file``.
 
     Asked for when it is entered; the call's ``timeout`` counts until the answer begins, and then
-    for each wait for more. A body that ends too early is `ConnectionLost`, never a short file.
+    for each wait for more. A body that ends too early is `ConnectionLostError`, never a short file.
     Leaving the block early closes the connection. It can be entered once.
     """
 
@@ -49,31 +49,31 @@ class Download:
     @property
     def content_type(self) -> str:
         """What the server says the file is, such as ``application/pdf``."""
-        return self._entered().media_type
+        return self._check_entered().media_type
 
     @property
     def size(self) -> int | None:
         """Its length in bytes; None where the server does not say."""
-        return self._entered().size
+        return self._check_entered().size
 
-    @discreet
-    async def read(self, *, at_most: int = 256 * 2**20) -> bytes:
-        """Read what is left of the file; `UnexpectedShape` if that is more bytes than ``at_most``.
+    @strip_traceback
+    async def read(self, *, max_bytes: int = 256 * 2**20) -> bytes:
+        """Read the rest of the file, at most ``max_bytes`` bytes.
 
         A small compressed file can hold a very large one; iterate to take any size in pieces.
         """
         content = io.BytesIO()  # which shows nothing in a traceback with local variables
-        while content.tell() <= at_most:
+        while content.tell() <= max_bytes:
             try:
                 content.write(await anext(self))
             except StopAsyncIteration:
                 return content.getvalue()
-        raise UnexpectedShape(
+        raise UnexpectedStructureError(
             "the file is larger than at_most allows; read it in pieces instead",
             operation=self._operation,
         )
 
-    @discreet
+    @strip_traceback
     async def __aenter__(self) -> Self:
         """Ask for the file; raises what any call raises."""
         if self._begin is None:
@@ -98,10 +98,10 @@ class Download:
     def __aiter__(self) -> Self:
         return self
 
-    @discreet
+    @strip_traceback
     async def __anext__(self) -> bytes:
         """Return the next piece; cancelling this loses nothing."""
-        stream = self._entered()
+        stream = self._check_entered()
         self._check_loop()
         try:
             chunk = await stream.chunk()
@@ -112,7 +112,7 @@ class Download:
             raise StopAsyncIteration
         return chunk
 
-    def _entered(self) -> Stream:
+    def _check_entered(self) -> Stream:
         if self._stream is None:
             raise UsageError(
                 "enter a download first: async with ... as file", operation=self._operation
@@ -149,5 +149,5 @@ async def with_content(fields: Mapping[str, object]) -> dict[str, object]:
         # Its own text names the path, which may name a patient.
         number = error.errno if isinstance(error, OSError) else None
         why = os.strerror(number).lower() if number else "it cannot be read"
-        raise InvalidArgument(f"the file to upload cannot be read: {why}") from None
+        raise InvalidArgumentError(f"the file to upload cannot be read: {why}") from None
     return {"filename": name, **fields, "file": content}

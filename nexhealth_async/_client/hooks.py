@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nexhealth_async._protocol.http_messages import Reply
-    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async._protocol.http_messages import Response
+    from nexhealth_async._protocol.requests import PlannedCall
 
-__all__ = ["Attempt", "Hook", "Hooks", "Outcome", "WaitCause", "Watch", "watchers"]
+__all__ = ["Attempt", "AttemptOutcome", "Hook", "HookRecorder", "Hooks", "WaitCause", "make_hooks"]
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Attempt:
 
 
 @frozen(kw_only=True, eq=False)
-class Outcome:
+class AttemptOutcome:
     """What came of an attempt. It holds nothing of what was sent or answered."""
 
     attempt: Attempt
@@ -76,7 +76,7 @@ class Outcome:
     status: int | None = None
     """The HTTP status; None if no reply came."""
     error: str | None = None
-    """Name of the error's class, ``"RateLimited"``; None if all is well. It need not reach the
+    """Name of the error's class, ``"RateLimitError"``; None if all is well. It need not reach the
     caller: the call may be tried again. ``"CancelledError"`` if the caller gave up."""
     bytes_received: int | None = None
     """Bytes of the body, unpacked; None without a reply, and for a file, which comes later."""
@@ -105,7 +105,7 @@ class Hook:
     def before(self, attempt: Attempt, /) -> None:
         """Be told of a request that leaves now."""
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         """Be told what came of it."""
 
 
@@ -127,16 +127,16 @@ class Hooks:
     def before(self, attempt: Attempt) -> None:
         """Tell all of an attempt that begins."""
         for hook in self._hooks:
-            self._tell(hook, hook.before, attempt)
+            self._notify(hook, hook.before, attempt)
 
-    def after(self, outcome: Outcome) -> None:
+    def after(self, outcome: AttemptOutcome) -> None:
         """Tell all of an attempt that ended."""
         for hook in self._reversed:
-            self._tell(hook, hook.after, outcome)
+            self._notify(hook, hook.after, outcome)
 
-    def _tell(self, hook: Hook, method: Callable[[T], None], news: T) -> None:
+    def _notify(self, hook: Hook, method: Callable[[T], None], event: T) -> None:
         try:
-            method(news)
+            method(event)
         except Exception as error:  # noqa: BLE001 - no observer may break what it observes
             if id(hook) not in self._reported:
                 self._reported.add(id(hook))
@@ -147,7 +147,7 @@ class Hooks:
                 )
 
 
-class Watch:
+class HookRecorder:
     """One call under the eyes of a session's hooks: gathers what they are told."""
 
     __slots__ = ("_attempt", "_bytes", "_hooks", "_records", "_seconds", "_status", "_waits")
@@ -165,7 +165,9 @@ class Watch:
         self._records: int | None = None
 
     @classmethod
-    def of(cls, call: Call, hooks: Hooks, *, version: str, base_url: str, is_login: bool) -> Watch:
+    def of(
+        cls, call: PlannedCall, hooks: Hooks, *, version: str, base_url: str, is_login: bool
+    ) -> HookRecorder:
         """Watch a call, of which only what the table says is looked at, and its practice."""
         attempt = Attempt(
             operation=call.operation,
@@ -197,7 +199,7 @@ class Watch:
             if seconds is not None:
                 self._waits[cause] = self._waits.get(cause, 0.0) + seconds
 
-    def leaves(self, number: int) -> None:
+    def sending(self, number: int) -> None:
         """Tell that an attempt begins."""
         waits, self._waits = self._waits, {}
         self._forget()
@@ -211,23 +213,23 @@ class Watch:
         )
         self._hooks.before(self._attempt)
 
-    def took(self, seconds: float) -> None:
+    def finished(self, seconds: float) -> None:
         """Note how long sending and receiving took."""
         self._seconds = seconds
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Response) -> None:
         """Note that a reply came."""
         self._status = reply.status
         self._bytes = len(reply.body) if reply.stream is None else None
 
-    def brought(self, records: int) -> None:
+    def delivered(self, records: int) -> None:
         """Note that the reply was a page of a list."""
         self._records = records
 
-    def ended(self, error: str | None) -> None:
+    def failed(self, error: str | None) -> None:
         """Tell that the attempt is over, for good or with an error of this class."""
         self._hooks.after(
-            Outcome(
+            AttemptOutcome(
                 attempt=self._attempt,
                 seconds=self._seconds,
                 status=self._status,
@@ -238,7 +240,7 @@ class Watch:
         )
 
 
-def watchers(hooks: Iterable[Hook]) -> Hooks | None:
+def make_hooks(hooks: Iterable[Hook]) -> Hooks | None:
     """Return the hooks of a session, None if there are none: then nothing is spent on them."""
     given = Hooks(hooks)
     return given or None
@@ -246,6 +248,8 @@ def watchers(hooks: Iterable[Hook]) -> Hooks | None:
 
 def _check(hook: object) -> None:
     if not isinstance(hook, Hook):
-        raise InvalidArgument("hooks must be objects of classes that derive from Hook")
+        raise InvalidArgumentError("hooks must be objects of classes that derive from Hook")
     if iscoroutinefunction(hook.before) or iscoroutinefunction(hook.after):
-        raise InvalidArgument(f"the methods of the hook {type(hook).__name__} must not be async")
+        raise InvalidArgumentError(
+            f"the methods of the hook {type(hook).__name__} must not be async"
+        )

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async._protocol.requests import check_subdomain, version_name
 from nexhealth_async._version import __version__
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.retry import RetryPolicy
@@ -19,11 +19,11 @@ __all__ = [
     "VERSION_VARIABLE",
     "OnIgnored",
     "Options",
-    "Secret",
-    "checked",
-    "checked_key",
-    "chosen_version",
-    "named_agent",
+    "SecretValue",
+    "build_user_agent",
+    "resolve_version",
+    "validate_key",
+    "validate_options",
 ]
 
 VERSION_VARIABLE = "NEXHEALTH_API_VERSION"
@@ -48,72 +48,72 @@ class Options:
 
 
 @frozen
-class Secret:
+class SecretValue:
     """A text that no ``repr`` shows, and so no traceback printed with local variables."""
 
     value: str = field(repr=False)
 
 
-def chosen_version(given: str | None, variable: str | None = None) -> str:
+def resolve_version(version: str | None, variable: str | None = None) -> str:
     """Return a literal version or ``"auto"``: what was given, else the variable's value."""
-    if given is None and variable and variable.strip():
+    if version is None and variable and variable.strip():
         try:
-            return chosen_version(variable.strip())
-        except InvalidArgument as error:
-            raise InvalidArgument(f"{VERSION_VARIABLE}: {error.message}") from None
-    if given is None or given == AUTO:
+            return resolve_version(variable.strip())
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{VERSION_VARIABLE}: {error.message}") from None
+    if version is None or version == AUTO:
         return AUTO
     try:
-        return version_name(given)
-    except InvalidArgument:
-        raise InvalidArgument(
+        return version_name(version)
+    except InvalidArgumentError:
+        raise InvalidArgumentError(
             'version must be "auto", "v2", "v3" or a literal version such as "v3.1.0"'
         ) from None
 
 
-def checked_key(given: Secret | None) -> Secret:
+def validate_key(api_key: SecretValue | None) -> SecretValue:
     """Return the key, or refuse what cannot be one, without showing it."""
-    if given is None or not given.value.strip():
-        raise InvalidArgument(
+    if api_key is None or not api_key.value.strip():
+        raise InvalidArgumentError(
             "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
         )
-    if not _may_be_key(given.value.strip()):
-        raise InvalidArgument(
+    if not _may_be_key(api_key.value.strip()):
+        raise InvalidArgumentError(
             "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
             "pass it bare, as the developer portal shows it"
         )
-    return Secret(given.value.strip())
+    return SecretValue(api_key.value.strip())
 
 
 def _may_be_key(text: str) -> bool:
     return text.isascii() and text.isprintable() and text.split() == [text]
 
 
-def checked(options: Options) -> Options:
+def validate_options(options: Options) -> Options:
     """Return the options, or refuse what cannot work."""
     if options.subdomain is not None:
         check_subdomain(options.subdomain)
     location = cast("object", options.location_id)
     if location is not None and (isinstance(location, bool) or not isinstance(location, int)):
         how = "; int(...) makes one" if isinstance(location, str) else ""
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"location_id must be a whole number, not {type(location).__name__}{how}"
         )
     seconds = cast("object", options.timeout)
     if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "timeout must be a number of seconds, more than 0, or None to wait for ever"
         )
     if options.on_ignored not in ("raise", "warn"):
-        raise InvalidArgument('on_ignored must be "raise" or "warn"')
+        raise InvalidArgumentError('on_ignored must be "raise" or "warn"')
     return options
 
 
-def named_agent(application: str | None) -> str:
+def build_user_agent(application: str | None) -> str:
     """Return the User-Agent: the application's name before the library's own."""
     own = f"nexhealth_async/{__version__} (Python {platform.python_version()})"
     if application is None:
         return own
     if not application.isascii() or not application.isprintable() or not application.strip():
-        raise InvalidArgument("user_agent must be one line of plain ASCII")
+        raise InvalidArgumentError("user_agent must be one line of plain ASCII")
     return f"{application.strip()} {own}"

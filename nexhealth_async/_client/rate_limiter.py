@@ -11,32 +11,37 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import Rates, RatesLog
-from nexhealth_async.errors import SessionStateError, TimedOut
+from nexhealth_async._protocol.rate_limits import Rates, SlidingWindowLog
+from nexhealth_async.errors import APITimeoutError, SessionStateError
 
 if TYPE_CHECKING:
-    from nexhealth_async._protocol.rate_limits import Departure, PlaceLog, SharedLog, SharedRates
+    from nexhealth_async._protocol.rate_limits import (
+        LimiterBackend,
+        Permit,
+        SharedLimiterBackend,
+        SharedRates,
+    )
 
-__all__ = ["MOST_UNDER_WAY", "Gates"]
+__all__ = ["MAX_IN_FLIGHT", "RateLimiter"]
 
-MOST_UNDER_WAY = 100
+MAX_IN_FLIGHT = 100
 """Requests under way at once; more would only wait for connections, their places in the limits
 taken, and arrive together when the server goes on."""
 
 
-class _Queue:
+class _WaitQueue:
     """Those who wait for one class: single calls before prefetched pages, each in order."""
 
     def __init__(self) -> None:
-        self.calls: deque[asyncio.Future[Departure]] = deque()
-        self.pages: deque[asyncio.Future[Departure]] = deque()
+        self.calls: deque[asyncio.Future[Permit]] = deque()
+        self.pages: deque[asyncio.Future[Permit]] = deque()
 
     def ahead(self, *, background: bool) -> int:
         """Count those who go before a newcomer."""
         lines = (self.calls, self.pages) if background else (self.calls,)
         return sum(not waiter.done() for line in lines for waiter in line)
 
-    def head(self) -> asyncio.Future[Departure] | None:
+    def head(self) -> asyncio.Future[Permit] | None:
         """Return the next one who still waits."""
         for line in (self.calls, self.pages):
             while line:
@@ -46,55 +51,53 @@ class _Queue:
         return None
 
 
-class Gates:
+class RateLimiter:
     """Lets requests leave within the limits; first come, first served within a class."""
 
     def __init__(self, rates: Rates | SharedRates, account: str = "") -> None:
         """Keep these limits; shared ones are those of an account, by what stands for its key."""
         self.rates: Rates = rates if isinstance(rates, Rates) else rates.rates
-        self._shared: SharedLog | None = None
-        self._log: PlaceLog
+        self._shared: SharedLimiterBackend | None = None
+        self._log: LimiterBackend
         if isinstance(rates, Rates):
-            self._log = RatesLog(rates)
+            self._log = SlidingWindowLog(rates)
         else:
-            self._log = self._shared = rates.join(account, waiting=self._waiting, wake=self._told)
-        self._queues = {rate: _Queue() for rate in RateClass}
+            self._log = self._shared = rates.join(account, waiting=self._waiting, wake=self._wake)
+        self._queues = {rate: _WaitQueue() for rate in RateClass}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._under_way = 0
         self._crowded = False
         """True while somebody waits for a request to end, whatever the limits say."""
-        self._deadlines: dict[asyncio.Future[Departure], float] = {}
+        self._deadlines: dict[asyncio.Future[Permit], float] = {}
         """By whom they wait, who may learn later that it is in vain."""
 
-    def leave_at_once(self, rate: RateClass, now: float) -> Departure | None:
+    def try_acquire(self, rate: RateClass, now: float) -> Permit | None:
         """Take a place in every limit of the class if there is one and nobody waits for it."""
-        if self._under_way >= MOST_UNDER_WAY or self._queues[rate].head() is not None:
+        if self._under_way >= MAX_IN_FLIGHT or self._queues[rate].head() is not None:
             return None
         if self._log.earliest(rate, now) > now:
             return None
         self._under_way += 1
         return self._log.leave(rate, now)
 
-    async def leave(
-        self, rate: RateClass, *, background: bool, deadline: float | None
-    ) -> Departure:
+    async def acquire(self, rate: RateClass, *, background: bool, deadline: float | None) -> Permit:
         """Wait for a place in every limit of the class, and take it.
 
-        Raises `TimedOut` at once if the deadline (in the loop's time) cannot be met, and otherwise
-        when it passes. Being cancelled costs nobody else a place.
+        Raises `APITimeoutError` at once if the deadline (in the loop's time) cannot be met, and
+        otherwise when it passes. Being cancelled costs nobody else a place.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if departure := self.leave_at_once(rate, now):
+        if departure := self.try_acquire(rate, now):
             return departure
         queue = self._queues[rate]
         if deadline is not None:
             moment = self._log.earliest(rate, now)
             ahead = queue.ahead(background=background)
             if self._log.not_before(rate, moment, ahead) >= deadline:
-                raise _too_late()
-        waiter: asyncio.Future[Departure] = loop.create_future()
+                raise _deadline_error()
+        waiter: asyncio.Future[Permit] = loop.create_future()
         (queue.pages if background else queue.calls).append(waiter)
         self._serve()
         timer = None if deadline is None else loop.call_at(deadline, _give_up, waiter)
@@ -111,22 +114,22 @@ class Gates:
                 timer.cancel()
             self._deadlines.pop(waiter, None)
 
-    def ended(self, departure: Departure, *, answered: bool) -> None:
+    def complete(self, departure: Permit, *, answered: bool) -> None:
         """Note that a request is over; an answer may free its place in the limits earlier."""
         self._under_way -= 1
         if answered:
             departure.answer(asyncio.get_running_loop().time())
-        self._serve_if_waiting()
+        self._schedule_serving()
 
-    def withdraw(self, departure: Departure) -> None:
+    def withdraw(self, departure: Permit) -> None:
         """Give back the place of a request that did not leave after all."""
         self._under_way -= 1
         departure.withdraw()
         if self._shared is not None and not self._closed:
             self._serve()  # The place is in hand again.
-        self._serve_if_waiting()
+        self._schedule_serving()
 
-    def shut(self, rate: RateClass, seconds: float) -> None:
+    def pause(self, rate: RateClass, seconds: float) -> None:
         """Let nothing of a class leave for some seconds: the server answered 429."""
         self._log.close(rate, asyncio.get_running_loop().time() + seconds)
 
@@ -157,7 +160,7 @@ class Gates:
     def _waiting(self, rate: RateClass) -> int:
         return self._queues[rate].ahead(background=True)
 
-    def _told(self) -> None:
+    def _wake(self) -> None:
         """Go on with what the other processes leave, and send away whom it comes too late for."""
         if self._closed:
             return
@@ -169,9 +172,9 @@ class Gates:
             waiting = (waiter for waiter in line if not waiter.done())
             for ahead, waiter in enumerate(waiting):
                 if self._log.not_before(rate, moment, ahead) >= self._deadlines.get(waiter, inf):
-                    waiter.set_exception(_too_late())
+                    waiter.set_exception(_deadline_error())
 
-    def _serve_if_waiting(self) -> None:
+    def _schedule_serving(self) -> None:
         if (self._timer is not None or self._crowded) and not self._closed:
             self._serve()
 
@@ -190,7 +193,7 @@ class Gates:
             for rate, queue in [*self._queues.items()]:
                 if (waiter := queue.head()) is None:
                     continue
-                if self._under_way >= MOST_UNDER_WAY:
+                if self._under_way >= MAX_IN_FLIGHT:
                     self._crowded = True
                     return
                 moment = self._log.earliest(rate, now)
@@ -207,10 +210,12 @@ class Gates:
             self._timer = loop.call_at(min(moments), self._serve)
 
 
-def _give_up(waiter: asyncio.Future[Departure]) -> None:
+def _give_up(waiter: asyncio.Future[Permit]) -> None:
     if not waiter.done():
-        waiter.set_exception(_too_late())
+        waiter.set_exception(_deadline_error())
 
 
-def _too_late() -> TimedOut:
-    return TimedOut("the rate limit leaves no place within the call's timeout, so nothing was sent")
+def _deadline_error() -> APITimeoutError:
+    return APITimeoutError(
+        "the rate limit leaves no place within the call's timeout, so nothing was sent"
+    )

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from attrs import Factory, define, field
 
 from nexhealth_async._client.statistics import Stats
-from nexhealth_async._client.unknown_outcomes import UnsettledWrites
+from nexhealth_async._client.unknown_outcomes import PendingWrites
 from nexhealth_async._protocol.api_versions import VersionState
 from nexhealth_async._protocol.requests import version_headers
 from nexhealth_async.errors import SessionStateError
 
 if TYPE_CHECKING:
-    from nexhealth_async._client.budget import Meter
+    from nexhealth_async._client.budget import BudgetMeter
     from nexhealth_async._client.hooks import Hooks
-    from nexhealth_async._client.rate_limiter import Gates
-    from nexhealth_async._client.token_manager import TokenKeeper
+    from nexhealth_async._client.rate_limiter import RateLimiter
+    from nexhealth_async._client.token_manager import TokenManager
     from nexhealth_async._client.transport import Transport
-    from nexhealth_async._protocol.envelopes import ListReading
+    from nexhealth_async._protocol.envelopes import ParsedList
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.codec import Codec
     from nexhealth_async.models import Institution
@@ -33,28 +33,28 @@ class ClientState:
     """What a session and its copies have in common."""
 
     transport: Transport
-    gates: Gates
+    rate_limiter: RateLimiter
     list_of_practices: Endpoint[Institution]
     """What is read to find out which version is spoken."""
     user_agent: str = field(repr=False)
-    keeper: TokenKeeper = field(init=False)
+    token_manager: TokenManager = field(init=False)
     stats: Stats = Factory(Stats)
     version: VersionState = Factory(VersionState)
     """Which version the copies under ``version="auto"`` speak."""
-    probing: asyncio.Lock = Factory(asyncio.Lock)
+    version_probe: asyncio.Lock = Factory(asyncio.Lock)
     """Held by the one call that finds out the version."""
     hooks: Hooks | None = None
-    meter: Meter | None = None
+    budget_meter: BudgetMeter | None = None
     loop: asyncio.AbstractEventLoop | None = None
     pid: int = 0
     closed: bool = False
     _codec: Codec | None = None
     ready: set[str] = Factory(set[str])
     """Models whose decoders are built."""
-    unsettled: UnsettledWrites = Factory(UnsettledWrites)
+    pending_writes: PendingWrites = Factory(PendingWrites)
     institutions: tuple[tuple[int | None, str], ...] | None = None
     """Ids and subdomains that the key was found to see; None before anything asked."""
-    tasks: set[asyncio.Task[ListReading]] = Factory(set["asyncio.Task[ListReading]"])
+    tasks: set[asyncio.Task[ParsedList]] = Factory(set["asyncio.Task[ParsedList]"])
 
     _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)
 
@@ -93,7 +93,7 @@ class ClientState:
                 "the session belongs to another event loop; open one session in each loop"
             )
 
-    def retire(self, task: asyncio.Task[ListReading]) -> None:
+    def retire(self, task: asyncio.Task[ParsedList]) -> None:
         """Forget a page's task, and call its error seen: a walk that was left asks for none."""
         self.tasks.discard(task)
         if not task.cancelled():

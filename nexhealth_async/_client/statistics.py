@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Stats"]
 
 
-def _counter() -> Counter[str]:
+def _counter_field() -> Counter[str]:
     return Counter()
 
 
@@ -46,11 +46,11 @@ class Stats:
     """Seconds calls waited for a place within the rate limits, those after a 429 included."""
     waited_retry: float = 0.0
     """Seconds calls waited before trying again."""
-    operations: Counter[str] = Factory(_counter)
+    operations: Counter[str] = Factory(_counter_field)
     """Requests by operation: ``{"GET /patients": 12}``."""
-    failures: Counter[str] = Factory(_counter)
+    failures: Counter[str] = Factory(_counter_field)
     """Attempts that failed by the name of the error's class, those that were tried again included:
-    ``{"RateLimited": 2}``. A call that was cancelled on its way is a ``"CancelledError"``."""
+    ``{"RateLimitError": 2}``. A call that was cancelled on its way is a ``"CancelledError"``."""
 
     def snapshot(self) -> Stats:
         """Return a copy that stays as it is."""

@@ -16,31 +16,31 @@ from attrs import evolve
 
 from nexhealth_async._protocol.api_versions import VersionState
 from nexhealth_async._protocol.token_life import (
+    AuthAction,
     Token,
-    Verdict,
+    action_after_401,
     lifetime_of,
-    pause_after,
-    verdict_on_refusal,
+    login_backoff,
 )
 from nexhealth_async._protocol.token_store import LoginPaused
 from nexhealth_async.errors import (
-    BudgetSpent,
-    KeyRefused,
+    APITimeoutError,
+    BudgetExceededError,
+    InvalidAPIKeyError,
     NexHealthError,
     SessionStateError,
-    TimedOut,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nexhealth_async._protocol.token_store import TokenLink
-    from nexhealth_async.errors import Unauthorized
+    from nexhealth_async.errors import AuthenticationError
 
-__all__ = ["TokenKeeper"]
+__all__ = ["TokenManager"]
 
 
-class TokenKeeper:
+class TokenManager:
     """Holds the session's token, renews it ahead of its expiry, and replaces it after a 401.
 
     A failed login is remembered for 5 seconds to 5 minutes and raised again without asking, so
@@ -75,25 +75,25 @@ class TokenKeeper:
     def current(self, now: float) -> Token | None:
         """Return the token if it may be sent now; start its renewal when that is due."""
         token = self._token
-        if token is None or now >= token.dead_at:
+        if token is None or now >= token.expires_at:
             return None
-        if now >= token.renew_at and self._login is None and now >= self._quiet_until:
+        if now >= token.refresh_at and self._login is None and now >= self._quiet_until:
             self._start()
         return token
 
     async def get(self, deadline: float | None) -> Token:
         """Return a token, logging in if need be.
 
-        Raises what the login failed with, or `TimedOut` if it does not end by the deadline (in the
-        loop's time); the login itself goes on for the others.
+        Raises what the login failed with, or `APITimeoutError` if it does not end by the deadline
+        (in the loop's time); the login itself goes on for the others.
         """
         now = asyncio.get_running_loop().time()
         while (token := self.current(now)) is None:
             if self._closed:
-                raise _closed()
+                raise _closed_error()
             if self._login is None:
                 if self._failure is not None and now < self._quiet_until:
-                    raise _own(self._failure)
+                    raise _copy_failure(self._failure)
                 self._start()
             await self._join(deadline)
             now = asyncio.get_running_loop().time()
@@ -111,9 +111,9 @@ class TokenKeeper:
                 self.link.stir()
         return await self.get(deadline)
 
-    def verdict(self, generation: int) -> Verdict:
+    def action_after_401(self, generation: int) -> AuthAction:
         """Say what a 401 for a token of this generation means."""
-        return verdict_on_refusal(
+        return action_after_401(
             self._token,
             generation,
             ever_accepted=self._accepted,
@@ -123,12 +123,12 @@ class TokenKeeper:
 
     def _start(self) -> None:
         self._login = asyncio.get_running_loop().create_task(
-            self._renew(), name="nexhealth_async login"
+            self._refresh(), name="nexhealth_async login"
         )
         # One that is cancelled before its first step never comes to let go of the lock itself.
-        self._login.add_done_callback(self._ended)
+        self._login.add_done_callback(self._login_finished)
 
-    def _ended(self, login: asyncio.Task[None]) -> None:
+    def _login_finished(self, login: asyncio.Task[None]) -> None:
         if self._login is login:
             self._login = None
 
@@ -141,37 +141,37 @@ class TokenKeeper:
             seconds = max(0.0, deadline - asyncio.get_running_loop().time())
         await asyncio.wait((login,), timeout=seconds)
         if not login.done():
-            raise TimedOut("the login took longer than the call's timeout allows")
+            raise APITimeoutError("the login took longer than the call's timeout allows")
 
-    async def _renew(self) -> None:
+    async def _refresh(self) -> None:
         """Log in once and keep the result, good or bad; raises nothing but cancellation."""
         loop = asyncio.get_running_loop()
         try:
-            token = await (self._own() if self.link is None else self.link.obtain())
+            token = await (self._log_in_locally() if self.link is None else self.link.obtain())
         except LoginPaused as paused:
             self._failure = paused.failure
             self._quiet_until = loop.time() + paused.seconds
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             self._failure = error.with_traceback(None)
-            self._quiet_until = loop.time() + self._quiet_after(error)
+            self._quiet_until = loop.time() + self._back_off_after(error)
         else:
-            self._hold(token)
+            self._store(token)
         finally:
             self._login = None
 
-    async def _own(self) -> Token:
+    async def _log_in_locally(self) -> Token:
         """Log in for this process alone."""
         asked_at, asked_wall = asyncio.get_running_loop().time(), time.time()
         value = await self._log_in()
         return Token(
             value=value,
             generation=0,
-            asked_at=asked_at,
-            asked_wall=asked_wall,
+            requested_at=asked_at,
+            requested_wall_time=asked_wall,
             lifetime=lifetime_of(value),
         )
 
-    def _hold(self, token: Token) -> None:
+    def _store(self, token: Token) -> None:
         """Send this token from now on; the same one under another number stays what it was."""
         held = self._token
         if held is None or held.value != token.value:
@@ -182,11 +182,13 @@ class TokenKeeper:
         self._refused = None
         self._failures, self._failure, self._quiet_until = 0, None, 0.0
 
-    def _quiet_after(self, failure: Exception) -> float:
-        if isinstance(failure, BudgetSpent):  # nobody was asked; calls may yet give places back
-            return min(pause_after(1), failure.renews_after or math.inf)
+    def _back_off_after(self, failure: Exception) -> float:
+        if isinstance(
+            failure, BudgetExceededError
+        ):  # nobody was asked; calls may yet give places back
+            return min(login_backoff(1), failure.renews_after or math.inf)
         self._failures += 1
-        return pause_after(self._failures)
+        return login_backoff(self._failures)
 
     # What the link asks for
 
@@ -194,7 +196,7 @@ class TokenKeeper:
     def held(self) -> Token | None:
         """The token that is sent now, if there is one that may be."""
         token = self._token
-        good = token is not None and asyncio.get_running_loop().time() < token.dead_at
+        good = token is not None and asyncio.get_running_loop().time() < token.expires_at
         return token if good else None
 
     @property
@@ -205,7 +207,7 @@ class TokenKeeper:
     @property
     def version(self) -> str | None:
         """The API version found out under ``version="auto"``; None if none was."""
-        return self._version.spoken
+        return self._version.current
 
     async def log_in(self) -> str:
         """Ask the API for a token."""
@@ -239,9 +241,9 @@ class TokenKeeper:
         return () if self._login is None else (self._login,)
 
 
-def key_refused(error: Unauthorized) -> KeyRefused:
+def key_refused(error: AuthenticationError) -> InvalidAPIKeyError:
     """Turn a 401 into the statement that the key itself is not accepted."""
-    return KeyRefused(
+    return InvalidAPIKeyError(
         "the API key is not accepted",
         status=error.status,
         texts=error.texts,
@@ -251,12 +253,12 @@ def key_refused(error: Unauthorized) -> KeyRefused:
     )
 
 
-def _own(failure: Exception) -> Exception:
+def _copy_failure(failure: Exception) -> Exception:
     """Give everyone who meets a remembered failure an error of their own, to add a traceback to."""
     return copy.copy(failure) if isinstance(failure, NexHealthError) else failure
 
 
-def _closed() -> SessionStateError:
+def _closed_error() -> SessionStateError:
     return SessionStateError(
         "the session was closed while a login was awaited; close it after the last call"
     )

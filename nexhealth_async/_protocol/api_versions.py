@@ -21,14 +21,14 @@ AUTO: Final = "auto"
 V2: Final = "v2"
 V3: Final = "v3.0.0"
 
-_NAMES_VERSION = re.compile(
+_MENTIONS_VERSION = re.compile(
     r"api[\s_-]*version|version\W{0,3}(of|for)\W{1,3}(the|this|our)?\W{0,3}api"
     r"|\bversion\W{0,4}v?(2|3)(\.[0-9]+)*\b(?!\W{0,3}(of|for)\b(?!\W{0,3}(the|this|our)?\W{0,3}api))|\bversion\W{0,4}v20[0-9]{6}\b"
     r"|\bv(2|3)(\.[0-9]+)*\b.{0,40}\bversion\b|\bv2(\.[0-9]+)*\b.{0,40}\b(api|endpoints?)\b"
     r"|\bapi\b.{0,20}\bv2\b",
     re.IGNORECASE | re.DOTALL,
 )
-_REFUSES = re.compile(
+_REFUSAL_WORDS = re.compile(
     r"below|minimum|at least|too old|outdated|obsolete|older"
     r"|\b(not|no longer|isn't|is not|cannot|can't|must not)\b"
     r"|deprecated|retired|removed|sunset|discontinued|disabled|closed|ended|end[- ]of[- ]life"
@@ -52,7 +52,7 @@ def refuses_version(status: int, texts: Iterable[str]) -> bool:
     """
     if status >= 500 or status in _NOT_ABOUT_VERSIONS:  # noqa: PLR2004 - HTTP's server errors
         return False
-    return any(_NAMES_VERSION.search(text) and _REFUSES.search(text) for text in texts)
+    return any(_MENTIONS_VERSION.search(text) and _REFUSAL_WORDS.search(text) for text in texts)
 
 
 @define
@@ -63,25 +63,25 @@ class VersionState:
     account may take a login of a version whose reads it refuses; afterwards it is final.
     """
 
-    spoken: str | None = None
+    current: str | None = None
     """None while undecided."""
     is_final: bool = False
 
     def adopt(self, version: str) -> None:
         """Speak this version unless another has been found already."""
-        if self.spoken is None:
-            self.spoken = version
+        if self.current is None:
+            self.current = version
 
     def confirm(self, version: str) -> None:
         """Keep to this version, since a call in it succeeded."""
-        if self.spoken == version:
+        if self.current == version:
             self.is_final = True
 
-    def move_on(self, refused: str) -> bool:
+    def fall_back(self, refused: str) -> bool:
         """Take note of a refused version; return whether another one can be tried."""
-        if self.spoken not in (None, refused):
+        if self.current not in (None, refused):
             return True  # another call has found out meanwhile
         if self.is_final or not is_v2(refused):
             return False
-        self.spoken = V3
+        self.current = V3
         return True

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ACCEPTED", "PIECE", "UNPACKED", "Damaged", "Unpacker"]
+__all__ = [
+    "ACCEPTED",
+    "CHUNK_SIZE",
+    "UNCOMPRESSED_ENCODINGS",
+    "BodyDecompressor",
+    "DecompressionError",
+]
 
 ACCEPTED = "gzip"
 """The compression that is asked for; any other would need a library to bound it with."""
-UNPACKED = frozenset({"gzip", "x-gzip", "deflate"})
+UNCOMPRESSED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 """The compressions that are understood; servers send the others unasked."""
-PIECE = 256 * 1024
+CHUNK_SIZE = 256 * 1024
 """Most bytes that come out at once, about a millisecond's work."""
 
 _EITHER_HEADER = 32 + 15  # zlib's numbers for: gzip or zlib, the largest window
-_MOST_MEMBERS = 100
+_MAX_MEMBERS = 100
 """A packed body may be several, one after the other; thousands of tiny ones cost time for ever."""
 
 
@@ -32,28 +38,28 @@ class _Inflater(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Library(Protocol):
+class _ZlibModule(Protocol):
     @property
     def error(self) -> type[Exception]: ...
     def decompressobj(self, wbits: int, /) -> _Inflater: ...
 
 
-def _fastest() -> _Library:
+def _fastest_zlib() -> _ZlibModule:
     """Return the library of the extra "speed" if it is installed, Python's own otherwise."""
     try:
-        return cast("_Library", import_module("zlib_ng.zlib_ng"))
+        return cast("_ZlibModule", import_module("zlib_ng.zlib_ng"))
     except ImportError:
-        return cast("_Library", import_module("zlib"))
+        return cast("_ZlibModule", import_module("zlib"))
 
 
-inflater: _Library = _fastest()
+inflater: _ZlibModule = _fastest_zlib()
 
 
-class Damaged(ValueError):
+class DecompressionError(ValueError):
     """The bytes are not packed as they claim to be; its text says nothing of them."""
 
 
-class Unpacker:
+class BodyDecompressor:
     """Takes the bytes of a packed body as they come and gives out what they hold."""
 
     __slots__ = ("_begun", "_member", "_members")
@@ -68,25 +74,29 @@ class Unpacker:
         """Whether the body may end here: at the end of its packing, or without any byte."""
         return self._member.eof or not self._begun
 
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what these bytes hold, `PIECE` bytes at most at a time; raises `Damaged`."""
+    def chunks(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the decompressed bytes in chunks of at most `CHUNK_SIZE`.
+
+        Raises:
+            DecompressionError: The bytes are damaged or too many.
+        """
         self._begun = self._begun or bool(chunk)
         more = bool(chunk)
         while more:
             if self._member.eof:
-                self._another()
+                self._next_member()
             try:
-                piece = self._member.decompress(chunk, PIECE)
+                piece = self._member.decompress(chunk, CHUNK_SIZE)
             except inflater.error:
-                raise Damaged from None
+                raise DecompressionError from None
             chunk = self._member.unconsumed_tail or self._member.unused_data
             # A full piece may leave some behind although all bytes were taken in.
-            more = bool(chunk) or (len(piece) == PIECE and not self._member.eof)
+            more = bool(chunk) or (len(piece) == CHUNK_SIZE and not self._member.eof)
             if piece:
                 yield piece
 
-    def _another(self) -> None:
+    def _next_member(self) -> None:
         self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise Damaged
+        if self._members > _MAX_MEMBERS:
+            raise DecompressionError
         self._member = inflater.decompressobj(_EITHER_HEADER)

@@ -17,40 +17,40 @@ import msgspec
 from attrs import evolve, field, frozen
 from msgspec import Raw
 
-from nexhealth_async._protocol.error_mapping import refusal
+from nexhealth_async._protocol.error_mapping import error_for_response
 from nexhealth_async._protocol.json_splitting import (
     ENVELOPE,
     FIELDS,
     NULL,
-    ROWS,
+    RECORDS_DECODER,
     UNREADABLE,
     Envelope,
-    Head,
+    EnvelopeHead,
     kind_of,
     split_list,
 )
-from nexhealth_async._protocol.record_limit import MOST_RECORDS, has_too_many_records
+from nexhealth_async._protocol.record_limit import MAX_RECORDS, has_too_many_records
 from nexhealth_async._protocol.surrogate_repair import (
     MARKER,
     REPLACEMENT,
     differing_paths,
     without_lone_surrogates,
 )
-from nexhealth_async.errors import BrokenBody, NotFound, UnexpectedShape
+from nexhealth_async.errors import MalformedBodyError, NotFoundError, UnexpectedStructureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nexhealth_async._protocol.http_messages import Reply, Stream
-    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._protocol.http_messages import Response, Stream
+    from nexhealth_async._protocol.operations import OperationSpec
 
 __all__ = [
-    "DataReading",
-    "ListReading",
-    "Reading",
-    "RecordReading",
+    "ParsedBody",
+    "ParsedData",
+    "ParsedList",
+    "ParsedRecord",
     "read_data",
-    "read_done",
+    "read_empty",
     "read_list",
     "read_record",
     "read_stream",
@@ -62,16 +62,16 @@ T = TypeVar("T")
 
 _IGNORED = re.compile(r"parameters (?:are|were) ignored:?([^.]*)", re.IGNORECASE)
 _NAME = re.compile(r"\w+")
-_LONGEST_WARNING = 1_000
-_DEEPEST_SENTENCE = 20
+_MAX_WARNING_LENGTH = 1_000
+_MAX_SENTENCE_DEPTH = 20
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
-_LARGEST_COUNT = 2**63 - 1
+_MAX_COUNT = 2**63 - 1
 _ANYTHING = msgspec.json.Decoder()
 _GROUP = re.compile(rb'\{\s*"[a-z_]+"\s*:\s*\[')
 
 
 @frozen(kw_only=True)
-class Reading:
+class ParsedBody:
     """What every success may bring beside its data."""
 
     warnings: tuple[str, ...] = field(default=(), repr=False)
@@ -81,7 +81,7 @@ class Reading:
 
 
 @frozen(kw_only=True)
-class ListReading(Reading):
+class ParsedList(ParsedBody):
     """One page of a list, its records still bytes."""
 
     records: tuple[Raw, ...] = field(repr=False)
@@ -93,7 +93,7 @@ class ListReading(Reading):
 
 
 @frozen(kw_only=True)
-class RecordReading(Reading):
+class ParsedRecord(ParsedBody):
     """One record, still bytes; None where the operation answers with nothing."""
 
     record: Raw | None = field(repr=False)
@@ -102,7 +102,7 @@ class RecordReading(Reading):
 
 
 @frozen(kw_only=True)
-class DataReading(Reading):
+class ParsedData(ParsedBody):
     """Whatever ``data`` holds, decoded."""
 
     data: object = field(repr=False)
@@ -110,8 +110,10 @@ class DataReading(Reading):
     page_info: dict[str, object] | None = field(default=None, repr=False)
 
 
-def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
-    """Let what cannot be read be a `BrokenBody`, wherever in the envelope it shows.
+def _catch_unreadable(
+    read: Callable[[Response, OperationSpec], T],
+) -> Callable[[Response, OperationSpec], T]:
+    """Let what cannot be read be a `MalformedBodyError`, wherever in the envelope it shows.
 
     Splitting takes the parts as they are, so that their faults show only when they are opened.
     The error is raised once the decoder's is gone, which may quote the body: ``from None`` would
@@ -119,18 +121,23 @@ def _guarded(read: Callable[[Reply, Row], T]) -> Callable[[Reply, Row], T]:
     """
 
     @wraps(read)
-    def guarded(reply: Reply, row: Row) -> T:
+    def guarded(reply: Response, row: OperationSpec) -> T:
         with suppress(*UNREADABLE):
             return read(reply, row)
         # Unnamed, the repaired reply is in no frame of what is raised here.
         with suppress(*UNREADABLE):
-            return _marked(read(_repaired(reply), row), lambda: read(_repaired(reply, MARKER), row))
-        raise BrokenBody(_what_is_wrong(reply), status=reply.status, operation=row.operation)
+            return _with_repairs(
+                read(_replace_surrogates(reply), row),
+                lambda: read(_replace_surrogates(reply, MARKER), row),
+            )
+        raise MalformedBodyError(
+            _describe_failure(reply), status=reply.status, operation=row.operation
+        )
 
     return guarded
 
 
-def _repaired(reply: Reply, by: bytes = REPLACEMENT) -> Reply:
+def _replace_surrogates(reply: Response, by: bytes = REPLACEMENT) -> Response:
     """Return the reply without lone surrogates, each of which would make all of it unreadable."""
     body = without_lone_surrogates(reply.body, by)
     if body is None:
@@ -138,11 +145,11 @@ def _repaired(reply: Reply, by: bytes = REPLACEMENT) -> Reply:
     return evolve(reply, body=body)
 
 
-def _marked(reading: T, read_again: Callable[[], T]) -> T:
+def _with_repairs(reading: T, read_again: Callable[[], T]) -> T:
     """Note on a page which of its records were repaired: another repair shows differences there."""
-    if not isinstance(reading, ListReading):
+    if not isinstance(reading, ParsedList):
         return reading
-    other = cast("ListReading", read_again())
+    other = cast("ParsedList", read_again())
     records, repairs = list(reading.records), dict[int, tuple[str, ...]]()
     for place, (record, again) in enumerate(zip(records, other.records, strict=False)):
         if memoryview(record) != memoryview(again):
@@ -163,30 +170,36 @@ def _without_id(record: Raw) -> Raw:
     return Raw(msgspec.json.encode(FIELDS.decode(record) | {"id": NULL}))
 
 
-@_guarded
-def read_list(reply: Reply, row: Row) -> ListReading:
-    """Read a page of a list; raises `APIError`, `BrokenBody` or `UnexpectedShape`."""
+@_catch_unreadable
+def read_list(reply: Response, row: OperationSpec) -> ParsedList:
+    """Read a page of a list.
+
+    Raises:
+        APIError: The envelope reports an error.
+        MalformedBodyError: The body is not JSON.
+        UnexpectedStructureError: The JSON is not an envelope.
+    """
     if has_too_many_records(reply.body, _keys(row), row.inner):
-        raise UnexpectedShape(
-            f"the reply holds more than {MOST_RECORDS:,} records, and no page of the API does",
+        raise UnexpectedStructureError(
+            f"the reply holds more than {MAX_RECORDS:,} records, and no page of the API does",
             status=reply.status,
             operation=row.operation,
         )
     split = split_list(reply.body, _keys(row)) if _is_success(reply.status) else None
-    if split is not None and _says_yes(split[0]):
+    if split is not None and _reports_success(split[0]):
         head, rows = split
         records = tuple(rows)
     else:
-        head = envelope = _opened(reply, row)
+        head = envelope = _open_envelope(reply, row)
         records = _records(
             envelope.data, row, reply.status, empty_is_fine=_number(envelope.count) == 0
         )
     if row.payload:
-        records = _opened_groups(records, row.payload)
+        records = _open_groups(records, row.payload)
     if row.inner is not None:
         records = tuple(_inner_records(records, row, row.inner, reply.status))
     warnings, ignored = _warnings(head)
-    return ListReading(
+    return ParsedList(
         records=records,
         count=_number(head.count),
         page_info=_object(head.page_info),
@@ -195,27 +208,27 @@ def read_list(reply: Reply, row: Row) -> ListReading:
     )
 
 
-@_guarded
-def read_record(reply: Reply, row: Row) -> RecordReading:
-    """Read one record; raises as `read_list`, and `NotFound` for a lookup answered with null."""
-    envelope = _opened(reply, row)
+@_catch_unreadable
+def read_record(reply: Response, row: OperationSpec) -> ParsedRecord:
+    """Read one record; a lookup answered with null raises `NotFoundError`."""
+    envelope = _open_envelope(reply, row)
     kind = kind_of(envelope.data)
     if kind == "null" and row.method == "GET":
-        raise NotFound(
+        raise NotFoundError(
             "there is no such record", status=reply.status, operation=row.operation, body=reply.body
         )
     if kind != "object":
-        raise UnexpectedShape(
+        raise UnexpectedStructureError(
             f"the reply's data is {_article(kind)} where a record was due",
             status=reply.status,
             operation=row.operation,
         )
-    record = _unwrapped(envelope.data, row.payload)
+    record = _unwrap(envelope.data, row.payload)
     warnings, ignored = _warnings(envelope)
-    return RecordReading(record=record, status=reply.status, warnings=warnings, ignored=ignored)
+    return ParsedRecord(record=record, status=reply.status, warnings=warnings, ignored=ignored)
 
 
-def _unwrapped(data: Raw, keys: tuple[str, ...]) -> Raw:
+def _unwrap(data: Raw, keys: tuple[str, ...]) -> Raw:
     """Return the record in ``data``, or under one of the keys if ``data`` itself is none."""
     if bytes(memoryview(data)[:6]) == b'{"id":':
         return data
@@ -227,24 +240,24 @@ def _unwrapped(data: Raw, keys: tuple[str, ...]) -> Raw:
     return data
 
 
-@_guarded
-def read_done(reply: Reply, row: Row) -> RecordReading:
+@_catch_unreadable
+def read_empty(reply: Response, row: OperationSpec) -> ParsedRecord:
     """Read the answer of an operation that returns nothing of use; an empty body is fine."""
     if _is_success(reply.status) and not reply.body.strip():
-        return RecordReading(record=None)
-    warnings, ignored = _warnings(_opened(reply, row))
-    return RecordReading(record=None, warnings=warnings, ignored=ignored)
+        return ParsedRecord(record=None)
+    warnings, ignored = _warnings(_open_envelope(reply, row))
+    return ParsedRecord(record=None, warnings=warnings, ignored=ignored)
 
 
-@_guarded
-def read_data(reply: Reply, row: Row) -> DataReading:
+@_catch_unreadable
+def read_data(reply: Response, row: OperationSpec) -> ParsedData:
     """Read a reply of unknown shape; an empty body of a success is no data."""
     if _is_success(reply.status) and not reply.body.strip():
-        return DataReading(data=None)
-    envelope = _opened(reply, row)
+        return ParsedData(data=None)
+    envelope = _open_envelope(reply, row)
     warnings, ignored = _warnings(envelope)
-    return DataReading(
-        data=_decoded(envelope.data),
+    return ParsedData(
+        data=_decode(envelope.data),
         count=_number(envelope.count),
         page_info=_object(envelope.page_info),
         warnings=warnings,
@@ -252,7 +265,7 @@ def read_data(reply: Reply, row: Row) -> DataReading:
     )
 
 
-def read_stream(reply: Reply, row: Row) -> Stream:
+def read_stream(reply: Response, row: OperationSpec) -> Stream:
     """Return the body of a file's reply; raises what a refusal means.
 
     A success of type JSON comes whole, since it may be a refusal after all: ``code: false``.
@@ -260,11 +273,11 @@ def read_stream(reply: Reply, row: Row) -> Stream:
     if reply.stream is not None:
         return reply.stream
     with suppress(*UNREADABLE):
-        _opened(reply, row)
-    return _Whole(reply.body)
+        _open_envelope(reply, row)
+    return _WholeBodyStream(reply.body)
 
 
-class _Whole:
+class _WholeBodyStream:
     """A body that has come, read as if it were coming."""
 
     media_type = "application/json"
@@ -281,12 +294,12 @@ class _Whole:
         self._body = b""
 
 
-@_guarded
-def read_token(reply: Reply, row: Row) -> str:
+@_catch_unreadable
+def read_token(reply: Response, row: OperationSpec) -> str:
     """Read a login's answer; raises as `read_list`, never with the token in the text."""
-    token = _token_in(_opened(reply, row).data)
+    token = _token_in(_open_envelope(reply, row).data)
     if token is None:
-        raise UnexpectedShape(
+        raise UnexpectedStructureError(
             "the login was answered without a token", status=reply.status, operation=row.operation
         )
     return token
@@ -295,16 +308,16 @@ def read_token(reply: Reply, row: Row) -> str:
 def _token_in(data: Raw) -> str | None:
     if kind_of(data) != "object":
         return None
-    token = _decoded(FIELDS.decode(data).get("token", NULL))
+    token = _decode(FIELDS.decode(data).get("token", NULL))
     # A line break would end the header early, and other such signs are in no token.
     usable = isinstance(token, str) and token and _VISIBLE.issuperset(token)
     return cast("str", token) if usable else None
 
 
-def _opened(reply: Reply, row: Row) -> Envelope:
+def _open_envelope(reply: Response, row: OperationSpec) -> Envelope:
     """Split the envelope of a success; raise for everything else."""
     if 300 <= reply.status < 400:  # noqa: PLR2004 - the redirects' hundred
-        raise UnexpectedShape(
+        raise UnexpectedStructureError(
             "the server answered with a redirect, which is never followed, since the request "
             "carries credentials; check base_url",
             status=reply.status,
@@ -312,12 +325,12 @@ def _opened(reply: Reply, row: Row) -> Envelope:
         )
     if _is_success(reply.status):
         envelope = ENVELOPE.decode(reply.body)
-        if _says_yes(envelope):
+        if _reports_success(envelope):
             return envelope
-    raise refusal(reply, row, texts=_said(reply.body))
+    raise error_for_response(reply, row, texts=_error_texts(reply.body))
 
 
-def _said(body: bytes) -> tuple[str, ...] | None:
+def _error_texts(body: bytes) -> tuple[str, ...] | None:
     """Return the sentences of a refusal, none if it is cut short; None if it is no envelope."""
     for repair in (bytes, without_lone_surrogates):
         with suppress(*UNREADABLE):
@@ -326,11 +339,11 @@ def _said(body: bytes) -> tuple[str, ...] | None:
     return () if body.lstrip().startswith(b"{") else None
 
 
-def _says_yes(head: Head) -> bool:
+def _reports_success(head: EnvelopeHead) -> bool:
     return bytes(head.code) != b"false"
 
 
-def _keys(row: Row) -> tuple[str, ...]:
+def _keys(row: OperationSpec) -> tuple[str, ...]:
     """Return the keys of ``data`` under which a list may sit."""
     return (*row.payload, row.path.rsplit("/", 1)[-1])
 
@@ -339,7 +352,7 @@ def _is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 - the successes' hundred
 
 
-def _what_is_wrong(reply: Reply) -> str:
+def _describe_failure(reply: Response) -> str:
     body = reply.body.lstrip()
     if not body:
         return "the reply is empty where JSON was due"
@@ -354,19 +367,19 @@ def _article(kind: str) -> str:
     return {"null": "null", "text": "text", "object": "an object"}.get(kind, f"a {kind}")
 
 
-def _decoded(raw: Raw) -> object:
+def _decode(raw: Raw) -> object:
     return cast("object", _ANYTHING.decode(raw))
 
 
-def _if_readable(raw: Raw) -> object:
+def _decode_or_none(raw: Raw) -> object:
     try:
-        return _decoded(raw)
+        return _decode(raw)
     except UNREADABLE:
         return None
 
 
 def _object(raw: Raw) -> dict[str, object] | None:
-    value = _if_readable(raw) if kind_of(raw) == "object" else None
+    value = _decode_or_none(raw) if kind_of(raw) == "object" else None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
@@ -374,24 +387,24 @@ def _number(raw: Raw) -> int | None:
     digits = bytes(raw)
     if digits.isdigit() and len(digits) < 19:  # noqa: PLR2004 - a 64-bit number's digits
         return int(digits)
-    value = _if_readable(raw)
+    value = _decode_or_none(raw)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - a 64-bit number's digits
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 <= value <= _LARGEST_COUNT else None
+    return value if 0 <= value <= _MAX_COUNT else None
 
 
-def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
+def _records(data: Raw, row: OperationSpec, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
     kind = kind_of(data)
     if kind == "list":
-        return tuple(ROWS.decode(data))
+        return tuple(RECORDS_DECODER.decode(data))
     if kind == "object":
         rows = _rows_under(_keys(row), data)
         if rows is None:
-            raise UnexpectedShape(
+            raise UnexpectedStructureError(
                 "the reply's data is an object without the list that was due",
                 status=status,
                 operation=row.operation,
@@ -399,7 +412,7 @@ def _records(data: Raw, row: Row, status: int, *, empty_is_fine: bool) -> tuple[
         return tuple(rows)
     if kind == "null" and empty_is_fine:
         return ()
-    raise UnexpectedShape(
+    raise UnexpectedStructureError(
         f"the reply's data is {_article(kind)} where a list was due",
         status=status,
         operation=row.operation,
@@ -410,11 +423,11 @@ def _rows_under(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
     fields = FIELDS.decode(data)
     for key in keys:
         if key in fields and kind_of(fields[key]) == "list":
-            return ROWS.decode(fields[key])
+            return RECORDS_DECODER.decode(fields[key])
     return None
 
 
-def _opened_groups(records: tuple[Raw, ...], keys: tuple[str, ...]) -> tuple[Raw, ...]:
+def _open_groups(records: tuple[Raw, ...], keys: tuple[str, ...]) -> tuple[Raw, ...]:
     """Flatten ``[{"patients": [...]}]``, a form that the vendor's pages print.
 
     The first bytes tell such a group from a record, so that an ordinary page pays nothing.
@@ -430,7 +443,9 @@ def _opened_groups(records: tuple[Raw, ...], keys: tuple[str, ...]) -> tuple[Raw
     return tuple(found)
 
 
-def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -> Iterator[Raw]:
+def _inner_records(
+    groups: tuple[Raw, ...], row: OperationSpec, inner: str, status: int
+) -> Iterator[Raw]:
     """Flatten groups to their records.
 
     ``GET /locations`` lists institutions; read as locations, its rows would give institution ids.
@@ -438,13 +453,13 @@ def _inner_records(groups: tuple[Raw, ...], row: Row, inner: str, status: int) -
     for group in groups:
         rows = _rows_under((inner,), group) if kind_of(group) == "object" else None
         if rows is None:
-            raise UnexpectedShape(
+            raise UnexpectedStructureError(
                 f"a listed group has no list of {inner}", status=status, operation=row.operation
             )
-        yield from _told(rows, group)
+        yield from _check_group(rows, group)
 
 
-def _told(records: list[Raw], group: Raw) -> Iterator[Raw]:
+def _check_group(records: list[Raw], group: Raw) -> Iterator[Raw]:
     """Tell each record its group's id, name and subdomain."""
     fields = FIELDS.decode(group)
     told = {
@@ -462,7 +477,7 @@ def _told(records: list[Raw], group: Raw) -> Iterator[Raw]:
 def _sentences(raw: Raw) -> tuple[str, ...]:
     """Return the sentences of ``error`` or ``description``."""
     try:
-        return tuple(_texts(_decoded(raw), _DEEPEST_SENTENCE))
+        return tuple(_texts(_decode(raw), _MAX_SENTENCE_DEPTH))
     except UNREADABLE:
         return ("the server attached a text that cannot be read",)
 
@@ -471,7 +486,7 @@ def _texts(value: object, depth: int) -> Iterator[str]:
     """Yield the texts in a value, however they are nested."""
     if isinstance(value, str):
         if value.strip():
-            yield value[:_LONGEST_WARNING]
+            yield value[:_MAX_WARNING_LENGTH]
         return
     inside: Iterable[object] = ()
     if isinstance(value, list):
@@ -483,7 +498,7 @@ def _texts(value: object, depth: int) -> Iterator[str]:
             yield from _texts(item, depth - 1)
 
 
-def _warnings(envelope: Head) -> tuple[tuple[str, ...], frozenset[str]]:
+def _warnings(envelope: EnvelopeHead) -> tuple[tuple[str, ...], frozenset[str]]:
     """Collect what a success warns of: anything in ``error``, and ignored parameters anywhere."""
     if kind_of(envelope.error) == "null" and kind_of(envelope.description) == "null":
         return (), frozenset()

@@ -13,71 +13,73 @@ from nexhealth_async._protocol.api_versions import refuses_version
 from nexhealth_async._protocol.operations import LOGIN
 from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async.errors import (
-    AlreadyCancelled,
+    AlreadyCancelledError,
     APIError,
-    DuplicatePatient,
-    EdgeBlocked,
-    FinancialAccessOff,
-    Forbidden,
-    Invalid,
-    NotFound,
-    NotYetSynced,
-    RateLimited,
-    ServerFailure,
-    SlotTaken,
-    Unauthorized,
-    UnsupportedBySystem,
-    VersionRefused,
+    AuthenticationError,
+    DuplicatePatientError,
+    FinancialAccessDisabledError,
+    FirewallBlockedError,
+    InvalidRequestError,
+    NotFoundError,
+    NotYetSyncedError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    SlotTakenError,
+    UnsupportedBySystemError,
+    VersionNotEnabledError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async._protocol.http_messages import Reply
-    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._protocol.http_messages import Response
+    from nexhealth_async._protocol.operations import OperationSpec
 
-__all__ = ["refusal"]
+__all__ = ["error_for_response"]
 
-_Make: TypeAlias = Callable[..., APIError]
+_ErrorClass: TypeAlias = Callable[..., APIError]
 
-_LEDGER = re.compile(
+_LEDGER_PATHS = re.compile(
     r"/(charges|payments|adjustments|claims|fee_schedules|fee_schedule_procedures|insurance_plans"
     r"|insurance_balances|guarantor_balances|payment_plans|payment_types|adjustment_types)\b"
 )
-_LONGEST_SENTENCE = 2_000
-_EXISTING = re.compile(r"\bpatient\b.*\balready exists\b", re.IGNORECASE)
-_EXISTING_ID = re.compile(r"\bid\s?=\s?([0-9]{1,19})\b")
+_MAX_SENTENCE_LENGTH = 2_000
+_DUPLICATE_PATIENT = re.compile(r"\bpatient\b.*\balready exists\b", re.IGNORECASE)
+_DUPLICATE_PATIENT_ID = re.compile(r"\bid\s?=\s?([0-9]{1,19})\b")
 
-_MEANINGS: tuple[tuple[re.Pattern[str], _Make, str], ...] = (
+_ERRORS_BY_TEXT: tuple[tuple[re.Pattern[str], _ErrorClass, str], ...] = (
     (
         re.compile(r"no longer available", re.IGNORECASE),
-        SlotTaken,
+        SlotTakenError,
         "the time is no longer free",
     ),
     (
         re.compile(r"already cancell?ed", re.IGNORECASE),
-        AlreadyCancelled,
+        AlreadyCancelledError,
         "the appointment is cancelled already, and the API changes no cancelled appointment",
     ),
     (
         re.compile(r"not synced with the PMS|not synced with .*live client", re.IGNORECASE),
-        NotYetSynced,
+        NotYetSyncedError,
         "the record has not reached the practice's system yet",
     ),
     (
         re.compile(r"not supported|does(n't| not) support|unsupported", re.IGNORECASE),
-        UnsupportedBySystem,
+        UnsupportedBySystemError,
         "the practice's own system does not take this change from outside",
     ),
 )
 
 
-def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
+def error_for_response(
+    reply: Response, row: OperationSpec, *, texts: Sequence[str] | None
+) -> APIError:
     """Make the error for a refused reply; ``texts`` is None where the body was no envelope."""
     operation = row.operation
     said = tuple(texts or ())
 
-    def make(kind: _Make, message: str, **more: object) -> APIError:
+    def make(kind: _ErrorClass, message: str, **more: object) -> APIError:
         return kind(
             f"{message} ({reply.status})",
             status=reply.status,
@@ -88,71 +90,73 @@ def refusal(reply: Reply, row: Row, *, texts: Sequence[str] | None) -> APIError:
         )
 
     if refuses_version(reply.status, said or _plain_text(reply)):
-        return make(VersionRefused, "the account may not use this API version")
+        return make(VersionNotEnabledError, "the account may not use this API version")
     match reply.status:
         case 401:
-            return make(Unauthorized, "the API does not accept the credentials")
+            return make(AuthenticationError, "the API does not accept the credentials")
         case 403 if texts is None:
             return make(
-                EdgeBlocked,
+                FirewallBlockedError,
                 "a firewall in front of the API refused the request",
             )
-        case 403 if _LEDGER.match(row.path):
+        case 403 if _LEDGER_PATHS.match(row.path):
             return make(
-                FinancialAccessOff,
+                FinancialAccessDisabledError,
                 "access is denied",
             )
         case 403:
             return make(
-                Forbidden,
+                PermissionDeniedError,
                 "access is denied",
             )
         case 404:
-            return _missing(make, row)
+            return _not_found_error(make, row)
         case 429:
             return make(
-                RateLimited,
+                RateLimitError,
                 "more requests were sent than the API allows",
                 retry_after=retry_after(reply.headers, reply.received_at),
             )
         case status if status >= 500:  # noqa: PLR2004 - the failures' hundred
-            return make(ServerFailure, "the API failed")
+            return make(ServerError, "the API failed")
         case _:
-            return _invalid(make, said, reply.status)
+            return _invalid_request_error(make, said, reply.status)
 
 
-def _plain_text(reply: Reply) -> tuple[str, ...]:
+def _plain_text(reply: Response) -> tuple[str, ...]:
     """Return a short body that is no page of HTML, for replies that are no envelope."""
     body = reply.body
-    if len(body) > _LONGEST_SENTENCE or b"<html" in body.lower():
+    if len(body) > _MAX_SENTENCE_LENGTH or b"<html" in body.lower():
         return ()
     return (body.decode(errors="replace"),)
 
 
-def _missing(make: Callable[..., APIError], row: Row) -> APIError:
+def _not_found_error(error_class: Callable[..., APIError], row: OperationSpec) -> APIError:
     if row.path != LOGIN.path:
-        error = make(NotFound, "there is no such record or path for this practice")
+        error = error_class(NotFoundError, "there is no such record or path for this practice")
         if "{" not in row.path:  # no record was named
             error.advice = (
                 "check the ids given, the location's too, and that they are this practice's"
             )
         return error
-    error = make(NotFound, "this address answers, but has no login in this version")
+    error = error_class(NotFoundError, "this address answers, but has no login in this version")
     error.advice = "check base_url and version"
     return error
 
 
-def _invalid(make: Callable[..., APIError], said: Sequence[str], status: int) -> APIError:
-    for text in said:
-        if _EXISTING.search(text):
-            found = _EXISTING_ID.search(text)
+def _invalid_request_error(
+    make: Callable[..., APIError], texts: Sequence[str], status: int
+) -> APIError:
+    for text in texts:
+        if _DUPLICATE_PATIENT.search(text):
+            found = _DUPLICATE_PATIENT_ID.search(text)
             return make(
-                DuplicatePatient,
+                DuplicatePatientError,
                 "the patient exists already",
                 patient_id=int(found[1]) if found else None,
             )
-    for pattern, kind, message in _MEANINGS:
+    for pattern, kind, message in _ERRORS_BY_TEXT:
         # 415 speaks of the request's media type, not of the practice's system.
-        if status != 415 and any(pattern.search(text) for text in said):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
+        if status != 415 and any(pattern.search(text) for text in texts):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
             return make(kind, message)
-    return make(Invalid, "the API refuses the request as invalid")
+    return make(InvalidRequestError, "the API refuses the request as invalid")

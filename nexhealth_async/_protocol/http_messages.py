@@ -9,7 +9,7 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HiddenBytes", "HiddenText", "Reply", "Request", "Stream"]
+__all__ = ["HiddenBytes", "HiddenText", "Request", "Response", "Stream"]
 
 
 class HiddenText(str):
@@ -39,7 +39,7 @@ class Request:
     """Path and query, fully percent-encoded."""
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     body: bytes | None = field(default=None, repr=False)
-    streams: bool = False
+    stream_response: bool = False
     """True if the body of a success is to stay in the connection, to be read piece by piece."""
     fresh_connection: bool = False
     """True for unsafe writes: an idle connection may be dead, and the loss would be ambiguous."""
@@ -68,7 +68,7 @@ class Stream(Protocol):
 
 
 @frozen(kw_only=True)
-class Reply:
+class Response:
     """What came back, whole; its ``repr`` shows neither headers nor body."""
 
     status: int

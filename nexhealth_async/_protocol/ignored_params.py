@@ -19,11 +19,11 @@ from nexhealth_async._protocol.operations import Paging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async._protocol.requests import PlannedCall
 
-__all__ = ["is_empty_schedule", "misread"]
+__all__ = ["is_empty_schedule", "significant_ignored_params"]
 
-_SCHEDULES = frozenset({"/appointment_slots", "/availabilities"})
+_SCHEDULE_RESOURCES = frozenset({"/appointment_slots", "/availabilities"})
 
 
 @frozen
@@ -34,7 +34,7 @@ class _Slots:
 
 _SLOTS = msgspec.json.Decoder(_Slots)
 
-_HARMLESS = {
+_INSIGNIFICANT_PARAMS = {
     Paging.WHOLE: frozenset({"page", "per_page"}),
     Paging.NUMBERED: frozenset({"per_page"}),
     Paging.CURSOR: frozenset({"per_page"}),
@@ -46,22 +46,24 @@ _HARMLESS = {
 _PAGING = frozenset({"page", "per_page", "end_cursor", "start_cursor"})
 
 
-def misread(call: Call, ignored: frozenset[str]) -> frozenset[str]:
+def significant_ignored_params(call: PlannedCall, ignored: frozenset[str]) -> frozenset[str]:
     """Return the ignored parameters without which the answer is not the one asked for.
 
     Only names that were sent count: ignoring others changes nothing, and a word picked out of the
     server's sentence may be anything, also a person's name.
     """
-    return (ignored & (call.sent_filters | _PAGING)) - _HARMLESS[call.row.paging]
+    return (ignored & (call.sent_filters | _PAGING)) - _INSIGNIFICANT_PARAMS[call.row.paging]
 
 
-def is_empty_schedule(call: Call, pairs: Sequence[tuple[str, str]], records: Sequence[Raw]) -> bool:
+def is_empty_schedule(
+    call: PlannedCall, pairs: Sequence[tuple[str, str]], records: Sequence[Raw]
+) -> bool:
     """Tell whether v2 brought no working hours, or no free slot and no day that will have one.
 
     ``pairs`` is what a request adds to the query of its call. Hours that are switched off, and
     pages behind the first, are often empty and say nothing.
     """
-    if call.row.path not in _SCHEDULES or not is_v2(call.version):
+    if call.row.path not in _SCHEDULE_RESOURCES or not is_v2(call.version):
         return False
     if call.row.path == "/availabilities":
         query = dict((*call.query, *pairs))

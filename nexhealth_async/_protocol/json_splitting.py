@@ -13,10 +13,10 @@ __all__ = [
     "ENVELOPE",
     "FIELDS",
     "NULL",
-    "ROWS",
+    "RECORDS_DECODER",
     "UNREADABLE",
     "Envelope",
-    "Head",
+    "EnvelopeHead",
     "kind_of",
     "split_list",
 ]
@@ -27,7 +27,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NULL = Raw(b"null")
 
 
-class Head(msgspec.Struct):
+class EnvelopeHead(msgspec.Struct):
     """The parts of an envelope beside its data, each still bytes."""
 
     code: Raw = NULL
@@ -41,13 +41,13 @@ class Head(msgspec.Struct):
         return f"<{type(self).__name__}>"
 
 
-class Envelope(Head):
+class Envelope(EnvelopeHead):
     """An envelope whose data may be anything."""
 
     data: Raw = NULL
 
 
-class _Listing(Head):
+class _ListEnvelope(EnvelopeHead):
     """An envelope of a list: bare, or under a key."""
 
     data: list[Raw] | dict[str, list[Raw]] | None = None
@@ -55,11 +55,11 @@ class _Listing(Head):
 
 ENVELOPE = msgspec.json.Decoder(Envelope)
 FIELDS = msgspec.json.Decoder(dict[str, Raw])
-ROWS = msgspec.json.Decoder(list[Raw])
-_LISTING = msgspec.json.Decoder(_Listing)
+RECORDS_DECODER = msgspec.json.Decoder(list[Raw])
+_LISTING = msgspec.json.Decoder(_ListEnvelope)
 
 
-def split_list(body: bytes, keys: tuple[str, ...]) -> tuple[Head, list[Raw]] | None:
+def split_list(body: bytes, keys: tuple[str, ...]) -> tuple[EnvelopeHead, list[Raw]] | None:
     """Split a page whose list sits where it should; None for anything else, broken JSON too."""
     try:
         listing = _LISTING.decode(body)
@@ -75,10 +75,10 @@ def split_list(body: bytes, keys: tuple[str, ...]) -> tuple[Head, list[Raw]] | N
 
 def kind_of(raw: Raw) -> str:
     """Name the JSON kind of a value by its first character."""
-    return _KINDS.get(bytes(memoryview(raw)[:1]), "number")
+    return _KIND_BY_FIRST_BYTE.get(bytes(memoryview(raw)[:1]), "number")
 
 
-_KINDS = {
+_KIND_BY_FIRST_BYTE = {
     b"{": "object",
     b"[": "list",
     b'"': "text",

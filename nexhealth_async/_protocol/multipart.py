@@ -10,7 +10,7 @@ from hashlib import sha256
 from mimetypes import MimeTypes
 from typing import TYPE_CHECKING
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,14 +27,14 @@ def form(
     content_type: object = None,
     fields: Iterable[tuple[str, str]] = (),
 ) -> tuple[bytes, str]:
-    """Return a form's body and its ``Content-Type``; raises `InvalidArgument`."""
+    """Return a form's body and its ``Content-Type``; raises `InvalidArgumentError`."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        raise InvalidArgument(f"file is bytes or a path, never a {type(content).__name__}")
+        raise InvalidArgumentError(f"file is bytes or a path, never a {type(content).__name__}")
     name = _checked_name(filename)
     # The standard library's own table, so that the machine's files are not asked.
     kind = content_type or MimeTypes().guess_type(name)[0] or "application/octet-stream"
     if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
-        raise InvalidArgument('content_type must be a media type such as "application/pdf"')
+        raise InvalidArgumentError('content_type must be a media type such as "application/pdf"')
     told = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields]
     quoted = name.replace('"', "%22")
     head = f'name="file"; filename="{quoted}"\r\nContent-Type: {kind}\r\n\r\n'.encode()
@@ -49,7 +49,9 @@ def form(
 def _checked_name(filename: object) -> str:
     """Return the file's name; it becomes one in the practice's own file system."""
     if not isinstance(filename, str) or not filename.strip(" ."):
-        raise InvalidArgument("a file needs a name: pass filename=, or a path as file=")
+        raise InvalidArgumentError("a file needs a name: pass filename=, or a path as file=")
     if not filename.isprintable() or any(mark in filename for mark in "/\\"):
-        raise InvalidArgument("filename must be a bare name, without folders or control characters")
+        raise InvalidArgumentError(
+            "filename must be a bare name, without folders or control characters"
+        )
     return filename

@@ -19,11 +19,11 @@ __all__ = [
     "LOGIN",
     "NO_CONTENT",
     "Endpoint",
-    "Need",
     "Operation",
+    "OperationSpec",
     "Paging",
     "RateClass",
-    "Row",
+    "ScopeNeed",
     "operation_of",
 ]
 
@@ -59,7 +59,7 @@ class RateClass(Enum):
     """Everything else: 2,000 a minute."""
 
 
-class Need(Enum):
+class ScopeNeed(Enum):
     """Whether an operation takes a practice (subdomain) or a location."""
 
     NONE = "none"
@@ -67,19 +67,19 @@ class Need(Enum):
     REQUIRED = "required"
 
 
-def _operation(row: Row) -> str:
+def _operation(row: OperationSpec) -> str:
     return f"{row.method} {row.path}"
 
 
-def _spelling(row: Row) -> dict[str, str]:
+def _wire_names(row: OperationSpec) -> dict[str, str]:
     names = {name.removesuffix("[]"): name for name in row.filters}
-    if row.location is not Need.NONE and row.location_filter not in row.beside:
+    if row.location is not ScopeNeed.NONE and row.location_filter not in row.sibling_fields:
         names.setdefault(row.location_filter, row.location_filter)
     return names
 
 
 @frozen(kw_only=True)
-class Row:
+class OperationSpec:
     """One operation in one version of the API."""
 
     method: str
@@ -95,8 +95,8 @@ class Row:
     safe: bool = True
     """True where doing it twice does no harm, so that a lost answer may be asked for again."""
     success: frozenset[int] = frozenset({200})
-    subdomain: Need = Need.REQUIRED
-    location: Need = Need.NONE
+    subdomain: ScopeNeed = ScopeNeed.REQUIRED
+    location: ScopeNeed = ScopeNeed.NONE
     location_filter: str = "location_id"
     """The filter that takes the scope's location."""
     with_location: tuple[str, ...] = ()
@@ -117,21 +117,21 @@ class Row:
     """Public name to this version's name, where they differ."""
     wrap: str | None = None
     """Key under which the body's fields are sent; ``""`` where they are the body themselves."""
-    beside: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
+    sibling_fields: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
     """Body fields that sit elsewhere than under ``wrap``: public name to path of keys."""
     multipart: bool = False
     """True where the body is a form with a file in it, instead of JSON."""
-    lacks: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
     """Body fields that only the other version takes."""
     safe_if: str | None = None
     """Body field that makes an unsafe write safe when it is True."""
-    lookup: str = ""
+    lookup_hint: str = ""
     """For unsafe writes: the sentence that says how to find out whether it happened."""
 
     operation: str = field(init=False, eq=False, default=Factory(_operation, takes_self=True))
     """Verb and template, the name that logs and errors use."""
-    spelling: Mapping[str, str] = field(
-        init=False, eq=False, repr=False, default=Factory(_spelling, takes_self=True)
+    wire_names: Mapping[str, str] = field(
+        init=False, eq=False, repr=False, default=Factory(_wire_names, takes_self=True)
     )
     """Public name of each filter without ``[]`` to the name with it; the scope's place too."""
 
@@ -141,17 +141,17 @@ class Row:
         return self.wrap is not None or self.multipart
 
 
-LOGIN = Row(
+LOGIN = OperationSpec(
     method="POST",
     path="/authenticates",
     payload=(),
     success=CREATED,
-    subdomain=Need.NONE,
+    subdomain=ScopeNeed.NONE,
 )
 """``POST /authenticates``. It is safe to repeat."""
 
 
-def _in_both(endpoint: Endpoint[object]) -> Row | None:
+def _in_both(endpoint: Endpoint[object]) -> OperationSpec | None:
     return endpoint.both
 
 
@@ -163,10 +163,10 @@ class Endpoint(Generic[T_co]):
     verb: str
     model: str | None
     """Name of the class in `nexhealth_async.models`; None where nothing comes back."""
-    both: Row | None = field(default=None, repr=False, eq=False)
+    both: OperationSpec | None = field(default=None, repr=False, eq=False)
     """The operation, where both versions have the same one."""
-    v2: Row | None = field(default=Factory(_in_both, takes_self=True))
-    v3: Row | None = field(default=Factory(_in_both, takes_self=True))
+    v2: OperationSpec | None = field(default=Factory(_in_both, takes_self=True))
+    v3: OperationSpec | None = field(default=Factory(_in_both, takes_self=True))
 
 
 @frozen(kw_only=True)
@@ -184,7 +184,7 @@ class Operation:
     filters: tuple[str, ...]
 
 
-def operation_of(endpoint: Endpoint[object], version: str, row: Row) -> Operation:
+def operation_of(endpoint: Endpoint[object], version: str, row: OperationSpec) -> Operation:
     """Describe a row for listings and contract checks."""
     return Operation(
         version=version,

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +35,10 @@ class Proxy:
     @property
     def url(self) -> str:
         """The address without credentials."""
-        return f"{self.scheme}://{self.place}"
+        return f"{self.scheme}://{self.address}"
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Host and port, for messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -52,7 +52,7 @@ def proxy_from(address: str, *, source: str) -> Proxy:
         source: The argument or variable that holds it, for messages.
 
     Raises:
-        InvalidArgument: It is no address of an HTTP proxy. The message does not show it.
+        InvalidArgumentError: It is no address of an HTTP proxy. The message does not show it.
     """
     text = address.strip()
     if "://" not in text:
@@ -63,17 +63,19 @@ def proxy_from(address: str, *, source: str) -> Proxy:
     except ValueError:
         host = port = parts = None
     if parts is None or not host or not host.isprintable() or " " in text:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"{source} is not the address of a proxy; use a form such as http://proxy:3128"
         )
     if parts.scheme not in _PORTS:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"{source} names a proxy that is not an HTTP proxy; only http:// and https:// "
             "addresses of proxies can be used"
         )
     user = None if parts.username is None else unquote(parts.username)
     if user and ":" in user:
-        raise InvalidArgument(f"{source} has a colon in the user's name, which HTTP cannot send")
+        raise InvalidArgumentError(
+            f"{source} has a colon in the user's name, which HTTP cannot send"
+        )
     return Proxy(
         scheme=parts.scheme,
         host=host,
@@ -87,7 +89,7 @@ def proxy_from_environment(scheme: str, variables: Mapping[str, str]) -> Proxy |
     """Return the proxy for a scheme from ``urllib.request.getproxies()``; ``all`` is the default.
 
     Raises:
-        InvalidArgument: The variable is no address of an HTTP proxy.
+        InvalidArgumentError: The variable is no address of an HTTP proxy.
     """
     for name in (scheme, "all"):
         if address := variables.get(name, "").strip():
@@ -104,10 +106,10 @@ def check_proxied_scheme(base_url: str, *, allow_http: bool) -> None:
     """Refuse a proxy for an address without TLS, unless plain HTTP was asked for.
 
     Raises:
-        InvalidArgument: The key would be shown to the proxy and to everyone on the way.
+        InvalidArgumentError: The key would be shown to the proxy and to everyone on the way.
     """
     if base_url.startswith("http://") and not allow_http:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "a proxy for an http:// base_url would see key and records; use https://, or "
             "allow_http=True for a sandbox in another container"
         )

@@ -19,21 +19,21 @@ import attrs
 from attrs import field, frozen, validators
 
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 __all__ = [
+    "ANSWER_SLACK",
     "LIMITS_OF_CLASS",
-    "SLACK",
-    "Departure",
     "Limit",
-    "PlaceLog",
+    "LimiterBackend",
+    "Permit",
     "Rates",
-    "RatesLog",
-    "SharedLog",
+    "SharedLimiterBackend",
     "SharedRates",
+    "SlidingWindowLog",
 ]
 
-SLACK = 0.25
+ANSWER_SLACK = 0.25
 """Seconds a request may travel before it is counted, as far as the log reckons."""
 
 
@@ -70,7 +70,7 @@ class Rates:
     def share(self, part: float) -> Rates:
         """Return these limits scaled to a process's part of them, at least one request each."""
         if not 0 < part <= 1:
-            raise InvalidArgument("a part of the limits is more than 0 and at most 1")
+            raise InvalidArgumentError("a part of the limits is more than 0 and at most 1")
 
         def scaled(limit: Limit | None) -> Limit | None:
             return limit and Limit(max(1, int(limit.count * part)), limit.seconds)
@@ -83,12 +83,12 @@ class Rates:
         )
 
 
-class Departure:
+class Permit:
     """One request's places in its limits' logs."""
 
     __slots__ = ("_logs", "answered", "left", "soon", "withdrawn")
 
-    def __init__(self, left: float, logs: tuple[_Log, ...]) -> None:
+    def __init__(self, left: float, logs: tuple[_WindowLog, ...]) -> None:
         self.left: float = left
         """When it left."""
         self.answered: float | None = None
@@ -99,7 +99,7 @@ class Departure:
         """True if it never left after all."""
         self._logs = logs
 
-    def be_counted_by(self, logs: tuple[_Log, ...]) -> None:
+    def count_in(self, logs: tuple[_WindowLog, ...]) -> None:
         """Hold places in these logs too."""
         self._logs = (*self._logs, *logs)
 
@@ -108,7 +108,7 @@ class Departure:
         if self.answered is not None or self.withdrawn:
             return
         self.answered = moment
-        if moment < self.left + SLACK:
+        if moment < self.left + ANSWER_SLACK:
             self.soon = True
             for log in self._logs:
                 log.note_answer(self)
@@ -126,10 +126,10 @@ class Departure:
             return -inf
         if self.soon and self.answered is not None:
             return self.answered + seconds
-        return self.left + seconds + SLACK
+        return self.left + seconds + ANSWER_SLACK
 
 
-class _Log:
+class _WindowLog:
     """The departures that still hold a place in one limit.
 
     Places become free in the order of leaving or, earlier, in the order of answering. Both orders
@@ -141,17 +141,17 @@ class _Log:
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self._held = 0
-        self._left: deque[Departure] = deque()
-        self._answered: deque[Departure] = deque()
+        self._left: deque[Permit] = deque()
+        self._answered: deque[Permit] = deque()
 
-    def add(self, departure: Departure) -> None:
+    def add(self, departure: Permit) -> None:
         self._held += 1
         self._left.append(departure)
 
-    def note_answer(self, departure: Departure) -> None:
+    def note_answer(self, departure: Permit) -> None:
         self._answered.append(departure)
 
-    def free(self, departure: Departure) -> None:
+    def free(self, departure: Permit) -> None:
         """Give a withdrawn place back, unless it is free by now."""
         queue = self._answered if departure.soon else self._left
         with suppress(ValueError):
@@ -200,12 +200,12 @@ LIMITS_OF_CLASS: Final[Mapping[RateClass, tuple[str, ...]]] = {
 """Names of the limits that count a request of each class. Reference: rate limiting, per API key."""
 
 
-class RatesLog:
+class SlidingWindowLog:
     """The logs of all limits of one key. Times are any monotonic seconds, given by the caller."""
 
     def __init__(self, rates: Rates) -> None:
         limits: dict[str, Limit | None] = attrs.asdict(rates, recurse=False)
-        logs = {name: _Log(limit) for name, limit in limits.items() if limit is not None}
+        logs = {name: _WindowLog(limit) for name, limit in limits.items() if limit is not None}
         self._logs = {
             rate: tuple(logs[name] for name in names if name in logs)
             for rate, names in LIMITS_OF_CLASS.items()
@@ -227,21 +227,21 @@ class RatesLog:
         Answers under way may open places up to a quarter of a second before that.
         """
         waits = (ahead // log.limit.count * log.limit.seconds for log in self._logs[rate])
-        return moment - SLACK + max(waits, default=0.0)
+        return moment - ANSWER_SLACK + max(waits, default=0.0)
 
-    def leave(self, rate: RateClass, now: float) -> Departure:
+    def leave(self, rate: RateClass, now: float) -> Permit:
         """Take a place in every limit of the class at once."""
         logs = self._logs[rate]
-        departure = Departure(now, logs)
+        departure = Permit(now, logs)
         for log in logs:
             log.add(departure)
         return departure
 
-    def adopt(self, rate: RateClass, departures: Sequence[Departure]) -> None:
+    def adopt(self, rate: RateClass, departures: Sequence[Permit]) -> None:
         """Count what left by leave of another log, given in the order of leaving."""
         logs = self._logs[rate]
         for departure in departures:
-            departure.be_counted_by(logs)
+            departure.count_in(logs)
             for log in logs:
                 log.add(departure)
         soon = (one for one in departures if one.soon)
@@ -254,8 +254,8 @@ class RatesLog:
         self._closed_until[rate] = max(until, self._closed_until.get(rate, until))
 
 
-class PlaceLog(Protocol):
-    """What the gates ask about places: a `RatesLog`, or one that shares its limits."""
+class LimiterBackend(Protocol):
+    """What the gates ask about places: a `SlidingWindowLog`, or one that shares its limits."""
 
     def earliest(self, rate: RateClass, now: float) -> float:
         """Return when a request may leave; infinity where that has to be asked for first."""
@@ -265,7 +265,7 @@ class PlaceLog(Protocol):
         """Return a time before which nobody can leave who has so many ahead."""
         ...
 
-    def leave(self, rate: RateClass, now: float) -> Departure:
+    def leave(self, rate: RateClass, now: float) -> Permit:
         """Take a place in every limit of the class."""
         ...
 
@@ -274,7 +274,7 @@ class PlaceLog(Protocol):
         ...
 
 
-class SharedLog(PlaceLog, Protocol):
+class SharedLimiterBackend(LimiterBackend, Protocol):
     """A process's part of limits that many processes share."""
 
     @property
@@ -297,7 +297,7 @@ class SharedRates(Protocol):
 
     def join(
         self, account: str, *, waiting: Callable[[RateClass], int], wake: Callable[[], None]
-    ) -> SharedLog:
+    ) -> SharedLimiterBackend:
         """Return a session's part in the limits of a key; nothing is connected yet.
 
         ``waiting`` tells how many requests of a class wait for a place, and ``wake`` is called

@@ -10,11 +10,11 @@ from typing import Any, Final, cast
 
 import msgspec
 
-__all__ = ["MOST_RECORDS", "has_too_many_records"]
+__all__ = ["MAX_RECORDS", "has_too_many_records"]
 
-MOST_RECORDS: Final = 100_000
+MAX_RECORDS: Final = 100_000
 """Records in one page; the API's largest pages hold 1,000, and lists without pages some more."""
-_LARGE: Final = 2 * 2**20
+_LARGE_BODY: Final = 2 * 2**20
 """Bytes of a body that is looked at: counting takes time that pages of usual size do not pay."""
 _FEW_COMMAS: Final = 250_000
 """Commas of a body that needs no closer look: it holds at most one record more."""
@@ -28,7 +28,7 @@ def has_too_many_records(body: bytes, keys: tuple[str, ...], inner: str | None) 
         keys: Names under which ``data`` may hold the list.
         inner: Name under which each element holds the records themselves, if it does.
     """
-    if len(body) <= _LARGE or body.count(b",") < _FEW_COMMAS:
+    if len(body) <= _LARGE_BODY or body.count(b",") < _FEW_COMMAS:
         return False
     try:
         _counter(keys, inner).decode(body)
@@ -45,7 +45,7 @@ class _TooManyError(Exception):
 
 def _counter(keys: tuple[str, ...], inner: str | None) -> msgspec.json.Decoder[object]:
     """Return a decoder that keeps nothing of the records and stops after too many."""
-    left = MOST_RECORDS
+    left = MAX_RECORDS
 
     def count(_: object) -> None:
         nonlocal left
@@ -55,17 +55,21 @@ def _counter(keys: tuple[str, ...], inner: str | None) -> msgspec.json.Decoder[o
 
     element = msgspec.defstruct("Element", [], namespace={"__post_init__": count})
     if inner is not None:
-        element = _holding((inner,), _listing(element), namespace={"__post_init__": count})
-    data = _listing(element) | _holding(keys, _listing(element))
-    return msgspec.json.Decoder(_holding(("data",), data))
+        element = _wrapper_struct(
+            (inner,), _list_struct(element), namespace={"__post_init__": count}
+        )
+    data = _list_struct(element) | _wrapper_struct(keys, _list_struct(element))
+    return msgspec.json.Decoder(_wrapper_struct(("data",), data))
 
 
-def _listing(element: type) -> Any:
+def _list_struct(element: type) -> Any:
     return list[element] | None  # type: ignore[valid-type]  # made while the program runs
 
 
-def _holding(keys: tuple[str, ...], kind: object, namespace: dict[str, Any] | None = None) -> Any:
+def _wrapper_struct(
+    keys: tuple[str, ...], kind: object, namespace: dict[str, Any] | None = None
+) -> Any:
     """Return a class that has these keys, and skips all others."""
     names = {f"field_{place}": key for place, key in enumerate(dict.fromkeys(keys))}
     fields = [(name, kind, None) for name in names]
-    return msgspec.defstruct("Holder", cast("Any", fields), rename=names, namespace=namespace)
+    return msgspec.defstruct("ClaimHolder", cast("Any", fields), rename=names, namespace=namespace)

@@ -27,10 +27,10 @@ _LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPES: Final = re.compile(
     rb"(?:\\\\)++|(?:" + _HIGH + _LOW + rb")++|(?P<lone>" + _HIGH + rb"|" + _LOW + rb")"
 )
-_MOST_ESCAPES: Final = 500_000
+_MAX_ESCAPES: Final = 500_000
 """Runs of escapes to look at; a reply with more is not repaired."""
 _FIELD: Final = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-_DEEPEST: Final = 20
+_MAX_DEPTH: Final = 20
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
@@ -39,7 +39,7 @@ def without_lone_surrogates(body: bytes, by: bytes = REPLACEMENT) -> bytes | Non
     pieces: list[bytes] = []
     end = 0
     for number, found in enumerate(_ESCAPES.finditer(body)):
-        if number == _MOST_ESCAPES:
+        if number == _MAX_ESCAPES:
             return None
         if found["lone"]:
             pieces += (body[end : found.start()], by)
@@ -50,31 +50,31 @@ def without_lone_surrogates(body: bytes, by: bytes = REPLACEMENT) -> bytes | Non
     return b"".join(pieces)
 
 
-def differing_paths(record: msgspec.Raw, other: msgspec.Raw) -> tuple[str, ...]:
+def differing_paths(record: msgspec.Raw, repaired: msgspec.Raw) -> tuple[str, ...]:
     """Return the paths of the fields in which two copies of a record differ.
 
     A path ends above a key that is not spelled like a field of the API: it may be personal.
     """
     try:
-        one, two = cast("object", _DECODE(record)), cast("object", _DECODE(other))
+        one, two = cast("object", _DECODE(record)), cast("object", _DECODE(repaired))
     except (ValueError, RecursionError):  # the record has other faults, which its decoder meets
         return ()
-    return tuple(dict.fromkeys(_differing(one, two, "", _DEEPEST)))
+    return tuple(dict.fromkeys(_find_differences(one, two, "", _MAX_DEPTH)))
 
 
-def _differing(one: object, two: object, path: str, depth: int) -> Iterator[str]:
-    if one == two:
+def _find_differences(before: object, after: object, path: str, depth: int) -> Iterator[str]:
+    if before == after:
         return
-    if depth and isinstance(one, dict) and isinstance(two, dict):
-        first, second = cast("dict[str, object]", one), cast("dict[str, object]", two)
+    if depth and isinstance(before, dict) and isinstance(after, dict):
+        first, second = cast("dict[str, object]", before), cast("dict[str, object]", after)
         if first.keys() == second.keys() and all(map(_FIELD.fullmatch, first)):
             for name, value in first.items():
                 step = f"{path}.{name}" if path else name
-                yield from _differing(value, second[name], step, depth - 1)
+                yield from _find_differences(value, second[name], step, depth - 1)
             return
-    elif depth and isinstance(one, list) and isinstance(two, list):
-        pairs = zip(cast("list[object]", one), cast("list[object]", two), strict=False)
+    elif depth and isinstance(before, list) and isinstance(after, list):
+        pairs = zip(cast("list[object]", before), cast("list[object]", after), strict=False)
         for place, (value, changed) in enumerate(pairs):
-            yield from _differing(value, changed, f"{path}[{place}]", depth - 1)
+            yield from _find_differences(value, changed, f"{path}[{place}]", depth - 1)
         return
     yield path

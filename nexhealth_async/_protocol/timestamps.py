@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,10 +20,10 @@ def check_aware(name: str, timestamp: datetime) -> datetime:
         timestamp: Timestamp to check.
 
     Raises:
-        InvalidArgument: The timestamp is naive; the API would read it in a zone of its own.
+        InvalidArgumentError: The timestamp is naive; the API would read it in a zone of its own.
     """
     if timestamp.utcoffset() is None:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"{name} is a date-time without a zone; pass an aware one, such as "
             "datetime(2026, 1, 1, tzinfo=UTC)"
         )

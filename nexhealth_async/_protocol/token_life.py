@@ -14,21 +14,21 @@ from typing import cast
 import msgspec
 from attrs import Factory, field, frozen
 
-__all__ = ["Token", "Verdict", "lifetime_of", "pause_after", "verdict_on_refusal"]
+__all__ = ["AuthAction", "Token", "action_after_401", "lifetime_of", "login_backoff"]
 
 _UNREADABLE_LIFETIME = 55 * 60.0
-_LONGEST_LIFETIME = 24 * 3600.0
-_SHORTEST_LIFETIME = 1.0
+_MAX_LIFETIME = 24 * 3600.0
+_MIN_LIFETIME = 1.0
 """A token that died before it could be sent once would be asked for again without end."""
-_YOUNG = 10.0
+_YOUNG_SECONDS = 10.0
 
 
-def _renew_at(token: Token) -> float:
-    return token.asked_at + token.lifetime - min(300.0, token.lifetime * 0.2)
+def _refresh_time(token: Token) -> float:
+    return token.requested_at + token.lifetime - min(300.0, token.lifetime * 0.2)
 
 
-def _dead_at(token: Token) -> float:
-    return token.asked_at + token.lifetime - min(10.0, token.lifetime * 0.05)
+def _expiry_time(token: Token) -> float:
+    return token.requested_at + token.lifetime - min(10.0, token.lifetime * 0.05)
 
 
 @frozen(kw_only=True)
@@ -41,8 +41,8 @@ class Token:
 
     value: str = field(repr=False)
     generation: int
-    asked_at: float
-    asked_wall: float = 0.0
+    requested_at: float
+    requested_wall_time: float = 0.0
     """The same moment by the clock on the wall, which a suspended machine does not stop."""
     lifetime: float
     shared: int = 0
@@ -50,24 +50,27 @@ class Token:
     version: str | None = None
     """The API version that the process speaks which stored it, if it told."""
 
-    renew_at: float = field(init=False, default=Factory(_renew_at, takes_self=True))
+    refresh_at: float = field(init=False, default=Factory(_refresh_time, takes_self=True))
     """When a renewal should begin beside the requests that still use the token."""
-    dead_at: float = field(init=False, default=Factory(_dead_at, takes_self=True))
+    expires_at: float = field(init=False, default=Factory(_expiry_time, takes_self=True))
     """When it is no longer sent: a little early, since a request takes time to arrive."""
 
     def is_young(self, now: float, wall: float) -> bool:
         """Tell whether it is too new for a 401 to mean that it ran out."""
-        return now - self.asked_at < _YOUNG and abs(wall - self.asked_wall) < _YOUNG
+        return (
+            now - self.requested_at < _YOUNG_SECONDS
+            and abs(wall - self.requested_wall_time) < _YOUNG_SECONDS
+        )
 
 
-class Verdict(Enum):
+class AuthAction(Enum):
     """What to do after a 401."""
 
     USE_CURRENT = "use current"
     """A newer token is there already: try once with it."""
     LOG_IN = "log in"
     """Replace the token, then try once more."""
-    KEY_REFUSED = "key refused"
+    REPORT_INVALID_KEY = "key refused"
     """A new token that nothing ever accepted: the key itself may not be used."""
     GIVE_UP = "give up"
     """The token is new and works elsewhere: this operation says 401 whatever is sent."""
@@ -87,7 +90,7 @@ def lifetime_of(token: str) -> float:
         expires, issued = known.get("exp"), known.get("iat")
         seconds = _number(expires) - _number(issued)
         if isfinite(seconds) and seconds > 0:
-            return min(max(seconds, _SHORTEST_LIFETIME), _LONGEST_LIFETIME)
+            return min(max(seconds, _MIN_LIFETIME), _MAX_LIFETIME)
     except (IndexError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         pass
     return _UNREADABLE_LIFETIME
@@ -100,24 +103,24 @@ def _number(claim: object) -> float:
     return float(claim)
 
 
-def verdict_on_refusal(
+def action_after_401(
     current: Token | None,
     refused_generation: int,
     *,
     ever_accepted: bool,
     now: float,
     wall: float,
-) -> Verdict:
+) -> AuthAction:
     """Decide what a 401 for a request sent with ``refused_generation`` means."""
     if current is None:
-        return Verdict.LOG_IN
+        return AuthAction.LOG_IN
     if current.generation != refused_generation:
-        return Verdict.USE_CURRENT
+        return AuthAction.USE_CURRENT
     if not current.is_young(now, wall):
-        return Verdict.LOG_IN
-    return Verdict.GIVE_UP if ever_accepted else Verdict.KEY_REFUSED
+        return AuthAction.LOG_IN
+    return AuthAction.GIVE_UP if ever_accepted else AuthAction.REPORT_INVALID_KEY
 
 
-def pause_after(failures: int) -> float:
+def login_backoff(failures: int) -> float:
     """Return how many seconds a failed login is remembered: 5, doubling to 5 minutes."""
     return min(300.0, 5.0 * 2.0 ** min(failures - 1, 10))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from types import CoroutineType
 
-__all__ = ["INTERRUPTIONS", "discreet", "strip_error", "strip_frames"]
+__all__ = ["INTERRUPTIONS", "strip_error", "strip_frames", "strip_traceback"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +34,7 @@ INTERRUPTIONS: tuple[type[BaseException], ...] = (
 """What ends a call from outside: a cancellation, a time limit of the caller's own, Ctrl-C."""
 
 
-def discreet(method: Callable[P, R]) -> Callable[P, R]:
+def strip_traceback(method: Callable[P, R]) -> Callable[P, R]:
     """Let errors of ours, and interruptions, leave a method without a traceback through it.
 
     Tools that print tracebacks with local variables would find filters and bodies in each frame on
@@ -43,7 +43,7 @@ def discreet(method: Callable[P, R]) -> Callable[P, R]:
     """
     if iscoroutinefunction(unwrap(method)):
         work = cast("Callable[..., Coroutine[object, object, object]]", method)
-        return cast("Callable[P, R]", _discreet_coroutine(work))
+        return cast("Callable[P, R]", _strip_coroutine(work))
     return _discreet_function(method)
 
 
@@ -67,7 +67,7 @@ def _discreet_function(function: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-class _Arguments:
+class _HeldArguments:
     """The arguments of a call that has not begun, in a form that no traceback shows."""
 
     __slots__ = ("args", "kwargs")
@@ -77,7 +77,7 @@ class _Arguments:
         self.kwargs = kwargs
 
 
-def _discreet_coroutine(
+def _strip_coroutine(
     method: Callable[..., Awaitable[R]],
 ) -> Callable[..., Coroutine[object, object, R]]:
     name, qualname = method.__name__, method.__qualname__
@@ -86,17 +86,19 @@ def _discreet_coroutine(
     # with all its arguments.
     @wraps(method)
     def guarded(*args: object, **kwargs: object) -> Coroutine[object, object, R]:
-        work = cast("CoroutineType[object, object, R]", _guard(method, _Arguments(args, kwargs)))
+        work = cast(
+            "CoroutineType[object, object, R]", _call_stripped(method, _HeldArguments(args, kwargs))
+        )
         work.__name__, work.__qualname__ = name, qualname
         return work
 
-    return _marked(guarded)
+    return _copy_metadata(guarded)
 
 
-async def _guard(method: Callable[..., Awaitable[R]], given: _Arguments) -> R:
+async def _call_stripped(method: Callable[..., Awaitable[R]], arguments: _HeldArguments) -> R:
     handled = sys.exception()
     try:
-        return await method(*given.args, **given.kwargs)
+        return await method(*arguments.args, **arguments.kwargs)
     except NexHealthError as error:
         raise strip_error(error, handled=handled) from None
     except INTERRUPTIONS as error:
@@ -105,7 +107,7 @@ async def _guard(method: Callable[..., Awaitable[R]], given: _Arguments) -> R:
         del handled
 
 
-def _marked(function: Callable[P, R]) -> Callable[P, R]:
+def _copy_metadata(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function that returns a coroutine known as a coroutine function."""
     if sys.version_info >= (3, 12):
         from inspect import markcoroutinefunction
@@ -145,9 +147,9 @@ def strip_frames(error: E, *, handled: BaseException | None) -> E:
         one = waiting.pop()
         one.__traceback__ = None
         seen.add(id(one))
-        one.__context__ = _kept(one.__context__, handled)
+        one.__context__ = _strip_one(one.__context__, handled)
         if one.__cause__ is not None:
-            one.__cause__ = _kept(one.__cause__, handled)
+            one.__cause__ = _strip_one(one.__cause__, handled)
         waiting += [
             other
             for other in (one.__context__, one.__cause__)
@@ -156,7 +158,7 @@ def strip_frames(error: E, *, handled: BaseException | None) -> E:
     return error
 
 
-def _kept(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
+def _strip_one(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
     """Return the first error of a chain that may stay in it."""
     seen = set[int]()
     while error is not None and error is not handled and id(error) not in seen:

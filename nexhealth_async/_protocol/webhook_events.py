@@ -11,11 +11,11 @@ from attrs import frozen
 from nexhealth_async import models
 from nexhealth_async.models import Record
 
-__all__ = ["CATALOGUE", "EVENTS", "Kind", "kind_of"]
+__all__ = ["EVENTS", "EVENT_TYPES", "EventType", "event_type_of"]
 
 
 @frozen
-class Kind:
+class EventType:
     """One type of resource that events are about."""
 
     resource_type: str
@@ -50,17 +50,17 @@ def _plural(name: str) -> str:
     return f"{name}es" if name.endswith("s") else f"{name}s"
 
 
-CATALOGUE: Final = (
-    Kind(
+EVENT_TYPES: Final = (
+    EventType(
         "Adjustment",
         ("adjustment_created", "adjustment_updated", "adjustment_deleted", "adjustment_insertion"),
         "Adjustment",
     ),
-    Kind("AdjustmentTransaction", ()),
-    Kind(
+    EventType("AdjustmentTransaction", ()),
+    EventType(
         "AdjustmentType", ("adjustment_type_created", "adjustment_type_updated"), "AdjustmentType"
     ),
-    Kind(
+    EventType(
         "Appointment",
         (
             "appointment_insertion",
@@ -71,66 +71,68 @@ CATALOGUE: Final = (
         "Appointment",
         ("appt",),
     ),
-    Kind("Charge", ("charge_created", "charge_updated", "charge_deleted"), "Charge"),
-    Kind("Claim", ("claim_created", "claim_updated", "claim_deleted"), "Claim"),
-    Kind("Conversation", ()),
-    Kind("Document", ("document_insertion",), "Document"),
-    Kind("FeeSchedule", ("fee_schedule_created", "fee_schedule_updated"), "FeeSchedule"),
-    Kind("FormRequest", ("form_request_completed",)),
-    Kind("FormResponse", ("form_response_insertion",)),
-    Kind("Message", ("message_created", "message_updated")),
-    Kind(
+    EventType("Charge", ("charge_created", "charge_updated", "charge_deleted"), "Charge"),
+    EventType("Claim", ("claim_created", "claim_updated", "claim_deleted"), "Claim"),
+    EventType("Conversation", ()),
+    EventType("Document", ("document_insertion",), "Document"),
+    EventType("FeeSchedule", ("fee_schedule_created", "fee_schedule_updated"), "FeeSchedule"),
+    EventType("FormRequest", ("form_request_completed",)),
+    EventType("FormResponse", ("form_response_insertion",)),
+    EventType("Message", ("message_created", "message_updated")),
+    EventType(
         "Onboarding",
         ("onboarding_created", "onboarding_updated", "onboarding_availability_ready"),
         "Onboarding",
     ),
-    Kind("Patient", ("patient_created", "patient_updated"), "Patient", ("user",)),
-    Kind(
+    EventType("Patient", ("patient_created", "patient_updated"), "Patient", ("user",)),
+    EventType(
         "PatientInsuranceCoverage",
         ("patient_insurance_created", "patient_insurance_updated"),
         "InsuranceCoverage",
         ("insurance_coverage", "patient_insurance"),
     ),
-    Kind(
+    EventType(
         "Payment",
         ("payment_created", "payment_updated", "payment_deleted", "payment_insertion"),
         "Payment",
     ),
-    Kind("PaymentType", ("payment_type_created", "payment_type_updated"), "PaymentType"),
-    Kind("Procedure", ("procedure_created", "procedure_updated"), "Procedure"),
-    Kind(
+    EventType("PaymentType", ("payment_type_created", "payment_type_updated"), "PaymentType"),
+    EventType("Procedure", ("procedure_created", "procedure_updated"), "Procedure"),
+    EventType(
         "ProcedureCode",
         ("procedure_code_created", "procedure_code_updated", "procedure_code_deleted"),
     ),
-    Kind("Provider", ("provider_created", "provider_updated"), "Provider"),
-    Kind("SyncStatus", ("sync_status_read_change", "sync_status_write_change"), "SyncStatus"),
-    Kind(
+    EventType("Provider", ("provider_created", "provider_updated"), "Provider"),
+    EventType("SyncStatus", ("sync_status_read_change", "sync_status_write_change"), "SyncStatus"),
+    EventType(
         "TreatmentPlan",
         ("treatment_plan_created", "treatment_plan_updated", "treatment_plan_deleted"),
         "TreatmentPlan",
     ),
-    Kind("WorkingHour", ("working_hour_created", "working_hour_updated"), "WorkingHours"),
-    Kind("", ("medical_history_patient_items_updated",)),
+    EventType("WorkingHour", ("working_hour_created", "working_hour_updated"), "WorkingHours"),
+    EventType("", ("medical_history_patient_items_updated",)),
 )
 
 EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
-    kind.resource_type: kind.events for kind in CATALOGUE if kind.resource_type and kind.events
+    kind.resource_type: kind.events for kind in EVENT_TYPES if kind.resource_type and kind.events
 }
 """What can be subscribed to: the names of events by resource type, in the vendor's spelling.
 
 Not every API version knows all of them.
 """
 
-_BY_EVENT: Final = {event: kind for kind in CATALOGUE for event in kind.events}
+_BY_EVENT: Final = {event: kind for kind in EVENT_TYPES for event in kind.events}
 
 
-def _letters(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-_BY_TYPE: Final = {_letters(kind.resource_type): kind for kind in CATALOGUE if kind.resource_type}
+_BY_TYPE: Final = {
+    _normalize_name(kind.resource_type): kind for kind in EVENT_TYPES if kind.resource_type
+}
 
 
-def kind_of(resource_type: str, event: str) -> Kind | None:
+def event_type_of(resource_type: str, event: str) -> EventType | None:
     """Return what an event is about; its name counts before the type, which has two spellings."""
-    return _BY_EVENT.get(event) or _BY_TYPE.get(_letters(resource_type))
+    return _BY_EVENT.get(event) or _BY_TYPE.get(_normalize_name(resource_type))

@@ -4,7 +4,7 @@
 """
 
 from nexhealth_async.bulk.api import Bulk
-from nexhealth_async.bulk.batch import Batch, Refused
+from nexhealth_async.bulk.batch import Batch, RejectedRecord
 from nexhealth_async.bulk.checkpoint import CheckpointFile
 from nexhealth_async.bulk.estimate import Estimate, ShardEstimate
 from nexhealth_async.bulk.origin import Institution, Origin
@@ -26,30 +26,30 @@ from nexhealth_async.bulk.pull_options import CopyOptions, PlanOptions, PullOpti
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
-    KeepsRejected,
-    Rejected,
     RejectedCount,
+    RejectedEntry,
+    RejectedStore,
 )
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.resource_facts import (
     Deletions,
     ResourceFacts,
-    exclusions,
+    excluded_resources,
     facts,
     resources,
 )
 from nexhealth_async.bulk.shard_planning import Practices
-from nexhealth_async.bulk.shard_worker import Outcome
+from nexhealth_async.bulk.shard_worker import ShardOutcome
 from nexhealth_async.bulk.shards import Filters, Group, Shard
 from nexhealth_async.bulk.shared_target import (
-    Claim,
-    Holder,
-    Overview,
-    Reading,
+    ClaimHolder,
+    PullOverview,
+    ReadOptions,
+    ShardClaim,
     SharedTarget,
     States,
 )
-from nexhealth_async.bulk.target_protocol import KeepsOrigin, Target
+from nexhealth_async.bulk.target_protocol import OriginStore, Target
 
 __all__ = [
     "AllowRejected",
@@ -57,7 +57,7 @@ __all__ = [
     "BatchRead",
     "Bulk",
     "CheckpointFile",
-    "Claim",
+    "ClaimHolder",
     "CopyOptions",
     "Deletions",
     "Estimate",
@@ -66,31 +66,31 @@ __all__ = [
     "Group",
     "GroupDone",
     "GroupState",
-    "Holder",
     "Institution",
-    "KeepsOrigin",
-    "KeepsRejected",
     "OnEvent",
     "Origin",
-    "Outcome",
-    "Overview",
+    "OriginStore",
     "PlanOptions",
     "Practices",
     "Progress",
     "Pull",
     "PullEnded",
     "PullOptions",
+    "PullOverview",
     "PullStarted",
-    "Reading",
-    "Refused",
-    "Rejected",
+    "ReadOptions",
     "RejectedCount",
+    "RejectedEntry",
+    "RejectedRecord",
+    "RejectedStore",
     "Report",
     "ResourceFacts",
     "Shard",
+    "ShardClaim",
     "ShardDone",
     "ShardEstimate",
     "ShardFailed",
+    "ShardOutcome",
     "ShardProgress",
     "ShardReport",
     "ShardStarted",
@@ -99,7 +99,7 @@ __all__ = [
     "Snapshot",
     "States",
     "Target",
-    "exclusions",
+    "excluded_resources",
     "facts",
     "resources",
 ]

@@ -12,18 +12,18 @@ from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async.bulk import copy as copying
 from nexhealth_async.bulk.checkpoint_json import progress_from_json, resumable
 from nexhealth_async.bulk.copy_preparation import (
-    Permission,
-    agree_on_checkpoint,
+    OriginPermission,
+    decide_pull,
+    decide_resume,
     identify,
-    plan_pull,
-    speaking_for,
+    session_for_origin,
 )
 from nexhealth_async.bulk.estimate import Estimate
 from nexhealth_async.bulk.estimate import estimate as reckon
 from nexhealth_async.bulk.origin import check_same, practices_of
 from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.pull import Pull
-from nexhealth_async.bulk.pull_arguments import Wanted
+from nexhealth_async.bulk.pull_arguments import PullRequest
 from nexhealth_async.bulk.pull_options import (
     CopyOptions,
     PagingOptions,
@@ -36,9 +36,9 @@ from nexhealth_async.bulk.pull_options import (
     takes_options,
 )
 from nexhealth_async.bulk.rejected_records import AllowRejected, check_allow_rejected
-from nexhealth_async.bulk.scheduler import Settings
-from nexhealth_async.bulk.shard_worker import Outcome, work_on
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.bulk.scheduler import EngineSettings
+from nexhealth_async.bulk.shard_worker import ShardOutcome, run_shared_shard
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.report import Report
     from nexhealth_async.bulk.shard_planning import Practices
-    from nexhealth_async.bulk.shared_target import Reading, SharedTarget
+    from nexhealth_async.bulk.shared_target import ReadOptions, SharedTarget
     from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = ["Bulk"]
@@ -108,19 +108,19 @@ class Bulk:
         """
         check_allow_rejected(allow_rejected)
         check_options(self.pull, options)
-        settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
+        settings = EngineSettings(on_event=on_event, **select_options(options, PagingOptions))
         server = self._server
 
         async def prepare() -> tuple[Client, Progress]:
             wanted = self._request(await server.resolve_version(), resources, options)
             if resume is None:
-                return await plan_pull(server, wanted, now=self._now())
+                return await decide_pull(server, wanted, now=self._now())
             progress = progress_from_json(resume)
             check_start(progress.started, self._now())
             if server.options.version == AUTO and progress.version is not None:
                 wanted = evolve(wanted, version=progress.version)
             wanted.check(progress)
-            progress = await agree_on_checkpoint(server, progress, adopt=adopt)
+            progress = await decide_resume(server, progress, adopt=adopt)
             return server.with_options(version=wanted.version), resumable(progress)
 
         return Pull(server, settings, prepare, allow_rejected=allow_rejected)
@@ -170,14 +170,14 @@ class Bulk:
         check_allow_rejected(allow_rejected)
         check_options(self.copy, options)
         wanted = self._request(await self._server.resolve_version(), resources, options)
-        settings = Settings(on_event=on_event, **select_options(options, PagingOptions))
-        allowed = Permission(**select_options(options, PermissionOptions))
+        settings = EngineSettings(on_event=on_event, **select_options(options, PagingOptions))
+        allowed = OriginPermission(**select_options(options, PermissionOptions))
         if allowed.recopy and (resume or wanted.since is not None):
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 "recopy=True copies everything anew; leave out resume and since, and go on with a "
                 "recopy that was stopped by resume=True alone"
             )
-        return await copying.copy(
+        return await copying.run_copy(
             self._server,
             to,
             wanted,
@@ -203,10 +203,10 @@ class Bulk:
         """
         check_options(self.begin, options)
         wanted = self._request(await self._server.resolve_version(), resources, options)
-        allowed = Permission(**select_options(options, PermissionOptions))
+        allowed = OriginPermission(**select_options(options, PermissionOptions))
         if allowed.recopy and wanted.since is not None:
-            raise InvalidArgument("recopy=True copies everything anew; leave out since")
-        return await copying.begin(
+            raise InvalidArgumentError("recopy=True copies everything anew; leave out since")
+        return await copying.begin_copy(
             self._server,
             to,
             wanted,
@@ -215,15 +215,15 @@ class Bulk:
         )
 
     async def check_origin(
-        self, kept: Origin | None, *, version: str | None = None, adopt: bool = False
+        self, origin: Origin | None, *, version: str | None = None, adopt: bool = False
     ) -> Origin:
         """Return where this session reads from; `OriginError` if that is not what was kept.
 
         :meta private:
         """
         version = version or await self._server.resolve_version()
-        found = await identify(self._server, version, expected=practices_of(kept))
-        return found if kept is None else check_same(kept, found, adopt=adopt)
+        found = await identify(self._server, version, expected=practices_of(origin))
+        return found if origin is None else check_same(origin, found, adopt=adopt)
 
     async def check_pull(self, progress: Progress) -> None:
         """Raise `OriginError` if a pull that another process has begun is not this session's.
@@ -231,7 +231,7 @@ class Bulk:
         :meta private:
         """
         if progress.version is not None:
-            await speaking_for(self._server, progress.origin, progress.version)
+            await session_for_origin(self._server, progress.origin, progress.version)
 
     async def read_shard(
         self,
@@ -240,10 +240,10 @@ class Bulk:
         to: SharedTarget,
         pull: str,
         owner: str,
-        reading: Reading | None = None,
+        reading: ReadOptions | None = None,
         on_event: OnEvent | None = None,
         alive: Callable[[str], Awaitable[bool]] | None = None,
-    ) -> Outcome:
+    ) -> ShardOutcome:
         """Read one shard of a pull into a target that others write to at the same time.
 
         ``shard`` is its name. What it is, and how it is read unless ``reading`` says so, is what
@@ -256,16 +256,16 @@ class Bulk:
         outcome's.
         """
 
-        def settings(kept: Reading) -> Settings:
+        def settings(kept: ReadOptions) -> EngineSettings:
             how = reading or kept
-            return Settings(
+            return EngineSettings(
                 concurrency=how.concurrency,
                 drift=how.drift,
                 per_page=how.per_page,
                 on_event=on_event,
             )
 
-        return await work_on(
+        return await run_shared_shard(
             self._server,
             to,
             shard,
@@ -286,7 +286,7 @@ class Bulk:
         """
         check_options(self.estimate, options)
         wanted = self._request(await self._server.resolve_version(), resources, options)
-        settings = Settings(**select_options(options, PagingOptions))
+        settings = EngineSettings(**select_options(options, PagingOptions))
         now = self._now()
         caller = self._server.with_options(version=wanted.version)
         progress = wanted.plan(await wanted.places(caller, now=now), now=now)
@@ -301,9 +301,9 @@ class Bulk:
 
     def _request(
         self, version: str, resources: Sequence[str] | None, options: Mapping[str, object]
-    ) -> Wanted:
+    ) -> PullRequest:
         """Return what is asked for, in the practices that the session is bound to."""
-        wanted = Wanted(
+        wanted = PullRequest(
             version=version, resources=resources, **select_options(options, RequestOptions)
         )
         return wanted if wanted.practices is not None else evolve(wanted, practices=self._practices)

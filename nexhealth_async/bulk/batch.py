@@ -10,11 +10,11 @@ from attrs import define, field, fields, frozen
 from msgspec import Raw
 
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.codec import REFUSALS
+from nexhealth_async.codec import NATIVE_ERRORS
 from nexhealth_async.errors import UsageError
-from nexhealth_async.pagination.batch_decoder import Decoder, Repair
+from nexhealth_async.pagination.batch_decoder import RecordDecoder, Repair
 
-__all__ = ["Batch", "Reader", "Refused", "Unread"]
+__all__ = ["Batch", "LazyRecords", "Reader", "RejectedRecord"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ records are such that their model could be read without a repair.
 
 
 @frozen(kw_only=True)
-class Refused:
+class RejectedRecord:
     """A record that could not be read as its model."""
 
     record_id: int | str | None
@@ -35,16 +35,16 @@ class Refused:
     """Path of the first field that could not be read."""
     expected: str
     """What should have been there."""
-    raw: bytes = field(repr=False)
+    raw_json: bytes = field(repr=False)
     """The record as it came: personal data."""
 
 
 @define(eq=False)
-class Unread:
+class LazyRecords:
     """Records of which no models were made yet."""
 
     _found: Sequence[Raw]
-    _decoder: Decoder[object]
+    _decoder: RecordDecoder[object]
     _records: tuple[object, ...] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Unread:
     def _decoded(self, record: Raw) -> object:
         native = self._decoder.native()
         if native is not None:
-            with suppress(*REFUSALS):
+            with suppress(*NATIVE_ERRORS):
                 return native(record)
         return self._decoder.tolerant(record)[0]
 
@@ -77,19 +77,19 @@ class Batch:
     shard: Shard
     model: str
     """Name of the records' class in `nexhealth_async.models`."""
-    _records: tuple[object, ...] | Unread = field(alias="records", repr=False)
-    _raw: tuple[bytes, ...] | Unread = field(alias="raw", repr=False)
+    _records: tuple[object, ...] | LazyRecords = field(alias="records", repr=False)
+    _raw: tuple[bytes, ...] | LazyRecords = field(alias="raw", repr=False)
     repairs: tuple[Repair, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RejectedRecord, ...] = ()
     duplicates: int = 0
     """Records of the page that the pull had delivered before, in another shard."""
     warnings: tuple[str, ...] = field(default=(), repr=False)
     """What came with the page to be noticed; the server's sentences may be personal."""
-    place: str | None = None
+    position: str | None = None
     """Where a shard with cursors can be taken up behind this batch; None: only from its start."""
     total: int | None = None
     """Records of the list being read, where the server says so."""
-    sheet: object | None = field(default=None, repr=False, eq=False)
+    fast_arrow: object | None = field(default=None, repr=False, eq=False)
     """What a `Reader` made of the records; None where they were read as models.
 
     :meta private:
@@ -103,17 +103,17 @@ class Batch:
     @property
     def records(self) -> tuple[object, ...]:
         """The records, as models."""
-        return self._records.records if isinstance(self._records, Unread) else self._records
+        return self._records.records if isinstance(self._records, LazyRecords) else self._records
 
     @property
     def raw(self) -> tuple[bytes, ...]:
         """The JSON of each record as it came, in the same order, with fields the models lack."""
-        return self._raw.raw if isinstance(self._raw, Unread) else self._raw
+        return self._raw.raw if isinstance(self._raw, LazyRecords) else self._raw
 
     def __getstate__(self) -> dict[str, object]:
         """Make the models that were not made yet: a pickle holds records, not how to read them."""
         state: dict[str, object] = {one.name: getattr(self, one.name) for one in fields(type(self))}
-        return state | {"_records": self.records, "_raw": self.raw, "sheet": None}
+        return state | {"_records": self.records, "_raw": self.raw, "fast_arrow": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over what was pickled."""

@@ -10,27 +10,27 @@ from attrs import evolve, frozen
 
 from nexhealth_async.bulk.plan_validation import check_progress
 from nexhealth_async.bulk.pull_state import Progress, ShardState
-from nexhealth_async.bulk.shard_planning import GroupPlan, Plan
+from nexhealth_async.bulk.shard_planning import GroupPlan, PullPlan
 from nexhealth_async.errors import UsageError
 
 __all__ = ["progress_from_json", "progress_to_json", "resumable"]
 
 
 @frozen(kw_only=True)
-class _Checkpoint:
+class _CheckpointDocument:
     format: Literal[1] = 1
     progress: Progress
 
 
 def progress_to_json(progress: Progress) -> str:
     """Write how far a pull has come; nothing of it is personal."""
-    return msgspec.json.encode(_Checkpoint(progress=progress)).decode()
+    return msgspec.json.encode(_CheckpointDocument(progress=progress)).decode()
 
 
 def progress_from_json(text: str | bytes) -> Progress:
     """Read what `progress_to_json` wrote; `UsageError` for anything else."""
     try:
-        progress = msgspec.json.decode(text, type=_Checkpoint).progress
+        progress = msgspec.json.decode(text, type=_CheckpointDocument).progress
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError(
             "this is no checkpoint of a pull, or one of another release; begin anew without it"
@@ -50,15 +50,17 @@ def resumable(progress: Progress, *, again: Collection[str] = ()) -> Progress:
     kept = {
         name: evolve(state, status="open", error=None) if state.status == "failed" else state
         for name, state in progress.states.items()
-        if (state.status == "done" or state.place is not None) and name not in again
+        if (state.status == "done" or state.position is not None) and name not in again
     }
-    for group in Plan.of(progress.shards).groups:
-        for name in _relying(group, progress, kept):
+    for group in PullPlan.of(progress.shards).groups:
+        for name in _reset_dependent_shards(group, progress, kept):
             del kept[name]
     return evolve(progress, states=kept, finished=False)
 
 
-def _relying(group: GroupPlan, progress: Progress, kept: dict[str, ShardState]) -> list[str]:
+def _reset_dependent_shards(
+    group: GroupPlan, progress: Progress, kept: dict[str, ShardState]
+) -> list[str]:
     names = [shard.name for shard in group.shards]
     again = [name for name in names if name in progress.states and name not in kept]
     if group.sweep or not again:

@@ -9,51 +9,57 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from nexhealth_async.bulk.checkpoint_json import resumable
-from nexhealth_async.bulk.copy_preparation import agree, look_first
+from nexhealth_async.bulk.copy_preparation import decide_copy, inspect_account
 from nexhealth_async.bulk.progress_events import GroupDone
 from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
-    KeepsRejected,
-    Rejected,
-    can_fetch,
-    counts_of,
-    reading_whole,
+    RejectedEntry,
+    RejectedStore,
+    count_rejected,
+    is_fetchable,
+    shards_read_whole,
 )
-from nexhealth_async.bulk.rejected_retry import Rereading
+from nexhealth_async.bulk.rejected_retry import RejectedRetrier
 from nexhealth_async.bulk.report import Report
-from nexhealth_async.bulk.scheduler import Delivered, Engine, Settings, Settled, beginning
+from nexhealth_async.bulk.scheduler import (
+    DeliveredBatch,
+    Engine,
+    EngineSettings,
+    SettledShard,
+    start_position,
+)
 from nexhealth_async.bulk.shard_planning import OVERLAP, GroupPlan
-from nexhealth_async.bulk.shard_tracker import Books
-from nexhealth_async.bulk.target_protocol import KeepsOrigin, ReadsPages, opened
+from nexhealth_async.bulk.shard_tracker import PullTracker
+from nexhealth_async.bulk.target_protocol import OriginStore, PageReader, open_target
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
-    from nexhealth_async.bulk.copy_preparation import Agreement, Permission
-    from nexhealth_async.bulk.pull_arguments import Wanted
+    from nexhealth_async.bulk.copy_preparation import OriginPermission, PullDecision
+    from nexhealth_async.bulk.pull_arguments import PullRequest
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.target_protocol import Target
 
-__all__ = ["begin", "copy"]
+__all__ = ["begin_copy", "run_copy"]
 
 
-async def copy(
+async def run_copy(
     server: Client,
     target: Target,
-    wanted: Wanted,
-    settings: Settings,
+    wanted: PullRequest,
+    settings: EngineSettings,
     *,
     now: datetime,
     resume: bool,
-    allowed: Permission,
+    allowed: OriginPermission,
     allow_rejected: AllowRejected = None,
 ) -> Report:
     """Copy to a target, which is opened and closed."""
-    began = beginning(server)
-    seen = None if resume else await look_first(server, wanted, now=now)
-    async with opened(target):
+    began = start_position(server)
+    seen = None if resume else await inspect_account(server, wanted, now=now)
+    async with open_target(target):
         before = await _rejected(target)
-        agreed = await agree(
+        agreed = await decide_copy(
             server,
             target,
             wanted,
@@ -66,74 +72,78 @@ async def copy(
         caller = agreed.caller
         if agreed.resumed is None:
             before = known = () if agreed.replaces else before
-            progress = await _begin(target, agreed, now, before)
+            progress = await _begin_target(target, agreed, now, before)
             ids: Mapping[Group, Iterable[int | str]] = {}
         else:
             unreported = None if agreed.resumed.finished else agreed.resumed.id
             known = [one for one in before if one.first_pull != unreported]
-            progress, ids = await _rewound(target, agreed.resumed, before)
-        books = Books(
+            progress, ids = await _rewind_shards(target, agreed.resumed, before)
+        books = PullTracker(
             progress, stats=caller.stats, began=began, seen=ids, allow_rejected=allow_rejected
         )
         engine = Engine(caller, books, settings)
-        if isinstance(target, ReadsPages):
+        if isinstance(target, PageReader):
             engine.reader = target.read_page
-        rereading = Rereading(progress.id, progress.version or "", before)
-        copy = _Copy(caller, target, engine, progress, settings, rereading)
+        rereading = RejectedRetrier(progress.id, progress.version or "", before)
+        copy = _CopyRun(caller, target, engine, progress, settings, rereading)
         report = await copy.run()
-        return await _counted(target, report, progress, known)
+        return await _with_rejected_counts(target, report, progress, known)
 
 
-async def begin(
-    server: Client, target: Target, wanted: Wanted, *, now: datetime, allowed: Permission
+async def begin_copy(
+    server: Client, target: Target, wanted: PullRequest, *, now: datetime, allowed: OriginPermission
 ) -> Progress:
     """Plan a pull and keep the plan in a target, which is opened and closed."""
-    seen = await look_first(server, wanted, now=now)
-    async with opened(target):
-        agreed = await agree(server, target, wanted, seen, now=now, resume=False, allowed=allowed)
+    seen = await inspect_account(server, wanted, now=now)
+    async with open_target(target):
+        agreed = await decide_copy(
+            server, target, wanted, seen, now=now, resume=False, allowed=allowed
+        )
         before = () if agreed.replaces else await _rejected(target)
-        progress = await _begin(target, agreed, now, before)
+        progress = await _begin_target(target, agreed, now, before)
         if not progress.shards:
             await target.finish()
         return progress
 
 
-async def _rejected(target: Target) -> Sequence[Rejected]:
-    return await target.rejected() if isinstance(target, KeepsRejected) else ()
+async def _rejected(target: Target) -> Sequence[RejectedEntry]:
+    return await target.rejected() if isinstance(target, RejectedStore) else ()
 
 
-async def _counted(
-    target: Target, report: Report, progress: Progress, known: Iterable[Rejected]
+async def _with_rejected_counts(
+    target: Target, report: Report, progress: Progress, known: Iterable[RejectedEntry]
 ) -> Report:
     """Add to a report what the target keeps of rejected records."""
-    if not isinstance(target, KeepsRejected):
+    if not isinstance(target, RejectedStore):
         return report
     groups = {shard.group for shard in progress.shards}
     before = {(one.group, one.key) for one in known}
-    return evolve(report, rejected=counts_of(await target.rejected(), groups, before))
+    return evolve(report, rejected=count_rejected(await target.rejected(), groups, before))
 
 
-async def _begin(
-    target: Target, agreed: Agreement, now: datetime, rejected: Sequence[Rejected]
+async def _begin_target(
+    target: Target, agreed: PullDecision, now: datetime, rejected: Sequence[RejectedEntry]
 ) -> Progress:
     """Keep the plan of a new pull."""
-    progress = agreed.plan(now, whole=reading_whole(rejected, agreed.wanted.version))
-    if agreed.replaces and isinstance(target, KeepsOrigin):
-        await target.begin_anew(progress)
+    progress = agreed.plan(now, whole=shards_read_whole(rejected, agreed.request.version))
+    if agreed.replaces and isinstance(target, OriginStore):
+        await target.begin_replacing(progress)
     else:
         await target.begin(progress)
     return progress
 
 
-async def _rewound(
-    target: Target, progress: Progress, rejected: Iterable[Rejected]
+async def _rewind_shards(
+    target: Target, progress: Progress, rejected: Iterable[RejectedEntry]
 ) -> tuple[Progress, Mapping[Group, Iterable[int | str]]]:
     """Cut back what is to be read again; return where to go on, and the ids that were kept.
 
     Shards start again that hold rejected records which the API cannot be asked for alone.
     """
     version = progress.version or ""
-    kept = resumable(progress, again={one.shard for one in rejected if not can_fetch(one, version)})
+    kept = resumable(
+        progress, again={one.shard for one in rejected if not is_fetchable(one, version)}
+    )
     again = [
         shard
         for shard in progress.shards
@@ -149,7 +159,7 @@ async def _rewound(
     return kept, {group: await target.known(group) for group in open_groups}
 
 
-class _Copy:
+class _CopyRun:
     """One run of a copy."""
 
     def __init__(
@@ -158,8 +168,8 @@ class _Copy:
         target: Target,
         engine: Engine,
         progress: Progress,
-        settings: Settings,
-        rereading: Rereading,
+        settings: EngineSettings,
+        rereading: RejectedRetrier,
     ) -> None:
         self._caller = caller
         self._target = target
@@ -176,15 +186,15 @@ class _Copy:
         engine.start()
         try:
             for one in self._books.plan.groups:
-                if not self._books.undone(one.everything):
+                if not self._books.unfinished_shards(one.everything):
                     await self._read_again(one)
-            await self._complete_leftovers()
+            await self._complete_remaining_groups()
             while (step := await engine.step()) is not None:
                 match step:
-                    case Delivered(batch=batch, state=state):
-                        self._rereading.note(batch)
+                    case DeliveredBatch(batch=batch, state=state):
+                        self._rereading.record_batch(batch)
                         await target.write(batch, state)
-                    case Settled(shard=shard, state=state):
+                    case SettledShard(shard=shard, state=state):
                         await target.settle(shard, state)
                         plan = self._books.plan.group(shard.group)
                         if self._books.is_over(plan.everything):
@@ -198,18 +208,20 @@ class _Copy:
     async def _read_again(self, plan: GroupPlan) -> None:
         """Read the group's rejected records again that this run has not come upon."""
         target = self._target
-        if not isinstance(target, KeepsRejected):
+        if not isinstance(target, RejectedStore):
             return
         accounts = [self._books.accounts[shard.name] for shard in plan.everything]
-        states = {one.shard.name: one.latest for one in accounts}
+        states = {one.shard.name: one.current_state for one in accounts}
         restarted = {
-            one.shard.name for one in accounts if one.begun is not None and one.first.place is None
+            one.shard.name
+            for one in accounts
+            if one.started_at is not None and one.first.position is None
         }
-        due = self._rereading.due(plan, states, restarted)
-        if due.vanished:
-            await target.forget_rejected(due.vanished)
+        due = self._rereading.plan_retry(plan, states, restarted)
+        if due.deleted:
+            await target.forget_rejected(due.deleted)
         async for found in self._rereading.read(self._caller, due.fetched, self._concurrency):
-            batch = found.batch(self._rereading.home_of(found.entry, plan))
+            batch = found.batch(self._rereading.group_of(found.entry, plan))
             if batch is None:
                 await target.forget_rejected([found.entry])
                 continue
@@ -217,9 +229,13 @@ class _Copy:
             await target.write(batch, state)
             await target.settle(batch.shard, state)
 
-    async def _complete_leftovers(self) -> None:
+    async def _complete_remaining_groups(self) -> None:
         """Complete what an earlier run had read, but not completed."""
-        read = [one for one in self._books.plan.groups if not self._books.undone(one.everything)]
+        read = [
+            one
+            for one in self._books.plan.groups
+            if not self._books.unfinished_shards(one.everything)
+        ]
         if not read:
             return
         known = await self._target.groups()
@@ -230,13 +246,13 @@ class _Copy:
 
     async def _complete(self, plan: GroupPlan) -> None:
         """Keep that a group is complete, if it is: all of it was read, and was to be read."""
-        if self._books.undone(plan.everything) or not plan.completes:
+        if self._books.unfinished_shards(plan.everything) or not plan.completes:
             return
-        states = [self._books.accounts[shard.name].latest for shard in plan.everything]
+        states = [self._books.accounts[shard.name].current_state for shard in plan.everything]
         deleted = await self._target.complete(
             plan.group,
             watermark=self._watermark,
-            whole=plan.may_compare(states, keeps_rejected=isinstance(self._target, KeepsRejected)),
+            whole=plan.can_compare(states, keeps_rejected=isinstance(self._target, RejectedStore)),
         )
         if deleted:
             self._books.deleted[plan.group.name] = deleted

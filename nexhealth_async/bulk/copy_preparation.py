@@ -26,45 +26,45 @@ from nexhealth_async.bulk.origin import (
 from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.resource_facts import facts
-from nexhealth_async.bulk.shard_planning import Practices, by_name, look_around
-from nexhealth_async.bulk.target_protocol import KeepsOrigin
+from nexhealth_async.bulk.shard_planning import Practices, by_subdomain, list_visible
+from nexhealth_async.bulk.target_protocol import OriginStore
 from nexhealth_async.errors import (
-    EdgeBlocked,
-    Forbidden,
-    InvalidArgument,
+    FirewallBlockedError,
+    InvalidArgumentError,
     NexHealthWarning,
-    NotFound,
-    NotInThisVersion,
+    NotFoundError,
+    NotInVersionError,
     OriginError,
-    UnexpectedShape,
+    PermissionDeniedError,
+    UnexpectedStructureError,
     UsageError,
-    VersionRefused,
+    VersionNotEnabledError,
 )
 from nexhealth_async.resources import locations
 from nexhealth_async.resources.institutions import LIST as LIST_INSTITUTIONS
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
-    from nexhealth_async.bulk.pull_arguments import Wanted
+    from nexhealth_async.bulk.pull_arguments import PullRequest
     from nexhealth_async.bulk.pull_state import GroupState, Progress
-    from nexhealth_async.bulk.shard_planning import PracticePlace, Visible
+    from nexhealth_async.bulk.shard_planning import PracticeLocations, VisibleLocations
     from nexhealth_async.bulk.shards import Group
     from nexhealth_async.bulk.target_protocol import Target
 
 __all__ = [
-    "Agreement",
-    "Permission",
-    "agree",
-    "agree_on_checkpoint",
+    "OriginPermission",
+    "PullDecision",
+    "decide_copy",
+    "decide_pull",
+    "decide_resume",
     "identify",
-    "look_first",
-    "plan_pull",
-    "speaking_for",
+    "inspect_account",
+    "session_for_origin",
 ]
 
 
 @frozen(kw_only=True)
-class Permission:
+class OriginPermission:
     """What the user allows to be done about the records that a target holds."""
 
     adopt: bool = False
@@ -74,19 +74,19 @@ class Permission:
 
 
 @frozen(kw_only=True)
-class Agreement:
+class PullDecision:
     """What a copy and its target agree upon."""
 
     caller: Client
     """The session, in the version agreed upon."""
-    wanted: Wanted
+    request: PullRequest
     """What was asked for, in the version agreed upon."""
-    planned: Wanted
+    planned: PullRequest
     """The same with the choices that the target has made before."""
     origin: Origin
     resumed: Progress | None
     """The pull to go on with; None for a new one."""
-    places: tuple[PracticePlace, ...]
+    practices: tuple[PracticeLocations, ...]
     """What a new pull reads."""
     watermarks: Mapping[Group, GroupState]
     replaces: bool
@@ -94,25 +94,29 @@ class Agreement:
 
     def plan(self, now: datetime, *, whole: Collection[Group] = ()) -> Progress:
         """Plan the new pull; groups of ``whole`` are read from their beginning."""
-        planned = self.planned.plan(self.places, now=now, watermarks=self.watermarks, whole=whole)
-        return evolve(planned, options=self.wanted.text(), origin=self.origin)
+        planned = self.planned.plan(
+            self.practices, now=now, watermarks=self.watermarks, whole=whole
+        )
+        return evolve(planned, options=self.request.text(), origin=self.origin)
 
 
-async def look_first(server: Client, wanted: Wanted, *, now: datetime) -> Visible | None:
+async def inspect_account(
+    server: Client, wanted: PullRequest, *, now: datetime
+) -> VisibleLocations | None:
     """Look at what the key sees before a target is opened: what cannot be read makes no file.
 
     None if that depends on the version or the practices of the target.
     """
     try:
         wanted.check_lists(now)
-        seen = await look_around(
-            server.with_options(version=wanted.version), by_name(wanted.practices)
+        seen = await list_visible(
+            server.with_options(version=wanted.version), by_subdomain(wanted.practices)
         )
-    except (VersionRefused, NotInThisVersion):
+    except (VersionNotEnabledError, NotInVersionError):
         if server.options.version != AUTO:
             raise
-    except Forbidden as error:
-        if wanted.practices is not None or isinstance(error, EdgeBlocked):
+    except PermissionDeniedError as error:
+        if wanted.practices is not None or isinstance(error, FirewallBlockedError):
             raise
     else:
         seen.chosen(wanted.practices)
@@ -120,23 +124,23 @@ async def look_first(server: Client, wanted: Wanted, *, now: datetime) -> Visibl
     return None
 
 
-async def agree(
+async def decide_copy(
     server: Client,
     target: Target,
-    wanted: Wanted,
-    seen: Visible | None,
+    wanted: PullRequest,
+    seen: VisibleLocations | None,
     *,
     now: datetime,
     resume: bool,
-    allowed: Permission,
+    allowed: OriginPermission,
     reads_again: bool = False,
-) -> Agreement:
+) -> PullDecision:
     """Settle what is to be done to an open target; raises `OriginError` for a contradiction.
 
     Neither the target nor any of its lists is touched before. ``reads_again`` says that the target
     keeps rejected records: one that takes no second pull is resumed for their sake.
     """
-    held = await _Held.of(target)
+    held = await _TargetContents.of(target)
     is_left = held.last is not None and (
         not is_over(held.last) or (reads_again and not target.merges)
     )
@@ -144,67 +148,69 @@ async def agree(
     if resumes:  # its shards are those of one server, though nothing was read of them
         held = evolve(held, is_bare=False)
     recopies = allowed.recopy and not held.is_bare
-    if allowed.recopy and not isinstance(target, KeepsOrigin):
+    if allowed.recopy and not isinstance(target, OriginStore):
         raise UsageError(f"{type(target).__name__} cannot be copied to anew; use an empty one")
     version = _version(server, wanted, held, recopies=recopies)
     wanted = evolve(wanted, version=version)
     caller = server.with_options(version=version)
-    expected = held.practices | dict.fromkeys(by_name(wanted.practices) or ())
+    expected = held.practices | dict.fromkeys(by_subdomain(wanted.practices) or ())
     if seen is None and not resumes:
         wanted.check_lists(now)
-        seen = await look_around(caller, expected or None)
+        seen = await list_visible(caller, expected or None)
     found = await identify(server, version, seen=seen, expected=expected)
-    origin = _same(held, found, allowed)
+    origin = _check_same_origin(held, found, allowed)
     if resumes and held.last is not None:
         check_start(held.last.started, now)
         wanted.check(held.last)
-        if origin != held.origin and isinstance(target, KeepsOrigin):
-            await target.keep_origin(origin)
-        last = await target.load() if isinstance(target, KeepsOrigin) else held.last
-        return Agreement(
+        if origin != held.origin and isinstance(target, OriginStore):
+            await target.save_origin(origin)
+        last = await target.load() if isinstance(target, OriginStore) else held.last
+        return PullDecision(
             caller=caller,
-            wanted=wanted,
+            request=wanted,
             planned=wanted,
             origin=origin,
             resumed=last,
-            places=(),
+            practices=(),
             watermarks=held.groups,
             replaces=False,
         )
-    seen = cast("Visible", seen)
+    seen = cast("VisibleLocations", seen)
     if recopies:
         _check_covers(wanted, held, seen)
     before = None if recopies else held.origin
-    planned = _with_choices(wanted, before)
-    places = _places(seen, planned.practices, is_asked_for=wanted.practices is not None)
-    return Agreement(
+    planned = _with_saved_options(wanted, before)
+    places = _visible_practices(seen, planned.practices, is_asked_for=wanted.practices is not None)
+    return PullDecision(
         caller=caller,
-        wanted=wanted,
+        request=wanted,
         planned=planned,
         origin=evolve(
             origin,
             version=version,
-            practices=_joined(before, wanted.practices),
+            practices=_merge_practices(before, wanted.practices),
             appointments=_appointments(before, planned),
         ),
         resumed=None,
-        places=places,
+        practices=places,
         watermarks={} if recopies else held.groups,
         replaces=recopies,
     )
 
 
-async def plan_pull(server: Client, wanted: Wanted, *, now: datetime) -> tuple[Client, Progress]:
+async def decide_pull(
+    server: Client, wanted: PullRequest, *, now: datetime
+) -> tuple[Client, Progress]:
     """Plan a pull that goes to no target; return the session that reads it, too."""
     caller = server.with_options(version=wanted.version)
     wanted.check_lists(now)
-    seen = await look_around(caller, by_name(wanted.practices))
+    seen = await list_visible(caller, by_subdomain(wanted.practices))
     planned = wanted.plan(seen.chosen(wanted.practices), now=now)
     origin = await identify(server, wanted.version, seen=seen, expected=seen.locations)
     return caller, evolve(planned, origin=origin)
 
 
-async def agree_on_checkpoint(server: Client, progress: Progress, *, adopt: bool) -> Progress:
+async def decide_resume(server: Client, progress: Progress, *, adopt: bool) -> Progress:
     """Return a pull to be gone on with, with its origin; `OriginError` if that is another one."""
     version = progress.version or await server.resolve_version()
     names = {shard.subdomain: None for shard in progress.shards if shard.subdomain is not None}
@@ -216,7 +222,7 @@ async def agree_on_checkpoint(server: Client, progress: Progress, *, adopt: bool
     return evolve(progress, origin=found)
 
 
-async def speaking_for(server: Client, origin: Origin | None, version: str) -> Client:
+async def session_for_origin(server: Client, origin: Origin | None, version: str) -> Client:
     """Return a session that reads a shard of a pull which another process has begun.
 
     Raises `OriginError` where this session reads from another server, account or version.
@@ -240,7 +246,7 @@ async def speaking_for(server: Client, origin: Origin | None, version: str) -> C
 
 
 @frozen(kw_only=True)
-class _Held:
+class _TargetContents:
     """What a target holds."""
 
     last: Progress | None
@@ -249,13 +255,13 @@ class _Held:
     """Whether it holds nothing that could be mixed with other records."""
 
     @classmethod
-    async def of(cls, target: Target) -> _Held:
-        keeps = isinstance(target, KeepsOrigin)
-        last = await target.look() if isinstance(target, KeepsOrigin) else await target.load()
+    async def of(cls, target: Target) -> _TargetContents:
+        keeps = isinstance(target, OriginStore)
+        last = await target.inspect() if isinstance(target, OriginStore) else await target.load()
         groups = await target.groups()
         is_bare = not groups and (last is None or not last.states)
         if is_bare and keeps:
-            is_bare = not await cast("KeepsOrigin", target).holds_records()
+            is_bare = not await cast("OriginStore", target).holds_records()
         return cls(last=last, groups=groups, is_bare=is_bare)
 
     @property
@@ -289,7 +295,7 @@ class _Held:
         return {name: None for name in found if name is not None}
 
 
-def _version(server: Client, wanted: Wanted, held: _Held, *, recopies: bool) -> str:
+def _version(server: Client, wanted: PullRequest, held: _TargetContents, *, recopies: bool) -> str:
     """Return the version to read in: the one asked for, or the target's."""
     kept = held.version
     if kept is None or recopies or kept == wanted.version:
@@ -303,7 +309,7 @@ def _version(server: Client, wanted: Wanted, held: _Held, *, recopies: bool) -> 
     )
 
 
-def _same(held: _Held, found: Origin, allowed: Permission) -> Origin:
+def _check_same_origin(held: _TargetContents, found: Origin, allowed: OriginPermission) -> Origin:
     """Return the origin to be kept; `OriginError` if the target's is another one, or unknown."""
     if held.is_bare:
         return found
@@ -322,20 +328,20 @@ def _same(held: _Held, found: Origin, allowed: Permission) -> Origin:
     return found
 
 
-def _check_covers(wanted: Wanted, held: _Held, seen: Visible) -> None:
+def _check_covers(wanted: PullRequest, held: _TargetContents, seen: VisibleLocations) -> None:
     """Refuse a new copy that would leave out what the target holds and can be read."""
     names = set(wanted.names())
     left_out = [
         name for name in held.resources if name not in names and _is_pulled(name, wanted.version)
     ]
     if left_out:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"a recopy replaces everything, and the target also holds {', '.join(left_out)}; "
             "name these too, or copy to another target"
         )
     gone = [name for name in held.practices if name not in seen.locations]
     if gone and wanted.practices is None:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"a recopy replaces everything, and this key does not see {', '.join(gone)} any more; "
             "name the practices that are to stay, or copy to another target"
         )
@@ -349,7 +355,7 @@ def _is_pulled(resource: str, version: str) -> bool:
     return True
 
 
-def _with_choices(wanted: Wanted, before: Origin | None) -> Wanted:
+def _with_saved_options(wanted: PullRequest, before: Origin | None) -> PullRequest:
     """Fill in from the target what was not asked for."""
     if before is None:
         return wanted
@@ -361,7 +367,9 @@ def _with_choices(wanted: Wanted, before: Origin | None) -> Wanted:
     )
     first = kept_first if wanted.appointments_from is None else wanted.appointments_from
     last = kept_last if wanted.appointments_until is None else wanted.appointments_until
-    if _is_before(first, kept_first) or (kept_last is not None and _is_before(kept_last, last)):
+    if _is_older_version(first, kept_first) or (
+        kept_last is not None and _is_older_version(kept_last, last)
+    ):
         raise OriginError(
             "the target holds appointments of a narrower window, and rows outside of it would "
             "never be refreshed",
@@ -370,15 +378,15 @@ def _with_choices(wanted: Wanted, before: Origin | None) -> Wanted:
     return evolve(wanted, practices=practices, appointments_from=first, appointments_until=last)
 
 
-def _is_before(one: datetime | None, other: datetime | None) -> bool:
-    return one is not None and other is not None and one < other
+def _is_older_version(version: datetime | None, other: datetime | None) -> bool:
+    return version is not None and other is not None and version < other
 
 
-def _places(
-    seen: Visible, practices: Practices, *, is_asked_for: bool
-) -> tuple[PracticePlace, ...]:
+def _visible_practices(
+    seen: VisibleLocations, practices: Practices, *, is_asked_for: bool
+) -> tuple[PracticeLocations, ...]:
     """Return the places to be read; of those that the target chose, such as are still there."""
-    chosen = by_name(practices)
+    chosen = by_subdomain(practices)
     if is_asked_for or chosen is None:
         return seen.chosen(practices)
     left = {name: ids for name, ids in chosen.items() if name in seen.locations}
@@ -389,9 +397,11 @@ def _places(
     return seen.chosen(left)
 
 
-def _joined(before: Origin | None, asked: Practices) -> Mapping[str, tuple[int, ...] | None] | None:
+def _merge_practices(
+    before: Origin | None, asked: Practices
+) -> Mapping[str, tuple[int, ...] | None] | None:
     """Return the practices chosen, those that were chosen before included."""
-    chosen = by_name(asked)
+    chosen = by_subdomain(asked)
     if chosen is None:
         return None if before is None else before.practices
     if before is not None and before.practices is None:
@@ -403,16 +413,20 @@ def _joined(before: Origin | None, asked: Practices) -> Mapping[str, tuple[int, 
     return joined
 
 
-def _appointments(before: Origin | None, planned: Wanted) -> tuple[str | None, str | None] | None:
+def _appointments(
+    before: Origin | None, planned: PullRequest
+) -> tuple[str | None, str | None] | None:
     """Return the window of appointments chosen, now or before."""
     if before is not None and before.appointments is not None:
         return before.appointments
     if not any(facts(name, planned.version).windowed for name in planned.names()):
         return None
-    return _text(planned.appointments_from), _text(planned.appointments_until)
+    return _format_timestamp(planned.appointments_from), _format_timestamp(
+        planned.appointments_until
+    )
 
 
-def _text(moment: datetime | None) -> str | None:
+def _format_timestamp(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
@@ -420,7 +434,7 @@ async def identify(
     server: Client,
     version: str,
     *,
-    seen: Visible | None = None,
+    seen: VisibleLocations | None = None,
     expected: Iterable[str] = (),
     again: bool = True,
 ) -> Origin:
@@ -436,10 +450,10 @@ async def identify(
     if server.state.sandbox is None:
         await server.log_in()  # any reply of a sandbox names it
     known = None if again else server.state.institutions
-    if seen is not None and seen.all_of_them:
+    if seen is not None and seen.is_complete:
         known = tuple((id, name) for name, id in seen.institution_ids.items())
     if server.state.sandbox is None and known is None:
-        known = await _institutions(server.with_options(version=version), expected)
+        known = await _list_institutions(server.with_options(version=version), expected)
     if server.state.sandbox is not None:
         return Origin(version=version, sandbox=_options(server.state.sandbox))
     institutions = known or ()
@@ -451,25 +465,29 @@ def _options(text: str) -> SandboxOptions:
     try:
         return cast("SandboxOptions", msgspec.json.decode(text, type=dict[str, str | int | bool]))
     except (msgspec.MsgspecError, UnicodeError):
-        raise UnexpectedShape("the server's header Nexhealth-Sandbox cannot be read") from None
+        raise UnexpectedStructureError(
+            "the server's header Nexhealth-Sandbox cannot be read"
+        ) from None
 
 
-async def _institutions(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
+async def _list_institutions(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
     try:
         async with aclosing(caller.walk(LIST_INSTITUTIONS, {})) as walk:
             found = [(one.id, one.subdomain) async for one in walk if one.subdomain is not None]
-    except (VersionRefused, EdgeBlocked):
+    except (VersionNotEnabledError, FirewallBlockedError):
         raise
-    except (Forbidden, NotFound):
-        return await _one_by_one(caller, expected)
+    except (PermissionDeniedError, NotFoundError):
+        return await _institutions_one_by_one(caller, expected)
     return tuple(sorted(set(found)))
 
 
-async def _one_by_one(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
+async def _institutions_one_by_one(
+    caller: Client, expected: Iterable[str]
+) -> tuple[Institution, ...]:
     """Return those of the practices that the key may read, by what their locations tell."""
     found: dict[Institution, None] = {}
     for subdomain in dict.fromkeys(expected):
-        with suppress(Forbidden):
+        with suppress(PermissionDeniedError):
             async with aclosing(caller.walk(locations.LIST, {"subdomain": subdomain})) as walk:
                 async for one in walk:
                     if one.subdomain == subdomain:

@@ -20,11 +20,11 @@ from nexhealth_async.bulk.resource_facts import ResourceFacts, facts
 from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.errors import (
-    InvalidArgument,
-    KeyRefused,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
     NexHealthError,
     UsageError,
-    VersionRefused,
+    VersionNotEnabledError,
 )
 
 if TYPE_CHECKING:
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from nexhealth_async.pagination.page_plans import Drift
 
 __all__ = [
+    "CountResult",
     "Estimate",
     "ShardEstimate",
-    "Tally",
     "count_records",
     "estimate",
-    "least_seconds",
-    "reckon",
+    "estimate_from_counts",
+    "min_seconds",
 ]
 
 
 @frozen(kw_only=True)
-class Tally:
+class CountResult:
     """How many records the lists of a shard have."""
 
     counts: tuple[int | None, ...]
@@ -105,7 +105,7 @@ class Estimate:
         What a contract leaves free is not taken off.
         """
         if not price_per_call.is_finite() or price_per_call < 0:
-            raise InvalidArgument("price_per_call must be an amount of money, not below 0")
+            raise InvalidArgumentError("price_per_call must be an amount of money, not below 0")
         return self.requests * price_per_call
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
@@ -115,7 +115,7 @@ class Estimate:
         of a shard, follow each other; the limits hold as well.
         """
         if latency < 0 or concurrency < 1:
-            raise InvalidArgument("latency must not be below 0, nor concurrency below 1")
+            raise InvalidArgumentError("latency must not be below 0, nor concurrency below 1")
         lanes: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
         for one in self.shards:
             lanes[one.rate] += one.requests
@@ -140,21 +140,21 @@ async def estimate(
     """
     every = tuple(shards)
     tallies = await count_records(caller, every, concurrency=concurrency)
-    return reckon(every, tallies, rates=rates, drift=drift, per_page=per_page)
+    return estimate_from_counts(every, tallies, rates=rates, drift=drift, per_page=per_page)
 
 
 async def count_records(
     caller: Client, shards: Sequence[Shard], *, concurrency: int = 8
-) -> Mapping[str, Tally]:
+) -> Mapping[str, CountResult]:
     """Ask how many records the lists of each shard have; returns tallies by the shards' names."""
-    found: dict[str, Tally] = {}
+    found: dict[str, CountResult] = {}
     fatal: list[NexHealthError] = []
     limiter = anyio.CapacityLimiter(concurrency)
 
     async def count(shard: Shard) -> None:
         async with limiter:
             try:
-                found[shard.name] = await _tally(caller, shard)
+                found[shard.name] = await _count_shard(caller, shard)
             except NexHealthError as error:
                 fatal.append(error)
                 tasks.cancel_scope.cancel()
@@ -168,25 +168,25 @@ async def count_records(
     return found
 
 
-async def _tally(caller: Client, shard: Shard) -> Tally:
+async def _count_shard(caller: Client, shard: Shard) -> CountResult:
     counts: list[int | None] = []
     began = anyio.current_time()
     for filters in shard.lists:
         endpoint, arguments, ids = walk_arguments(shard, filters)
         try:
             counts.append(await caller.walk(endpoint, arguments, *ids).count())
-        except (KeyRefused, VersionRefused, UsageError):
+        except (InvalidAPIKeyError, VersionNotEnabledError, UsageError):
             raise
         except NexHealthError as error:
             nothing = (None,) * len(shard.lists)
-            return Tally(counts=nothing, error=f"{type(error).__name__}: {error}")
+            return CountResult(counts=nothing, error=f"{type(error).__name__}: {error}")
     seconds = (anyio.current_time() - began) / max(1, len(counts))
-    return Tally(counts=tuple(counts), seconds=seconds)
+    return CountResult(counts=tuple(counts), seconds=seconds)
 
 
-def reckon(
+def estimate_from_counts(
     shards: Iterable[Shard],
-    tallies: Mapping[str, Tally],
+    count_results: Mapping[str, CountResult],
     *,
     rates: Rates | None = None,
     drift: Drift = "verify",
@@ -194,10 +194,10 @@ def reckon(
 ) -> Estimate:
     """Work out requests and least time; shards without a tally are lists of unknown length."""
     every = tuple(
-        _of_shard(shard, tallies.get(shard.name), drift=drift, per_page=per_page)
+        _estimate_shard(shard, count_results.get(shard.name), drift=drift, per_page=per_page)
         for shard in shards
     )
-    taken = [one.seconds for one in tallies.values() if one.seconds is not None]
+    taken = [one.seconds for one in count_results.values() if one.seconds is not None]
     wanted: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
     for one in every:
         wanted[one.rate] += one.requests
@@ -205,13 +205,13 @@ def reckon(
         shards=every,
         requests=1 + sum(wanted.values()),
         at_least=any(one.at_least for one in every),
-        seconds=least_seconds(wanted, rates or Rates(), logins=1),
+        seconds=min_seconds(wanted, rates or Rates(), logins=1),
         answer_seconds=median(taken) if taken else None,
     )
 
 
-def least_seconds(
-    wanted: Mapping[RateClass, int], rates: Rates | None = None, *, logins: int = 0
+def min_seconds(
+    requests_by_class: Mapping[RateClass, int], rates: Rates | None = None, *, logins: int = 0
 ) -> float:
     """Return how long after the first the last of so many requests leaves at the earliest.
 
@@ -220,18 +220,20 @@ def least_seconds(
     """
     rates = rates or Rates()
     limits: Mapping[str, Limit | None] = asdict(rates, recurse=False)
-    together: list[tuple[int, tuple[str, ...]]] = [(sum(wanted.values()) + logins, ("overall",))]
+    together: list[tuple[int, tuple[str, ...]]] = [
+        (sum(requests_by_class.values()) + logins, ("overall",))
+    ]
     for names in LIMITS_OF_CLASS.values():
         counted = [rate for rate, others in LIMITS_OF_CLASS.items() if {*names} <= {*others}]
-        together.append((sum(wanted.get(rate, 0) for rate in counted), names))
+        together.append((sum(requests_by_class.get(rate, 0) for rate in counted), names))
     return max(_last_leaves(number, map(limits.get, names)) for number, names in together)
 
 
-def _of_shard(
-    shard: Shard, tally: Tally | None, *, drift: Drift, per_page: int | None
+def _estimate_shard(
+    shard: Shard, count_result: CountResult | None, *, drift: Drift, per_page: int | None
 ) -> ShardEstimate:
     about = facts(shard.resource, shard.version)
-    counts = tally.counts if tally else (None,) * len(shard.lists)
+    counts = count_result.counts if count_result else (None,) * len(shard.lists)
     known = [count for count in counts if count is not None]
     certain = len(known) == len(counts)
     pages = [_pages(about, count, per_page) for count in counts]
@@ -248,47 +250,47 @@ def _of_shard(
         requests=sum(requests),
         at_least=not certain and not whole,
         sequential=sum(rounds),
-        error=tally.error if tally else None,
+        error=count_result.error if count_result else None,
     )
 
 
-def _pages(about: ResourceFacts, count: int | None, per_page: int | None) -> int:
-    size = per_page or about.row.max_per_page or 1
+def _pages(facts: ResourceFacts, count: int | None, per_page: int | None) -> int:
+    size = per_page or facts.row.max_per_page or 1
     return max(1, -(-(count or 0) // size))
 
 
 @define
-class _Meter:
+class _LimitSimulation:
     """The departures that still count in one limit, in lots that left together."""
 
     limit: Limit
     used: int = 0
-    lots: deque[tuple[float, int]] = field(factory=deque[tuple[float, int]])
+    reservations: deque[tuple[float, int]] = field(factory=deque[tuple[float, int]])
 
     def room(self, now: float) -> int:
         """Return how many may leave now."""
-        while self.lots and self.frees() <= now:
-            self.used -= self.lots.popleft()[1]
+        while self.reservations and self.next_release() <= now:
+            self.used -= self.reservations.popleft()[1]
         return self.limit.count - self.used
 
-    def take(self, now: float, number: int) -> None:
+    def reserve(self, now: float, number: int) -> None:
         self.used += number
-        self.lots.append((now, number))
+        self.reservations.append((now, number))
 
-    def frees(self) -> float:
+    def next_release(self) -> float:
         """Return when the oldest lot stops counting."""
-        return self.lots[0][0] + self.limit.seconds
+        return self.reservations[0][0] + self.limit.seconds
 
 
 def _last_leaves(number: int, limits: Iterable[Limit | None]) -> float:
     """Return when the last of so many requests leaves, all of which count in all of the limits."""
-    meters = [_Meter(limit) for limit in limits if limit is not None]
+    meters = [_LimitSimulation(limit) for limit in limits if limit is not None]
     now = 0.0
     while meters and number > 0:
         room = min(number, *(meter.room(now) for meter in meters))
         for meter in meters:
-            meter.take(now, room)
+            meter.reserve(now, room)
         number -= room
         if number > 0:
-            now = max(meter.frees() for meter in meters if meter.room(now) == 0)
+            now = max(meter.next_release() for meter in meters if meter.room(now) == 0)
     return now

@@ -11,32 +11,32 @@ from attrs import define
 
 from nexhealth_async.bulk.shards import Shard
 
-__all__ = ["Lane", "Seat", "in_turns"]
+__all__ = ["ShardQueue", "ShardSlot", "interleave"]
 
 
-class _Widens(Protocol):
-    def widen(self, prefetch: int) -> None: ...
+class _HasPrefetch(Protocol):
+    def set_prefetch(self, prefetch: int) -> None: ...
 
 
 @define(eq=False, kw_only=True)
-class Seat:
+class ShardSlot:
     """A shard being read, and how many requests it may have in flight."""
 
     shard: Shard
-    wide: bool
+    can_prefetch: bool
     """Whether it has a use for more than one: pages with numbers can be asked for in any order."""
-    slots: int = 1
-    pages: _Widens | None = None
+    permits: int = 1
+    pages: _HasPrefetch | None = None
     """The walk it is at, while it is at one."""
 
-    def grow(self) -> None:
+    def set_permits(self) -> None:
         """Take one more request in flight, at once."""
-        self.slots += 1
+        self.permits += 1
         if self.pages is not None:
-            self.pages.widen(self.slots)
+            self.pages.set_prefetch(self.permits)
 
 
-class Lane:
+class ShardQueue:
     """The shards of one rate class: so many requests in flight among them, and no more.
 
     Each shard begins with one. When none is waiting, those being read share what is free, so that
@@ -46,44 +46,44 @@ class Lane:
     def __init__(self, concurrency: int) -> None:
         self._free = concurrency
         self._waiting: deque[tuple[Shard, bool]] = deque()
-        self._seats: list[Seat] = []
+        self._seats: list[ShardSlot] = []
 
-    def add(self, shards: Iterable[Shard], *, wide: bool) -> None:
+    def add(self, shards: Iterable[Shard], *, can_prefetch: bool) -> None:
         """Let shards wait at the end."""
-        self._waiting.extend((shard, wide) for shard in shards)
+        self._waiting.extend((shard, can_prefetch) for shard in shards)
 
-    def admit(self) -> list[Seat]:
+    def acquire(self) -> list[ShardSlot]:
         """Return the shards to begin now."""
-        begun: list[Seat] = []
+        begun: list[ShardSlot] = []
         while self._waiting and self._free:
             shard, wide = self._waiting.popleft()
-            begun.append(Seat(shard=shard, wide=wide))
+            begun.append(ShardSlot(shard=shard, can_prefetch=wide))
             self._free -= 1
         self._seats += begun
         if not self._waiting:
-            self._share_out()
+            self._share_slots()
         return begun
 
-    def leave(self, seat: Seat) -> None:
+    def release(self, slot: ShardSlot) -> None:
         """Take back what a shard had that is read, or failed."""
-        self._seats.remove(seat)
-        self._free += seat.slots
+        self._seats.remove(slot)
+        self._free += slot.permits
 
-    def _share_out(self) -> None:
-        wide = [seat for seat in self._seats if seat.wide]
+    def _share_slots(self) -> None:
+        wide = [seat for seat in self._seats if seat.can_prefetch]
         while wide and self._free:
-            min(wide, key=lambda seat: seat.slots).grow()
+            min(wide, key=lambda seat: seat.permits).set_permits()
             self._free -= 1
 
 
-def in_turns(shards: Iterable[Shard]) -> list[Shard]:
+def interleave(shards: Iterable[Shard]) -> list[Shard]:
     """Order shards so that practices take turns, and within a practice its locations."""
     practices: dict[str | None, dict[int | None, list[Shard]]] = {}
     for shard in shards:
         offices = practices.setdefault(shard.subdomain, {})
         offices.setdefault(shard.location_id, []).append(shard)
-    return _alternating([_alternating([*offices.values()]) for offices in practices.values()])
+    return _round_robin([_round_robin([*offices.values()]) for offices in practices.values()])
 
 
-def _alternating(queues: Sequence[Sequence[Shard]]) -> list[Shard]:
+def _round_robin(queues: Sequence[Sequence[Shard]]) -> list[Shard]:
     return [one for turn in zip_longest(*queues) for one in turn if one is not None]

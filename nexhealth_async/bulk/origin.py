@@ -72,15 +72,15 @@ def practices_of(origin: Origin | None) -> tuple[str, ...]:
     return () if origin is None else tuple(name for _, name in origin.institutions)
 
 
-def check_same(kept: Origin, found: Origin, *, adopt: bool = False) -> Origin:
+def check_same(saved: Origin, current: Origin, *, adopt: bool = False) -> Origin:
     """Return what is to be kept now; `OriginError` if the target's records are another server's.
 
     With ``adopt``, another address of an account of which an institution is known is taken over.
     """
-    if (kept.sandbox is None) != (found.sandbox is None):
+    if (saved.sandbox is None) != (current.sandbox is None):
         here, there = (
             ("a sandbox", "a real account")
-            if found.sandbox
+            if current.sandbox
             else (
                 "a real account",
                 "a sandbox",
@@ -90,58 +90,64 @@ def check_same(kept: Origin, found: Origin, *, adopt: bool = False) -> Origin:
             f"the target holds records of {there}, and this session reads from {here}; "
             "copy to another target"
         )
-    if kept.sandbox is not None and found.sandbox is not None:
-        _check_sandbox(kept.sandbox, found.sandbox)
-        return kept
-    _check_account(kept, found)
-    if kept.base_url != found.base_url and not adopt:
+    if saved.sandbox is not None and current.sandbox is not None:
+        _check_sandbox(saved.sandbox, current.sandbox)
+        return saved
+    _check_account(saved, current)
+    if saved.base_url != current.base_url and not adopt:
         raise OriginError(
-            f"the target holds records from {kept.base_url}, and this session reads from "
-            f"{found.base_url}",
+            f"the target holds records from {saved.base_url}, and this session reads from "
+            f"{current.base_url}",
             option="adopt",
         )
     return evolve(
-        kept, base_url=found.base_url, institutions=_joined(kept.institutions, found.institutions)
+        saved,
+        base_url=current.base_url,
+        institutions=_merge_origins(saved.institutions, current.institutions),
     )
 
 
-def _check_sandbox(kept: SandboxOptions, found: SandboxOptions) -> None:
-    names = sorted(name for name in {*kept, *found} if kept.get(name) != found.get(name))
+def _check_sandbox(saved: SandboxOptions, current: SandboxOptions) -> None:
+    names = sorted(name for name in {*saved, *current} if saved.get(name) != current.get(name))
     if names:
-        odd = ", ".join(f"{name} {kept.get(name)} there, {found.get(name)} here" for name in names)
+        odd = ", ".join(
+            f"{name} {saved.get(name)} there, {current.get(name)} here" for name in names
+        )
         raise OriginError(
             f"the target holds records of another sandbox ({odd}); copy to another target"
         )
 
 
-def _check_account(kept: Origin, found: Origin) -> None:
-    ids = {subdomain: id for id, subdomain in kept.institutions}
-    common = [(id, name) for id, name in found.institutions if name in ids]
+def _check_account(saved: Origin, current: Origin) -> None:
+    ids = {subdomain: id for id, subdomain in saved.institutions}
+    common = [(id, name) for id, name in current.institutions if name in ids]
     for id, name in common:
         if None not in (id, ids[name]) and id != ids[name]:
             raise OriginError(
                 f"the target holds records of another practice called {name}: its institution is "
                 f"{ids[name]} there and {id} here; copy to another target"
             )
-    if kept.institutions and not common:
+    if saved.institutions and not common:
         raise OriginError(
             "the target holds records of another account: this key sees none of its practices "
-            f"({_listed(name for _, name in kept.institutions)}); copy to another target"
+            f"({_join_names(name for _, name in saved.institutions)}); copy to another target"
         )
 
 
-def _joined(kept: Iterable[Institution], found: Iterable[Institution]) -> tuple[Institution, ...]:
+def _merge_origins(
+    saved: Iterable[Institution], current: Iterable[Institution]
+) -> tuple[Institution, ...]:
     """Return all institutions, those whose id was unknown before with their id."""
     ids: dict[str, int | None] = {}
-    for id, name in (*kept, *found):
+    for id, name in (*saved, *current):
         ids[name] = ids.get(name) if id is None else id
     return tuple((ids[name], name) for name in sorted(ids))
 
 
-_LISTED = 5
+_MAX_LISTED = 5
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     every = list(names)
-    more = [f"{len(every) - _LISTED} more"] if len(every) > _LISTED else []
-    return ", ".join([*every[:_LISTED], *more])
+    more = [f"{len(every) - _MAX_LISTED} more"] if len(every) > _MAX_LISTED else []
+    return ", ".join([*every[:_MAX_LISTED], *more])

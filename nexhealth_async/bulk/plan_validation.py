@@ -21,10 +21,10 @@ from nexhealth_async.bulk.shard_planning import (
     OVERLAP,
     YEARS_AHEAD,
     GroupPlan,
-    Plan,
+    PullPlan,
+    format_timestamp,
     lists_of,
-    new_year,
-    text_of,
+    start_of_year,
 )
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.errors import UsageError
@@ -43,19 +43,19 @@ __all__ = [
 def check_progress(progress: Progress) -> None:
     """Raise `UsageError` unless a pull is one that could have been planned and read so far."""
     if not progress.id or progress.started.utcoffset() is None:
-        _refuse("its start is unknown")
+        _invalid_checkpoint("its start is unknown")
     shards = {shard.name: shard for shard in progress.shards}
     if len(shards) < len(progress.shards):
-        _refuse("a part of it is there twice")
+        _invalid_checkpoint("a part of it is there twice")
     if len({shard.version for shard in progress.shards}) > 1:
-        _refuse("it mixes versions of the API")
+        _invalid_checkpoint("it mixes versions of the API")
     for shard in progress.shards:
         check_shard(shard)
-    for group in Plan.of(progress.shards).groups:
+    for group in PullPlan.of(progress.shards).groups:
         check_group(group, progress.started)
     for name, state in progress.states.items():
         if name not in shards:
-            _refuse("it knows a state of a part that it does not have")
+            _invalid_checkpoint("it knows a state of a part that it does not have")
         check_state(shards[name], state)
 
 
@@ -65,7 +65,7 @@ def check_start(started: datetime, now: datetime) -> None:
     A later refresh would begin there, and miss what changes until then.
     """
     if started > now + OVERLAP:
-        _refuse("it was begun in the future")
+        _invalid_checkpoint("it was begun in the future")
 
 
 def check_shard(shard: Shard) -> None:
@@ -73,59 +73,61 @@ def check_shard(shard: Shard) -> None:
     about = _facts(shard.resource, shard.version)
     _check_place(about, shard)
     if (shard.window is not None) is not about.windowed:
-        _refuse("its window is not that of its list")
-    if shard.window is not None and not _moment(shard.window[0]) < _moment(shard.window[1]):
-        _refuse("its window ends before it begins")
+        _invalid_checkpoint("its window is not that of its list")
+    if shard.window is not None and not _parse_timestamp(shard.window[0]) < _parse_timestamp(
+        shard.window[1]
+    ):
+        _invalid_checkpoint("its window ends before it begins")
     since = _since(shard)
     if since is not None and not about.incremental:
-        _refuse("its list cannot be asked for changes")
+        _invalid_checkpoint("its list cannot be asked for changes")
     if shard.sweep and since is None:
-        _refuse("its sweep reads more than changes")
+        _invalid_checkpoint("its sweep reads more than changes")
     expected = lists_of(about, since, shard.window)
     if _json(shard.lists) != _json(expected):
-        _refuse("its lists or filters are not those of the catalogue")
+        _invalid_checkpoint("its lists or filters are not those of the catalogue")
     whole = since is None or (about.needs_since and since == BEGINNING)
     if shard.compares and (shard.partial or not (whole or shard.sweep)):
-        _refuse("it would compare with a list that it does not read whole")
+        _invalid_checkpoint("it would compare with a list that it does not read whole")
 
 
 def check_group(plan: GroupPlan, started: datetime) -> None:
     """Raise `UsageError` unless the shards of a group belong together, and to a pull's start."""
     every = plan.everything
     if not plan.shards:
-        _refuse("a sweep has nothing to follow")
+        _invalid_checkpoint("a sweep has nothing to follow")
     if len({(shard.compares, shard.partial) for shard in every}) > 1:
-        _refuse("its parts disagree on what is compared")
+        _invalid_checkpoint("its parts disagree on what is compared")
     if len({_since(shard) for shard in plan.shards}) > 1:
-        _refuse("its parts are read from different moments")
+        _invalid_checkpoint("its parts are read from different moments")
     if not plan.shards[0].partial and (_since(plan.shards[0]) or started) > started:
-        _refuse("it reads changes of the future only")
+        _invalid_checkpoint("it reads changes of the future only")
     windows = {shard.window for shard in plan.shards}
     places = {shard.location_id for shard in plan.shards}
     if len(windows) * len(places) != len(plan.shards):
-        _refuse("a part of it is missing")
+        _invalid_checkpoint("a part of it is missing")
     edges = sorted(window for window in windows if window is not None)
     if any(first[1] != second[0] for first, second in pairwise(edges)):
-        _refuse("its windows leave a gap or overlap")
+        _invalid_checkpoint("its windows leave a gap or overlap")
     if edges and not plan.shards[0].partial:
-        end = new_year(started.year + YEARS_AHEAD)
-        if _moment(edges[0][0]) > BEGINNING or _moment(edges[-1][1]) < end:
-            _refuse("its windows leave out a part of the list")
+        end = start_of_year(started.year + YEARS_AHEAD)
+        if _parse_timestamp(edges[0][0]) > BEGINNING or _parse_timestamp(edges[-1][1]) < end:
+            _invalid_checkpoint("its windows leave out a part of the list")
 
 
 def check_state(shard: Shard, state: ShardState) -> None:
     """Raise `UsageError` unless a shard can have come as far as a state says."""
     counts = (state.records, state.pages, state.duplicates, state.refused, state.repaired)
     if any(count < 0 for count in counts):
-        _refuse("it counts below zero")
-    if state.place is None:
+        _invalid_checkpoint("it counts below zero")
+    if state.position is None:
         return
-    at, colon, _ = state.place.partition(":")
+    at, colon, _ = state.position.partition(":")
     is_place = bool(colon) and at.isascii() and at.isdecimal() and len(at) <= len("999")
     if not is_place or int(at) > len(shard.lists):
-        _refuse("it goes on from no place of its list")
+        _invalid_checkpoint("it goes on from no place of its list")
     if facts(shard.resource, shard.version).paging is not Paging.CURSOR:
-        _refuse("it goes on within a list that is read from its start")
+        _invalid_checkpoint("it goes on within a list that is read from its start")
 
 
 def shard_state_from_json(text: str | bytes) -> ShardState:
@@ -133,7 +135,7 @@ def shard_state_from_json(text: str | bytes) -> ShardState:
     try:
         return msgspec.json.decode(text, type=ShardState)
     except (msgspec.MsgspecError, UnicodeError):
-        _refuse("the state of a part is unreadable")
+        _invalid_checkpoint("the state of a part is unreadable")
 
 
 def known_groups(
@@ -154,35 +156,39 @@ def _facts(resource: str, version: str) -> ResourceFacts:
     try:
         return facts(resource, version)
     except UsageError:
-        _refuse("it reads a list that cannot be pulled")
+        _invalid_checkpoint("it reads a list that cannot be pulled")
 
 
-def _check_place(about: ResourceFacts, shard: Shard) -> None:
-    of_account = about.level is Level.ACCOUNT
+def _check_place(facts: ResourceFacts, shard: Shard) -> None:
+    of_account = facts.level is Level.ACCOUNT
     if (shard.subdomain is None) is not of_account or shard.subdomain == "":
-        _refuse("its practice is missing, or its list has none")
+        _invalid_checkpoint("its practice is missing, or its list has none")
     if shard.location_id is None:
-        if about.level is Level.LOCATION:
-            _refuse("its location is missing")
-    elif of_account or shard.location_id < 0 or not about.narrows:
-        _refuse("its location is none of its list")
+        if facts.level is Level.LOCATION:
+            _invalid_checkpoint("its location is missing")
+    elif of_account or shard.location_id < 0 or not facts.narrows:
+        _invalid_checkpoint("its location is none of its list")
 
 
 def _since(shard: Shard) -> datetime | None:
     found = shard.lists[0].get("updated_since") if shard.lists else None
     if found is None:
         return None
-    return _moment(found) if isinstance(found, str) else _refuse("a moment of it is no moment")
+    return (
+        _parse_timestamp(found)
+        if isinstance(found, str)
+        else _invalid_checkpoint("a moment of it is no moment")
+    )
 
 
-def _moment(text: str) -> datetime:
+def _parse_timestamp(text: str) -> datetime:
     """Read a moment that is written as `plan_shards` writes it."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        _refuse("a moment of it is no moment")
-    if moment.utcoffset() is None or text_of(moment) != text:
-        _refuse("a moment of it is no moment")
+        _invalid_checkpoint("a moment of it is no moment")
+    if moment.utcoffset() is None or format_timestamp(moment) != text:
+        _invalid_checkpoint("a moment of it is no moment")
     return moment
 
 
@@ -190,7 +196,7 @@ def _json(lists: Iterable[Mapping[str, object]]) -> bytes:
     return msgspec.json.encode([dict(one) for one in lists], order="sorted")
 
 
-def _refuse(reason: str) -> NoReturn:
+def _invalid_checkpoint(reason: str) -> NoReturn:
     raise UsageError(
         f"the pull that is kept here was not planned by this release: {reason}; begin anew"
     )

@@ -54,7 +54,7 @@ class Snapshot:
     active: tuple[ShardProgress, ...]
     records: int
     """Records delivered, those of the run that is resumed included."""
-    fresh: int
+    new_records: int
     """Of these, the ones delivered by this run."""
     rate: float
     """Records a second that this run has delivered."""
@@ -82,7 +82,7 @@ class ShardStarted:
     """A shard is being read."""
 
     shard: Shard
-    behind: bool
+    queue_length: bool
     """Whether it goes on where an earlier run stopped, instead of at its start."""
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Self
 
 from nexhealth_async.bulk.checkpoint_json import progress_to_json
-from nexhealth_async.bulk.scheduler import Delivered, Engine, beginning
-from nexhealth_async.bulk.shard_tracker import Books
+from nexhealth_async.bulk.scheduler import DeliveredBatch, Engine, start_position
+from nexhealth_async.bulk.shard_tracker import PullTracker
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nexhealth_async.bulk.pull_state import Progress
     from nexhealth_async.bulk.rejected_records import AllowRejected
     from nexhealth_async.bulk.report import Report
-    from nexhealth_async.bulk.scheduler import Settings
+    from nexhealth_async.bulk.scheduler import EngineSettings
     from nexhealth_async.bulk.shards import Shard
 
 __all__ = ["Pull"]
@@ -43,7 +43,7 @@ class Pull(AsyncIterator["Batch"]):
     def __init__(
         self,
         server: Client,
-        settings: Settings,
+        settings: EngineSettings,
         prepare: Callable[[], Awaitable[tuple[Client, Progress]]],
         *,
         allow_rejected: AllowRejected = None,
@@ -61,9 +61,9 @@ class Pull(AsyncIterator["Batch"]):
         if self._entered:
             raise UsageError("this pull was entered before; make a new one")
         self._entered = True
-        began = beginning(self._server)
+        began = start_position(self._server)
         caller, progress = await self._prepare()
-        books = Books(
+        books = PullTracker(
             progress, stats=caller.stats, began=began, allow_rejected=self._allow_rejected
         )
         engine = Engine(caller, books, self._settings)
@@ -83,14 +83,14 @@ class Pull(AsyncIterator["Batch"]):
 
     async def __anext__(self) -> Batch:
         """Return the next batch; asking for it says that you are done with the one before."""
-        engine = self._begun()
+        engine = self._start()
         if self._busy:
             raise UsageError("another task is awaiting this pull; a pull has one consumer")
         self._busy = True
         try:
             while True:
                 step = await engine.step()
-                if isinstance(step, Delivered):
+                if isinstance(step, DeliveredBatch):
                     return step.batch
                 if step is None:
                     raise StopAsyncIteration
@@ -101,26 +101,26 @@ class Pull(AsyncIterator["Batch"]):
         """Show how many shards there are and how far they are."""
         return "<Pull: not entered>" if self._engine is None else f"<Pull: {self.report!r}>"
 
-    def read_by(self, reader: Reader) -> None:
+    def decode_with(self, reader: Reader) -> None:
         """Try this on each page from now on, and make models only where it fails or on demand.
 
         :meta private:
         """
-        self._begun().reader = reader
+        self._start().reader = reader
 
     @property
     def shards(self) -> tuple[Shard, ...]:
         """What it reads, the sweeps behind the other shards of their groups."""
-        return tuple(account.shard for account in self._begun().books.accounts.values())
+        return tuple(account.shard for account in self._start().books.accounts.values())
 
     @property
     def report(self) -> Report:
         """What has become of each shard so far."""
-        return self._begun().report()
+        return self._start().report()
 
     def snapshot(self) -> Snapshot:
         """Return how far it has come, for a display."""
-        return self._begun().snapshot()
+        return self._start().snapshot()
 
     def checkpoint(self) -> str:
         """Return how far it has come, as JSON for ``resume=``; it holds no personal data.
@@ -130,10 +130,10 @@ class Pull(AsyncIterator["Batch"]):
         it reads again from their start, since their pages may have shifted; and what one shard
         delivered before, another may deliver again: merge by practice and id.
         """
-        engine = self._begun()
+        engine = self._start()
         return progress_to_json(engine.books.progress(finished=engine.finished))
 
-    def _begun(self) -> Engine:
+    def _start(self) -> Engine:
         if self._engine is None:
             raise UsageError("enter the pull first: `async with nex.bulk.pull(...) as pull:`")
         return self._engine

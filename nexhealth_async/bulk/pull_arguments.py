@@ -15,23 +15,23 @@ from nexhealth_async.bulk.pull_state import GroupState, Progress
 from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shard_planning import (
     COMPARE,
-    PracticePlace,
+    PracticeLocations,
     Practices,
     Since,
-    discover,
+    find_practices,
     plan_shards,
 )
 from nexhealth_async.bulk.shards import Group
-from nexhealth_async.errors import InvalidArgument, UsageError
+from nexhealth_async.errors import InvalidArgumentError, UsageError
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
 
-__all__ = ["Wanted"]
+__all__ = ["PullRequest"]
 
 
 @frozen(kw_only=True)
-class Wanted:
+class PullRequest:
     """What to read, in which version."""
 
     version: str
@@ -44,7 +44,7 @@ class Wanted:
 
     def text(self) -> str:
         """Write it as JSON, by which a pull is recognized when it is resumed."""
-        moment = self.since if isinstance(self.since, str) else _text(self.since)
+        moment = self.since if isinstance(self.since, str) else _format_timestamp(self.since)
         return msgspec.json.encode(
             {
                 "version": self.version,
@@ -52,24 +52,24 @@ class Wanted:
                 "practices": _practices(self.practices),
                 "since": moment,
                 "compare": None if self.compare is None else self.compare.total_seconds(),
-                "appointments_from": _text(self.appointments_from),
-                "appointments_until": _text(self.appointments_until),
+                "appointments_from": _format_timestamp(self.appointments_from),
+                "appointments_until": _format_timestamp(self.appointments_until),
             },
             order="sorted",
         ).decode()
 
-    async def places(self, caller: Client, *, now: datetime) -> tuple[PracticePlace, ...]:
+    async def places(self, caller: Client, *, now: datetime) -> tuple[PracticeLocations, ...]:
         """Find out what the key may read; what cannot be pulled at all is refused unasked."""
         self.check_lists(now)
-        return await discover(caller, self.practices)
+        return await find_practices(caller, self.practices)
 
     def check_lists(self, now: datetime) -> None:
-        """Raise `InvalidArgument` or `NotInThisVersion` for what cannot be pulled at all."""
+        """Raise `InvalidArgumentError` or `NotInVersionError` for what cannot be pulled at all."""
         plan_shards(self.names(), self.version, (), now=now, since=self.since)
 
     def plan(
         self,
-        places: Sequence[PracticePlace],
+        places: Sequence[PracticeLocations],
         *,
         now: datetime,
         watermarks: Mapping[Group, GroupState] | None = None,
@@ -104,7 +104,7 @@ class Wanted:
                 f"the pull to be resumed reads {version}, and this session speaks {self.version}; "
                 f'resume it with version="{version}", or begin anew without resuming'
             )
-        nothing = self == Wanted(version=self.version)
+        nothing = self == PullRequest(version=self.version)
         if progress.options != self.text() and not nothing:
             raise UsageError(
                 "the pull to be resumed was asked for other resources, practices or times; "
@@ -112,15 +112,17 @@ class Wanted:
             )
 
     def names(self) -> Sequence[str]:
-        """Return the names of the lists; `InvalidArgument` if none is named."""
+        """Return the names of the lists; `InvalidArgumentError` if none is named."""
         if self.resources is None:
             return resources(self.version)
         if not self.resources:
-            raise InvalidArgument("no list is named; leave resources out to pull all there are")
+            raise InvalidArgumentError(
+                "no list is named; leave resources out to pull all there are"
+            )
         return [self.resources] if isinstance(self.resources, str) else self.resources
 
 
-def _text(moment: datetime | None) -> str | None:
+def _format_timestamp(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 

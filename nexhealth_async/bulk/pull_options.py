@@ -7,9 +7,9 @@ from typing import Literal, TypedDict, TypeVar, cast
 
 from attrs import NOTHING, fields_dict
 
-from nexhealth_async.bulk.copy_preparation import Permission
-from nexhealth_async.bulk.pull_arguments import Wanted
-from nexhealth_async.bulk.scheduler import Settings
+from nexhealth_async.bulk.copy_preparation import OriginPermission
+from nexhealth_async.bulk.pull_arguments import PullRequest
+from nexhealth_async.bulk.scheduler import EngineSettings
 from nexhealth_async.bulk.shard_planning import Practices, Since
 from nexhealth_async.pagination.page_plans import Drift
 
@@ -96,7 +96,7 @@ class CopyOptions(PlanOptions, PagingOptions, total=False):
 
 _DEFAULTS: Mapping[str, object] = {
     name: attribute.default
-    for kind in (Wanted, Settings, Permission)
+    for kind in (PullRequest, EngineSettings, OriginPermission)
     for name, attribute in fields_dict(kind).items()
     if attribute.default is not NOTHING
 }

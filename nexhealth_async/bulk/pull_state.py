@@ -19,7 +19,7 @@ class ShardState:
     """How far one shard has come."""
 
     status: Literal["open", "done", "failed"] = "open"
-    place: str | None = None
+    position: str | None = None
     """Where an open shard with cursors goes on; None: from its start."""
     records: int = 0
     """Records kept so far."""

@@ -18,59 +18,59 @@ import msgspec
 from attrs import field, frozen
 
 from nexhealth_async import models
-from nexhealth_async._protocol.operations import Endpoint, Need
-from nexhealth_async.bulk.batch import Batch, Refused
+from nexhealth_async._protocol.operations import Endpoint, ScopeNeed
+from nexhealth_async.bulk.batch import Batch, RejectedRecord
 from nexhealth_async.bulk.resource_facts import endpoint_of
 from nexhealth_async.bulk.shard_planning import BEGINNING
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.codec import prepare
+from nexhealth_async.codec import resolve_annotations
 from nexhealth_async.errors import (
-    InvalidArgument,
-    KeyRefused,
+    APIConnectionError,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
     NexHealthError,
-    NotFound,
+    NotFoundError,
     SessionStateError,
-    TransportError,
-    UndecodableRecord,
-    VersionRefused,
+    UndecodableRecordError,
+    VersionNotEnabledError,
 )
-from nexhealth_async.pagination.record_ids import ids_of
+from nexhealth_async.pagination.record_ids import read_ids
 from nexhealth_async.resources import ENDPOINTS
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
-    from nexhealth_async._protocol.operations import Row
+    from nexhealth_async._protocol.operations import OperationSpec
     from nexhealth_async.bulk.pull_state import ShardState
     from nexhealth_async.bulk.shard_planning import GroupPlan
 
 __all__ = [
-    "FATAL",
+    "FATAL_ERRORS",
     "AllowRejected",
     "FetchedRecord",
-    "KeepsRejected",
-    "Rejected",
     "RejectedCount",
-    "can_fetch",
+    "RejectedEntry",
+    "RejectedStore",
     "check_allow_rejected",
-    "counts_of",
+    "count_rejected",
     "entry_of",
-    "id_from",
-    "is_covered",
+    "is_fetchable",
+    "is_reread_by_plan",
     "key_of",
-    "keys_in",
-    "not_allowed",
-    "read_again",
-    "reading_whole",
+    "parse_id",
+    "refetch_rejected",
+    "rejected_keys",
     "rejected_text",
-    "usable_id",
+    "shards_read_whole",
+    "unallowed_counts",
+    "valid_id",
 ]
 
 AllowRejected: TypeAlias = Literal["known", "all"] | None
 """Which rejected records leave a copy complete: none, those known before, or all."""
 
-FATAL: Final = (KeyRefused, VersionRefused, SessionStateError)
+FATAL_ERRORS: Final = (InvalidAPIKeyError, VersionNotEnabledError, SessionStateError)
 """What every other request would meet as well."""
-_LARGEST_ID: Final = 2**63
+_MAX_ID: Final = 2**63
 
 
 @frozen(kw_only=True)
@@ -83,7 +83,7 @@ class RejectedCount:
 
 
 @frozen(kw_only=True)
-class Rejected:
+class RejectedEntry:
     """A rejected record that a target keeps; its JSON stays in the target."""
 
     resource: str
@@ -115,35 +115,35 @@ class Rejected:
 
 
 @runtime_checkable
-class KeepsRejected(Protocol):
+class RejectedStore(Protocol):
     """A target that keeps rejected records.
 
     Its ``write`` keeps what a batch has in ``refused`` and removes the rows with these ids, and
     removes from the rejected records those that the batch brings as rows: in one transaction.
     """
 
-    async def rejected(self) -> Sequence[Rejected]:
+    async def rejected(self) -> Sequence[RejectedEntry]:
         """Return all rejected records the target keeps, without their JSON."""
         ...
 
-    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+    async def forget_rejected(self, entries: Sequence[RejectedEntry]) -> None:
         """Remove rejected records, except those that another pull has read meanwhile."""
         ...
 
 
 @cache
 def _has_number_ids(model: str) -> bool:
-    from nexhealth_async.codec import bare
+    from nexhealth_async.codec import without_none
 
     kind = cast("type[attrs.AttrsInstance]", getattr(models, model))
-    prepare(kind)
+    resolve_annotations(kind)
     attribute = attrs.fields_dict(kind).get("id")
-    return attribute is not None and bare(attribute.type) is int
+    return attribute is not None and without_none(attribute.type) is int
 
 
-def usable_id(resource: str, record: bytes) -> int | str | None:
+def valid_id(resource: str, record: bytes) -> int | str | None:
     """Return the id in a record's JSON as the model would have it; None if it could have none."""
-    (id,) = ids_of((msgspec.Raw(record),))
+    (id,) = read_ids((msgspec.Raw(record),))
     model = endpoint_of(resource).model
     if model is None or id is None:
         return None
@@ -153,10 +153,10 @@ def usable_id(resource: str, record: bytes) -> int | str | None:
         if not (id.isascii() and id.isdecimal() and len(id) < 19):  # noqa: PLR2004 - digits of 64 bits
             return None
         id = int(id)
-    return id if abs(id) < _LARGEST_ID else None
+    return id if abs(id) < _MAX_ID else None
 
 
-def id_from(resource: str, text: str | None) -> int | str | None:
+def parse_id(resource: str, text: str | None) -> int | str | None:
     """Return an id that was kept as text."""
     model = endpoint_of(resource).model
     return int(text) if text is not None and model and _has_number_ids(model) else text
@@ -167,16 +167,16 @@ def _fields(model: str) -> frozenset[str]:
     return frozenset(attrs.fields_dict(cast("type[attrs.AttrsInstance]", getattr(models, model))))
 
 
-def key_of(refused: Refused) -> str:
+def key_of(refused: RejectedRecord) -> str:
     """Return what identifies a rejected record in its list."""
     if refused.record_id is not None:
         return str(refused.record_id)
-    return f"#{blake2b(refused.raw, digest_size=16).hexdigest()}"
+    return f"#{blake2b(refused.raw_json, digest_size=16).hexdigest()}"
 
 
-def entry_of(shard: Shard, refused: Refused, *, pull: str, first_pull: str) -> Rejected:
+def entry_of(shard: Shard, refused: RejectedRecord, *, pull: str, first_pull: str) -> RejectedEntry:
     """Describe a rejected record as a target keeps it."""
-    return Rejected(
+    return RejectedEntry(
         resource=shard.resource,
         subdomain=shard.subdomain,
         key=key_of(refused),
@@ -189,20 +189,22 @@ def entry_of(shard: Shard, refused: Refused, *, pull: str, first_pull: str) -> R
     )
 
 
-def keys_in(batch: Batch) -> set[str]:
+def rejected_keys(batch: Batch) -> set[str]:
     """Return the keys of everything a batch brings, rejected or not."""
-    ids = (usable_id(batch.shard.resource, one) for one in batch.raw)
+    ids = (valid_id(batch.shard.resource, one) for one in batch.raw)
     return {str(id) for id in ids if id is not None} | set(map(key_of, batch.refused))
 
 
 def check_allow_rejected(value: object) -> None:
-    """Raise `InvalidArgument` unless this is one of the choices."""
+    """Raise `InvalidArgumentError` unless this is one of the choices."""
     if value not in (None, "known", "all"):
-        raise InvalidArgument('allow_rejected must be None, "known" or "all"')
+        raise InvalidArgumentError('allow_rejected must be None, "known" or "all"')
 
 
-def counts_of(
-    entries: Iterable[Rejected], groups: Collection[Group], known: Collection[tuple[Group, str]]
+def count_rejected(
+    entries: Iterable[RejectedEntry],
+    groups: Collection[Group],
+    known: Collection[tuple[Group, str]],
 ) -> dict[str, RejectedCount]:
     """Count rejected records by list, for the lists of a pull; lists without any are missing."""
     found: dict[str, RejectedCount] = {}
@@ -214,7 +216,7 @@ def counts_of(
     return found
 
 
-def not_allowed(
+def unallowed_counts(
     rejected: Mapping[str, RejectedCount], allow_rejected: AllowRejected
 ) -> dict[str, int]:
     """Return how many rejected records of which list are not allowed."""
@@ -239,7 +241,7 @@ def rejected_text(rejected: Mapping[str, RejectedCount]) -> str:
 
 
 @cache
-def _get_of(resource: str, version: str) -> tuple[Endpoint[object], Row] | None:
+def _get_of(resource: str, version: str) -> tuple[Endpoint[object], OperationSpec] | None:
     """Return the operation that reads one record of a list; None where the API has none."""
     listed = endpoint_of(resource)
     for one in ENDPOINTS:
@@ -250,21 +252,21 @@ def _get_of(resource: str, version: str) -> tuple[Endpoint[object], Row] | None:
     return None
 
 
-def can_fetch(entry: Rejected, version: str) -> bool:
+def is_fetchable(entry: RejectedEntry, version: str) -> bool:
     """Tell whether the API can be asked for this record alone."""
     found = _get_of(entry.resource, version)
     if found is None or entry.record_id is None:
         return False
-    return found[1].location is not Need.REQUIRED or entry.location_id is not None
+    return found[1].location is not ScopeNeed.REQUIRED or entry.location_id is not None
 
 
-def reading_whole(entries: Iterable[Rejected], version: str) -> set[Group]:
+def shards_read_whole(entries: Iterable[RejectedEntry], version: str) -> set[Group]:
     """Return the groups that must be read whole to see their rejected records again."""
-    return {one.group for one in entries if not can_fetch(one, version)}
+    return {one.group for one in entries if not is_fetchable(one, version)}
 
 
-def is_covered(
-    entry: Rejected,
+def is_reread_by_plan(
+    entry: RejectedEntry,
     plan: GroupPlan,
     states: Mapping[str, ShardState],
     *,
@@ -296,13 +298,13 @@ def _reads_whole(shard: Shard) -> bool:
 class FetchedRecord:
     """What became of a rejected record that was asked for by its id."""
 
-    entry: Rejected
+    entry: RejectedEntry
     record: object | None = field(default=None, repr=False)
     """The record, if it is readable now."""
     raw: bytes = field(default=b"", repr=False)
-    refused: Refused | None = None
+    refused: RejectedRecord | None = None
     """What it is rejected for still."""
-    gone: bool = False
+    is_deleted: bool = False
 
     def batch(self, shard: Shard) -> Batch | None:
         """Return it as a batch of a shard; None if there is nothing to write."""
@@ -318,8 +320,8 @@ class FetchedRecord:
         )
 
 
-async def read_again(
-    caller: Client, entries: Sequence[Rejected], *, version: str, concurrency: int
+async def refetch_rejected(
+    caller: Client, entries: Sequence[RejectedEntry], *, version: str, concurrency: int
 ) -> AsyncGenerator[FetchedRecord]:
     """Ask for rejected records by their ids.
 
@@ -330,10 +332,10 @@ async def read_again(
         results: list[FetchedRecord | Exception | None] = []
 
         async def fetch(
-            entry: Rejected, results: list[FetchedRecord | Exception | None] = results
+            entry: RejectedEntry, results: list[FetchedRecord | Exception | None] = results
         ) -> None:
             try:
-                results.append(await _fetch(caller, entry, version))
+                results.append(await _fetch_entry(caller, entry, version))
             except Exception as error:  # noqa: BLE001 - judged below
                 error.__context__ = error.__cause__ = None
                 results.append(error.with_traceback(None))
@@ -344,36 +346,36 @@ async def read_again(
         for result in results:
             if isinstance(result, FetchedRecord):
                 yield result
-            elif isinstance(result, FATAL) or (
+            elif isinstance(result, FATAL_ERRORS) or (
                 result is not None and not isinstance(result, NexHealthError)
             ):
                 raise result
-        if any(isinstance(result, TransportError) for result in results):
+        if any(isinstance(result, APIConnectionError) for result in results):
             return
 
 
-async def _fetch(caller: Client, entry: Rejected, version: str) -> FetchedRecord | None:
+async def _fetch_entry(caller: Client, entry: RejectedEntry, version: str) -> FetchedRecord | None:
     found = _get_of(entry.resource, version)
     if found is None or entry.record_id is None:
         return None
     endpoint, row = found
     arguments: dict[str, object] = {}
-    if entry.subdomain is not None and row.subdomain is not Need.NONE:
+    if entry.subdomain is not None and row.subdomain is not ScopeNeed.NONE:
         arguments["subdomain"] = entry.subdomain
-    if entry.location_id is not None and row.location is not Need.NONE:
+    if entry.location_id is not None and row.location is not ScopeNeed.NONE:
         arguments[row.location_filter] = entry.location_id
     try:
         raw, decoder = await caller.get_raw(endpoint, arguments, entry.record_id)
-    except NotFound:
-        return FetchedRecord(entry=entry, gone=True)
+    except NotFoundError:
+        return FetchedRecord(entry=entry, is_deleted=True)
     data = bytes(raw)
-    if usable_id(entry.resource, data) != entry.record_id:
+    if valid_id(entry.resource, data) != entry.record_id:
         return None  # the answer is about something else
     try:
         record, _ = decoder.tolerant(raw)
-    except UndecodableRecord as error:
-        refused = Refused(
-            record_id=entry.record_id, path=error.path, expected=error.expected, raw=data
+    except UndecodableRecordError as error:
+        refused = RejectedRecord(
+            record_id=entry.record_id, path=error.path, expected=error.expected, raw_json=data
         )
         return FetchedRecord(entry=entry, refused=refused)
     return FetchedRecord(entry=entry, record=record, raw=data)

@@ -11,11 +11,11 @@ from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.rejected_records import (
     AllowRejected,
     RejectedCount,
-    not_allowed,
     rejected_text,
+    unallowed_counts,
 )
 from nexhealth_async.bulk.shards import Shard
-from nexhealth_async.errors import NexHealthError, PartialPull
+from nexhealth_async.errors import NexHealthError, PartialPullError
 
 __all__ = ["Report", "ShardReport"]
 
@@ -52,7 +52,7 @@ class Report:
     stats: Stats
     """What the session did meanwhile, its other calls included."""
     seconds: float
-    earlier: int = 0
+    earlier_records: int = 0
     """Of the records, those that the run delivered which this one resumed."""
     deleted: Mapping[str, int] = field(factory=dict[str, int])
     """Rows taken out of the target, by group, where it was compared with the whole list."""
@@ -80,9 +80,9 @@ class Report:
         return sum(one.records for one in self.shards)
 
     @property
-    def fresh(self) -> int:
+    def new_records(self) -> int:
         """Records delivered by this run."""
-        return self.records - self.earlier
+        return self.records - self.earlier_records
 
     @property
     def pages(self) -> int:
@@ -105,28 +105,28 @@ class Report:
         return sum(one.repaired for one in self.shards)
 
     @property
-    def unallowed(self) -> Mapping[str, int]:
+    def unallowed_rejected(self) -> Mapping[str, int]:
         """Rejected records that ``allow_rejected`` does not allow, by group."""
-        return not_allowed(self.rejected, self.allow_rejected)
+        return unallowed_counts(self.rejected, self.allow_rejected)
 
     @property
     def partial(self) -> bool:
         """Whether a shard was not read to its end, or a record was rejected that is not allowed."""
-        return not self.complete or bool(self.unallowed)
+        return not self.complete or bool(self.unallowed_rejected)
 
     def raise_if_partial(self) -> None:
         """Raise unless everything was read.
 
         Raises:
-            PartialPull: a shard was not read to its end, or records were rejected that
+            PartialPullError: a shard was not read to its end, or records were rejected that
                 ``allow_rejected`` does not allow.
         """
         if self.partial:
             left = tuple(one for one in self.shards if one.status != "done")
-            raise PartialPull(
+            raise PartialPullError(
                 [one.shard.name for one in left],
                 errors=[one.error for one in left if one.error is not None],
-                rejected=self.unallowed,
+                rejected=self.unallowed_rejected,
             )
 
     def __repr__(self) -> str:

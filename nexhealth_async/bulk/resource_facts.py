@@ -11,10 +11,16 @@ from enum import Enum
 
 from attrs import field, frozen
 
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
-from nexhealth_async._protocol.requests import row_for, version_name
+from nexhealth_async._protocol.operations import (
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
+from nexhealth_async._protocol.requests import spec_for, version_name
 from nexhealth_async.bulk.shards import Filters
-from nexhealth_async.errors import InvalidArgument, NotInThisVersion
+from nexhealth_async.errors import InvalidArgumentError, NotInVersionError
 from nexhealth_async.resources import ENDPOINTS
 
 __all__ = [
@@ -24,7 +30,7 @@ __all__ = [
     "Variant",
     "endpoint_of",
     "every_resource",
-    "exclusions",
+    "excluded_resources",
     "facts",
     "resources",
 ]
@@ -63,7 +69,7 @@ class ResourceFacts:
     resource: str
     version: str
     endpoint: Endpoint[object] = field(repr=False)
-    row: Row = field(repr=False)
+    row: OperationSpec = field(repr=False)
     level: Level
     lists: tuple[Variant, ...]
     """The lists to walk, in the order in which records move from one to the next."""
@@ -108,13 +114,15 @@ class ResourceFacts:
         Else it reads the practice's whole list, because the API knows no location there, or
         because records without ids that several locations share would come several times.
         """
-        by_filter = self.row.location is Need.OPTIONAL and self.keyed
+        by_filter = self.row.location is ScopeNeed.OPTIONAL and self.keyed
         return self.level is Level.LOCATION or (self.level is Level.PRACTICE and by_filter)
 
     @property
     def guarantee(self) -> str:
         """What a pull promises of it, in a few sentences."""
-        return " ".join((_READING[self.paging], _REFRESHING[self.incremental], self._deleting()))
+        return " ".join(
+            (_READ_GUARANTEES[self.paging], _REFRESH_GUARANTEES[self.incremental], self._deleting())
+        )
 
     def _deleting(self) -> str:
         if self.deletions is Deletions.TOMBSTONES:
@@ -124,13 +132,13 @@ class ResourceFacts:
         return "Deleted records are found each time, since it is always compared as a whole."
 
 
-_READING = {
+_READ_GUARANTEES = {
     Paging.WHOLE: "It comes in one reply, as it is at that moment.",
     Paging.NUMBERED: "It is read until it is shown to be the whole list of one moment.",
     Paging.CURSOR: "It is read from page to page to its end; what changes meanwhile may come as "
     "it was before or after.",
 }
-_REFRESHING = {
+_REFRESH_GUARANTEES = {
     True: "Refreshing reads what changed since the last pull.",
     False: "Refreshing reads all of it, since it cannot be asked for changes.",
 }
@@ -152,7 +160,7 @@ def every_resource() -> tuple[str, ...]:
     return tuple(_WALKS)
 
 
-def exclusions(version: str) -> Mapping[str, str]:
+def excluded_resources(version: str) -> Mapping[str, str]:
     """Return the lists of a version that a whole pull leaves out, each with the reason.
 
     ``appointment_categories`` is pulled when asked for by name; the others are not at all.
@@ -166,10 +174,14 @@ def exclusions(version: str) -> Mapping[str, str]:
 
 
 def endpoint_of(resource: str) -> Endpoint[object]:
-    """Return the endpoint that lists a resource; `InvalidArgument` if there is no such resource."""
+    """Return the endpoint that lists a resource.
+
+    Raises:
+        InvalidArgumentError: There is no such resource.
+    """
     endpoint = _WALKS.get(resource)
     if endpoint is None:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "there is no such resource; use the name of a list, such as "
             "patients or locations.appointment_descriptors"
         )
@@ -179,15 +191,15 @@ def endpoint_of(resource: str) -> Endpoint[object]:
 def facts(resource: str, version: str) -> ResourceFacts:
     """Return what a pull knows of a resource.
 
-    Raises `InvalidArgument` for names that are no list or a list that cannot be pulled, and
-    `NotInThisVersion` for those that only the other version of the API has.
+    Raises `InvalidArgumentError` for names that are no list or a list that cannot be pulled, and
+    `NotInVersionError` for those that only the other version of the API has.
     """
     endpoint = endpoint_of(resource)
     version = version_name(version)
     if (sentence := _exclusion(endpoint, version)) is not None:
         elsewhere = _pullable_elsewhere(endpoint, version)
-        raise (NotInThisVersion if elsewhere else InvalidArgument)(sentence)
-    row = row_for(endpoint, version)
+        raise (NotInVersionError if elsewhere else InvalidArgumentError)(sentence)
+    row = spec_for(endpoint, version)
     return ResourceFacts(
         resource=resource,
         version=version,
@@ -208,7 +220,7 @@ _WALKS: Mapping[str, Endpoint[object]] = {
 
 _BELOW_LOCATIONS = "locations.appointment_descriptors"
 """The one list below single records that a pull reads: there are few locations."""
-_OF_ACCOUNT = frozenset({"onboardings"})
+_ACCOUNT_RESOURCES = frozenset({"onboardings"})
 """Some have no practice yet, so that reading them practice by practice would miss those."""
 _BY_LOCATION = frozenset({_BELOW_LOCATIONS, "appointment_types"})
 """Read for each location: institutions that keep types by location refuse the list without one."""
@@ -219,7 +231,7 @@ _BY_NAME = {
         "ask for it by name to have it as well"
     )
 }
-_UNPULLABLE = {
+_EXCLUDED = {
     "available_slots": (
         "available_slots holds no records but answers a search; call available_slots.walk with "
         "start_date and days instead of pulling it"
@@ -241,14 +253,14 @@ def _family(version: str) -> str:
     return "v2" if version == "v2" or version.startswith("v2.") else "v3"
 
 
-def _row(endpoint: Endpoint[object], version: str) -> Row | None:
+def _row(endpoint: Endpoint[object], version: str) -> OperationSpec | None:
     return endpoint.v2 if _family(version) == "v2" else endpoint.v3
 
 
 def _exclusion(endpoint: Endpoint[object], version: str) -> str | None:
     """Say why a list cannot be pulled, if it cannot, and what to do instead."""
     name, row = endpoint.resource, _row(endpoint, version)
-    if (sentence := _UNPULLABLE.get(name)) is not None:
+    if (sentence := _EXCLUDED.get(name)) is not None:
         return sentence
     if row is None or "{id}" not in row.path or name == _BELOW_LOCATIONS:
         return None
@@ -270,42 +282,44 @@ def _pullable_elsewhere(endpoint: Endpoint[object], version: str) -> bool:
     return _family(version) == "v2" and newer is not None and "{id}" not in newer.path
 
 
-def _level(resource: str, row: Row) -> Level:
-    needs_location = row.location is Need.REQUIRED or row.location_filter in row.one_of
+def _level(resource: str, row: OperationSpec) -> Level:
+    needs_location = row.location is ScopeNeed.REQUIRED or row.location_filter in row.one_of
     if needs_location or resource in _BY_LOCATION:
         return Level.LOCATION
-    if row.subdomain is Need.NONE or resource in _OF_ACCOUNT:
+    if row.subdomain is ScopeNeed.NONE or resource in _ACCOUNT_RESOURCES:
         return Level.ACCOUNT
     return Level.PRACTICE
 
 
-def _lists(resource: str, version: str, row: Row) -> tuple[Variant, ...]:
-    chosen = _CHOSEN.get((resource, _family(version))) or _CHOSEN.get((resource, None))
+def _lists(resource: str, version: str, row: OperationSpec) -> tuple[Variant, ...]:
+    chosen = _EXPLICIT_LISTS.get((resource, _family(version))) or _EXPLICIT_LISTS.get(
+        (resource, None)
+    )
     if chosen is not None:
         return chosen
     if "include_deleted" in row.filters:
-        return (_DELETED_TOO,)
+        return (_INCLUDES_DELETED,)
     return (Variant(),)
 
 
-_DELETED_TOO = Variant(
+_INCLUDES_DELETED = Variant(
     filters={"include_deleted": True},
     reason="Records deleted in the practice's system are left out else.",
 )
-_IN_USE = (
+_ACTIVE_AND_INACTIVE = (
     Variant(filters={"active": True}, reason="The server lists only these by default."),
     Variant(filters={"active": False}, reason="Those retired come only when asked for."),
 )
-_CHOSEN: Mapping[tuple[str, str | None], tuple[Variant, ...]] = {
+_EXPLICIT_LISTS: Mapping[tuple[str, str | None], tuple[Variant, ...]] = {
     ("providers", None): (
         Variant(filters={"inactive": False}, reason="The server lists only these by default."),
         Variant(filters={"inactive": True}, reason="Inactive ones come only when asked for."),
     ),
-    ("document_types", None): _IN_USE,
-    ("working_hours", None): _IN_USE,
-    ("payment_types", None): _IN_USE,
-    ("adjustment_types", None): _IN_USE,
-    ("fee_schedules", None): _IN_USE,
+    ("document_types", None): _ACTIVE_AND_INACTIVE,
+    ("working_hours", None): _ACTIVE_AND_INACTIVE,
+    ("payment_types", None): _ACTIVE_AND_INACTIVE,
+    ("adjustment_types", None): _ACTIVE_AND_INACTIVE,
+    ("fee_schedules", None): _ACTIVE_AND_INACTIVE,
     ("insurance_coverages", "v3"): (
         Variant(filters={"active": True}, reason="The server lists only these by default."),
         Variant(filters={"active": False}, reason="Those that ended come only when asked for."),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from nexhealth_async._protocol.operations import Need
-from nexhealth_async._protocol.requests import row_for
+from nexhealth_async._protocol.operations import ScopeNeed
+from nexhealth_async._protocol.requests import spec_for
 from nexhealth_async.bulk.resource_facts import endpoint_of
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["walk_arguments"]
 
-_MOMENTS = frozenset(
+_TIMESTAMP_FILTERS = frozenset(
     {"updated_since", "start", "end", "due_after", "entered_after", "entered_before"}
 )
-_DAYS = frozenset(
+_DATE_FILTERS = frozenset(
     {
         "date_of_service",
         "started_after",
@@ -41,9 +41,9 @@ def walk_arguments(
     lists of the account. Filters of None are passed on: they keep a default from being sent.
     """
     endpoint = endpoint_of(shard.resource)
-    row = row_for(endpoint, shard.version)
+    row = spec_for(endpoint, shard.version)
     arguments: dict[str, object] = {name: _value(name, value) for name, value in filters.items()}
-    if shard.subdomain is not None and row.subdomain is not Need.NONE:
+    if shard.subdomain is not None and row.subdomain is not ScopeNeed.NONE:
         arguments["subdomain"] = shard.subdomain
     if shard.location_id is None:
         return endpoint, arguments, ()
@@ -55,8 +55,8 @@ def walk_arguments(
 
 def _value(name: str, value: str | int | bool | None) -> object:  # noqa: FBT001 - filters are that
     if isinstance(value, str):
-        if name in _MOMENTS:
+        if name in _TIMESTAMP_FILTERS:
             return datetime.fromisoformat(value)
-        if name in _DAYS:
+        if name in _DATE_FILTERS:
             return date.fromisoformat(value)
     return value

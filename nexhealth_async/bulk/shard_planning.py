@@ -15,7 +15,12 @@ from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.bulk.pull_state import GroupState, ShardState
 from nexhealth_async.bulk.resource_facts import Deletions, Level, ResourceFacts, facts
 from nexhealth_async.bulk.shards import Filters, Group, Shard
-from nexhealth_async.errors import EdgeBlocked, Forbidden, InvalidArgument, VersionRefused
+from nexhealth_async.errors import (
+    FirewallBlockedError,
+    InvalidArgumentError,
+    PermissionDeniedError,
+    VersionNotEnabledError,
+)
 from nexhealth_async.resources.locations import LIST as LIST_LOCATIONS
 from nexhealth_async.workflows.practice_locations import practice_locations
 
@@ -28,18 +33,18 @@ __all__ = [
     "OVERLAP",
     "YEARS_AHEAD",
     "GroupPlan",
-    "Plan",
-    "PracticePlace",
+    "PracticeLocations",
     "Practices",
+    "PullPlan",
     "Since",
-    "Visible",
-    "by_name",
-    "discover",
+    "VisibleLocations",
+    "by_subdomain",
+    "find_practices",
+    "format_timestamp",
+    "list_visible",
     "lists_of",
-    "look_around",
-    "new_year",
     "plan_shards",
-    "text_of",
+    "start_of_year",
 ]
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,7 +55,7 @@ COMPARE = timedelta(days=7)
 """How old a comparison with the whole list may be before the next one."""
 _YEARS_BACK = 4
 """Calendar years before this one that are windows of their own; those before are one."""
-_EDGES_AHEAD = 2
+_WINDOWS_AHEAD = 2
 """New Years after this year's that begin a window; the last of these windows is a long one."""
 YEARS_AHEAD = 10
 """Years after this one that a whole pull of appointments reads."""
@@ -62,7 +67,7 @@ Since: TypeAlias = datetime | Literal["last"] | None
 
 
 @frozen(kw_only=True)
-class PracticePlace:
+class PracticeLocations:
     """A practice, and which of its locations are to be read."""
 
     subdomain: str
@@ -95,7 +100,7 @@ class GroupPlan:
         """Whether reading its shards brings everything there is, or everything that changed."""
         return not any(shard.partial for shard in self.everything)
 
-    def may_compare(
+    def can_compare(
         self, states: Iterable[ShardState | None], *, keeps_rejected: bool = False
     ) -> bool:
         """Tell whether rows that were not seen may be deleted, now that its shards are read.
@@ -108,12 +113,12 @@ class GroupPlan:
         return self.compares and not any(state is not None and state.refused for state in states)
 
 
-def _by_group(plan: Plan) -> Mapping[Group, GroupPlan]:
+def _by_group(plan: PullPlan) -> Mapping[Group, GroupPlan]:
     return {one.group: one for one in plan.groups}
 
 
 @frozen(kw_only=True)
-class Plan:
+class PullPlan:
     """What a pull consists of."""
 
     groups: tuple[GroupPlan, ...]
@@ -122,7 +127,7 @@ class Plan:
     )
 
     @classmethod
-    def of(cls, shards: Iterable[Shard]) -> Plan:
+    def of(cls, shards: Iterable[Shard]) -> PullPlan:
         """Put a plan together again from all its shards, as a checkpoint keeps them."""
         parts: dict[Group, tuple[list[Shard], list[Shard]]] = {}
         for shard in shards:
@@ -157,7 +162,7 @@ class Plan:
 def plan_shards(
     resources: Iterable[str],
     version: str,
-    places: Sequence[PracticePlace],
+    practices: Sequence[PracticeLocations],
     *,
     now: datetime,
     since: Since = None,
@@ -167,7 +172,7 @@ def plan_shards(
     appointments_until: datetime | None = None,
     overlap: timedelta = OVERLAP,
     whole: Collection[Group] = (),
-) -> Plan:
+) -> PullPlan:
     """Plan a pull. Equal arguments give equal plans; ``now`` is the moment the pull starts.
 
     Lists of the whole account are read whichever the practices are. A group is compared with its
@@ -178,114 +183,120 @@ def plan_shards(
     moment is later than the group's watermark, the shards are ``partial``. ``whole`` names
     groups that are read from their beginning whatever ``since`` says.
 
-    Raises `InvalidArgument` or `NotInThisVersion` for what cannot be pulled.
+    Raises `InvalidArgumentError` or `NotInVersionError` for what cannot be pulled.
     """
-    if len({place.subdomain for place in places}) < len(places):
-        raise InvalidArgument("a practice is named twice; name each once, with all its locations")
+    if len({place.subdomain for place in practices}) < len(practices):
+        raise InvalidArgumentError(
+            "a practice is named twice; name each once, with all its locations"
+        )
     planner = _Planner(
-        places=tuple(places),
+        places=tuple(practices),
         now=_in_utc("now", now),
         since=since if since is None or since == "last" else _in_utc("since", since),
         watermarks=watermarks or {},
         compare=compare,
-        window=_Window.between(now, appointments_from, appointments_until),
+        window=_DateWindow.between(now, appointments_from, appointments_until),
         overlap=overlap,
         whole=frozenset(whole),
     )
     names = dict.fromkeys(resources)
     groups = (one for name in names for one in planner.groups(facts(name, version)))
-    return Plan(groups=tuple(groups))
+    return PullPlan(groups=tuple(groups))
 
 
 @frozen(kw_only=True)
-class Visible:
+class VisibleLocations:
     """The practices and locations that a key can see, inactive locations too."""
 
     locations: Mapping[str, Mapping[int, None]]
     """By subdomain, in the server's order."""
     institution_ids: Mapping[str, int | None]
     """By subdomain."""
-    all_of_them: bool
+    is_complete: bool
     """Whether the key may list them all; False if only some practices were asked after by name."""
 
-    def chosen(self, practices: Practices = None) -> tuple[PracticePlace, ...]:
+    def chosen(self, practices: Practices = None) -> tuple[PracticeLocations, ...]:
         """Return the places to be read.
 
-        Raises `InvalidArgument` for those that the key cannot see, naming those it can.
+        Raises `InvalidArgumentError` for those that the key cannot see, naming those it can.
         """
-        seen, chosen = self.locations, by_name(practices)
+        seen, chosen = self.locations, by_subdomain(practices)
         if chosen is None:
-            return tuple(_place(name, ids, None) for name, ids in seen.items())
+            return tuple(_practice_locations(name, ids, None) for name, ids in seen.items())
         for name in chosen:
             if name not in seen:
-                raise InvalidArgument(
-                    f"the key sees no practice called {name!r}; it sees {_listed(seen)}"
+                raise InvalidArgumentError(
+                    f"the key sees no practice called {name!r}; it sees {_join_names(seen)}"
                 )
-        return tuple(_place(name, seen[name], ids) for name, ids in chosen.items())
+        return tuple(_practice_locations(name, seen[name], ids) for name, ids in chosen.items())
 
 
-def by_name(practices: Practices) -> Mapping[str, Sequence[int] | None] | None:
+def by_subdomain(practices: Practices) -> Mapping[str, Sequence[int] | None] | None:
     """Return the practices chosen, each with its locations (None: all); None: all practices."""
     if practices is None or isinstance(practices, Mapping):
         return practices
     return dict.fromkeys([practices] if isinstance(practices, str) else practices)
 
 
-async def look_around(caller: Client, practices: Iterable[str] | None = None) -> Visible:
+async def list_visible(caller: Client, practices: Iterable[str] | None = None) -> VisibleLocations:
     """Find out what a key can see; practices that are named are asked after if it may not list all.
 
     The caller must be bound to no practice: what it is bound to would be all it sees.
     """
     try:
-        return await _visible(caller, None)
-    except Forbidden as error:
-        if practices is None or isinstance(error, (VersionRefused, EdgeBlocked)):
+        return await _list_locations(caller, None)
+    except PermissionDeniedError as error:
+        if practices is None or isinstance(error, (VersionNotEnabledError, FirewallBlockedError)):
             raise
-    return await _visible(caller, dict.fromkeys(practices))
+    return await _list_locations(caller, dict.fromkeys(practices))
 
 
-async def _visible(caller: Client, practices: Iterable[str] | None) -> Visible:
+async def _list_locations(caller: Client, practices: Iterable[str] | None) -> VisibleLocations:
     seen: dict[str, dict[int, None]] = {}
     ids: dict[str, int | None] = {}
     for practice in (None,) if practices is None else practices:
-        with suppress(Forbidden) if practice is not None else nullcontext():
+        with suppress(PermissionDeniedError) if practice is not None else nullcontext():
             async with aclosing(practice_locations(caller, LIST_LOCATIONS, practice)) as listed:
                 async for one in listed:
                     seen.setdefault(one.subdomain, {})[one.location_id] = None
                     ids[one.subdomain] = one.institution_id
-    return Visible(locations=seen, institution_ids=ids, all_of_them=practices is None)
+    return VisibleLocations(locations=seen, institution_ids=ids, is_complete=practices is None)
 
 
-async def discover(caller: Client, practices: Practices = None) -> tuple[PracticePlace, ...]:
-    """Return the practices and locations to be read; see `look_around` and `Visible.chosen`."""
-    return (await look_around(caller, by_name(practices))).chosen(practices)
+async def find_practices(
+    caller: Client, practices: Practices = None
+) -> tuple[PracticeLocations, ...]:
+    """Return the practices and locations to read."""
+    return (await list_visible(caller, by_subdomain(practices))).chosen(practices)
 
 
-def _place(subdomain: str, seen: Mapping[int, None], ids: Sequence[int] | None) -> PracticePlace:
-    chosen = dict.fromkeys(seen if ids is None else ids)
+def _practice_locations(
+    subdomain: str, visible: Mapping[int, None], ids: Sequence[int] | None
+) -> PracticeLocations:
+    chosen = dict.fromkeys(visible if ids is None else ids)
     if not chosen:
-        raise InvalidArgument(f"no location of {subdomain} is named; pass None to mean all")
+        raise InvalidArgumentError(f"no location of {subdomain} is named; pass None to mean all")
     for id in chosen:
-        if id not in seen:
-            raise InvalidArgument(
-                f"the key sees no location {id} in {subdomain}; it sees {_listed(seen)}"
+        if id not in visible:
+            raise InvalidArgumentError(
+                f"the key sees no location {id} in {subdomain}; it sees {_join_names(visible)}"
             )
-    return PracticePlace(
-        subdomain=subdomain, location_ids=tuple(chosen), whole=len(chosen) == len(seen)
+    return PracticeLocations(
+        subdomain=subdomain, location_ids=tuple(chosen), whole=len(chosen) == len(visible)
     )
 
 
-_LISTED = 20
+_MAX_LISTED = 20
 
 
-def _listed(names: Iterable[object]) -> str:
+def _join_names(names: Iterable[object]) -> str:
     every = [str(name) for name in names]
-    more = [f"{len(every) - _LISTED} more"] if len(every) > _LISTED else []
-    return ", ".join(every[:_LISTED] + more) or "none"
+    more = [f"{len(every) - _MAX_LISTED} more"] if len(every) > _MAX_LISTED else []
+    return ", ".join(every[:_MAX_LISTED] + more) or "none"
 
 
 @frozen(kw_only=True)
-class _Window:
+class _DateWindow:
     """The appointments' window, and the edges that divide it for reading in parallel."""
 
     first: datetime
@@ -294,14 +305,14 @@ class _Window:
     complete: bool
 
     @classmethod
-    def between(cls, now: datetime, first: datetime | None, last: datetime | None) -> _Window:
+    def between(cls, now: datetime, first: datetime | None, last: datetime | None) -> _DateWindow:
         year = now.astimezone(UTC).year
-        end = new_year(year + YEARS_AHEAD + 1)
+        end = start_of_year(year + YEARS_AHEAD + 1)
         first = BEGINNING if first is None else _in_utc("appointments_from", first)
         last = end if last is None else _in_utc("appointments_until", last)
         if last <= first:
-            raise InvalidArgument("appointments_until must be later than appointments_from")
-        years = map(new_year, range(year - _YEARS_BACK, year + _EDGES_AHEAD + 1))
+            raise InvalidArgumentError("appointments_until must be later than appointments_from")
+        years = map(start_of_year, range(year - _YEARS_BACK, year + _WINDOWS_AHEAD + 1))
         inner = (edge for edge in years if first < edge < last)
         return cls(
             first=first,
@@ -312,17 +323,17 @@ class _Window:
 
     def parts(self, *, divided: bool) -> Sequence[tuple[str, str]]:
         edges = self.edges if divided else (self.first, self.last)
-        return list(pairwise(map(text_of, edges)))
+        return list(pairwise(map(format_timestamp, edges)))
 
 
 @frozen(kw_only=True)
 class _Planner:
-    places: tuple[PracticePlace, ...]
+    places: tuple[PracticeLocations, ...]
     now: datetime
     since: Since
     watermarks: Mapping[Group, GroupState]
     compare: timedelta | None
-    window: _Window
+    window: _DateWindow
     overlap: timedelta
     whole: frozenset[Group] = frozenset()
 
@@ -341,40 +352,40 @@ class _Planner:
 
     def _group(
         self,
-        about: ResourceFacts,
+        facts: ResourceFacts,
         group: Group,
         locations: Sequence[int | None],
         *,
         restricted: bool = False,
     ) -> GroupPlan:
-        since = self._since(about, group)
-        narrowed = about.windowed and not self.window.complete
+        since = self._since(facts, group)
+        narrowed = facts.windowed and not self.window.complete
         base = Shard(
             resource=group.resource,
-            version=about.version,
+            version=facts.version,
             subdomain=group.subdomain,
             compares=(
                 since is None and self.compare is not None and not restricted and not narrowed
             ),
             partial=restricted or narrowed or self._leaves_gap(group, since),
         )
-        divided = since is None and about.paging is Paging.CURSOR
-        shards = self._shards(base, about, since, locations, divided=divided)
-        moving = len(shards) > 1 or len(about.lists) > 1
+        divided = since is None and facts.paging is Paging.CURSOR
+        shards = self._shards(base, facts, since, locations, divided=divided)
+        moving = len(shards) > 1 or len(facts.lists) > 1
         return GroupPlan(
             group=group,
             shards=shards,
-            sweep=self._sweep(base, about, locations) if about.incremental and moving else (),
+            sweep=self._sweep(base, facts, locations) if facts.incremental and moving else (),
         )
 
-    def _since(self, about: ResourceFacts, group: Group) -> datetime | None:
+    def _since(self, facts: ResourceFacts, group: Group) -> datetime | None:
         """Return from when a group is read; None for the whole of it."""
-        if not about.incremental or self.since is None or group in self.whole:
+        if not facts.incremental or self.since is None or group in self.whole:
             return None
         if self.since != "last":
             return self.since
         state = self.watermarks.get(group, GroupState())
-        if about.deletions is Deletions.COMPARISON and self.compare is not None:
+        if facts.deletions is Deletions.COMPARISON and self.compare is not None:
             compared = state.compared
             if compared is None or self.now - compared >= self.compare:
                 return None
@@ -386,27 +397,27 @@ class _Planner:
         return since is not None and (known is None or since > known)
 
     def _sweep(
-        self, base: Shard, about: ResourceFacts, locations: Sequence[int | None]
+        self, base: Shard, facts: ResourceFacts, locations: Sequence[int | None]
     ) -> tuple[Shard, ...]:
         since = self.now - self.overlap
-        return self._shards(evolve(base, sweep=True), about, since, locations, divided=False)
+        return self._shards(evolve(base, sweep=True), facts, since, locations, divided=False)
 
     def _shards(
         self,
         base: Shard,
-        about: ResourceFacts,
+        facts: ResourceFacts,
         since: datetime | None,
         locations: Sequence[int | None],
         *,
         divided: bool,
     ) -> tuple[Shard, ...]:
-        windows = self.window.parts(divided=divided) if about.windowed else (None,)
+        windows = self.window.parts(divided=divided) if facts.windowed else (None,)
         return tuple(
             evolve(
                 base,
                 location_id=location,
                 window=window,
-                lists=lists_of(about, since, window),
+                lists=lists_of(facts, since, window),
             )
             for location in locations
             for window in windows
@@ -414,26 +425,26 @@ class _Planner:
 
 
 def lists_of(
-    about: ResourceFacts, since: datetime | None, window: tuple[str, str] | None
+    facts: ResourceFacts, since: datetime | None, window: tuple[str, str] | None
 ) -> tuple[Filters, ...]:
     """Return the filters of each list that a shard of a resource walks."""
-    if since is None and about.needs_since:
+    if since is None and facts.needs_since:
         since = BEGINNING
-    more: Filters = {"updated_since": text_of(since)} if since is not None else {}
+    more: Filters = {"updated_since": format_timestamp(since)} if since is not None else {}
     if window is not None:
         more = {"start": window[0], "end": window[1], **more}
-    return tuple({**one.filters, **more} for one in about.lists)
+    return tuple({**one.filters, **more} for one in facts.lists)
 
 
 def _in_utc(name: str, timestamp: datetime) -> datetime:
     return check_aware(name, timestamp).astimezone(UTC)
 
 
-def new_year(year: int) -> datetime:
+def start_of_year(year: int) -> datetime:
     """Return the first moment of a year."""
     return datetime(year, 1, 1, tzinfo=UTC)
 
 
-def text_of(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """Write a moment as shards hold it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -9,56 +9,61 @@ from msgspec import Raw
 
 from nexhealth_async._client.statistics import Stats
 from nexhealth_async.bulk.batch import Batch, Reader
-from nexhealth_async.bulk.page_decoding import Found, Unpacking
+from nexhealth_async.bulk.page_decoding import PageDecoding, ReceivedPage
 from nexhealth_async.bulk.progress_events import ShardProgress, Snapshot
 from nexhealth_async.bulk.pull_state import Progress, ShardState
 from nexhealth_async.bulk.rejected_records import AllowRejected, RejectedCount
 from nexhealth_async.bulk.report import Report, ShardReport
 from nexhealth_async.bulk.resource_facts import facts
-from nexhealth_async.bulk.shard_planning import Plan
+from nexhealth_async.bulk.shard_planning import PullPlan
 from nexhealth_async.bulk.shards import Group, Shard
-from nexhealth_async.errors import Invalid, NexHealthError, NotFound, StalledCursor
-from nexhealth_async.pagination.prefetching import renumber
-from nexhealth_async.pagination.record_ids import IdSet, ids_of
+from nexhealth_async.errors import (
+    InvalidRequestError,
+    NexHealthError,
+    NotFoundError,
+    StalledCursorError,
+)
+from nexhealth_async.pagination.prefetching import renumber_repairs
+from nexhealth_async.pagination.record_ids import IdSet, read_ids
 
-__all__ = ["Account", "Books"]
+__all__ = ["PullTracker", "ShardProgressLog"]
 
-_LONGEST_NUMBER = 18
+_MAX_DIGITS = 18
 """Digits of a text that may stand for an id."""
 
 
 @define(eq=False, kw_only=True)
-class Account:
+class ShardProgressLog:
     """One shard."""
 
     shard: Shard
-    kept: ShardState | None
+    saved_state: ShardState | None
     """How far it is done with: what a checkpoint says; None if it was not begun."""
-    latest: ShardState
+    current_state: ShardState
     """The same with the batch that the consumer is at."""
     first: ShardState
     """How far an earlier run had come."""
-    begun: float | None = None
-    ended: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
     totals: dict[int, int] = field(factory=dict[int, int])
     """Records the server counts, by list."""
     error: NexHealthError | None = None
 
     @classmethod
-    def of(cls, shard: Shard, state: ShardState | None) -> Account:
+    def of(cls, shard: Shard, state: ShardState | None) -> ShardProgressLog:
         """Open the account of a shard."""
         latest = state or ShardState()
-        return cls(shard=shard, kept=state, latest=latest, first=latest)
+        return cls(shard=shard, saved_state=state, current_state=latest, first=latest)
 
     @property
     def done(self) -> bool:
         """Whether all of it was delivered."""
-        return self.kept is not None and self.kept.status == "done"
+        return self.saved_state is not None and self.saved_state.status == "done"
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing more will come of it in this run."""
-        return self.done or self.ended is not None
+        return self.done or self.ended_at is not None
 
     @property
     def total(self) -> int | None:
@@ -66,28 +71,32 @@ class Account:
         return sum(self.totals.values()) if len(self.totals) == len(self.shard.lists) else None
 
     @property
-    def lost_its_place(self) -> bool:
+    def has_lost_position(self) -> bool:
         """Whether the server refused at once to go on where an earlier run had stopped."""
-        stuck = self.latest.pages == self.first.pages
-        return stuck and isinstance(self.error, (Invalid, NotFound, StalledCursor))
+        stuck = self.current_state.pages == self.first.pages
+        return stuck and isinstance(
+            self.error, (InvalidRequestError, NotFoundError, StalledCursorError)
+        )
 
     @property
     def read(self) -> int:
         """Records read so far, those left out included."""
-        return self.latest.records + self.latest.duplicates + self.latest.refused
+        return (
+            self.current_state.records + self.current_state.duplicates + self.current_state.refused
+        )
 
-    def keep(self) -> None:
+    def record_state(self) -> None:
         """Note that the consumer is done with what it was given."""
-        self.kept = self.latest
+        self.saved_state = self.current_state
 
     def seconds(self, now: float) -> float:
         """Return for how long it has been read, or was."""
-        if self.begun is None:
+        if self.started_at is None:
             return 0.0
-        return (now if self.ended is None else self.ended) - self.begun
+        return (now if self.ended_at is None else self.ended_at) - self.started_at
 
 
-class Books:
+class PullTracker:
     """The accounts of a pull, and the ids that each group has delivered."""
 
     def __init__(
@@ -105,9 +114,9 @@ class Books:
         self._began, self._at_start = began
         self.ended: float | None = None
         self.deleted: dict[str, int] = {}
-        self.plan: Plan = Plan.of(progress.shards)
-        self.accounts: dict[str, Account] = {
-            shard.name: Account.of(shard, progress.states.get(shard.name))
+        self.plan: PullPlan = PullPlan.of(progress.shards)
+        self.accounts: dict[str, ShardProgressLog] = {
+            shard.name: ShardProgressLog.of(shard, progress.states.get(shard.name))
             for shard in progress.shards
         }
         self._ids = {
@@ -118,42 +127,44 @@ class Books:
         for group, ids in (seen or {}).items():
             if group in self._ids:
                 for id in ids:
-                    self._ids[group].add(_plain(id))
+                    self._ids[group].add(_plain_id(id))
 
-    def undone(self, shards: Iterable[Shard]) -> list[Shard]:
+    def unfinished_shards(self, shards: Iterable[Shard]) -> list[Shard]:
         """Return those of the shards that are not done."""
         return [shard for shard in shards if not self.accounts[shard.name].done]
 
     def is_over(self, shards: Iterable[Shard]) -> bool:
         """Tell whether this run will read nothing more of these shards."""
         every = [self.accounts[shard.name] for shard in shards]
-        failed = any(one.ended is not None and one.error is not None for one in every)
-        return all(one.over or (failed and one.shard.sweep) for one in every)
+        failed = any(one.ended_at is not None and one.error is not None for one in every)
+        return all(one.is_over or (failed and one.shard.sweep) for one in every)
 
-    def unpack(self, found: Found[object], reader: Reader | None) -> Unpacking[object]:
+    def decode_page(
+        self, page: ReceivedPage[object], reader: Reader | None
+    ) -> PageDecoding[object]:
         """Begin to decode what a page brings that its group has not delivered."""
-        records: Sequence[Raw] = found.page.records
-        repaired = found.page.repairs
-        seen = self._ids.get(found.shard.group)
+        records: Sequence[Raw] = page.page.records
+        repaired = page.page.repairs
+        seen = self._ids.get(page.shard.group)
         if seen is not None:
-            again = _again(seen, found.page.ids or ids_of(records))
+            again = _repeated_ids(seen, page.page.ids or read_ids(records))
             if again:
                 places = [place for place in range(len(records)) if place not in again]
                 records = [records[place] for place in places]
-                repaired = renumber(repaired, places)
-        return Unpacking(found, records, reader, repaired)
+                repaired = renumber_repairs(repaired, places)
+        return PageDecoding(page, records, reader, repaired)
 
-    def take(self, page: Unpacking[object]) -> Batch:
+    def record_page(self, page: PageDecoding[object]) -> Batch:
         """Turn a page that is decoded into a batch, and note it."""
         shard = page.shard
         account = self.accounts[shard.name]
         if page.count is not None:
             account.totals[page.list] = page.count
-        last = account.latest
-        account.latest = evolve(
+        last = account.current_state
+        account.current_state = evolve(
             last,
             status="open",
-            place=page.place,
+            position=page.place,
             records=last.records + page.size,
             pages=last.pages + 1,
             duplicates=last.duplicates + page.duplicates,
@@ -165,55 +176,61 @@ class Books:
             model=facts(shard.resource, shard.version).model,
             records=page.records(),
             raw=page.raw(),
-            sheet=page.sheet,
+            fast_arrow=page.sheet,
             repairs=tuple(page.repairs),
             refused=tuple(page.refused),
             duplicates=page.duplicates,
             warnings=page.warnings,
-            place=page.place,
+            position=page.place,
             total=page.count,
         )
 
     def add(self, shard: Shard, records: int) -> ShardState:
         """Note records that came beside a shard's own reading, which is over."""
         account = self.accounts[shard.name]
-        account.latest = evolve(account.latest, records=account.latest.records + records)
-        account.keep()
-        return account.latest
+        account.current_state = evolve(
+            account.current_state, records=account.current_state.records + records
+        )
+        account.record_state()
+        return account.current_state
 
-    def settle(self, shard: Shard, error: NexHealthError | None, now: float) -> ShardState:
+    def finish_shard(self, shard: Shard, error: NexHealthError | None, now: float) -> ShardState:
         """Note that a shard has ended; nothing more will come of it."""
         account = self.accounts[shard.name]
-        account.ended, account.error = now, error
+        account.ended_at, account.error = now, error
         if error is None:
-            account.latest = evolve(account.latest, status="done", place=None, error=None)
+            account.current_state = evolve(
+                account.current_state, status="done", position=None, error=None
+            )
         else:
             text = f"{type(error).__name__}: {error}"
-            place = None if account.lost_its_place else account.latest.place
-            account.latest = evolve(account.latest, status="failed", place=place, error=text)
-        account.keep()
+            place = None if account.has_lost_position else account.current_state.position
+            account.current_state = evolve(
+                account.current_state, status="failed", position=place, error=text
+            )
+        account.record_state()
         group = self.plan.group(shard.group).everything
-        if all(self.accounts[one.name].over for one in group):
+        if all(self.accounts[one.name].is_over for one in group):
             self._ids.pop(shard.group, None)
-        return account.latest
+        return account.current_state
 
     # What others are shown
 
     def progress(self, *, finished: bool) -> Progress:
         """Return what a checkpoint keeps."""
         states = {
-            name: account.kept
+            name: account.saved_state
             for name, account in self.accounts.items()
-            if account.kept is not None
+            if account.saved_state is not None
         }
         return evolve(self._progress, states=states, finished=finished)
 
     def snapshot(self, now: float) -> Snapshot:
         """Return how far the pull has come."""
         every = self.accounts.values()
-        status = [account.latest.status for account in every]
+        status = [account.current_state.status for account in every]
         seconds = (now if self.ended is None else self.ended) - self._began
-        records = sum(account.latest.records for account in every)
+        records = sum(account.current_state.records for account in every)
         fresh = records - sum(account.first.records for account in every)
         totals = [account.total for account in every if not account.done]
         return Snapshot(
@@ -224,18 +241,18 @@ class Books:
             active=tuple(
                 ShardProgress(
                     shard=account.shard,
-                    records=account.latest.records,
+                    records=account.current_state.records,
                     read=account.read,
                     total=account.total,
                     seconds=account.seconds(now),
                 )
                 for account in every
-                if account.begun is not None and account.ended is None
+                if account.started_at is not None and account.ended_at is None
             ),
             records=records,
-            fresh=fresh,
+            new_records=fresh,
             rate=fresh / seconds if seconds > 0 else 0.0,
-            total=sum(account.latest.records for account in every if account.done)
+            total=sum(account.current_state.records for account in every if account.done)
             + sum(total or 0 for total in totals),
             unknown=totals.count(None),
             stats=self._stats - self._at_start,
@@ -247,7 +264,7 @@ class Books:
             shards=tuple(_report(account, now) for account in self.accounts.values()),
             stats=self._stats - self._at_start,
             seconds=(now if self.ended is None else self.ended) - self._began,
-            earlier=sum(account.first.records for account in self.accounts.values()),
+            earlier_records=sum(account.first.records for account in self.accounts.values()),
             deleted=dict(self.deleted),
             rejected=self._rejected(),
             allow_rejected=self.allow_rejected,
@@ -257,7 +274,7 @@ class Books:
         """Count what could not be read, for targets and pulls that keep nothing of it."""
         found: dict[str, RejectedCount] = {}
         for account in self.accounts.values():
-            if total := account.latest.refused:
+            if total := account.current_state.refused:
                 name = account.shard.group.name
                 old = found.get(name, RejectedCount(total=0, new=0))
                 new = total - account.first.refused
@@ -265,8 +282,8 @@ class Books:
         return found
 
 
-def _report(account: Account, now: float) -> ShardReport:
-    state = account.latest
+def _report(account: ShardProgressLog, now: float) -> ShardReport:
+    state = account.current_state
     return ShardReport(
         shard=account.shard,
         status=state.status,
@@ -281,15 +298,15 @@ def _report(account: Account, now: float) -> ShardReport:
     )
 
 
-def _again(seen: IdSet, ids: Sequence[int | str | None]) -> set[int]:
+def _repeated_ids(seen: IdSet, ids: Sequence[int | str | None]) -> set[int]:
     """Add ids; return the places of those that were there. Records without an id are all new."""
-    plain = [id if type(id) is int else _plain(id) for id in ids]
+    plain = [id if type(id) is int else _plain_id(id) for id in ids]
     return {place for place in seen.add_all(plain) if plain[place] is not None}
 
 
-def _plain(id: int | str | None) -> int | str | None:
+def _plain_id(id: int | str | None) -> int | str | None:
     """Return a number that was sent as text as the number, since models take it for that."""
-    if isinstance(id, str) and id.isdecimal() and len(id) <= _LONGEST_NUMBER:
+    if isinstance(id, str) and id.isdecimal() and len(id) <= _MAX_DIGITS:
         number = int(id)
         return number if str(number) == id else id
     return id

@@ -11,18 +11,18 @@ from attrs import frozen
 from nexhealth_async.bulk.batch import Batch
 from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.pull_state import Progress, ShardState
-from nexhealth_async.bulk.rejected_records import Rejected
+from nexhealth_async.bulk.rejected_records import RejectedEntry
 from nexhealth_async.bulk.shards import Group, Shard
 from nexhealth_async.pagination.page_plans import Drift
 
-__all__ = ["Claim", "Holder", "Overview", "Reading", "SharedTarget", "States"]
+__all__ = ["ClaimHolder", "PullOverview", "ReadOptions", "ShardClaim", "SharedTarget", "States"]
 
 States: TypeAlias = "Sequence[tuple[Shard, ShardState | None]]"
 """Shards with how far they have come; None: not begun."""
 
 
 @frozen(kw_only=True)
-class Reading:
+class ReadOptions:
     """How the shards of a pull are read."""
 
     drift: Drift = "verify"
@@ -34,7 +34,7 @@ class Reading:
 
 
 @frozen(kw_only=True)
-class Holder:
+class ClaimHolder:
     """Who had a shard last."""
 
     fence: int = 0
@@ -45,7 +45,7 @@ class Holder:
 
 
 @frozen(kw_only=True)
-class Claim:
+class ShardClaim:
     """A shard as it stands, and under which fencing number."""
 
     pull: str
@@ -55,8 +55,8 @@ class Claim:
     started: datetime
     """When the pull was."""
     state: ShardState | None
-    holder: Holder
-    reading: Reading = Reading()
+    holder: ClaimHolder
+    reading: ReadOptions = ReadOptions()
     """How the pull is read."""
     origin: Origin | None = None
     """Where its pull reads from; None if an earlier release began it."""
@@ -68,13 +68,13 @@ class Claim:
 
 
 @frozen(kw_only=True)
-class Overview:
+class PullOverview:
     """The last pull of a target, and who has which of its shards."""
 
     progress: Progress
-    holders: Mapping[str, Holder]
+    holders: Mapping[str, ClaimHolder]
     """By name of the shard; those nobody took are missing."""
-    rejected: Sequence[Rejected] = ()
+    rejected: Sequence[RejectedEntry] = ()
     """Records that could not be read as their model, of all lists."""
 
 
@@ -94,36 +94,36 @@ class SharedTarget(Protocol):
         """Let go of connections; what was kept stays."""
         ...
 
-    async def look(self, pull: str, shard: str) -> Claim | None:
+    async def inspect(self, pull: str, shard: str) -> ShardClaim | None:
         """Return a shard, by its name, and how it stands; None if another pull was begun.
 
         What the shard is, and how it is read, is what was kept when the pull was planned.
         """
         ...
 
-    async def take(self, seen: Claim, owner: str) -> Claim | None:
+    async def claim(self, claim: ShardClaim, owner: str) -> ShardClaim | None:
         """Take a shard that was seen; None if another was faster, or has ended it.
 
         It is cut back to where it can go on: the state's place, or the start.
         """
         ...
 
-    async def write(self, claim: Claim, batch: Batch, state: ShardState) -> bool:
+    async def write(self, claim: ShardClaim, batch: Batch, state: ShardState) -> bool:
         """Keep a batch and how far its shard has come; False if another has the shard now.
 
-        Rejected records are kept as by `nexhealth_async.bulk.rejected_records.KeepsRejected`.
+        Rejected records are kept as by `nexhealth_async.bulk.rejected_records.RejectedStore`.
         """
         ...
 
-    async def settle(self, claim: Claim, state: ShardState) -> bool:
+    async def settle(self, claim: ShardClaim, state: ShardState) -> bool:
         """Keep that a shard is done or has failed; False if another has the shard now."""
         ...
 
-    async def rejected(self) -> Sequence[Rejected]:
+    async def rejected(self) -> Sequence[RejectedEntry]:
         """Return all rejected records the target keeps, without their JSON."""
         ...
 
-    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+    async def forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
         """Remove rejected records, except those that another pull has read meanwhile."""
         ...
 
@@ -132,7 +132,7 @@ class SharedTarget(Protocol):
         ...
 
     async def complete(
-        self, claim: Claim, group: Group, *, watermark: datetime, whole: bool
+        self, claim: ShardClaim, group: Group, *, watermark: datetime, whole: bool
     ) -> int | None:
         """Keep that a group is complete, as `Target.complete`; None if that was kept before."""
         ...
@@ -141,10 +141,10 @@ class SharedTarget(Protocol):
         """Keep that the pull has ended if every shard is done; tells whether it is."""
         ...
 
-    async def keep_reading(self, pull: str, reading: Reading) -> None:
+    async def keep_reading(self, pull: str, reading: ReadOptions) -> None:
         """Keep how the shards of a pull are read; it may be told to a target that is not open."""
         ...
 
-    async def overview(self) -> Overview | None:
+    async def overview(self) -> PullOverview | None:
         """Return the last pull, finished or not; it may be asked of a target that is not open."""
         ...

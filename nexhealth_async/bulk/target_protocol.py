@@ -15,12 +15,12 @@ from nexhealth_async.bulk.origin import Origin
 from nexhealth_async.bulk.pull_state import GroupState, Progress, ShardState
 from nexhealth_async.bulk.shards import Group, Shard
 
-__all__ = ["KeepsOrigin", "Openable", "ReadsPages", "Target", "opened"]
+__all__ = ["AsyncResource", "OriginStore", "PageReader", "Target", "open_target"]
 
 _CLOSE_SECONDS = 30.0
 
 
-class Openable(Protocol):
+class AsyncResource(Protocol):
     """What all targets have in common."""
 
     async def open(self) -> None:
@@ -33,7 +33,7 @@ class Openable(Protocol):
 
 
 @asynccontextmanager
-async def opened(target: Openable) -> AsyncGenerator[None]:
+async def open_target(target: AsyncResource) -> AsyncGenerator[None]:
     """Open a target, and close it again even in a cancelled scope; for a bounded time."""
     try:
         await target.open()
@@ -107,13 +107,13 @@ class Target(Protocol):
 
 
 @runtime_checkable
-class KeepsOrigin(Protocol):
+class OriginStore(Protocol):
     """A target that can be asked what it holds before it is touched, and emptied for a new pull.
 
     Where its records came from is in `nexhealth_async.bulk.Progress.origin`.
     """
 
-    async def look(self) -> Progress | None:
+    async def inspect(self) -> Progress | None:
         """Return the last pull as `Target.load` does, but change nothing."""
         ...
 
@@ -121,11 +121,11 @@ class KeepsOrigin(Protocol):
         """Tell whether there are records."""
         ...
 
-    async def keep_origin(self, origin: Origin) -> None:
+    async def save_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
         ...
 
-    async def begin_anew(self, progress: Progress) -> None:
+    async def begin_replacing(self, progress: Progress) -> None:
         """Delete all records and keep the plan of a new pull: all of that or nothing.
 
         Where files are deleted one by one, a process that is killed meanwhile leaves them to be
@@ -135,7 +135,7 @@ class KeepsOrigin(Protocol):
 
 
 @runtime_checkable
-class ReadsPages(Protocol):
+class PageReader(Protocol):
     """A target that needs no models where it can read a page's bytes itself."""
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Generator[None, None, object | None]:

@@ -1,7 +1,7 @@
 """What code that builds on pulls uses besides the public names: targets, fleets, commands."""
 
 from nexhealth_async.bulk.batch import Reader
-from nexhealth_async.bulk.fair_queue import in_turns
+from nexhealth_async.bulk.fair_queue import interleave
 from nexhealth_async.bulk.origin import origin_from_json, origin_to_json
 from nexhealth_async.bulk.plan_validation import (
     check_progress,
@@ -14,59 +14,59 @@ from nexhealth_async.bulk.pull_options import check_options, takes_options
 from nexhealth_async.bulk.pull_state import is_over
 from nexhealth_async.bulk.rejected_records import (
     FetchedRecord,
-    can_fetch,
-    counts_of,
+    count_rejected,
     entry_of,
-    id_from,
+    is_fetchable,
     key_of,
-    keys_in,
-    not_allowed,
-    read_again,
+    parse_id,
+    refetch_rejected,
+    rejected_keys,
     rejected_text,
-    usable_id,
+    unallowed_counts,
+    valid_id,
 )
-from nexhealth_async.bulk.rejected_retry import Due, Rereading
+from nexhealth_async.bulk.rejected_retry import RejectedRetrier, RetryPlan
 from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
-from nexhealth_async.bulk.shard_planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, Plan
+from nexhealth_async.bulk.shard_planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, PullPlan
 from nexhealth_async.bulk.shards import shard_from_json, shard_to_json
-from nexhealth_async.bulk.target_protocol import ReadsPages
+from nexhealth_async.bulk.target_protocol import PageReader
 
 __all__ = [
     "BEGINNING",
     "COMPARE",
     "OVERLAP",
-    "Due",
     "FetchedRecord",
     "GroupPlan",
-    "Plan",
+    "PageReader",
+    "PullPlan",
     "Reader",
-    "ReadsPages",
-    "Rereading",
-    "can_fetch",
+    "RejectedRetrier",
+    "RetryPlan",
     "check_options",
     "check_progress",
     "check_shard",
     "check_state",
-    "counts_of",
+    "count_rejected",
     "endpoint_of",
     "entry_of",
     "every_resource",
     "flush_to_disk",
-    "id_from",
-    "in_turns",
+    "interleave",
+    "is_fetchable",
     "is_over",
     "key_of",
-    "keys_in",
     "new_private_file",
-    "not_allowed",
     "origin_from_json",
     "origin_to_json",
-    "read_again",
+    "parse_id",
+    "refetch_rejected",
+    "rejected_keys",
     "rejected_text",
     "replace_file",
     "shard_from_json",
     "shard_state_from_json",
     "shard_to_json",
     "takes_options",
-    "usable_id",
+    "unallowed_counts",
+    "valid_id",
 ]

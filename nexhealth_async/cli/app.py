@@ -11,7 +11,7 @@ from nexhealth_async.cli import terminal
 from nexhealth_async.cli.check import check
 from nexhealth_async.cli.completion import completion
 from nexhealth_async.cli.endpoints import endpoints
-from nexhealth_async.cli.exit_status import MISUSED, supervised
+from nexhealth_async.cli.exit_status import MISUSED, run_supervised
 from nexhealth_async.cli.fleet import fleet
 from nexhealth_async.cli.help_text import EVERY, epilogue
 from nexhealth_async.cli.practices import practices
@@ -22,7 +22,7 @@ from nexhealth_async.cli.webhooks import webhooks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["build", "run"]
+__all__ = ["build_app", "run"]
 
 _HELP = """The NexHealth Synchronizer API from the command line.
 
@@ -33,7 +33,7 @@ API is found out, unless --api-version or NEXHEALTH_API_VERSION names one.
 """
 
 
-def build() -> App:
+def build_app() -> App:
     """Make the command with all its commands."""
     app = App(
         name="nexhealth",
@@ -57,20 +57,20 @@ def build() -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit status."""
-    return supervised(lambda: _carry_out(arguments))
+    return run_supervised(lambda: _execute(arguments))
 
 
-def _carry_out(arguments: Sequence[str]) -> int:
+def _execute(arguments: Sequence[str]) -> int:
     if "--version" in arguments[1:] and arguments[0] != "endpoints":
-        terminal.error("--version stands alone; --api-version names the version of the API.")
+        terminal.print_error("--version stands alone; --api-version names the version of the API.")
         return MISUSED
-    app = build()
+    app = build_app()
     try:
         command, bound, unparsed = app.parse_args(
             list(arguments), exit_on_error=False, print_error=False
         )
     except CycloptsError as error:
-        terminal.error(_misuse(error, arguments))
+        terminal.print_error(_usage_error_text(error, arguments))
         return MISUSED
     if "app" in unparsed:
         bound.arguments["app"] = app
@@ -81,7 +81,7 @@ def _carry_out(arguments: Sequence[str]) -> int:
 _KEYS = frozenset({"--api-key", "--apikey", "--key", "--token", "--nexhealth-api-key"})
 
 
-def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
+def _usage_error_text(error: CycloptsError, arguments: Sequence[str]) -> str:
     if _KEYS.intersection(word.partition("=")[0].lower() for word in arguments):
         return (
             "The API key is no argument, since other users of the machine can see those: set "
@@ -93,8 +93,8 @@ def _misuse(error: CycloptsError, arguments: Sequence[str]) -> str:
     elif isinstance(error, UnusedCliTokensError):
         text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
     for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
-        text = text.replace(word, terminal.repeatable(word))
-    return " ".join(terminal.clean(text).split())
+        text = text.replace(word, terminal.shell_quote(word))
+    return " ".join(terminal.escape_controls(text).split())
 
 
 def _missing(error: MissingArgumentError, arguments: Sequence[str]) -> str:

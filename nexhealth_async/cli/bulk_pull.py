@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from attrs import define, field, frozen
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.exit_status import CliError, run
 from nexhealth_async.cli.progress import BulkProgress, is_live, progress_display
 from nexhealth_async.cli.pull_command import (
     BulkOptions,
@@ -17,14 +17,14 @@ from nexhealth_async.cli.pull_command import (
     practices_of,
 )
 from nexhealth_async.cli.pull_summary import PullSummary, copy_summary, estimate_text
-from nexhealth_async.cli.rejects_file import Aside, nothing_to_resume
+from nexhealth_async.cli.rejects_file import RejectsFile, nothing_to_resume
 from nexhealth_async.cli.target_option import Destination, destination
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nexhealth_async.bulk import Estimate, Report
-    from nexhealth_async.cli.open_session import Key
+    from nexhealth_async.cli.open_session import CliApiKey
 
 __all__ = ["BulkCopy", "BulkEstimate"]
 
@@ -38,10 +38,10 @@ class BulkEstimate:
 
     @classmethod
     def for_command(cls, command: PullCommand) -> BulkEstimate:
-        """Check the options; raises `Quit` for what does not fit."""
+        """Check the options; raises `CliError` for what does not fit."""
         return cls(command=command, options=parse_bulk_options(command))
 
-    def run(self, key: Key) -> PullSummary:
+    def run(self, key: CliApiKey) -> PullSummary:
         """Count the records and return the estimate as text."""
         estimate = run(self._estimate(key))
         spoken = f"API version {estimate.shards[0].shard.version}" if estimate.shards else ""
@@ -50,7 +50,7 @@ class BulkEstimate:
         )
         return PullSummary(output=text, text=spoken)
 
-    async def _estimate(self, key: Key) -> Estimate:
+    async def _estimate(self, key: CliApiKey) -> Estimate:
         command, options = self.command, self.options
         async with open_pull(command, key) as session:
             return await session.nex.bulk.estimate(
@@ -73,7 +73,7 @@ class BulkEstimate:
 def _progress(command: PullCommand) -> BulkProgress:
     if command.output.quiet:
         return BulkProgress()
-    return BulkProgress(terminal.say, each_shard=not is_live())
+    return BulkProgress(terminal.print_line, each_shard=not is_live())
 
 
 @define(kw_only=True)
@@ -87,7 +87,7 @@ class BulkCopy:
 
     @classmethod
     def for_command(cls, command: PullCommand) -> BulkCopy:
-        """Check the options and the target; raises `Quit` for what does not fit."""
+        """Check the options and the target; raises `CliError` for what does not fit."""
         return cls(
             command=command,
             options=parse_bulk_options(command),
@@ -95,7 +95,7 @@ class BulkCopy:
             progress=_progress(command),
         )
 
-    def run(self, key: Key) -> PullSummary:
+    def run(self, key: CliApiKey) -> PullSummary:
         """Copy everything; parts that fail are reported, not raised."""
         return copy_summary(
             run(self._copy(key)),
@@ -103,7 +103,7 @@ class BulkCopy:
             rejected=self.destination.rejected,
         )
 
-    async def _copy(self, key: Key) -> Report:
+    async def _copy(self, key: CliApiKey) -> Report:
         command, options = self.command, self.options
         # What fails before the copy begins fails before a file is made.
         async with open_pull(command, key) as session:
@@ -111,7 +111,7 @@ class BulkCopy:
             async with progress_display(self.progress, enabled=not command.output.quiet):
                 return await session.nex.bulk.copy(
                     options.lists,
-                    to=Aside(
+                    to=RejectsFile(
                         self.destination.target,
                         only_resume=self.destination.label if command.only_resumes else None,
                     ),
@@ -148,8 +148,10 @@ def _destination(command: PullCommand) -> Destination:
     if command.only_resumes and where.is_missing():
         raise nothing_to_resume(where.label)
     if command.filters.since == "last" and not where.target.merges:
-        raise Quit("Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL.")
+        raise CliError(
+            "Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL."
+        )
     folder = where.path.parent if where.path is not None and where.path.suffix else None
     if folder is not None and not folder.is_dir():
-        raise Quit(f"{where.path} cannot be made: there is no directory {folder}.")
+        raise CliError(f"{where.path} cannot be made: there is no directory {folder}.")
     return where

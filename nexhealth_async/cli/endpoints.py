@@ -11,9 +11,9 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import Quit
-from nexhealth_async.cli.table_columns import Column
-from nexhealth_async.cli.tables import Table, page_width
+from nexhealth_async.cli.exit_status import CliError
+from nexhealth_async.cli.table_columns import TableColumn
+from nexhealth_async.cli.tables import TextTable, page_width
 from nexhealth_async.resources import operations
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def endpoints(
     ]
     if not found:
         known = api_version is None or api_version.partition(".")[0] in {"v2", "v3"}
-        raise Quit(
+        raise CliError(
             f"{api_version} has nothing of {resource}: leave out --version."
             if known
             else "--version takes v2 or v3."
@@ -71,29 +71,29 @@ def endpoints(
     # No cell is cut, since calls and paths differ at their ends: what has no room is left out.
     width = page_width()
     shown: list[int] = []
-    columns: list[Column] = []
+    columns: list[TableColumn] = []
     for at, cells in enumerate(zip(_TITLES, *rows, strict=True)):
         longest = max(map(len, cells))
-        column = Column(_TITLES[at], (), widest=longest, least=longest)
-        if not shown or Table([*columns, column], width=width, colour=False).has_room_for(
+        column = TableColumn(_TITLES[at], (), max_width=longest, min_width=longest)
+        if not shown or TextTable([*columns, column], width=width, colour=False).has_room_for(
             [row[one] for one in (*shown, at)] for row in rows
         ):
             shown.append(at)
             columns.append(column)
-    table = Table(columns, width=width, colour=terminal.coloured())
+    table = TextTable(columns, width=width, colour=terminal.is_coloured())
     terminal.write(table.lines([row[at] for at in shown] for row in rows))
-    terminal.say_left_out([title for at, title in enumerate(_TITLES) if at not in shown])
+    terminal.print_hidden_columns([title for at, title in enumerate(_TITLES) if at not in shown])
     return 0
 
 
 def _check_resource(resource: str, every: Sequence[Operation]) -> None:
-    """Raise `Quit` for a noun there is not, with the one that was likely meant."""
+    """Raise `CliError` for a noun there is not, with the one that was likely meant."""
     names = list(dict.fromkeys(one.resource for one in every))
     names += [name.partition(".")[0] for name in names]
     if resource not in names:
         near = get_close_matches(resource.replace("-", "_"), names, 1, 0.7)
         meant = f"did you mean {near[0]}?" if near else "`nexhealth endpoints` lists them all."
-        raise Quit(f"{terminal.repeatable(resource)}: there is no such resource; {meant}")
+        raise CliError(f"{terminal.shell_quote(resource)}: there is no such resource; {meant}")
 
 
 def _call(operation: Operation) -> str:
@@ -101,7 +101,7 @@ def _call(operation: Operation) -> str:
     return f"nex.{noun}{operation.verb}()"
 
 
-def _row(call: str, ones: Sequence[Operation]) -> list[str]:
+def _row(call: str, operations: Sequence[Operation]) -> list[str]:
     """Return the cells of an operation; what differs between versions is told of each."""
 
     def both(cells: Iterable[str]) -> str:
@@ -109,11 +109,11 @@ def _row(call: str, ones: Sequence[Operation]) -> list[str]:
 
     return [
         call,
-        " ".join(one.version for one in ones),
-        both(one.method for one in ones),
-        " or ".join(dict.fromkeys(one.path for one in ones)),
-        both("yes" if one.safe else "no" for one in ones),
-        both(one.rate_class for one in ones),
-        both(one.paging for one in ones),
-        ", ".join(dict.fromkeys(name for one in ones for name in one.filters)),
+        " ".join(one.version for one in operations),
+        both(one.method for one in operations),
+        " or ".join(dict.fromkeys(one.path for one in operations)),
+        both("yes" if one.safe else "no" for one in operations),
+        both(one.rate_class for one in operations),
+        both(one.paging for one in operations),
+        ", ".join(dict.fromkeys(name for one in operations for name in one.filters)),
     ]

@@ -5,43 +5,44 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.errors import (
-    BrokenBody,
-    EdgeBlocked,
-    Forbidden,
-    IgnoredFilter,
-    Invalid,
-    KeyRefused,
+    APITimeoutError,
+    FirewallBlockedError,
+    IgnoredFilterError,
+    InvalidAPIKeyError,
+    InvalidRequestError,
+    MalformedBodyError,
     NexHealthError,
-    NotFound,
+    NotFoundError,
     OriginError,
-    RateLimited,
-    StalledCursor,
-    TimedOut,
-    UndecodableRecord,
-    UnfinishedPull,
-    VersionRefused,
+    PermissionDeniedError,
+    RateLimitError,
+    StalledCursorError,
+    UndecodableRecordError,
+    UnfinishedPullError,
+    VersionNotEnabledError,
 )
 
-__all__ = ["advice", "happened", "sentence"]
+__all__ = ["advice", "as_sentence", "describe_error"]
 
 _ADVICE: Final[dict[type[NexHealthError], str]] = {
-    TimedOut: "try again later",
-    BrokenBody: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
-    KeyRefused: "check that NEXHEALTH_API_KEY holds it whole, that it is not revoked, and that it "
-    "is of the right environment",
-    VersionRefused: "leave out --api-version and NEXHEALTH_API_VERSION, so that the version is "
-    "found out, or ask NexHealth's support which one the account may use",
-    EdgeBlocked: "check NEXHEALTH_BASE_URL if you set it, else ask NexHealth's support whether it "
-    "lets your network through",
-    Forbidden: "check the spelling of --practice, and that the key may read this list of it",
-    NotFound: "`nexhealth practices` lists the practices and locations there are",
-    Invalid: "NexHealth's support can say what it objects to",
-    RateLimited: "another program may use the same key: try again once it is done",
-    UndecodableRecord: "tell the makers of this program",
-    IgnoredFilter: "tell NexHealth's support",
-    StalledCursor: "try again later",
-    UnfinishedPull: "let `nexhealth fleet work` end it (after --resume if that finds nothing of "
-    "it), or give it up with --replace",
+    APITimeoutError: "try again later",
+    MalformedBodyError: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
+    InvalidAPIKeyError: "check that NEXHEALTH_API_KEY holds all of it, that it is "
+    "not revoked, and that it is of the right environment",
+    VersionNotEnabledError: "leave out --api-version and NEXHEALTH_API_VERSION, so that "
+    "the version is found out, or ask NexHealth's support which one the account may use",
+    FirewallBlockedError: "check NEXHEALTH_BASE_URL if you set it, else ask "
+    "NexHealth's support whether it lets your network through",
+    PermissionDeniedError: "check the spelling of --practice, and that the key may "
+    "read this list of it",
+    NotFoundError: "`nexhealth practices` lists the practices and locations there are",
+    InvalidRequestError: "NexHealth's support can say what it objects to",
+    RateLimitError: "another program may use the same key: try again once it is done",
+    UndecodableRecordError: "tell the makers of this program",
+    IgnoredFilterError: "tell NexHealth's support",
+    StalledCursorError: "try again later",
+    UnfinishedPullError: "let `nexhealth fleet work` end it (after --resume if that "
+    "finds nothing of it), or give it up with --replace",
 }
 """Replaces the library's advice where that names arguments and attributes of Python."""
 
@@ -74,11 +75,11 @@ def advice(error: NexHealthError) -> str:
     return text
 
 
-def happened(error: NexHealthError) -> str:
+def describe_error(error: NexHealthError) -> str:
     """Describe what happened, without what to do about it."""
     return str(error).removesuffix(f"; {error.advice}")
 
 
-def sentence(error: NexHealthError) -> str:
+def as_sentence(error: NexHealthError) -> str:
     """Describe what happened, and what to do about it in a shell."""
-    return "; ".join(filter(None, (happened(error), advice(error))))
+    return "; ".join(filter(None, (describe_error(error), advice(error))))

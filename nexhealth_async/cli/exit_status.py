@@ -12,14 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.error_messages import sentence
+from nexhealth_async.cli.error_messages import as_sentence
 from nexhealth_async.errors import NexHealthError, NexHealthWarning, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import FrameType
 
-__all__ = ["FAILED", "MISUSED", "PARTIAL", "Ended", "Quit", "run", "supervised"]
+__all__ = ["FAILED", "MISUSED", "PARTIAL", "CliError", "SignalInterrupt", "run", "run_supervised"]
 
 T = TypeVar("T")
 
@@ -32,11 +32,13 @@ PARTIAL = 3
 _BROKEN_PIPE = 141
 _SIGNALLED = 128
 
-_GENTLE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_GRACEFUL_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 """Signals that end a command as Ctrl-C does, with its clean-up."""
 
 
-class Quit(Exception):
+class CliError(Exception):
     """The command ends with this sentence for the user and this exit status."""
 
     def __init__(self, message: str, *, status: int = MISUSED) -> None:
@@ -45,7 +47,7 @@ class Quit(Exception):
         self.status = status
 
 
-class Ended(BaseException):
+class SignalInterrupt(BaseException):
     """A signal other than Ctrl-C asks the process to end."""
 
     def __init__(self, number: int) -> None:
@@ -53,7 +55,7 @@ class Ended(BaseException):
         self.number = number
 
 
-def supervised(work: Callable[[], int]) -> int:
+def run_supervised(work: Callable[[], int]) -> int:
     """Do the work and return the exit status; errors that are to be expected become sentences.
 
     Ctrl-C and its like end the process here, after the clean-up, without waiting for threads: a
@@ -61,20 +63,21 @@ def supervised(work: Callable[[], int]) -> int:
     """
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", NexHealthWarning)
-    for number in _GENTLE:
+    for number in _GRACEFUL_SIGNALS:
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end)
+            signal.signal(number, _handle_signal)
     try:
         return _status(work)
     except KeyboardInterrupt:
-        _leave(_SIGNALLED + signal.SIGINT)
-    except Ended as ended:
-        _leave(_SIGNALLED + ended.number)
+        _exit(_SIGNALLED + signal.SIGINT)
+    except SignalInterrupt as ended:
+        _exit(_SIGNALLED + ended.number)
 
 
 def run(work: Coroutine[object, None, T]) -> T:
     """Run a coroutine; the first signal cancels it, and its clean-up is awaited."""
-    # Left open when a signal ended the work: closing it would wait for threads. See `supervised`.
+    # Left open when a signal ended the work: closing it would wait for threads. See
+    # `run_supervised`.
     runner = asyncio.Runner()
     try:
         result = runner.run(_cancellable(work))
@@ -92,41 +95,41 @@ async def _cancellable(work: Coroutine[object, None, T]) -> T:
 
     def cancel(number: int, _frame: FrameType | None) -> None:
         if received or task is None:
-            raise Ended(number)
+            raise SignalInterrupt(number)
         received.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    ours = [number for number in _GENTLE if signal.getsignal(number) is _end]
+    ours = [number for number in _GRACEFUL_SIGNALS if signal.getsignal(number) is _handle_signal]
     for number in ours:
         signal.signal(number, cancel)
     try:
         return await work
     except asyncio.CancelledError:
         if received:
-            raise Ended(received[0]) from None
+            raise SignalInterrupt(received[0]) from None
         raise
     finally:
         for number in ours:
-            signal.signal(number, _end)
+            signal.signal(number, _handle_signal)
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Ended(number)
+def _handle_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SignalInterrupt(number)
 
 
 def _status(work: Callable[[], int]) -> int:
     try:
         status = work()
         terminal.flush()
-    except Quit as quit_:
+    except CliError as quit_:
         return _failed(quit_.message, quit_.status)
     except UsageError as error:
-        return _failed(sentence(error), MISUSED)
+        return _failed(as_sentence(error), MISUSED)
     except NexHealthError as error:
-        return _failed(sentence(error), FAILED)
+        return _failed(as_sentence(error), FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does. Nothing is left to flush.
-        terminal.abandon_output()
+        terminal.discard_output()
         return _BROKEN_PIPE
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
@@ -138,11 +141,11 @@ def _status(work: Callable[[], int]) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    terminal.error(message)
+    terminal.print_error(message)
     return status
 
 
-def _leave(status: int) -> NoReturn:
+def _exit(status: int) -> NoReturn:
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     os._exit(status)
@@ -159,4 +162,4 @@ def _show_warning(
     """Say our own warnings in words; others are for developers."""
     del filename, lineno, file, line
     if issubclass(category, NexHealthWarning):
-        terminal.note(str(message))
+        terminal.print_note(str(message))

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.exit_status import CliError
 from nexhealth_async.cli.target_option import destination, holds_password
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
-    from nexhealth_async.cli.open_session import Entry
-    from nexhealth_async.fleet import Queue
+    from nexhealth_async.cli.open_session import ConnectionOptions
+    from nexhealth_async.fleet import FleetQueue
 
 __all__ = ["DEFAULT_LOCATION", "REDIS_VARIABLE", "FleetLocation", "refuse_sandbox"]
 
@@ -52,34 +52,34 @@ class FleetLocation:
     ] = "nexhealth"
 
     def target(self) -> Target:
-        """Return the database; raises `Quit` for what processes cannot share."""
+        """Return the database; raises `CliError` for what processes cannot share."""
         where = destination(self.to, kind=None, compress=None, schema=self.schema)
         if not where.label.startswith("PostgreSQL"):
-            raise Quit(
+            raise CliError(
                 "A fleet is many processes, and files belong to one (DuckDB's too): use --to "
                 "postgresql://user@host/database, or `nexhealth pull` in one process."
             )
         return where.target
 
-    def task_queue(self) -> Queue:
-        """Return the queue; raises `Quit` if none is named."""
+    def task_queue(self) -> FleetQueue:
+        """Return the queue; raises `CliError` if none is named."""
         queue = self.task_queue_or_none()
         if queue is None:
-            raise Quit(
+            raise CliError(
                 f"Say where the queue is: --redis redis://host:6379/0, or set {REDIS_VARIABLE}."
             )
         return queue
 
-    def task_queue_or_none(self) -> Queue | None:
+    def task_queue_or_none(self) -> FleetQueue | None:
         """Return the queue; None if none is named."""
-        from nexhealth_async.fleet import Queue
+        from nexhealth_async.fleet import FleetQueue
 
         url = self.redis or os.environ.get(REDIS_VARIABLE, "").strip()
         if not url:
             return None
-        queue = Queue(url=url, name=self.queue)
+        queue = FleetQueue(url=url, name=self.queue)
         if self.redis is not None and ("@" in urlsplit(url).netloc or holds_password(url)):
-            raise Quit(
+            raise CliError(
                 "A password does not belong on the command line, where others can read it: put "
                 f"the address in {REDIS_VARIABLE}."
             )
@@ -89,7 +89,7 @@ class FleetLocation:
 DEFAULT_LOCATION: Final = FleetLocation()
 
 
-def refuse_sandbox(entry: Entry) -> None:
-    """Raise `Quit` for a sandbox, which other processes could not reach."""
+def refuse_sandbox(entry: ConnectionOptions) -> None:
+    """Raise `CliError` for a sandbox, which other processes could not reach."""
     if entry.sandbox:
-        raise Quit("A sandbox ends with this command: a fleet needs a server that stays.")
+        raise CliError("A sandbox ends with this command: a fleet needs a server that stays.")

@@ -9,23 +9,28 @@ from cyclopts import Parameter
 
 from nexhealth_async.cli import terminal
 from nexhealth_async.cli.completion_names import completions
-from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.exit_status import CliError, run
 from nexhealth_async.cli.fleet_options import DEFAULT_LOCATION, FleetLocation, refuse_sandbox
-from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key
+from nexhealth_async.cli.open_session import ANY_LOCATION, CliApiKey, ConnectionOptions
 from nexhealth_async.cli.pull_command import (
     PullCommand,
     open_pull,
     parse_bulk_options,
     practices_of,
 )
-from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which
+from nexhealth_async.cli.pull_options import (
+    BulkPullOptions,
+    FilterOptions,
+    OutputOptions,
+    ScopeOptions,
+)
 
 if TYPE_CHECKING:
-    from nexhealth_async.fleet import Reading
+    from nexhealth_async.fleet import ReadOptions
 
 __all__ = ["pull"]
 
-_DEFAULT_SCOPE: Final = Scope()
+_DEFAULT_SCOPE: Final = ScopeOptions()
 
 
 @frozen(kw_only=True)
@@ -34,10 +39,10 @@ class _FleetPullCommand:
 
     command: PullCommand = field(repr=False)
     place: FleetLocation
-    reading: Reading
+    reading: ReadOptions
     replace: bool
 
-    async def run(self, key: Key) -> str:
+    async def run(self, key: CliApiKey) -> str:
         """Plan the pull and queue its parts; returns the pull's id."""
         from nexhealth_async.fleet import fleet_pull
         from nexhealth_async.stores import RedisRates, RedisTokens
@@ -71,9 +76,9 @@ def pull(
             help="Lists to pull, such as patients.", choices=completions(), show_choices=False
         ),
     ],
-    entry: Entry = ANYWHERE,
+    entry: ConnectionOptions = ANY_LOCATION,
     place: FleetLocation = DEFAULT_LOCATION,
-    scope: Scope = _DEFAULT_SCOPE,
+    scope: ScopeOptions = _DEFAULT_SCOPE,
     all: Annotated[  # noqa: A002 - the option's name
         bool, Parameter(negative="", show_default=False, help="All lists that the key may read.")
     ] = False,
@@ -132,25 +137,29 @@ def pull(
     The pull's name goes to stdout. Workers are started by `nexhealth fleet work`.
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
-    from nexhealth_async.fleet import Reading, queue_again
+    from nexhealth_async.fleet import ReadOptions, requeue
 
     refuse_sandbox(entry)
-    reading = Reading(drift=drift, per_page=per_page, concurrency=concurrency)
+    reading = ReadOptions(drift=drift, per_page=per_page, concurrency=concurrency)
     if resume:
         if resources or all or since or replace or adopt or recopy:
-            raise Quit("--resume goes on with what was asked for before: leave out the rest.")
+            raise CliError("--resume goes on with what was asked for before: leave out the rest.")
         # Options that nobody gave change nothing.
-        changed = None if reading == Reading() else reading
-        name = run(queue_again(to=place.target(), redis=place.task_queue(), reading=changed))
-        terminal.say("Nothing is left to do." if name is None else "Queued again what was left.")
+        changed = None if reading == ReadOptions() else reading
+        name = run(requeue(to=place.target(), redis=place.task_queue(), reading=changed))
+        terminal.print_line(
+            "Nothing is left to do." if name is None else "Queued again what was left."
+        )
     else:
         command = PullCommand(
             lists=resources,
             entry=entry,
             scope=scope,
-            filters=Which(since=since, start=start, end=end, per_page=per_page, drift=drift),
-            output=Output(),
-            bulk=InBulk(
+            filters=FilterOptions(
+                since=since, start=start, end=end, per_page=per_page, drift=drift
+            ),
+            output=OutputOptions(),
+            bulk=BulkPullOptions(
                 to=place.to,
                 all=all,
                 compare=compare,
@@ -162,8 +171,8 @@ def pull(
         for check in (place.target, place.task_queue, lambda: parse_bulk_options(command)):
             check()  # wrong use is refused before a key is asked for
         work = _FleetPullCommand(command=command, place=place, reading=reading, replace=replace)
-        name = run(work.run(Key.for_entry(entry)))
-        terminal.say(
+        name = run(work.run(CliApiKey.for_entry(entry)))
+        terminal.print_line(
             "Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it."
         )
     if name is not None:

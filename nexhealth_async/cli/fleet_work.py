@@ -11,20 +11,25 @@ from cyclopts import Parameter
 from nexhealth_async.cli import terminal
 from nexhealth_async.cli.exit_status import run
 from nexhealth_async.cli.fleet_options import DEFAULT_LOCATION, FleetLocation, refuse_sandbox
-from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, opened
+from nexhealth_async.cli.open_session import (
+    ANY_LOCATION,
+    CliApiKey,
+    ConnectionOptions,
+    open_session,
+)
 from nexhealth_async.cli.progress import BulkProgress
 from nexhealth_async.errors import NexHealthError, TargetError
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
-    from nexhealth_async.fleet import Queue
+    from nexhealth_async.fleet import FleetQueue
 
 __all__ = ["work"]
 
 
 def work(
     *,
-    entry: Entry = ANYWHERE,
+    entry: ConnectionOptions = ANY_LOCATION,
     place: FleetLocation = DEFAULT_LOCATION,
     shards: Annotated[int, Parameter(help="Parts of pulls to read at a time.")] = 4,
     grace: Annotated[
@@ -50,25 +55,25 @@ def work(
     refuse_sandbox(entry)
     target = place.target()
     queue = evolve(
-        place.task_queue(), concurrency=shards, grace=grace, takeover=takeover, tries=tries
+        place.task_queue(), concurrency=shards, grace=grace, takeover=takeover, max_attempts=tries
     )
     progress = BulkProgress()
-    key, left = Key.for_entry(entry), None
+    key, left = CliApiKey.for_entry(entry), None
     try:
         left = run(_work(entry, key, target, queue, progress, until_empty=until_empty))
     except NexHealthError:
         if progress.shards_done or progress.failures:
-            terminal.say(_summary(progress, left))
+            terminal.print_line(_summary(progress, left))
         raise
-    terminal.say(_summary(progress, left))
+    terminal.print_line(_summary(progress, left))
     return 0
 
 
 async def _work(
-    entry: Entry,
-    key: Key,
+    entry: ConnectionOptions,
+    key: CliApiKey,
     target: Target,
-    queue: Queue,
+    queue: FleetQueue,
     progress: BulkProgress,
     *,
     until_empty: bool,
@@ -78,7 +83,7 @@ async def _work(
     from nexhealth_async.stores import RedisRates, RedisTokens
 
     tokens, rates = RedisTokens(queue.url), RedisRates(queue.url)
-    async with opened(entry, key, tokens=tokens, rates=rates) as session:
+    async with open_session(entry, key, tokens=tokens, rates=rates) as session:
         await fleet_work(
             session.nex,
             to=target,
@@ -96,10 +101,10 @@ async def _work(
 
 def _summary(progress: BulkProgress, left: int | None) -> str:
     """Summarize a worker; ``left`` is how much is still queued, None if that was not asked."""
-    parts = terminal.counted(progress.shards_done, "part")
-    done = f"{parts}, {terminal.counted(progress.records, 'record')}"
+    parts = terminal.count_text(progress.shards_done, "part")
+    done = f"{parts}, {terminal.count_text(progress.records, 'record')}"
     if progress.failures:
-        failures = terminal.counted(progress.failures, "failure")
+        failures = terminal.count_text(progress.failures, "failure")
         done += f", {failures} (`nexhealth fleet status` tells why)"
     match left:
         case None:

@@ -20,11 +20,15 @@ _KEY: Final = """NEXHEALTH_API_KEY, NEXHEALTH_API_VERSION, NEXHEALTH_BASE_URL,
 _DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
 _FLEET: Final = """0 done, 1 the API, the network, the database or Redis failed,
 2 wrong use, 130 Ctrl-C, 143 SIGTERM"""
-_USUAL: Final = "0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C"
+_COMMON_VARIABLES: Final = "0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C"
 
 _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
-    ("check",): (("nexhealth check", "nexhealth check --sandbox"), _KEY, _USUAL),
-    ("practices",): (("nexhealth practices", "nexhealth practices --sandbox"), _KEY, _USUAL),
+    ("check",): (("nexhealth check", "nexhealth check --sandbox"), _KEY, _COMMON_VARIABLES),
+    ("practices",): (
+        ("nexhealth practices", "nexhealth practices --sandbox"),
+        _KEY,
+        _COMMON_VARIABLES,
+    ),
     ("pull",): (
         (
             "nexhealth pull patients --sandbox",
@@ -65,16 +69,16 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "    --event appointment_insertion --event appointment_updated",
         ),
         _KEY,
-        _USUAL,
+        _COMMON_VARIABLES,
     ),
-    ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _USUAL),
+    ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _COMMON_VARIABLES),
     ("webhooks", "ensure"): (
         (
             "nexhealth webhooks ensure https://example.com/nexhealth --secret-file secret \\",
             "    --event appointment_insertion --practice demo-practice",
         ),
         _KEY,
-        _USUAL,
+        _COMMON_VARIABLES,
     ),
     ("fleet",): (
         (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.api_versions import V2, V3
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import Quit
-from nexhealth_async.errors import InvalidArgument, NexHealthError, NotInThisVersion
+from nexhealth_async.cli.exit_status import CliError
+from nexhealth_async.errors import InvalidArgumentError, NexHealthError, NotInVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,18 +31,18 @@ def check_names(names: Sequence[str], version: str | None) -> None:
     for name in names:
         try:
             facts(name, version or V2)
-        except (InvalidArgument, NotInThisVersion) as error:
+        except (InvalidArgumentError, NotInVersionError) as error:
             other = _other_version(name, version or V2)
             if other is not None and version is None:
                 continue
             if other is not None:
-                raise Quit(
+                raise CliError(
                     f"{name} cannot be pulled from {version}: add --api-version {other}."
                 ) from None
             text = _unknown_name_text(error, name)
             if "." not in name:  # what is below single records is like none of the lists
                 text += f"\nThese can be pulled: {', '.join(lists_of(version))}."
-            raise Quit(text) from None
+            raise CliError(text) from None
 
 
 def lists_of(version: str | None) -> Sequence[str]:
@@ -75,4 +75,4 @@ def _unknown_name_text(error: NexHealthError, name: str) -> str:
         return f"{what}; in Python, {how}." if ".walk" in how else f"{what}."
     near = get_close_matches(name, lists_of(None), 1, 0.7)
     meant = f"; did you mean {near[0]}?" if near else "."
-    return f"{terminal.repeatable(name)}: there is no such list{meant}"
+    return f"{terminal.shell_quote(name)}: there is no such list{meant}"

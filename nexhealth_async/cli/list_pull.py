@@ -10,25 +10,30 @@ from attrs import define, evolve, field
 
 from nexhealth_async._protocol.api_versions import V2, V3
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import Quit, run
+from nexhealth_async.cli.exit_status import CliError, run
 from nexhealth_async.cli.list_names import check_names
-from nexhealth_async.cli.open_session import check_place, scoped
-from nexhealth_async.cli.output import pen_for
+from nexhealth_async.cli.open_session import check_location, resolve_scope
+from nexhealth_async.cli.output import open_writer
 from nexhealth_async.cli.progress import ListProgress, ProgressDisplay, progress_display
 from nexhealth_async.cli.pull_command import PullCommand, open_pull, resolve_version
-from nexhealth_async.cli.pull_options import Output, moment, since, window
+from nexhealth_async.cli.pull_options import (
+    OutputOptions,
+    parse_since,
+    parse_timestamp,
+    parse_window,
+)
 from nexhealth_async.cli.pull_summary import PullSummary, pace_text
-from nexhealth_async.cli.table_columns import KINDS, Kind
-from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.errors import Forbidden, NotFound
+from nexhealth_async.cli.table_columns import RESOURCE_TABLES, ResourceTable
+from nexhealth_async.cli.tables import TextTable, terminal_width
+from nexhealth_async.errors import NotFoundError, PermissionDeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nexhealth_async import NexHealth
-    from nexhealth_async._protocol.operations import Endpoint, Row
-    from nexhealth_async.cli.open_session import Key
-    from nexhealth_async.cli.output import Pen
+    from nexhealth_async._protocol.operations import Endpoint, OperationSpec
+    from nexhealth_async.cli.open_session import CliApiKey
+    from nexhealth_async.cli.output import OutputWriter
     from nexhealth_async.pagination.walk import Page, Walk
 
 __all__ = ["ListPull"]
@@ -42,10 +47,10 @@ class ListPull:
 
     command: PullCommand
     name: str
-    kind: Kind
+    kind: ResourceTable
     subdomain: str | None
     location_id: int | None
-    output: Output
+    output: OutputOptions
     progress: ListProgress = field()
     records: int = 0
     pages_with_warnings: int = 0
@@ -55,10 +60,12 @@ class ListPull:
 
     @classmethod
     def for_command(cls, command: PullCommand) -> ListPull:
-        """Check the options; raises `Quit` for what does not fit."""
+        """Check the options; raises `CliError` for what does not fit."""
         name = command.lists[0]
         check_names([name], command.entry.pinned_version)
-        kind = KINDS.get(name) or Kind(f"record of {name}", f"records of {name}", ())
+        kind = RESOURCE_TABLES.get(name) or ResourceTable(
+            f"record of {name}", f"records of {name}", ()
+        )
         pull = cls(
             command=command,
             name=name,
@@ -66,16 +73,16 @@ class ListPull:
             subdomain=_single("practice", command.scope.practice),
             location_id=_single("location", command.scope.location),
             output=_resolve_format(command.output, kind),
-            progress=ListProgress(kind.many),
+            progress=ListProgress(kind.plural),
         )
         pull._check_versions()
-        window(command.filters)
+        parse_window(command.filters)
         return pull
 
-    def run(self, key: Key) -> PullSummary:
+    def run(self, key: CliApiKey) -> PullSummary:
         """Pull all pages."""
         started = time.monotonic()
-        with pen_for(self.output.output) as writer:
+        with open_writer(self.output.output) as writer:
             run(self._pull(key, writer))
         return PullSummary(
             text=self._summary(time.monotonic() - started), hidden_columns=self.hidden_columns
@@ -89,37 +96,37 @@ class ListPull:
         return None
 
     def _check_versions(self) -> None:
-        """Raise `Quit` if none of the versions that may be spoken takes the options."""
-        refusals: list[Quit] = []
+        """Raise `CliError` if none of the versions that may be spoken takes the options."""
+        refusals: list[CliError] = []
         pinned = self.command.entry.pinned_version
         for version in (V2, V3) if pinned is None else (pinned,):
             try:
                 self._filters(self._row(version))
-            except Quit as error:
+            except CliError as error:
                 refusals.append(error)
             else:
                 return
         raise refusals[0]
 
-    def _row(self, version: str) -> Row:
+    def _row(self, version: str) -> OperationSpec:
         """Return the list's operation in a version."""
         from nexhealth_async.bulk import facts
 
         check_names([self.name], version)
         row = facts(self.name, version).row
         if "{id}" in row.path:
-            raise Quit(
+            raise CliError(
                 f"{self.name} are read place by place, in bulk: add --to, such as --to out/."
             )
         return row
 
-    def _filters(self, row: Row) -> dict[str, object]:
-        """Return the filters and walk options, or raise `Quit` for those that the list lacks."""
+    def _filters(self, row: OperationSpec) -> dict[str, object]:
+        """Return the filters and walk options; `CliError` for those that the list lacks."""
         options, names = self.command.filters, row.filters
         for option, least in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
             number = cast("int | None", getattr(options, option))
             if number is not None and number < least:
-                raise Quit(f"--{option.replace('_', '-')} must be at least {least}.")
+                raise CliError(f"--{option.replace('_', '-')} must be at least {least}.")
         filters: dict[str, object] = {"limit": options.limit}
         if row.max_per_page is not None:
             filters |= {
@@ -128,25 +135,29 @@ class ListPull:
                 "drift": options.drift or "watch",
             }
         elif options.per_page is not None:
-            raise Quit(f"{self.kind.many} come whole, not in pages: leave out --per-page.")
+            raise CliError(f"{self.kind.plural} come whole, not in pages: leave out --per-page.")
         for option, name in (("since", "updated_since"), ("start", "start"), ("end", "end")):
             text = cast("str | None", getattr(options, option))
             if text is None:
                 if name in row.required:
-                    raise Quit(
-                        f"{self.kind.many} need --start and --end, or --to, which takes all."
+                    raise CliError(
+                        f"{self.kind.plural} need --start and --end, or --to, which takes all."
                     )
             elif name in names:
-                filters[name] = since(text) if option == "since" else moment(option, text)
+                filters[name] = (
+                    parse_since(text) if option == "since" else parse_timestamp(option, text)
+                )
             else:
-                raise Quit(f"{self.kind.many} cannot be narrowed by --{option}: leave it out.")
+                raise CliError(
+                    f"{self.kind.plural} cannot be narrowed by --{option}: leave it out."
+                )
         if "updated_since" in row.one_of:
             from nexhealth_async.bulk.target_support import BEGINNING
 
             filters.setdefault("updated_since", BEGINNING)
         return {name: value for name, value in filters.items() if value is not None}
 
-    async def _pull(self, key: Key, writer: Pen) -> None:
+    async def _pull(self, key: CliApiKey, writer: OutputWriter) -> None:
         """Read page after page and write each one out."""
         # The display must not be drawn into rows: it is hidden if both go to terminals.
         is_shared = self.output.output is None and terminal.output_is_terminal()
@@ -158,7 +169,9 @@ class ListPull:
             self.version = await resolve_version(session.nex, self.command.lists)
             row = self._row(self.version)
             filters = self._filters(row)
-            nex = await scoped(session, row, subdomain=self.subdomain, location_id=self.location_id)
+            nex = await resolve_scope(
+                session, row, subdomain=self.subdomain, location_id=self.location_id
+            )
             try:
                 async for page in _walk(nex, self.name, filters).raw_json().pages():
                     data = (
@@ -169,16 +182,16 @@ class ListPull:
                     await _write(writer, data, display if is_shared else None)
                     self._record_page(page)
                 if table is not None:
-                    self.hidden_columns = table.left_out
-            except (Forbidden, NotFound):
-                await check_place(
+                    self.hidden_columns = table.hidden_columns
+            except (PermissionDeniedError, NotFoundError):
+                await check_location(
                     session.nex, subdomain=self.subdomain, location_id=self.location_id
                 )
                 raise
 
-    def _table(self) -> Table:
-        colour = self.output.output is None and terminal.coloured()
-        return Table(self.kind.columns, width=terminal_width(), colour=colour)
+    def _table(self) -> TextTable:
+        colour = self.output.output is None and terminal.is_coloured()
+        return TextTable(self.kind.columns, width=terminal_width(), colour=colour)
 
     def _record_page(self, page: Page[bytes]) -> None:
         self.records += len(page.items)
@@ -203,7 +216,7 @@ class ListPull:
         return text
 
 
-async def _write(writer: Pen, data: bytes, display: ProgressDisplay | None) -> None:
+async def _write(writer: OutputWriter, data: bytes, display: ProgressDisplay | None) -> None:
     if display is None:
         await writer.write(data)
         return
@@ -223,20 +236,20 @@ def _endpoint(name: str) -> Endpoint[object]:
     return next(one for one in ENDPOINTS if one.resource == name and one.verb == "walk")
 
 
-def _resolve_format(output: Output, kind: Kind) -> Output:
+def _resolve_format(output: OutputOptions, kind: ResourceTable) -> OutputOptions:
     if output.output is not None and str(output.output) == "-":
         output = evolve(output, output=None)
     if output.format is None:
         fits = kind.columns and output.output is None and terminal.output_is_terminal()
         output = evolve(output, format="table" if fits else "jsonl")
     elif output.format == "table" and not kind.columns:
-        raise Quit(f"{kind.many} have no table: leave out --format table, for JSON lines.")
+        raise CliError(f"{kind.plural} have no table: leave out --format table, for JSON lines.")
     return output
 
 
 def _single(option: str, values: tuple[T, ...]) -> T | None:
     if len(values) > 1:
-        raise Quit(f"--{option} more than once is for a bulk pull: add --to.")
+        raise CliError(f"--{option} more than once is for a bulk pull: add --to.")
     return values[0] if values else None
 
 
@@ -252,7 +265,7 @@ def _on_one_line(record: bytes) -> bytes:
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _rows(table: Table, kind: Kind, records: Sequence[bytes]) -> bytes:
+def _rows(table: TextTable, kind: ResourceTable, records: Sequence[bytes]) -> bytes:
     rows = [[column.text(record) for column in kind.columns] for record in map(_fields, records)]
     return table.lines(rows).encode(errors="replace")
 

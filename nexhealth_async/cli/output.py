@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from nexhealth_async.cli.exit_status import FAILED, Quit
+from nexhealth_async.cli.exit_status import FAILED, CliError
 
-__all__ = ["FilePen", "OutputPen", "Pen", "pen_for"]
+__all__ = ["FileWriter", "OutputWriter", "StdoutWriter", "open_writer"]
 
 _CHUNK = 4096
 """What a pipe that is ready takes for certain without blocking (POSIX's PIPE_BUF on Linux)."""
 
 
-class Pen(Protocol):
+class OutputWriter(Protocol):
     """Something that takes bytes."""
 
     async def write(self, data: bytes) -> None:
@@ -29,7 +29,7 @@ class Pen(Protocol):
         ...
 
 
-class OutputPen:
+class StdoutWriter:
     """Writes to stdout, waiting in the event loop while a pager or a slow pipe is not ready.
 
     A write that blocks would also keep Ctrl-C waiting, and let page requests time out.
@@ -56,7 +56,7 @@ class OutputPen:
             except BrokenPipeError:
                 raise
             except OSError as error:
-                raise _unwritable("The output", error) from None
+                raise _write_error("The output", error) from None
 
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
@@ -72,7 +72,7 @@ class OutputPen:
             loop.remove_writer(self._fd)
 
 
-class FilePen:
+class FileWriter:
     """Writes to a file."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
@@ -82,61 +82,61 @@ class FilePen:
     async def write(self, data: bytes) -> None:
         """Write all of it."""
         rest = memoryview(data)
-        with _named(self._path):
+        with _with_path(self._path):
             while rest:  # a pipe may take a part
                 rest = rest[self._file.write(rest) or 0 :]
 
 
 @contextmanager
-def _named(path: Path) -> Generator[None]:
+def _with_path(path: Path) -> Generator[None]:
     """Name the file in what the system says of it; nobody reads on at the end of a pipe."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise _unwritable(str(path), error) from None
+        raise _write_error(str(path), error) from None
 
 
-def _unwritable(what: str, error: OSError) -> Quit:
-    return Quit(f"{what} cannot be written: {error.strerror}.", status=FAILED)
+def _write_error(target: str, error: OSError) -> CliError:
+    return CliError(f"{target} cannot be written: {error.strerror}.", status=FAILED)
 
 
 @contextmanager
-def pen_for(path: Path | None) -> Generator[Pen, None, None]:
+def open_writer(path: Path | None) -> Generator[OutputWriter, None, None]:
     """Open the target; a file appears under its name only when the block ends without an error.
 
     Until then it is a hidden file beside it, which an error removes. Only the owner may read it.
     Devices and pipes are written to as they are.
     """
     if path is None:
-        yield OutputPen()
+        yield StdoutWriter()
         return
     target = path.resolve()
     with suppress(FileNotFoundError):
         kind = target.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise Quit(f"{path} is a directory; name a file in it.")
+            raise CliError(f"{path} is a directory; name a file in it.")
         if not stat.S_ISREG(kind):
-            with _named(path):
+            with _with_path(path):
                 device = target.open("wb", buffering=0)
             with device:
-                yield FilePen(device, path)
+                yield FileWriter(device, path)
             return
     if not target.parent.is_dir():
-        raise Quit(f"{path} cannot be written: there is no directory {path.parent}.")
+        raise CliError(f"{path} cannot be written: there is no directory {path.parent}.")
     # A name nobody else has, and mode 0600 at most: what the umask takes from it is put back.
     try:
         number, name = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name}.", suffix=".part"
         )
     except OSError as error:
-        raise _unwritable(str(path), error) from None
+        raise _write_error(str(path), error) from None
     file = os.fdopen(number, "wb", buffering=1 << 18)
     try:
         Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
-        yield FilePen(file, path)
-        with _named(path):
+        yield FileWriter(file, path)
+        with _with_path(path):
             file.flush()
             os.fsync(file.fileno())
             file.close()

@@ -9,9 +9,14 @@ from cyclopts import Parameter
 
 from nexhealth_async.cli import terminal
 from nexhealth_async.cli.exit_status import run
-from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, opened
-from nexhealth_async.cli.table_columns import Column
-from nexhealth_async.cli.tables import Table, page_width
+from nexhealth_async.cli.open_session import (
+    ANY_LOCATION,
+    CliApiKey,
+    ConnectionOptions,
+    open_session,
+)
+from nexhealth_async.cli.table_columns import TableColumn
+from nexhealth_async.cli.tables import TextTable, page_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["practices"]
 
 _COLUMNS = (
-    Column("practice", ("institution_name",)),
-    Column("subdomain", ("subdomain",)),
-    Column("location", ("id",), right=True),
-    Column("name", ("name",)),
-    Column("zone", ("tz",)),
-    Column("inactive", ("inactive",)),
+    TableColumn("practice", ("institution_name",)),
+    TableColumn("subdomain", ("subdomain",)),
+    TableColumn("location", ("id",), align_right=True),
+    TableColumn("name", ("name",)),
+    TableColumn("zone", ("tz",)),
+    TableColumn("inactive", ("inactive",)),
 )
 _NAMED = 4
 """So many columns have to be shown; the others are left out where there is no room."""
@@ -38,15 +43,15 @@ def practices(
         Literal["table", "jsonl"],
         Parameter(help="A table, or JSON lines with every field of each location."),
     ] = "table",
-    entry: Entry = ANYWHERE,
+    entry: ConnectionOptions = ANY_LOCATION,
 ) -> int:
     """List the practices and locations that the key sees.
 
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
-    places = run(_places(entry, Key.for_entry(entry)))
+    places = run(_location_rows(entry, CliApiKey.for_entry(entry)))
     if not places:
-        terminal.say("This key sees no practice.")
+        terminal.print_line("This key sees no practice.")
         return 0
     if format == "jsonl":
         from nexhealth_async import to_json
@@ -57,27 +62,27 @@ def practices(
     # No name is cut: it may be wanted by another command.
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     columns = [
-        evolve(column, widest=width, least=max(width, len(column.title)))
+        evolve(column, max_width=width, min_width=max(width, len(column.title)))
         for column, width in zip(_COLUMNS, widths, strict=True)
     ]
     width = page_width()
-    named = Table(columns[:_NAMED], width=width, colour=False)
+    named = TextTable(columns[:_NAMED], width=width, colour=False)
     if not named.has_room_for(row[:_NAMED] for row in rows):
-        terminal.tell("".join(f"{_in_words(row)}\n" for row in rows))
+        terminal.print_message("".join(f"{_plain_row(row)}\n" for row in rows))
         return 0
-    table = Table(columns, width=width, colour=terminal.coloured())
+    table = TextTable(columns, width=width, colour=terminal.is_coloured())
     terminal.write(table.lines(rows))
-    terminal.say_left_out(table.left_out)
+    terminal.print_hidden_columns(table.hidden_columns)
     return 0
 
 
-def _in_words(row: Sequence[str]) -> str:
+def _plain_row(row: Sequence[str]) -> str:
     """Say what a row holds, where there is no room for a table."""
-    practice, subdomain, location, name, zone, inactive = map(terminal.clean, row)
+    practice, subdomain, location, name, zone, inactive = map(terminal.escape_controls, row)
     more = "".join(f", {part}" for part in (zone, "inactive" if inactive == "yes" else "") if part)
     return f"{practice}, subdomain {subdomain}: location {location}, {name}{more}"
 
 
-async def _places(entry: Entry, key: Key) -> list[Location]:
-    async with opened(entry, key) as door:
+async def _location_rows(entry: ConnectionOptions, key: CliApiKey) -> list[Location]:
+    async with open_session(entry, key) as door:
         return [location async for location in door.nex.locations.walk()]

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from nexhealth_async.bulk import Event, PullEnded, PullStarted, ShardDone, ShardFailed
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.error_messages import happened
-from nexhealth_async.cli.time_remaining import Left, Pace, clock
+from nexhealth_async.cli.error_messages import describe_error
+from nexhealth_async.cli.time_remaining import PaceEstimator, RemainingWork, format_duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,10 +89,10 @@ class ListProgress:
             parts[0] += f" of {self._total:,}"
         if self._records:
             parts.append(f"{self._records / max(seconds, 0.001):,.0f}/s")
-        parts.append(clock(seconds))
+        parts.append(format_duration(seconds))
         if self._records and self._total is not None:
             remaining = max(0, self._total - self._records) * seconds / self._records
-            parts.append(f"{clock(remaining)} left")
+            parts.append(f"{format_duration(remaining)} left")
         return DisplayState(
             label=self._label, text=" ".join(parts), completed=self._records, total=self._total
         )
@@ -122,7 +122,7 @@ class BulkProgress:
         self.shards_done = self.records = self.failures = 0
         self._write_line = write_line
         self._each_shard = each_shard
-        self._pace = Pace()
+        self._pace = PaceEstimator()
         self._snapshot: Callable[[], Snapshot] | None = None
         self._logs_shards = False
         self._running = False
@@ -134,7 +134,7 @@ class BulkProgress:
 
     def record_event(self, event: Event) -> None:
         """Count an event of the pull and log it."""
-        self._pace.note(event)
+        self._pace.record_event(event)
         match event:
             case PullStarted(shards=shards, snapshot=snapshot):
                 self._snapshot, self._running = snapshot, True
@@ -146,24 +146,26 @@ class BulkProgress:
                 self.records += records
                 if self._logs_shards:
                     self._log(
-                        f"done {shard.name}: {terminal.counted(records, 'record')}"
+                        f"done {shard.name}: {terminal.count_text(records, 'record')}"
                         f" in {seconds:.1f} s"
                     )
             case ShardFailed(shard=shard, error=error):
                 self.failures += 1
                 if self.failures <= _LOGGED_FAILURES:
-                    self._log(f"failed {shard.name}: {type(error).__name__}: {happened(error)}")
+                    self._log(
+                        f"failed {shard.name}: {type(error).__name__}: {describe_error(error)}"
+                    )
                 elif self.failures == _LOGGED_FAILURES + 1:
                     self._log("further failures are counted only")
             case _:
                 pass
 
-    def snapshot(self) -> tuple[Snapshot, Left] | None:
+    def snapshot(self) -> tuple[Snapshot, RemainingWork] | None:
         """Return how far the pull is and what remains, None before its start and after its end."""
         if self._snapshot is None or not self._running:
             return None
         snapshot = self._snapshot()
-        return snapshot, self._pace.left(snapshot)
+        return snapshot, self._pace.remaining(snapshot)
 
     def state(self) -> DisplayState | None:
         """Return the content of the display."""
@@ -172,7 +174,7 @@ class BulkProgress:
             return None
         now, left = current
         completed, total = now.records, now.records + left.records
-        if not left.sure or not total:
+        if not left.is_certain or not total:
             completed, total = now.done + now.failed, max(1, now.shards)
         active = sorted(now.active, key=lambda shard: -shard.seconds)
         return DisplayState(
@@ -194,10 +196,12 @@ class BulkProgress:
 
     def _log(self, text: str) -> None:
         if self._write_line is not None and self._snapshot is not None:
-            self._write_line(terminal.clean(f"{clock(self._snapshot().seconds)} {text}"))
+            self._write_line(
+                terminal.escape_controls(f"{format_duration(self._snapshot().seconds)} {text}")
+            )
 
 
-def total_text(now: Snapshot, remaining: Left) -> str:
+def total_text(now: Snapshot, remaining: RemainingWork) -> str:
     """Describe the progress of a bulk pull in a line."""
     failed = f" ({now.failed} failed)" if now.failed else ""
     parts = [
@@ -213,7 +217,7 @@ def shard_text(shard: ShardProgress) -> str:
     """Describe the progress of one shard in a line."""
     total = "" if shard.total is None else f" of {shard.total:,}"
     rate = f", {shard.read / shard.seconds:,.0f}/s" if shard.seconds >= 1 else ""
-    return terminal.clean(f"{shard.shard.name}: {shard.read:,}{total}{rate}")
+    return terminal.escape_controls(f"{shard.shard.name}: {shard.read:,}{total}{rate}")
 
 
 class ProgressDisplay:

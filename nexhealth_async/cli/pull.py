@@ -9,11 +9,16 @@ from cyclopts import Parameter
 from nexhealth_async.cli import terminal
 from nexhealth_async.cli.bulk_pull import BulkCopy, BulkEstimate
 from nexhealth_async.cli.completion_names import completions
-from nexhealth_async.cli.exit_status import Ended, Quit
+from nexhealth_async.cli.exit_status import CliError, SignalInterrupt
 from nexhealth_async.cli.list_pull import ListPull
-from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key
+from nexhealth_async.cli.open_session import ANY_LOCATION, CliApiKey, ConnectionOptions
 from nexhealth_async.cli.pull_command import PullCommand
-from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which
+from nexhealth_async.cli.pull_options import (
+    BulkPullOptions,
+    FilterOptions,
+    OutputOptions,
+    ScopeOptions,
+)
 from nexhealth_async.errors import NexHealthError
 
 if TYPE_CHECKING:
@@ -21,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["pull"]
 
-_ALL = Which()
-_NOWHERE_SPECIAL = Scope()
-_AS_FITS = Output()
-_NOTHING_MORE = InBulk()
+_ALL = FilterOptions()
+_DEFAULT_SCOPE = ScopeOptions()
+_AUTO_FORMAT = OutputOptions()
+_NO_BULK_OPTIONS = BulkPullOptions()
 
 
 def pull(
@@ -36,11 +41,11 @@ def pull(
             show_choices=False,
         ),
     ],
-    entry: Entry = ANYWHERE,
-    scope: Scope = _NOWHERE_SPECIAL,
-    which: Which = _ALL,
-    output: Output = _AS_FITS,
-    in_bulk: InBulk = _NOTHING_MORE,
+    entry: ConnectionOptions = ANY_LOCATION,
+    scope: ScopeOptions = _DEFAULT_SCOPE,
+    filters: FilterOptions = _ALL,
+    output: OutputOptions = _AUTO_FORMAT,
+    in_bulk: BulkPullOptions = _NO_BULK_OPTIONS,
 ) -> int:
     """Pull one list to the terminal or a file, or many lists into a target.
 
@@ -51,16 +56,16 @@ def pull(
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
     command = PullCommand(
-        lists=resources, entry=entry, scope=scope, filters=which, output=output, bulk=in_bulk
+        lists=resources, entry=entry, scope=scope, filters=filters, output=output, bulk=in_bulk
     )
     job = _job(command)  # wrong use is refused before a key is asked for
-    key = Key.for_entry(entry)
+    key = CliApiKey.for_entry(entry)
     try:
         summary = job.run(key)
-    except (KeyboardInterrupt, Ended, NexHealthError, Quit) as error:
-        stopped = isinstance(error, (KeyboardInterrupt, Ended))
+    except (KeyboardInterrupt, SignalInterrupt, NexHealthError, CliError) as error:
+        stopped = isinstance(error, (KeyboardInterrupt, SignalInterrupt))
         if (text := job.early_end_text(stopped=stopped)) is not None:
-            terminal.say(text)
+            terminal.print_line(text)
         raise
     return summary.print(quiet=output.quiet)
 

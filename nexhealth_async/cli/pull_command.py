@@ -10,10 +10,23 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from attrs import frozen
 
 from nexhealth_async._protocol.api_versions import AUTO
-from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.exit_status import CliError
 from nexhealth_async.cli.list_names import check_names, lists_of
-from nexhealth_async.cli.open_session import Entry, Key, Opened, opened
-from nexhealth_async.cli.pull_options import InBulk, Output, Scope, Which, price, since, window
+from nexhealth_async.cli.open_session import (
+    CliApiKey,
+    ConnectionOptions,
+    OpenedSession,
+    open_session,
+)
+from nexhealth_async.cli.pull_options import (
+    BulkPullOptions,
+    FilterOptions,
+    OutputOptions,
+    ScopeOptions,
+    parse_price,
+    parse_since,
+    parse_window,
+)
 from nexhealth_async.cli.target_option import is_set, may_exist
 
 if TYPE_CHECKING:
@@ -43,11 +56,11 @@ class PullCommand:
     """The options of a pull."""
 
     lists: tuple[str, ...]
-    entry: Entry
-    scope: Scope
-    filters: Which
-    output: Output
-    bulk: InBulk
+    entry: ConnectionOptions
+    scope: ScopeOptions
+    filters: FilterOptions
+    output: OutputOptions
+    bulk: BulkPullOptions
 
     @property
     def only_resumes(self) -> bool:
@@ -59,7 +72,7 @@ class PullCommand:
         """Whether this is more than one list to stdout or a file."""
         return (
             len(self.lists) != 1
-            or self.bulk != InBulk()
+            or self.bulk != BulkPullOptions()
             or self.output.format == "parquet"
             or self.filters.since == "last"
             or self._uses_environment_target
@@ -85,7 +98,7 @@ class PullCommand:
     @property
     def follows_target(self) -> bool:
         """Whether the version may be taken from what the target holds already."""
-        if not self.is_bulk or self.entry.said_version is not None or self.bulk.dry_run:
+        if not self.is_bulk or self.entry.requested_version is not None or self.bulk.dry_run:
             return False
         # The sandbox has a version that shows it best, so a database that may be new gets that one.
         return may_exist(self.bulk.to, databases=not self.entry.sandbox)
@@ -94,7 +107,7 @@ class PullCommand:
 class PullJob(Protocol):
     """One way to carry out a pull: one list, a copy to a target, or an estimate."""
 
-    def run(self, key: Key) -> PullSummary:
+    def run(self, key: CliApiKey) -> PullSummary:
         """Pull everything and return what to tell of it."""
         ...
 
@@ -110,11 +123,11 @@ class PullJob(Protocol):
 @asynccontextmanager
 async def open_pull(
     command: PullCommand,
-    key: Key,
+    key: CliApiKey,
     *,
     tokens: TokenStore | None = None,
     rates: SharedRates | None = None,
-) -> AsyncGenerator[Opened]:
+) -> AsyncGenerator[OpenedSession]:
     """Open the session of a pull and log in, in the version that the pull is to speak.
 
     Raises:
@@ -122,7 +135,9 @@ async def open_pull(
     """
     follows = command.follows_target
     version = AUTO if follows else None
-    async with opened(command.entry, key, version=version, tokens=tokens, rates=rates) as session:
+    async with open_session(
+        command.entry, key, version=version, tokens=tokens, rates=rates
+    ) as session:
         await session.nex.log_in()
         if not follows:
             await resolve_version(session.nex, command.lists)
@@ -130,7 +145,7 @@ async def open_pull(
 
 
 async def resolve_version(nex: NexHealth, names: Sequence[str]) -> str:
-    """Return the version that is spoken; raises `Quit` for lists that only the other one has."""
+    """Return the API version; `CliError` for lists that only the other one has."""
     from nexhealth_async.session import client_of
 
     version = await client_of(nex).resolve_version()
@@ -152,28 +167,28 @@ class BulkOptions:
 
 
 def parse_bulk_options(command: PullCommand) -> BulkOptions:
-    """Return the options as the library takes them; raises `Quit` for what does not fit."""
+    """Return the options as the library takes them; raises `CliError` for what does not fit."""
     filters, bulk = command.filters, command.bulk
     for option, is_given in command.list_options.items():
         if is_given:
-            raise Quit(f"{option} belongs to a pull of one list without --to: leave it out.")
+            raise CliError(f"{option} belongs to a pull of one list without --to: leave it out.")
     for option, number in (("concurrency", bulk.concurrency), ("per-page", filters.per_page)):
         if number is not None and number < 1:
-            raise Quit(f"--{option} must be at least 1.")
+            raise CliError(f"--{option} must be at least 1.")
     if bulk.compare is not None and filters.since != "last":
-        raise Quit("--compare belongs to --since last: leave it out.")
+        raise CliError("--compare belongs to --since last: leave it out.")
     if bulk.recopy and (bulk.resume or filters.since is not None):
-        raise Quit(
+        raise CliError(
             "--recopy copies everything anew: leave out --resume and --since. A recopy that was "
             "stopped goes on with --resume alone."
         )
     if bulk.price_per_call is not None and not bulk.dry_run:
-        raise Quit("--price-per-call belongs to --dry-run: add that, or leave it out.")
+        raise CliError("--price-per-call belongs to --dry-run: add that, or leave it out.")
     if bulk.dry_run and filters.since == "last":
-        raise Quit(
+        raise CliError(
             "--dry-run cannot tell what --since last would read: name a day, or leave it out."
         )
-    first, last = window(filters)
+    first, last = parse_window(filters)
     return BulkOptions(
         lists=_lists(command),
         since=_since(filters.since),
@@ -181,29 +196,29 @@ def parse_bulk_options(command: PullCommand) -> BulkOptions:
         first=first,
         last=last,
         concurrency=bulk.concurrency or _CONCURRENCY,
-        price=None if bulk.price_per_call is None else price(bulk.price_per_call),
+        price=None if bulk.price_per_call is None else parse_price(bulk.price_per_call),
     )
 
 
 def _lists(command: PullCommand) -> Sequence[str] | None:
     names, bulk, filters = command.lists, command.bulk, command.filters
     if bulk.all and names:
-        raise Quit("--all is everything: leave out either it or the lists.")
+        raise CliError("--all is everything: leave out either it or the lists.")
     if not bulk.all and not names and not command.only_resumes:
         every = ", ".join(lists_of(command.entry.pinned_version))
-        raise Quit(f"Name what to pull, or add --all, which is: {every}.")
+        raise CliError(f"Name what to pull, or add --all, which is: {every}.")
     # The target may be of another version than the one that would be spoken otherwise.
     check_names(names, None if command.follows_target else command.entry.pinned_version)
     windowed = not names or "appointments" in names
     if (filters.start or filters.end) and not windowed:
-        raise Quit("--start and --end belong to appointments: leave them out.")
+        raise CliError("--start and --end belong to appointments: leave them out.")
     return names or None
 
 
 def _since(text: str | None) -> datetime | Literal["last"] | None:
     if text is None or text == "last":
         return "last" if text else None
-    return since(text)
+    return parse_since(text)
 
 
 def _compare(text: str | None) -> timedelta | None:
@@ -217,11 +232,11 @@ def _compare(text: str | None) -> timedelta | None:
         case _ if text.isascii() and text.isdigit() and len(text) < 6:  # noqa: PLR2004 - ages
             return timedelta(days=int(text))
         case _:
-            raise Quit("--compare takes a number of days, always or never.")
+            raise CliError("--compare takes a number of days, always or never.")
 
 
 async def practices_of(
-    nex: NexHealth, scope: Scope
+    nex: NexHealth, scope: ScopeOptions
 ) -> Sequence[str] | Mapping[str, Sequence[int]] | None:
     """Return the practices meant, with their locations if only some are; None: all."""
     named = tuple(dict.fromkeys(scope.practice))
@@ -237,8 +252,12 @@ async def practices_of(
     if wanted:
         missing = ", ".join(map(str, sorted(wanted)))
         whose = " in the practices named" if named else ""
-        raise Quit(f"This key sees no location {missing}{whose}; `nexhealth practices` lists them.")
+        raise CliError(
+            f"This key sees no location {missing}{whose}; `nexhealth practices` lists them."
+        )
     for name in named:
         if name not in found:
-            raise Quit(f"No location of {name} is named: add one, or leave out --practice {name}.")
+            raise CliError(
+                f"No location of {name} is named: add one, or leave out --practice {name}."
+            )
     return found

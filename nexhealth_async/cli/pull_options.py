@@ -10,9 +10,18 @@ from typing import Annotated, Literal
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.exit_status import CliError
 
-__all__ = ["InBulk", "Output", "Scope", "Which", "moment", "price", "since", "window"]
+__all__ = [
+    "BulkPullOptions",
+    "FilterOptions",
+    "OutputOptions",
+    "ScopeOptions",
+    "parse_price",
+    "parse_since",
+    "parse_timestamp",
+    "parse_window",
+]
 
 _HIGHEST_PRICE = 1_000_000
 
@@ -24,7 +33,7 @@ _BULK = Group("In bulk", sort_key=5)
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Scope:
+class ScopeOptions:
     """The practices and the locations."""
 
     practice: Annotated[
@@ -51,7 +60,7 @@ class Scope:
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Which:
+class FilterOptions:
     """Which records, and how to read them."""
 
     since: Annotated[
@@ -97,7 +106,7 @@ class Which:
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Output:
+class OutputOptions:
     """Where the records of one list go."""
 
     output: Annotated[
@@ -131,7 +140,7 @@ class Output:
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class InBulk:
+class BulkPullOptions:
     """What only pulls of several lists, or into a target, know."""
 
     to: Annotated[
@@ -224,45 +233,47 @@ class InBulk:
     ] = None
 
 
-def price(text: str) -> Decimal:
-    """Read ``--price-per-call``; raises `Quit` for what is no amount of money."""
+def parse_price(text: str) -> Decimal:
+    """Read ``--price-per-call``; raises `CliError` for what is no amount of money."""
     try:
         found = Decimal(text)
     except InvalidOperation:
         found = Decimal("NaN")
     if not 0 <= found < _HIGHEST_PRICE if found.is_finite() else True:
-        raise Quit("--price-per-call takes an amount of money, such as 0.10.")
+        raise CliError("--price-per-call takes an amount of money, such as 0.10.")
     return found
 
 
-def moment(option: str, text: str) -> datetime:
-    """Read a day, or a moment with its zone; raises `Quit` for anything else."""
+def parse_timestamp(option: str, text: str) -> datetime:
+    """Read a day, or a moment with its zone; raises `CliError` for anything else."""
     try:
         if "T" not in text.upper() and " " not in text.strip():
             day = date.fromisoformat(text)
             return datetime(day.year, day.month, day.day, tzinfo=UTC)
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise Quit(
+        raise CliError(
             f"--{option} takes a day or a moment, such as 2026-06-01 or 2026-06-01T08:00-04:00."
         ) from None
     if found.tzinfo is None:
-        raise Quit(f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00.")
+        raise CliError(
+            f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00."
+        )
     return found
 
 
-def since(text: str) -> datetime:
-    """Read ``--since``; raises `Quit` for a day that has not begun anywhere."""
-    found = moment("since", text)
+def parse_since(text: str) -> datetime:
+    """Read ``--since``; raises `CliError` for a day that has not begun anywhere."""
+    found = parse_timestamp("since", text)
     if found - datetime.now(UTC) > timedelta(days=1):
-        raise Quit("--since lies in the future, where nothing has changed yet.")
+        raise CliError("--since lies in the future, where nothing has changed yet.")
     return found
 
 
-def window(which: Which) -> tuple[datetime | None, datetime | None]:
-    """Read ``--start`` and ``--end``; raises `Quit` if they enclose no time."""
-    first = None if which.start is None else moment("start", which.start)
-    last = None if which.end is None else moment("end", which.end)
+def parse_window(filters: FilterOptions) -> tuple[datetime | None, datetime | None]:
+    """Read ``--start`` and ``--end``; raises `CliError` if they enclose no time."""
+    first = None if filters.start is None else parse_timestamp("start", filters.start)
+    last = None if filters.end is None else parse_timestamp("end", filters.end)
     if first is not None and last is not None and last <= first:
-        raise Quit("--end must be later than --start.")
+        raise CliError("--end must be later than --start.")
     return first, last

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.error_messages import advice, happened
+from nexhealth_async.cli.error_messages import advice, describe_error
 from nexhealth_async.cli.exit_status import PARTIAL
-from nexhealth_async.cli.table_columns import Column
-from nexhealth_async.cli.tables import Table, terminal_width
-from nexhealth_async.cli.terminal import clean, counted
+from nexhealth_async.cli.table_columns import TableColumn
+from nexhealth_async.cli.tables import TextTable, terminal_width
+from nexhealth_async.cli.terminal import count_text, escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +37,12 @@ _SHARDS_SHOWN: Final = 30
 _SWEEP: Final = (
     "/sweep reads again what changed while the shards of its list were read, so that none is lost."
 )
-_AGAIN: Final = (
+_RESUME_ADVICE: Final = (
     "duplicates: came again, from another list or in a /sweep, and stand in the target once."
 )
 _LATENCY: Final = 0.3
 """Seconds an answer is taken to need where none has come yet."""
-_WAITED: Final = 0.05
+_MIN_WAIT_SECONDS: Final = 0.05
 """Seconds that are worth telling."""
 
 
@@ -62,15 +62,15 @@ class PullSummary:
     def print(self, *, quiet: bool) -> int:
         """Print the summary and return the exit status."""
         if self.output:
-            terminal.tell(self.output)
+            terminal.print_message(self.output)
         if not quiet:
             if self.text:
-                terminal.say(self.text)
-            terminal.say_left_out(self.hidden_columns)
+                terminal.print_line(self.text)
+            terminal.print_hidden_columns(self.hidden_columns)
         if self.note:
-            terminal.note(self.note)
+            terminal.print_note(self.note)
         if self.failures:
-            terminal.say(self.failures)
+            terminal.print_line(self.failures)
         return self.status
 
 
@@ -118,15 +118,15 @@ def report_text(report: Report, *, label: str) -> str:
         every = sum(rejected.values()), sum(deleted.values())
         rows.append(_report_row("all", report.shards, *every))
     table = _table(("resource", *_REPORTED), rows)
-    now = "" if report.fresh == report.records else f", {report.fresh:,} of them now,"
+    now = "" if report.new_records == report.records else f", {report.new_records:,} of them now,"
     took = pace_text(
         seconds=report.seconds,
-        records=report.fresh,
+        records=report.new_records,
         version=report.shards[0].shard.version if report.shards else None,
         target=f"in {label}",
     )
-    head = f"{counted(report.records, 'record')}{now} {took}"
-    again = f"\n{_AGAIN}" if report.duplicates else ""
+    head = f"{count_text(report.records, 'record')}{now} {took}"
+    again = f"\n{_RESUME_ADVICE}" if report.duplicates else ""
     return f"{table}{head}\n{_session_text(report)}{again}"
 
 
@@ -155,9 +155,11 @@ def _session_text(report: Report) -> str:
         ("for the rate limits", stats.waited_rate),
         ("before repeating", stats.waited_retry),
     )
-    waited = ", ".join(f"{seconds:,.1f} s {why}" for why, seconds in waits if seconds >= _WAITED)
+    waited = ", ".join(
+        f"{seconds:,.1f} s {why}" for why, seconds in waits if seconds >= _MIN_WAIT_SECONDS
+    )
     waiting = f"; waits, added up over all of them: {waited}" if waited else ""
-    return f"{counted(stats.requests, 'request')}{again}{limited}{waiting}"
+    return f"{count_text(stats.requests, 'request')}{again}{limited}{waiting}"
 
 
 def failures_text(report: Report) -> str:
@@ -168,9 +170,11 @@ def failures_text(report: Report) -> str:
         return ""
     lines = [f"{len(failed):,} of {len(report.shards):,} shards failed:"]
     for one in failed[:_LISTED]:
-        lines.append(f"  {clean(one.shard.name)}: {clean(_why(one))}")
+        lines.append(
+            f"  {escape_controls(one.shard.name)}: {escape_controls(_rejection_text(one))}"
+        )
         if one.records:
-            lines.append(f"    {counted(one.records, 'record')} came before")
+            lines.append(f"    {count_text(one.records, 'record')} came before")
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
     if any(one.shard.sweep for one in failed[:_LISTED]):
@@ -180,7 +184,7 @@ def failures_text(report: Report) -> str:
         f"{kind.__name__}: {what}" for kind, error in errors.items() if (what := advice(error))
     ]
     if unread:
-        lines.append(f"{counted(unread, 'shard')} behind them could not be begun.")
+        lines.append(f"{count_text(unread, 'shard')} behind them could not be begun.")
     lines.append("The rest is complete. The same command with --resume reads only these again.")
     return "\n".join(lines)
 
@@ -190,18 +194,18 @@ def rejected_text(report: Report, *, where: str) -> str:
     total = sum(count.total for count in report.rejected.values())
     new = sum(count.new for count in report.rejected.values())
     known = "" if new == total else f", {new:,} of them for the first time"
-    named = [f"{clean(name)} {count.total:,}" for name, count in report.rejected.items()]
+    named = [f"{escape_controls(name)} {count.total:,}" for name, count in report.rejected.items()]
     more = f" and {len(named) - _LISTED:,} more" if len(named) > _LISTED else ""
     return (
-        f"{counted(total, 'record')} could not be read{known}: {', '.join(named[:_LISTED])}{more}; "
-        f"each is kept in {where} with the reason, and is read again by the next pull"
+        f"{count_text(total, 'record')} could not be read{known}: "
+        f"{', '.join(named[:_LISTED])}{more}; each is kept in {where} with the reason, and is read again by the next pull"
     )
 
 
-def _why(one: ShardReport) -> str:
-    if one.error is None:
-        return one.error_text or "no reason was kept"
-    return f"{type(one.error).__name__}: {happened(one.error)}"
+def _rejection_text(rejected: ShardReport) -> str:
+    if rejected.error is None:
+        return rejected.error_text or "no reason was kept"
+    return f"{type(rejected.error).__name__}: {describe_error(rejected.error)}"
 
 
 def estimate_text(estimate: Estimate, *, concurrency: int, price: Decimal | None = None) -> str:
@@ -228,9 +232,9 @@ def estimate_text(estimate: Estimate, *, concurrency: int, price: Decimal | None
         takes = f"with answers that take {latency} s each, {takes}"
     else:
         takes = f"at the {latency:.2f} s that a count took, {takes}, or more: pages are slower"
-    least = f"at least {counted(estimate.requests, 'request')}, the login being one"
+    least = f"at least {count_text(estimate.requests, 'request')}, the login being one"
     lines = [
-        f"{counted(len(shards), 'shard')}, {least}",
+        f"{count_text(len(shards), 'shard')}, {least}",
         f"by the API's limits, the last request leaves after {estimate.seconds:,.1f} s or more",
         takes,
     ]
@@ -242,8 +246,13 @@ def estimate_text(estimate: Estimate, *, concurrency: int, price: Decimal | None
         lines.append(_SWEEP)
     failed = [one for one in shards if one.error is not None]
     if failed:
-        lines.append(f"{counted(len(failed), 'list')} could not be counted, nor likely be pulled:")
-    lines += [f"  {clean(one.shard.name)}: {clean(one.error or '')}" for one in failed[:_LISTED]]
+        lines.append(
+            f"{count_text(len(failed), 'list')} could not be counted, nor likely be pulled:"
+        )
+    lines += [
+        f"  {escape_controls(one.shard.name)}: {escape_controls(one.error or '')}"
+        for one in failed[:_LISTED]
+    ]
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
     return table + "\n".join(lines) + "\n"
@@ -264,18 +273,23 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     No name is cut: shards differ at their ends.
     """
     first, *rest = titles
-    longest = max((len(clean(row[0])) for row in rows), default=0)
+    longest = max((len(escape_controls(row[0])) for row in rows), default=0)
     columns = (
-        Column(first, (), widest=longest, least=longest),
-        *(Column(title, (), widest=12, least=len(title), right=True) for title in rest),
+        TableColumn(first, (), max_width=longest, min_width=longest),
+        *(
+            TableColumn(title, (), max_width=12, min_width=len(title), align_right=True)
+            for title in rest
+        ),
     )
-    table = Table(columns, width=terminal_width(), colour=False)
+    table = TextTable(columns, width=terminal_width(), colour=False)
     if table.has_room_for(rows):
         return table.lines(rows)
-    return "".join(f"{clean(name)}: {_in_words(rest, cells)}\n" for name, *cells in rows)
+    return "".join(
+        f"{escape_controls(name)}: {_plain_table(rest, cells)}\n" for name, *cells in rows
+    )
 
 
-def _in_words(titles: Sequence[str], cells: Sequence[str]) -> str:
+def _plain_table(titles: Sequence[str], cells: Sequence[str]) -> str:
     """Say what a row holds; nothing of that which there is none of."""
     parts = [
         f"{cell} {title.removesuffix('s') if cell == '1' else title}"

@@ -7,10 +7,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nexhealth_async.bulk import KeepsOrigin, KeepsRejected
-from nexhealth_async.bulk.target_support import ReadsPages, is_over
-from nexhealth_async.cli.exit_status import Quit
-from nexhealth_async.cli.terminal import note
+from nexhealth_async.bulk import OriginStore, RejectedStore
+from nexhealth_async.bulk.target_support import PageReader, is_over
+from nexhealth_async.cli.exit_status import CliError
+from nexhealth_async.cli.terminal import print_note
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,38 +20,40 @@ if TYPE_CHECKING:
         GroupState,
         Origin,
         Progress,
-        Rejected,
+        RejectedEntry,
         Shard,
         ShardState,
         Target,
     )
     from nexhealth_async.bulk.target_support import Reader
 
-__all__ = ["Aside", "nothing_to_resume"]
+__all__ = ["RejectsFile", "nothing_to_resume"]
 
 
-def nothing_to_resume(where: str, *, complete: bool = False) -> Quit:
+def nothing_to_resume(where: str, *, complete: bool = False) -> CliError:
     """Make the error for a place where no pull was left unfinished."""
     if complete:
-        return Quit(f"The pull in {where} is complete: nothing is left to resume.")
-    return Quit(f"There is no pull to resume in {where}: check --to, or name lists to begin one.")
+        return CliError(f"The pull in {where} is complete: nothing is left to resume.")
+    return CliError(
+        f"There is no pull to resume in {where}: check --to, or name lists to begin one."
+    )
 
 
-class Aside:
+class RejectsFile:
     """A target as the command line uses it: it refuses to resume what cannot be resumed."""
 
     read_page: Reader
     """There only if the target has it."""
-    rejected: Callable[[], Awaitable[Sequence[Rejected]]]
+    rejected: Callable[[], Awaitable[Sequence[RejectedEntry]]]
     """There only if the target has it."""
-    forget_rejected: Callable[[Sequence[Rejected]], Awaitable[None]]
+    forget_rejected: Callable[[Sequence[RejectedEntry]], Awaitable[None]]
     """There only if the target has it."""
 
     def __init__(self, target: Target, *, only_resume: str | None = None) -> None:
         self.merges: bool = target.merges
-        if isinstance(target, ReadsPages):
+        if isinstance(target, PageReader):
             self.read_page = target.read_page
-        if isinstance(target, KeepsRejected):
+        if isinstance(target, RejectedStore):
             self.rejected = target.rejected
             self.forget_rejected = target.forget_rejected
         self._target = target
@@ -66,7 +68,7 @@ class Aside:
         await self._target.aclose()
 
     async def load(self) -> Progress | None:
-        """Return the last pull; raises `Quit` if there is none to be resumed."""
+        """Return the last pull; raises `CliError` if there is none to be resumed."""
         return await self._resumable(await self._target.load())
 
     async def _resumable(self, progress: Progress | None) -> Progress | None:
@@ -80,31 +82,31 @@ class Aside:
         target = self._target
         return (
             not target.merges
-            and isinstance(target, KeepsRejected)
+            and isinstance(target, RejectedStore)
             and bool(await target.rejected())
         )
 
     async def look(self) -> Progress | None:
-        """Return the last pull, and change nothing; raises `Quit` as `load` does."""
+        """Return the last pull, and change nothing; raises `CliError` as `load` does."""
         inner = self._target
         return await self._resumable(
-            await (inner.look() if isinstance(inner, KeepsOrigin) else inner.load())
+            await (inner.inspect() if isinstance(inner, OriginStore) else inner.load())
         )
 
     async def holds_records(self) -> bool:
         """Tell whether there are records."""
         inner = self._target
-        return isinstance(inner, KeepsOrigin) and await inner.holds_records()
+        return isinstance(inner, OriginStore) and await inner.holds_records()
 
     async def keep_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
-        if isinstance(self._target, KeepsOrigin):
-            await self._target.keep_origin(origin)
+        if isinstance(self._target, OriginStore):
+            await self._target.save_origin(origin)
 
     async def begin_anew(self, progress: Progress) -> None:
         """Delete all records and begin a new pull."""
-        if isinstance(self._target, KeepsOrigin):
-            await self._target.begin_anew(progress)
+        if isinstance(self._target, OriginStore):
+            await self._target.begin_replacing(progress)
 
     async def groups(self) -> Mapping[Group, GroupState]:
         """Return what is known of each resource of each practice."""
@@ -112,13 +114,13 @@ class Aside:
 
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull; say so if that gives up an unfinished one."""
-        before = await self._before() if self.merges else None
+        before = await self._check_started() if self.merges else None
         await self._target.begin(progress)
         if before is not None and not is_over(before):
             lists = ", ".join(dict.fromkeys(shard.resource for shard in before.shards))
-            note(f"an unfinished pull ({lists}) was there and cannot be resumed any more")
+            print_note(f"an unfinished pull ({lists}) was there and cannot be resumed any more")
 
-    async def _before(self) -> Progress | None:
+    async def _check_started(self) -> Progress | None:
         with suppress(UsageError):  # a plan of another release, of which nothing is left now
             return await self._target.load()
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import FAILED, Quit, run
+from nexhealth_async.cli.exit_status import FAILED, CliError, run
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox
@@ -52,9 +52,9 @@ def sandbox(
     from nexhealth_async.sandbox import Sandbox
 
     if not 0 <= port <= _HIGHEST_PORT:
-        raise Quit(f"--port goes from 0 to {_HIGHEST_PORT}.")
+        raise CliError(f"--port goes from 0 to {_HIGHEST_PORT}.")
     if min(patients, appointments or 0, latency, sync) < 0:
-        raise Quit("--patients, --appointments, --latency and --sync cannot be below 0.")
+        raise CliError("--patients, --appointments, --latency and --sync cannot be below 0.")
     # The same key again after a restart: what was told of it elsewhere goes on.
     key = f"sandbox-key-of-seed-{seed}"
     box = Sandbox(
@@ -69,32 +69,33 @@ def sandbox(
     return 0
 
 
-async def _serve(box: Sandbox, port: int, sync: float) -> None:
+async def _serve(sandbox: Sandbox, port: int, sync: float) -> None:
     try:
-        await box.start(port=port)
+        await sandbox.start(port=port)
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno else "it cannot be listened on"
-        raise Quit(
+        raise CliError(
             f"Port {port} cannot be used: {why}; choose another, or leave out --port.",
             status=FAILED,
         ) from None
     try:
         terminal.write(
-            f"Sandbox with {len(box.patients)} patients (seed {box.seed})\n"
-            f"  URL        {box.url}\n"
-            f"  Key        {box.api_key}\n"
-            f"  Subdomain  {box.subdomain}\n"
-            f"  Location   {box.location_id}\n"
+            f"Sandbox with {len(sandbox.patients)} patients (seed {sandbox.seed})\n"
+            f"  URL        {sandbox.url}\n"
+            f"  Key        {sandbox.api_key}\n"
+            f"  Subdomain  {sandbox.subdomain}\n"
+            f"  Location   {sandbox.location_id}\n"
             "\n"
             "In another terminal:\n"
-            f"  export NEXHEALTH_BASE_URL={box.url} NEXHEALTH_API_KEY={box.api_key}\n"
-            f"  nexhealth pull patients --practice {box.subdomain} --location {box.location_id}\n"
+            f"  export NEXHEALTH_BASE_URL={sandbox.url} NEXHEALTH_API_KEY={sandbox.api_key}\n"
+            f"  nexhealth pull patients --practice {sandbox.subdomain} "
+            f"--location {sandbox.location_id}\n"
             "\n"
             "Ctrl-C ends it.\n"
         )
         while sync:
             await asyncio.sleep(sync)
-            box.sync()
+            sandbox.sync()
         await asyncio.Event().wait()
     finally:
-        await box.stop()
+        await sandbox.stop()

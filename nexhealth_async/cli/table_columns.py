@@ -9,21 +9,21 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Column", "Kind"]
+__all__ = ["RESOURCE_TABLES", "ResourceTable", "TableColumn"]
 
 
 @frozen
-class Column:
+class TableColumn:
     """One column: its heading, the fields it may come from, and how wide it may grow."""
 
     title: str
     paths: tuple[str, ...]
     """The first of these that holds something is shown; dots go into parts."""
-    widest: int = 12
-    least: int = 6
+    max_width: int = 12
+    min_width: int = 6
     """A narrow terminal shrinks it down to this; then the columns at the right are left out."""
-    right: bool = False
-    moment: bool = False
+    align_right: bool = False
+    is_timestamp: bool = False
     """Shown to the minute."""
 
     def text(self, record: Mapping[str, object]) -> str:
@@ -34,21 +34,21 @@ class Column:
                 value = _part(value, key)
             shown = _text(value)
             if shown:
-                return shown[:16].replace("T", " ") if self.moment else shown
+                return shown[:16].replace("T", " ") if self.is_timestamp else shown
         return ""
 
 
 @frozen
-class Kind:
+class ResourceTable:
     """How records of one kind are called and shown; the columns that matter most come first."""
 
-    one: str
-    many: str
-    columns: tuple[Column, ...]
+    singular: str
+    plural: str
+    columns: tuple[TableColumn, ...]
 
     def counted(self, number: int) -> str:
         """Say how many."""
-        return f"{number} {self.one if number == 1 else self.many}"
+        return f"{number} {self.singular if number == 1 else self.plural}"
 
 
 def _part(value: object, key: str) -> object:
@@ -69,139 +69,148 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _id(title: str = "id", path: str | None = None) -> Column:
-    return Column(title, (path or title,), widest=12, least=10, right=True)
+def _id_column(title: str = "id", path: str | None = None) -> TableColumn:
+    return TableColumn(title, (path or title,), max_width=12, min_width=10, align_right=True)
 
 
-def _moment(title: str, path: str) -> Column:
-    return Column(title, (path,), widest=16, least=16, moment=True)
+def _timestamp_column(title: str, path: str) -> TableColumn:
+    return TableColumn(title, (path,), max_width=16, min_width=16, is_timestamp=True)
 
 
-_NAME = Column("name", ("name",), widest=32, least=20)
-_UPDATED = _moment("updated", "updated_at")
+_NAME = TableColumn("name", ("name",), max_width=32, min_width=20)
+_UPDATED = _timestamp_column("updated", "updated_at")
 
-KINDS: Final[dict[str, Kind]] = {
-    "patients": Kind(
+RESOURCE_TABLES: Final[dict[str, ResourceTable]] = {
+    "patients": ResourceTable(
         "patient",
         "patients",
         (
-            _id(),
+            _id_column(),
             _NAME,
-            Column("born", ("bio.date_of_birth",), widest=10, least=10),
-            Column("phone", ("bio.phone_number", "bio.cell_phone_number"), widest=14, least=10),
-            Column("email", ("email",), widest=40, least=24),
-            Column("city", ("bio.city",), widest=20, least=8),
-            Column("inactive", ("inactive",), widest=8, least=8),
+            TableColumn("born", ("bio.date_of_birth",), max_width=10, min_width=10),
+            TableColumn(
+                "phone", ("bio.phone_number", "bio.cell_phone_number"), max_width=14, min_width=10
+            ),
+            TableColumn("email", ("email",), max_width=40, min_width=24),
+            TableColumn("city", ("bio.city",), max_width=20, min_width=8),
+            TableColumn("inactive", ("inactive",), max_width=8, min_width=8),
             _UPDATED,
-            Column("foreign id", ("foreign_id",), widest=36, least=20),
+            TableColumn("foreign id", ("foreign_id",), max_width=36, min_width=20),
         ),
     ),
-    "appointments": Kind(
+    "appointments": ResourceTable(
         "appointment",
         "appointments",
         (
-            _id(),
-            _moment("start (UTC)", "start_time"),
-            _moment("end (UTC)", "end_time"),
-            _id("patient", "patient_id"),
-            Column("provider", ("provider_name", "provider_id"), widest=24, least=10),
-            Column("confirmed", ("confirmed",), widest=9, least=9),
-            Column("cancelled", ("cancelled", "canceled"), widest=9, least=9),
-            _id("operatory", "operatory_id"),
-            _id("type", "appointment_type_id"),
+            _id_column(),
+            _timestamp_column("start (UTC)", "start_time"),
+            _timestamp_column("end (UTC)", "end_time"),
+            _id_column("patient", "patient_id"),
+            TableColumn("provider", ("provider_name", "provider_id"), max_width=24, min_width=10),
+            TableColumn("confirmed", ("confirmed",), max_width=9, min_width=9),
+            TableColumn("cancelled", ("cancelled", "canceled"), max_width=9, min_width=9),
+            _id_column("operatory", "operatory_id"),
+            _id_column("type", "appointment_type_id"),
             _UPDATED,
         ),
     ),
-    "providers": Kind(
+    "providers": ResourceTable(
         "provider",
         "providers",
         (
-            _id(),
+            _id_column(),
             _NAME,
-            Column("NPI", ("npi",), widest=10, least=10),
-            Column("specialty", ("nexhealth_specialty", "specialty_code"), widest=20, least=9),
-            Column("inactive", ("inactive",), widest=8, least=8),
-            Column("email", ("email",), widest=40, least=24),
+            TableColumn("NPI", ("npi",), max_width=10, min_width=10),
+            TableColumn(
+                "specialty", ("nexhealth_specialty", "specialty_code"), max_width=20, min_width=9
+            ),
+            TableColumn("inactive", ("inactive",), max_width=8, min_width=8),
+            TableColumn("email", ("email",), max_width=40, min_width=24),
             _UPDATED,
         ),
     ),
-    "operatories": Kind(
+    "operatories": ResourceTable(
         "operatory",
         "operatories",
         (
-            _id(),
+            _id_column(),
             _NAME,
-            _id("location", "location_id"),
-            Column("active", ("active",), widest=6, least=6),
-            Column("online", ("bookable_online",), widest=6, least=6),
-            Column("foreign id", ("foreign_id",), widest=36, least=20),
+            _id_column("location", "location_id"),
+            TableColumn("active", ("active",), max_width=6, min_width=6),
+            TableColumn("online", ("bookable_online",), max_width=6, min_width=6),
+            TableColumn("foreign id", ("foreign_id",), max_width=36, min_width=20),
             _UPDATED,
         ),
     ),
-    "appointment_types": Kind(
+    "appointment_types": ResourceTable(
         "appointment type",
         "appointment types",
         (
-            _id(),
+            _id_column(),
             _NAME,
-            Column("minutes", ("minutes",), widest=7, least=7, right=True),
-            Column("online", ("bookable_online",), widest=6, least=6),
-            Column("of", ("parent_type",), widest=11, least=8),
-            _id("parent", "parent_id"),
+            TableColumn("minutes", ("minutes",), max_width=7, min_width=7, align_right=True),
+            TableColumn("online", ("bookable_online",), max_width=6, min_width=6),
+            TableColumn("of", ("parent_type",), max_width=11, min_width=8),
+            _id_column("parent", "parent_id"),
         ),
     ),
-    "procedures": Kind(
+    "procedures": ResourceTable(
         "procedure",
         "procedures",
         (
-            _id(),
-            _id("patient", "patient_id"),
-            Column("code", ("code",), widest=10, least=6),
+            _id_column(),
+            _id_column("patient", "patient_id"),
+            TableColumn("code", ("code",), max_width=10, min_width=6),
             _NAME,
-            Column("status", ("status",), widest=18, least=9),
-            Column("start", ("start_date",), widest=10, least=10),
-            Column("fee", ("fee.amount",), widest=12, least=8, right=True),
-            Column("tooth", ("body_site.tooth",), widest=8, least=5),
-            _id("provider", "provider_id"),
+            TableColumn("status", ("status",), max_width=18, min_width=9),
+            TableColumn("start", ("start_date",), max_width=10, min_width=10),
+            TableColumn("fee", ("fee.amount",), max_width=12, min_width=8, align_right=True),
+            TableColumn("tooth", ("body_site.tooth",), max_width=8, min_width=5),
+            _id_column("provider", "provider_id"),
             _UPDATED,
         ),
     ),
-    "working_hours": Kind(
+    "working_hours": ResourceTable(
         "window of working hours",
         "windows of working hours",
         (
-            _id(),
-            _id("provider", "provider_id"),
-            _id("operatory", "operatory_id"),
-            Column("from", ("begin_time",), widest=5, least=5),
-            Column("to", ("end_time",), widest=5, least=5),
-            Column("on", ("specific_date", "days", "custom_recurrence.unit"), widest=50, least=12),
-            Column("active", ("active",), widest=6, least=6),
+            _id_column(),
+            _id_column("provider", "provider_id"),
+            _id_column("operatory", "operatory_id"),
+            TableColumn("from", ("begin_time",), max_width=5, min_width=5),
+            TableColumn("to", ("end_time",), max_width=5, min_width=5),
+            TableColumn(
+                "on",
+                ("specific_date", "days", "custom_recurrence.unit"),
+                max_width=50,
+                min_width=12,
+            ),
+            TableColumn("active", ("active",), max_width=6, min_width=6),
         ),
     ),
-    "locations": Kind(
+    "locations": ResourceTable(
         "location",
         "locations",
         (
-            _id(),
+            _id_column(),
             _NAME,
-            Column("city", ("city",), widest=20, least=8),
-            Column("state", ("state",), widest=5, least=5),
-            Column("zone", ("tz",), widest=24, least=12),
-            Column("inactive", ("inactive",), widest=8, least=8),
-            Column("phone", ("phone_number",), widest=14, least=10),
+            TableColumn("city", ("city",), max_width=20, min_width=8),
+            TableColumn("state", ("state",), max_width=5, min_width=5),
+            TableColumn("zone", ("tz",), max_width=24, min_width=12),
+            TableColumn("inactive", ("inactive",), max_width=8, min_width=8),
+            TableColumn("phone", ("phone_number",), max_width=14, min_width=10),
         ),
     ),
-    "institutions": Kind(
+    "institutions": ResourceTable(
         "institution",
         "institutions",
         (
-            _id(),
-            Column("subdomain", ("subdomain",), widest=30, least=14),
+            _id_column(),
+            TableColumn("subdomain", ("subdomain",), max_width=30, min_width=14),
             _NAME,
-            Column("systems", ("emrs",), widest=24, least=8),
-            Column("country", ("country_code",), widest=7, least=7),
-            Column("phone", ("phone_number",), widest=14, least=10),
+            TableColumn("systems", ("emrs",), max_width=24, min_width=8),
+            TableColumn("country", ("country_code",), max_width=7, min_width=7),
+            TableColumn("phone", ("phone_number",), max_width=14, min_width=10),
         ),
     ),
 }

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from nexhealth_async.cli.terminal import clean, output_is_terminal
+from nexhealth_async.cli.terminal import escape_controls, output_is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nexhealth_async.cli.table_columns import Column
+    from nexhealth_async.cli.table_columns import TableColumn
 
-__all__ = ["Table", "page_width", "terminal_width"]
+__all__ = ["TextTable", "page_width", "terminal_width"]
 
 _GAP = "  "
-_ENDLESS = 100_000
+_UNLIMITED_WIDTH = 100_000
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -30,35 +30,35 @@ def terminal_width() -> int:
 def page_width() -> int:
     """Return the columns for a table that is shown whole; without end in a pipe or a file."""
     set_by_hand = os.environ.get("COLUMNS", "").isdigit()
-    return terminal_width() if set_by_hand or output_is_terminal() else _ENDLESS
+    return terminal_width() if set_by_hand or output_is_terminal() else _UNLIMITED_WIDTH
 
 
-class Table:
+class TextTable:
     """Lays out rows of text under headings, a batch at a time."""
 
-    def __init__(self, columns: Sequence[Column], *, width: int, colour: bool) -> None:
+    def __init__(self, columns: Sequence[TableColumn], *, width: int, colour: bool) -> None:
         self._columns = tuple(columns)
         self._width = width
         self._bold, self._dim, self._plain = (_BOLD, _DIM, _PLAIN) if colour else ("", "", "")
         self._widths: list[int] = []
 
     @property
-    def left_out(self) -> tuple[str, ...]:
+    def hidden_columns(self) -> tuple[str, ...]:
         """The columns that found no room beside the rows so far."""
         shown = len(self._widths) or len(self._columns)
         return tuple(column.title for column in self._columns[shown:])
 
     def has_room_for(self, rows: Iterable[Sequence[str]]) -> bool:
         """Tell whether every column can be shown, if not at its full width."""
-        _, least = self._needs([[clean(cell) for cell in row] for row in rows])
+        _, least = self._needed_widths([[escape_controls(cell) for cell in row] for row in rows])
         return _total(least) <= self._width
 
     def lines(self, rows: Iterable[Sequence[str]]) -> str:
         """Return the rows as lines; the first batch brings the headings and settles the widths."""
-        cleaned = [[clean(cell) for cell in row] for row in rows]
+        cleaned = [[escape_controls(cell) for cell in row] for row in rows]
         head: list[str] = []
         if not self._widths and cleaned:
-            self._widths = self._settle(cleaned)
+            self._widths = self._set_widths(cleaned)
             titles = self._line([column.title for column in self._columns])
             rules = ["─" * width for width in self._widths]
             head = [
@@ -67,9 +67,9 @@ class Table:
             ]
         return "".join(line + "\n" for line in [*head, *map(self._line, cleaned)])
 
-    def _settle(self, rows: list[list[str]]) -> list[int]:
+    def _set_widths(self, rows: list[list[str]]) -> list[int]:
         """Give each column what its cells need; narrow, then drop, what does not fit."""
-        widths, least = self._needs(rows)
+        widths, least = self._needed_widths(rows)
         while len(least) > 1 and _total(least) > self._width:
             least.pop()
         widths = widths[: len(least)]
@@ -82,22 +82,24 @@ class Table:
             widths[widest] -= min(excess, max(1, spare[widest] // 2))
         return widths
 
-    def _needs(self, rows: list[list[str]]) -> tuple[list[int], list[int]]:
+    def _needed_widths(self, rows: list[list[str]]) -> tuple[list[int], list[int]]:
         """Return the widths the columns' cells need, and the least they can do with."""
         columns = self._columns
         widths = [
             max(
                 cell_len(column.title),
-                min(column.widest, max((cell_len(row[at]) for row in rows), default=0)),
+                min(column.max_width, max((cell_len(row[at]) for row in rows), default=0)),
             )
             for at, column in enumerate(columns)
         ]
-        least = [min(width, column.least) for width, column in zip(widths, columns, strict=True)]
+        least = [
+            min(width, column.min_width) for width, column in zip(widths, columns, strict=True)
+        ]
         return widths, least
 
     def _line(self, cells: Sequence[str]) -> str:
         fitted = (
-            _fitted(cell, width, right=column.right)
+            _fit_text(cell, width, right=column.align_right)
             for cell, width, column in zip(cells, self._widths, self._columns, strict=False)
         )
         return _GAP.join(fitted).rstrip()
@@ -107,7 +109,7 @@ def _total(widths: list[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _fitted(text: str, width: int, *, right: bool) -> str:
+def _fit_text(text: str, width: int, *, right: bool) -> str:
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "…"

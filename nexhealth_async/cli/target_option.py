@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
 
-from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.exit_status import CliError
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Target
@@ -47,7 +47,7 @@ def may_exist(to: str | None, *, databases: bool = True) -> bool:
 
     Whether a database server holds anything is not looked up; ``databases`` is the answer then.
     """
-    where = to or _set()
+    where = to or _configured()
     if where.startswith(_POSTGRES):
         return databases
     return bool(where) and Path(where).exists()
@@ -55,10 +55,10 @@ def may_exist(to: str | None, *, databases: bool = True) -> bool:
 
 def is_set() -> bool:
     """Tell whether the environment says where to pull to."""
-    return bool(_set())
+    return bool(_configured())
 
 
-def _set() -> str:
+def _configured() -> str:
     return os.environ.get(VARIABLE, "").strip()
 
 
@@ -69,26 +69,27 @@ def destination(
     compress: _Packing | None,
     schema: str | None,
 ) -> Destination:
-    """Return what is meant; raises `Quit` for what cannot be, `UsageError` if an extra is missing.
+    """Return the target that ``--to`` names.
 
-    Nothing is opened or made yet.
+    Nothing is opened or made yet. Raises `CliError` for what cannot be, and `UsageError` if an
+    extra is missing.
     """
-    where = to or _set()
+    where = to or _configured()
     if not where:
-        raise Quit(
+        raise CliError(
             "Say where to: --to practice.duckdb, --to out/ or --to postgresql://user@host/database."
         )
     is_database = where.startswith(_POSTGRES)
     if schema is not None and not is_database:
-        raise Quit("--schema belongs to PostgreSQL: leave it out.")
+        raise CliError("--schema belongs to PostgreSQL: leave it out.")
     if is_database:
-        _only_files(kind, compress)
+        _check_file_options(kind, compress)
         return _postgres(where, schema, typed=to is not None)
     if "://" in where:
-        raise Quit("--to takes a DuckDB file, a directory or postgresql://user@host/database.")
+        raise CliError("--to takes a DuckDB file, a directory or postgresql://user@host/database.")
     path = Path(where)
     if path.suffix in _DUCKDB and not path.is_dir():
-        _only_files(kind, compress)
+        _check_file_options(kind, compress)
         return _duckdb(path)
     return _folder(where, path, kind, compress)
 
@@ -108,7 +109,7 @@ def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
     from nexhealth_async.export import PostgresTarget
 
     if typed and holds_password(url):
-        raise Quit(
+        raise CliError(
             "A password does not belong on the command line, where others can read it: put it in "
             f"PGPASSWORD or a password file, or the whole address in {VARIABLE}."
         )
@@ -129,25 +130,25 @@ def _folder(
 ) -> Destination:
     is_named_so = to.endswith(("/", os.sep))
     if path.suffix in _FILES and not is_named_so:
-        raise Quit(
+        raise CliError(
             f"--to takes a directory for files, such as {path.stem}/, since each list has its own."
         )
     if path.exists() and not path.is_dir():
-        raise Quit(
+        raise CliError(
             f"{path} is a file whose name does not end in {' or '.join(_DUCKDB)}: "
             "name a DuckDB file or a directory."
         )
     if path.suffix and not path.exists() and not is_named_so:
-        raise Quit(
+        raise CliError(
             f"{path} could be a file of a kind there is not: name a DuckDB file "
             f"({path.stem}.duckdb), or end the name of a directory in a slash."
         )
     rejected = f"{path}/_rejected.jsonl"
     if kind is None and compress is None:
-        kind, compress = _kept(path)
+        kind, compress = _existing_format(path)
     if kind == "parquet":
         if compress is not None:
-            raise Quit("Parquet files are compressed anyway: leave out --compress.")
+            raise CliError("Parquet files are compressed anyway: leave out --compress.")
         from nexhealth_async.export import ParquetTarget
 
         return Destination(
@@ -159,7 +160,7 @@ def _folder(
     return Destination(target=target, label=f"{path}/", rejected=rejected, path=path)
 
 
-def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
+def _existing_format(path: Path) -> tuple[_Files | None, _Packing | None]:
     """Return in which form a directory holds a pull already, so that resuming need not say it."""
     from nexhealth_async.export import JsonLinesTarget
 
@@ -174,9 +175,11 @@ def _kept(path: Path) -> tuple[_Files | None, _Packing | None]:
             return None, None
 
 
-def _only_files(kind: str | None, compress: str | None) -> None:
+def _check_file_options(kind: str | None, compress: str | None) -> None:
     if kind is not None or compress is not None:
-        raise Quit("--format and --compress belong to files, not to a database: leave them out.")
+        raise CliError(
+            "--format and --compress belong to files, not to a database: leave them out."
+        )
 
 
 def holds_password(url: str) -> bool:

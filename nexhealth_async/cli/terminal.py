@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
-    "abandon_output",
-    "clean",
-    "coloured",
-    "counted",
-    "error",
+    "count_text",
+    "discard_output",
+    "escape_controls",
     "flush",
     "help_console",
-    "note",
-    "out",
+    "is_coloured",
     "output_is_terminal",
-    "repeatable",
-    "say",
-    "say_left_out",
+    "print_error",
+    "print_hidden_columns",
+    "print_line",
+    "print_message",
+    "print_note",
+    "shell_quote",
     "stderr",
-    "tell",
+    "stdout_console",
     "write",
 ]
 
@@ -39,7 +39,7 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
 @cache
-def out() -> Console:
+def stdout_console() -> Console:
     """Return the console of stdout; coloured on terminals only, and not under ``NO_COLOR``."""
     from rich.console import Console
 
@@ -70,28 +70,28 @@ def output_is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def coloured() -> bool:
+def is_coloured() -> bool:
     """Tell whether stdout shows colours: a terminal that has them, without ``NO_COLOR``."""
-    console = out()
+    console = stdout_console()
     return console.is_terminal and console.color_system is not None and not console.no_color
 
 
-def repeatable(word: str) -> str:
+def shell_quote(argument: str) -> str:
     """Return a word of the command line as it may be said back: what may be a secret is left out.
 
     Keys and passwords get onto command lines by mistake, and what is said back into logs.
     """
-    option, equals, _ = word.partition("=")
+    option, equals, _ = argument.partition("=")
     if option.startswith("--"):
         return f"{option}=..." if equals else option
-    if word.startswith("-"):
-        return word[:2]
-    return word if _PLAIN.fullmatch(word) else "..."
+    if argument.startswith("-"):
+        return argument[:2]
+    return argument if _PLAIN.fullmatch(argument) else "..."
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 record``, ``1,024 records``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count_text(number: int, singular: str) -> str:
+    """Return a number with its singular: ``1 record``, ``1,024 records``."""
+    return f"{number:,} {singular}{'' if number == 1 else 's'}"
 
 
 def write(text: str) -> None:
@@ -100,10 +100,10 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Write sentences to stdout; a terminal's lines are broken between words, others never."""
     if output_is_terminal():
-        width = out().width
+        width = stdout_console().width
         lines = (
             textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
             if len(line) > width
@@ -114,30 +114,30 @@ def tell(text: str) -> None:
     write(text)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Say something on stderr, beside the data."""
     stderr().print(text)
 
 
-def say_left_out(columns: Sequence[str]) -> None:
+def print_hidden_columns(columns: Sequence[str]) -> None:
     """Say which columns a table had no room for; nothing if there are none."""
     if columns:
-        say(f"(no room for {', '.join(columns)})")
+        print_line(f"(no room for {', '.join(columns)})")
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Say what the user should notice although nothing is wrong."""
     stderr().print(f"note: {text}", style="yellow")
 
 
-def error(text: str) -> None:
+def print_error(text: str) -> None:
     """Say in a sentence why the command ends."""
     from rich.text import Text
 
     stderr().print(Text.assemble(("error:", "bold red"), " ", text))
 
 
-def clean(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Blank out control characters, which could otherwise give orders to the terminal."""
     return text if text.isprintable() else text.translate(_CONTROLS)
 
@@ -147,7 +147,7 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def abandon_output() -> None:
+def discard_output() -> None:
     """Point stdout nowhere, so that the interpreter's last flush cannot fail."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -12,28 +12,28 @@ from nexhealth_async.bulk import Event, PullStarted, ShardDone, ShardProgress, S
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Snapshot
 
-__all__ = ["Left", "Pace", "clock"]
+__all__ = ["PaceEstimator", "RemainingWork", "format_duration"]
 
 
 @frozen(kw_only=True)
-class Left:
+class RemainingWork:
     """What is still to come."""
 
     records: int
-    sure: bool
+    is_certain: bool
     """Whether something is known of every shard; if not, there is more to come than that."""
     seconds: float | None
     """At the pace so far; None before there is one."""
 
     def __str__(self) -> str:
         """Say it, such as ``about 0:01:20 left``; nothing where there is little to go by."""
-        if self.seconds is None or (not self.sure and self.seconds < 1):
+        if self.seconds is None or (not self.is_certain and self.seconds < 1):
             return ""
-        return f"{'about' if self.sure else 'at least'} {clock(self.seconds)} left"
+        return f"{'about' if self.is_certain else 'at least'} {format_duration(self.seconds)} left"
 
 
 @define
-class Pace:
+class PaceEstimator:
     """Learns from events how large the lists of a resource are.
 
     A shard that was not begun is taken to be as large as those of its resource were so far. Sweeps
@@ -44,7 +44,7 @@ class Pace:
     _done: Counter[str] = field(factory=Counter[str])
     _records: Counter[str] = field(factory=Counter[str])
 
-    def note(self, event: Event) -> None:
+    def record_event(self, event: Event) -> None:
         """Learn from an event."""
         match event:
             case PullStarted(shards=shards):
@@ -57,7 +57,7 @@ class Pace:
             case _:
                 pass
 
-    def left(self, now: Snapshot) -> Left:
+    def remaining(self, now: Snapshot) -> RemainingWork:
         """Judge what is still to come."""
         sure = True
         records = 0.0
@@ -76,7 +76,7 @@ class Pace:
             # Shards that an earlier run has done wait for nothing; which they are is not told.
             records += ahead * max(0, waiting) / expected
         seconds = records / now.rate if now.rate > 0 else None
-        return Left(records=round(records), sure=sure, seconds=seconds)
+        return RemainingWork(records=round(records), is_certain=sure, seconds=seconds)
 
     def _size(self, resource: str, now: Snapshot) -> float | None:
         if self._done[resource]:
@@ -89,7 +89,7 @@ def _others(now: Snapshot, resource: str) -> list[ShardProgress]:
     return [one for one in now.active if one.shard.resource == resource and not one.shard.sweep]
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a span of time as hours, minutes and seconds."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

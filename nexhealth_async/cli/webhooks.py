@@ -13,27 +13,32 @@ from attrs import field, frozen
 from cyclopts import App, Parameter
 
 from nexhealth_async.cli import terminal
-from nexhealth_async.cli.exit_status import Quit, run
-from nexhealth_async.cli.open_session import ANYWHERE, Entry, Key, opened
-from nexhealth_async.cli.output import pen_for
-from nexhealth_async.cli.table_columns import Column
-from nexhealth_async.cli.tables import Table, terminal_width
+from nexhealth_async.cli.exit_status import CliError, run
+from nexhealth_async.cli.open_session import (
+    ANY_LOCATION,
+    CliApiKey,
+    ConnectionOptions,
+    open_session,
+)
+from nexhealth_async.cli.output import open_writer
+from nexhealth_async.cli.table_columns import TableColumn
+from nexhealth_async.cli.tables import TextTable, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nexhealth_async import Ensured, NexHealth
+    from nexhealth_async import NexHealth, WebhookSyncResult
     from nexhealth_async.models import WebhookEndpoint
-    from nexhealth_async.webhooks import Subscribed
+    from nexhealth_async.webhooks import SubscriptionKey
 
 __all__ = ["webhooks"]
 
 _COLUMNS = (
-    Column("endpoint", ("endpoint",), widest=12, least=8, right=True),
-    Column("host", ("host",), widest=40, least=16),
-    Column("state", ("state",), widest=8, least=8),
-    Column("practice", ("practice",), widest=36, least=12),
-    Column("event", ("event",), widest=40, least=20),
+    TableColumn("endpoint", ("endpoint",), max_width=12, min_width=8, align_right=True),
+    TableColumn("host", ("host",), max_width=40, min_width=16),
+    TableColumn("state", ("state",), max_width=8, min_width=8),
+    TableColumn("practice", ("practice",), max_width=36, min_width=12),
+    TableColumn("event", ("event",), max_width=40, min_width=20),
 )
 
 webhooks: App = App(
@@ -44,24 +49,24 @@ webhooks: App = App(
 
 
 @webhooks.command(name="list")
-def listed(*, entry: Entry = ANYWHERE) -> int:
+def list_endpoints(*, entry: ConnectionOptions = ANY_LOCATION) -> int:
     """List the key's webhook endpoints and what each is subscribed to.
 
     Of an address only the host is shown, since the rest often holds a token.
     The key is read from NEXHEALTH_API_KEY, or asked for.
     """
-    rows = run(_rows(entry, Key.for_entry(entry)))
+    rows = run(_rows(entry, CliApiKey.for_entry(entry)))
     if not rows:
-        terminal.say("This key has no webhook endpoint.")
+        terminal.print_line("This key has no webhook endpoint.")
         return 0
-    table = Table(_COLUMNS, width=terminal_width(), colour=terminal.coloured())
+    table = TextTable(_COLUMNS, width=terminal_width(), colour=terminal.is_coloured())
     terminal.write(table.lines(rows))
-    terminal.say_left_out(table.left_out)
+    terminal.print_hidden_columns(table.hidden_columns)
     return 0
 
 
-async def _rows(entry: Entry, key: Key) -> list[list[str]]:
-    async with opened(entry, key) as door:
+async def _rows(entry: ConnectionOptions, key: CliApiKey) -> list[list[str]]:
+    async with open_session(entry, key) as door:
         practices = {one.id: one.subdomain or "" async for one in door.nex.institutions.walk()}
         return [
             row
@@ -129,7 +134,7 @@ def ensure(
     dry_run: Annotated[
         bool, Parameter(negative="", show_default=False, help="Change nothing; say what would be.")
     ] = False,
-    entry: Entry = ANYWHERE,
+    entry: ConnectionOptions = ANY_LOCATION,
 ) -> int:
     """Have an address get these events of these practices.
 
@@ -139,24 +144,24 @@ def ensure(
     NEXHEALTH_API_KEY, or asked for.
     """
     if not _is_address(target_url):
-        raise Quit("The address of the endpoint must begin with https:// and name a host.")
+        raise CliError("The address of the endpoint must begin with https:// and name a host.")
     for name in event:
         _check_event(name)
-    wanted = _Wanted(
+    wanted = _EnsureCommand(
         target_url=target_url,
         events=event,
         subdomains=subdomain,
         renew_before=renew_before,
         prune=prune,
     )
-    key = Key.for_entry(entry)
+    key = CliApiKey.for_entry(entry)
     done = run(_ensure(entry, key, wanted, None if dry_run else secret_file, dry_run=dry_run))
-    terminal.tell("".join(line + "\n" for line in _report(done, secret_file)))
+    terminal.print_message("".join(line + "\n" for line in _report(done, secret_file)))
     return 0
 
 
 @frozen(kw_only=True)
-class _Wanted:
+class _EnsureCommand:
     """What the command was asked for."""
 
     target_url: str = field(repr=False)
@@ -165,7 +170,7 @@ class _Wanted:
     renew_before: datetime | None
     prune: bool
 
-    async def ensured(self, nex: NexHealth, *, dry_run: bool) -> Ensured:
+    async def run(self, nex: NexHealth, *, dry_run: bool) -> WebhookSyncResult:
         practices = self.subdomains or [
             one.subdomain async for one in nex.institutions.walk() if one.subdomain
         ]
@@ -180,23 +185,28 @@ class _Wanted:
 
 
 async def _ensure(
-    entry: Entry, key: Key, wanted: _Wanted, secret_file: Path | None, *, dry_run: bool
-) -> Ensured:
-    async with opened(entry, key) as door:
-        told = await wanted.ensured(door.nex, dry_run=True)
+    entry: ConnectionOptions,
+    key: CliApiKey,
+    command: _EnsureCommand,
+    secret_file: Path | None,
+    *,
+    dry_run: bool,
+) -> WebhookSyncResult:
+    async with open_session(entry, key) as door:
+        told = await command.run(door.nex, dry_run=True)
         if dry_run:
             return told
         if not told.created:
-            return await wanted.ensured(door.nex, dry_run=False)
+            return await command.run(door.nex, dry_run=False)
         if secret_file is None:
-            raise Quit(
+            raise CliError(
                 "The endpoint has to be made, and its secret may not be shown again; "
                 "say with --secret-file where to write it."
             )
-        _refuse_to_write_over(secret_file)
+        _check_new_file(secret_file)
         # The file is opened first: a secret that cannot be written down would be lost.
-        with pen_for(secret_file) as pen:
-            done = await wanted.ensured(door.nex, dry_run=False)
+        with open_writer(secret_file) as pen:
+            done = await command.run(door.nex, dry_run=False)
             secret = done.endpoint and done.endpoint.secret_key
             await pen.write(f"{secret or ''}\n".encode())
             return done
@@ -210,16 +220,16 @@ def _is_address(text: str) -> bool:
     return parts.scheme in {"https", "http"} and bool(parts.hostname)
 
 
-def _refuse_to_write_over(secret_file: Path) -> None:
+def _check_new_file(secret_file: Path) -> None:
     if secret_file.exists():
-        raise Quit(
+        raise CliError(
             f"The endpoint has to be made, and {secret_file} exists already: a secret is not "
             "written over; move that file away, or name another."
         )
 
 
 def _check_event(name: str) -> None:
-    """Raise `Quit` for an event that the catalogue lacks, with the one that was likely meant."""
+    """Raise `CliError` for an unknown event, and suggest the one that was likely meant."""
     from difflib import get_close_matches
 
     from nexhealth_async.webhooks import EVENTS
@@ -228,10 +238,10 @@ def _check_event(name: str) -> None:
     if name not in known:
         near = get_close_matches(name, known, 1, 0.5)
         meant = f"did you mean {near[0]}?" if near else f"these there are: {', '.join(known)}."
-        raise Quit(f"{terminal.repeatable(name)}: there is no such event; {meant}")
+        raise CliError(f"{terminal.shell_quote(name)}: there is no such event; {meant}")
 
 
-def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
+def _report(done: WebhookSyncResult, secret_file: Path | None) -> Iterator[str]:
     if done.dry_run:
         yield "Nothing was changed; this is what would be done:"
     if done.dry_run and done.created:
@@ -242,22 +252,22 @@ def _report(done: Ensured, secret_file: Path | None) -> Iterator[str]:
             yield f"Its signing secret is in {secret_file}"
     elif done.endpoint is not None:
         state = "is there"
-        if done.revived:
+        if done.reactivated:
             state = "is switched off" if done.dry_run else "was switched off and is on again"
         yield f"Endpoint {done.endpoint.id} {state}"
     due = "to be " if done.dry_run else ""
-    yield from _events(f"{due}subscribed", done.subscribed)
+    yield from _events(f"{due}subscribed", done.created_subscriptions)
     yield from _events(f"{due}made anew", done.renewed)
-    yield from _events(f"{due}switched on", done.switched_on)
+    yield from _events(f"{due}switched on", done.activated)
     yield from _events(f"{due}removed", done.removed)
-    yield from _events("there twice; --prune removes one", () if done.removed else done.doubled)
+    yield from _events("there twice; --prune removes one", () if done.removed else done.duplicated)
     if not done.changed:
-        number = len(done.already)
+        number = len(done.unchanged)
         every = "The subscription is" if number == 1 else f"All {number} subscriptions are"
         yield f"{every} there"
 
 
-def _events(what: str, which: Sequence[Subscribed]) -> Iterator[str]:
-    for one in which:
-        practice = "" if one.practice is None else f" of {terminal.clean(one.practice)}"
-        yield f"{terminal.clean(one.event)}{practice}: {what}"
+def _events(label: str, events: Sequence[SubscriptionKey]) -> Iterator[str]:
+    for one in events:
+        practice = "" if one.practice is None else f" of {terminal.escape_controls(one.practice)}"
+        yield f"{terminal.escape_controls(one.event)}{practice}: {label}"

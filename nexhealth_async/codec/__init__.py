@@ -9,38 +9,38 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nexhealth_async.codec.forward_references import is_attrs, prepare
-from nexhealth_async.codec.native_decoding import REFUSALS, Data
+from nexhealth_async.codec.forward_references import is_attrs, resolve_annotations
+from nexhealth_async.codec.native_decoding import NATIVE_ERRORS, Data
 
 if TYPE_CHECKING:
-    from nexhealth_async.codec.composite_values import bare
+    from nexhealth_async.codec.composite_values import without_none
     from nexhealth_async.codec.converter import Codec, to_builtins, to_json
     from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
-    from nexhealth_async.codec.scalar_values import Refusal, moment, whole
+    from nexhealth_async.codec.scalar_values import ValueRejectedError, read_int, read_timestamp
 
 __all__ = [
-    "REFUSALS",
+    "NATIVE_ERRORS",
     "Codec",
     "Data",
     "LazyDecoder",
-    "Refusal",
-    "bare",
+    "ValueRejectedError",
     "build_decoder",
     "is_attrs",
-    "moment",
-    "prepare",
+    "read_int",
+    "read_timestamp",
+    "resolve_annotations",
     "to_builtins",
     "to_json",
-    "whole",
+    "without_none",
 ]
 
 _HOMES = {
     "LazyDecoder": "lazy_decoding",
-    "Refusal": "scalar_values",
-    "bare": "composite_values",
+    "ValueRejectedError": "scalar_values",
+    "without_none": "composite_values",
     "build_decoder": "lazy_decoding",
-    "moment": "scalar_values",
-    "whole": "scalar_values",
+    "read_timestamp": "scalar_values",
+    "read_int": "scalar_values",
 }
 
 

@@ -19,29 +19,29 @@ import cattrs
 
 from nexhealth_async import models
 from nexhealth_async.codec import scalar_values as read
-from nexhealth_async.codec.forward_references import is_attrs, prepare
-from nexhealth_async.codec.scalar_values import Reader, Refusal
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.codec.forward_references import is_attrs, resolve_annotations
+from nexhealth_async.codec.scalar_values import Reader, ValueRejectedError
+from nexhealth_async.errors import UndecodableRecordError
 
 __all__ = [
     "SCALARS",
-    "Hook",
     "Outcome",
-    "bare",
+    "StructureHook",
+    "apply_reader",
     "compose",
     "is_composite",
     "reader_of",
-    "refusal",
-    "result",
-    "settle",
+    "undecodable_error",
+    "unwrap_outcome",
+    "without_none",
 ]
 
-Outcome: TypeAlias = "tuple[object, tuple[str, ...]] | UndecodableRecord"
+Outcome: TypeAlias = "tuple[object, tuple[str, ...]] | UndecodableRecordError"
 """What was read and the paths of repairs, or the refusal, which is yet to be raised."""
 
-_Foreign = Callable[[object, object], object]
+_ForeignError = Callable[[object, object], object]
 
-_NEVER_DROPPED: Final = frozenset(
+_NEVER_REPAIRED_TO_NONE: Final = frozenset(
     {"cancelled", "canceled", "deleted", "cancelled_at", "deleted_at", "disabled_at"}
 )
 """Flags and timestamps that are refused where they cannot be read: None would be a restoration."""
@@ -49,10 +49,10 @@ _NEVER_REFUSED: Final = frozenset({"waitlisted_at"})
 """Timestamps that only old samples show."""
 
 # The repairs of the record in work, while a user's hook runs that may call one of ours.
-_in_work: ContextVar[list[str] | None] = ContextVar("_in_work", default=None)
+_models_in_progress: ContextVar[list[str] | None] = ContextVar("_models_in_progress", default=None)
 
 
-class Hook:
+class StructureHook:
     """One of our own hooks; ``read`` takes the list of repairs, calling it is cattrs' way."""
 
     __slots__ = ("read",)
@@ -62,22 +62,22 @@ class Hook:
 
     def __call__(self, value: object, kind: object) -> object:
         """Read a value as cattrs asks its hooks to."""
-        repairs = _in_work.get()
+        repairs = _models_in_progress.get()
         if repairs is not None:
             return self.read(value, repairs)
-        outcome = settle(self.read, kind, value)
+        outcome = apply_reader(self.read, kind, value)
         del value  # as in all frames that a refusal passes: some tools print their variables
-        return result(outcome)[0]
+        return unwrap_outcome(outcome)[0]
 
 
-SCALARS: Final[dict[object, Hook]] = {
-    str: Hook(read.text),
-    int: Hook(read.whole),
-    float: Hook(read.number),
-    bool: Hook(read.yes_or_no),
-    datetime: Hook(read.moment),
-    date: Hook(read.day),
-    Decimal: Hook(read.amount),
+SCALARS: Final[dict[object, StructureHook]] = {
+    str: StructureHook(read.read_text),
+    int: StructureHook(read.read_int),
+    float: StructureHook(read.read_number),
+    bool: StructureHook(read.read_bool),
+    datetime: StructureHook(read.read_timestamp),
+    date: StructureHook(read.read_date),
+    Decimal: StructureHook(read.read_decimal),
 }
 _EXPECTED: Final[dict[object, str]] = {
     str: "text",
@@ -90,28 +90,28 @@ _EXPECTED: Final[dict[object, str]] = {
 }
 
 
-def settle(reader: Reader, kind: object, value: object) -> Outcome:
+def apply_reader(reader: Reader, kind: object, value: object) -> Outcome:
     """Read one whole record; a refusal is returned, so that no frame of its holds the value."""
     repairs: list[str] = []
     path = expected = ""
     try:
         made = reader(value, repairs)
         if made is None and NoneType not in get_args(kind):
-            raise _nothing(kind)
-    except Refusal as refused:
+            raise _empty_value(kind)
+    except ValueRejectedError as refused:
         made, path, expected = None, refused.path, refused.expected
     except RecursionError:
         made, expected = None, "less deep nesting"
     if expected:
-        return refusal(kind, path, expected, _id_of(value))
+        return undecodable_error(kind, path, expected, _id_of(value))
     return made, tuple(repairs)
 
 
-def refusal(
+def undecodable_error(
     kind: object, path: str, expected: str, record_id: int | None = None
-) -> UndecodableRecord:
+) -> UndecodableRecordError:
     """Make the error for a record that cannot be read."""
-    return UndecodableRecord(
+    return UndecodableRecordError(
         model=getattr(kind, "__name__", "record"),
         path=path,
         expected=expected,
@@ -119,12 +119,12 @@ def refusal(
     )
 
 
-def result(outcome: Outcome) -> tuple[object, tuple[str, ...]]:
+def unwrap_outcome(outcome: Outcome) -> tuple[object, tuple[str, ...]]:
     """Return what was read, or raise the refusal alone.
 
     What is being handled meanwhile, such as the native decoder's error, may hold the value.
     """
-    if not isinstance(outcome, UndecodableRecord):
+    if not isinstance(outcome, UndecodableRecordError):
         return outcome
     try:
         raise outcome from None
@@ -132,25 +132,27 @@ def result(outcome: Outcome) -> tuple[object, tuple[str, ...]]:
         outcome.__context__ = None
 
 
-def _due(kind: object) -> str:
+def _expected_type(kind: object) -> str:
     return _EXPECTED.get(kind) or ("an object" if is_attrs(kind) else "a value")
 
 
-def _nothing(kind: object) -> Refusal:
+def _empty_value(kind: object) -> ValueRejectedError:
     """Refuse an empty record; what it lacks is the field it must have."""
     if is_attrs(kind):
         for attribute in attrs.fields(kind):
             if attribute.default is attrs.NOTHING:
-                return Refusal(_due(bare(attribute.type)), attribute.name)
-    return Refusal(_due(kind))
+                return ValueRejectedError(
+                    _expected_type(without_none(attribute.type)), attribute.name
+                )
+    return ValueRejectedError(_expected_type(kind))
 
 
 def _id_of(value: object) -> int | None:
     if not isinstance(value, Mapping):
         return None
     try:
-        return read.whole(cast("Mapping[str, object]", value).get("id"), [])
-    except Refusal:
+        return read.read_int(cast("Mapping[str, object]", value).get("id"), [])
+    except ValueRejectedError:
         return None
 
 
@@ -166,24 +168,24 @@ def is_composite(kind: object) -> bool:
     return kind is Any or origin in {Annotated, dict} or _is_union(kind) or is_attrs(kind)
 
 
-def _below(step: str, path: str) -> str:
+def _extend_path(step: str, path: str) -> str:
     return f"{step}.{path}" if path and not path.startswith("[") else f"{step}{path}"
 
 
-def _within(step: str, reader: Reader, value: object, repairs: list[str]) -> object:
+def _read_nested(step: str, reader: Reader, value: object, repairs: list[str]) -> object:
     """Read a part, and put its step before the paths of its repairs or refusal."""
     before = len(repairs)
     try:
         found = reader(value, repairs)
-    except Refusal as refusal:
-        refusal.path = _below(step, refusal.path)
+    except ValueRejectedError as refusal:
+        refusal.path = _extend_path(step, refusal.path)
         raise
     for at in range(before, len(repairs)):
-        repairs[at] = _below(step, repairs[at])
+        repairs[at] = _extend_path(step, repairs[at])
     return found
 
 
-def bare(kind: object) -> object:
+def without_none(kind: object) -> object:
     """Take ``Annotated`` and ``| None`` off a type; callers see to None themselves."""
     while True:
         if get_origin(kind) is Annotated:
@@ -197,62 +199,62 @@ def bare(kind: object) -> object:
 
 def reader_of(kind: object, codec: cattrs.Converter) -> Reader:
     """Find what reads a type: our own hook without its wrapping, or a user's."""
-    kind = bare(kind)
+    kind = without_none(kind)
     hook = _hook_for(codec, kind)
-    if not isinstance(hook, Hook):
-        return _foreign(hook, kind)
+    if not isinstance(hook, StructureHook):
+        return _user_reader(hook, kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _foreign(lambda value, _: kind(value), kind)
+        return _user_reader(lambda value, _: kind(value), kind)
     return hook.read
 
 
-def _hook_for(codec: cattrs.Converter, kind: object) -> _Foreign:
-    hook: _Foreign = codec.get_structure_hook(cast("Any", kind))
+def _hook_for(codec: cattrs.Converter, kind: object) -> _ForeignError:
+    hook: _ForeignError = codec.get_structure_hook(cast("Any", kind))
     return hook
 
 
-def _foreign(hook: _Foreign, kind: object) -> Reader:
+def _user_reader(hook: _ForeignError, kind: object) -> Reader:
     """Run a user's hook: its errors may hold the value, so only their place is kept."""
     expected = f"what the hook for {getattr(kind, '__name__', 'this type')} takes"
 
     def reader(value: object, repairs: list[str]) -> object:
-        token = _in_work.set(repairs)
+        token = _models_in_progress.set(repairs)
         try:
             return hook(value, kind)
-        except (Refusal, RecursionError):
+        except (ValueRejectedError, RecursionError):
             raise
-        except UndecodableRecord as error:
-            raise Refusal(error.expected, error.path) from None
+        except UndecodableRecordError as error:
+            raise ValueRejectedError(error.expected, error.path) from None
         except Exception:  # noqa: BLE001 - a hook may raise anything
-            raise Refusal(expected) from None
+            raise ValueRejectedError(expected) from None
         finally:
-            _in_work.reset(token)
+            _models_in_progress.reset(token)
 
     return reader
 
 
-def compose(kind: object, codec: cattrs.Converter) -> Hook:
+def compose(kind: object, codec: cattrs.Converter) -> StructureHook:
     """Build the hook of a type that has parts, or of a field whose type nobody knows."""
     if kind is Any:
-        return Hook(read.anything)
+        return StructureHook(read.read_json)
     if kind is models.Money:
-        return Hook(_money(codec))
+        return StructureHook(_money_reader(codec))
     if is_attrs(kind):
-        return Hook(_object(kind, codec))
+        return StructureHook(_object_reader(kind, codec))
     if get_origin(kind) is tuple:
-        return Hook(_many(reader_of(get_args(kind)[0], codec), get_args(kind)[0]))
+        return StructureHook(_list_reader(reader_of(get_args(kind)[0], codec), get_args(kind)[0]))
     if get_origin(kind) is dict:
-        return Hook(_open_object)
+        return StructureHook(_read_json_object)
     parts = [part for part in get_args(kind) if part is not NoneType]
     several = _is_union(kind) and len(parts) > 1
-    inner = _union(parts, codec) if several else reader_of(kind, codec)
-    return Hook(lambda value, repairs: None if value is None else inner(value, repairs))
+    inner = _union_reader(parts, codec) if several else reader_of(kind, codec)
+    return StructureHook(lambda value, repairs: None if value is None else inner(value, repairs))
 
 
-def _union(parts: list[object], codec: cattrs.Converter) -> Reader:
+def _union_reader(parts: list[object], codec: cattrs.Converter) -> Reader:
     """Read one of two kinds; a type checker keeps the models to these pairs."""
     if set(parts) == {int, str}:
-        return read.whole_or_text
+        return read.read_int_or_text
     lists = [part for part in parts if get_origin(part) is tuple]
     if len(lists) == 1 and set(parts) - set(lists) == {str}:
         many = reader_of(lists[0], codec)
@@ -260,21 +262,21 @@ def _union(parts: list[object], codec: cattrs.Converter) -> Reader:
     raise TypeError(f"no field may be any of {len(parts)} kinds that JSON cannot tell apart")
 
 
-def _many(reader: Reader, element: object) -> Reader:
+def _list_reader(reader: Reader, element: object) -> Reader:
     """Read a list. Elements that are no value at all are left out, which is a repair.
 
     One text or number where a list of these belongs is a list of one, which is a repair, too.
     """
     kinds = {str: str, int: int | Decimal | float | str}
-    alone = kinds.get(cast("type", bare(element)))
+    alone = kinds.get(cast("type", without_none(element)))
 
     def read_many(value: object, repairs: list[str]) -> tuple[object, ...] | None:
         if not isinstance(value, list | tuple):
-            if read.is_gap(value):
+            if read.is_missing(value):
                 repairs.append("")
                 return None
             if alone is None or isinstance(value, bool) or not isinstance(value, alone):
-                raise Refusal("a list")
+                raise ValueRejectedError("a list")
             found = reader(value, [])
             repairs.append("")
             return (found,)
@@ -283,7 +285,7 @@ def _many(reader: Reader, element: object) -> Reader:
             if item is None:
                 repairs.append(f"[{index}]")
                 continue
-            found = _within(f"[{index}]", reader, item, repairs)
+            found = _read_nested(f"[{index}]", reader, item, repairs)
             if found is not None:
                 made.append(found)
         return tuple(made)
@@ -291,17 +293,17 @@ def _many(reader: Reader, element: object) -> Reader:
     return read_many
 
 
-def _open_object(value: object, repairs: list[str]) -> object:
+def _read_json_object(value: object, repairs: list[str]) -> object:
     """Read an object whose keys nobody has promised; ``{}`` is one."""
     if not isinstance(value, Mapping):
-        if read.is_gap(value):
+        if read.is_missing(value):
             repairs.append("")
             return None
-        raise Refusal("an object")
-    return read.anything(cast("Mapping[str, object]", value), repairs)
+        raise ValueRejectedError("an object")
+    return read.read_json(cast("Mapping[str, object]", value), repairs)
 
 
-def _money(codec: cattrs.Converter) -> Reader:
+def _money_reader(codec: cattrs.Converter) -> Reader:
     """Read money: an object, or a bare amount whose currency nobody said."""
     amount, currency = reader_of(Decimal, codec), reader_of(str, codec)
 
@@ -311,29 +313,29 @@ def _money(codec: cattrs.Converter) -> Reader:
         elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
             record = {"amount": value}
         else:
-            raise Refusal("an amount of money")
+            raise ValueRejectedError("an amount of money")
         if not record:  # to read it as None would be to forget an amount
-            raise Refusal("an amount of money")
+            raise ValueRejectedError("an amount of money")
         sent, unit = record.get("amount"), record.get("currency")
         if sent is None:
             repairs.append("")
             return None
-        found = _within("amount", amount, sent, repairs)
+        found = _read_nested("amount", amount, sent, repairs)
         if found is None:
             return None
         if unit is None:
             repairs.append("currency")
-        named = "" if unit is None else _within("currency", currency, unit, repairs)
+        named = "" if unit is None else _read_nested("currency", currency, unit, repairs)
         try:
             return models.Money(amount=cast("Decimal", found), currency=cast("str", named or ""))
         except (AttributeError, ValueError):  # what a user's hook for Decimal made
-            raise Refusal("an amount of money") from None
+            raise ValueRejectedError("an amount of money") from None
 
     return read_money
 
 
 @attrs.frozen
-class _Plan:
+class _ModelPlan:
     """How a class is read: a reader for each key, and what is due for those it must have."""
 
     readers: dict[str, Reader]
@@ -341,51 +343,51 @@ class _Plan:
     required: dict[str, str]
 
 
-def _plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _Plan:
-    prepare(model)
-    plan = _Plan({}, {}, {})
+def _model_plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _ModelPlan:
+    resolve_annotations(model)
+    plan = _ModelPlan({}, {}, {})
     for attribute in attrs.fields(model):
         if not attribute.init:
             continue
-        name, kind = attribute.name, bare(attribute.type)
+        name, kind = attribute.name, without_none(attribute.type)
         reader = reader_of(kind, codec)
         if reader is SCALARS[datetime].read:
-            if name in _NEVER_DROPPED:
-                reader = read.strict_moment
+            if name in _NEVER_REPAIRED_TO_NONE:
+                reader = read.read_strict_timestamp
             elif name in _NEVER_REFUSED:
-                reader = read.lenient_moment
-        elif name in _NEVER_DROPPED and reader is SCALARS[bool].read:
-            reader = read.strict_yes_or_no
+                reader = read.read_lenient_timestamp
+        elif name in _NEVER_REPAIRED_TO_NONE and reader is SCALARS[bool].read:
+            reader = read.read_strict_bool
         plan.readers[name] = reader
         plan.inits[name] = attribute.alias or name
         if attribute.default is attrs.NOTHING:
-            plan.required[name] = _due(kind)
+            plan.required[name] = _expected_type(kind)
     return plan
 
 
-def _object(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> Reader:
+def _object_reader(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> Reader:
     """Read an object into a model; its plan is made at the first record, as classes may nest."""
-    plan: _Plan | None = None
+    plan: _ModelPlan | None = None
 
     def read_object(value: object, repairs: list[str]) -> object:
         nonlocal plan
         if plan is None:
-            plan = _plan(model, codec)
-        if not isinstance(value, Mapping) and not read.is_gap(value):
-            raise Refusal("an object")
+            plan = _model_plan(model, codec)
+        if not isinstance(value, Mapping) and not read.is_missing(value):
+            raise ValueRejectedError("an object")
         if not value or isinstance(value, str):
             if plan.required or not isinstance(value, Mapping):
                 repairs.append("")
                 return None
             return model()
-        return _build(model, plan, cast("Mapping[str, object]", value), repairs)
+        return _build_model(model, plan, cast("Mapping[str, object]", value), repairs)
 
     return read_object
 
 
-def _build(
+def _build_model(
     model: type[attrs.AttrsInstance],
-    plan: _Plan,
+    plan: _ModelPlan,
     record: Mapping[str, object],
     repairs: list[str],
 ) -> object:
@@ -394,13 +396,13 @@ def _build(
         reader = plan.readers.get(name)
         if reader is None or value is None:
             continue
-        found = _within(name, reader, value, repairs)
+        found = _read_nested(name, reader, value, repairs)
         if found is not None:
             made[plan.inits[name]] = found
     for name, expected in plan.required.items():
         if plan.inits[name] not in made:
-            raise Refusal(expected, name)
+            raise ValueRejectedError(expected, name)
     try:
         return model(**made)
     except (TypeError, ValueError):  # a validator of a user's class
-        raise Refusal(f"a valid {model.__name__}") from None
+        raise ValueRejectedError(f"a valid {model.__name__}") from None

@@ -2,9 +2,9 @@
 
 Records arrive with small faults: ``{}`` for a missing date, a number for text, a timestamp nobody
 can read. ``Codec`` repairs what has only one meaning, names the fields it repaired, and refuses the
-rest with ``UndecodableRecord``, which never holds the value. A record without faults is read by
-msgspec straight from its bytes, which gives the same object at a fifth of the cost, unless a hook
-of yours reads something inside it.
+rest with ``UndecodableRecordError``, which never holds the value. A record without faults is read
+by msgspec straight from its bytes, which gives the same object at a fifth of the cost, unless a
+hook of yours reads something inside it.
 
 A codec is a cattrs converter, so hooks of your own can be registered, and go before its own::
 
@@ -28,25 +28,25 @@ import msgspec
 from nexhealth_async import models
 from nexhealth_async.codec.composite_values import (
     SCALARS,
+    apply_reader,
     compose,
     is_composite,
     reader_of,
-    refusal,
-    result,
-    settle,
+    undecodable_error,
+    unwrap_outcome,
 )
-from nexhealth_async.codec.forward_references import is_attrs, prepare
-from nexhealth_async.codec.hook_dependencies import is_read_by_ours_alone
-from nexhealth_async.codec.native_decoding import REFUSALS, Data, native_of
+from nexhealth_async.codec.forward_references import is_attrs, resolve_annotations
+from nexhealth_async.codec.hook_dependencies import has_no_user_hooks
+from nexhealth_async.codec.native_decoding import NATIVE_ERRORS, Data, native_of
 
 if TYPE_CHECKING:
     from nexhealth_async.codec.composite_values import Outcome
     from nexhealth_async.models import JSON
 
-__all__ = ["Codec", "prepare", "to_builtins", "to_json"]
+__all__ = ["Codec", "resolve_annotations", "to_builtins", "to_json"]
 
 T = TypeVar("T")
-_HookT = TypeVar("_HookT", bound=Callable[..., Any])
+_HookFunc = TypeVar("_HookFunc", bound=Callable[..., Any])
 
 _PARSER = msgspec.json.Decoder(float_hook=Decimal)  # 62.1 must not become a binary fraction
 
@@ -78,67 +78,67 @@ class Codec(cattrs.Converter):
         A path is ``waitlisted_at``, ``bio.date_of_birth`` or ``upcoming_appts[0].start_time``.
 
         Raises:
-            UndecodableRecord: the record cannot be read, with path and expected type.
+            UndecodableRecordError: the record cannot be read, with path and expected type.
         """
         if native := self.native(model):
-            with suppress(*REFUSALS):  # what is wrong shows below
+            with suppress(*NATIVE_ERRORS):  # what is wrong shows below
                 return native(data), ()
-        outcome = self._settled(model, data)
+        outcome = self._decode_record(model, data)
         del data  # a refusal's traceback must not lead to the value
-        return cast("tuple[T, tuple[str, ...]]", result(outcome))
+        return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
     def decode_tolerantly(self, model: type[T], data: Data) -> tuple[T, tuple[str, ...]]:
         """Do what ``decode`` does with a record that the native decoder has refused."""
-        outcome = self._settled(model, data)
+        outcome = self._decode_record(model, data)
         del data
-        return cast("tuple[T, tuple[str, ...]]", result(outcome))
+        return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
     def structure_record(self, model: type[T], obj: object) -> tuple[T, tuple[str, ...]]:
         """Do what ``decode`` does with a record that was parsed already."""
-        outcome = settle(reader_of(model, self), model, obj)
+        outcome = apply_reader(reader_of(model, self), model, obj)
         del obj
-        return cast("tuple[T, tuple[str, ...]]", result(outcome))
+        return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
-    def _settled(self, model: type, data: Data) -> Outcome:
+    def _decode_record(self, model: type, data: Data) -> Outcome:
         parsed, fault = _parse(data)
         if fault:
-            return refusal(model, "", fault)
-        return settle(reader_of(model, self), model, parsed)
+            return undecodable_error(model, "", fault)
+        return apply_reader(reader_of(model, self), model, parsed)
 
     def native(self, model: type[T]) -> Callable[[Data], T] | None:
         """Return what reads a model's faultless records fastest, and refuses all others.
 
-        Its refusals are `REFUSALS`, and may hold the value. None for classes that are not ours, and
-        for models with a user's hook anywhere inside: msgspec knows nothing of hooks.
+        Its refusals are `NATIVE_ERRORS`, and may hold the value. None for classes that are not
+        ours, and for models with a user's hook anywhere inside: msgspec knows nothing of hooks.
         """
         if not self._hooked:
             return native_of(model)
         allowed = self._is_native.get(model)
         if allowed is None:
-            allowed = self._is_native[model] = is_read_by_ours_alone(model, self)
+            allowed = self._is_native[model] = has_no_user_hooks(model, self)
         return native_of(model) if allowed else None
 
     def register_structure_hook_func(
         self, check_func: Callable[[Any], bool], func: Callable[[Any, Any], Any]
     ) -> None:
         """Register a hook for all types a predicate takes, as cattrs does."""
-        self._heed_hooks()
+        self._reset_decoders()
         super().register_structure_hook_func(check_func, func)
 
     def register_structure_hook_factory(
         self, predicate: Callable[[Any], bool], factory: Callable[..., Any] | None = None
     ) -> Any:
         """Register a factory of hooks, as cattrs does."""
-        self._heed_hooks()
+        self._reset_decoders()
         register: Callable[..., Any] = super().register_structure_hook_factory
         return register(predicate, factory)
 
-    def _heed_hooks(self) -> None:
+    def _reset_decoders(self) -> None:
         self._hooked = True
         self._is_native.clear()
 
     @overload
-    def register_structure_hook(self, cl: _HookT) -> _HookT: ...
+    def register_structure_hook(self, cl: _HookFunc) -> _HookFunc: ...
 
     @overload
     def register_structure_hook(self, cl: Any, func: Callable[[Any, Any], Any]) -> None: ...
@@ -155,8 +155,10 @@ class Codec(cattrs.Converter):
             self.register_structure_hook(get_annotations(cl, eval_str=True)["return"], cl)
             return cl
         if is_attrs(cl):
-            prepare(cl)  # cattrs resolves the annotations of a class it takes a hook for
-        self._heed_hooks()
+            resolve_annotations(
+                cl
+            )  # cattrs resolves the annotations of a class it takes a hook for
+        self._reset_decoders()
         super().register_structure_hook(cl, func)
         return None
 
@@ -179,14 +181,14 @@ def to_json(model: attrs.AttrsInstance) -> bytes:
 def _as_dict(model: attrs.AttrsInstance) -> dict[str, object]:
     """Show every field, the class's own before inherited ones; msgspec would skip absent ones."""
     fields = sorted(attrs.fields(type(model)), key=lambda attribute: attribute.inherited)
-    return {attribute.name: _open_up(getattr(model, attribute.name)) for attribute in fields}
+    return {attribute.name: _unwrap_value(getattr(model, attribute.name)) for attribute in fields}
 
 
-def _open_up(value: object) -> object:
+def _unwrap_value(value: object) -> object:
     if isinstance(value, models.Record):
         return _as_dict(cast("attrs.AttrsInstance", value))
     if isinstance(value, tuple):
-        return [_open_up(item) for item in cast("tuple[object, ...]", value)]
+        return [_unwrap_value(item) for item in cast("tuple[object, ...]", value)]
     return value
 
 

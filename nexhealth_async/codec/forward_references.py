@@ -11,9 +11,9 @@ import attrs
 
 from nexhealth_async import models
 
-__all__ = ["is_attrs", "prepare"]
+__all__ = ["is_attrs", "resolve_annotations"]
 
-_prepared: set[type] = set()  # filled once for each class of a program, by any thread
+_resolved: set[type] = set()  # filled once for each class of a program, by any thread
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -22,27 +22,27 @@ def is_attrs(kind: object) -> TypeGuard[type[attrs.AttrsInstance]]:
     return isinstance(kind, type) and attrs.has(kind)
 
 
-def prepare(model: type) -> None:
+def resolve_annotations(model: type) -> None:
     """Load every module a model refers to, so that its annotations can be resolved.
 
     Models name each other across modules that load on first use. Any decoder over a model, also
     ``msgspec.json.Decoder(Patient)``, needs this first. Repeating it costs next to nothing.
     """
-    if model in _prepared:
+    if model in _resolved:
         return
     waiting, seen = [model], {model}
     while waiting:
         cls = waiting.pop()
         for part in cls.__mro__:
             if part.__module__.startswith(models.__name__):
-                found = {named for named in _bring_names(part) if named not in seen}
+                found = {named for named in _import_names(part) if named not in seen}
                 seen |= found
                 waiting.extend(found)
         _resolve(cls)
-    _prepared.update(seen)
+    _resolved.update(seen)
 
 
-def _bring_names(cls: type) -> list[type]:
+def _import_names(cls: type) -> list[type]:
     """Put the names a class's annotations use into its module, where everybody looks them up."""
     space = vars(sys.modules[cls.__module__])
     names = {

@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 import attrs
 
-from nexhealth_async.codec.composite_values import Hook, bare
-from nexhealth_async.codec.forward_references import is_attrs, prepare
+from nexhealth_async.codec.composite_values import StructureHook, without_none
+from nexhealth_async.codec.forward_references import is_attrs, resolve_annotations
 
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["is_read_by_ours_alone"]
+__all__ = ["has_no_user_hooks"]
 
 
-def is_read_by_ours_alone(model: type, codec: cattrs.Converter) -> bool:
+def has_no_user_hooks(model: type, codec: cattrs.Converter) -> bool:
     """Tell whether no hook of a user's would be asked when this model is read."""
-    return all(isinstance(codec.get_structure_hook(kind), Hook) for kind in _kinds_inside(model))
+    return all(
+        isinstance(codec.get_structure_hook(kind), StructureHook) for kind in _nested_types(model)
+    )
 
 
-def _kinds_inside(model: type) -> set[object]:
+def _nested_types(model: type) -> set[object]:
     """Return all types whose hooks reading a model asks for."""
     waiting: list[object] = [model]
     found: set[object] = set()
     while waiting:
-        kind = bare(waiting.pop())
+        kind = without_none(waiting.pop())
         if kind in found:
             continue
         found.add(kind)
         if is_attrs(kind):
-            prepare(kind)
+            resolve_annotations(kind)
             waiting += [attribute.type for attribute in attrs.fields(kind)]
         elif get_origin(kind) is not dict:  # nobody has promised what is in those
             waiting += [part for part in get_args(kind) if part not in (NoneType, ...)]

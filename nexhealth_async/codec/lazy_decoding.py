@@ -21,7 +21,7 @@ __all__ = ["LazyDecoder", "build_decoder"]
 
 T = TypeVar("T")
 
-_BUILDING = Lock()
+_BUILD_LOCK = Lock()
 _TURN_SECONDS = 0.001
 
 
@@ -30,7 +30,7 @@ def build_decoder(model: str) -> None:
 
     Meanwhile the event loop gets its turn after one millisecond instead of the interpreter's five.
     """
-    with _BUILDING:
+    with _BUILD_LOCK:
         usual = sys.getswitchinterval()
         sys.setswitchinterval(min(usual, _TURN_SECONDS))
         try:

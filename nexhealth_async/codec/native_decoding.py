@@ -8,26 +8,26 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async.codec.forward_references import prepare
+from nexhealth_async.codec.forward_references import resolve_annotations
 
-__all__ = ["REFUSALS", "Data", "native_of"]
+__all__ = ["NATIVE_ERRORS", "Data", "native_of"]
 
 T = TypeVar("T")
 
 Data: TypeAlias = bytes | bytearray | memoryview | msgspec.Raw
 
-REFUSALS: Final = (ValueError, ArithmeticError, RecursionError)
+NATIVE_ERRORS: Final = (ValueError, ArithmeticError, RecursionError)
 """What a native decoder raises for a record it cannot read; it may hold the value."""
 
-_BUILT: dict[type, Callable[[Data], Any] | None] = {}
+_DECODERS: dict[type, Callable[[Data], Any] | None] = {}
 """Built once for each class of a program, by any thread."""
 
 
 def native_of(model: type[T]) -> Callable[[Data], T] | None:
     """Return msgspec's decoder for one of our models; other classes may ask more of cattrs."""
-    if model not in _BUILT:
+    if model not in _DECODERS:
         ours = getattr(models, model.__name__, None) is model
         if ours:
-            prepare(model)
-        _BUILT[model] = msgspec.json.Decoder(model).decode if ours else None
-    return _BUILT[model]
+            resolve_annotations(model)
+        _DECODERS[model] = msgspec.json.Decoder(model).decode if ours else None
+    return _DECODERS[model]

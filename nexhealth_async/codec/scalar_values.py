@@ -20,31 +20,31 @@ import msgspec
 
 __all__ = [
     "Reader",
-    "Refusal",
-    "amount",
-    "anything",
-    "day",
+    "ValueRejectedError",
     "is_empty",
-    "is_gap",
-    "lenient_moment",
-    "moment",
-    "number",
-    "strict_moment",
-    "strict_yes_or_no",
-    "text",
-    "whole",
-    "whole_or_text",
-    "yes_or_no",
+    "is_missing",
+    "read_bool",
+    "read_date",
+    "read_decimal",
+    "read_int",
+    "read_int_or_text",
+    "read_json",
+    "read_lenient_timestamp",
+    "read_number",
+    "read_strict_bool",
+    "read_strict_timestamp",
+    "read_text",
+    "read_timestamp",
 ]
 
 Reader: TypeAlias = Callable[[object, list[str]], object]
 
 T = TypeVar("T")
 
-_LONGEST = 64  # no number or timestamp is longer; keeps hostile text from costing time
-_MOST_DIGITS = 30  # ids are 64-bit; Decimal("1e9999999") is no id but a way to fill the memory
+_MAX_TEXT_LENGTH = 64  # no number or timestamp is longer; keeps hostile text from costing time
+_MAX_DIGITS = 30  # ids are 64-bit; Decimal("1e9999999") is no id but a way to fill the memory
 _DIGITS = re.compile(r"-?\d+", re.ASCII)
-_WHEN = re.compile(
+_TIMESTAMP = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[T ] *(\d{1,2}):(\d{2})(?::(\d{2})(?:([.,]?)(\d+))?)? *"
     r"(Z|UTC|GMT|([+-])(\d{1,2}):?(\d{2})?)?)?",
@@ -52,7 +52,7 @@ _WHEN = re.compile(
 )
 
 
-class Refusal(Exception):
+class ValueRejectedError(Exception):
     """A value nobody can read: what was due, and where."""
 
     def __init__(self, expected: str, path: str = "") -> None:
@@ -66,84 +66,84 @@ def is_empty(value: object) -> bool:
     return isinstance(value, Mapping | list | tuple) and not value
 
 
-def is_gap(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """Tell whether this is ``{}``, ``[]`` or blank text: a value that is not there."""
     return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
-def _repaired(value: T, repairs: list[str]) -> T:
+def _note_repair(value: T, repairs: list[str]) -> T:
     repairs.append("")
     return value
 
 
-def _native(value: str, kind: type[T]) -> T | None:
+def _read_natively(value: str, kind: type[T]) -> T | None:
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, ArithmeticError):
         return None
 
 
-def text(value: object, repairs: list[str]) -> str | None:
+def read_text(value: object, repairs: list[str]) -> str | None:
     """Read text; a number becomes its text."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        if isinstance(value, int) and abs(value) >= 10**_LONGEST:
-            raise Refusal("text")
-        return _repaired(str(value), repairs)
+        if isinstance(value, int) and abs(value) >= 10**_MAX_TEXT_LENGTH:
+            raise ValueRejectedError("text")
+        return _note_repair(str(value), repairs)
     if is_empty(value):
-        return _repaired(None, repairs)
-    raise Refusal("text")
+        return _note_repair(None, repairs)
+    raise ValueRejectedError("text")
 
 
-def _as_whole(value: object) -> int | None:
+def _as_int(value: object) -> int | None:
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     if isinstance(value, Decimal):
-        if not value.is_finite() or value.adjusted() > _MOST_DIGITS or value % 1:
+        if not value.is_finite() or value.adjusted() > _MAX_DIGITS or value % 1:
             return None
         return int(value)
     if isinstance(value, str):
         digits = value.strip()
-        if len(digits) <= _MOST_DIGITS and _DIGITS.fullmatch(digits):
+        if len(digits) <= _MAX_DIGITS and _DIGITS.fullmatch(digits):
             return int(digits)
     return None
 
 
-def whole(value: object, repairs: list[str]) -> int | None:
+def read_int(value: object, repairs: list[str]) -> int | None:
     """Read a whole number; ``"12"`` and ``12.0`` are 12."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if is_gap(value):
-        return _repaired(None, repairs)
-    found = _as_whole(value)
+    if is_missing(value):
+        return _note_repair(None, repairs)
+    found = _as_int(value)
     if found is None:
-        raise Refusal("a whole number")
-    return _repaired(found, repairs)
+        raise ValueRejectedError("a whole number")
+    return _note_repair(found, repairs)
 
 
-def whole_or_text(value: object, repairs: list[str]) -> int | str | None:
+def read_int_or_text(value: object, repairs: list[str]) -> int | str | None:
     """Read an id that is a number in one place and text in another."""
     if isinstance(value, str):
         return value
-    return whole(value, repairs)
+    return read_int(value, repairs)
 
 
-def number(value: object, repairs: list[str]) -> float | None:
+def read_number(value: object, repairs: list[str]) -> float | None:
     """Read a number that may have a fraction."""
-    if is_gap(value):
-        return _repaired(None, repairs)
+    if is_missing(value):
+        return _note_repair(None, repairs)
     found = _as_float(value)
     if found is None or not isfinite(found):
-        raise Refusal("a number")
-    return _repaired(found, repairs) if isinstance(value, str) else found
+        raise ValueRejectedError("a number")
+    return _note_repair(found, repairs) if isinstance(value, str) else found
 
 
 def _as_float(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float | Decimal) or (
-        isinstance(value, str) and len(value) <= _LONGEST
+        isinstance(value, str) and len(value) <= _MAX_TEXT_LENGTH
     ):
         try:
             return float(value)
@@ -152,27 +152,27 @@ def _as_float(value: object) -> float | None:
     return None
 
 
-def yes_or_no(value: object, repairs: list[str]) -> bool | None:
+def read_bool(value: object, repairs: list[str]) -> bool | None:
     """Read a flag; ``{}``, ``[]`` and blank text are None."""
-    if is_gap(value):
-        return _repaired(None, repairs)
-    return strict_yes_or_no(value, repairs)
+    if is_missing(value):
+        return _note_repair(None, repairs)
+    return read_strict_bool(value, repairs)
 
 
-def strict_yes_or_no(value: object, repairs: list[str]) -> bool:
+def read_strict_bool(value: object, repairs: list[str]) -> bool:
     """Read a flag that must not get lost; ``"true"``, ``"false"``, 1 and 0 are understood."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
         said = value.strip().lower()
         if said in {"true", "false"}:
-            return _repaired(said == "true", repairs)
+            return _note_repair(said == "true", repairs)
     elif isinstance(value, int) and value in {0, 1}:
-        return _repaired(value == 1, repairs)
-    raise Refusal("yes or no")
+        return _note_repair(value == 1, repairs)
+    raise ValueRejectedError("yes or no")
 
 
-def amount(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a reader takes both
+def read_decimal(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a reader takes both
     """Read an amount of money, exactly; ``NaN``, infinity and empty values are refused."""
     found: Decimal | None = None
     if isinstance(value, Decimal):
@@ -182,46 +182,46 @@ def amount(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a re
     elif isinstance(value, int) and not isinstance(value, bool):
         found = Decimal(value)
     elif isinstance(value, str):
-        found = _native(value, Decimal)
+        found = _read_natively(value, Decimal)
     if found is None or not found.is_finite():
-        raise Refusal("an amount of money")
+        raise ValueRejectedError("an amount of money")
     return found
 
 
-def moment(value: object, repairs: list[str]) -> datetime | None:
+def read_timestamp(value: object, repairs: list[str]) -> datetime | None:
     """Read a timestamp; one that cannot be understood is None."""
-    found = _moment(value, repairs)
-    if found is None and not is_gap(value):
-        return _repaired(None, repairs)
+    found = _parse_timestamp(value, repairs)
+    if found is None and not is_missing(value):
+        return _note_repair(None, repairs)
     return found
 
 
-def strict_moment(value: object, repairs: list[str]) -> datetime | None:
+def read_strict_timestamp(value: object, repairs: list[str]) -> datetime | None:
     """Read a timestamp that must not get lost: ``cancelled_at`` as None would un-cancel.
 
     ``{}`` is None here too: the API spells a missing timestamp so.
     """
-    found = _moment(value, repairs)
+    found = _parse_timestamp(value, repairs)
     if found is None and not (isinstance(value, Mapping) and not value):
-        raise Refusal("a date-time")
+        raise ValueRejectedError("a date-time")
     return found
 
 
-def lenient_moment(value: object, repairs: list[str]) -> datetime | None:
+def read_lenient_timestamp(value: object, repairs: list[str]) -> datetime | None:
     """Read a timestamp that only old samples show: whatever cannot be understood is None."""
     if isinstance(value, bool | Mapping | list | tuple):
-        return _repaired(None, repairs)
-    return moment(value, repairs)
+        return _note_repair(None, repairs)
+    return read_timestamp(value, repairs)
 
 
-def _moment(value: object, repairs: list[str]) -> datetime | None:
-    if is_gap(value):
-        return _repaired(None, repairs)
+def _parse_timestamp(value: object, repairs: list[str]) -> datetime | None:
+    if is_missing(value):
+        return _note_repair(None, repairs)
     if isinstance(value, str):
-        found = _native(value, datetime)
+        found = _read_natively(value, datetime)
         guessed = False
         if found is None:
-            found, guessed = _odd_moment(value)
+            found, guessed = _parse_odd_timestamp(value)
     elif isinstance(value, date):
         guessed = not isinstance(value, datetime)
         found = (
@@ -230,15 +230,15 @@ def _moment(value: object, repairs: list[str]) -> datetime | None:
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return None
     else:
-        raise Refusal("a date-time")
+        raise ValueRejectedError("a date-time")
     if found is not None and found.tzinfo is None:
         found, guessed = found.replace(tzinfo=UTC), True
-    return _repaired(found, repairs) if guessed else found
+    return _note_repair(found, repairs) if guessed else found
 
 
-def _odd_moment(value: str) -> tuple[datetime | None, bool]:
+def _parse_odd_timestamp(value: str) -> tuple[datetime | None, bool]:
     """Read other spellings; also tell whether something had to be guessed."""
-    match = _WHEN.fullmatch(value.strip()) if len(value) <= _LONGEST else None
+    match = _TIMESTAMP.fullmatch(value.strip()) if len(value) <= _MAX_TEXT_LENGTH else None
     if match is None:
         return None, False
     year, month, date_, hour, minute, second, point, fraction, zone = match.groups()[:9]
@@ -267,14 +267,14 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timezon
     return timezone(-length if sign == "-" else length) if length else UTC
 
 
-def day(value: object, repairs: list[str]) -> date | None:
+def read_date(value: object, repairs: list[str]) -> date | None:
     """Read a date; of a timestamp the day as written. One not understood is None."""
     found: date | None = None
     if isinstance(value, str):
-        found = _native(value, date)
+        found = _read_natively(value, date)
         if found is not None:
             return found
-        when = _native(value, datetime) or _odd_moment(value)[0]
+        when = _read_natively(value, datetime) or _parse_odd_timestamp(value)[0]
         found = when and when.date()
         if found is not None and ":" not in value:
             return found  # only zeros were missing: 1978-1-5
@@ -285,18 +285,18 @@ def day(value: object, repairs: list[str]) -> date | None:
     elif not is_empty(value) and (
         isinstance(value, bool) or not isinstance(value, int | float | Decimal)
     ):
-        raise Refusal("a date")
-    return _repaired(found, repairs)
+        raise ValueRejectedError("a date")
+    return _note_repair(found, repairs)
 
 
-def anything(value: object, repairs: list[str]) -> object:
+def read_json(value: object, repairs: list[str]) -> object:
     """Take a value as it is, with plain floats for the exact numbers the parser made."""
     if isinstance(value, Decimal):
         found = _as_float(value)
-        return found if found is not None and isfinite(found) else _repaired(None, repairs)
+        return found if found is not None and isfinite(found) else _note_repair(None, repairs)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return {key: anything(inner, repairs) for key, inner in pairs}
+        return {key: read_json(inner, repairs) for key, inner in pairs}
     if isinstance(value, list | tuple):
-        return [anything(inner, repairs) for inner in cast("list[object]", value)]
+        return [read_json(inner, repairs) for inner in cast("list[object]", value)]
     return value

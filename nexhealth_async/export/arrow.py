@@ -21,9 +21,9 @@ from attrs import define, field
 from nexhealth_async.bulk import Pull
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export.arrow_arrays import money_columns, type_of
-from nexhealth_async.export.arrow_from_json import Sheet, read_page
+from nexhealth_async.export.arrow_from_json import FastArrays, read_page
 from nexhealth_async.export.arrow_from_models import arrays_of
-from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Column, Kind, fields_of
+from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, ColumnKind, FieldColumn, fields_of
 from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.pyarrow_types import arrow
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Sequence
 
     from nexhealth_async.bulk import Batch
-    from nexhealth_async.export.pyarrow_types import Array, Field, Schema, Table
+    from nexhealth_async.export.pyarrow_types import Array, ArrowTable, Field, Schema
     from nexhealth_async.pagination.walk import Walk
 
-__all__ = ["batch_table", "schema_of", "table_of", "tables_of", "to_arrow"]
+__all__ = ["schema_of", "table_of", "table_of_batch", "tables_of", "to_arrow"]
 
 T = TypeVar("T")
 
-_CHUNK: Final = 512
+_CHUNK_ROWS: Final = 512
 """Records made columns in one turn of the event loop: about two milliseconds."""
-_MOST_CHUNKS: Final = 64
+_MAX_CHUNKS: Final = 64
 """Chunks of a table before they are made one: each costs some hundred bytes for every column."""
 
 
@@ -52,11 +52,11 @@ def schema_of(model: type) -> Schema:
 @cache
 def _schema(model: type, *, practice: bool, pull: bool) -> Schema:
     columns = [*[PRACTICE] * practice, *fields_of(model), EXTRA, *[PULL] * pull]
-    return arrow().schema([one for column in columns for one in _in_table(column)])
+    return arrow().schema([one for column in columns for one in _is_in_table(column)])
 
 
-def _in_table(column: Column) -> tuple[Field, ...]:
-    if column.kind is Kind.MONEY:
+def _is_in_table(column: FieldColumn) -> tuple[Field, ...]:
+    if column.kind is ColumnKind.MONEY:
         return money_columns(column.name)
     return (arrow().field(column.name, type_of(column), not column.required),)
 
@@ -69,7 +69,7 @@ def table_of(
     practice: str | None = None,
     pull: str | None = None,
     repaired: Collection[object] = (),
-) -> Table:
+) -> ArrowTable:
     """Put records of one model into a table.
 
     ``raw`` is the JSON of each record as it came; without it, ``_extra`` has only what the records
@@ -77,10 +77,10 @@ def table_of(
     read as None. ``_practice`` and ``_pull`` are columns of the table where they are given.
     """
     arrays = arrays_of(model, records, raw, repaired)
-    return _framed(model, arrays, len(records), practice, pull)
+    return _add_framing_columns(model, arrays, len(records), practice, pull)
 
 
-def _framed(
+def _add_framing_columns(
     model: type,
     arrays: Sequence[Array],
     size: int,
@@ -88,7 +88,7 @@ def _framed(
     pull: str | None,
     *,
     names_practice: bool = False,
-) -> Table:
+) -> ArrowTable:
     pa = arrow()
     framed: list[Array] = []
     if practice is not None:
@@ -96,59 +96,61 @@ def _framed(
     for column, array in zip((*fields_of(model), EXTRA), arrays, strict=True):
         if names_practice and column.name == "subdomain":
             framed[0] = array.fill_null(practice)
-        framed += array.flatten() if column.kind is Kind.MONEY else [array]
+        framed += array.flatten() if column.kind is ColumnKind.MONEY else [array]
     if pull is not None:
         framed.append(pa.repeat(pull, size))
     schema = _schema(model, practice=practice is not None, pull=pull is not None)
     return pa.Table.from_arrays(framed, schema=schema)
 
 
-def batch_table(batch: Batch, *, pull: str) -> Table:
+def table_of_batch(batch: Batch, *, pull: str) -> ArrowTable:
     """Put a batch of a pull into a table with all columns of `schema_of`."""
     model, practice = model_of(batch.model), batch.shard.subdomain
-    if isinstance(batch.sheet, Sheet):
-        arrays = batch.sheet.arrays
+    if isinstance(batch.fast_arrow, FastArrays):
+        arrays = batch.fast_arrow.arrays
     else:
         repaired = {repair.record_id for repair in batch.repairs}
         arrays = arrays_of(model, batch.records, batch.raw, repaired)
-    return _framed(model, arrays, batch.size, practice or "", pull, names_practice=practice is None)
+    return _add_framing_columns(
+        model, arrays, batch.size, practice or "", pull, names_practice=practice is None
+    )
 
 
-async def to_arrow(walk: Walk[T]) -> Table:
+async def to_arrow(walk: Walk[T]) -> ArrowTable:
     """Walk to the end and return the records as a table of their fields and ``_extra``.
 
     ``table.to_pandas()`` and ``polars.from_arrow(table)`` make data frames of it. All records are
     in memory at once; for more than fit, pull into files or a database.
 
     Raises:
-        WalkOver: the walk has begun before.
+        WalkClosedError: the walk has begun before.
         UsageError: it is no walk of models, or pyarrow is missing.
     """
     model = _model_of(walk)
-    heap = _Heap()
+    heap = _TableBuffer()
     records: list[object] = []
     raw: list[bytes] = []
     async with aclosing(walk.with_json()) as pairs:
         async for record, data in pairs:
             records.append(record)
             raw.append(data)
-            if len(records) == _CHUNK:
+            if len(records) == _CHUNK_ROWS:
                 heap.add(table_of(model, records, raw))
                 records, raw = [], []
     heap.add(table_of(model, records, raw))
     return heap.table()
 
 
-async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[str, Table]:
+async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[str, ArrowTable]:
     """Take a whole pull and return a table for each resource that had records.
 
     The tables have all columns of `schema_of`; ``pull`` is what stands in ``_pull``.
     """
-    heaps: dict[str, _Heap] = {}
+    heaps: dict[str, _TableBuffer] = {}
     if isinstance(batches, Pull):
-        batches.read_by(read_page)
+        batches.decode_with(read_page)
     async for batch in batches:
-        heaps.setdefault(batch.shard.resource, _Heap()).add(batch_table(batch, pull=pull))
+        heaps.setdefault(batch.shard.resource, _TableBuffer()).add(table_of_batch(batch, pull=pull))
     return {resource: heap.table() for resource, heap in heaps.items()}
 
 
@@ -160,19 +162,19 @@ def _model_of(walk: Walk[T]) -> type:
 
 
 @define
-class _Heap:
+class _TableBuffer:
     """Tables of one schema that become one, in chunks of some size."""
 
-    done: list[Table] = field(factory=list["Table"])
-    fresh: list[Table] = field(factory=list["Table"])
+    merged: list[ArrowTable] = field(factory=list["ArrowTable"])
+    pending: list[ArrowTable] = field(factory=list["ArrowTable"])
 
-    def add(self, table: Table) -> None:
-        self.fresh.append(table)
-        if len(self.fresh) == _MOST_CHUNKS:
-            self.done.append(arrow().concat_tables(self.fresh).combine_chunks())
-            self.fresh = []
+    def add(self, table: ArrowTable) -> None:
+        self.pending.append(table)
+        if len(self.pending) == _MAX_CHUNKS:
+            self.merged.append(arrow().concat_tables(self.pending).combine_chunks())
+            self.pending = []
 
-    def table(self) -> Table:
-        if self.fresh:
-            self.done.append(arrow().concat_tables(self.fresh).combine_chunks())
-        return arrow().concat_tables(self.done)
+    def table(self) -> ArrowTable:
+        if self.pending:
+            self.merged.append(arrow().concat_tables(self.pending).combine_chunks())
+        return arrow().concat_tables(self.merged)

@@ -8,8 +8,8 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
-from nexhealth_async.export.columns import Column, Kind, exact, fields_of
-from nexhealth_async.export.pyarrow_types import arrow, extremes
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of, is_exact_decimal
+from nexhealth_async.export.pyarrow_types import arrow, min_and_max
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from nexhealth_async.export.pyarrow_types import Array, DataType, Field
 
 __all__ = [
-    "UNFIT",
+    "UNREPRESENTABLE",
     "MoneyValue",
     "Values",
-    "lists_of",
-    "mask_of",
-    "moments_of",
+    "list_array",
+    "money_array",
     "money_columns",
-    "money_of",
-    "nulls",
+    "null_array",
+    "null_mask",
     "struct_fields",
+    "timestamp_array",
     "type_of",
 ]
 
@@ -47,7 +47,13 @@ class MoneyValue(Protocol):
 
 Values: TypeAlias = "Sequence[object]"
 
-UNFIT: Final = (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError)
+UNREPRESENTABLE: Final = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+)
 """What building a column raises where it cannot hold a value; `OverflowError` is arithmetic."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,31 +63,31 @@ _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @cache
-def type_of(column: Column) -> DataType:
+def type_of(column: FieldColumn) -> DataType:
     """Return the Arrow type of a column."""
     pa = arrow()
     match column.kind:
-        case Kind.INTEGER:
+        case ColumnKind.INTEGER:
             return pa.int64()
-        case Kind.FLOAT:
+        case ColumnKind.FLOAT:
             return pa.float64()
-        case Kind.BOOLEAN:
+        case ColumnKind.BOOLEAN:
             return pa.bool_()
-        case Kind.TEXT | Kind.JSON:
+        case ColumnKind.TEXT | ColumnKind.JSON:
             return pa.string()
-        case Kind.TIMESTAMP:
+        case ColumnKind.TIMESTAMP:
             return pa.timestamp("us", "UTC")
-        case Kind.DATE:
+        case ColumnKind.DATE:
             return pa.date32()
-        case Kind.MONEY:
+        case ColumnKind.MONEY:
             return pa.struct(_money_fields())
-        case Kind.LIST:
-            return pa.list_(_field("item", cast("Column", column.element)))
-        case Kind.STRUCT:
+        case ColumnKind.LIST:
+            return pa.list_(_field("item", cast("FieldColumn", column.element)))
+        case ColumnKind.STRUCT:
             return pa.struct(struct_fields(cast("type", column.model)))
 
 
-def _field(name: str, column: Column) -> Field:
+def _field(name: str, column: FieldColumn) -> Field:
     return arrow().field(name, type_of(column), not column.required)
 
 
@@ -108,7 +114,7 @@ def money_columns(name: str) -> tuple[Field, ...]:
 
 
 @lru_cache(maxsize=256)
-def nulls(column: Column, size: int) -> Array:
+def null_array(column: FieldColumn, size: int) -> Array:
     """Return a column of nulls, shared by all tables of this size: most columns are nothing else.
 
     They are few, but for a struct each costs as much as a column of numbers.
@@ -116,43 +122,45 @@ def nulls(column: Column, size: int) -> Array:
     return arrow().nulls(size, type_of(column))
 
 
-def mask_of(values: Values) -> Array | None:
+def null_mask(values: Values) -> Array | None:
     """Return which values are None; None if no value is."""
     missing = [value is None for value in values]
     return arrow().array(missing, arrow().bool_()) if any(missing) else None
 
 
-def lists_of(column: Column, lists: Sequence[Sequence[object] | None], elements: Array) -> Array:
+def list_array(
+    column: FieldColumn, lists: Sequence[Sequence[object] | None], elements: Array
+) -> Array:
     """Build lists from all their elements, which stand one behind the other."""
     ends = accumulate((len(one) if one else 0 for one in lists), initial=0)
     offsets = arrow().array(list(ends), arrow().int32())
     return arrow().ListArray.from_arrays(
-        offsets, elements, type=type_of(column), mask=mask_of(lists)
+        offsets, elements, type=type_of(column), mask=null_mask(lists)
     )
 
 
-def money_of(values: Sequence[MoneyValue | None]) -> Array:
+def money_array(values: Sequence[MoneyValue | None]) -> Array:
     """Build amounts of money; `ValueError` for one that is not finite."""
     pa = arrow()
     amount, currency = _money_fields()
     if not all(one is None or one.amount.is_finite() for one in values):
-        raise ValueError(Kind.MONEY.value)
+        raise ValueError(ColumnKind.MONEY.value)
     # pyarrow is not to see an amount such as 1e-999999999, which ends the process.
-    amounts = [None if one is None else exact(one.amount) for one in values]
+    amounts = [None if one is None else is_exact_decimal(one.amount) for one in values]
     currencies = [None if one is None else one.currency for one in values]
     return pa.StructArray.from_arrays(
         [pa.array(amounts, amount.type), pa.array(currencies, currency.type)],
         fields=_money_fields(),
-        mask=mask_of(values),
+        mask=null_mask(values),
     )
 
 
-def moments_of(moments: Sequence[datetime | None], kind: DataType) -> Array:
+def timestamp_array(moments: Sequence[datetime | None], kind: DataType) -> Array:
     """Build moments from their distance to 1970: a fifth of the cost, and no zone upsets it."""
     pa = arrow()
     apart = [None if one is None else one - _EPOCH for one in moments]
     array = pa.array(apart, pa.duration("us"))
-    ends = extremes(array.view(pa.int64()))
+    ends = min_and_max(array.view(pa.int64()))
     if ends is not None and not _FIRST <= ends[0] <= ends[1] <= _LAST:
-        raise ValueError(Kind.TIMESTAMP.value)
+        raise ValueError(ColumnKind.TIMESTAMP.value)
     return array.view(kind)

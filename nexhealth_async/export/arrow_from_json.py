@@ -17,55 +17,57 @@ from attrs import field, frozen
 from msgspec import Raw
 from msgspec.structs import astuple
 
-from nexhealth_async.codec import REFUSALS
+from nexhealth_async.codec import NATIVE_ERRORS
 from nexhealth_async.export.arrow_arrays import (
-    UNFIT,
+    UNREPRESENTABLE,
     Values,
-    lists_of,
-    mask_of,
-    moments_of,
-    money_of,
-    nulls,
+    list_array,
+    money_array,
+    null_array,
+    null_mask,
     struct_fields,
+    timestamp_array,
     type_of,
 )
-from nexhealth_async.export.columns import EXTRA, Column, Kind, fields_of
-from nexhealth_async.export.extra_fields import fields_in, json_of, json_text, written
+from nexhealth_async.export.columns import EXTRA, ColumnKind, FieldColumn, fields_of
+from nexhealth_async.export.extra_fields import extra_json, fields_in, json_of, json_text
 from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.export.strict_decoding import (
-    Amount,
-    Strict,
+    StrictAmount,
+    StrictReader,
     attribute_of,
     names_of,
     reader_of_json,
-    strict_of,
+    strict_reader,
     struct_of,
 )
 
 if TYPE_CHECKING:
     from nexhealth_async.export.pyarrow_types import Array
 
-__all__ = ["Sheet", "Steps", "get_ready", "read_page", "sheet_of"]
+__all__ = ["FastArrays", "Steps", "fast_arrays", "read_page", "warm_up"]
 
 _STEP: Final = 256
 """Records read in one step: a quarter of a millisecond for light ones, two for heavy ones."""
-_HEAVY: Final = 4096
+_HEAVY_BYTES: Final = 4096
 """Bytes a record may have on average; heavier ones are read a few at a time, as models."""
-_TRIES: Final = 4
+_MAX_TRIES: Final = 4
 """Sets of fields that are tried: the first record's, with the model's all, and two more."""
 _SLOW_STEP: Final = 64
 """Records taken apart in one step."""
 _COLUMNS: Final = 8
 """Other columns built in one step."""
-_SLOW: Final = frozenset({Kind.JSON, Kind.MONEY, Kind.STRUCT})
+_SLOW_SECONDS: Final = frozenset({ColumnKind.JSON, ColumnKind.MONEY, ColumnKind.STRUCT})
 """What takes a step of its own."""
-_SIMPLE: Final = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.DATE})
+_SIMPLE_TYPES: Final = frozenset(
+    {ColumnKind.INTEGER, ColumnKind.FLOAT, ColumnKind.BOOLEAN, ColumnKind.TEXT, ColumnKind.DATE}
+)
 """What pyarrow makes of a value as it is."""
 
 
 @frozen
-class Sheet:
+class FastArrays:
     """What takes the place of a page's models."""
 
     arrays: Sequence[Array] = field(repr=False)
@@ -74,33 +76,33 @@ class Sheet:
     """The records' ids, None for each that has none."""
 
 
-Steps: TypeAlias = "Generator[None, None, Sheet | None]"
+Steps: TypeAlias = "Generator[None, None, FastArrays | None]"
 
 
-def get_ready() -> None:
+def warm_up() -> None:
     """Load what the first column needs, half a second of imports: call this in a thread."""
-    moments_of([datetime.now(UTC)], arrow().timestamp("us", "UTC"))
+    timestamp_array([datetime.now(UTC)], arrow().timestamp("us", "UTC"))
 
 
 def read_page(model: str, records: Sequence[Raw]) -> Steps:
     """Make a sheet of a page, whose model is named; see `nexhealth_async.bulk.batch.Reader`."""
-    return sheet_of(model_of(model), records)
+    return fast_arrays(model_of(model), records)
 
 
-def sheet_of(model: type, records: Sequence[Raw]) -> Steps:
+def fast_arrays(model: type, records: Sequence[Raw]) -> Steps:
     """Make a sheet of records step by step; None where the columns would not be the same."""
-    if not records or sum(memoryview(one).nbytes for one in records) > _HEAVY * len(records):
+    if not records or sum(memoryview(one).nbytes for one in records) > _HEAVY_BYTES * len(records):
         return None
     names = frozenset(fields_in(records[0]))
     rows: list[tuple[object, ...]] = []
-    for _ in range(_TRIES):
-        if (strict := strict_of(model, names)) is None:
+    for _ in range(_MAX_TRIES):
+        if (strict := strict_reader(model, names)) is None:
             return None
         rows.clear()
         try:
             yield from _read(strict, records, rows)
             return (yield from _built(strict, records, rows))
-        except (*REFUSALS, *UNFIT):  # it may hold a value
+        except (*NATIVE_ERRORS, *UNREPRESENTABLE):  # it may hold a value
             pass
         if len(rows) == len(records):
             return None  # a column does not hold a value
@@ -112,7 +114,7 @@ def sheet_of(model: type, records: Sequence[Raw]) -> Steps:
 
 
 def _read(
-    strict: Strict, records: Sequence[Raw], rows: list[tuple[object, ...]]
+    strict: StrictReader, records: Sequence[Raw], rows: list[tuple[object, ...]]
 ) -> Generator[None]:
     for start in range(0, len(records), _STEP):
         rows.extend(map(astuple, map(strict.read, records[start : start + _STEP])))
@@ -120,8 +122,8 @@ def _read(
 
 
 def _built(
-    strict: Strict, records: Sequence[Raw], rows: Sequence[tuple[object, ...]]
-) -> Generator[None, None, Sheet]:
+    strict: StrictReader, records: Sequence[Raw], rows: Sequence[tuple[object, ...]]
+) -> Generator[None, None, FastArrays]:
     model, size = strict.model, len(rows)
     sent = dict(zip(strict.names, zip(*rows, strict=True), strict=False))  # others are behind
     arrays: list[Array] = []
@@ -131,53 +133,53 @@ def _built(
         if values is None:
             values = (attribute_of(model, column.name).default,) * size
         if values[0] is None and values.count(None) == size:
-            arrays.append(nulls(column, size))
+            arrays.append(null_array(column, size))
             continue
         arrays.append(_array(model, column, values))
-        if len(arrays) % _COLUMNS == 0 or column.kind in _SLOW:
+        if len(arrays) % _COLUMNS == 0 or column.kind in _SLOW_SECONDS:
             yield
     arrays.append((yield from _extra(strict, records)))
-    return Sheet(arrays, sent.get("id", (None,) * size))
+    return FastArrays(arrays, sent.get("id", (None,) * size))
 
 
-def _extra(strict: Strict, records: Sequence[Raw]) -> Generator[None, None, Array]:
+def _extra(strict: StrictReader, records: Sequence[Raw]) -> Generator[None, None, Array]:
     others = strict.others
     if not others:
-        return nulls(EXTRA, len(records))
+        return null_array(EXTRA, len(records))
     texts: list[str | None] = []
     for at, record in enumerate(records):
         fields = fields_in(record)  # in the order in which they were sent
-        texts.append(written({name: raw for name, raw in fields.items() if name in others}))
+        texts.append(extra_json({name: raw for name, raw in fields.items() if name in others}))
         if at % _SLOW_STEP == 0:
             yield
     return arrow().array(texts, type_of(EXTRA))
 
 
-def _parts(rows: Values, part: Column) -> Values:
+def _parts(rows: Values, part: FieldColumn) -> Values:
     return list(map(attrgetter(part.name), rows))
 
 
-def _array(model: type, column: Column, values: Values) -> Array:
+def _array(model: type, column: FieldColumn, values: Values) -> Array:
     """Build a column, or a part of one, from what was read strictly."""
     match column.kind:
-        case Kind.TIMESTAMP:
-            return moments_of(cast("Sequence[datetime | None]", values), type_of(column))
-        case Kind.MONEY:
-            return money_of(cast("Sequence[Amount | None]", values))
-        case Kind.JSON:
+        case ColumnKind.TIMESTAMP:
+            return timestamp_array(cast("Sequence[datetime | None]", values), type_of(column))
+        case ColumnKind.MONEY:
+            return money_array(cast("Sequence[StrictAmount | None]", values))
+        case ColumnKind.JSON:
             return arrow().array(_texts(model, column, values), type_of(column))
-        case Kind.STRUCT:
+        case ColumnKind.STRUCT:
             return _struct(column, values)
-        case Kind.LIST:
+        case ColumnKind.LIST:
             return _list(model, column, values)
-        case Kind.TEXT if column.mixed:
+        case ColumnKind.TEXT if column.mixed:
             texts = [str(one) if type(one) is int else one for one in values]
             return arrow().array(texts, type_of(column))
         case _:
             return arrow().array(values, type_of(column))
 
 
-def _texts(model: type, column: Column, values: Values) -> list[str | None]:
+def _texts(model: type, column: FieldColumn, values: Values) -> list[str | None]:
     """Return the JSON of values as it came, once it is sure that the model could read it."""
     read = reader_of_json(model, column.name)
     texts: list[str | None] = []
@@ -189,22 +191,22 @@ def _texts(model: type, column: Column, values: Values) -> list[str | None]:
     return texts
 
 
-def _struct(column: Column, values: Values) -> Array:
+def _struct(column: FieldColumn, values: Values) -> Array:
     model = cast("type", column.model)
-    mask = mask_of(values)
+    mask = null_mask(values)
     blank = None if mask is None else struct_of(model)()
     full = values if mask is None else [blank if one is None else one for one in values]
     arrays = [_array(model, part, _parts(full, part)) for part in column.parts]
     return arrow().StructArray.from_arrays(arrays, fields=struct_fields(model), mask=mask)
 
 
-def _list(model: type, column: Column, values: Values) -> Array:
+def _list(model: type, column: FieldColumn, values: Values) -> Array:
     """Build lists; where the model makes a list of a single text, so does this."""
-    element = cast("Column", column.element)
+    element = cast("FieldColumn", column.element)
     if str in set(map(type, values)):
         values = [((one,) if one else ()) if isinstance(one, str) else one for one in values]
-    if element.kind in _SIMPLE and not element.mixed:
+    if element.kind in _SIMPLE_TYPES and not element.mixed:
         return arrow().array(values, type_of(column))
     lists = cast("Sequence[tuple[object, ...] | None]", values)
     flat = list(chain.from_iterable(filter(None, lists)))
-    return lists_of(column, lists, _array(model, element, flat))
+    return list_array(column, lists, _array(model, element, flat))

@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from attrs import define, field, frozen
 from msgspec import Raw
 
-from nexhealth_async.codec import REFUSALS
+from nexhealth_async.codec import NATIVE_ERRORS
 from nexhealth_async.export.arrow_arrays import (
-    UNFIT,
+    UNREPRESENTABLE,
     Values,
-    lists_of,
-    mask_of,
-    moments_of,
-    money_of,
-    nulls,
+    list_array,
+    money_array,
+    null_array,
+    null_mask,
     struct_fields,
+    timestamp_array,
     type_of,
 )
-from nexhealth_async.export.columns import EXTRA, Column, Kind, check_of, fields_of
+from nexhealth_async.export.columns import EXTRA, ColumnKind, FieldColumn, check_of, fields_of
 from nexhealth_async.export.extra_fields import (
+    extra_json,
     fields_in,
-    find,
+    find_extra_fields,
     items_in,
     json_of,
     json_text,
-    known_to,
-    outline_of,
-    written,
+    known_model_fields,
+    outline_struct,
 )
 from nexhealth_async.export.pyarrow_types import arrow
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arrays_of"]
 
-_Taken: TypeAlias = "Sequence[tuple[Column, Values | None]]"
+_FieldValues: TypeAlias = "Sequence[tuple[FieldColumn, Values | None]]"
 
 
 def arrays_of(
@@ -57,37 +57,39 @@ def arrays_of(
     repaired: Collection[object],
 ) -> list[Array]:
     """Return the columns of a model's fields, and `_extra` behind them."""
-    taken = _taken(model, records)
-    sent, odd = _sent(model, taken, raw)
+    taken = _field_values(model, records)
+    sent, odd = _sent_fields(model, taken, raw)
     if repaired:
         odd |= {at for at, one in enumerate(records) if getattr(one, "id", None) in repaired}
-    work = _Work()
+    work = _ArrayBuilder()
     rows = range(len(records))
     arrays = [work.build(column, values, sent.get(column.name), rows) for column, values in taken]
-    return [*arrays, work.leftovers(model, records, raw, odd)]
+    return [*arrays, work.extra_fields(model, records, raw, odd)]
 
 
-def _sent(
-    model: type, taken: _Taken, raw: Sequence[bytes] | None
+def _sent_fields(
+    model: type, field_values: _FieldValues, raw: Sequence[bytes] | None
 ) -> tuple[Mapping[str, Values], set[int]]:
     """Return what was sent for columns that are JSON, and the rows that hold more than columns."""
     odd = set[int]()
     if raw is None:
         return {}, odd
-    names = tuple(column.name for column, values in taken if values is not None and column.has_json)
-    outline = outline_of(model)
+    names = tuple(
+        column.name for column, values in field_values if values is not None and column.has_json
+    )
+    outline = outline_struct(model)
     kept = list[object]()
     for at, data in enumerate(raw):
         try:
             kept.append(outline(data))
-        except REFUSALS:
+        except NATIVE_ERRORS:
             odd.add(at)
-            kept.append(_Fields(fields_in(data)) if names else None)
+            kept.append(_SentFields(fields_in(data)) if names else None)
     return {name: list(map(attrgetter(name), kept)) for name in names}, odd
 
 
 @frozen
-class _Fields:
+class _SentFields:
     """What was sent, as attributes; None for what was not."""
 
     _raw: Mapping[str, Raw]
@@ -96,7 +98,7 @@ class _Fields:
         return self._raw.get(name)
 
 
-def _parts_sent(part: Column, sent: Values | None) -> Values | None:
+def _parts_sent(part: FieldColumn, sent: Values | None) -> Values | None:
     """Return what was sent for one part of a column; None for parts made of the record alone."""
     if sent is None or not part.has_json:
         return None
@@ -107,13 +109,13 @@ def _parts_sent(part: Column, sent: Values | None) -> Values | None:
     ]
 
 
-def _taken(model: type, records: Sequence[object]) -> _Taken:
+def _field_values(model: type, records: Sequence[object]) -> _FieldValues:
     """Take all values of each column out of records; None for columns without any.
 
     Fields that replies often lack are in the records' dicts, and only if they were sent.
     """
     columns = fields_of(model)
-    loose = _loose(model)
+    loose = _unstructured_fields(model)
     there = set(chain.from_iterable(map(vars, records))) if loose else set[str]()
     wanted = tuple(
         column.name for column in columns if column.name not in loose or column.name in there
@@ -126,7 +128,7 @@ def _taken(model: type, records: Sequence[object]) -> _Taken:
 
 
 @cache
-def _loose(model: type) -> frozenset[str]:
+def _unstructured_fields(model: type) -> frozenset[str]:
     return frozenset(
         column.name
         for column in fields_of(model)
@@ -135,107 +137,107 @@ def _loose(model: type) -> frozenset[str]:
 
 
 @define
-class _Work:
+class _ArrayBuilder:
     """The columns of one table while they are built."""
 
-    unfit: dict[int, set[str]] = field(factory=dict[int, "set[str]"])
+    unrepresentable: dict[int, set[str]] = field(factory=dict[int, "set[str]"])
     """By row: columns with a value that they cannot hold."""
     top: str = ""
     """Name of the column in work."""
 
     def build(
-        self, column: Column, values: Values | None, sent: Values | None, rows: Sequence[int]
+        self, column: FieldColumn, values: Values | None, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         """Build a column of a table; ``rows`` are the values' rows."""
         self.top = column.name
-        return self._built(column, values, sent, rows)
+        return self._build_checked(column, values, sent, rows)
 
-    def _built(
-        self, column: Column, values: Values | None, sent: Values | None, rows: Sequence[int]
+    def _build_checked(
+        self, column: FieldColumn, values: Values | None, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         if values is None:
-            return nulls(column, len(rows))
+            return null_array(column, len(rows))
         try:
-            return self._made(column, values, sent, rows)
-        except UNFIT:
+            return self._convert(column, values, sent, rows)
+        except UNREPRESENTABLE:
             check = check_of(column)
             kept = [
-                self._kept(column, check, value, row)
+                self._keep_if_valid(column, check, value, row)
                 for value, row in zip(values, rows, strict=True)
             ]
-            return self._made(column, kept, sent, rows)
+            return self._convert(column, kept, sent, rows)
 
-    def _kept(self, column: Column, check: Check, value: object, row: int) -> object:
-        if value is None or column.kind is Kind.JSON:
+    def _keep_if_valid(self, column: FieldColumn, check: Check, value: object, row: int) -> object:
+        if value is None or column.kind is ColumnKind.JSON:
             return value
         if column.mixed and type(value) is int:
             return str(value)
         if check(value):
             return value
-        self.unfit.setdefault(row, set()).add(self.top)
+        self.unrepresentable.setdefault(row, set()).add(self.top)
         return None
 
-    def _made(
-        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
+    def _convert(
+        self, column: FieldColumn, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         pa = arrow()
         match column.kind:
-            case Kind.TIMESTAMP:
-                return moments_of(cast("Sequence[datetime | None]", values), type_of(column))
-            case Kind.MONEY:
-                return money_of(cast("Sequence[Money | None]", values))
-            case Kind.JSON:
+            case ColumnKind.TIMESTAMP:
+                return timestamp_array(cast("Sequence[datetime | None]", values), type_of(column))
+            case ColumnKind.MONEY:
+                return money_array(cast("Sequence[Money | None]", values))
+            case ColumnKind.JSON:
                 return pa.array(_texts(values, sent), pa.string())
-            case Kind.STRUCT:
+            case ColumnKind.STRUCT:
                 return self._struct(column, values, sent, rows)
-            case Kind.LIST:
+            case ColumnKind.LIST:
                 return self._list(column, values, sent, rows)
             case _:
                 return pa.array(values, type_of(column))
 
     def _struct(
-        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
+        self, column: FieldColumn, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
         pa, model = arrow(), cast("type", column.model)
         _check(values, model)
-        blank, mask = model(), mask_of(values)
+        blank, mask = model(), null_mask(values)
         full = values if mask is None else [value or blank for value in values]
         arrays = [
-            self._built(part, taken, _parts_sent(part, sent), rows)
-            for part, taken in _taken(model, full)
+            self._build_checked(part, taken, _parts_sent(part, sent), rows)
+            for part, taken in _field_values(model, full)
         ]
         return pa.StructArray.from_arrays(arrays, fields=struct_fields(model), mask=mask)
 
     def _list(
-        self, column: Column, values: Values, sent: Values | None, rows: Sequence[int]
+        self, column: FieldColumn, values: Values, sent: Values | None, rows: Sequence[int]
     ) -> Array:
-        element = cast("Column", column.element)
+        element = cast("FieldColumn", column.element)
         _check(values, tuple)
         lists = cast("Sequence[tuple[object, ...] | None]", values)
         lengths = [len(value) if value else 0 for value in lists]
         flat = list(chain.from_iterable(filter(None, lists)))
         owners = list(chain.from_iterable(map(repeat, rows, lengths)))
         items = None if sent is None else _items(sent, lengths)
-        return lists_of(column, lists, self._built(element, flat or None, items, owners))
+        return list_array(column, lists, self._build_checked(element, flat or None, items, owners))
 
-    def leftovers(
+    def extra_fields(
         self,
         model: type,
         records: Sequence[object],
         raw: Sequence[bytes] | None,
-        odd: set[int],
+        unrepresentable: set[int],
     ) -> Array:
         """Build `_extra`, once all other columns are."""
-        if not odd and not self.unfit:
-            return nulls(EXTRA, len(records))
-        known = known_to(model)
+        if not unrepresentable and not self.unrepresentable:
+            return null_array(EXTRA, len(records))
+        known = known_model_fields(model)
         texts: list[str | None] = [None] * len(records)
-        for at in odd.union(self.unfit):
+        for at in unrepresentable.union(self.unrepresentable):
             record, fields = records[at], {} if raw is None else fields_in(raw[at])
-            left = find(known, record, fields)
-            for name in self.unfit.get(at, ()):
+            left = find_extra_fields(known, record, fields)
+            for name in self.unrepresentable.get(at, ()):
                 left[name] = fields[name] if name in fields else json_of(getattr(record, name))
-            texts[at] = written(left)
+            texts[at] = extra_json(left)
         return arrow().array(texts, type_of(EXTRA))
 
 

@@ -31,26 +31,26 @@ import attrs
 from attrs import frozen
 
 from nexhealth_async import models
-from nexhealth_async.codec import bare, is_attrs, prepare
+from nexhealth_async.codec import is_attrs, resolve_annotations, without_none
 
 __all__ = [
     "EXTRA",
     "PRACTICE",
     "PULL",
     "Check",
-    "Column",
-    "Kind",
+    "ColumnKind",
+    "FieldColumn",
     "check_of",
     "columns_of",
-    "exact",
     "fields_of",
+    "is_exact_decimal",
 ]
 
 
 Check: TypeAlias = "Callable[[object], bool]"
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds."""
 
     INTEGER = "whole number of 64 bits"
@@ -66,15 +66,15 @@ class Kind(Enum):
 
 
 @frozen(kw_only=True, cache_hash=True)
-class Column:
+class FieldColumn:
     """One column, or one part of a column."""
 
     name: str
     """The API's own name; empty for the elements of a list."""
-    kind: Kind
-    element: Column | None = None
+    kind: ColumnKind
+    element: FieldColumn | None = None
     """Of a list: what its elements are, which is never JSON."""
-    parts: tuple[Column, ...] = ()
+    parts: tuple[FieldColumn, ...] = ()
     """Of a struct: its parts, by name."""
     model: type | None = None
     """Of a struct: the class of its values."""
@@ -87,49 +87,49 @@ class Column:
     def is_plain(self) -> bool:
         """Whether it needs neither structs nor JSON: a scalar, an amount, or a list of scalars."""
         kind = self.element.kind if self.element is not None else self.kind
-        return kind not in (Kind.STRUCT, Kind.JSON)
+        return kind not in (ColumnKind.STRUCT, ColumnKind.JSON)
 
     @property
     def has_json(self) -> bool:
         """Whether it, or anything inside, is JSON text."""
         inner = self.parts if self.element is None else (self.element,)
-        return self.kind is Kind.JSON or any(part.has_json for part in inner)
+        return self.kind is ColumnKind.JSON or any(part.has_json for part in inner)
 
 
-PRACTICE: Final = Column(name="_practice", kind=Kind.TEXT, required=True)
-EXTRA: Final = Column(name="_extra", kind=Kind.JSON)
-PULL: Final = Column(name="_pull", kind=Kind.TEXT, required=True)
+PRACTICE: Final = FieldColumn(name="_practice", kind=ColumnKind.TEXT, required=True)
+EXTRA: Final = FieldColumn(name="_extra", kind=ColumnKind.JSON)
+PULL: Final = FieldColumn(name="_pull", kind=ColumnKind.TEXT, required=True)
 
-_SPELLINGS: Final = {"Appointment": frozenset({"canceled"})}
+_TYPE_NAMES: Final = {"Appointment": frozenset({"canceled"})}
 """By model: fields that are another spelling of a field that follows them, and no columns."""
-_SCALARS: Final[dict[object, Kind]] = {
-    int: Kind.INTEGER,
-    float: Kind.FLOAT,
-    bool: Kind.BOOLEAN,
-    str: Kind.TEXT,
-    datetime: Kind.TIMESTAMP,
-    date: Kind.DATE,
+_SCALARS: Final[dict[object, ColumnKind]] = {
+    int: ColumnKind.INTEGER,
+    float: ColumnKind.FLOAT,
+    bool: ColumnKind.BOOLEAN,
+    str: ColumnKind.TEXT,
+    datetime: ColumnKind.TIMESTAMP,
+    date: ColumnKind.DATE,
 }
 
 
-def columns_of(model: type) -> tuple[Column, ...]:
+def columns_of(model: type) -> tuple[FieldColumn, ...]:
     """Return all columns of a model's table, ours around its fields."""
     return (PRACTICE, *fields_of(model), EXTRA, PULL)
 
 
-def fields_of(model: type) -> tuple[Column, ...]:
+def fields_of(model: type) -> tuple[FieldColumn, ...]:
     """Return the columns of a model's fields, its own before inherited ones."""
     return _fields_of(model)
 
 
 @cache
-def _fields_of(model: type) -> tuple[Column, ...]:
-    prepare(model)
+def _fields_of(model: type) -> tuple[FieldColumn, ...]:
+    resolve_annotations(model)
     fields = sorted(
         attrs.fields(cast("type[attrs.AttrsInstance]", model)),
         key=lambda attribute: attribute.inherited,
     )
-    spellings = _SPELLINGS.get(model.__name__, frozenset[str]())
+    spellings = _TYPE_NAMES.get(model.__name__, frozenset[str]())
     return tuple(
         _column(attribute.name, attribute.type)
         for attribute in fields
@@ -137,64 +137,66 @@ def _fields_of(model: type) -> tuple[Column, ...]:
     )
 
 
-def _column(name: str, declared: object) -> Column:
-    kind = bare(declared)
+def _column(name: str, declared: object) -> FieldColumn:
+    kind = without_none(declared)
     if kind in _SCALARS:
-        return Column(name=name, kind=_SCALARS[kind])
+        return FieldColumn(name=name, kind=_SCALARS[kind])
     if kind is models.Money:
-        return Column(name=name, kind=Kind.MONEY)
+        return FieldColumn(name=name, kind=ColumnKind.MONEY)
     if is_attrs(kind) and not hasattr(kind, "id"):
-        return Column(name=name, kind=Kind.STRUCT, parts=fields_of(kind), model=kind)
+        return FieldColumn(name=name, kind=ColumnKind.STRUCT, parts=fields_of(kind), model=kind)
     if get_origin(kind) is tuple:
         element = _column("", get_args(kind)[0])
-        if element.kind is not Kind.JSON:
-            return Column(name=name, kind=Kind.LIST, element=element)
+        if element.kind is not ColumnKind.JSON:
+            return FieldColumn(name=name, kind=ColumnKind.LIST, element=element)
     parts = [part for part in get_args(kind) if part is not NoneType]
     if set(parts) == {int, str} and name.endswith("_id"):
-        return Column(name=name, kind=Kind.INTEGER)  # as the ids it points to; text goes aside
+        return FieldColumn(
+            name=name, kind=ColumnKind.INTEGER
+        )  # as the ids it points to; text goes aside
     if set(parts) == {int, str}:
-        return Column(name=name, kind=Kind.TEXT, mixed=True)
+        return FieldColumn(name=name, kind=ColumnKind.TEXT, mixed=True)
     lists = [part for part in parts if get_origin(part) is tuple]
     if len(lists) == 1 and set(parts) - set(lists) == {str}:
         return _column(name, lists[0])  # text that the model makes a list of
-    return Column(name=name, kind=Kind.JSON)
+    return FieldColumn(name=name, kind=ColumnKind.JSON)
 
 
-_WIDEST: Final = 2**63
-_PRECISE: Final = 2**53
-_FINEST: Final = Decimal("0.0001")
+_MAX_DIGITS: Final = 2**63
+_PRECISION: Final = 2**53
+_MAX_SCALE: Final = Decimal("0.0001")
 _EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
 
 
-def check_of(column: Column) -> Check:
+def check_of(column: FieldColumn) -> Check:
     """Return what tells whether a column can hold a value that is not None.
 
     Of lists and structs it looks at the value alone, not at what is inside.
     """
-    if column.kind is Kind.STRUCT:
+    if column.kind is ColumnKind.STRUCT:
         model = cast("type", column.model)
         return lambda value: isinstance(value, model)
     return _CHECKS[column.kind]
 
 
-def exact(amount: Decimal) -> Decimal:
+def is_exact_decimal(amount: Decimal) -> Decimal:
     """Return an amount with four decimals, which is what columns hold.
 
     Raises:
         ArithmeticError: it has more, or is too large.
     """
-    return amount.quantize(_FINEST, context=_EXACT)
+    return amount.quantize(_MAX_SCALE, context=_EXACT)
 
 
-def _is_whole(value: object) -> bool:
-    return type(value) is int and -_WIDEST <= value < _WIDEST
+def _is_int(value: object) -> bool:
+    return type(value) is int and -_MAX_DIGITS <= value < _MAX_DIGITS
 
 
 def _is_number(value: object) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) <= _PRECISE)
+    return type(value) is float or (type(value) is int and abs(value) <= _PRECISION)
 
 
-def _is_flag(value: object) -> bool:
+def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
@@ -208,7 +210,7 @@ def _is_text(value: object) -> bool:
     return True
 
 
-def _is_moment(value: object) -> bool:
+def _is_timestamp(value: object) -> bool:
     if not isinstance(value, datetime) or value.tzinfo is None:
         return False
     try:
@@ -218,7 +220,7 @@ def _is_moment(value: object) -> bool:
     return True
 
 
-def _is_day(value: object) -> bool:
+def _is_date(value: object) -> bool:
     return type(value) is date
 
 
@@ -226,7 +228,7 @@ def _is_money(value: object) -> bool:
     if not isinstance(value, models.Money):
         return False
     try:
-        exact(value.amount)
+        is_exact_decimal(value.amount)
     except (ArithmeticError, AttributeError):  # too long, or a user's hook made something else
         return False
     return _is_text(value.currency)
@@ -236,14 +238,14 @@ def _is_list(value: object) -> bool:
     return isinstance(value, tuple)
 
 
-_CHECKS: Final[dict[Kind, Check]] = {
-    Kind.INTEGER: _is_whole,
-    Kind.FLOAT: _is_number,
-    Kind.BOOLEAN: _is_flag,
-    Kind.TEXT: _is_text,
-    Kind.TIMESTAMP: _is_moment,
-    Kind.DATE: _is_day,
-    Kind.MONEY: _is_money,
-    Kind.LIST: _is_list,
-    Kind.JSON: _is_text,
+_CHECKS: Final[dict[ColumnKind, Check]] = {
+    ColumnKind.INTEGER: _is_int,
+    ColumnKind.FLOAT: _is_number,
+    ColumnKind.BOOLEAN: _is_bool,
+    ColumnKind.TEXT: _is_text,
+    ColumnKind.TIMESTAMP: _is_timestamp,
+    ColumnKind.DATE: _is_date,
+    ColumnKind.MONEY: _is_money,
+    ColumnKind.LIST: _is_list,
+    ColumnKind.JSON: _is_text,
 }

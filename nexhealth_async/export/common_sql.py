@@ -28,9 +28,9 @@ __all__ = [
     "delete_all",
     "delete_unseen",
     "ids_seen",
-    "owned",
-    "quoted",
-    "unsee",
+    "mark_unseen",
+    "owned_by_practice",
+    "quote_identifier",
 ]
 
 _PULLS: Final = (
@@ -87,40 +87,47 @@ KEEP_GROUP: Final = (
 )
 
 
-def quoted(name: str) -> str:
+def quote_identifier(name: str) -> str:
     """Return a name as SQL takes it, whatever it is."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def owned(practice: str) -> str:
+def owned_by_practice(practice: str) -> str:
     """Return what selects a group's rows: of the whole account's one group, all of the table."""
     return "_practice = $1" if practice else "cast($1 as text) is not null"
 
 
-def unsee(table: str, practice: str, *, keyed: bool) -> str:
+def mark_unseen(table: str, practice: str, *, keyed: bool) -> str:
     """Return what makes rows of a practice, a pull and a shard count as not seen by the pull.
 
     Those without ids cannot be recognised when they come again, so they are deleted.
     """
-    change = f"update {quoted(table)} set _pull = ''" if keyed else f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
-    return f"{change} where {owned(practice)} and _pull = $2 and _shard = $3"
+    change = (
+        f"update {quote_identifier(table)} set _pull = ''"  # noqa: S608 - a name, quoted
+        if keyed
+        else f"delete from {quote_identifier(table)}"  # noqa: S608 - a name, quoted
+    )
+    return f"{change} where {owned_by_practice(practice)} and _pull = $2 and _shard = $3"
 
 
 def delete_all(table: str) -> str:
     """Return what deletes all rows."""
-    return f"delete from {quoted(table)}"  # noqa: S608 - a name, quoted
+    return f"delete from {quote_identifier(table)}"  # noqa: S608 - a name, quoted
 
 
 def any_row(table: str) -> str:
     """Return what tells whether there is a row."""
-    return f"select exists (select 1 from {quoted(table)})"  # noqa: S608 - a name, quoted
+    return f"select exists (select 1 from {quote_identifier(table)})"  # noqa: S608 - a name, quoted
 
 
 def ids_seen(table: str, practice: str) -> str:
     """Return what selects the ids that a pull saw in a practice."""
-    return f"select id from {quoted(table)} where {owned(practice)} and _pull = $2"  # noqa: S608 - a name, quoted
+    name, owned = quote_identifier(table), owned_by_practice(practice)
+    return f"select id from {name} where {owned} and _pull = $2"  # noqa: S608 - a name, quoted
 
 
 def delete_unseen(table: str, practice: str) -> str:
     """Return what deletes the rows of a practice that a pull did not see."""
-    return f"delete from {quoted(table)} where {owned(practice)} and _pull <> $2"  # noqa: S608 - a name, quoted
+    return (
+        f"delete from {quote_identifier(table)} where {owned_by_practice(practice)} and _pull <> $2"  # noqa: S608 - a name, quoted
+    )

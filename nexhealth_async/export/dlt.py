@@ -42,26 +42,32 @@ from nexhealth_async import models
 from nexhealth_async._protocol.api_versions import AUTO
 from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async._protocol.requests import version_name
-from nexhealth_async.bulk import Origin, Pull, Rejected, ResourceFacts, facts
+from nexhealth_async.bulk import Origin, Pull, RejectedEntry, ResourceFacts, facts
 from nexhealth_async.bulk import resources as all_resources
 from nexhealth_async.bulk.target_support import (
     OVERLAP,
     FetchedRecord,
     origin_from_json,
     origin_to_json,
-    read_again,
+    refetch_rejected,
 )
 from nexhealth_async.errors import OriginError
-from nexhealth_async.export.arrow import batch_table, schema_of
+from nexhealth_async.export.arrow import schema_of, table_of_batch
 from nexhealth_async.export.arrow_from_json import read_page
 from nexhealth_async.export.columns import PRACTICE
-from nexhealth_async.export.dlt_rejected import FLAG_HINT, Kept, Mark, Rejects, flagged
+from nexhealth_async.export.dlt_rejected import (
+    FLAG_HINT,
+    Mark,
+    RejectedTables,
+    SavedRejected,
+    flag_rejected,
+)
 from nexhealth_async.export.pyarrow_types import arrow
 from nexhealth_async.session import NexHealth, client_of
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Practices
-    from nexhealth_async.export.pyarrow_types import Table
+    from nexhealth_async.export.pyarrow_types import ArrowTable
 
 __all__ = ["SessionMaker", "source"]
 
@@ -74,23 +80,23 @@ _REJECTED = "rejected"
 _ORIGIN = "origin"
 
 
-class _Current(Protocol):
+class _CurrentState(Protocol):
     def resource_state(self, name: str) -> dict[str, object]: ...
 
 
-class _Library(Protocol):
+class _DltModule(Protocol):
     """What is used of dlt."""
 
     @property
     def mark(self) -> Mark: ...
     @property
-    def current(self) -> _Current: ...
+    def current(self) -> _CurrentState: ...
     def resource(self, data: object, **options: object) -> object: ...
     def source(self, *, name: str) -> Callable[[Callable[[], object]], Callable[[], object]]: ...
 
 
 @frozen(kw_only=True)
-class _Wanted:
+class _ResourceRequest:
     about: ResourceFacts
     open_session: SessionMaker
     practices: Practices
@@ -103,7 +109,7 @@ class _Wanted:
         return self.about.resource.replace(".", "_")
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Names the choice of practices in dlt's state."""
         return "all" if self.practices is None else ",".join(sorted(self.practices))
 
@@ -135,21 +141,21 @@ def source(
 
     Raises:
         UsageError: dlt or pyarrow is not installed.
-        InvalidArgument: a resource cannot be pulled.
-        KeyRefused: no version is pinned, and the key is not accepted.
+        InvalidArgumentError: a resource cannot be pulled.
+        InvalidAPIKeyError: no version is pinned, and the key is not accepted.
         OriginError: while running: the pipeline has loaded records of another account, another
             sandbox or another version. ``pipeline.run(source, refresh="drop_sources")`` deletes
             them and loads everything anew.
-        PartialPull: while running: some shards failed; nothing of the resource is loaded then.
+        PartialPullError: while running: some shards failed; nothing of the resource is loaded then.
     """
     dlt = _library()
-    spoken = _spoken(version, session)
+    spoken = _session_version(version, session)
     names = all_resources(spoken) if resources is None else resources
     make = session or (lambda: NexHealth(version=spoken))
     every = [
         _resource(
             dlt,
-            _Wanted(
+            _ResourceRequest(
                 about=facts(name, spoken),
                 open_session=make,
                 practices=practices,
@@ -163,93 +169,97 @@ def source(
     return dlt.source(name="nexhealth")(lambda: every)()
 
 
-def _spoken(version: str | None, session: SessionMaker | None) -> str:
+def _session_version(version: str | None, session: SessionMaker | None) -> str:
     """Return the version that the sessions speak; the account is asked if none is pinned."""
     if version is not None and version != AUTO:
         return version
     own = session or (NexHealth if version is None else lambda: NexHealth(version=AUTO))
     with start_blocking_portal() as loop:
-        return loop.call(_decided, own)
+        return loop.call(_open_decided, own)
 
 
-async def _decided(open_session: SessionMaker) -> str:
+async def _open_decided(open_session: SessionMaker) -> str:
     async with open_session() as nex:
         return await client_of(nex).resolve_version()
 
 
-def _library() -> _Library:
+def _library() -> _DltModule:
     if "dlt" not in sys.modules:
         os.environ.setdefault(_TELEMETRY, "false")
     try:
-        return cast("_Library", import_module("dlt"))
+        return cast("_DltModule", import_module("dlt"))
     except ImportError:
         raise extra_missing("a dlt source", "dlt", "dlt") from None
 
 
-def _resource(dlt: _Library, wanted: _Wanted) -> object:
-    about = wanted.about
+def _resource(dlt: _DltModule, request: _ResourceRequest) -> object:
+    about = request.about
 
     def rows() -> Iterator[object]:
-        yield from _tables(dlt, wanted, _library().current.resource_state(wanted.name))
+        yield from _tables(dlt, request, _library().current.resource_state(request.name))
 
     keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"], "columns": dict(FLAG_HINT)}
     if not about.keyed:  # a practice's rows are replaced together
         keys = {"merge_key": [PRACTICE.name]}
     return dlt.resource(
         rows,
-        name=wanted.name,
+        name=request.name,
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         max_table_nesting=0,
         **keys,
     )
 
 
-def _tables(dlt: _Library, wanted: _Wanted, state: dict[str, object]) -> Iterator[object]:
+def _tables(
+    dlt: _DltModule, request: _ResourceRequest, state: dict[str, object]
+) -> Iterator[object]:
     """Read a resource; ``state`` is what dlt keeps of it from run to run.
 
     That is where its records came from, and moments and rejected records by choice of practices.
     """
     marks = cast("dict[str, str]", state.setdefault(_STATE, {}))
-    rejected = cast("dict[str, Kept]", state.setdefault(_REJECTED, {}))
+    rejected = cast("dict[str, SavedRejected]", state.setdefault(_REJECTED, {}))
     kept = origin_from_json(cast("str | None", state.get(_ORIGIN)))
-    if kept is None and marks and not wanted.adopt:
+    if kept is None and marks and not request.adopt:
         raise OriginError(
-            f"the pipeline has loaded {wanted.name}, but does not say where from", option="adopt"
+            f"the pipeline has loaded {request.name}, but does not say where from", option="adopt"
         )
-    if kept is not None and kept.version != wanted.version:
+    if kept is not None and kept.version != request.version:
         raise OriginError(
-            f"the pipeline has loaded {wanted.name} from API version {kept.version}, and "
-            f'{wanted.version} is asked for; run it once with refresh="drop_sources" to load '
+            f"the pipeline has loaded {request.name} from API version {kept.version}, and "
+            f'{request.version} is asked for; run it once with refresh="drop_sources" to load '
             "everything anew"
         )
     began = datetime.now(UTC)
-    about, run = wanted.about, began.isoformat()
-    rejects = Rejects(about, rejected.get(wanted.place, {}), run=run, mark=dlt.mark)
-    mark = marks.get(wanted.place) if about.incremental else None
+    about, run = request.about, began.isoformat()
+    rejects = RejectedTables(about, rejected.get(request.location, {}), run=run, mark=dlt.mark)
+    mark = marks.get(request.location) if about.incremental else None
     if rejects.needs_whole_lists:
         mark = None
     with start_blocking_portal() as loop:
         pulling = loop.wrap_async_context_manager(
-            _pulling(wanted, None if mark is None else datetime.fromisoformat(mark), kept)
+            _pulling(request, None if mark is None else datetime.fromisoformat(mark), kept)
         )
         with pulling as (nex, pull, origin):
             # Without any rows, dlt would make no table.
-            yield flagged(_keyed(about, schema_of(getattr(models, about.model)).empty_table()))
-            pull.read_by(read_page)
+            yield flag_rejected(
+                _has_primary_key(about, schema_of(getattr(models, about.model)).empty_table())
+            )
+            pull.decode_with(read_page)
             while (batch := loop.call(anext, pull, None)) is not None:
-                yield flagged(_keyed(about, batch_table(batch, pull=run)))
+                yield flag_rejected(_has_primary_key(about, table_of_batch(batch, pull=run)))
                 yield from rejects.items(batch)
-            due = rejects.due(pull.shards)
-            yield from rejects.readable(due.vanished)
-            yield from rejects.fetched(loop.call(_fetched, nex, due.fetched, wanted))
-    rejected[wanted.place] = rejects.state()
-    marks[wanted.place] = (began - OVERLAP).isoformat()
+            due = rejects.rejected_due(pull.shards)
+            yield from rejects.readable_entries(due.deleted)
+            yield from rejects.refetched(loop.call(_refetch_rejected, nex, due.fetched, request))
+    rejected[request.location] = rejects.state()
+    marks[request.location] = (began - OVERLAP).isoformat()
     state[_ORIGIN] = origin_to_json(origin)
 
 
-def _keyed(about: ResourceFacts, table: Table) -> Table:
+def _has_primary_key(facts: ResourceFacts, table: ArrowTable) -> ArrowTable:
     """Declare that ids are never null, or dlt warns that the table differs from its primary key."""
-    if not about.keyed or table.column("id").null_count:
+    if not facts.keyed or table.column("id").null_count:
         return table
     pa, names = arrow(), table.schema.names
     fields = [
@@ -264,25 +274,25 @@ def _keyed(about: ResourceFacts, table: Table) -> Table:
 
 @asynccontextmanager
 async def _pulling(
-    wanted: _Wanted, since: datetime | None, kept: Origin | None
+    request: _ResourceRequest, since: datetime | None, state: Origin | None
 ) -> AsyncGenerator[tuple[NexHealth, Pull, Origin]]:
-    async with wanted.open_session() as nex:
-        origin = await nex.bulk.check_origin(kept, version=wanted.version, adopt=wanted.adopt)
+    async with request.open_session() as nex:
+        origin = await nex.bulk.check_origin(state, version=request.version, adopt=request.adopt)
         async with nex.bulk.pull(
-            [wanted.about.resource],
-            practices=wanted.practices,
+            [request.about.resource],
+            practices=request.practices,
             since=since,
-            concurrency=wanted.concurrency,
+            concurrency=request.concurrency,
             allow_rejected="all",
         ) as pull:
             yield nex, pull, origin
             pull.report.raise_if_partial()
 
 
-async def _fetched(
-    nex: NexHealth, entries: Sequence[Rejected], wanted: _Wanted
+async def _refetch_rejected(
+    nex: NexHealth, entries: Sequence[RejectedEntry], request: _ResourceRequest
 ) -> list[FetchedRecord]:
     """Read rejected records of earlier runs again."""
-    version, concurrency = wanted.about.version, wanted.concurrency
-    found = read_again(client_of(nex), entries, version=version, concurrency=concurrency)
+    version, concurrency = request.about.version, request.concurrency
+    found = refetch_rejected(client_of(nex), entries, version=version, concurrency=concurrency)
     return [one async for one in found]

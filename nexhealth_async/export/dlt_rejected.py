@@ -10,27 +10,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from nexhealth_async import models
-from nexhealth_async.bulk import Batch, Rejected, Shard, ShardState
+from nexhealth_async.bulk import Batch, RejectedEntry, Shard, ShardState
 from nexhealth_async.bulk.target_support import (
-    Due,
     FetchedRecord,
-    Plan,
-    Rereading,
-    can_fetch,
+    PullPlan,
+    RejectedRetrier,
+    RetryPlan,
     entry_of,
-    id_from,
+    is_fetchable,
     key_of,
-    keys_in,
+    parse_id,
+    rejected_keys,
 )
-from nexhealth_async.export.arrow import batch_table, table_of
+from nexhealth_async.export.arrow import table_of, table_of_batch
 from nexhealth_async.export.pyarrow_types import arrow
-from nexhealth_async.export.rejected_table import NAMES, Refusals
+from nexhealth_async.export.rejected_table import NAMES, RejectedRows
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import ResourceFacts
-    from nexhealth_async.export.pyarrow_types import Table
+    from nexhealth_async.export.pyarrow_types import ArrowTable
 
-__all__ = ["FLAG", "FLAG_HINT", "Kept", "Mark", "Rejects", "flagged"]
+__all__ = ["FLAG", "FLAG_HINT", "Mark", "RejectedTables", "SavedRejected", "flag_rejected"]
 
 FLAG: Final = "_deleted"
 FLAG_HINT: Final[Mapping[str, object]] = {FLAG: {"data_type": "bool", "hard_delete": True}}
@@ -42,7 +42,7 @@ _HINTS: Final[Mapping[str, object]] = {
     "columns": {"id": {"data_type": "text"}, **FLAG_HINT},
 }
 
-Kept: TypeAlias = "dict[str, list[str | None]]"
+SavedRejected: TypeAlias = "dict[str, list[str | None]]"
 """In dlt's state, by practice and key: the record's id, its shard, and the run it came first in."""
 
 
@@ -63,16 +63,16 @@ class Mark(Protocol):
         ...
 
 
-def flagged(table: Table, *, rejected: bool = False) -> Table:
+def flag_rejected(table: ArrowTable, *, rejected: bool = False) -> ArrowTable:
     """Return a table whose rows are to be loaded, or deleted."""
     flags = arrow().array([rejected or None] * table.num_rows, arrow().bool_())
     return table.append_column(FLAG, flags)
 
 
-class Rejects:
+class RejectedTables:
     """The rejected records of one resource during a run."""
 
-    def __init__(self, about: ResourceFacts, kept: Kept, *, run: str, mark: Mark) -> None:
+    def __init__(self, about: ResourceFacts, kept: SavedRejected, *, run: str, mark: Mark) -> None:
         self._about = about
         self._run = run
         self._mark = mark
@@ -82,23 +82,23 @@ class Rejects:
     @property
     def needs_whole_lists(self) -> bool:
         """Whether a record can only be read again with its whole list."""
-        return not all(can_fetch(one, self._about.version) for one in self._kept.values())
+        return not all(is_fetchable(one, self._about.version) for one in self._kept.values())
 
-    def due(self, shards: Iterable[Shard]) -> Due:
+    def rejected_due(self, shards: Iterable[Shard]) -> RetryPlan:
         """Return what to do about those of earlier runs that this one has not come upon.
 
         ``shards`` are what it has read, all of it.
         """
         every = list(shards)
         states = {one.name: ShardState(status="done") for one in every}
-        rereading = Rereading(self._run, self._about.version, self._pending.values())
-        parts = [rereading.due(plan, states, ()) for plan in Plan.of(every).groups]
-        return Due(
-            vanished=[one for part in parts for one in part.vanished],
+        rereading = RejectedRetrier(self._run, self._about.version, self._pending.values())
+        parts = [rereading.plan_retry(plan, states, ()) for plan in PullPlan.of(every).groups]
+        return RetryPlan(
+            deleted=[one for part in parts for one in part.deleted],
             fetched=[one for part in parts for one in part.fetched],
         )
 
-    def state(self) -> Kept:
+    def state(self) -> SavedRejected:
         """Return what the next run has to know."""
         return {
             place: [
@@ -113,17 +113,17 @@ class Rejects:
         """Return what has to be loaded beside a batch's rows."""
         practice = batch.shard.subdomain or ""
         if self._pending:
-            came = keys_in(batch) - {key_of(one) for one in batch.refused}
+            came = rejected_keys(batch) - {key_of(one) for one in batch.refused}
             readable = [
                 one
                 for key in came
                 if (one := self._pending.pop(_place(practice, key), None)) is not None
             ]
-            yield from self.readable(readable)
+            yield from self.readable_entries(readable)
         if batch.refused:
             yield from self._refused(batch)
 
-    def fetched(self, found: Iterable[FetchedRecord]) -> Iterator[object]:
+    def refetched(self, found: Iterable[FetchedRecord]) -> Iterator[object]:
         """Return what has to be loaded of records that were asked for by their ids."""
         for one in found:
             entry = one.entry
@@ -137,13 +137,13 @@ class Rejects:
                 )
             )
             if batch is not None and batch.size:
-                yield flagged(batch_table(batch, pull=self._run))
+                yield flag_rejected(table_of_batch(batch, pull=self._run))
             if batch is not None and batch.refused:
                 yield from self._refused(batch)
             else:
-                yield from self.readable([entry])
+                yield from self.readable_entries([entry])
 
-    def readable(self, entries: Sequence[Rejected]) -> Iterator[object]:
+    def readable_entries(self, entries: Sequence[RejectedEntry]) -> Iterator[object]:
         """Return what takes records out of the table of rejected ones."""
         if not entries:
             return
@@ -169,7 +169,7 @@ class Rejects:
 
     def _refused(self, batch: Batch) -> Iterator[object]:
         practice = batch.shard.subdomain or ""
-        refusals = Refusals.of(batch, self._run)
+        refusals = RejectedRows.of(batch, self._run)
         rows: list[tuple[object, ...]] = []
         by_key = {key_of(one): one for one in batch.refused}
         for key, row in zip(refusals.keys, refusals.rows, strict=True):
@@ -188,7 +188,7 @@ class Rejects:
                 practice=practice,
                 pull=self._run,
             )
-            yield flagged(stale, rejected=True)
+            yield flag_rejected(stale, rejected=True)
 
     def _table(self, rows: Sequence[tuple[object, ...]], *, readable: bool) -> object:
         pa = arrow()
@@ -199,15 +199,15 @@ class Rejects:
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         return self._mark.with_hints(table, self._mark.make_hints(**_HINTS), True)
 
-    def _entry(self, place: str, value: list[str | None]) -> Rejected:
+    def _entry(self, place: str, value: list[str | None]) -> RejectedEntry:
         practice, _, key = place.partition("/")
         id, shard, first = value
         resource = self._about.resource
-        return Rejected(
+        return RejectedEntry(
             resource=resource,
             subdomain=practice or None,
             key=key,
-            record_id=id_from(resource, id),
+            record_id=parse_id(resource, id),
             shard=shard or "",
             path="",
             expected="",

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from nexhealth_async.export.columns import Column, Kind, columns_of
-from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, columns_of
+from nexhealth_async.export.common_sql import quote_identifier
 from nexhealth_async.export.state_tables import wrong_type
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
-__all__ = ["changes", "types_of", "widened"]
+__all__ = ["changes", "types_of", "widen_type"]
 
 _AMOUNT: Final = "DECIMAL(18,4)"
 _TYPES: Final = {
-    Kind.INTEGER: "BIGINT",
-    Kind.FLOAT: "DOUBLE",
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.TEXT: "VARCHAR",
-    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-    Kind.DATE: "DATE",
-    Kind.MONEY: f"STRUCT(amount {_AMOUNT}, currency VARCHAR)",  # inside a struct
-    Kind.JSON: "VARCHAR",  # inside a struct; a column of its own is JSON
+    ColumnKind.INTEGER: "BIGINT",
+    ColumnKind.FLOAT: "DOUBLE",
+    ColumnKind.BOOLEAN: "BOOLEAN",
+    ColumnKind.TEXT: "VARCHAR",
+    ColumnKind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    ColumnKind.DATE: "DATE",
+    ColumnKind.MONEY: f"STRUCT(amount {_AMOUNT}, currency VARCHAR)",  # inside a struct
+    ColumnKind.JSON: "VARCHAR",  # inside a struct; a column of its own is JSON
 }
 
 
@@ -31,25 +31,26 @@ def types_of(model: type) -> dict[str, str]:
     """Return the type of each column of a model's table, by name."""
     types: dict[str, str] = {}
     for column in columns_of(model):
-        if column.kind is Kind.MONEY:
+        if column.kind is ColumnKind.MONEY:
             types |= {f"{column.name}_amount": _AMOUNT, f"{column.name}_currency": "VARCHAR"}
         else:
-            types[column.name] = "JSON" if column.kind is Kind.JSON else _type(column)
+            types[column.name] = "JSON" if column.kind is ColumnKind.JSON else _type(column)
     return types | {"_shard": "INTEGER"}
 
 
-def _type(column: Column) -> str:
+def _type(column: FieldColumn) -> str:
     if column.element is not None:
         return f"{_type(column.element)}[]"
-    if column.kind is Kind.STRUCT:
-        return f"STRUCT({', '.join(f'{quoted(part.name)} {_type(part)}' for part in column.parts)})"
+    if column.kind is ColumnKind.STRUCT:
+        parts = (f"{quote_identifier(part.name)} {_type(part)}" for part in column.parts)
+        return f"STRUCT({', '.join(parts)})"
     return _TYPES[column.kind]
 
 
 def changes(
     table: str,
-    have: Mapping[str, DuckDBPyType],
-    want: Mapping[str, str],
+    current: Mapping[str, DuckDBPyType],
+    expected: Mapping[str, str],
     parse: Callable[[str], DuckDBPyType],
 ) -> list[str]:
     """Return the statements that give a table what it lacks; ``parse`` reads a type's text.
@@ -58,33 +59,35 @@ def changes(
     struct may have more parts, or fewer: those it lacks are added.
     """
     found: list[str] = []
-    for name, text in want.items():
-        change = f"alter table {quoted(table)}"
-        if name not in have:
-            found.append(f"{change} add column {quoted(name)} {text}")
+    for name, text in expected.items():
+        change = f"alter table {quote_identifier(table)}"
+        if name not in current:
+            found.append(f"{change} add column {quote_identifier(name)} {text}")
             continue
-        wide = widened(have[name], parse(text))
+        wide = widen_type(current[name], parse(text))
         if wide is None:
-            raise wrong_type(table, name, str(have[name]), text)
-        if str(parse(wide)) != str(have[name]):
-            found.append(f"{change} alter column {quoted(name)} set data type {wide}")
+            raise wrong_type(table, name, str(current[name]), text)
+        if str(parse(wide)) != str(current[name]):
+            found.append(f"{change} alter column {quote_identifier(name)} set data type {wide}")
     return found
 
 
-def widened(have: DuckDBPyType, want: DuckDBPyType) -> str | None:
-    """Return the type that holds everything of both: ``have`` with further parts, or None."""
-    if have.id != want.id or have.id not in {"list", "struct"}:
-        return str(have) if str(have) == str(want) else None
-    old, new = _parts(have), _parts(want)
+def widen_type(current: DuckDBPyType, expected: DuckDBPyType) -> str | None:
+    """Return the type that holds everything of both: ``current`` with further parts, or None."""
+    if current.id != expected.id or current.id not in {"list", "struct"}:
+        return str(current) if str(current) == str(expected) else None
+    old, new = _parts(current), _parts(expected)
     parts: dict[str, str] = {name: str(kind) for name, kind in (old | new).items()}
     for name in old.keys() & new.keys():
-        wide = widened(old[name], new[name])
+        wide = widen_type(old[name], new[name])
         if wide is None:
             return None
         parts[name] = wide
-    if have.id == "list":
+    if current.id == "list":
         return f"{parts['child']}[]"
-    return f"STRUCT({', '.join(f'{quoted(name)} {kind}' for name, kind in parts.items())})"
+    return (
+        f"STRUCT({', '.join(f'{quote_identifier(name)} {kind}' for name, kind in parts.items())})"
+    )
 
 
 def _parts(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk import Batch, Rejected
+from nexhealth_async.bulk import Batch, RejectedEntry
 from nexhealth_async.export import rejected_table as sql
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def any_kept(db: DuckDBPyConnection) -> bool:
 
 def reject(db: DuckDBPyConnection, batch: Batch, pull: str) -> None:
     """Keep what a batch could not bring, and remove the rows that it would have replaced."""
-    refusals = sql.Refusals.of(batch, pull)
+    refusals = sql.RejectedRows.of(batch, pull)
     place = (refusals.resource, refusals.practice)
     first = dict(db.execute(sql.FIRST_PULLS, place).fetchall())
     db.execute(_REMOVE, (*place, refusals.keys))
@@ -59,12 +59,12 @@ def release(db: DuckDBPyConnection, resource: str, view: str) -> None:
     db.execute(sql.release(resource, view), (resource,))
 
 
-def read(db: DuckDBPyConnection) -> list[Rejected]:
+def read(db: DuckDBPyConnection) -> list[RejectedEntry]:
     """Return all rejected records without their JSON."""
     return sql.entries_from(db.execute(sql.READ).fetchall())
 
 
-def forget(db: DuckDBPyConnection, gone: Sequence[Rejected]) -> None:
+def forget(db: DuckDBPyConnection, gone: Sequence[RejectedEntry]) -> None:
     """Remove rejected records."""
     if gone:
         db.executemany(sql.FORGET, sql.forget_rows(gone))

@@ -9,13 +9,13 @@ from nexhealth_async.bulk import Batch, Group, GroupState, Origin, Progress, Sha
 from nexhealth_async.bulk.target_support import origin_to_json
 from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import duckdb_rejected as rejected
-from nexhealth_async.export.arrow import batch_table
-from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.arrow import table_of_batch
+from nexhealth_async.export.common_sql import quote_identifier
 from nexhealth_async.export.duckdb_columns import changes, types_of
 from nexhealth_async.export.state_tables import (
     groups_from,
     is_keyed,
-    latest,
+    latest_records,
     names_practice,
     practice_of,
     progress_from,
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "begin",
-    "clear",
+    "clear_tables",
     "complete",
     "finish",
     "groups",
     "holds_records",
     "ids_seen",
-    "keep",
     "keep_origin",
-    "load",
-    "make_ready",
+    "load_progress",
     "make_state_tables",
     "merge",
+    "prepare_table",
     "rewind",
+    "save_state",
 ]
 
 _BATCH: Final = "_nexhealth_batch"
@@ -59,13 +59,13 @@ def make_state_tables(db: DuckDBPyConnection) -> None:
         db.execute(sql.ADD_ORIGIN)
 
 
-def make_ready(db: DuckDBPyConnection, resource: str, model: type) -> None:
+def prepare_table(db: DuckDBPyConnection, resource: str, model: type) -> None:
     """Make a resource's table, or add the columns it lacks."""
     table, want = table_name(resource), types_of(model)
     have = _columns(db, table)
     if not have:
-        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in want.items())
-        db.execute(f"create table {quoted(table)} ({columns})")
+        columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in want.items())
+        db.execute(f"create table {quote_identifier(table)} ({columns})")
         return
     for change in changes(table, have, want, db.sqltype):
         db.execute(change)
@@ -89,9 +89,11 @@ def merge(
     Deleting and inserting takes a tenth of the time of ``insert or replace``, which looks up one
     row after the other. With ``release``, rejected records with these ids are removed.
     """
-    table, kinds = quoted(table_name(batch.shard.resource)), types_of(model)
-    taken = ", ".join(_taken(name, kind) for name, kind in kinds.items() if name != "_shard")
-    db.register(_BATCH, batch_table(latest(batch), pull=pull))
+    table, kinds = quote_identifier(table_name(batch.shard.resource)), types_of(model)
+    taken = ", ".join(
+        _check_name_free(name, kind) for name, kind in kinds.items() if name != "_shard"
+    )
+    db.register(_BATCH, table_of_batch(latest_records(batch), pull=pull))
     try:
         if is_keyed(model):
             moves = names_practice(batch.shard.resource)  # a record may be in another one now
@@ -110,9 +112,9 @@ def merge(
         db.unregister(_BATCH)
 
 
-def _taken(name: str, kind: str) -> str:
+def _check_name_free(name: str, kind: str) -> str:
     """Take JSON that DuckDB cannot read, such as half of a surrogate pair, as a text in JSON."""
-    column = quoted(name)
+    column = quote_identifier(name)
     if kind != "JSON":
         return column
     return f"coalesce(try_cast({column} as json), to_json({column})) as {column}"
@@ -127,7 +129,7 @@ def begin(db: DuckDBPyConnection, progress: Progress) -> None:
         db.executemany(sql.ADD_SHARD, rows)
 
 
-def load(db: DuckDBPyConnection) -> Progress | None:
+def load_progress(db: DuckDBPyConnection) -> Progress | None:
     """Return the last pull."""
     pull = db.execute(sql.READ_PULL).fetchone()
     if pull is None:
@@ -146,7 +148,7 @@ def keep_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
     db.execute(sql.KEEP_ORIGIN, (pull, origin_to_json(origin)))
 
 
-def clear(db: DuckDBPyConnection) -> None:
+def clear_tables(db: DuckDBPyConnection) -> None:
     """Delete all records, and what is known of the lists they came from."""
     for table in _tables(db):
         db.execute(sql.delete_all(table))
@@ -164,7 +166,7 @@ def groups(db: DuckDBPyConnection) -> dict[Group, GroupState]:
     return groups_from(db.execute(sql.READ_GROUPS).fetchall())
 
 
-def keep(db: DuckDBPyConnection, key: tuple[str, int], state: ShardState | None) -> None:
+def save_state(db: DuckDBPyConnection, key: tuple[str, int], state: ShardState | None) -> None:
     """Keep how far a shard has come; None: it was not begun."""
     db.execute(sql.KEEP_STATE, (*key, *state_row(state)))
 
@@ -175,9 +177,9 @@ def rewind(db: DuckDBPyConnection, shard: Shard, key: tuple[str, int]) -> None:
     columns = _columns(db, table)
     if columns:
         practice = practice_of(shard.subdomain)
-        statement = sql.unsee(table, practice, keyed="id" in columns)
+        statement = sql.mark_unseen(table, practice, keyed="id" in columns)
         db.execute(statement, (practice, *key))
-    keep(db, key, None)
+    save_state(db, key, None)
 
 
 def ids_seen(db: DuckDBPyConnection, group: Group, pull: str) -> list[int | str]:

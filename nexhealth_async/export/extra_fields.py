@@ -18,93 +18,93 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw
 
-from nexhealth_async.codec import REFUSALS, to_builtins
-from nexhealth_async.export.columns import Column, Kind, fields_of
+from nexhealth_async.codec import NATIVE_ERRORS, to_builtins
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of
 from nexhealth_async.models import Record
 
 __all__ = [
-    "Known",
-    "Leftovers",
+    "ExtraFields",
+    "KnownFields",
+    "extra_json",
     "fields_in",
-    "find",
+    "find_extra_fields",
     "items_in",
     "json_of",
     "json_text",
-    "known_of",
-    "known_to",
-    "outline_of",
-    "written",
+    "known_fields",
+    "known_model_fields",
+    "outline_struct",
 ]
 
-Leftovers: TypeAlias = "dict[str, Raw | Leftovers | list[Leftovers]]"
+ExtraFields: TypeAlias = "dict[str, Raw | ExtraFields | list[ExtraFields]]"
 """By key: the vendor's JSON, or what was left over further inside."""
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _ROWS: Final = msgspec.json.Decoder(list[Raw])
 _NULL: Final = Raw(b"null")
-_WITH_PARTS: Final = frozenset({Kind.MONEY, Kind.STRUCT})
-_NOTHING: Final = frozenset({b"null", b'""', b"{}", b"[]"})
-_ODD_BYTE: Final = re.compile("[\udc80-\udcff]")
+_WITH_PARTS: Final = frozenset({ColumnKind.MONEY, ColumnKind.STRUCT})
+_EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
+_NON_ASCII: Final = re.compile("[\udc80-\udcff]")
 _MONEY: Final = frozenset({"amount", "currency"})
 
 
 @frozen
-class Known:
+class KnownFields:
     """The fields that have columns."""
 
     names: frozenset[str]
-    with_parts: tuple[Column, ...]
+    with_parts: tuple[FieldColumn, ...]
     """Those whose parts are columns too."""
 
 
-def known_of(columns: Iterable[Column]) -> Known:
+def known_fields(columns: Iterable[FieldColumn]) -> KnownFields:
     """Say what is to be found in columns."""
     columns = tuple(columns)
-    return Known(
+    return KnownFields(
         frozenset(column.name for column in columns),
         tuple(column for column in columns if _has_parts(column)),
     )
 
 
 @cache
-def known_to(model: type) -> Known:
+def known_model_fields(model: type) -> KnownFields:
     """Say what is to be found in the columns of a model."""
-    return known_of(fields_of(model))
+    return known_fields(fields_of(model))
 
 
-def _has_parts(column: Column) -> bool:
+def _has_parts(column: FieldColumn) -> bool:
     return column.kind in _WITH_PARTS or (
         column.element is not None and column.element.kind in _WITH_PARTS
     )
 
 
 @cache
-def outline_of(model: type) -> Callable[[bytes], object]:
+def outline_struct(model: type) -> Callable[[bytes], object]:
     """Return what reads a record's JSON if all of its keys are known, and raises otherwise.
 
-    The result has each field of the model as an attribute: `msgspec.Raw` where it is JSON of its
-    own, None where it was not sent.
+    The result has each field of the model as an attribute: `msgspec.RawServer` where it is JSON of
+    its own, None where it was not sent.
     """
     return msgspec.json.Decoder(_outline(model.__name__, fields_of(model))).decode
 
 
-def _outline(name: str, columns: Sequence[Column]) -> type[msgspec.Struct]:
-    fields = [(column.name, _known(column), None) for column in columns]
+def _outline(name: str, columns: Sequence[FieldColumn]) -> type[msgspec.Struct]:
+    fields = [(column.name, _known_column(column), None) for column in columns]
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 
 
-def _known(column: Column) -> object:
-    if column.kind is Kind.MONEY:
-        return _Amount | None
-    if column.kind is Kind.STRUCT:
+def _known_column(column: FieldColumn) -> object:
+    if column.kind is ColumnKind.MONEY:
+        return _MoneyFields | None
+    if column.kind is ColumnKind.STRUCT:
         return _outline(column.name, column.parts) | None
-    if column.element is not None and column.element.kind is Kind.STRUCT:
+    if column.element is not None and column.element.kind is ColumnKind.STRUCT:
         inner = _outline(column.name, column.element.parts)
         return list[inner] | None  # type: ignore[valid-type]  # made for this column
     return Raw
 
 
-class _Amount(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _MoneyFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     amount: Raw = _NULL
     currency: Raw = _NULL
 
@@ -112,7 +112,7 @@ class _Amount(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 def fields_in(raw: bytes | Raw) -> dict[str, Raw]:
     """Return an object's fields, each as its JSON; none for anything but an object."""
     for data in (raw, json_text(raw)):  # the second is another only where bytes are no UTF-8
-        with suppress(*REFUSALS):
+        with suppress(*NATIVE_ERRORS):
             return _FIELDS.decode(data)
     return {}
 
@@ -121,72 +121,85 @@ def items_in(raw: Raw) -> list[Raw] | None:
     """Return a list's elements, each as its JSON; None for anything but a list."""
     try:
         return _ROWS.decode(raw)
-    except REFUSALS:
+    except NATIVE_ERRORS:
         return None
 
 
-def find(known: Known, record: object, fields: Mapping[str, Raw]) -> Leftovers:
+def find_extra_fields(known: KnownFields, record: object, fields: Mapping[str, Raw]) -> ExtraFields:
     """Return what is in a record's fields and in none of its columns.
 
     Those are fields that have no column, and such as the model read as None although something was
     sent.
     """
     names = known.names
-    left: Leftovers = {
+    left: ExtraFields = {
         name: raw
         for name, raw in fields.items()
-        if name not in names or (getattr(record, name, None) is None and bytes(raw) not in _NOTHING)
+        if name not in names or (getattr(record, name, None) is None and bytes(raw) not in _EMPTY)
     }
     for column in known.with_parts:
         name = column.name
         value = getattr(record, name, None)
-        if value is not None and name in fields and (inner := _inside(column, value, fields[name])):
+        if (
+            value is not None
+            and name in fields
+            and (inner := _extra_in_value(column, value, fields[name]))
+        ):
             left[name] = inner
     return left
 
 
-def _inside(column: Column, value: object, raw: Raw) -> Leftovers | list[Leftovers] | Raw | None:
-    if column.kind is Kind.STRUCT:
-        return find(known_to(cast("type", column.model)), value, fields_in(raw))
-    if column.kind is Kind.MONEY:
+def _extra_in_value(
+    column: FieldColumn, value: object, raw: Raw
+) -> ExtraFields | list[ExtraFields] | Raw | None:
+    if column.kind is ColumnKind.STRUCT:
+        return find_extra_fields(
+            known_model_fields(cast("type", column.model)), value, fields_in(raw)
+        )
+    if column.kind is ColumnKind.MONEY:
         return {key: part for key, part in fields_in(raw).items() if key not in _MONEY}
-    if column.element is None or column.element.kind is not Kind.STRUCT:
+    if column.element is None or column.element.kind is not ColumnKind.STRUCT:
         return None
-    return _in_list(column.element, cast("tuple[object, ...]", value), raw)
+    return _extra_in_list(column.element, cast("tuple[object, ...]", value), raw)
 
 
-def _in_list(element: Column, values: tuple[object, ...], raw: Raw) -> list[Leftovers] | Raw | None:
+def _extra_in_list(
+    element: FieldColumn, values: tuple[object, ...], raw: Raw
+) -> list[ExtraFields] | Raw | None:
     """Return what each element left over, in their order; the whole list if elements are gone."""
     sent = items_in(raw)
     if sent is None:
         return None
     if len(sent) != len(values):
         return raw
-    known = known_to(cast("type", element.model))
-    left = [find(known, value, fields_in(item)) for value, item in zip(values, sent, strict=True)]
+    known = known_model_fields(cast("type", element.model))
+    left = [
+        find_extra_fields(known, value, fields_in(item))
+        for value, item in zip(values, sent, strict=True)
+    ]
     return left if any(left) else None
 
 
 def json_of(value: object) -> Raw:
     """Return the JSON of a field's value, for records that came without theirs."""
-    plain = _plain(value)
+    plain = _plain_value(value)
     try:
         return Raw(msgspec.json.encode(plain))
     except (ValueError, TypeError):  # half of a surrogate pair, which only escapes can say
         return Raw(json.dumps(plain, default=str).encode())
 
 
-def _plain(value: object) -> object:
+def _plain_value(value: object) -> object:
     if isinstance(value, Record):
         return to_builtins(value)  # type: ignore[arg-type]  # every record is an attrs class
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in cast("Sequence[object]", value)]
+        return [_plain_value(item) for item in cast("Sequence[object]", value)]
     return value
 
 
-def written(left: Leftovers) -> str | None:
+def extra_json(extra: ExtraFields) -> str | None:
     """Return leftovers as JSON text; None if there are none."""
-    return json_text(msgspec.json.encode(left)) if left else None
+    return json_text(msgspec.json.encode(extra)) if extra else None
 
 
 def json_text(raw: bytes | Raw) -> str:
@@ -195,4 +208,4 @@ def json_text(raw: bytes | Raw) -> str:
         return str(raw, "utf-8")
     except UnicodeDecodeError:
         text = str(raw, "utf-8", "surrogateescape")
-        return _ODD_BYTE.sub(lambda found: f"\\\\x{ord(found[0]) - 0xDC00:02x}", text)
+        return _NON_ASCII.sub(lambda found: f"\\\\x{ord(found[0]) - 0xDC00:02x}", text)

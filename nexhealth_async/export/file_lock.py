@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["Lock"]
+__all__ = ["FolderLock"]
 
 
-class Lock:
+class FolderLock:
     """One holder at a time, by the operating system's own locks: none is ever left behind."""
 
     def __init__(self, path: Path) -> None:

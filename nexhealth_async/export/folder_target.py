@@ -25,14 +25,14 @@ import msgspec
 from anyio import CancelScope
 from attrs import evolve, frozen
 
-from nexhealth_async._protocol.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
 from nexhealth_async.bulk import (
     Batch,
     Group,
     GroupState,
     Origin,
     Progress,
-    Rejected,
+    RejectedEntry,
     Shard,
     ShardState,
 )
@@ -42,19 +42,19 @@ from nexhealth_async.bulk.target_support import (
     flush_to_disk,
     is_over,
     replace_file,
-    usable_id,
+    valid_id,
 )
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
-from nexhealth_async.export.file_lock import Lock
+from nexhealth_async.export.file_lock import FolderLock
 from nexhealth_async.export.rejected_file import RejectedFile
-from nexhealth_async.export.worker_thread import OneThread
+from nexhealth_async.export.worker_thread import SingleThreadExecutor
 
 __all__ = [
     "CHECKPOINT",
     "FolderTarget",
     "directory_of",
     "private_directory",
-    "shorter",
+    "shorten_name",
     "stem_of",
 ]
 
@@ -62,12 +62,12 @@ T = TypeVar("T")
 
 CHECKPOINT: Final = ".nexhealth-pull.json"
 _LOCK: Final = ".nexhealth-pull.lock"
-_APART: Final = 1.0
+_SEPARATE_SYNC: Final = 1.0
 """Seconds between two checkpoints."""
 
 
 @frozen(kw_only=True)
-class _Checkpoint:
+class _FolderCheckpoint:
     format: str
     """Which target wrote it; another one could not read its files."""
     progress: Progress
@@ -96,8 +96,8 @@ class FolderTarget(ABC):
     ) -> None:
         self._path = Path(path)
         self._clock = clock
-        self._thread: OneThread | None = None
-        self._lock: Lock | None = None
+        self._thread: SingleThreadExecutor | None = None
+        self._lock: FolderLock | None = None
         self._pull: Progress | None = None
         self._states: dict[str, ShardState] = {}
         self._sizes: dict[str, int] = {}
@@ -117,45 +117,47 @@ class FolderTarget(ABC):
     def saved_format(path: Path) -> str | None:
         """Return the format of the pull in a directory, such as ``jsonl.gz``; None without one."""
         with suppress(OSError, msgspec.MsgspecError, UnicodeError):
-            return msgspec.json.decode((path / CHECKPOINT).read_bytes(), type=_Checkpoint).format
+            return msgspec.json.decode(
+                (path / CHECKPOINT).read_bytes(), type=_FolderCheckpoint
+            ).format
         return None
 
-    @discreet
+    @strip_traceback
     async def open(self) -> None:
         """Make the directory if it is missing, and lock out other writers."""
         if self._lock is not None:
             raise SessionStateError("this target is open already; one pull at a time uses it")
-        self._thread = self._thread or OneThread()
-        await self._thread.run(lambda: self._translated(self._open))
+        self._thread = self._thread or SingleThreadExecutor()
+        await self._thread.run(lambda: self._translate_errors(self._open))
 
-    @discreet
+    @strip_traceback
     async def aclose(self) -> None:
         """Keep what is whole, and let other writers in."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             with CancelScope(shield=True):
-                await thread.run(lambda: self._translated(self._close))
+                await thread.run(lambda: self._translate_errors(self._close))
             thread.end()
 
-    @discreet
+    @strip_traceback
     async def load(self) -> Progress | None:
         """Return the last pull, finished or not; cuts off what was written behind its checkpoint.
 
         None if there was none.
         """
-        return await self._do(self._load)
+        return await self._run(self._load)
 
-    @discreet
+    @strip_traceback
     async def look(self) -> Progress | None:
         """Return the last pull, finished or not, and leave its files as they are."""
-        return await self._do(self._look)
+        return await self._run(self._look)
 
-    @discreet
+    @strip_traceback
     async def holds_records(self) -> bool:
         """Tell whether there are records."""
-        return await self._do(lambda: any(self._sizes.values()))
+        return await self._run(lambda: any(self._sizes.values()))
 
-    @discreet
+    @strip_traceback
     async def keep_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
 
@@ -164,66 +166,66 @@ class FolderTarget(ABC):
                 self._pull = evolve(self._pull, origin=origin)
                 self._save()
 
-        await self._do(keep)
+        await self._run(keep)
 
-    @discreet
+    @strip_traceback
     async def begin_anew(self, progress: Progress) -> None:
         """Delete the files of the last pull and keep the plan of a new one.
 
         Killed in between, whoever opens the directory next deletes the rest of them.
         """
-        await self._do(lambda: self._begin_anew(progress))
+        await self._run(lambda: self._begin_anew(progress))
 
-    @discreet
+    @strip_traceback
     async def groups(self) -> Mapping[Group, GroupState]:
         """Return what is known of each resource of each practice."""
-        return await self._do(lambda: dict(self._groups))
+        return await self._run(lambda: dict(self._groups))
 
-    @discreet
+    @strip_traceback
     async def begin(self, progress: Progress) -> None:
         """Keep the plan of a new pull; `UsageError` where an earlier pull's records are."""
-        await self._do(lambda: self._begin(progress))
+        await self._run(lambda: self._begin(progress))
 
-    @discreet
+    @strip_traceback
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
         """Cut a shard back to its checkpoint: to the state's place, or to nothing."""
-        await self._do(lambda: self._rewind(shard, state))
+        await self._run(lambda: self._rewind(shard, state))
 
-    @discreet
+    @strip_traceback
     async def known(self, group: Group) -> Iterable[int | str]:
         """Return the ids this pull has kept of a group."""
-        return await self._do(lambda: self._known(group))
+        return await self._run(lambda: self._known(group))
 
-    @discreet
-    async def rejected(self) -> Sequence[Rejected]:
+    @strip_traceback
+    async def rejected(self) -> Sequence[RejectedEntry]:
         """Return the records in ``_rejected.jsonl``, without their JSON."""
-        return await self._do(lambda: self._rejected.entries)
+        return await self._run(lambda: self._rejected.entries)
 
-    @discreet
-    async def forget_rejected(self, gone: Sequence[Rejected]) -> None:
+    @strip_traceback
+    async def forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
         """Remove records from ``_rejected.jsonl``."""
-        await self._do(lambda: self._forget_rejected(gone))
+        await self._run(lambda: self._forget_rejected(gone))
 
-    @discreet
+    @strip_traceback
     async def write(self, batch: Batch, state: ShardState) -> None:
         """Write a batch's records; they are kept with the next checkpoint."""
-        await self._do(lambda: self._write(batch, state))
+        await self._run(lambda: self._write(batch, state))
 
-    @discreet
+    @strip_traceback
     async def settle(self, shard: Shard, state: ShardState) -> None:
         """Note that a shard is done or has failed; kept with the next checkpoint."""
-        await self._do(lambda: self._settle(shard, state))
+        await self._run(lambda: self._settle(shard, state))
 
-    @discreet
+    @strip_traceback
     async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
         """Note that a group is complete up to the watermark; there is never anything to delete."""
-        await self._do(lambda: self._complete(group, watermark, whole=whole))
+        await self._run(lambda: self._complete(group, watermark, whole=whole))
         return 0
 
-    @discreet
+    @strip_traceback
     async def finish(self) -> None:
         """Keep that the pull has ended; a shard that failed stays failed."""
-        await self._do(self._finish)
+        await self._run(self._finish)
 
     # What the kinds of files differ in; all of it runs in the thread.
 
@@ -244,14 +246,14 @@ class FolderTarget(ABC):
         """Read the ids of a shard's records back."""
 
     @abstractmethod
-    def _let_go(self) -> None:
+    def _release_files(self) -> None:
         """Close files; bring into them what can be kept, unless the disk has failed."""
 
     @abstractmethod
     def _directory(self, shard: Shard) -> Path:
         """Return the directory of a shard's files."""
 
-    def _made(self, shard: Shard) -> Path:
+    def _make_directory(self, shard: Shard) -> Path:
         """Return the directory of a shard's files, made if it was missing."""
         directory = self._directory(shard)
         if not directory.is_dir():
@@ -259,19 +261,19 @@ class FolderTarget(ABC):
             self._unsafe.update((directory, directory.parent, self._path))
         return directory
 
-    async def _do(self, work: Callable[[], T]) -> T:
+    async def _run(self, action: Callable[[], T]) -> T:
         if self._thread is None or self._lock is None:
             raise SessionStateError("this target is not open; use `async with target:`")
         if self._broken:
             raise TargetError("this target has failed before; open a new one and resume")
-        return await self._thread.run(lambda: self._translated(work))
+        return await self._thread.run(lambda: self._translate_errors(action))
 
-    def _translated(self, work: Callable[[], T]) -> T:
-        with self._failing():
-            return work()
+    def _translate_errors(self, action: Callable[[], T]) -> T:
+        with self._mark_failed():
+            return action()
 
     @contextmanager
-    def _failing(self) -> Generator[None]:
+    def _mark_failed(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -286,7 +288,7 @@ class FolderTarget(ABC):
         if not self._path.is_dir():
             private_directory(self._path)
         self._broken = False
-        lock = Lock(self._path / _LOCK)
+        lock = FolderLock(self._path / _LOCK)
         if not lock.acquire():
             raise TargetError(
                 f"another pull is writing to the directory {self._path.name}; wait for its end, or "
@@ -303,7 +305,7 @@ class FolderTarget(ABC):
         if self._lock is None:
             return  # opening had failed
         try:
-            self._let_go()
+            self._release_files()
             if self._pull is not None and not self._broken:
                 self._save()
                 self._rejected.tidy()
@@ -319,7 +321,7 @@ class FolderTarget(ABC):
         except FileNotFoundError:
             return
         try:
-            found = msgspec.json.decode(text, type=_Checkpoint)
+            found = msgspec.json.decode(text, type=_FolderCheckpoint)
             _check(found)
         except (msgspec.MsgspecError, UnicodeError, UsageError):
             raise UsageError(
@@ -396,10 +398,10 @@ class FolderTarget(ABC):
 
     def _rewind(self, shard: Shard, state: ShardState | None) -> None:
         name = shard.name
-        if state is None or state.place is None:
+        if state is None or state.position is None:
             self._sizes.pop(name, None)
             self._states.pop(name, None)
-        elif name not in self._states or self._states[name].place != state.place:
+        elif name not in self._states or self._states[name].position != state.position:
             raise TargetError(
                 f"{name} was not kept up to where it should go on; begin anew in another directory"
             )
@@ -424,11 +426,11 @@ class FolderTarget(ABC):
         if state.status != "open":  # it came beside its shard's own reading
             self._end(batch.shard, state)
         if batch.shard.group in self._rejected.groups:
-            ids = (usable_id(batch.shard.resource, one) for one in batch.raw)
+            ids = (valid_id(batch.shard.resource, one) for one in batch.raw)
             self._rejected.release(batch.shard.group, set(map(str, ids)))
         self._save_if_due()
 
-    def _forget_rejected(self, gone: Sequence[Rejected]) -> None:
+    def _forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
         for one in gone:
             self._rejected.release(one.group, {one.key})
 
@@ -443,7 +445,7 @@ class FolderTarget(ABC):
         self._save_if_due()
 
     def _finish(self) -> None:
-        self._let_go()
+        self._release_files()
         if self._pull is None:
             raise UsageError("this target knows of no pull yet: call load or begin first")
         self._pull = evolve(self._pull, finished=True)
@@ -451,7 +453,7 @@ class FolderTarget(ABC):
         self._rejected.tidy()
 
     def _save_if_due(self) -> None:
-        if self._clock() - self._saved >= _APART:
+        if self._clock() - self._saved >= _SEPARATE_SYNC:
             self._save()
 
     def _save(self) -> None:
@@ -461,7 +463,7 @@ class FolderTarget(ABC):
         for path in self._unsafe:
             flush_to_disk(path)
         self._unsafe.clear()
-        kept = _Checkpoint(
+        kept = _FolderCheckpoint(
             format=self.format,
             progress=evolve(self._pull, states=self._states),
             sizes=self._sizes,
@@ -472,13 +474,15 @@ class FolderTarget(ABC):
         self._saved = self._clock()
 
 
-def _check(found: _Checkpoint) -> None:
+def _check(checkpoint: _FolderCheckpoint) -> None:
     """Raise `UsageError` for a checkpoint that no pull wrote: it names what is cut and removed."""
-    check_progress(found.progress)
-    shards = found.progress.shards
+    check_progress(checkpoint.progress)
+    shards = checkpoint.progress.shards
     names, groups = {shard.name for shard in shards}, {shard.group for shard in shards}
-    sizes_fit = found.sizes.keys() <= names and all(size >= 0 for size in found.sizes.values())
-    if not sizes_fit or not {group for group, _ in found.groups} <= groups:
+    sizes_fit = checkpoint.sizes.keys() <= names and all(
+        size >= 0 for size in checkpoint.sizes.values()
+    )
+    if not sizes_fit or not {group for group, _ in checkpoint.groups} <= groups:
         raise UsageError("this checkpoint speaks of what its pull does not have; begin anew")
 
 
@@ -503,7 +507,7 @@ def directory_of(folder: Path, shard: Shard, prefix: str) -> Path:
     )
 
 
-def shorter(shard: Shard) -> TargetError:
+def shorten_name(shard: Shard) -> TargetError:
     """Make the error for files that hold less than their checkpoint says."""
     return TargetError(
         f"the files of {shard.name} hold less than the checkpoint says; were they edited? "

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
 
 from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.folder_target import FolderTarget, directory_of, shorter, stem_of
+from nexhealth_async.export.folder_target import FolderTarget, directory_of, shorten_name, stem_of
 from nexhealth_async.export.record_ids import has_numbers, id_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class JsonLinesTarget(FolderTarget):
         if compression not in _ENDINGS:
             raise UsageError('compression must be None, "gzip" or "zstd"')
         self.format: str = _ENDINGS[compression]
-        self._packing = _packing_of(compression)
+        self._packing = _compression_for(compression)
 
     def _path_of(self, shard: Shard) -> Path:
         return self._directory(shard) / f"{stem_of(shard)}.{self.format}"
@@ -67,9 +67,9 @@ class JsonLinesTarget(FolderTarget):
     def _append(self, batch: Batch, state: ShardState) -> None:
         shard = batch.shard
         if batch.raw:
-            self._made(shard)
+            self._make_directory(shard)
             path = self._path_of(shard)
-            content = self._packing.pack(_lines(batch.raw))
+            content = self._packing.compress(_lines(batch.raw))
             self._sizes[shard.name] = _append(path, content, self._sizes.get(shard.name, 0))
             self._unsafe.add(path)
         self._states[shard.name] = state
@@ -77,7 +77,7 @@ class JsonLinesTarget(FolderTarget):
     def _end(self, shard: Shard, state: ShardState) -> None:
         """Nothing is held back."""
 
-    def _let_go(self) -> None:
+    def _release_files(self) -> None:
         """Nothing is held open."""
 
     def _cut(self, shard: Shard, size: int) -> None:
@@ -87,7 +87,7 @@ class JsonLinesTarget(FolderTarget):
         except FileNotFoundError:
             length = 0
         if length < size:
-            raise shorter(shard)
+            raise shorten_name(shard)
         if length == size:
             return
         if size:
@@ -100,33 +100,33 @@ class JsonLinesTarget(FolderTarget):
 
     def _ids(self, shard: Shard) -> Iterator[int | str]:
         numbers = has_numbers(shard)
-        with self._path_of(shard).open("rb") as file, self._packing.unpack(file) as lines:
+        with self._path_of(shard).open("rb") as file, self._packing.open_reader(file) as lines:
             for line in lines:
                 id = id_of(line, numbers=numbers)
                 if id is not None:
                     yield id
 
 
-class _Packing(Protocol):
+class _LineCompression(Protocol):
     """How lines become what is in a file, and back."""
 
-    def pack(self, lines: bytes) -> bytes: ...
-    def unpack(self, file: IO[bytes]) -> IO[bytes]: ...
+    def compress(self, lines: bytes) -> bytes: ...
+    def open_reader(self, file: IO[bytes]) -> IO[bytes]: ...
 
 
-class _Plain:
-    def pack(self, lines: bytes) -> bytes:
+class _NoCompression:
+    def compress(self, lines: bytes) -> bytes:
         return lines
 
-    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+    def open_reader(self, file: IO[bytes]) -> IO[bytes]:
         return file
 
 
-class _Gzip:
-    def pack(self, lines: bytes) -> bytes:
+class _GzipCompression:
+    def compress(self, lines: bytes) -> bytes:
         return gzip.compress(lines, _GZIP_LEVEL, mtime=0)
 
-    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+    def open_reader(self, file: IO[bytes]) -> IO[bytes]:
         return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
 
 
@@ -143,7 +143,7 @@ class _ZstdLibrary(Protocol):
     def ZstdDecompressor(self) -> _Decompressor: ...  # noqa: N802 - as above
 
 
-class _Zstd:
+class _ZstdCompression:
     def __init__(self) -> None:
         try:
             library = cast("_ZstdLibrary", import_module("zstandard"))
@@ -152,29 +152,29 @@ class _Zstd:
         self._compressor = library.ZstdCompressor()
         self._decompressor = library.ZstdDecompressor()
 
-    def pack(self, lines: bytes) -> bytes:
+    def compress(self, lines: bytes) -> bytes:
         return self._compressor.compress(lines)
 
-    def unpack(self, file: IO[bytes]) -> IO[bytes]:
+    def open_reader(self, file: IO[bytes]) -> IO[bytes]:
         reader = self._decompressor.stream_reader(file, read_across_frames=True)
         return cast("IO[bytes]", io.BufferedReader(reader))
 
 
-def _packing_of(compression: Compression | None) -> _Packing:
+def _compression_for(compression: Compression | None) -> _LineCompression:
     if compression == "zstd":
-        return _Zstd()
-    return _Gzip() if compression == "gzip" else _Plain()
+        return _ZstdCompression()
+    return _GzipCompression() if compression == "gzip" else _NoCompression()
 
 
 def _lines(records: Sequence[bytes]) -> bytes:
     # A server that breaks lines inside a record may do so between tokens only.
     return b"".join(
-        (record if b"\n" not in record and b"\r" not in record else _on_one_line(record)) + b"\n"
+        (record if b"\n" not in record and b"\r" not in record else _compact_json(record)) + b"\n"
         for record in records
     )
 
 
-def _on_one_line(record: bytes) -> bytes:
+def _compact_json(record: bytes) -> bytes:
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 

@@ -9,40 +9,40 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from attrs import frozen
 
-from nexhealth_async.export.columns import Column, Kind, check_of, fields_of
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, check_of, fields_of
 from nexhealth_async.export.extra_fields import (
-    Known,
+    KnownFields,
+    extra_json,
     fields_in,
-    find,
+    find_extra_fields,
     json_of,
     json_text,
-    known_of,
-    written,
+    known_fields,
 )
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
     from nexhealth_async.export.columns import Check
-    from nexhealth_async.export.extra_fields import Leftovers
+    from nexhealth_async.export.extra_fields import ExtraFields
 
-    _Maker: TypeAlias = "Callable[[object, Raw | None], object]"
+    _CellMaker: TypeAlias = "Callable[[object, Raw | None], object]"
 
-__all__ = ["Checks", "flat_of", "values_of"]
+__all__ = ["Checks", "flat_columns", "values_of"]
 
-Checks: TypeAlias = "Callable[[Column], Check]"
+Checks: TypeAlias = "Callable[[FieldColumn], Check]"
 """Returns what tells whether a target's column can hold a value; see `check_of`."""
 
 
-def flat_of(model: type) -> tuple[Column, ...]:
+def flat_columns(model: type) -> tuple[FieldColumn, ...]:
     """Return the columns of a model's fields where structs, and lists of them, are JSON too."""
     return _flat_of(model)
 
 
 @cache
-def _flat_of(model: type) -> tuple[Column, ...]:
+def _flat_of(model: type) -> tuple[FieldColumn, ...]:
     return tuple(
-        column if column.is_plain else Column(name=column.name, kind=Kind.JSON)
+        column if column.is_plain else FieldColumn(name=column.name, kind=ColumnKind.JSON)
         for column in fields_of(model)
     )
 
@@ -50,41 +50,43 @@ def _flat_of(model: type) -> tuple[Column, ...]:
 def values_of(
     model: type, records: Sequence[object], raw: Sequence[bytes], *, checks: Checks = check_of
 ) -> Iterator[tuple[list[object], str | None]]:
-    """Yield each record's values in the order of `flat_of`, and beside them the text of `_extra`.
+    """Yield each record's values in the order of `flat_columns`, and its `_extra` text.
 
     Scalars and `Money` are as they are, lists are tuples of scalars, everything else is the JSON
     text the vendor sent. A value that its column's check refuses (for a list: any element; for
     JSON: the text) is None, and the field is part of `_extra` as it was sent.
     """
-    plan = _plan(model, checks)
+    plan = _row_plan(model, checks)
     for record, data in zip(records, raw, strict=True):
-        yield _row(plan, record, fields_in(data))
+        yield _row_values(plan, record, fields_in(data))
 
 
 @frozen
-class _Plan:
-    known: Known
+class _RowPlan:
+    known: KnownFields
     take: Callable[[object], tuple[object, ...]]
-    makers: tuple[tuple[str, _Maker], ...]
+    makers: tuple[tuple[str, _CellMaker], ...]
 
 
 @cache
-def _plan(model: type, checks: Checks) -> _Plan:
-    columns = flat_of(model)
+def _row_plan(model: type, checks: Checks) -> _RowPlan:
+    columns = flat_columns(model)
     names = [column.name for column in columns]
-    makers = [(column.name, _maker(column, checks)) for column in columns]
-    return _Plan(known_of(columns), _taker(names), tuple(makers))
+    makers = [(column.name, _cell_maker(column, checks)) for column in columns]
+    return _RowPlan(known_fields(columns), _attribute_getter(names), tuple(makers))
 
 
-def _taker(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
+def _attribute_getter(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
     take = attrgetter(*names)
     if len(names) > 1:
         return cast("Callable[[object], tuple[object, ...]]", take)
     return lambda record: (take(record),)
 
 
-def _row(plan: _Plan, record: object, fields: Mapping[str, Raw]) -> tuple[list[object], str | None]:
-    left: Leftovers = find(plan.known, record, fields)
+def _row_values(
+    plan: _RowPlan, record: object, fields: Mapping[str, Raw]
+) -> tuple[list[object], str | None]:
+    left: ExtraFields = find_extra_fields(plan.known, record, fields)
     row = list(plan.take(record))
     for at, value in enumerate(row):
         if value is None:
@@ -94,16 +96,18 @@ def _row(plan: _Plan, record: object, fields: Mapping[str, Raw]) -> tuple[list[o
         row[at] = made = make(value, sent)
         if made is None:
             left[name] = json_of(value) if sent is None else sent
-    return row, written(left)
+    return row, extra_json(left)
 
 
-def _maker(column: Column, checks: Checks) -> _Maker:
+def _cell_maker(column: FieldColumn, checks: Checks) -> _CellMaker:
     """Return what makes a value what its column takes; None for what it cannot hold."""
     check = checks(column)
-    if column.kind is Kind.JSON:
-        return lambda value, sent: _if(check, json_text(json_of(value) if sent is None else sent))
+    if column.kind is ColumnKind.JSON:
+        return lambda value, sent: _if_valid(
+            check, json_text(json_of(value) if sent is None else sent)
+        )
     if column.mixed:
-        return lambda value, _: _if(check, str(value))
+        return lambda value, _: _if_valid(check, str(value))
     if column.element is None:
         return lambda value, _: value if check(value) else None
     inner = checks(column.element)
@@ -115,5 +119,5 @@ def _maker(column: Column, checks: Checks) -> _Maker:
     )
 
 
-def _if(check: Check, value: str) -> str | None:
+def _if_valid(check: Check, value: str) -> str | None:
     return value if check(value) else None

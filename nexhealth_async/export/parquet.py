@@ -29,12 +29,12 @@ from typing import TYPE_CHECKING, Final, cast
 from attrs import define, field
 
 from nexhealth_async.bulk.target_support import new_private_file
-from nexhealth_async.export.arrow import batch_table, schema_of
-from nexhealth_async.export.arrow_from_json import get_ready, read_page
+from nexhealth_async.export.arrow import schema_of, table_of_batch
+from nexhealth_async.export.arrow_from_json import read_page, warm_up
 from nexhealth_async.export.folder_target import (
     FolderTarget,
     directory_of,
-    shorter,
+    shorten_name,
     stem_of,
 )
 from nexhealth_async.export.model_classes import model_of_shard
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Batch, Shard, ShardState
     from nexhealth_async.export.arrow_from_json import Steps
-    from nexhealth_async.export.pyarrow_types import ParquetWriter, Table
+    from nexhealth_async.export.pyarrow_types import ArrowTable, ParquetWriter
 
 __all__ = ["ParquetTarget"]
 
@@ -54,12 +54,12 @@ _PART_ROWS: Final = 250_000
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
 _ALL_BYTES: Final = 32 * 2**20
-_MOST_GROUPS: Final = 64
+_MAX_GROUPS: Final = 64
 """Row groups of a file: what each is about stays in memory until the file is whole."""
 
 
 @define(kw_only=True)
-class _Part:
+class _PartFile:
     """A file being written: what is in it, and what waits to become its next row group."""
 
     shard: Shard
@@ -70,21 +70,21 @@ class _Part:
     writer: ParquetWriter | None = None
     rows: int = 0
     groups: int = 0
-    waiting: list[Table] = field(factory=list["Table"])
-    waiting_rows: int = 0
-    waiting_bytes: int = 0
+    pending: list[ArrowTable] = field(factory=list["ArrowTable"])
+    pending_rows: int = 0
+    pending_bytes: int = 0
 
     @property
-    def hidden(self) -> Path:
+    def temporary_path(self) -> Path:
         """Where it is until it is whole."""
         return self.final.with_name(f".{self.final.name}.part")
 
-    def opened(self, table: Table) -> ParquetWriter:
+    def writer_for(self, table: ArrowTable) -> ParquetWriter:
         """Return what writes the file, for tables such as this."""
         if self.writer is None:
-            os.close(new_private_file(self.hidden))
+            os.close(new_private_file(self.temporary_path))
             self.writer = parquet().ParquetWriter(
-                str(self.hidden), table.schema, compression="zstd"
+                str(self.temporary_path), table.schema, compression="zstd"
             )
         return self.writer
 
@@ -111,7 +111,7 @@ class ParquetTarget(FolderTarget):
         super().__init__(path, clock=clock)
         arrow()  # says what is missing at once
         self._part_rows = part_rows
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[str, _PartFile] = {}
         self._waiting_bytes = 0
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
@@ -122,7 +122,7 @@ class ParquetTarget(FolderTarget):
         return read_page(model, records)
 
     def _open(self) -> None:
-        get_ready()
+        warm_up()
         super()._open()
 
     def _directory(self, shard: Shard) -> Path:
@@ -141,37 +141,37 @@ class ParquetTarget(FolderTarget):
             part = self._parts[shard.name] = self._new_part(shard, state)
         part.state = state
         self._add(part, batch)
-        if part.rows + part.waiting_rows >= self._part_rows or part.groups >= _MOST_GROUPS:
+        if part.rows + part.pending_rows >= self._part_rows or part.groups >= _MAX_GROUPS:
             self._close_part(shard, state)
 
-    def _new_part(self, shard: Shard, state: ShardState) -> _Part:
+    def _new_part(self, shard: Shard, state: ShardState) -> _PartFile:
         number = self._sizes.get(shard.name, 0)
-        final = self._made(shard) / f"{stem_of(shard)}-{number:04}.parquet"
-        return _Part(shard=shard, final=final, number=number, state=state)
+        final = self._make_directory(shard) / f"{stem_of(shard)}-{number:04}.parquet"
+        return _PartFile(shard=shard, final=final, number=number, state=state)
 
-    def _add(self, part: _Part, batch: Batch) -> None:
+    def _add(self, part: _PartFile, batch: Batch) -> None:
         pull = self._pull.id if self._pull else ""
-        table = batch_table(batch, pull=pull)
+        table = table_of_batch(batch, pull=pull)
         size = table.nbytes
-        part.waiting.append(table)
-        part.waiting_rows += table.num_rows
-        part.waiting_bytes += size
+        part.pending.append(table)
+        part.pending_rows += table.num_rows
+        part.pending_bytes += size
         self._waiting_bytes += size
-        if part.waiting_rows >= _GROUP_ROWS or part.waiting_bytes >= _GROUP_BYTES:
+        if part.pending_rows >= _GROUP_ROWS or part.pending_bytes >= _GROUP_BYTES:
             self._write_group(part)
         while self._waiting_bytes > _ALL_BYTES:
-            self._write_group(max(self._parts.values(), key=lambda one: one.waiting_bytes))
+            self._write_group(max(self._parts.values(), key=lambda one: one.pending_bytes))
 
-    def _write_group(self, part: _Part) -> None:
+    def _write_group(self, part: _PartFile) -> None:
         """Write what waits as one row group."""
-        if not part.waiting:
+        if not part.pending:
             return
-        table = arrow().concat_tables(part.waiting)
-        part.opened(table).write_table(table, row_group_size=table.num_rows)
+        table = arrow().concat_tables(part.pending)
+        part.writer_for(table).write_table(table, row_group_size=table.num_rows)
         part.rows += table.num_rows
         part.groups += 1
-        self._waiting_bytes -= part.waiting_bytes
-        part.waiting, part.waiting_rows, part.waiting_bytes = [], 0, 0
+        self._waiting_bytes -= part.pending_bytes
+        part.pending, part.pending_rows, part.pending_bytes = [], 0, 0
 
     def _close_part(self, shard: Shard, state: ShardState) -> None:
         """Make a file whole and give it its name; the shard's state is then what it holds.
@@ -185,12 +185,12 @@ class ParquetTarget(FolderTarget):
         elif shard.name in self._parts:
             self._complete_file(self._parts[shard.name])
 
-    def _complete_file(self, part: _Part) -> None:
+    def _complete_file(self, part: _PartFile) -> None:
         name = part.shard.name
         self._write_group(part)
         if part.writer is not None:
             part.writer.close()
-            part.hidden.replace(part.final)
+            part.temporary_path.replace(part.final)
             self._unsafe.update((part.final, part.final.parent))
             self._sizes[name] = part.number + 1
         del self._parts[name]
@@ -199,20 +199,20 @@ class ParquetTarget(FolderTarget):
     def _end(self, shard: Shard, state: ShardState) -> None:
         self._close_part(shard, state)
 
-    def _let_go(self) -> None:
+    def _release_files(self) -> None:
         for part in list(self._parts.values()):
-            if self._broken or part.state.place is None:
+            if self._broken or part.state.position is None:
                 self._drop(part)
             else:
                 self._complete_file(part)
 
-    def _drop(self, part: _Part) -> None:
+    def _drop(self, part: _PartFile) -> None:
         """Forget a file that is not whole, whose shard starts again anyway."""
         with suppress(OSError):
             if part.writer is not None:
                 part.writer.close()
-            part.hidden.unlink(missing_ok=True)
-        self._waiting_bytes -= part.waiting_bytes
+            part.temporary_path.unlink(missing_ok=True)
+        self._waiting_bytes -= part.pending_bytes
         del self._parts[part.shard.name]
 
     def _cut(self, shard: Shard, size: int) -> None:
@@ -233,7 +233,7 @@ class ParquetTarget(FolderTarget):
                 else:
                     found.add(int(match[2]))
         if len(found) < size:
-            raise shorter(shard)
+            raise shorten_name(shard)
 
     def _ids(self, shard: Shard) -> Iterator[int | str]:
         if "id" not in schema_of(model_of_shard(shard)).names:

@@ -15,22 +15,22 @@ from typing import Final, cast
 
 from nexhealth_async.bulk import Batch
 from nexhealth_async.export import columns
-from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, Column, Kind
-from nexhealth_async.export.common_sql import quoted
-from nexhealth_async.export.model_rows import flat_of, values_of
+from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, ColumnKind, FieldColumn
+from nexhealth_async.export.common_sql import quote_identifier
+from nexhealth_async.export.model_rows import flat_columns, values_of
 from nexhealth_async.export.state_tables import Row, practice_of, wrong_type
 from nexhealth_async.models import Money
 
 __all__ = ["changes", "check_of", "json_value", "rows_of", "types_of"]
 
 _TYPES: Final = {
-    Kind.INTEGER: "bigint",
-    Kind.FLOAT: "double precision",
-    Kind.BOOLEAN: "boolean",
-    Kind.TEXT: "text",
-    Kind.TIMESTAMP: "timestamp with time zone",
-    Kind.DATE: "date",
-    Kind.JSON: "jsonb",
+    ColumnKind.INTEGER: "bigint",
+    ColumnKind.FLOAT: "double precision",
+    ColumnKind.BOOLEAN: "boolean",
+    ColumnKind.TEXT: "text",
+    ColumnKind.TIMESTAMP: "timestamp with time zone",
+    ColumnKind.DATE: "date",
+    ColumnKind.JSON: "jsonb",
 }
 _NOT_IN_JSONB: Final = re.compile(
     r"""[\x00-\x1f]                                                 # must be escaped in strings
@@ -42,7 +42,7 @@ _NOT_IN_JSONB: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_LARGEST: Final = 100
+_MAX_BIGINT: Final = 100
 """Powers of ten an amount may have; what is beyond is no amount of money."""
 
 
@@ -50,39 +50,41 @@ _LARGEST: Final = 100
 def types_of(model: type) -> Mapping[str, str]:
     """Return the type of each column of a model's table, by name."""
     types = {PRACTICE.name: "text"}
-    for column in flat_of(model):
+    for column in flat_columns(model):
         types |= _types(column)
     return types | {EXTRA.name: "json", PULL.name: "text", "_shard": "integer"}
 
 
-def _types(column: Column) -> dict[str, str]:
-    if column.kind is Kind.MONEY:
+def _types(column: FieldColumn) -> dict[str, str]:
+    if column.kind is ColumnKind.MONEY:
         return {f"{column.name}_amount": "numeric", f"{column.name}_currency": "text"}
     if column.element is not None:
         return {column.name: f"{_TYPES[column.element.kind]}[]"}
     return {column.name: _TYPES[column.kind]}
 
 
-def changes(table: str, have: Mapping[str, str], want: Mapping[str, str]) -> list[str]:
+def changes(table: str, current: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
     """Return the statements that give a table what it lacks.
 
     Columns that nobody wants stay. One whose type is another is a `TargetError`.
     """
-    for name, kind in want.items():
-        if have.get(name, kind) != kind:
-            raise wrong_type(table, name, have[name], kind)
+    for name, kind in expected.items():
+        if current.get(name, kind) != kind:
+            raise wrong_type(table, name, current[name], kind)
     return [
-        f"alter table {quoted(table)} add column {quoted(name)} {kind}"
-        for name, kind in want.items()
-        if name not in have
+        f"alter table {quote_identifier(table)} add column {quote_identifier(name)} {kind}"
+        for name, kind in expected.items()
+        if name not in current
     ]
 
 
 def rows_of(batch: Batch, model: type, pull: str, number: int) -> Iterator[Row]:
     """Yield the batch's rows in the order of `types_of`."""
-    moneys = [at for at, column in enumerate(flat_of(model)) if column.kind is Kind.MONEY]
+    moneys = [
+        at for at, column in enumerate(flat_columns(model)) if column.kind is ColumnKind.MONEY
+    ]
     practice = practice_of(batch.shard.subdomain)
-    columns = [column.name for column in flat_of(model)]
+    columns = [column.name for column in flat_columns(model)]
     is_named = batch.shard.subdomain is None and "subdomain" in columns
     named = columns.index("subdomain") if is_named else None
     for values, extra in values_of(model, batch.records, batch.raw, checks=check_of):
@@ -99,7 +101,7 @@ def _amount_and_currency(value: object) -> Sequence[object]:
     return (money.amount, money.currency)
 
 
-def check_of(column: Column) -> Check:
+def check_of(column: FieldColumn) -> Check:
     """Return what tells whether a column can hold a value that is not None."""
     return _CHECKS.get(column.kind) or columns.check_of(column)
 
@@ -112,8 +114,8 @@ def _is_amount(value: object) -> bool:
     if not isinstance(value, Money):
         return False
     exponent = value.amount.as_tuple().exponent
-    fine = isinstance(exponent, int) and exponent >= -_LARGEST
-    return fine and value.amount.adjusted() <= _LARGEST and _is_text(value.currency)
+    fine = isinstance(exponent, int) and exponent >= -_MAX_BIGINT
+    return fine and value.amount.adjusted() <= _MAX_BIGINT and _is_text(value.currency)
 
 
 def _is_jsonb(value: object) -> bool:
@@ -127,7 +129,11 @@ def _is_jsonb(value: object) -> bool:
 
 
 _is_unicode: Final = columns.check_of(EXTRA)
-_CHECKS: Final = {Kind.TEXT: _is_text, Kind.MONEY: _is_amount, Kind.JSON: _is_jsonb}
+_CHECKS: Final = {
+    ColumnKind.TEXT: _is_text,
+    ColumnKind.MONEY: _is_amount,
+    ColumnKind.JSON: _is_jsonb,
+}
 
 
 def json_value(text: str) -> str:

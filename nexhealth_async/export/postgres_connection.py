@@ -22,30 +22,30 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast
 from anyio import CancelScope
 
 from nexhealth_async._protocol.extras import extra_missing
-from nexhealth_async.errors import InvalidArgument, SessionStateError, TargetError
-from nexhealth_async.export.common_sql import quoted
-from nexhealth_async.export.postgres_url import Place, place_of
+from nexhealth_async.errors import InvalidArgumentError, SessionStateError, TargetError
+from nexhealth_async.export.common_sql import quote_identifier
+from nexhealth_async.export.postgres_url import DatabaseAddress, parse_address
 from nexhealth_async.export.state_tables import Row
 
-__all__ = ["Connection", "Link", "Lock"]
+__all__ = ["AdvisoryLock", "Connection", "DatabaseLink"]
 
 T = TypeVar("T")
-Lock: TypeAlias = Literal["alone", "shared", "none"]
+AdvisoryLock: TypeAlias = Literal["alone", "shared", "none"]
 """Who else may write meanwhile: nobody, others who share, or anybody, for who only reads."""
 
-_PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
+_RETRY_DELAYS: Final = (0.1, 0.5, 2.0, 5.0)
 """Seconds to wait before a transaction is tried again."""
 _AT_FIRST: Final = (0.1, 0.5)
 _TIMEOUT: Final = 30.0
 _CLASS: Final = 1_852_143_719
 """Tells our advisory locks from those of other programs."""
-_TAKE_LOCK: Final[dict[Lock, str]] = {
+_TAKE_LOCK: Final[dict[AdvisoryLock, str]] = {
     "alone": "select pg_try_advisory_lock($1, hashtext(current_schema()))",
     "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
     "none": "select $1::integer is not null",
 }
 _NAME: Final = "nexhealth_async"
-_STILL: Final = 10.0
+_STILL_LOCKED: Final = 10.0
 """Seconds after which a worker that stands still within a transaction loses it, and its locks."""
 _WATCH: Final = 5.0
 """Seconds between two looks at who keeps a worker waiting."""
@@ -57,7 +57,7 @@ _FREE: Final = (
 """The limit on idling does not count between the messages of one statement."""
 _FIRST_DAY: Final = date(2000, 1, 1)
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_PASSING: Final = ("08", "25P03", "40", "53", "57")
+_TRANSIENT_ERRORS: Final = ("08", "25P03", "40", "53", "57")
 """Errors that pass: connection, too long idle, deadlock, resources, an operator's doing."""
 
 
@@ -133,18 +133,18 @@ class _AsyncPG(Protocol):
     async def connect(self, dsn: str, **options: object) -> Connection: ...
 
 
-class _Passing(TargetError):
+class _TransientError(TargetError):
     """Something that may be gone at the next try."""
 
 
-class Link:
+class DatabaseLink:
     """Runs transactions in one schema of one database, by default alone in it among its kind."""
 
-    def __init__(self, url: str, schema: str, lock: Lock = "alone") -> None:
+    def __init__(self, url: str, schema: str, lock: AdvisoryLock = "alone") -> None:
         self._url = url
-        self._place = place_of(url)
+        self._place = parse_address(url)
         self._schema = schema
-        self._lock: Lock = lock
+        self._lock: AdvisoryLock = lock
         self._library = _asyncpg()
         self._connection: Connection | None = None
         self._staged: set[str] = set()
@@ -154,7 +154,7 @@ class Link:
         """Connect and take the lock, which a pull that was killed may hold for a moment yet."""
         if self._opened:
             raise SessionStateError("this target is open already; one pull at a time uses it")
-        await _repeated(self._connect, _AT_FIRST)
+        await _retry(self._connect, _AT_FIRST)
         self._opened = True
 
     async def aclose(self) -> None:
@@ -172,37 +172,37 @@ class Link:
         """Temporary tables that the present connection has; a new one has none."""
         return self._staged
 
-    async def transact(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def transact(self, action: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something in one transaction, again if the connection was lost meanwhile."""
         if not self._opened:
             raise SessionStateError("this target is not open; use `async with target:`")
-        return await _repeated(lambda: self._once(act), _PAUSES)
+        return await _retry(lambda: self._once(action), _RETRY_DELAYS)
 
-    async def aside(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run_outside(self, action: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something in one transaction on a connection of its own that keeps nobody out."""
-        link = Link(self._url, self._schema, "none")
+        link = DatabaseLink(self._url, self._schema, "none")
         try:
             await link.open()
-            return await link.transact(act)
+            return await link.transact(action)
         finally:
             with CancelScope(shield=True):
                 await link.aclose()
 
-    async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _once(self, action: Callable[[Connection], Awaitable[T]]) -> T:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = await self._connect()
         try:
-            async with self._watched(connection), connection.transaction():
-                return await act(connection)
+            async with self._watch_lock(connection), connection.transaction():
+                return await action(connection)
         except TargetError:
             raise
-        except self._foreign as error:
-            failure = self._translated(error, gone=connection.is_closed())
+        except self._schema_conflict as error:
+            failure = self._translate_error(error, lost=connection.is_closed())
         raise failure
 
     @asynccontextmanager
-    async def _watched(self, connection: Connection) -> AsyncGenerator[None]:
+    async def _watch_lock(self, connection: Connection) -> AsyncGenerator[None]:
         """Free what a worker has locked that stands still, should a worker wait for it."""
         if self._lock != "shared":
             yield
@@ -220,7 +220,7 @@ class Link:
         while True:
             await asyncio.sleep(_WATCH)
             with suppress(TargetError):  # the next look may succeed
-                await self.aside(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL))
+                await self.run_outside(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL_LOCKED))
 
     async def _connect(self) -> Connection:
         self._connection, self._staged = None, set()
@@ -230,53 +230,57 @@ class Link:
                 self._url,
                 timeout=_TIMEOUT,
                 server_settings={
-                    "search_path": quoted(self._schema),
+                    "search_path": quote_identifier(self._schema),
                     "application_name": _NAME,
-                    **self._patience(),
+                    **self._statement_timeout(),
                 },
             )
         except (ValueError, TypeError):
-            failure = InvalidArgument(
+            failure = InvalidArgumentError(
                 "an option in the address of the PostgreSQL database is not understood; "
                 "leave it out, or see asyncpg's documentation for what it takes"
             )
-        except self._foreign as error:
-            failure = self._translated(error, gone=True, refused="the login")
+        except self._schema_conflict as error:
+            failure = self._translate_error(error, lost=True, refused="the login")
         else:
             await self._prepare(connection)
             self._connection = connection
             return connection
         raise failure
 
-    def _patience(self) -> dict[str, str]:
+    def _statement_timeout(self) -> dict[str, str]:
         shared = self._lock == "shared"
-        return {"idle_in_transaction_session_timeout": f"{_STILL * 1000:.0f}"} if shared else {}
+        return (
+            {"idle_in_transaction_session_timeout": f"{_STILL_LOCKED * 1000:.0f}"} if shared else {}
+        )
 
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, take the lock and set the codecs of a new connection."""
         try:
             if self._lock != "none" and not await connection.fetchval(
-                "select to_regnamespace($1)", quoted(self._schema)
+                "select to_regnamespace($1)", quote_identifier(self._schema)
             ):
-                await connection.execute(f"create schema if not exists {quoted(self._schema)}")
+                await connection.execute(
+                    f"create schema if not exists {quote_identifier(self._schema)}"
+                )
             await _set_codecs(connection)
             alone = await connection.fetchval(_TAKE_LOCK[self._lock], _CLASS)
         except BaseException as error:
             connection.terminate()
-            if not isinstance(error, self._foreign):
+            if not isinstance(error, self._schema_conflict):
                 raise
-            failure: TargetError = self._translated(error, gone=connection.is_closed())
+            failure: TargetError = self._translate_error(error, lost=connection.is_closed())
         else:
             if alone:
                 return
             connection.terminate()
-            failure = _Passing(
+            failure = _TransientError(
                 "another pull is writing to this schema; wait for it, or choose another schema"
             )
         raise failure
 
     @property
-    def _foreign(self) -> tuple[type[Exception], ...]:
+    def _schema_conflict(self) -> tuple[type[Exception], ...]:
         library = self._library
         return (
             library.PostgresError,
@@ -285,27 +289,28 @@ class Link:
             OSError,  # TimeoutError too
         )
 
-    def _translated(
-        self, error: BaseException, *, gone: bool, refused: str = "to do this"
+    def _translate_error(
+        self, error: BaseException, *, lost: bool, refused: str = "to do this"
     ) -> TargetError:
         """Say what happened without the server's words, which may quote values."""
         code = str(getattr(error, "sqlstate", None) or "")
         server = self._place.server
         if isinstance(error, OSError):
-            return _Passing(
-                f"{server} cannot be reached or is not ready: {_broken(error, self._place)}; "
+            return _TransientError(
+                f"{server} cannot be reached or is not ready: "
+                f"{_connection_error(error, self._place)}; "
                 "check the address, and that it runs"
             )
-        what = _KNOWN.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
-        if code.startswith(_PASSING) or (gone and not code):
-            return _Passing(f"{server} cannot be reached or is not ready: {what}")
+        what = _CODEC_TYPES.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
+        if code.startswith(_TRANSIENT_ERRORS) or (lost and not code):
+            return _TransientError(f"{server} cannot be reached or is not ready: {what}")
         if code == _NOT_PROVED and not self._place.has_password:
             what = "no password was given; set PGPASSWORD, or use a password file"
         return TargetError(f"{server} refused {refused}: {what}")
 
 
 _NOT_PROVED: Final = "28P01"
-_KNOWN: Final = {
+_CODEC_TYPES: Final = {
     "3D000": "there is no such database",
     "28000": "the user is not let in",
     _NOT_PROVED: "the user or the password is wrong",
@@ -316,7 +321,7 @@ _KNOWN: Final = {
 """By SQLSTATE, what people meet when they set a pull up."""
 
 
-def _broken(error: OSError, place: Place) -> str:
+def _connection_error(error: OSError, place: DatabaseAddress) -> str:
     """Say what became of a connection."""
     match error:
         case FileNotFoundError() if not place.hosts.startswith("/"):
@@ -337,15 +342,15 @@ def _broken(error: OSError, place: Place) -> str:
             return "the connection failed"
 
 
-async def _repeated(act: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:
+async def _retry(action: Callable[[], Awaitable[T]], delays: Sequence[float]) -> T:
     """Do something again, after a pause, where what prevented it may have passed."""
-    for pause in pauses:
-        with suppress(_Passing):
-            return await act()
+    for pause in delays:
+        with suppress(_TransientError):
+            return await action()
         await asyncio.sleep(pause)
     try:
-        return await act()
-    except _Passing as error:
+        return await action()
+    except _TransientError as error:
         failure = TargetError(error.message)
     raise failure  # with nothing behind it
 

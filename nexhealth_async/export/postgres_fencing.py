@@ -12,7 +12,16 @@ from typing import Final, cast
 import msgspec
 from attrs import evolve
 
-from nexhealth_async.bulk import Claim, Group, Holder, Overview, Reading, Shard, ShardState, States
+from nexhealth_async.bulk import (
+    ClaimHolder,
+    Group,
+    PullOverview,
+    ReadOptions,
+    Shard,
+    ShardClaim,
+    ShardState,
+    States,
+)
 from nexhealth_async.bulk.target_support import (
     check_shard,
     check_state,
@@ -27,15 +36,15 @@ from nexhealth_async.export.postgres_connection import Connection
 from nexhealth_async.export.state_tables import practice_of, state_row
 
 __all__ = [
+    "claim_shard",
     "complete",
     "finish",
     "group_states",
-    "hold",
-    "keep",
     "keep_reading",
-    "look",
+    "lock_claim",
     "overview",
-    "take",
+    "read_claim",
+    "save_state",
 ]
 
 _OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
@@ -81,7 +90,7 @@ _SHARED: Final = (
 )
 
 
-async def look(db: Connection, pull: str, name: str) -> Claim | None:
+async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
     """Return a shard and how it stands; None if another pull was begun, or none ever was.
 
     The shard is the one that was planned, whoever asks for it.
@@ -100,7 +109,7 @@ async def look(db: Connection, pull: str, name: str) -> Claim | None:
     kept = _state(state)
     if kept is not None:
         check_state(shard, kept)
-    return Claim(
+    return ShardClaim(
         pull=pull,
         shard=shard,
         number=number,
@@ -112,29 +121,29 @@ async def look(db: Connection, pull: str, name: str) -> Claim | None:
     )
 
 
-async def take(db: Connection, seen: Claim, owner: str) -> Claim | None:
+async def claim_shard(db: Connection, claim: ShardClaim, owner: str) -> ShardClaim | None:
     """Give a shard the next fence, and cut it back to where it can go on."""
-    row = await db.fetchrow(_TAKE, seen.pull, seen.shard.name, seen.holder.fence, owner)
+    row = await db.fetchrow(_TAKE, claim.pull, claim.shard.name, claim.holder.fence, owner)
     if row is None:
         return None
     fence, text = cast("tuple[int, str | None]", tuple(row))
     state = _state(text)  # its holder may have written since it was seen
     if state is not None:
-        check_state(seen.shard, state)
-    if state is not None and state.place is None:
-        await work.rewind(db, seen.shard, (seen.pull, seen.number))
+        check_state(claim.shard, state)
+    if state is not None and state.position is None:
+        await work.rewind(db, claim.shard, (claim.pull, claim.number))
         state = None
     if state is not None:
         state = evolve(state, status="open", error=None)
-    return evolve(seen, state=state, holder=Holder(fence=fence, owner=owner))
+    return evolve(claim, state=state, holder=ClaimHolder(fence=fence, owner=owner))
 
 
-async def hold(db: Connection, claim: Claim) -> bool:
+async def lock_claim(db: Connection, claim: ShardClaim) -> bool:
     """Keep others from taking a shard until the commit; False if one has taken it."""
     return await db.fetchval(_HOLD, claim.pull, claim.shard.name, claim.holder.fence) is True
 
 
-async def keep(db: Connection, claim: Claim, state: ShardState) -> None:
+async def save_state(db: Connection, claim: ShardClaim, state: ShardState) -> None:
     """Keep how far a shard has come that is held."""
     await db.execute(_KEEP, claim.pull, claim.shard.name, *state_row(state))
 
@@ -149,12 +158,12 @@ async def group_states(db: Connection, pull: str, group: Group) -> States:
 
 
 async def complete(
-    db: Connection, claim: Claim, group: Group, watermark: datetime, *, whole: bool
+    db: Connection, claim: ShardClaim, group: Group, watermark: datetime, *, whole: bool
 ) -> int | None:
     """Complete a group unless that was done, or the pull is no longer the last one."""
     await db.execute(_ONE_BY_ONE)
     key = (group.resource, practice_of(group.subdomain))
-    pull = await work.load_bare(db)
+    pull = await work.load_without_shards(db)
     if pull is None or pull.id != claim.pull:
         return None
     kept = cast("str | None", await db.fetchval(_WATERMARK, *key))
@@ -168,7 +177,7 @@ async def finish(db: Connection, pull: str) -> bool:
     return await db.execute(_FINISH, pull) == "UPDATE 1"
 
 
-async def overview(db: Connection) -> Overview | None:
+async def overview(db: Connection) -> PullOverview | None:
     """Return the last pull with who has its shards."""
     if await db.fetchval(_SHARED) is None:
         return None
@@ -176,16 +185,16 @@ async def overview(db: Connection) -> Overview | None:
     if progress is None:
         return None
     rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_HOLDERS))
-    return Overview(
+    return PullOverview(
         progress=progress,
         holders={name: _holder(*holder) for name, *holder in rows},
         rejected=await rejected.read(db),
     )
 
 
-async def keep_reading(db: Connection, pull: str, reading: Reading) -> None:
+async def keep_reading(db: Connection, pull: str, reading: ReadOptions) -> None:
     """Keep how the shards of a pull are read."""
-    await work.make_room_for_reading(db)
+    await work.add_reading_column(db)
     await db.execute(_KEEP_READING, pull, msgspec.json.encode(reading).decode())
 
 
@@ -199,16 +208,16 @@ def _state(text: str | None) -> ShardState | None:
     return None if text is None else shard_state_from_json(text)
 
 
-def _reading(text: str | None) -> Reading:
+def _reading(text: str | None) -> ReadOptions:
     if text is None:
-        return Reading()
+        return ReadOptions()
     try:
-        return msgspec.json.decode(text, type=Reading)
+        return msgspec.json.decode(text, type=ReadOptions)
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError("how this pull is read was kept by another release; begin anew") from None
 
 
-def _holder(*row: object) -> Holder:
+def _holder(*row: object) -> ClaimHolder:
     fence, owner, touched = cast("tuple[int, str | None, str | None]", row)
     moment = None if touched is None else datetime.fromisoformat(touched)
-    return Holder(fence=fence, owner=owner, touched=moment)
+    return ClaimHolder(fence=fence, owner=owner, touched=moment)

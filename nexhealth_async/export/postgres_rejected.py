@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexhealth_async.bulk import Batch, Rejected
+from nexhealth_async.bulk import Batch, RejectedEntry
 from nexhealth_async.export import rejected_table as sql
 from nexhealth_async.export.postgres_columns import json_value
 
@@ -54,7 +54,7 @@ async def lock(db: Connection) -> None:
 
 async def reject(db: Connection, batch: Batch, pull: str) -> None:
     """Keep what a batch could not bring, and remove the rows that it would have replaced."""
-    refusals = sql.Refusals.of(batch, pull)
+    refusals = sql.RejectedRows.of(batch, pull)
     rows = [(*row[:_JSON], json_value(str(row[_JSON])), *row[_JSON + 1 :]) for row in refusals.rows]
     await db.executemany(_ADD, rows)
     if refusals.ids:
@@ -68,14 +68,14 @@ async def release(db: Connection, resource: str, table: str) -> None:
     await db.execute(sql.release(resource, table), resource)
 
 
-async def read(db: Connection) -> list[Rejected]:
+async def read(db: Connection) -> list[RejectedEntry]:
     """Return all rejected records without their JSON."""
     if not await db.fetchval(_EXISTS):
         return []
     return sql.entries_from(await db.fetch(sql.READ))
 
 
-async def forget(db: Connection, gone: Sequence[Rejected]) -> None:
+async def forget(db: Connection, gone: Sequence[RejectedEntry]) -> None:
     """Remove rejected records, except those that another pull has read meanwhile."""
     if gone:
         await db.executemany(sql.FORGET, sql.forget_rows(gone))

@@ -12,14 +12,14 @@ from nexhealth_async.bulk.target_support import origin_to_json
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import common_sql as sql
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export.common_sql import quoted
+from nexhealth_async.export.common_sql import quote_identifier
 from nexhealth_async.export.postgres_columns import changes, rows_of, types_of
 from nexhealth_async.export.postgres_connection import Connection
 from nexhealth_async.export.state_tables import (
     Row,
     groups_from,
     is_keyed,
-    latest,
+    latest_records,
     names_practice,
     practice_of,
     progress_from,
@@ -31,24 +31,24 @@ from nexhealth_async.export.state_tables import (
 )
 
 __all__ = [
+    "add_reading_column",
     "begin",
-    "clear",
+    "clear_tables",
     "complete",
     "finish",
     "groups",
     "holds_records",
     "ids_seen",
     "is_kept",
-    "keep",
     "keep_origin",
     "load",
-    "load_bare",
+    "load_without_shards",
     "make_ready",
-    "make_room_for_reading",
     "make_state_tables",
-    "put",
+    "merge_batch",
     "rewind",
     "rows",
+    "save_state",
     "stage",
 ]
 
@@ -61,7 +61,7 @@ _READ_PULL: Final = (
     "to_jsonb(_nexhealth_pulls) ->> 'origin' from _nexhealth_pulls order by number desc limit 1"
 )
 """For whoever may only read, of a database in which an earlier release made the table, too."""
-_KEPT: Final = "select state from _nexhealth_shards where pull = $1 and number = $2"
+_IS_SAVED: Final = "select state from _nexhealth_shards where pull = $1 and number = $2"
 _KEY: Final = "_practice, id"
 
 
@@ -74,7 +74,9 @@ _SHARING: Final = (
 )
 """What a fleet keeps beside: whoever has the highest fence of a shard may write."""
 _READING: Final = "alter table _nexhealth_pulls add reading text"
-_FENCE_OFF: Final = "update _nexhealth_shards set fence = fence + 1, owner = null where fence > 0"
+_INVALIDATE_CLAIMS: Final = (
+    "update _nexhealth_shards set fence = fence + 1, owner = null where fence > 0"
+)
 
 
 async def make_state_tables(db: Connection) -> None:
@@ -84,13 +86,13 @@ async def make_state_tables(db: Connection) -> None:
     if "fence" not in await _columns(db, "_nexhealth_shards"):
         for statement in _SHARING:
             await db.execute(statement)
-    await make_room_for_reading(db)
+    await add_reading_column(db)
     if "origin" not in await _columns(db, "_nexhealth_pulls"):
         await db.execute(sql.ADD_ORIGIN)
-    await db.execute(_FENCE_OFF)
+    await db.execute(_INVALIDATE_CLAIMS)
 
 
-async def make_room_for_reading(db: Connection) -> None:
+async def add_reading_column(db: Connection) -> None:
     """Add the column that says how a fleet reads a pull."""
     if "reading" not in await _columns(db, "_nexhealth_pulls"):
         await db.execute(_READING)
@@ -104,20 +106,20 @@ async def make_ready(db: Connection, resource: str, model: type) -> None:
         for change in changes(table, have, want):
             await db.execute(change)
         return
-    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in want.items())
+    columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in want.items())
     key = f", primary key ({_KEY})" if is_keyed(model) else ""
-    await db.execute(f"create table {quoted(table)} ({columns}{key})")
+    await db.execute(f"create table {quote_identifier(table)} ({columns}{key})")
 
 
 async def _columns(db: Connection, table: str) -> dict[str, str]:
     """Return the types of a table's columns; none if there is no such table."""
-    found = await db.fetch(_COLUMNS, f"{quoted(table)}")
+    found = await db.fetch(_COLUMNS, f"{quote_identifier(table)}")
     return {cast("str", name): cast("str", kind) for name, kind in found}
 
 
 def rows(batch: Batch, model: type, key: tuple[str, int]) -> list[Row]:
     """Return a batch's rows, each id once."""
-    found = list(rows_of(latest(batch), model, *key))
+    found = list(rows_of(latest_records(batch), model, *key))
     if is_keyed(model):
         at = list(types_of(model)).index("id")
         if any(row[at] is None for row in found):
@@ -137,14 +139,17 @@ async def stage(
     """
     types, name = types_of(model), _stage_of(resource)
     if resource not in staged:
-        columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in types.items())
+        columns = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in types.items())
         await db.execute(
-            f"create temporary table if not exists {quoted(name)} ({columns}) on commit delete rows"
+            f"create temporary table if not exists {quote_identifier(name)} ({columns}) "
+            "on commit delete rows"
         )
     await db.copy_records_to_table(name, records=rows, columns=list(types))
 
 
-async def put(db: Connection, batch: Batch, model: type, rows: Sequence[Row], pull: str) -> None:
+async def merge_batch(
+    db: Connection, batch: Batch, model: type, rows: Sequence[Row], pull: str
+) -> None:
     """Put the staged rows of a batch in place, and keep what it could not bring."""
     if batch.refused:
         await rejected.lock(db)
@@ -162,8 +167,8 @@ async def _merge(db: Connection, resource: str, model: type) -> None:
     if is_keyed(model):
         await rejected.release(db, resource, _stage_of(resource))
     if names_practice(resource):
-        await db.execute(_moving(resource))
-    await db.fetch(_merging(resource, tuple(types_of(model)), keyed=is_keyed(model)))
+        await db.execute(_move_statements(resource))
+    await db.fetch(_merge_statement(resource, tuple(types_of(model)), keyed=is_keyed(model)))
 
 
 def _stage_of(resource: str) -> str:
@@ -171,25 +176,27 @@ def _stage_of(resource: str) -> str:
 
 
 @cache
-def _moving(resource: str) -> str:
+def _move_statements(resource: str) -> str:
     """Return what deletes rows of records that are in another practice now."""
     return (
-        f"delete from {quoted(table_name(resource))} as old "  # noqa: S608 - names, quoted
-        f"using {quoted(_stage_of(resource))} as new "
+        f"delete from {quote_identifier(table_name(resource))} as old "  # noqa: S608 - names, quoted
+        f"using {quote_identifier(_stage_of(resource))} as new "
         "where old.id = new.id and old._practice <> new._practice"
     )
 
 
 @cache
-def _merging(resource: str, names: tuple[str, ...], *, keyed: bool) -> str:
-    columns = ", ".join(quoted(name) for name in names)
+def _merge_statement(resource: str, names: tuple[str, ...], *, keyed: bool) -> str:
+    columns = ", ".join(quote_identifier(name) for name in names)
     insert = (
-        f"insert into {quoted(table_name(resource))} ({columns}) "  # noqa: S608 - names, quoted
-        f"select {columns} from {quoted(_stage_of(resource))}"
+        f"insert into {quote_identifier(table_name(resource))} ({columns}) "  # noqa: S608 - names, quoted
+        f"select {columns} from {quote_identifier(_stage_of(resource))}"
     )
     if not keyed:
         return insert
-    replaced = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
+    replaced = ", ".join(
+        f"{quote_identifier(name)} = excluded.{quote_identifier(name)}" for name in names
+    )
     # In one order, so that two who merge the same rows wait for each other in turn.
     return f"{insert} order by {_KEY} on conflict ({_KEY}) do update set {replaced}"
 
@@ -197,7 +204,7 @@ def _merging(resource: str, names: tuple[str, ...], *, keyed: bool) -> str:
 async def begin(db: Connection, progress: Progress) -> None:
     """Keep the plan of a pull, and forget the shards of the one before."""
     await db.execute(sql.FORGET_SHARDS)
-    if await _last(db) != progress.id:  # as it is where only the answer was lost
+    if await _last_pull(db) != progress.id:  # as it is where only the answer was lost
         await db.execute(sql.ADD_PULL, *pull_row(progress))
     await db.executemany(sql.ADD_SHARD, shard_rows(progress))
 
@@ -210,7 +217,7 @@ async def load(db: Connection) -> Progress | None:
     return progress_from(pull, await db.fetch(sql.READ_SHARDS, pull[0]))
 
 
-async def load_bare(db: Connection) -> Progress | None:
+async def load_without_shards(db: Connection) -> Progress | None:
     """Return the last pull without its shards."""
     pull = await db.fetchrow(_READ_PULL)
     return None if pull is None else progress_from(pull, ())
@@ -229,7 +236,7 @@ async def keep_origin(db: Connection, pull: str, origin: Origin) -> None:
     await db.execute(sql.KEEP_ORIGIN, pull, origin_to_json(origin))
 
 
-async def clear(db: Connection) -> None:
+async def clear_tables(db: Connection) -> None:
     """Delete all records, and what is known of the lists they came from."""
     for table in await _tables(db):
         await db.execute(sql.delete_all(table))
@@ -247,15 +254,15 @@ async def groups(db: Connection) -> dict[Group, GroupState]:
     return groups_from(await db.fetch(sql.READ_GROUPS))
 
 
-async def keep(db: Connection, key: tuple[str, int], state: ShardState | None) -> None:
+async def save_state(db: Connection, key: tuple[str, int], state: ShardState | None) -> None:
     """Keep how far a shard has come; None: it was not begun."""
     if await db.execute(sql.KEEP_STATE, *key, *state_row(state)) != "UPDATE 1":
-        raise _taken_over()
+        raise _taken_over_error()
 
 
 async def is_kept(db: Connection, key: tuple[str, int], state: ShardState) -> bool:
     """Tell whether this is what is known of a shard."""
-    return await db.fetchval(_KEPT, *key) == state_row(state)[-1]
+    return await db.fetchval(_IS_SAVED, *key) == state_row(state)[-1]
 
 
 async def rewind(db: Connection, shard: Shard, key: tuple[str, int]) -> None:
@@ -264,9 +271,9 @@ async def rewind(db: Connection, shard: Shard, key: tuple[str, int]) -> None:
     columns = await _columns(db, table)
     if columns:
         practice = practice_of(shard.subdomain)
-        statement = sql.unsee(table, practice, keyed="id" in columns)
+        statement = sql.mark_unseen(table, practice, keyed="id" in columns)
         await db.execute(statement, practice, *key)
-    await keep(db, key, None)
+    await save_state(db, key, None)
 
 
 async def ids_seen(db: Connection, group: Group, pull: str) -> list[int | str]:
@@ -283,8 +290,8 @@ async def complete(
     db: Connection, group: Group, pull: Progress, watermark: datetime, *, whole: bool
 ) -> int:
     """Delete what the pull did not see, if it read all there is; keep the watermark."""
-    if await _last(db) != pull.id:
-        raise _taken_over()
+    if await _last_pull(db) != pull.id:
+        raise _taken_over_error()
     table, key = table_name(group.resource), (group.resource, practice_of(group.subdomain))
     columns, gone = await _columns(db, table), 0
     keyed = "id" in columns
@@ -301,12 +308,12 @@ async def finish(db: Connection, pull: str) -> None:
     await db.execute(sql.FINISH, pull)
 
 
-async def _last(db: Connection) -> object:
+async def _last_pull(db: Connection) -> object:
     last = await db.fetchrow(_READ_PULL)
     return None if last is None else last[0]
 
 
-def _taken_over() -> TargetError:
+def _taken_over_error() -> TargetError:
     return TargetError(
         "another pull was begun in this schema, so this one cannot go on; "
         "choose another schema, or let it end first"

@@ -11,16 +11,16 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from attrs import frozen
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
-__all__ = ["Place", "place_of"]
+__all__ = ["DatabaseAddress", "parse_address"]
 
 _SCHEMES: Final = ("postgresql", "postgres")
 _PORT: Final = "5432"
 
 
 @frozen(kw_only=True)
-class Place:
+class DatabaseAddress:
     """A database as it is named to people."""
 
     hosts: str
@@ -41,21 +41,21 @@ class Place:
         return f"{self.database} at {self.hosts}"
 
 
-def place_of(url: str) -> Place:
-    """Return what an address means, as asyncpg understands it; `InvalidArgument` if it is none."""
+def parse_address(url: str) -> DatabaseAddress:
+    """Parse a URL as asyncpg does; `InvalidArgumentError` if it is not valid."""
     place = None
     with suppress(ValueError):
         place = _read(url)
     del url  # it may hold a password, which no traceback is to show
     if place is None:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "this is no address of a PostgreSQL database; it is such as "
             "postgresql://user@host:5432/database, with special characters as in %40"
         )
     return place
 
 
-def _read(url: str) -> Place:
+def _read(url: str) -> DatabaseAddress:
     parts = urlsplit(url)
     found = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
     options = {name: values[-1] for name, values in found.items()}
@@ -66,7 +66,7 @@ def _read(url: str) -> Place:
     cut = "@" in parts.query and "@" not in parts.netloc
     if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment or cut:
         raise ValueError
-    return Place(
+    return DatabaseAddress(
         hosts=_hosts(parts, options),
         database=_database(parts, options),
         has_password=_has_password(parts, options),

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Array",
+    "ArrowTable",
     "DataType",
     "Field",
     "ParquetLibrary",
     "ParquetWriter",
     "PyArrow",
     "Schema",
-    "Table",
     "arrow",
-    "extremes",
+    "min_and_max",
     "parquet",
 ]
 
@@ -65,7 +65,7 @@ class Schema(Protocol):
         """Tell whether two schemas are the same."""
         ...
 
-    def empty_table(self) -> Table:
+    def empty_table(self) -> ArrowTable:
         """Return a table without rows."""
         ...
 
@@ -97,7 +97,7 @@ class Array(Protocol):
         ...
 
 
-class Table(Protocol):
+class ArrowTable(Protocol):
     """A `pyarrow.Table`; it goes wherever one is taken."""
 
     @property
@@ -119,7 +119,7 @@ class Table(Protocol):
         """Return one column."""
         ...
 
-    def append_column(self, name: str, column: Array, /) -> Table:
+    def append_column(self, name: str, column: Array, /) -> ArrowTable:
         """Return the same table with one column more."""
         ...
 
@@ -131,7 +131,7 @@ class Table(Protocol):
         """Return a `pandas.DataFrame`."""
         ...
 
-    def combine_chunks(self) -> Table:
+    def combine_chunks(self) -> ArrowTable:
         """Return the same table with one chunk for each column."""
         ...
 
@@ -140,17 +140,17 @@ class Table(Protocol):
         ...
 
 
-class _Tables(Protocol):
-    def from_arrays(self, arrays: Sequence[Array], *, schema: Schema) -> Table: ...
+class _TableType(Protocol):
+    def from_arrays(self, arrays: Sequence[Array], *, schema: Schema) -> ArrowTable: ...
 
 
-class _Structs(Protocol):
+class _StructArrayType(Protocol):
     def from_arrays(
         self, arrays: Sequence[Array], *, fields: Sequence[Field], mask: Array | None
     ) -> Array: ...
 
 
-class _Lists(Protocol):
+class _ListArrayType(Protocol):
     def from_arrays(
         self,
         offsets: Array,
@@ -161,18 +161,18 @@ class _Lists(Protocol):
     ) -> Array: ...
 
 
-_Table = Table  # which within the next class is another name
+_Table = ArrowTable  # which within the next class is another name
 
 
 class PyArrow(Protocol):
     """The module `pyarrow`."""
 
     @property
-    def Table(self) -> _Tables: ...  # noqa: D102, N802 - pyarrow's own name
+    def Table(self) -> _TableType: ...  # noqa: D102, N802 - pyarrow's own name
     @property
-    def StructArray(self) -> _Structs: ...  # noqa: D102, N802 - as above
+    def StructArray(self) -> _StructArrayType: ...  # noqa: D102, N802 - as above
     @property
-    def ListArray(self) -> _Lists: ...  # noqa: D102, N802 - as above
+    def ListArray(self) -> _ListArrayType: ...  # noqa: D102, N802 - as above
     def array(self, values: Iterable[object], kind: DataType, /) -> Array: ...  # noqa: D102
     def nulls(self, size: int, kind: DataType, /) -> Array: ...  # noqa: D102
     def repeat(self, value: object, size: int) -> Array: ...  # noqa: D102
@@ -195,7 +195,7 @@ class PyArrow(Protocol):
 class ParquetWriter(Protocol):
     """A `pyarrow.parquet.ParquetWriter`."""
 
-    def write_table(self, table: Table, row_group_size: int) -> None:
+    def write_table(self, table: ArrowTable, row_group_size: int) -> None:
         """Write a table, as row groups of so many rows at most."""
         ...
 
@@ -211,14 +211,14 @@ class ParquetLibrary(Protocol):
         self, where: object, schema: Schema, *, compression: str
     ) -> ParquetWriter: ...
 
-    def read_table(self, source: Path, *, columns: list[str], partitioning: None) -> Table: ...  # noqa: D102
+    def read_table(self, source: Path, *, columns: list[str], partitioning: None) -> ArrowTable: ...  # noqa: D102
     def read_schema(self, where: Path) -> Schema: ...  # noqa: D102
 
 
 @cache
 def arrow() -> PyArrow:
     """Return pyarrow; `UsageError` says which extra brings it where it is missing."""
-    return cast("PyArrow", _imported("pyarrow"))
+    return cast("PyArrow", _import_pyarrow("pyarrow"))
 
 
 class _Scalar(Protocol):
@@ -231,10 +231,10 @@ class _Compute(Protocol):
 
 @cache
 def _compute() -> _Compute:
-    return cast("_Compute", _imported("pyarrow.compute"))
+    return cast("_Compute", _import_pyarrow("pyarrow.compute"))
 
 
-def extremes(numbers: Array) -> tuple[int, int] | None:
+def min_and_max(numbers: Array) -> tuple[int, int] | None:
     """Return the least and the greatest of whole numbers; None if there are none."""
     found = _compute().min_max(numbers).as_py()
     least, greatest = found["min"], found["max"]
@@ -244,10 +244,10 @@ def extremes(numbers: Array) -> tuple[int, int] | None:
 @cache
 def parquet() -> ParquetLibrary:
     """Return pyarrow's Parquet part."""
-    return cast("ParquetLibrary", _imported("pyarrow.parquet"))
+    return cast("ParquetLibrary", _import_pyarrow("pyarrow.parquet"))
 
 
-def _imported(name: str) -> object:
+def _import_pyarrow(name: str) -> object:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from nexhealth_async.codec import REFUSALS, Refusal, whole
-from nexhealth_async.export.columns import Kind, fields_of
+from nexhealth_async.codec import NATIVE_ERRORS, ValueRejectedError, read_int
+from nexhealth_async.export.columns import ColumnKind, fields_of
 from nexhealth_async.export.model_classes import model_of_shard
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ _VALUE = msgspec.json.Decoder(int | float | str | None).decode
 
 
 @cache
-def _kind_of_id(model: type) -> Kind | None:
+def _kind_of_id(model: type) -> ColumnKind | None:
     return next((column.kind for column in fields_of(model) if column.name == "id"), None)
 
 
 def has_numbers(shard: Shard) -> bool:
     """Tell whether the ids of a shard's records are numbers, as most are."""
-    return _kind_of_id(model_of_shard(shard)) is Kind.INTEGER
+    return _kind_of_id(model_of_shard(shard)) is ColumnKind.INTEGER
 
 
 def id_of(record: bytes, *, numbers: bool) -> int | str | None:
@@ -41,7 +41,7 @@ def id_of(record: bytes, *, numbers: bool) -> int | str | None:
     try:
         value = _VALUE(_READ(record).id)
         if numbers:
-            return whole(value, [])
-    except (*REFUSALS, Refusal):
+            return read_int(value, [])
+    except (*NATIVE_ERRORS, ValueRejectedError):
         return None
     return value if isinstance(value, str) else None

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from nexhealth_async.bulk import Group, Rejected
+from nexhealth_async.bulk import Group, RejectedEntry
 from nexhealth_async.bulk.target_support import entry_of, flush_to_disk, replace_file
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk import Batch, Refused
+    from nexhealth_async.bulk import Batch, RejectedRecord
 
 __all__ = ["REJECTED", "RejectedFile"]
 
 REJECTED: Final = "_rejected.jsonl"
 
 
-class _Line(msgspec.Struct, kw_only=True, omit_defaults=False):
+class _RejectedLine(msgspec.Struct, kw_only=True, omit_defaults=False):
     """One line; its fields are what people read."""
 
     resource: str
@@ -45,7 +45,7 @@ class _Line(msgspec.Struct, kw_only=True, omit_defaults=False):
         return "<_Line>"
 
 
-_READ: Final = msgspec.json.Decoder(_Line).decode
+_READ: Final = msgspec.json.Decoder(_RejectedLine).decode
 
 
 class RejectedFile:
@@ -53,7 +53,7 @@ class RejectedFile:
 
     def __init__(self, folder: Path) -> None:
         self.path: Path = folder / REJECTED
-        self._entries: dict[tuple[Group, str], Rejected] = {}
+        self._entries: dict[tuple[Group, str], RejectedEntry] = {}
         self._surplus = False
         """Whether there are lines that no longer count."""
 
@@ -66,7 +66,7 @@ class RejectedFile:
                     if not line.endswith(b"\n"):
                         self._surplus = True
                         continue
-                    self._recall(line)
+                    self._forget_line(line)
                 if os.name != "nt":  # others who may open it, or have it open, read on otherwise
                     self._surplus |= bool(os.fstat(file.fileno()).st_mode & 0o077)
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class RejectedFile:
         self.path.unlink(missing_ok=True)
 
     @property
-    def entries(self) -> Sequence[Rejected]:
+    def entries(self) -> Sequence[RejectedEntry]:
         """All rejected records."""
         return list(self._entries.values())
 
@@ -109,13 +109,13 @@ class RejectedFile:
         if not self._surplus:
             return
         if self._entries:
-            replace_file(self.path, self._counting())
+            replace_file(self.path, self._count_lines())
         else:
             self.path.unlink(missing_ok=True)
             flush_to_disk(self.path.parent)
         self._surplus = False
 
-    def _line(self, batch: Batch, refused: Refused, pull: str) -> bytes:
+    def _line(self, batch: Batch, refused: RejectedRecord, pull: str) -> bytes:
         entry = entry_of(batch.shard, refused, pull=pull, first_pull=pull)
         place = (entry.group, entry.key)
         if (old := self._entries.get(place)) is not None:
@@ -123,8 +123,8 @@ class RejectedFile:
             self._surplus = True
         self._entries[place] = entry
         # Breaks stand between tokens only.
-        record = refused.raw.replace(b"\r", b" ").replace(b"\n", b" ")
-        line = _Line(
+        record = refused.raw_json.replace(b"\r", b" ").replace(b"\n", b" ")
+        line = _RejectedLine(
             resource=entry.resource,
             practice=entry.subdomain,
             shard=entry.shard,
@@ -138,10 +138,10 @@ class RejectedFile:
         )
         return msgspec.json.encode(line) + b"\n"
 
-    def _recall(self, line: bytes) -> None:
+    def _forget_line(self, line: bytes) -> None:
         with suppress(msgspec.MsgspecError, UnicodeError):
             one = _READ(line)
-            entry = Rejected(
+            entry = RejectedEntry(
                 resource=one.resource,
                 subdomain=one.practice,
                 key=one.key,
@@ -155,14 +155,14 @@ class RejectedFile:
             self._surplus |= (entry.group, entry.key) in self._entries
             self._entries[entry.group, entry.key] = entry
 
-    def _counting(self) -> Iterator[bytes]:
+    def _count_lines(self) -> Iterator[bytes]:
         """Read the lines that count: of each rejected record the last one."""
-        last = {place: at for at, place, _ in self._placed()}
-        for at, place, line in self._placed():
+        last = {place: at for at, place, _ in self._write_order()}
+        for at, place, line in self._write_order():
             if last[place] == at:
                 yield line
 
-    def _placed(self) -> Iterator[tuple[int, tuple[Group, str], bytes]]:
+    def _write_order(self) -> Iterator[tuple[int, tuple[Group, str], bytes]]:
         with self.path.open("rb") as file:
             for at, line in enumerate(file):
                 with suppress(msgspec.MsgspecError, UnicodeError):

@@ -13,9 +13,9 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from nexhealth_async.bulk import Batch, Refused, Rejected
-from nexhealth_async.bulk.target_support import id_from, key_of
-from nexhealth_async.export.common_sql import owned, quoted
+from nexhealth_async.bulk import Batch, RejectedEntry, RejectedRecord
+from nexhealth_async.bulk.target_support import key_of, parse_id
+from nexhealth_async.export.common_sql import owned_by_practice, quote_identifier
 from nexhealth_async.export.extra_fields import json_text
 from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.state_tables import (
@@ -32,7 +32,7 @@ __all__ = [
     "FORGET",
     "NAMES",
     "READ",
-    "Refusals",
+    "RejectedRows",
     "entries_from",
     "forget_rows",
     "release",
@@ -65,7 +65,7 @@ FORGET: Final = (
 
 
 @frozen
-class Refusals:
+class RejectedRows:
     """What is to be kept of a batch's rejected records."""
 
     resource: str
@@ -77,7 +77,7 @@ class Refusals:
     """In the order of `NAMES`, with the present pull as the first one."""
 
     @classmethod
-    def of(cls, batch: Batch, pull: str) -> Refusals:
+    def of(cls, batch: Batch, pull: str) -> RejectedRows:
         """Take them out of a batch, each key once, as it came last."""
         found = {key_of(one): one for one in batch.refused}
         keyed = is_keyed(model_of(batch.model))
@@ -106,38 +106,38 @@ class Refusals:
         )
 
 
-def _text(refused: Refused) -> str:
-    return json_text(refused.raw)
+def _text(refused: RejectedRecord) -> str:
+    return json_text(refused.raw_json)
 
 
 def release(resource: str, table: str) -> str:
     """Return what removes rejected records that a staged table or view holds as rows."""
     place = "" if names_practice(resource) else "and _rejected._practice = new._practice "
     return (
-        f"delete from _rejected using {quoted(table)} as new where _rejected.resource = $1 "  # noqa: S608 - a name, quoted
-        f"{place}and _rejected.key = cast(new.id as text)"
+        f"delete from _rejected using {quote_identifier(table)} as new "  # noqa: S608 - a name, quoted
+        f"where _rejected.resource = $1 {place}and _rejected.key = cast(new.id as text)"
     )
 
 
 def remove_rows(resource: str, ids: str) -> str:
     """Return what removes the rows of a practice whose ids are in a list of this SQL."""
-    place = owned("" if names_practice(resource) else resource)
-    return f"delete from {quoted(table_name(resource))} where {place} and id {ids}"  # noqa: S608 - a name, quoted
+    place = owned_by_practice("" if names_practice(resource) else resource)
+    return f"delete from {quote_identifier(table_name(resource))} where {place} and id {ids}"  # noqa: S608 - a name, quoted
 
 
-def entries_from(rows: Iterable[Row]) -> list[Rejected]:
+def entries_from(rows: Iterable[Row]) -> list[RejectedEntry]:
     """Put together what is known of rejected records from the rows of `READ`."""
-    found: list[Rejected] = []
+    found: list[RejectedEntry] = []
     for row in rows:
         resource, practice, key, id, shard, path, expected, first, last = cast(
             "tuple[str, str, str, str | None, str, str, str, str, str]", tuple(row)
         )
         found.append(
-            Rejected(
+            RejectedEntry(
                 resource=resource,
                 subdomain=practice or None,
                 key=key,
-                record_id=id_from(resource, id),
+                record_id=parse_id(resource, id),
                 shard=shard,
                 path=path,
                 expected=expected,
@@ -148,6 +148,6 @@ def entries_from(rows: Iterable[Row]) -> list[Rejected]:
     return found
 
 
-def forget_rows(gone: Iterable[Rejected]) -> list[Row]:
+def forget_rows(gone: Iterable[RejectedEntry]) -> list[Row]:
     """Return the arguments of `FORGET`."""
     return [(one.resource, practice_of(one.subdomain), one.key, one.pull) for one in gone]

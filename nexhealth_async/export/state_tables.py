@@ -22,15 +22,15 @@ from nexhealth_async.bulk.target_support import (
     shard_to_json,
 )
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.arrow_from_json import Sheet
+from nexhealth_async.export.arrow_from_json import FastArrays
 from nexhealth_async.export.model_classes import model_of
 
 __all__ = [
-    "Plan",
+    "ExportPlan",
     "Row",
     "groups_from",
     "is_keyed",
-    "latest",
+    "latest_records",
     "names_practice",
     "practice_of",
     "progress_from",
@@ -44,11 +44,11 @@ __all__ = [
 
 Row: TypeAlias = "Sequence[object]"
 
-_NOT_BEGUN: Final = (None, None, None, None)
+_NOT_STARTED: Final = (None, None, None, None)
 
 
 @frozen
-class Plan:
+class ExportPlan:
     """The pull a target was told of last."""
 
     progress: Progress
@@ -56,7 +56,7 @@ class Plan:
     """Of its shards, by name."""
 
     @classmethod
-    def of(cls, progress: Progress) -> Plan:
+    def of(cls, progress: Progress) -> ExportPlan:
         """Number the shards of a pull."""
         numbers = {shard.name: number for number, shard in enumerate(progress.shards)}
         return cls(progress, numbers)
@@ -103,7 +103,7 @@ def shard_rows(progress: Progress) -> list[Row]:
 def state_row(state: ShardState | None) -> Row:
     """Return status, records and error, for people, and all of the state, for `progress_from`."""
     if state is None:
-        return _NOT_BEGUN
+        return _NOT_STARTED
     return (state.status, state.records, state.error, msgspec.json.encode(state).decode())
 
 
@@ -173,7 +173,7 @@ def is_keyed(model: type) -> bool:
     return "id" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", model))
 
 
-def latest(batch: Batch) -> Batch:
+def latest_records(batch: Batch) -> Batch:
     """Return the batch with each id once, as it came last; records without ids stay."""
     ids = list(_ids(batch))
     last = {id: at for at, id in enumerate(ids) if id is not None}
@@ -185,19 +185,19 @@ def latest(batch: Batch) -> Batch:
         batch,
         records=tuple(records[at] for at in kept),
         raw=tuple(raw[at] for at in kept),
-        sheet=None,
+        fast_arrow=None,
     )
 
 
 def _ids(batch: Batch) -> Iterable[object]:
-    if isinstance(batch.sheet, Sheet):
-        return batch.sheet.ids
+    if isinstance(batch.fast_arrow, FastArrays):
+        return batch.fast_arrow.ids
     return (getattr(record, "id", None) for record in batch.records)
 
 
-def wrong_type(table: str, column: str, have: str, want: str) -> TargetError:
+def wrong_type(table: str, column: str, current: str, expected: str) -> TargetError:
     """Make the error for a column whose type is not the one that the records need."""
     return TargetError(
-        f"the column {column} of {table} is {have} in this database and should be {want}; "
+        f"the column {column} of {table} is {current} in this database and should be {expected}; "
         "rename or drop it, or copy to another database"
     )

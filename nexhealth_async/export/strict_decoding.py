@@ -20,33 +20,33 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw
 
-from nexhealth_async.codec import bare, prepare
-from nexhealth_async.export.columns import Column, Kind, fields_of
+from nexhealth_async.codec import resolve_annotations, without_none
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of
 
 __all__ = [
-    "Amount",
-    "Strict",
+    "StrictAmount",
+    "StrictReader",
     "attribute_of",
     "names_of",
     "reader_of_json",
-    "strict_of",
+    "strict_reader",
     "struct_of",
 ]
 
-_MEDDLERS: Final = {"Appointment": frozenset({"canceled"})}
+_OVERRIDING_FIELDS: Final = {"Appointment": frozenset({"canceled"})}
 """By model: fields that change others once they are read. A struct does nothing of the kind."""
-_MOST: Final = 300
+_MAX_CACHED: Final = 300
 """Fields a struct is made for; a record with more is read the slow way, whoever sent it."""
 
 
-class _Quiet(msgspec.Struct):
+class _StrictStruct(msgspec.Struct):
     """Prints nothing of what it holds, as the models do."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
-class Amount(_Quiet, forbid_unknown_fields=True, gc=False):
+class StrictAmount(_StrictStruct, forbid_unknown_fields=True, gc=False):
     """An amount of money as it was sent."""
 
     amount: Decimal
@@ -54,7 +54,7 @@ class Amount(_Quiet, forbid_unknown_fields=True, gc=False):
 
 
 @frozen
-class Strict:
+class StrictReader:
     """Reads records of one model that have no other fields than these."""
 
     model: type
@@ -73,14 +73,14 @@ def names_of(model: type) -> frozenset[str]:
 
 
 @lru_cache(maxsize=32)
-def strict_of(model: type, names: frozenset[str]) -> Strict | None:
+def strict_reader(model: type, names: frozenset[str]) -> StrictReader | None:
     """Return what reads records with these fields; None where only models can."""
     columns = [column for column in fields_of(model) if column.name in names]
     known = frozenset(column.name for column in columns)
     if (
-        names & _MEDDLERS.get(model.__name__, frozenset())
+        names & _OVERRIDING_FIELDS.get(model.__name__, frozenset())
         or _required(model) - known
-        or len(names) > _MOST
+        or len(names) > _MAX_CACHED
     ):
         return None
     others = sorted(names - known)
@@ -90,7 +90,7 @@ def strict_of(model: type, names: frozenset[str]) -> Strict | None:
         struct = msgspec.defstruct(
             model.__name__,
             fields,
-            bases=(_Quiet,),
+            bases=(_StrictStruct,),
             rename={f"other_{at}": name for at, name in enumerate(others)},
             forbid_unknown_fields=True,
             kw_only=True,
@@ -99,7 +99,7 @@ def strict_of(model: type, names: frozenset[str]) -> Strict | None:
     except ValueError:  # a name with a quotation mark in it
         return None
     read = msgspec.json.Decoder(struct).decode
-    return Strict(model, struct.__struct_fields__[: len(columns)], frozenset(others), read)
+    return StrictReader(model, struct.__struct_fields__[: len(columns)], frozenset(others), read)
 
 
 @cache
@@ -109,7 +109,7 @@ def struct_of(model: type) -> Callable[[], object]:
     return msgspec.defstruct(
         model.__name__,
         fields,
-        bases=(_Quiet,),
+        bases=(_StrictStruct,),
         forbid_unknown_fields=True,
         kw_only=True,
         gc=False,
@@ -125,7 +125,7 @@ def reader_of_json(model: type, name: str) -> Callable[[Raw], object]:
 @cache
 def attribute_of(model: type, name: str) -> attrs.Attribute[Any]:
     """Return what a model says of a field."""
-    prepare(model)
+    resolve_annotations(model)
     return attrs.fields_dict(cast("type[attrs.AttrsInstance]", model))[name]
 
 
@@ -138,7 +138,7 @@ def _required(model: type) -> frozenset[str]:
     )
 
 
-def _field(model: type, column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
+def _field(model: type, column: FieldColumn) -> tuple[str, Any] | tuple[str, Any, Any]:
     attribute = attribute_of(model, column.name)
     kind = _type(column, attribute.type)
     if column.name in _required(model):
@@ -146,20 +146,20 @@ def _field(model: type, column: Column) -> tuple[str, Any] | tuple[str, Any, Any
     return (column.name, kind, attribute.default)
 
 
-def _type(column: Column, declared: object) -> Any:
+def _type(column: FieldColumn, declared: object) -> Any:
     kind: Any
     match column.kind:
-        case Kind.JSON:
+        case ColumnKind.JSON:
             return Raw
-        case Kind.MONEY:
-            kind = Amount
-        case Kind.INTEGER:
+        case ColumnKind.MONEY:
+            kind = StrictAmount
+        case ColumnKind.INTEGER:
             kind = int
-        case Kind.STRUCT:
+        case ColumnKind.STRUCT:
             kind = struct_of(cast("type", column.model))
-        case Kind.LIST if get_origin(bare(declared)) is tuple:
-            element = cast("Column", column.element)
-            inner = _type(element, get_args(bare(declared))[0])
+        case ColumnKind.LIST if get_origin(without_none(declared)) is tuple:
+            element = cast("FieldColumn", column.element)
+            inner = _type(element, get_args(without_none(declared))[0])
             kind = tuple[inner, ...]  # type: ignore[valid-type]  # made for this column
         case _:
             return declared

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["OneThread"]
+__all__ = ["SingleThreadExecutor"]
 
 T = TypeVar("T")
 
 
-class OneThread:
+class SingleThreadExecutor:
     """A thread that does one thing after the other, in the order in which it is told.
 
     Whoever is cancelled while waiting leaves work behind that goes on: what comes next, closing

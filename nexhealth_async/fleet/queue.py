@@ -29,8 +29,8 @@ import msgspec
 from attrs import field, frozen
 
 from nexhealth_async._protocol.extras import extra_missing
-from nexhealth_async.errors import InvalidArgument, NexHealthError, TargetError
-from nexhealth_async.fleet.queue_limits import KEPT, leaves
+from nexhealth_async.errors import InvalidArgumentError, NexHealthError, TargetError
+from nexhealth_async.fleet.queue_limits import RESULT_TTL, iter_leaves
 
 if TYPE_CHECKING:
     from streaq import Worker
@@ -38,35 +38,42 @@ if TYPE_CHECKING:
 
     _Task: TypeAlias = AsyncRegisteredTask[[str], None]
 
-__all__ = ["Again", "GivenUp", "Line", "Queue", "Read", "Turn"]
+__all__ = [
+    "FleetQueue",
+    "QueueClient",
+    "Read",
+    "RetryTaskError",
+    "TaskAbandonedError",
+    "TaskContext",
+]
 
 T = TypeVar("T")
 
-_PART: Final = 1000
+_CHUNK_SIZE: Final = 1000
 """Messages told to Redis at once."""
 _SCHEMES: Final = ("redis", "rediss", "unix")
-_NO_ADDRESS: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
+_INVALID_URL: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
 _FUNCTION: Final = "read_shard"
 _CONNECT_SECONDS: Final = 5.0
-_LONGEST_REASON: Final = 1000
-_BEYOND: Final = 15.0
+_MAX_REASON_LENGTH: Final = 1000
+_FAR_FUTURE: Final = 15.0
 """Seconds to wait for an answer beyond those for which a read may block."""
 
 
-class Again(Exception):
+class RetryTaskError(Exception):
     """The message is to be handed out once more, after so many seconds."""
 
     def __init__(self, reason: str, *, after: float) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.after = after
+        self.delay = after
 
 
-class GivenUp(Exception):
+class TaskAbandonedError(Exception):
     """The message is not to be handed out again, and why."""
 
 
-class _End(msgspec.Struct):
+class _TaskResult(msgspec.Struct):
     """How a message has ended, as streaq keeps it."""
 
     s: bool
@@ -76,7 +83,7 @@ class _End(msgspec.Struct):
 
 
 @frozen(kw_only=True)
-class Queue:
+class FleetQueue:
     """Where the shards of pulls wait, in Redis, and how they are handed out.
 
     All workers of a queue must have the same ``takeover``. The names of its keys begin with
@@ -90,36 +97,36 @@ class Queue:
     """Shards that one process reads at a time."""
     takeover: float = 30.0
     """Seconds without a sign of life after which a worker's shards are given to others."""
-    tries: int = 20
+    max_attempts: int = 20
     """How often a shard is begun at the most, by workers that died with it too."""
     grace: float = 20.0
     """Seconds that the shards under way have to end once a worker is told to stop."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what no queue can be."""
-        if not _place_of(self.url):
-            raise InvalidArgument(_NO_ADDRESS)
-        if self.concurrency < 1 or self.tries < 1:
-            raise InvalidArgument("concurrency and tries must be whole numbers of at least 1")
+        if not _redis_address(self.url):
+            raise InvalidArgumentError(_INVALID_URL)
+        if self.concurrency < 1 or self.max_attempts < 1:
+            raise InvalidArgumentError("concurrency and tries must be whole numbers of at least 1")
         if self.takeover < 1 or self.grace < 0:
-            raise InvalidArgument("takeover must be at least a second, and grace not below 0")
+            raise InvalidArgumentError("takeover must be at least a second, and grace not below 0")
 
     @classmethod
-    def of(cls, redis: str | Queue) -> Queue:
+    def of(cls, redis: str | FleetQueue) -> FleetQueue:
         """Return the queue that is meant by an address."""
         return cls(url=redis) if isinstance(redis, str) else redis
 
     @asynccontextmanager
-    async def connected(self) -> AsyncGenerator[Line]:
+    async def connected(self) -> AsyncGenerator[QueueClient]:
         """Connect, to put messages in and to ask after them. Raises `TargetError`."""
         worker = self._worker("-")
 
         async def never(_: str) -> None: ...
 
         task = self._registered(worker, never)
-        with _translated(self.url):
+        with _translate_errors(self.url):
             async with worker:
-                yield Line(worker, task)
+                yield QueueClient(worker, task)
 
     async def serve(self, read: Read, *, until_empty: bool = False) -> None:
         """Hand messages out to ``read`` until SIGINT or SIGTERM. Raises `TargetError`."""
@@ -132,15 +139,15 @@ class Queue:
         async def run(text: str) -> None:
             tries = task.context.tries
             try:
-                await read(text, Turn(owner=owner, tries=tries, line=line))
-            except Again as again:
-                if tries >= self.tries:
-                    raise GivenUp(again.reason) from None
-                raise StreaqRetry(delay=timedelta(seconds=again.after)) from None
+                await read(text, TaskContext(owner=owner, attempt=tries, queue=line))
+            except RetryTaskError as again:
+                if tries >= self.max_attempts:
+                    raise TaskAbandonedError(again.reason) from None
+                raise StreaqRetry(delay=timedelta(seconds=again.delay)) from None
 
         task = self._registered(worker, run)
-        line = Line(worker, task)
-        with _translated(self.url):
+        line = QueueClient(worker, task)
+        with _translate_errors(self.url):
             await worker.run_async()
 
     def _registered(self, worker: Worker, act: Callable[[str], Awaitable[None]]) -> _Task:
@@ -149,7 +156,7 @@ class Queue:
 
         # Silent: its log lines would hold whole messages and tracebacks.
         return worker.task(
-            name=_FUNCTION, timeout=None, max_tries=self.tries, ttl=KEPT, silent=True
+            name=_FUNCTION, timeout=None, max_tries=self.max_attempts, ttl=RESULT_TTL, silent=True
         )(run)
 
     def _worker(self, owner: str) -> Worker:
@@ -162,7 +169,7 @@ class Queue:
                 redis_url=self.url,
                 redis_kwargs={
                     "connect_timeout": _CONNECT_SECONDS,
-                    "stream_timeout": self.takeover + _BEYOND,
+                    "stream_timeout": self.takeover + _FAR_FUTURE,
                 },
                 queue_name=self.name,
                 concurrency=self.concurrency,
@@ -175,29 +182,29 @@ class Queue:
             )
         except (ValueError, TypeError, AttributeError):
             pass
-        raise InvalidArgument(_NO_ADDRESS)
+        raise InvalidArgumentError(_INVALID_URL)
 
 
-class Line:
+class QueueClient:
     """A connection to a queue."""
 
     def __init__(self, worker: Worker, task: _Task) -> None:
         self._worker = worker
         self._task = task
 
-    async def put(self, messages: Mapping[str, str]) -> None:
+    async def enqueue(self, messages: Mapping[str, str]) -> None:
         """Queue messages by their ids; one that is queued or under way stays as it is."""
-        for part in _parts(messages.items()):
+        for part in _chunks(messages.items()):
             tasks = [self._task.enqueue(text) for _, text in part]
             for task, (id, _) in zip(tasks, part, strict=True):
                 task.id = id
             await self._worker.enqueue_many(tasks)
 
-    async def gone(self, ids: Iterable[str]) -> dict[str, str | None]:
+    async def abandoned_tasks(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Return which messages are no longer queued, and why they were given up if they were."""
         gone: dict[str, str | None] = {}
         worker = self._worker
-        for part in _parts(ids):
+        for part in _chunks(ids):
             async with worker.redis.pipeline(transaction=False) as pipe:
                 queued = [pipe.exists([worker.task_key + id]) for id in part]
                 ends = [pipe.get(worker.results_key + id) for id in part]
@@ -221,18 +228,18 @@ class Line:
 
 
 @frozen(kw_only=True)
-class Turn:
+class TaskContext:
     """One handing out of a message."""
 
     owner: str
     """The worker's name."""
-    tries: int
+    attempt: int
     """How often it was handed out, this time included."""
-    line: Line
+    queue: QueueClient
     """The queue it came from."""
 
 
-Read: TypeAlias = Callable[[str, Turn], Awaitable[None]]
+Read: TypeAlias = Callable[[str, TaskContext], Awaitable[None]]
 """What a worker does with a message; raises `Again` to be given it once more."""
 
 
@@ -243,7 +250,7 @@ def _to_json(value: object) -> str:
 def _error_text(value: object) -> str:
     from streaq import StreaqError
 
-    known = isinstance(value, (GivenUp, StreaqError))
+    known = isinstance(value, (TaskAbandonedError, StreaqError))
     return str(value) if known else type(value).__name__
 
 
@@ -251,44 +258,44 @@ def _reason(end: str | bytes | None) -> str | None:
     if end is None:
         return None
     try:
-        found = msgspec.json.decode(end, type=_End)
+        found = msgspec.json.decode(end, type=_TaskResult)
     except (msgspec.MsgspecError, UnicodeError):
         return "the queue does not say why"
-    return None if found.s else (found.r or "")[:_LONGEST_REASON]
+    return None if found.s else (found.r or "")[:_MAX_REASON_LENGTH]
 
 
-def _parts(every: Iterable[T]) -> Iterator[list[T]]:
+def _chunks(every: Iterable[T]) -> Iterator[list[T]]:
     rest = iter(every)
-    while part := list(islice(rest, _PART)):
+    while part := list(islice(rest, _CHUNK_SIZE)):
         yield part
 
 
 @contextmanager
-def _translated(url: str) -> Generator[None]:
+def _translate_errors(url: str) -> Generator[None]:
     """Say what happened without the client's words, which may hold the password."""
     from coredis.exceptions import RedisError
 
     try:
         yield
-    except (NexHealthError, Again):
+    except (NexHealthError, RetryTaskError):
         raise
     except (RedisError, OSError) as error:
-        failure: Exception = _lost(error, url)
+        failure: Exception = _connection_error(error, url)
     except ExceptionGroup as group:
-        errors = list(leaves(group))
+        errors = list(iter_leaves(group))
         ours = [one for one in errors if isinstance(one, NexHealthError)]
         if not ours and not all(isinstance(one, (RedisError, OSError)) for one in errors):
             raise
-        failure = ours[0] if ours else _lost(errors[0], url)
+        failure = ours[0] if ours else _connection_error(errors[0], url)
     else:
         return
     raise failure.with_traceback(None)
 
 
-def _lost(error: Exception, url: str) -> TargetError:
+def _connection_error(error: Exception, url: str) -> TargetError:
     from coredis import exceptions as redis
 
-    queue = f"the queue in Redis at {_place_of(url)}"
+    queue = f"the queue in Redis at {_redis_address(url)}"
     match error:
         case redis.AuthenticationError():
             return TargetError(f"{queue} refuses the login; check the user and the password")
@@ -300,7 +307,7 @@ def _lost(error: Exception, url: str) -> TargetError:
             )
 
 
-def _place_of(url: str) -> str:
+def _redis_address(url: str) -> str:
     """Return host and port, or the socket, without user and password; nothing for no address."""
     try:
         parts = urlsplit(url)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, cast
 
-__all__ = ["KEPT", "leaves"]
+__all__ = ["RESULT_TTL", "iter_leaves"]
 
-KEPT: Final = timedelta(days=1)
+RESULT_TTL: Final = timedelta(days=1)
 """For how long Redis knows why a message was given up."""
 
 
-def leaves(error: Exception) -> Iterator[Exception]:
+def iter_leaves(error: Exception) -> Iterator[Exception]:
     """Return an error, or those that a group of errors consists of."""
     if isinstance(error, ExceptionGroup):
         for one in cast("ExceptionGroup[Exception]", error).exceptions:
-            yield from leaves(one)
+            yield from iter_leaves(one)
     else:
         yield error

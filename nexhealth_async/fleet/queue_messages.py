@@ -10,17 +10,17 @@ import msgspec
 from attrs import evolve, frozen
 from msgspec import Meta
 
-from nexhealth_async.bulk.target_support import GroupPlan, Plan, in_turns
+from nexhealth_async.bulk.target_support import GroupPlan, PullPlan, interleave
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk import Outcome, Progress, Shard, ShardState
+    from nexhealth_async.bulk import Progress, Shard, ShardOutcome, ShardState
 
-__all__ = ["Order", "order_from_json", "orders"]
+__all__ = ["ShardTask", "shard_tasks", "task_from_json"]
 
 
 @frozen(kw_only=True)
-class Order:
+class ShardTask:
     """One message of a queue. It holds neither keys nor addresses nor personal data.
 
     It names a shard and does not say what to read: that is kept with the pull in the target, so
@@ -40,37 +40,41 @@ class Order:
         """Write it for a queue."""
         return msgspec.json.encode(self).decode()
 
-    def following(self, outcome: Outcome) -> tuple[Order, ...]:
+    def following(self, outcome: ShardOutcome) -> tuple[ShardTask, ...]:
         """Return what has to be queued now that this one came out like that."""
-        return tuple(evolve(self, shard=shard.name) for shard in outcome.then)
+        return tuple(evolve(self, shard=shard.name) for shard in outcome.follow_up)
 
 
-class _Order(msgspec.Struct):
+class _ShardTaskDocument(msgspec.Struct):
     pull: Annotated[str, Meta(pattern="^[^\\x00]+$", max_length=200)]
     shard: Annotated[str, Meta(pattern="^[^\\x00]+$", max_length=1000)]
 
 
-def order_from_json(text: str | bytes) -> Order:
+def task_from_json(text: str | bytes) -> ShardTask:
     """Read what `Order.to_json` wrote; `UsageError` for anything else."""
     try:
-        found = msgspec.json.decode(text, type=_Order)
+        found = msgspec.json.decode(text, type=_ShardTaskDocument)
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError("this is no order of a fleet; was it queued by another release?") from None
-    return Order(pull=found.pull, shard=found.shard)
+    return ShardTask(pull=found.pull, shard=found.shard)
 
 
-def orders(progress: Progress) -> tuple[Order, ...]:
+def shard_tasks(progress: Progress) -> tuple[ShardTask, ...]:
     """Return what has to be queued of a pull: the shards that are not done and need not wait.
 
     Sweeps wait for the other shards of their group; see `Order.following`.
     """
     if progress.finished:
         return ()
-    due = [one for group in Plan.of(progress.shards).groups for one in _due(group, progress.states)]
-    return tuple(Order(pull=progress.id, shard=one.name) for one in in_turns(due))
+    due = [
+        one
+        for group in PullPlan.of(progress.shards).groups
+        for one in _due_shards(group, progress.states)
+    ]
+    return tuple(ShardTask(pull=progress.id, shard=one.name) for one in interleave(due))
 
 
-def _due(group: GroupPlan, states: Mapping[str, ShardState]) -> Sequence[Shard]:
+def _due_shards(group: GroupPlan, states: Mapping[str, ShardState]) -> Sequence[Shard]:
     """Return what to begin of a group; if all is done, one shard, whose reader will complete it."""
     for shards in (group.shards, group.sweep):
         undone = [one for one in shards if not _is_done(states, one)]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from nexhealth_async.errors import UsageError
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk import Bulk, OnEvent, Outcome, Reading, SharedTarget, Target
+    from nexhealth_async.bulk import Bulk, OnEvent, ReadOptions, ShardOutcome, SharedTarget, Target
 
-__all__ = ["Session", "run_shard", "shared"]
+__all__ = ["FleetSession", "run_shard", "shared_target"]
 
 
-class Session(Protocol):
+class FleetSession(Protocol):
     """What is asked of a session: a `nexhealth_async.NexHealth` is one."""
 
     @property
@@ -30,14 +30,14 @@ class _Shareable(Protocol):
 async def run_shard(
     shard: str,
     target: Target,
-    session: Session,
+    session: FleetSession,
     *,
     pull: str,
     owner: str,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     alive: Callable[[str], Awaitable[bool]] | None = None,
     on_event: OnEvent | None = None,
-) -> Outcome:
+) -> ShardOutcome:
     """Read one shard of a pull into the target, from where it was left, and tell what follows.
 
     ``shard`` is its name, as `Order.shard`. What it is, and how it is read, the target knows from
@@ -53,7 +53,7 @@ async def run_shard(
     """
     return await session.bulk.read_shard(
         shard,
-        to=shared(target),
+        to=shared_target(target),
         pull=pull,
         owner=owner,
         reading=reading,
@@ -62,7 +62,7 @@ async def run_shard(
     )
 
 
-def shared(target: object) -> SharedTarget:
+def shared_target(target: object) -> SharedTarget:
     """Return a target as many processes write to it; `UsageError` if they cannot."""
     if isinstance(target, _Shareable):
         return target.shared()

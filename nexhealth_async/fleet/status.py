@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from nexhealth_async.bulk import Holder, RejectedCount, Shard, ShardState
-from nexhealth_async.bulk.target_support import counts_of, rejected_text
-from nexhealth_async.fleet.queue import Queue
-from nexhealth_async.fleet.queue_messages import Order
-from nexhealth_async.fleet.shard_runner import shared
+from nexhealth_async.bulk import ClaimHolder, RejectedCount, Shard, ShardState
+from nexhealth_async.bulk.target_support import count_rejected, rejected_text
+from nexhealth_async.fleet.queue import FleetQueue
+from nexhealth_async.fleet.queue_messages import ShardTask
+from nexhealth_async.fleet.shard_runner import shared_target
 
 if TYPE_CHECKING:
-    from nexhealth_async.bulk import Overview, Progress, Target
+    from nexhealth_async.bulk import Progress, PullOverview, Target
 
-__all__ = ["FleetStatus", "ShardStanding", "Stage", "fleet_status"]
+__all__ = ["FleetStatus", "ShardStatus", "Stage", "fleet_status"]
 
 Stage: TypeAlias = Literal["waiting", "reading", "failed", "done", "dead"]
 
 
 @frozen(kw_only=True)
-class ShardStanding:
+class ShardStatus:
     """How far one shard has come."""
 
     shard: Shard
@@ -49,7 +49,7 @@ class FleetStatus:
 
     pull: str
     started: datetime
-    shards: tuple[ShardStanding, ...]
+    shards: tuple[ShardStatus, ...]
     finished: bool
     """Whether every shard is done and every group is complete."""
     rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
@@ -64,18 +64,18 @@ class FleetStatus:
         return sum(one.records for one in self.shards)
 
     @property
-    def dead(self) -> tuple[ShardStanding, ...]:
+    def dead(self) -> tuple[ShardStatus, ...]:
         """The shards that the queue has given up."""
         return self.of("dead")
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing more will happen by itself."""
         moving = any(one.stage in ("reading", "failed") for one in self.shards)
         waiting = any(one.stage == "waiting" and not one.shard.sweep for one in self.shards)
         return self.finished or (bool(self.dead) and not moving and not waiting)
 
-    def of(self, stage: Stage) -> tuple[ShardStanding, ...]:
+    def of(self, stage: Stage) -> tuple[ShardStatus, ...]:
         """Return the shards at one stage."""
         return tuple(one for one in self.shards if one.stage == stage)
 
@@ -88,28 +88,28 @@ class FleetStatus:
 
 
 async def fleet_status(
-    pull: str | None = None, *, to: Target, redis: str | Queue | None = None
+    pull: str | None = None, *, to: Target, redis: str | FleetQueue | None = None
 ) -> FleetStatus | None:
     """Tell how far a pull has come; None means the last one. May be asked from any process.
 
     Without ``redis`` nothing is known of the queue, so that dead shards count as failed or waiting.
     Returns None if there is no such pull: a target knows only the last one's shards.
     """
-    seen = await shared(to).overview()
+    seen = await shared_target(to).overview()
     if seen is None or pull not in (None, seen.progress.id):
         return None
     if redis is None:
         return _status(seen, {})
-    async with Queue.of(redis).connected() as line:
-        gone = await line.gone(_asked_after(seen.progress))
+    async with FleetQueue.of(redis).connected() as line:
+        gone = await line.abandoned_tasks(_task_ids(seen.progress))
     if gone:  # perhaps because it was done meanwhile
-        later = await shared(to).overview()
+        later = await shared_target(to).overview()
         same = later is not None and later.progress.id == seen.progress.id
         seen = later if later is not None and same else seen
     return _status(seen, gone)
 
 
-def _asked_after(progress: Progress) -> list[str]:
+def _task_ids(progress: Progress) -> list[str]:
     """Return the messages that tell which shards are given up.
 
     A sweep is queued before the last of its group's other shards leaves the queue, so these are
@@ -123,52 +123,52 @@ def _asked_after(progress: Progress) -> list[str]:
         if not one.sweep and (one.group in sweeping or not _is_done(progress, one))
     ]
     sweeps = [one for one in undone if one.sweep]
-    return [Order(pull=progress.id, shard=one.name).id for one in (*first, *sweeps)]
+    return [ShardTask(pull=progress.id, shard=one.name).id for one in (*first, *sweeps)]
 
 
 def _is_done(progress: Progress, shard: Shard) -> bool:
     return progress.states.get(shard.name, ShardState()).status == "done"
 
 
-def _status(seen: Overview, gone: Mapping[str, str | None]) -> FleetStatus:
-    progress = seen.progress
-    ids = {one.name: Order(pull=progress.id, shard=one.name).id for one in progress.shards}
+def _status(overview: PullOverview, abandoned: Mapping[str, str | None]) -> FleetStatus:
+    progress = overview.progress
+    ids = {one.name: ShardTask(pull=progress.id, shard=one.name).id for one in progress.shards}
     held_up = {
         one.group
         for one in progress.shards
-        if not one.sweep and not (_is_done(progress, one) and ids[one.name] in gone)
+        if not one.sweep and not (_is_done(progress, one) and ids[one.name] in abandoned)
     }
     return FleetStatus(
         pull=progress.id,
         started=progress.started,
         shards=tuple(
-            _standing(
+            _shard_status(
                 one,
                 progress.states.get(one.name),
-                seen.holders,
-                given_up=ids[one.name] in gone and not (one.sweep and one.group in held_up),
-                reason=gone.get(ids[one.name]),
+                overview.holders,
+                given_up=ids[one.name] in abandoned and not (one.sweep and one.group in held_up),
+                reason=abandoned.get(ids[one.name]),
             )
             for one in progress.shards
         ),
         finished=progress.finished,
-        rejected=counts_of(
-            seen.rejected,
+        rejected=count_rejected(
+            overview.rejected,
             {one.group for one in progress.shards},
-            {(one.group, one.key) for one in seen.rejected if one.first_pull != progress.id},
+            {(one.group, one.key) for one in overview.rejected if one.first_pull != progress.id},
         ),
     )
 
 
-def _standing(
+def _shard_status(
     shard: Shard,
     state: ShardState | None,
-    holders: Mapping[str, Holder],
+    holders: Mapping[str, ClaimHolder],
     *,
     given_up: bool,
     reason: str | None,
-) -> ShardStanding:
-    kept, holder = state or ShardState(), holders.get(shard.name, Holder())
+) -> ShardStatus:
+    kept, holder = state or ShardState(), holders.get(shard.name, ClaimHolder())
     stage: Stage
     if kept.status == "done":
         stage = "done"
@@ -178,7 +178,7 @@ def _standing(
         stage = "failed"
     else:
         stage = "reading" if holder.fence else "waiting"
-    return ShardStanding(
+    return ShardStatus(
         shard=shard,
         stage=stage,
         records=kept.records,

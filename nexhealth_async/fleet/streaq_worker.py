@@ -11,15 +11,15 @@ from coredis.exceptions import AuthenticationError, ConnectionError, RedisError 
 from streaq import StreaqError, Worker
 from streaq.constants import REDIS_GROUP
 
-from nexhealth_async.fleet.queue_limits import KEPT, leaves
+from nexhealth_async.fleet.queue_limits import RESULT_TTL, iter_leaves
 
 if TYPE_CHECKING:
     from streaq.types import StreamMessage
 
 __all__ = ["GuardedWorker", "message_from"]
 
-_FOREIGN: Final = "this message is none of a fleet"
-_LOST: Final = (ConnectionError, AuthenticationError, OSError)
+_FOREIGN_MESSAGE: Final = "this message is none of a fleet"
+_CONNECTION_ERRORS: Final = (ConnectionError, AuthenticationError, OSError)
 """Errors of the connection, which end a worker."""
 
 
@@ -55,14 +55,14 @@ class GuardedWorker(Worker[None]):
         except Exception as error:
             if _is_lost(error):
                 raise
-            await self._give_up(msg)
+            await self._abandon(msg)
 
     async def schedule_cron_jobs(self, ready: tuple[str, ...]) -> None:
         """Schedule nothing: a fleet has no cron jobs, whatever Redis says."""
 
-    async def _give_up(self, msg: StreamMessage) -> None:
+    async def _abandon(self, msg: StreamMessage) -> None:
         try:
-            await self.finish_failed_task(msg, StreaqError(_FOREIGN), 1, 0, ttl=KEPT)
+            await self.finish_failed_task(msg, StreaqError(_FOREIGN_MESSAGE), 1, 0, ttl=RESULT_TTL)
         except Exception as error:
             if _is_lost(error):
                 raise
@@ -109,4 +109,4 @@ def _names_task(fields: Mapping[str, str] | None) -> bool:
 
 
 def _is_lost(error: Exception) -> bool:
-    return any(isinstance(one, _LOST) for one in leaves(error))
+    return any(isinstance(one, _CONNECTION_ERRORS) for one in iter_leaves(error))

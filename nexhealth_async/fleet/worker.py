@@ -6,24 +6,24 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from nexhealth_async.errors import NexHealthError, TargetError, UsageError
-from nexhealth_async.fleet.queue import Again, GivenUp, Queue, Turn
-from nexhealth_async.fleet.queue_messages import order_from_json
-from nexhealth_async.fleet.shard_runner import Session, run_shard, shared
+from nexhealth_async.fleet.queue import FleetQueue, RetryTaskError, TaskAbandonedError, TaskContext
+from nexhealth_async.fleet.queue_messages import task_from_json
+from nexhealth_async.fleet.shard_runner import FleetSession, run_shard, shared_target
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import OnEvent, Target
 
 __all__ = ["fleet_work"]
 
-_LONGEST: Final = 60.0
+_MAX_DELAY: Final = 60.0
 """Seconds before a failed shard is tried again, at the most."""
 
 
 async def fleet_work(
-    session: Session,
+    session: FleetSession,
     *,
     to: Target,
-    redis: str | Queue,
+    redis: str | FleetQueue,
     on_event: OnEvent | None = None,
     until_empty: bool = False,
 ) -> None:
@@ -38,16 +38,16 @@ async def fleet_work(
     again.
     """
     with suppress(TargetError):  # told of each shard, should it last
-        seen = await shared(to).overview()
+        seen = await shared_target(to).overview()
         if seen is not None and not seen.progress.finished:
             await session.bulk.check_pull(seen.progress)
-    queue = Queue.of(redis)
+    queue = FleetQueue.of(redis)
 
-    async def read(text: str, turn: Turn) -> None:
+    async def read(text: str, turn: TaskContext) -> None:
         try:
-            order = order_from_json(text)
+            order = task_from_json(text)
         except UsageError as error:
-            raise GivenUp(str(error)) from None
+            raise TaskAbandonedError(str(error)) from None
         try:
             outcome = await run_shard(
                 order.shard,
@@ -55,17 +55,19 @@ async def fleet_work(
                 session,
                 pull=order.pull,
                 owner=turn.owner,
-                alive=turn.line.alive,
+                alive=turn.queue.alive,
                 on_event=on_event,
             )
         except NexHealthError as error:
-            raise Again(f"{type(error).__name__}: {error}", after=_pause(turn)) from None
+            raise RetryTaskError(
+                f"{type(error).__name__}: {error}", after=_retry_delay(turn)
+            ) from None
         if outcome.status == "failed":
-            raise Again(outcome.error or "failed", after=_pause(turn))
+            raise RetryTaskError(outcome.error or "failed", after=_retry_delay(turn))
         if outcome.status in ("busy", "overtaken"):
             # Whoever has it acknowledges it; should that one die, it is found here again.
-            raise Again(outcome.status, after=queue.takeover)
-        await turn.line.put({one.id: one.to_json() for one in order.following(outcome)})
+            raise RetryTaskError(outcome.status, after=queue.takeover)
+        await turn.queue.enqueue({one.id: one.to_json() for one in order.following(outcome)})
 
     try:
         await queue.serve(read, until_empty=until_empty)
@@ -73,5 +75,5 @@ async def fleet_work(
         raise error.with_traceback(None) from None
 
 
-def _pause(turn: Turn) -> float:
-    return min(_LONGEST, 2.0 ** min(turn.tries, 10))
+def _retry_delay(context: TaskContext) -> float:
+    return min(_MAX_DELAY, 2.0 ** min(context.attempt, 10))

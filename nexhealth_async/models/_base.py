@@ -11,7 +11,7 @@ import attrs
 from attrs import frozen
 from msgspec import Meta
 
-__all__ = ["JSON", "Day", "Money", "Record", "Timestamp", "often_absent"]
+__all__ = ["JSON", "Day", "Money", "Record", "Timestamp", "optional_fields"]
 
 T = TypeVar("T", bound="type[attrs.AttrsInstance]")
 
@@ -28,7 +28,7 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset; never naive."""
 
 
-class _NoMethod:
+class _MissingMethod:
     """A method that other libraries' models have: reading it tells what to call instead.
 
     As a descriptor it costs other attributes nothing, which ``__getattr__`` would: decoding looks
@@ -50,8 +50,8 @@ class _NoMethod:
         return f"<no method; use {self._call}>"
 
 
-_NO_METHODS = {
-    name: _NoMethod(name, call)
+_HINTED_METHODS = {
+    name: _MissingMethod(name, call)
     for call, names in {
         "nexhealth_async.to_builtins(model)": (
             "as_dict",
@@ -68,18 +68,18 @@ _NO_METHODS = {
 }
 
 
-class _NoMethods:
+class _MissingMethodHints:
     """The names of methods that models do not have."""
 
     __slots__ = ()
 
 
 if not TYPE_CHECKING:  # for type checkers there is nothing of these names
-    for _name, _missing in _NO_METHODS.items():
-        setattr(_NoMethods, _name, _missing)
+    for _name, _missing in _HINTED_METHODS.items():
+        setattr(_MissingMethodHints, _name, _missing)
 
 
-class Record(_NoMethods):
+class Record(_MissingMethodHints):
     """The base of all models: a printed record says which one it is, not whom it is about.
 
     ``repr`` and ``rich`` show the fields named in ``_shown`` and nothing else, so a new field is
@@ -88,22 +88,22 @@ class Record(_NoMethods):
 
     __slots__ = ()
 
-    _shown: ClassVar[tuple[str, ...]] = ("id",)
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id",)
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({inside})"
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if name not in _NO_METHODS]
+        return [name for name in object.__dir__(self) if name not in _HINTED_METHODS]
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """Keep rich, which reads attrs fields by itself, to the same few fields."""
-        for name in self._shown:
+        for name in self._repr_fields:
             yield name, getattr(self, name)
 
 
-def often_absent(cls: T) -> T:
+def optional_fields(cls: T) -> T:
     """Give an unslotted attrs class its defaults as class attributes.
 
     Of a slotted class, msgspec finds out that a field is missing by an AttributeError, which costs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async.models._base import Money, Record, Timestamp, often_absent
+from nexhealth_async.models._base import Money, Record, Timestamp, optional_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.models.ledger import Charge, FeeSchedule, FeeScheduleProcedure
@@ -142,9 +142,9 @@ class ClaimPayout(Record):
     """The entry of the price list that was used."""
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfClaim(Record):
+class _ClaimExtras(Record):
     """What comes with a single claim, and what only a claim inside a payment or adjustment has."""
 
     patient: Patient | None = None
@@ -165,7 +165,7 @@ class _MoreOfClaim(Record):
 
 
 @frozen(kw_only=True, repr=False)
-class Claim(_MoreOfClaim):
+class Claim(_ClaimExtras):
     """A bill to an insurer (v3).
 
     Reference: ``GET /claims``; ``claims`` of a charge; ``claim`` of a payment or adjustment.

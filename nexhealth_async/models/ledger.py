@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async.models._base import Day, Money, Record, Timestamp, often_absent
+from nexhealth_async.models._base import Day, Money, Record, Timestamp, optional_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -83,9 +83,9 @@ class PaymentPlan(Record):
     guarantor: Patient | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _OldEntry(Record):
+class _LegacyEntry(Record):
     """The words v2 has for an entry of the ledger; v3 never uses them."""
 
     value: Money | None = None
@@ -107,9 +107,9 @@ class _OldEntry(Record):
     guarantor: Patient | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfCharge(_OldEntry):
+class _ChargeExtras(_LegacyEntry):
     """What only some replies say of a charge."""
 
     claim_payouts: tuple[ClaimPayout, ...] | None = None
@@ -127,7 +127,7 @@ class _MoreOfCharge(_OldEntry):
 
 
 @frozen(kw_only=True, repr=False)
-class Charge(_MoreOfCharge):
+class Charge(_ChargeExtras):
     """What a patient was charged for one procedure.
 
     Reference: ``GET /charges`` (v3); ``charges`` of a patient or claim; ``charge`` of a payment or
@@ -153,9 +153,9 @@ class Charge(_MoreOfCharge):
     """Set once the charge was removed in the practice's system."""
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfPayment(_OldEntry):
+class _PaymentExtras(_LegacyEntry):
     """What only a single payment says."""
 
     claim: Claim | None = None
@@ -167,7 +167,7 @@ class _MoreOfPayment(_OldEntry):
 
 
 @frozen(kw_only=True, repr=False)
-class Payment(_MoreOfPayment):
+class Payment(_PaymentExtras):
     """Money received for a patient, as a negative amount; a refund is positive.
 
     One payment may become several rows, tied together by ``transaction_id``.
@@ -200,9 +200,9 @@ class Payment(_MoreOfPayment):
     payment_type_id: int | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfAdjustment(_OldEntry):
+class _AdjustmentExtras(_LegacyEntry):
     """What only a single adjustment says."""
 
     claim: Claim | None = None
@@ -213,7 +213,7 @@ class _MoreOfAdjustment(_OldEntry):
 
 
 @frozen(kw_only=True, repr=False)
-class Adjustment(_MoreOfAdjustment):
+class Adjustment(_AdjustmentExtras):
     """A correction of a patient's balance that is neither charge nor payment.
 
     Reference: ``GET /adjustments`` (v3); ``adjustments`` of a patient.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import JSON, Money, Record, Timestamp, often_absent
+from nexhealth_async.models._base import JSON, Money, Record, Timestamp, optional_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfBio(Record):
+class _BioExtras(Record):
     """What only some systems know of a person."""
 
     city: str | None = None
@@ -62,7 +62,7 @@ class _MoreOfBio(Record):
 
 
 @frozen(kw_only=True, repr=False)
-class PatientBio(_MoreOfBio):
+class PatientBio(_BioExtras):
     """What is known of a person beside the name.
 
     Systems fill very different parts of it, and ``{}`` is common. Text that is not set is ``""`` at
@@ -133,9 +133,9 @@ class PrivacyAuthorization(Record):
     consent_date: date | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfPatient(Record):
+class _PatientExtras(Record):
     """What only some replies say of a patient."""
 
     institution_id: int | None = None
@@ -209,7 +209,7 @@ class _MoreOfPatient(Record):
 
 
 @frozen(kw_only=True, repr=False)
-class Patient(_MoreOfPatient):
+class Patient(_PatientExtras):
     """A patient, or a person connected with one, such as a guarantor.
 
     Included parts are None unless they were asked for; an empty tuple is the server's "none". Which

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import JSON, Record, Timestamp, often_absent
+from nexhealth_async.models._base import JSON, Record, Timestamp, optional_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.models.schedule import AppointmentType
@@ -36,9 +36,9 @@ class Specialty(Record):
     name: str | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfLocation(Record):
+class _LocationExtras(Record):
     """What a location met inside another record does not say."""
 
     institution_id: int | None = None
@@ -87,7 +87,7 @@ class _MoreOfLocation(Record):
 
 
 @frozen(kw_only=True, repr=False)
-class Location(_MoreOfLocation):
+class Location(_LocationExtras):
     """One office of a practice.
 
     A location met inside an institution, a provider or a sync status has only its name, address,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from nexhealth_async.models._base import Record, Timestamp, often_absent
+from nexhealth_async.models._base import Record, Timestamp, optional_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.models.clinical import Procedure
@@ -115,9 +115,9 @@ class BookingDetails(Record):
     booked_via_one_click: bool | None = None
 
 
-@often_absent
+@optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
-class _MoreOfAppointment(Record):
+class _AppointmentExtras(Record):
     """What an appointment says when asked, and the other spelling of its flag."""
 
     canceled: bool | None = None
@@ -133,7 +133,7 @@ class _MoreOfAppointment(Record):
 
 
 @frozen(kw_only=True, repr=False)
-class Appointment(_MoreOfAppointment):
+class Appointment(_AppointmentExtras):
     """An appointment, or a time that is blocked (``unavailable``, without a patient).
 
     Times are UTC whatever the practice's zone; ``timezone`` says which that is. Any flag may be

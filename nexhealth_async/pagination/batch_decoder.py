@@ -11,28 +11,36 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 from attrs import frozen
 
-from nexhealth_async.codec import REFUSALS
-from nexhealth_async.errors import UndecodableRecord
-from nexhealth_async.pagination.record_ids import ids_of
+from nexhealth_async.codec import NATIVE_ERRORS
+from nexhealth_async.errors import UndecodableRecordError
+from nexhealth_async.pagination.record_ids import read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from msgspec import Raw
 
-__all__ = ["AS_BYTES", "AS_DICTS", "Decoder", "OnBadRecord", "Paired", "Repair", "Slices"]
+__all__ = [
+    "AS_BYTES",
+    "AS_DICTS",
+    "BatchDecoder",
+    "OnBadRecord",
+    "PairedDecoder",
+    "RecordDecoder",
+    "Repair",
+]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-OnBadRecord: TypeAlias = "Callable[[UndecodableRecord, bytes], None]"
+OnBadRecord: TypeAlias = "Callable[[UndecodableRecordError, bytes], None]"
 """Called with the error and the record's bytes for every record that cannot be read."""
 
-_SLICE = 64
+_BATCH_SIZE = 64
 """Records decoded in one turn of the event loop."""
 
 
-class Decoder(Protocol[T_co]):
+class RecordDecoder(Protocol[T_co]):
     """How records become what a walk delivers."""
 
     def native(self) -> Callable[[Raw], T_co] | None:
@@ -53,7 +61,7 @@ class Repair:
     """Path of the field, such as ``bio.date_of_birth``."""
 
 
-class Slices(Generic[T]):
+class BatchDecoder(Generic[T]):
     """Decodes the records of one page after the other, a slice at a time."""
 
     __slots__ = (
@@ -67,7 +75,7 @@ class Slices(Generic[T]):
         "repairs",
     )
 
-    def __init__(self, decoder: Decoder[T], on_bad_record: OnBadRecord | None) -> None:
+    def __init__(self, decoder: RecordDecoder[T], on_bad_record: OnBadRecord | None) -> None:
         self._decoder = decoder
         self._on_bad_record = on_bad_record
         self._records: Sequence[Raw] = ()
@@ -76,7 +84,7 @@ class Slices(Generic[T]):
         self._repaired: Mapping[int, tuple[str, ...]] = {}
         self.repairs: list[Repair] = []
         """What was repaired in this page so far."""
-        self.failure: UndecodableRecord | None = None
+        self.failure: UndecodableRecordError | None = None
         """The record that ends the walk, once what came before it is delivered."""
 
     def begin(
@@ -91,13 +99,13 @@ class Slices(Generic[T]):
         self.failure = None
 
     @property
-    def left(self) -> bool:
+    def remaining(self) -> bool:
         """Whether there is something to decode."""
         return bool(self._records)
 
     def read(self) -> list[T]:
         """Decode the next slice, or as much of it as comes before a record that nobody can read."""
-        start, end = self._place, self._place + _SLICE
+        start, end = self._place, self._place + _BATCH_SIZE
         records = self._records[start:end]
         self._place = end
         if end >= len(self._records):
@@ -128,7 +136,7 @@ class Slices(Generic[T]):
                 return
             paths = self._repaired.get(place)
             if paths and len(self._made) > before:
-                (id,) = ids_of((record,))
+                (id,) = read_ids((record,))
                 self.repairs += [Repair(id, path) for path in paths]
 
     def _read_natively(self, records: Sequence[Raw], native: Callable[[Raw], T]) -> None:
@@ -137,7 +145,9 @@ class Slices(Generic[T]):
             try:
                 keep(native(record))
                 continue
-            except REFUSALS:  # it may hold the value, and must not be what the next error is about
+            except (
+                NATIVE_ERRORS
+            ):  # it may hold the value, and must not be what the next error is about
                 pass
             if not self._read_tolerantly(records[at : at + 1]):
                 return
@@ -147,13 +157,13 @@ class Slices(Generic[T]):
         for record in records:
             try:
                 value, repaired = self._decoder.tolerant(record)
-            except UndecodableRecord as error:
+            except UndecodableRecordError as error:
                 # Without its traceback, which would hold the walk.
                 bad = error.with_traceback(None)
             else:
                 self._made.append(value)
                 if repaired:
-                    (id,) = ids_of((record,))
+                    (id,) = read_ids((record,))
                     self.repairs += [Repair(id, path) for path in repaired]
                 continue
             if self._on_bad_record is None:
@@ -164,7 +174,7 @@ class Slices(Generic[T]):
         return True
 
 
-class _Dicts:
+class _DictDecoder:
     """Records as plain dicts, with every field the vendor sends."""
 
     def __init__(self) -> None:
@@ -174,10 +184,10 @@ class _Dicts:
         return self._read
 
     def tolerant(self, record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:  # noqa: ARG002 - whatever it is
-        raise UndecodableRecord(model="record", path="", expected="an object")
+        raise UndecodableRecordError(model="record", path="", expected="an object")
 
 
-class _Bytes:
+class _BytesDecoder:
     """Records as the bytes of their JSON."""
 
     def native(self) -> Callable[[Raw], bytes]:
@@ -187,10 +197,10 @@ class _Bytes:
         return bytes(record), ()
 
 
-class Paired(Generic[T]):
+class PairedDecoder(Generic[T]):
     """Records beside the bytes of their JSON."""
 
-    def __init__(self, decoder: Decoder[T]) -> None:
+    def __init__(self, decoder: RecordDecoder[T]) -> None:
         self._decoder = decoder
 
     def native(self) -> Callable[[Raw], tuple[T, bytes]] | None:
@@ -206,5 +216,5 @@ class Paired(Generic[T]):
         return (value, bytes(record)), repaired
 
 
-AS_DICTS = _Dicts()
-AS_BYTES = _Bytes()
+AS_DICTS = _DictDecoder()
+AS_BYTES = _BytesDecoder()

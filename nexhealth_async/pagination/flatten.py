@@ -6,18 +6,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from nexhealth_async._protocol.traceback_boundary import discreet
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
 
 if TYPE_CHECKING:
     from nexhealth_async.pagination.walk import Walk
 
-__all__ = ["Flat"]
+__all__ = ["FlatWalk"]
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Flat(AsyncIterator[T], Generic[S, T]):
+class FlatWalk(AsyncIterator[T], Generic[S, T]):
     """The parts of what one walk after another brings; a failed walk never looks like the end.
 
     As with walks, cancelling ``anext`` loses nothing, and `aclose` ends what is under way.
@@ -36,7 +36,7 @@ class Flat(AsyncIterator[T], Generic[S, T]):
         self._ready: deque[T] = deque()
         self._left = limit
 
-    @discreet
+    @strip_traceback
     async def __anext__(self) -> T:
         """Return the next part."""
         if self._left == 0:

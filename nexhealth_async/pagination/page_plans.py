@@ -12,40 +12,45 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from attrs import frozen
 
-from nexhealth_async.errors import InvalidArgument, NexHealthError, StalledCursor, WalkDrifted
+from nexhealth_async.errors import (
+    DriftError,
+    InvalidArgumentError,
+    NexHealthError,
+    StalledCursorError,
+)
 from nexhealth_async.pagination.record_ids import IdSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexhealth_async._protocol.envelopes import ListReading
+    from nexhealth_async._protocol.envelopes import ParsedList
 
 __all__ = [
-    "Ask",
     "CursorPlan",
     "Drift",
     "NumberedPlan",
-    "Plan",
-    "Taken",
-    "WholePlan",
+    "PagePlan",
+    "PageRequest",
+    "PageResult",
+    "UnpagedPlan",
     "check_drift",
     "cursor_start",
     "numbered_start",
 ]
 
-_REPEATS = 50
+_MAX_REPEATS = 50
 """Pages of one pass that may repeat an earlier one: rows entering behind a walk push others on."""
 _UNCOUNTED_REPEATS = 3
 """The same where no count says that the list has an end."""
 _EMPTY_PAGES = 50
 """Pages without a record, one after the other, that a list with cursors may have."""
-_GROWTH = 2
+_MAX_GROWTH = 2
 """How many times as long as its first page said a numbered list may get while it is read..."""
 _GROWTH_PAGES = 100
 """... and by how many pages more; a short list may grow by a larger factor."""
-_CHANGED = -2
+_LIST_CHANGED = -2
 """Stands for the count in the resume value of a walk that saw the list change."""
-_LONGEST_RESUME = 4_000
+_MAX_RESUME_LENGTH = 4_000
 _AT_CURSOR = re.compile("c:([1-9][0-9]{0,18}):([^\ud800-\udfff]+)")
 _AT_NUMBER = re.compile("n:([1-9][0-9]{0,18}):([1-9][0-9]{0,18}):([0-9]{1,19}):(-[12]|[0-9]{1,19})")
 
@@ -71,13 +76,13 @@ entering and one leaving, nor rows that changed places: begin anew where that ma
 
 
 def check_drift(drift: object) -> None:
-    """Raise `InvalidArgument` unless this is one of the choices of `Drift`."""
+    """Raise `InvalidArgumentError` unless this is one of the choices of `Drift`."""
     if drift not in get_args(Drift):
-        raise InvalidArgument('drift must be "watch", "verify" or "ignore"')
+        raise InvalidArgumentError('drift must be "watch", "verify" or "ignore"')
 
 
 @frozen
-class Ask:
+class PageRequest:
     """One page to request: its number, and the parameters that select it."""
 
     number: int
@@ -85,10 +90,10 @@ class Ask:
 
 
 @frozen
-class Taken:
+class PageResult:
     """What a page brought: which of its records are new, and where a walk could go on after it."""
 
-    fresh: tuple[int, ...] | None
+    new_records: tuple[int, ...] | None
     """Places of the new records; None means all."""
     resume: str | None
     warnings: tuple[str, ...] = ()
@@ -96,14 +101,14 @@ class Taken:
     """True if pages asked for beyond this one are past the end and of no use."""
 
 
-class Plan(Protocol):
+class PagePlan(Protocol):
     """The order of a walk. Pages are taken in the order they were asked for."""
 
-    def ask(self, outstanding: int) -> Ask | None:
+    def next_request(self, outstanding: int) -> PageRequest | None:
         """Return the next request that may leave while so many are not yet taken, if any."""
         ...
 
-    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:
+    def accept(self, reading: ParsedList, ids: Sequence[object]) -> PageResult:
         """Account for the next page; raises what makes the walk impossible to complete."""
         ...
 
@@ -113,7 +118,7 @@ class Plan(Protocol):
         ...
 
     @property
-    def over(self) -> bool:
+    def is_finished(self) -> bool:
         """True once everything has been taken."""
         ...
 
@@ -123,7 +128,7 @@ class Plan(Protocol):
         ...
 
 
-class WholePlan:
+class UnpagedPlan:
     """A list that comes in one reply."""
 
     failure = None
@@ -131,22 +136,22 @@ class WholePlan:
 
     def __init__(self) -> None:
         self._asked = False
-        self.over: bool = False
+        self.is_finished: bool = False
 
-    def ask(self, outstanding: int) -> Ask | None:  # noqa: ARG002 - the protocol's signature
+    def next_request(self, outstanding: int) -> PageRequest | None:  # noqa: ARG002 - the protocol's signature
         """Ask once."""
         if self._asked:
             return None
         self._asked = True
-        return Ask(1, ())
+        return PageRequest(1, ())
 
-    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
+    def accept(self, reading: ParsedList, ids: Sequence[object]) -> PageResult:  # noqa: ARG002
         """Take everything, with a warning if the server counts more than it sent."""
-        self.over = True
+        self.is_finished = True
         count, rows = reading.count, len(reading.records)
         if count is None or count <= rows:
-            return Taken(None, None)
-        return Taken(
+            return PageResult(None, None)
+        return PageResult(
             None,
             None,
             (f"the server counts {count} records but sent {rows}; the rest may be missing",),
@@ -177,20 +182,20 @@ class CursorPlan:
         self._empty = 0
         """Pages without a record since the last one with any."""
         self._asked = False
-        self.over: bool = False
-        self.failure: StalledCursor | None = None
+        self.is_finished: bool = False
+        self.failure: StalledCursorError | None = None
 
-    def ask(self, outstanding: int) -> Ask | None:
+    def next_request(self, outstanding: int) -> PageRequest | None:
         """Ask for the page behind the last cursor, once that is known."""
-        if outstanding or self._asked or self.over:
+        if outstanding or self._asked or self.is_finished:
             return None
         self._asked = True
         pairs: tuple[tuple[str, str], ...] = (("per_page", self._per_page),)
         if self._cursor is not None:
             pairs = (("end_cursor", self._cursor), *pairs)
-        return Ask(self._number + 1, pairs)
+        return PageRequest(self._number + 1, pairs)
 
-    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:  # noqa: ARG002
+    def accept(self, reading: ParsedList, ids: Sequence[object]) -> PageResult:  # noqa: ARG002
         """Take a page and its cursor; what came is kept even where nothing can follow it."""
         self._asked = False
         self._number += 1
@@ -200,33 +205,33 @@ class CursorPlan:
         if following is True:
             self._empty = 0 if reading.records else self._empty + 1
             if not isinstance(cursor, str) or not cursor or hash(cursor) in self._followed:
-                return self._stalled(
+                return self._stalled_error(
                     "the server says that another page follows but names no new cursor for it"
                 )
             if self._empty == _EMPTY_PAGES:
-                return self._stalled(
+                return self._stalled_error(
                     f"the server sent {_EMPTY_PAGES} pages without a record, one after the other, "
                     "and says that more follow, so the end of the list cannot be found"
                 )
             self._followed.add(hash(cursor))
             self._cursor = cursor
         elif following is False:
-            self.over = True
+            self.is_finished = True
         elif reading.records:
-            return self._stalled("the page does not say whether another follows it")
+            return self._stalled_error("the page does not say whether another follows it")
         else:
-            self.over = True
+            self.is_finished = True
             text = "an empty page does not say whether another follows; it is taken for the end"
-            return Taken(None, None, (text,))
+            return PageResult(None, None, (text,))
         resume = f"c:{self._per_page}:{cursor}"
-        named = isinstance(cursor, str) and cursor and len(resume) <= _LONGEST_RESUME
-        return Taken(None, resume if named else None)
+        named = isinstance(cursor, str) and cursor and len(resume) <= _MAX_RESUME_LENGTH
+        return PageResult(None, resume if named else None)
 
-    def _stalled(self, what: str) -> Taken:
+    def _stalled_error(self, what: str) -> PageResult:
         """End the list with an error that is raised once its last page has been delivered."""
-        self.over = True
-        self.failure = StalledCursor(what)
-        return Taken(None, None)
+        self.is_finished = True
+        self.failure = StalledCursorError(what)
+        return PageResult(None, None)
 
 
 class NumberedPlan:
@@ -256,8 +261,8 @@ class NumberedPlan:
         self._size = 0
         self._count: int | None = None
         self._anonymous = 0
-        self.over: bool = False
-        self.failure: WalkDrifted | None = None
+        self.is_finished: bool = False
+        self.failure: DriftError | None = None
         self._signs = False
         self._resumed = after is not None
         if after is not None:
@@ -282,22 +287,24 @@ class NumberedPlan:
         """Hash of an earlier page of the pass, set anew at pages 1, 2, 4, 8 and so on."""
         self._repeats = 0
 
-    def ask(self, outstanding: int) -> Ask | None:
+    def next_request(self, outstanding: int) -> PageRequest | None:
         """Ask for the next page; those of an uncounted list, and page 1 of a pass, go alone."""
-        if self.over or (self._last is not None and self._next > self._last):
+        if self.is_finished or (self._last is not None and self._next > self._last):
             return None
         if outstanding and (self._last is None or (self._opening and not self._eager)):
             return None
         number = self._next
         self._next += 1
-        return Ask(number, (("page", str(number)), ("per_page", str(self._per_page))))
+        return PageRequest(number, (("page", str(number)), ("per_page", str(self._per_page))))
 
-    def take(self, reading: ListReading, ids: Sequence[object]) -> Taken:
-        """Account for the next page; raises `WalkDrifted`."""
+    def accept(self, reading: ParsedList, ids: Sequence[object]) -> PageResult:
+        """Account for the next page; raises `DriftError`."""
         number, rows = self._due, len(ids)
         self._due += 1
         warnings = (
-            self._open(reading, rows) if self._opening else self._follow(reading, rows, number)
+            self._read_first_page(reading, rows)
+            if self._opening
+            else self._read_next_page(reading, rows, number)
         )
         fresh = self._new_among(ids, pivot=self._verifying and number == 1)
         self._check_repeats(number, reading, ids)
@@ -309,21 +316,21 @@ class NumberedPlan:
         drop_rest = ends and self._next > number + 1
         if ends:
             self._end_pass()
-        return Taken(fresh, resume_at, warnings, drop_rest)
+        return PageResult(fresh, resume_at, warnings, drop_rest)
 
     def _resume(self, number: int) -> str:
         count = -1 if self._count is None else self._count
         if self._signs and self._drift != "ignore":
             # What this walk saw, the one that resumes it cannot see again.
-            count = _CHANGED
+            count = _LIST_CHANGED
         return f"n:{number}:{self._per_page}:{self._size}:{count}"
 
-    def _open(self, reading: ListReading, rows: int) -> tuple[str, ...]:
+    def _read_first_page(self, reading: ParsedList, rows: int) -> tuple[str, ...]:
         """Learn size and count from the first page of a pass."""
         self._opening = False
         count = reading.count
         if self._resumed:
-            return self._reopen(count, rows)
+            return self._read_pivot_page(count, rows)
         if self._verifying and count != self._count:
             self._signs = True
         self._size, self._count = rows, count
@@ -336,20 +343,20 @@ class NumberedPlan:
             return ("the server's count is below the rows it sent; the walk does not rely on it",)
         if rows == 0:
             if count and not self._verifying:
-                raise WalkDrifted(
+                raise DriftError(
                     f"page 1 is empty although the server counts {count} records; try again later",
                     at_most_missing=count,
                 )
             self._last = 1
         else:
             self._last = max(1, -(-count // rows))
-            self._bound = _GROWTH * self._last + _GROWTH_PAGES
+            self._bound = _MAX_GROWTH * self._last + _GROWTH_PAGES
         return ()
 
-    def _reopen(self, count: int | None, rows: int) -> tuple[str, ...]:
+    def _read_pivot_page(self, count: int | None, rows: int) -> tuple[str, ...]:
         """Go on from the middle, if the list is as it was; nothing before can be verified."""
         if self._drift != "ignore" and count != self._count:
-            raise WalkDrifted(
+            raise DriftError(
                 "the list changed since the walk was interrupted, so pages may have shifted; "
                 "start from the beginning"
             )
@@ -357,11 +364,11 @@ class NumberedPlan:
         self._last = None
         if count is not None and self._size:
             self._last = max(self._first, -(-count // self._size))
-            self._bound = _GROWTH * self._last + _GROWTH_PAGES
+            self._bound = _MAX_GROWTH * self._last + _GROWTH_PAGES
         self._size = self._size or rows
         return ()
 
-    def _follow(self, reading: ListReading, rows: int, number: int) -> tuple[str, ...]:
+    def _read_next_page(self, reading: ParsedList, rows: int, number: int) -> tuple[str, ...]:
         """Compare a further page with what page 1 promised."""
         if self._last is None or self._count is None:
             return ()
@@ -372,12 +379,12 @@ class NumberedPlan:
             return ("the server's count is below the rows it sent; the walk does not rely on it",)
         if count is not None and count != self._count:
             self._signs = True
-            self._extend(-(-count // self._size))
+            self._extend_pages(-(-count // self._size))
         if rows != min(self._size, max(0, self._count - before)):
             self._signs = True
         return ()
 
-    def _extend(self, pages: int) -> None:
+    def _extend_pages(self, pages: int) -> None:
         """Follow a list that grew, as far as a list grows that is ever read to its end."""
         last = max(self._last or 0, pages)
         bound = last if self._bound is None else self._bound
@@ -402,9 +409,9 @@ class NumberedPlan:
         self._signs = self._signs or bool(repeated)
         if not repeated and (len(named) == len(ids) or not self._verifying):
             return None
-        return _fresh(ids, set(repeated), anonymous=not self._verifying)
+        return _new_ids(ids, set(repeated), anonymous=not self._verifying)
 
-    def _check_repeats(self, number: int, reading: ListReading, ids: Sequence[object]) -> None:
+    def _check_repeats(self, number: int, reading: ParsedList, ids: Sequence[object]) -> None:
         """Refuse a list whose pages come again and again: without a true count it never ends.
 
         A landmark that moves at the powers of two finds a circle of any length in a few rounds.
@@ -415,8 +422,8 @@ class NumberedPlan:
         page = hash(tuple(ids) if known else tuple(bytes(record) for record in reading.records))
         if page == self._landmark:
             self._repeats += 1
-            if self._repeats >= (_UNCOUNTED_REPEATS if self._last is None else _REPEATS):
-                raise WalkDrifted(
+            if self._repeats >= (_UNCOUNTED_REPEATS if self._last is None else _MAX_REPEATS):
+                raise DriftError(
                     f"the server answers page {number} with the records of an earlier page, again "
                     "and again, so the end of the list cannot be found; try again later"
                 )
@@ -427,13 +434,13 @@ class NumberedPlan:
     def _end_pass(self) -> None:
         if self._outgrown:
             self._finish(
-                WalkDrifted(
+                DriftError(
                     "the list grows faster than it is read, so its end cannot be reached; "
                     "everything seen was delivered. Try again at a quieter time"
                 )
             )
         elif self._seen is None:
-            self.over = True
+            self.is_finished = True
         elif self._verifying:
             self._end_verifying_pass()
         elif self._count is None:
@@ -444,9 +451,9 @@ class NumberedPlan:
     def _end_uncounted(self) -> None:
         failure = None
         if self._drift == "verify":
-            failure = WalkDrifted("the server sends no usable count, so nothing can be verified")
+            failure = DriftError("the server sends no usable count, so nothing can be verified")
         elif self._signs:
-            failure = WalkDrifted(
+            failure = DriftError(
                 "the list changed during the walk, and without a usable count nothing can be "
                 "verified; everything seen was delivered. Try again at a quieter time"
             )
@@ -461,7 +468,7 @@ class NumberedPlan:
             self._finish()
         elif self._resumed:
             self._finish(
-                WalkDrifted(
+                DriftError(
                     "the list changed during a walk that began in its middle; "
                     "start from the beginning"
                 )
@@ -481,7 +488,7 @@ class NumberedPlan:
     def _verify_again(self, missing: int | None) -> None:
         if self._passes_left == 0:
             self._finish(
-                WalkDrifted(
+                DriftError(
                     "the list kept changing, so completeness could not be shown; everything seen "
                     "was delivered. Try again at a quieter time, or raise passes",
                     at_most_missing=missing,
@@ -494,12 +501,12 @@ class NumberedPlan:
         self._here = IdSet()
         self._begin(1, known=1)
 
-    def _finish(self, failure: WalkDrifted | None = None) -> None:
-        self.over = True
+    def _finish(self, failure: DriftError | None = None) -> None:
+        self.is_finished = True
         self.failure = failure
 
 
-def _fresh(ids: Sequence[object], repeated: set[int], *, anonymous: bool) -> tuple[int, ...]:
+def _new_ids(ids: Sequence[object], repeated: set[int], *, anonymous: bool) -> tuple[int, ...]:
     """Return the places of the records to deliver; ``repeated`` counts those with an id only."""
     fresh: list[int] = []
     nth = -1
@@ -516,24 +523,26 @@ def _fresh(ids: Sequence[object], repeated: set[int], *, anonymous: bool) -> tup
 
 def cursor_start(after: str) -> tuple[str, str]:
     """Return page size and cursor of a resume value, or refuse it."""
-    per_page, cursor = _resumed(_AT_CURSOR, after)
+    per_page, cursor = _parse_resume(_AT_CURSOR, after)
     return per_page, cursor
 
 
 def numbered_start(after: str, *, drift: Drift) -> tuple[int, int, int, int]:
     """Return page, parameter, page size and count of a resume value, or refuse it."""
     if drift == "verify":
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             "a numbered walk cannot be verified from its middle; leave out after=, or pass "
             'drift="watch"'
         )
-    page, per_page, size, count = map(int, _resumed(_AT_NUMBER, after))
+    page, per_page, size, count = map(int, _parse_resume(_AT_NUMBER, after))
     return page, per_page, size, count
 
 
-def _resumed(pattern: re.Pattern[str], after: str) -> tuple[str, ...]:
+def _parse_resume(pattern: re.Pattern[str], after: str) -> tuple[str, ...]:
     """Return the parts of a resume value; refuse what no walk of this kind gave, unquoted."""
-    found = pattern.fullmatch(after) if len(after) <= _LONGEST_RESUME else None
+    found = pattern.fullmatch(after) if len(after) <= _MAX_RESUME_LENGTH else None
     if found is None:
-        raise InvalidArgument("after is no resume value of such a walk; pass page.resume unchanged")
+        raise InvalidArgumentError(
+            "after is no resume value of such a walk; pass page.resume unchanged"
+        )
     return found.groups()

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 import anyio
 from attrs import field, frozen
 
-from nexhealth_async.errors import SessionStateError, VersionRefused
-from nexhealth_async.pagination.record_ids import ids_of
+from nexhealth_async.errors import SessionStateError, VersionNotEnabledError
+from nexhealth_async.pagination.record_ids import read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from nexhealth_async._protocol.envelopes import ListReading
-    from nexhealth_async._protocol.requests import Call
-    from nexhealth_async.pagination.page_plans import Ask, Plan
+    from nexhealth_async._protocol.envelopes import ParsedList
+    from nexhealth_async._protocol.requests import PlannedCall
+    from nexhealth_async.pagination.page_plans import PagePlan, PageRequest
 
-_PageTask: TypeAlias = "asyncio.Task[ListReading]"
+_PageTask: TypeAlias = "asyncio.Task[ParsedList]"
 
-__all__ = ["PageSource", "Pager", "RawPage", "reap", "renumber"]
+__all__ = ["PageSource", "Pager", "RawPage", "cancel_and_wait", "renumber_repairs"]
 
-_REAP_SECONDS = 5.0
+_CANCEL_SECONDS = 5.0
 _NO_SLOTS = nullcontext()
 """For walks that have one request in flight by themselves."""
 
@@ -43,12 +43,12 @@ class PageSource(Protocol):
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         """Fetch one page inside ``slots``; in the background without a deadline for the limits."""
         ...
 
@@ -56,15 +56,15 @@ class PageSource(Protocol):
         """Raise `SessionStateError` unless pages can be fetched here and now."""
         ...
 
-    def start_task(self, work: Coroutine[object, object, ListReading]) -> _PageTask:
+    def start_task(self, work: Coroutine[object, object, ParsedList]) -> _PageTask:
         """Run a page's request as a task that ends with the session at the latest."""
         ...
 
-    async def resolve_call(self, call: Call) -> Call:
+    async def resolve_call(self, call: PlannedCall) -> PlannedCall:
         """Return the call in the version that is spoken, which is found out first."""
         ...
 
-    def replan_after_refusal(self, call: Call) -> Call | None:
+    def replan_after_refusal(self, call: PlannedCall) -> PlannedCall | None:
         """Return the call in another version after its own was refused, if there is one to try."""
         ...
 
@@ -113,8 +113,8 @@ class Pager:
     def __init__(
         self,
         source: PageSource,
-        call: Call,
-        begin: Callable[[Call], Plan],
+        call: PlannedCall,
+        begin: Callable[[PlannedCall], PagePlan],
         *,
         prefetch: int,
         limit: int | None,
@@ -132,8 +132,8 @@ class Pager:
         self.call = call
         """The listing, in the version in which it is read."""
         self._begin = begin
-        self._plan: Plan | None = None
-        self._may_replan = call.replan is not None
+        self._plan: PagePlan | None = None
+        self._may_replan = call.plan_for_version is not None
         """True until a page has come, or another version was tried."""
         self._prefetch = prefetch
         self._wanted = limit
@@ -141,7 +141,7 @@ class Pager:
         self._patient = False
         self._slots: asyncio.Semaphore | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._window: deque[tuple[Ask, _PageTask]] = deque()
+        self._window: deque[tuple[PageRequest, _PageTask]] = deque()
 
     def __del__(self) -> None:
         """End the page tasks of a walk that was left and dropped."""
@@ -152,7 +152,7 @@ class Pager:
         """Return the next page, None after the last; cancelling this loses nothing."""
         self._source.check_usable()
         if self._plan is None:
-            if self.call.replan is not None:
+            if self.call.plan_for_version is not None:
                 self.call = await self._source.resolve_call(self.call)
             self._start()
         while (task := self._first_task()) is not None:
@@ -179,7 +179,7 @@ class Pager:
 
     def _first_task(self) -> _PageTask | None:
         """Return the task of the next page, None after the last."""
-        plan = cast("Plan", self._plan)
+        plan = cast("PagePlan", self._plan)
         if not self._window:
             self._fill(plan, background=self._patient)
         if self._window:
@@ -199,13 +199,13 @@ class Pager:
             )
         try:
             reading = task.result()
-        except VersionRefused:
+        except VersionNotEnabledError:
             again = self._other_version()
             if again is None:
                 raise
         else:
             self._may_replan = False
-            return self._take(cast("Plan", self._plan), ask, reading)
+            return self._accept(cast("PagePlan", self._plan), ask, reading)
         finally:
             del task
         self.cancel()
@@ -213,22 +213,22 @@ class Pager:
         self._start()
         return None
 
-    def _other_version(self) -> Call | None:
+    def _other_version(self) -> PlannedCall | None:
         """Return the listing in another version after a refusal, if there is one to try."""
         if not self._may_replan:
             return None
         self._may_replan = False
         return self._source.replan_after_refusal(self.call)
 
-    def _take(self, plan: Plan, ask: Ask, reading: ListReading) -> RawPage:
+    def _accept(self, plan: PagePlan, ask: PageRequest, reading: ParsedList) -> RawPage:
         records, repairs = reading.records, reading.repairs
-        ids = ids_of(records) if plan.reads_ids else None
-        taken = plan.take(reading, ids or ())
+        ids = read_ids(records) if plan.reads_ids else None
+        taken = plan.accept(reading, ids or ())
         self._rows = len(records)
-        if taken.fresh is not None:
-            records = tuple(records[place] for place in taken.fresh)
-            ids = None if ids is None else [ids[place] for place in taken.fresh]
-            repairs = renumber(repairs, taken.fresh)
+        if taken.new_records is not None:
+            records = tuple(records[place] for place in taken.new_records)
+            ids = None if ids is None else [ids[place] for place in taken.new_records]
+            repairs = renumber_repairs(repairs, taken.new_records)
         if taken.drop_rest:
             self.cancel()
         if self._wanted is not None:
@@ -248,7 +248,7 @@ class Pager:
             repairs=repairs,
         )
 
-    def _fill(self, plan: Plan, *, background: bool) -> None:
+    def _fill(self, plan: PagePlan, *, background: bool) -> None:
         """Ask for what the plan allows and the window holds; only the first is waited for."""
         width = 2 * self._prefetch or 1
         while len(self._window) < width:
@@ -256,7 +256,7 @@ class Pager:
             held = len(self._window) * self._rows
             if background and self._wanted is not None and held >= self._wanted:
                 return
-            ask = plan.ask(len(self._window))
+            ask = plan.next_request(len(self._window))
             if ask is None:
                 return
             work = self._source.fetch_page(
@@ -268,7 +268,7 @@ class Pager:
             self._window.append((ask, self._source.start_task(work)))
             background = True
 
-    def widen(self, prefetch: int) -> None:
+    def set_prefetch(self, prefetch: int) -> None:
         """Allow more requests in flight from now on; asking for fewer changes nothing."""
         more = prefetch - self._prefetch
         if more > 0:
@@ -276,7 +276,7 @@ class Pager:
             for _ in range(more if self._slots is not None else 0):
                 cast("asyncio.Semaphore", self._slots).release()
 
-    def be_patient(self) -> None:
+    def without_deadline(self) -> None:
         """Let the first page, too, wait for the rate limit as long as it takes."""
         self._patient = True
 
@@ -288,24 +288,24 @@ class Pager:
         if loop is None or loop.is_closed():
             return tasks
         if _runs_here(loop):
-            _cancel_all(tasks)
+            _cancel_tasks(tasks)
         else:
             with suppress(RuntimeError):  # closed between the question and the call
-                loop.call_soon_threadsafe(_cancel_all, tasks)
+                loop.call_soon_threadsafe(_cancel_tasks, tasks)
         return tasks
 
     async def aclose(self) -> None:
         """Cancel the page tasks and see them end, even inside a cancelled scope."""
-        await reap(self.cancel())
+        await cancel_and_wait(self.cancel())
 
 
-def renumber(
-    repairs: Mapping[int, tuple[str, ...]], chosen: Iterable[int]
+def renumber_repairs(
+    repairs: Mapping[int, tuple[str, ...]], kept_indexes: Iterable[int]
 ) -> Mapping[int, tuple[str, ...]]:
     """Return the repairs of the records at the chosen places, by their places among these."""
     if not repairs:
         return repairs
-    return {new: repairs[old] for new, old in enumerate(chosen) if old in repairs}
+    return {new: repairs[old] for new, old in enumerate(kept_indexes) if old in repairs}
 
 
 def _wake(ended: asyncio.Future[None], _: object) -> None:
@@ -320,12 +320,12 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _cancel_all(tasks: Iterable[asyncio.Task[object]]) -> None:
+def _cancel_tasks(tasks: Iterable[asyncio.Task[object]]) -> None:
     for task in tasks:
         task.cancel()
 
 
-async def reap(tasks: Iterable[asyncio.Task[object]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[object]]) -> None:
     """Cancel tasks and wait for their end: shielded, so that a cancelled caller leaves none behind.
 
     Bounded, since a task that swallows its cancellation must not hang the one who closes.
@@ -333,9 +333,9 @@ async def reap(tasks: Iterable[asyncio.Task[object]]) -> None:
     left: set[asyncio.Task[object]] = {task for task in tasks if not task.done()}
     if not left:
         return
-    _cancel_all(left)
+    _cancel_tasks(left)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _REAP_SECONDS
+    deadline = loop.time() + _CANCEL_SECONDS
     interrupted: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while left and (seconds := deadline - loop.time()) > 0:

@@ -20,7 +20,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["IdSet", "ids_of"]
+__all__ = ["IdSet", "read_ids"]
 
 _ARRAY_LIMIT = 4_096
 """Remainders in a chunk past which a bitmap of 8 KiB is smaller than the array."""
@@ -32,21 +32,21 @@ class _Identified(msgspec.Struct):
 
 
 _ID = msgspec.json.Decoder(_Identified)
-_FIRST = re.compile(rb'\{\s*"id"\s*:\s*([1-9][0-9]{0,17})\s*[,}]')
+_FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*([1-9][0-9]{0,17})\s*[,}]')
 
 
-def ids_of(records: Sequence[msgspec.Raw]) -> list[int | str | None]:
+def read_ids(records: Sequence[msgspec.Raw]) -> list[int | str | None]:
     """Read the records' ids: nearly always the first thing in them, which a pattern finds fast.
 
     None for records without an id, and for those whose id is neither a number nor text.
     """
     return [
-        int(found[1]) if found else _id_inside(record)
-        for record, found in zip(records, map(_FIRST.match, records), strict=True)
+        int(found[1]) if found else _find_id(record)
+        for record, found in zip(records, map(_FIRST_ID.match, records), strict=True)
     ]
 
 
-def _id_inside(record: msgspec.Raw) -> int | str | None:
+def _find_id(record: msgspec.Raw) -> int | str | None:
     try:
         return _ID.decode(record).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -22,32 +22,32 @@ from attrs import evolve, field, frozen
 from nexhealth_async._protocol.operations import Paging
 from nexhealth_async._protocol.traceback_boundary import (
     INTERRUPTIONS,
-    discreet,
     strip_error,
     strip_frames,
+    strip_traceback,
 )
 from nexhealth_async.errors import (
-    InvalidArgument,
+    InvalidArgumentError,
     NexHealthError,
     NexHealthWarning,
-    UnexpectedShape,
+    UnexpectedStructureError,
     UsageError,
-    VersionRefused,
-    WalkOver,
+    VersionNotEnabledError,
+    WalkClosedError,
 )
 from nexhealth_async.pagination.batch_decoder import (
     AS_BYTES,
     AS_DICTS,
-    Decoder,
+    BatchDecoder,
     OnBadRecord,
-    Paired,
+    PairedDecoder,
+    RecordDecoder,
     Repair,
-    Slices,
 )
 from nexhealth_async.pagination.page_plans import (
     CursorPlan,
     NumberedPlan,
-    WholePlan,
+    UnpagedPlan,
     check_drift,
     cursor_start,
     numbered_start,
@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nexhealth_async._protocol.operations import Endpoint
-    from nexhealth_async._protocol.requests import Call
-    from nexhealth_async.pagination.page_plans import Drift, Plan
+    from nexhealth_async._protocol.requests import PlannedCall
+    from nexhealth_async.pagination.page_plans import Drift, PagePlan
 
-__all__ = ["Page", "Pages", "RawPages", "Walk", "WalkSettings", "check_settings"]
+__all__ = ["Page", "Pages", "RawPages", "Walk", "WalkConfig", "check_config"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -89,12 +89,12 @@ class Page(Generic[T_co]):
 
 
 @frozen(kw_only=True)
-class WalkSettings(Generic[T]):
+class WalkConfig(Generic[T]):
     """Everything a walk is made of; walks share and copy it, and change nothing in it."""
 
     source: PageSource
-    call: Call
-    decoder: Decoder[T]
+    call: PlannedCall
+    decoder: RecordDecoder[T]
     per_page: int | None = None
     limit: int | None = None
     prefetch: int = 1
@@ -103,12 +103,12 @@ class WalkSettings(Generic[T]):
     on_bad_record: OnBadRecord | None = None
     after: str | None = None
 
-    def begin(self, call: Call) -> Plan:
+    def begin(self, call: PlannedCall) -> PagePlan:
         """Make the plan for one walk through the list, in the version of the call."""
         _check_start(self, call)
         row = call.row
         if row.paging not in (Paging.NUMBERED, Paging.CURSOR):
-            return WholePlan()
+            return UnpagedPlan()
         per_page = self.per_page or row.max_per_page or 100
         if self.limit is not None:
             per_page = max(1, min(per_page, self.limit))
@@ -124,18 +124,18 @@ class WalkSettings(Generic[T]):
         )
 
 
-def check_settings(settings: WalkSettings[T]) -> WalkSettings[T]:
-    """Return the settings, or raise `InvalidArgument` for options no walk can have."""
+def check_config(settings: WalkConfig[T]) -> WalkConfig[T]:
+    """Return the settings, or raise `InvalidArgumentError` for options no walk can have."""
     for name, least in (("per_page", 1), ("limit", 0), ("prefetch", 0), ("passes", 0)):
         value = getattr(settings, name)
         if value is not None and (not isinstance(value, int) or value < least):
-            raise InvalidArgument(f"{name} must be a whole number of at least {least}")
+            raise InvalidArgumentError(f"{name} must be a whole number of at least {least}")
     check_drift(settings.drift)
     _check_start(settings, settings.call)
     return settings
 
 
-def _check_start(settings: WalkSettings[T], call: Call) -> None:
+def _check_start(settings: WalkConfig[T], call: PlannedCall) -> None:
     """Refuse ``after`` and ``drift`` where the list of this version cannot have them."""
     row, after = call.row, settings.after
     match row.paging:
@@ -144,7 +144,7 @@ def _check_start(settings: WalkSettings[T], call: Call) -> None:
                 numbered_start(after, drift=settings.drift)
         case Paging.CURSOR:
             if settings.drift == "verify":
-                raise InvalidArgument(
+                raise InvalidArgumentError(
                     "a list with cursors has no count to verify it by, and needs none: cursors do "
                     "not shift as page numbers do; leave out drift=",
                     operation=row.operation,
@@ -152,14 +152,14 @@ def _check_start(settings: WalkSettings[T], call: Call) -> None:
             if after is not None:
                 cursor_start(after)
         case _ if after is not None:
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 "this list comes whole, so after= has no meaning", operation=row.operation
             )
         case _:
             pass
 
 
-async def _count(source: PageSource, call: Call) -> int:
+async def _count(source: PageSource, call: PlannedCall) -> int:
     if call.row.paging is not Paging.NUMBERED:
         raise UsageError(
             "the API gives no total of this list's records in this version; walk it and count",
@@ -168,7 +168,7 @@ async def _count(source: PageSource, call: Call) -> int:
     pairs = (("page", "1"), ("per_page", "1"))
     reading = await source.fetch_page(call, pairs, background=False, slots=nullcontext())
     if reading.count is None:
-        raise UnexpectedShape("the server sent no usable count", operation=call.operation)
+        raise UnexpectedStructureError("the server sent no usable count", operation=call.operation)
     return reading.count
 
 
@@ -180,12 +180,12 @@ class _State(Enum):
     CLOSED = "was closed"
 
 
-class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
+class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
     """What walks and their pages have in common: one consumer, one life, nothing lost."""
 
     __slots__ = ("__weakref__", "_busy", "_pager", "_resume", "_settings", "_state")
 
-    def __init__(self, settings: WalkSettings[T]) -> None:
+    def __init__(self, settings: WalkConfig[T]) -> None:
         self._settings = settings
         self._state = _State.FRESH
         self._busy = False
@@ -221,7 +221,7 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         if self._busy:
             raise RuntimeError("another task is awaiting this walk; a walk has one consumer")
         if self._state not in (_State.FRESH, _State.RUNNING):
-            raise WalkOver(
+            raise WalkClosedError(
                 f"this walk {self._state.value}; start a new one to read the list again",
                 operation=self._pager.call.operation,
             )
@@ -248,15 +248,15 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
     if not TYPE_CHECKING:  # type checkers refuse both by themselves
 
         def __iter__(self) -> NoReturn:
-            raise self._misused("for")
+            raise self._misuse_error("for")
 
         def __await__(self) -> NoReturn:
-            raise self._misused("await")
+            raise self._misuse_error("await")
 
-    def _misused(self, word: str) -> TypeError:
+    def _misuse_error(self, statement: str) -> TypeError:
         kind = type(self).__name__
         return TypeError(
-            f"{word!r} does not read a {kind}; use `async for`, or a list: "
+            f"{statement!r} does not read a {kind}; use `async for`, or a list: "
             "`[item async for item in ...]`"
         )
 
@@ -296,20 +296,20 @@ class _Machine(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
     def _drop(self) -> None:
         """Let go of what was read but not delivered."""
 
-    def widen(self, prefetch: int) -> None:
+    def set_prefetch(self, prefetch: int) -> None:
         """Allow more requests in flight from now on; fewer than before changes nothing.
 
         This is for pulls of many lists, which give what one list needs no more to those left.
         """
-        self._pager.widen(prefetch)
+        self._pager.set_prefetch(prefetch)
 
-    def be_patient(self) -> None:
+    def without_deadline(self) -> None:
         """Let the first page wait for the rate limit as long as it takes, as later pages do.
 
         This is for pulls, too: nobody awaits a certain page of them. A ``timeout`` that was chosen
         for the session still holds.
         """
-        self._pager.be_patient()
+        self._pager.without_deadline()
 
 
 class _Turn:
@@ -317,7 +317,7 @@ class _Turn:
 
     __slots__ = ("_handled", "_machine")
 
-    def __init__(self, machine: _Machine[T, Y_co]) -> None:
+    def __init__(self, machine: _PageIterator[T, Y_co]) -> None:
         self._machine = machine
 
     def __enter__(self) -> None:
@@ -336,12 +336,12 @@ class _Turn:
             del error, traceback, self._handled
 
 
-class Walk(_Machine[T, T]):
+class Walk(_PageIterator[T, T]):
     """A listing, as an async generator of its records: ``async for patient in walk``.
 
     Nothing is requested before the first record is asked for. The walk goes from page to page by
     itself, asks for the next page while you handle this one, and ends only when the server's list
-    does. It can be walked once: afterwards, and after an error, it raises `WalkOver`.
+    does. It can be walked once: afterwards, and after an error, it raises `WalkClosedError`.
 
     If you may leave the loop early, ``async with contextlib.aclosing(walk)`` ends its requests at
     once; a walk that is merely dropped ends them too. Cancelling ``anext`` (``asyncio.wait_for``)
@@ -350,11 +350,11 @@ class Walk(_Machine[T, T]):
 
     __slots__ = ("_left", "_ready", "_slices", "_upcoming")
 
-    def __init__(self, settings: WalkSettings[T]) -> None:
+    def __init__(self, settings: WalkConfig[T]) -> None:
         super().__init__(settings)
         self._left = settings.limit
         self._ready: deque[T] = deque()
-        self._slices = Slices(settings.decoder, settings.on_bad_record)
+        self._slices = BatchDecoder(settings.decoder, settings.on_bad_record)
         self._upcoming = settings.after
 
     async def __anext__(self) -> T:
@@ -366,47 +366,47 @@ class Walk(_Machine[T, T]):
 
     def pages(self) -> Pages[T]:
         """Walk page by page: for progress, checkpoints, warnings and repairs."""
-        return Pages(self._unbegun("pages"))
+        return Pages(self._check_unstarted("pages"))
 
     def raw_pages(self) -> RawPages[T]:
         """Walk the pages as they came, for whoever decodes them later; ``limit`` is left out."""
-        return RawPages(evolve(self._unbegun("raw_pages"), limit=None))
+        return RawPages(evolve(self._check_unstarted("raw_pages"), limit=None))
 
     def raw(self) -> Walk[dict[str, object]]:
         """Walk the records as plain dicts with every field the vendor sends."""
-        return Walk(evolve(self._unbegun("raw"), decoder=AS_DICTS))  # type: ignore[arg-type]  # evolve keeps T
+        return Walk(evolve(self._check_unstarted("raw"), decoder=AS_DICTS))  # type: ignore[arg-type]  # evolve keeps T
 
     def raw_json(self) -> Walk[bytes]:
         """Walk the records as the bytes of their JSON, for about the cost of reading them."""
-        return Walk(evolve(self._unbegun("raw_json"), decoder=AS_BYTES))  # type: ignore[arg-type]  # evolve keeps T
+        return Walk(evolve(self._check_unstarted("raw_json"), decoder=AS_BYTES))  # type: ignore[arg-type]  # evolve keeps T
 
     def with_json(self) -> Walk[tuple[T, bytes]]:
         """Walk the records beside the bytes of their JSON: typed, and with all the vendor sends."""
-        settings = self._unbegun("with_json")
-        return Walk(evolve(settings, decoder=Paired(settings.decoder)))  # type: ignore[arg-type]  # evolve keeps T
+        settings = self._check_unstarted("with_json")
+        return Walk(evolve(settings, decoder=PairedDecoder(settings.decoder)))  # type: ignore[arg-type]  # evolve keeps T
 
-    @discreet
+    @strip_traceback
     async def count(self) -> int:
         """Ask the server how many records the list has, with one small request.
 
-        Only numbered lists say so. Raises `UsageError` for others, `UnexpectedShape` where the
-        server sends no usable number.
+        Only numbered lists say so. Raises `UsageError` for others, `UnexpectedStructureError` where
+        the server sends no usable number.
         """
         source, call = self._settings.source, self._settings.call
-        may_replan = call.replan is not None
+        may_replan = call.plan_for_version is not None
         if may_replan:
             call = await source.resolve_call(call)
         try:
             return await _count(source, call)
-        except VersionRefused:
+        except VersionNotEnabledError:
             again = source.replan_after_refusal(call) if may_replan else None
             if again is None:
                 raise
         return await _count(source, again)
 
-    def _unbegun(self, method: str) -> WalkSettings[T]:
+    def _check_unstarted(self, method: str) -> WalkConfig[T]:
         if self._state is not _State.FRESH:
-            raise WalkOver(
+            raise WalkClosedError(
                 f"this walk {self._state.value}; call .{method}() on a new one",
                 operation=self._pager.call.operation,
             )
@@ -419,7 +419,7 @@ class Walk(_Machine[T, T]):
                 raise StopAsyncIteration
             if slices.failure is not None:
                 raise slices.failure
-            if slices.left:
+            if slices.remaining:
                 # A turn of the loop before each slice: the next page's request leaves ahead of the
                 # first, and between them other requests go on.
                 await asyncio.sleep(0)
@@ -433,12 +433,12 @@ class Walk(_Machine[T, T]):
             page = await self._pager.next()
             if page is None:
                 raise StopAsyncIteration
-            self._announce(page)
+            self._record_page(page)
             self._upcoming = page.resume or self._upcoming
             slices.begin(page.records, page.repairs)
         return self._ready.popleft()
 
-    def _announce(self, page: RawPage) -> None:
+    def _record_page(self, page: RawPage) -> None:
         """Warn of what ``pages()`` would show, in words that are free of personal data."""
         if page.warnings:
             warnings.warn(
@@ -453,17 +453,17 @@ class Walk(_Machine[T, T]):
         self._slices.begin(())
 
 
-class Pages(_Machine[T, Page[T]]):
+class Pages(_PageIterator[T, Page[T]]):
     """The same listing page by page; ``page.resume`` lets a later walk go on behind a page."""
 
     __slots__ = ("_decoding", "_items", "_left", "_slices")
 
-    def __init__(self, settings: WalkSettings[T]) -> None:
+    def __init__(self, settings: WalkConfig[T]) -> None:
         super().__init__(settings)
         self._left = settings.limit
         self._decoding: RawPage | None = None
         self._items: list[T] = []
-        self._slices = Slices(settings.decoder, settings.on_bad_record)
+        self._slices = BatchDecoder(settings.decoder, settings.on_bad_record)
 
     async def _advance(self) -> Page[T]:
         if self._left == 0:
@@ -474,7 +474,7 @@ class Pages(_Machine[T, Page[T]]):
                 raise StopAsyncIteration
             self._decoding = page
             self._slices.begin(page.records, page.repairs)
-        while self._slices.left:
+        while self._slices.remaining:
             await asyncio.sleep(0)
             self._items += self._slices.read()
         if self._slices.failure is not None:
@@ -507,7 +507,7 @@ class Pages(_Machine[T, Page[T]]):
         self._slices.begin(())
 
 
-class RawPages(_Machine[T, RawPage]):
+class RawPages(_PageIterator[T, RawPage]):
     """The same pages undecoded: while they wait, the garbage collector has no work with them.
 
     This is for pulls, which read ahead in many lists at once.
@@ -516,7 +516,7 @@ class RawPages(_Machine[T, RawPage]):
     __slots__ = ()
 
     @property
-    def decoder(self) -> Decoder[T]:
+    def decoder(self) -> RecordDecoder[T]:
         """What reads the records."""
         return self._settings.decoder
 

@@ -11,7 +11,7 @@ from inspect import isclass
 from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.operations import LOGIN, Endpoint, Operation, operation_of
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.adjustment_types import AdjustmentTypes
 from nexhealth_async.resources.adjustments import Adjustments
@@ -292,11 +292,11 @@ def models_of(resources: Collection[str]) -> frozenset[str]:
     """Return the models that the methods of these resources return.
 
     Raises:
-        InvalidArgument: There is no such resource.
+        InvalidArgumentError: There is no such resource.
     """
     known = {endpoint.resource.split(".")[0] for endpoint in ENDPOINTS}
     if unknown := set(resources) - known:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"preload takes resources, such as patients; there is no {', '.join(sorted(unknown))}"
         )
     return frozenset(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn, Required, cast, get_args, get_origin
 
 from attrs import frozen
 
-from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["Resource"]
 
 
-class _LeftOut:
+class _Omitted:
     """The default of a filter in ``help()``: left out, it is not sent."""
 
     def __repr__(self) -> str:
         return "..."
 
 
-_LEFT_OUT = _LeftOut()
+_OMITTED = _Omitted()
 
 
-_CALLED_ELSEWHERE = (
+_NAMES_IN_OTHER_APIS = (
     (
         "walk(): `async for record in walk(...)`, `await walk(...).count()`",
         frozenset(
@@ -66,7 +66,7 @@ class Resource:
 
         def __getattr__(self, name: str) -> NoReturn:
             """Name the right call where a method is looked for that other libraries have."""
-            call = next((call for call, names in _CALLED_ELSEWHERE if name in names), "")
+            call = next((call for call, names in _NAMES_IN_OTHER_APIS if name in names), "")
             method = call.partition("(")[0]
             use = f"; use {call}" if method and hasattr(type(self), method) else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{use}")
@@ -75,15 +75,15 @@ class Resource:
         """Have each method spell out its filters, take no others, and raise errors without them."""
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
-                setattr(cls, name, _guarded(member))
+                setattr(cls, name, _strip_method(member))
 
 
-def _guarded(method: FunctionType) -> Callable[..., object]:
+def _strip_method(method: FunctionType) -> Callable[..., object]:
     """Replace ``**filters: Unpack[PatientFilters]`` by the filters, required ones first."""
     shape = signature(method)
     *plain, last = shape.parameters.values() or (None,)
     if last is None or last.kind is not Parameter.VAR_KEYWORD:
-        return discreet(method)
+        return strip_traceback(method)
     (unpacked,) = get_args(last.annotation)
     spelled: list[Parameter] = []
     kinds: Mapping[str, object] = unpacked.__annotations__
@@ -93,52 +93,52 @@ def _guarded(method: FunctionType) -> Callable[..., object]:
             Parameter(
                 key,
                 Parameter.KEYWORD_ONLY,
-                default=Parameter.empty if required else _LEFT_OUT,
+                default=Parameter.empty if required else _OMITTED,
                 annotation=get_args(kind)[0] if required else kind,
             )
         )
-    spelled.sort(key=lambda one: one.default is _LEFT_OUT)
+    spelled.sort(key=lambda one: one.default is _OMITTED)
     known = frozenset(one.name for one in (*plain, *spelled))
-    shown = discreet(_strict(method, known, _required_of(kinds)))
+    shown = strip_traceback(_check_names(method, known, _required_of(kinds)))
     shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
     return shown
 
 
 @frozen
-class _Required:
+class _RequiredField:
     """A field that the API does not do without."""
 
     name: str
     may_be_none: bool
-    inside: tuple[_Required, ...]
+    inside: tuple[_RequiredField, ...]
 
 
-def _required_of(kinds: Mapping[str, object]) -> tuple[_Required, ...]:
+def _required_of(kinds: Mapping[str, object]) -> tuple[_RequiredField, ...]:
     """Return the required keys of a `TypedDict`, with those of the ones inside it."""
-    found: list[_Required] = []
+    found: list[_RequiredField] = []
     for name, kind in kinds.items():
         if get_origin(kind) is Required:
             (inner,) = get_args(kind)
             inside: Mapping[str, object] = inner.__annotations__ if is_typeddict(inner) else {}
-            found.append(_Required(name, type(None) in get_args(inner), _required_of(inside)))
+            found.append(_RequiredField(name, type(None) in get_args(inner), _required_of(inside)))
     return tuple(found)
 
 
-def _missing(
-    required: Iterable[_Required], given: Mapping[str, object], above: str = ""
+def _missing_fields(
+    required: Iterable[_RequiredField], arguments: Mapping[str, object], prefix: str = ""
 ) -> Iterator[str]:
     """Yield the required fields that are not given, those inside others with a dotted name."""
     for one in required:
-        value = given.get(one.name)
-        if one.name not in given or (value is None and not one.may_be_none):
-            yield above + one.name
+        value = arguments.get(one.name)
+        if one.name not in arguments or (value is None and not one.may_be_none):
+            yield prefix + one.name
         elif isinstance(value, Mapping):
             inside = cast("Mapping[str, object]", value)
-            yield from _missing(one.inside, inside, f"{above}{one.name}.")
+            yield from _missing_fields(one.inside, inside, f"{prefix}{one.name}.")
 
 
-def _strict(
-    method: Callable[..., object], known: frozenset[str], required: tuple[_Required, ...]
+def _check_names(
+    method: Callable[..., object], known: frozenset[str], required: tuple[_RequiredField, ...]
 ) -> Callable[..., object]:
     """Refuse keywords that are not known, and calls without what the API does not do without.
 
@@ -149,10 +149,10 @@ def _strict(
     def checked(*args: object, **given: object) -> object:
         if unknown := given.keys() - known:
             del args, given
-            raise _unknown(method, unknown, known)
-        if missing := [*_missing(required, given)]:
+            raise _unknown_names_error(method, unknown, known)
+        if missing := [*_missing_fields(required, given)]:
             del args, given
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 f"{method.__qualname__}() needs {', '.join(missing)}: the API refuses the call "
                 "without"
             )
@@ -161,7 +161,7 @@ def _strict(
     return checked
 
 
-def _unknown(
+def _unknown_names_error(
     method: Callable[..., object], names: Iterable[str], known: frozenset[str]
 ) -> TypeError:
     from difflib import get_close_matches

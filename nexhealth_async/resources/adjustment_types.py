@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import UpdatedFilters, listing
@@ -30,7 +30,7 @@ GET: "Endpoint[m.AdjustmentType]" = Endpoint(
     resource="adjustment_types",
     verb="get",
     model="AdjustmentType",
-    v3=Row(method="GET", path="/adjustment_types/{id}"),
+    v3=OperationSpec(method="GET", path="/adjustment_types/{id}"),
 )
 
 
@@ -47,9 +47,9 @@ class AdjustmentTypes(Resource):
         Only those in use are sent unless ``active=False``, which sends only the others.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -59,8 +59,8 @@ class AdjustmentTypes(Resource):
         ``GET /adjustment_types/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

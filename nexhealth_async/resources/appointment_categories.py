@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import LocationScoped, WholeOptions
@@ -19,11 +19,11 @@ LIST: "Endpoint[m.AppointmentType]" = Endpoint(
     resource="appointment_categories",
     verb="walk",
     model="AppointmentType",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/appointment_categories",
         paging=Paging.WHOLE,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
     ),
 )
 """The v2 predecessor of appointment types."""
@@ -43,6 +43,6 @@ class AppointmentCategories(Resource):
         categories. The list comes whole.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)

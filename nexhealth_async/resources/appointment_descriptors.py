@@ -3,7 +3,13 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -42,11 +48,11 @@ LIST_OF_LOCATION: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
     resource="locations.appointment_descriptors",
     verb="walk",
     model="AppointmentDescriptor",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/locations/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         filters=filter_names(DescriptorFilters),
     ),
 )
@@ -55,11 +61,11 @@ LIST_OF_TYPE: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
     resource="appointment_types.appointment_descriptors",
     verb="walk",
     model="AppointmentDescriptor",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/appointment_types/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(TypeDescriptorFilters),
     ),
 )
@@ -68,7 +74,7 @@ LIST_OF_APPOINTMENT: "Endpoint[m.AppointmentDescriptor]" = Endpoint(
     resource="appointments.appointment_descriptors",
     verb="walk",
     model="AppointmentDescriptor",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/appointments/{id}/appointment_descriptors",
         paging=Paging.WHOLE,
@@ -110,7 +116,7 @@ class TypeDescriptors(Resource):
         The list comes whole.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_TYPE, filters, type_id)
 
@@ -130,6 +136,6 @@ class AppointmentDescriptors(Resource):
         The list comes whole.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_APPOINTMENT, filters, appointment_id)

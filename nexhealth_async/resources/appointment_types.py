@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Literal, Required, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    NO_CONTENT,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_positive
@@ -73,11 +80,11 @@ LIST: "Endpoint[m.AppointmentType]" = Endpoint(
     resource="appointment_types",
     verb="walk",
     model="AppointmentType",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/appointment_types",
         paging=Paging.WHOLE,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(AppointmentTypeFilters),
     ),
 )
@@ -86,10 +93,10 @@ GET: "Endpoint[m.AppointmentType]" = Endpoint(
     resource="appointment_types",
     verb="get",
     model="AppointmentType",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/appointment_types/{id}",
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(AppointmentTypeOptions),
     ),
 )
@@ -100,15 +107,15 @@ CREATE: "Endpoint[m.AppointmentType]" = Endpoint(
     resource="appointment_types",
     verb="create",
     model="AppointmentType",
-    both=Row(
+    both=OperationSpec(
         method="POST",
         path="/appointment_types",
         success=CREATED,
         safe=False,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         wrap="appointment_type",
-        beside=_APPOINTMENT_TYPE_BESIDE,
-        lookup="Walk appointment_types and look for the name, which is unique.",
+        sibling_fields=_APPOINTMENT_TYPE_BESIDE,
+        lookup_hint="Walk appointment_types and look for the name, which is unique.",
     ),
 )
 
@@ -116,12 +123,12 @@ UPDATE: "Endpoint[m.AppointmentType]" = Endpoint(
     resource="appointment_types",
     verb="update",
     model="AppointmentType",
-    both=Row(
+    both=OperationSpec(
         method="PATCH",
         path="/appointment_types/{id}",
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         wrap="appointment_type",
-        beside=_APPOINTMENT_TYPE_BESIDE,
+        sibling_fields=_APPOINTMENT_TYPE_BESIDE,
     ),
 )
 
@@ -129,11 +136,11 @@ DELETE: Endpoint[None] = Endpoint(
     resource="appointment_types",
     verb="delete",
     model=None,
-    both=Row(
+    both=OperationSpec(
         method="DELETE",
         path="/appointment_types/{id}",
         success=NO_CONTENT,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
     ),
 )
 
@@ -157,7 +164,7 @@ class AppointmentTypes(Resource):
         ``appointment_types_location_scoped``.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -169,7 +176,7 @@ class AppointmentTypes(Resource):
         ``GET /appointment_types/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -180,7 +187,7 @@ class AppointmentTypes(Resource):
 
         Raises:
             Invalid: Another appointment type has this name.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         check_positive("minutes", fields.get("minutes"))
         return await self._client.call(CREATE, fields)
@@ -193,7 +200,7 @@ class AppointmentTypes(Resource):
         ``PATCH /appointment_types/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
             Invalid: Another appointment type has this name.
         """
         check_positive("minutes", fields.get("minutes"))
@@ -205,6 +212,6 @@ class AppointmentTypes(Resource):
         ``DELETE /appointment_types/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         await self._client.execute(DELETE, options, id)

@@ -5,8 +5,15 @@ from datetime import date, datetime
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, RateClass, Row
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources import available_slots, locations, sync_status
 from nexhealth_async.resources._base import Resource
@@ -20,10 +27,10 @@ from nexhealth_async.resources.options import (
 )
 from nexhealth_async.resources.patients import Gender
 from nexhealth_async.resources.working_hours import WorkingHourSource
-from nexhealth_async.workflows.booking import BookingCalls, Rescheduled, book, reschedule
-from nexhealth_async.workflows.confirmation import Written
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, appointment_written
-from nexhealth_async.workflows.event_bus import Events
+from nexhealth_async.workflows.booking import BookingCalls, RescheduleResult, book, reschedule
+from nexhealth_async.workflows.confirmation import WriteResult
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_appointment
+from nexhealth_async.workflows.event_bus import EventSource
 from nexhealth_async.workflows.slots import FreeSlot
 
 __all__ = [
@@ -218,24 +225,24 @@ LIST: "Endpoint[m.Appointment]" = Endpoint(
     resource="appointments",
     verb="walk",
     model="Appointment",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/appointments",
         paging=Paging.NUMBERED,
         max_per_page=300,
         rate=RateClass.SLOW,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(AppointmentFilters, without=("sort",)),
         required=("start", "end"),
         wire={"patient_ids[]": "patient_id"},
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/appointments",
         paging=Paging.CURSOR,
         max_per_page=1000,
         rate=RateClass.SLOW,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(AppointmentFilters, without=("include",)),
         required=("start", "end"),
         one_of=("location_id", "foreign_id"),
@@ -247,7 +254,7 @@ GET: "Endpoint[m.Appointment]" = Endpoint(
     resource="appointments",
     verb="get",
     model="Appointment",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/appointments/{id}",
         payload=("appt", "appointment"),
@@ -260,18 +267,18 @@ CREATE: "Endpoint[m.Appointment]" = Endpoint(
     resource="appointments",
     verb="create",
     model="Appointment",
-    both=Row(
+    both=OperationSpec(
         method="POST",
         path="/appointments",
         payload=("appt", "appointment"),
         success=CREATED,
         rate=RateClass.PEOPLE,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=("notify_patient",),
         wrap="appt",
-        beside={"appointments_per_timeslot": ("appointments_per_timeslot",)},
-        lookup=(
+        sibling_fields={"appointments_per_timeslot": ("appointments_per_timeslot",)},
+        lookup_hint=(
             "Walk appointments around the start time with nex_only=True and the patient's id "
             "to see whether it was booked."
         ),
@@ -282,15 +289,15 @@ UPDATE: "Endpoint[m.Appointment]" = Endpoint(
     resource="appointments",
     verb="update",
     model="Appointment",
-    v2=Row(
+    v2=OperationSpec(
         method="PATCH",
         path="/appointments/{id}",
         payload=("appt", "appointment"),
         rate=RateClass.PEOPLE,
         wrap="appt",
-        lacks=("start_time", "end_time", "operatory_id", "note"),
+        unsupported=("start_time", "end_time", "operatory_id", "note"),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="PATCH",
         path="/appointments/{id}",
         payload=("appt", "appointment"),
@@ -334,11 +341,11 @@ class Appointments(Resource):
         In v3 a ``foreign_id`` will do instead of a location.
 
         Raises:
-            InvalidArgument: A time has no time zone, ``end`` is before ``start``, or there are more
-                than 25 ``patient_ids``.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: Several ``patient_ids`` or ``sort`` are given in v2, or ``include`` in
-                v3.
+            InvalidArgumentError: A time has no time zone, ``end`` is before ``start``, or there are
+                more than 25 ``patient_ids``.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: Several ``patient_ids`` or ``sort`` are given in v2, or ``include``
+                in v3.
         """
         check_order(("start", "end"), filters.get("start"), filters.get("end"))
         return self._client.walk(LIST, filters)
@@ -349,7 +356,7 @@ class Appointments(Resource):
         ``GET /appointments/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -365,12 +372,12 @@ class Appointments(Resource):
         may still fail.
 
         Raises:
-            InvalidArgument: The note has more than 128 characters, a time has no time zone, the end
-                is before the start, or there is no patient.
-            SlotTaken: The time is no longer free.
+            InvalidArgumentError: The note has more than 128 characters, a time has no time zone,
+                the end is before the start, or there is no patient.
+            SlotTakenError: The time is no longer free.
             Invalid: The API refuses the request for another reason.
-            MissingScope: No practice or no location is given or bound.
-            OutcomeUnknown: The response was lost. Booking is never retried automatically.
+            MissingScopeError: No practice or no location is given or bound.
+            OutcomeUnknownError: The response was lost. Booking is never retried automatically.
         """
         check_note(fields.get("note"))
         check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
@@ -386,14 +393,14 @@ class Appointments(Resource):
         undo a change.
 
         Raises:
-            NotInThisVersion: ``start_time``, ``end_time``, ``operatory_id`` or ``note`` is given in
-                v2.
-            InvalidArgument: The note has more than 128 characters, a time has no time zone, or the
-                end is before the start.
-            AlreadyCancelled: The appointment is already cancelled.
-            NotYetSynced: The appointment has not reached the practice's system yet.
-            UnsupportedBySystem: The practice's system does not support the change.
-            NotFound: The practice has no record with this id.
+            NotInVersionError: ``start_time``, ``end_time``, ``operatory_id`` or ``note`` is given
+                in v2.
+            InvalidArgumentError: The note has more than 128 characters, a time has no time zone, or
+                the end is before the start.
+            AlreadyCancelledError: The appointment is already cancelled.
+            NotYetSyncedError: The appointment has not reached the practice's system yet.
+            UnsupportedBySystemError: The practice's system does not support the change.
+            NotFoundError: The practice has no record with this id.
         """
         check_note(fields.get("note"))
         check_order(("start_time", "end_time"), fields.get("start_time"), fields.get("end_time"))
@@ -405,9 +412,9 @@ class Appointments(Resource):
         /,
         *,
         timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
-        events: Events | None = None,
+        events: EventSource | None = None,
         **options: Unpack[PracticeScoped],
-    ) -> "Written[m.Appointment]":
+    ) -> "WriteResult[m.Appointment]":
         """Wait until a booking is in the practice's own system, or is known not to get there.
 
         That usually takes minutes, but hours if the office's computer is off. The appointment is
@@ -420,14 +427,14 @@ class Appointments(Resource):
             appointment: The appointment, or its id.
             timeout: Seconds to wait; None waits for ever. A poll that takes longer is cancelled, so
                 allow time for one at least.
-            events: Source of webhook events, such as an `EventBoard`.
+            events: Source of webhook events, such as an `EventBus`.
             **options: The practice, where no scope binds it.
 
         Returns:
             The last known state. After the timeout its status is ``waiting``, with what is known of
             the reason; the booking may still get there.
         """
-        return await appointment_written(
+        return await confirm_appointment(
             ConfirmationCalls(
                 client=self._client,
                 record=GET,
@@ -450,23 +457,23 @@ class Appointments(Resource):
         few seconds.
 
         Repeating the call after an error books nothing twice: while a lost booking may still be
-        carried out (``OutcomeUnknown.unsettled_until``), this session polls for it and does not
-        send it again. Other processes only poll.
+        carried out (``OutcomeUnknownError.unsettled_until``), this session polls for it and does
+        not send it again. Other processes only poll.
 
         The practice's own system may still refuse the booking later: see `confirm`. Other errors
         are those of `create`.
 
         Raises:
-            SlotTaken: The time is no longer offered.
-            OutcomeUnknown: It is not known whether the appointment was booked. Book no other time
-                before checking after ``unsettled_until``.
+            SlotTakenError: The time is no longer offered.
+            OutcomeUnknownError: It is not known whether the appointment was booked. Book no other
+                time before checking after ``unsettled_until``.
         """
         check_note(options.get("note"))
         return await book(self._booking, slot, options)
 
     async def reschedule(
         self, appointment: "m.Appointment", slot: FreeSlot, /, **options: Unpack[RescheduleOptions]
-    ) -> Rescheduled:
+    ) -> RescheduleResult:
         """Move an appointment to a slot that `AvailableSlots.flat` found.
 
         If the API version and the practice's system can move it, and provider, location and type
@@ -483,11 +490,12 @@ class Appointments(Resource):
             The appointment at its new time, and the id of the one that it replaced.
 
         Raises:
-            BothBooked: The new time was booked, but the old appointment could not be cancelled.
-            AlreadyCancelled: The appointment was cancelled before.
-            NotYetSynced: The appointment has not reached the practice's system yet.
-            OutcomeUnknown: The appointment may have been moved, or may be by ``unsettled_until``.
-                Ask for the same slot again, and for no other before that time.
+            DoubleBookedError: The new time was booked, but the old appointment could not be
+            cancelled.
+            AlreadyCancelledError: The appointment was cancelled before.
+            NotYetSyncedError: The appointment has not reached the practice's system yet.
+            OutcomeUnknownError: The appointment may have been moved, or may be by
+                ``unsettled_until``. Ask for the same slot again, and for no other before that time.
         """
         check_note(options.get("note"))
         return await reschedule(self._booking, appointment, slot, options)
@@ -498,5 +506,7 @@ def _booking(fields: NewAppointment) -> Mapping[str, object]:
     if fields.get("patient_id") is not None:
         return fields
     if not fields.get("unavailable"):
-        raise InvalidArgument("patient_id is required, unless unavailable=True blocks the time")
+        raise InvalidArgumentError(
+            "patient_id is required, unless unavailable=True blocks the time"
+        )
     return {name: value for name, value in fields.items() if name != "patient_id"}

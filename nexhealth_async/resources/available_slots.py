@@ -5,7 +5,13 @@ from datetime import date
 from typing import Required, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of, check_positive
@@ -52,12 +58,12 @@ LIST: "Endpoint[m.SlotGroup]" = Endpoint(
     resource="available_slots",
     verb="walk",
     model="SlotGroup",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/appointment_slots",
         paging=Paging.WHOLE,
         rate=RateClass.SLOW,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         location_filter="lids",
         filters=filter_names(
             SlotFilters,
@@ -66,12 +72,12 @@ LIST: "Endpoint[m.SlotGroup]" = Endpoint(
         required=("start_date", "days"),
         one_of=("pids", "appointment_type_id"),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/available_slots",
         paging=Paging.WHOLE,
         rate=RateClass.SLOW,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         location_filter="lids",
         filters=filter_names(SlotFilters),
         required=("start_date", "days"),
@@ -98,13 +104,13 @@ class AvailableSlots(Resource):
         allowed in a second.
 
         Raises:
-            InvalidArgument: Neither ``pids`` nor ``appointment_type_id`` is given, ``days`` is
+            InvalidArgumentError: Neither ``pids`` nor ``appointment_type_id`` is given, ``days`` is
                 below 1, or ``location_id`` is given beside ``lids``.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: ``working_hour_label_id``, ``working_hour_source`` or
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: ``working_hour_label_id``, ``working_hour_source`` or
                 ``appointments_per_timeslot`` is given in v2.
         """
-        check_one_of(filters, ("location_id", "lids"), least=0)
+        check_one_of(filters, ("location_id", "lids"), min_count=0)
         check_positive("days", filters.get("days"))
         return self._client.walk(LIST, filters)
 

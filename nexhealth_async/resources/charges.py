@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import BilledFilters, listing
@@ -56,7 +56,7 @@ GET: "Endpoint[m.Charge]" = Endpoint(
     resource="charges",
     verb="get",
     model="Charge",
-    v3=Row(method="GET", path="/charges/{id}", filters=filter_names(ChargeOptions)),
+    v3=OperationSpec(method="GET", path="/charges/{id}", filters=filter_names(ChargeOptions)),
 )
 
 
@@ -74,10 +74,10 @@ class Charges(Resource):
         Removed ones are left out unless ``include_deleted=True``.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -87,8 +87,8 @@ class Charges(Resource):
         ``GET /charges/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import BilledFilters, listing
@@ -50,7 +50,7 @@ GET: "Endpoint[m.Claim]" = Endpoint(
     resource="claims",
     verb="get",
     model="Claim",
-    v3=Row(method="GET", path="/claims/{id}", filters=filter_names(ClaimOptions)),
+    v3=OperationSpec(method="GET", path="/claims/{id}", filters=filter_names(ClaimOptions)),
 )
 
 
@@ -68,10 +68,10 @@ class Claims(Resource):
         ``include_deleted=True``.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -81,11 +81,11 @@ class Claims(Resource):
         ``GET /claims/{id}``
 
         For an id it does not know the API answers 500 instead of 404, so that this raises
-        `ServerFailure`, after the retries; only a server that has mended its ways brings
-        `NotFound`.
+        `ServerError`, after the retries; only a server that has mended its ways brings
+        `NotFoundError`.
 
         Raises:
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
@@ -31,12 +31,12 @@ LIST: "Endpoint[m.ClinicalNote]" = Endpoint(
     resource="clinical_notes",
     verb="walk",
     model="ClinicalNote",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/clinical_notes",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(ClinicalNoteFilters),
         one_of=("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since"),
     ),
@@ -56,7 +56,7 @@ class ClinicalNotes(Resource):
         To read all, give an ``updated_since`` from before the practice joined.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
-            InvalidArgument: No filter is given besides the practice and the location.
+            MissingScopeError: No practice or no location is given or bound.
+            InvalidArgumentError: No filter is given besides the practice and the location.
         """
         return self._client.walk(LIST, filters)

@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import LocationScoped, WholeOptions, filter_names
@@ -22,11 +22,11 @@ LIST: "Endpoint[m.DocumentType]" = Endpoint(
     resource="document_types",
     verb="walk",
     model="DocumentType",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/document_types",
         paging=Paging.WHOLE,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(DocumentTypeFilters),
     ),
 )
@@ -35,7 +35,7 @@ GET: "Endpoint[m.DocumentType]" = Endpoint(
     resource="document_types",
     verb="get",
     model="DocumentType",
-    both=Row(method="GET", path="/document_types/{id}", location=Need.REQUIRED),
+    both=OperationSpec(method="GET", path="/document_types/{id}", location=ScopeNeed.REQUIRED),
 )
 
 
@@ -52,7 +52,7 @@ class DocumentTypes(Resource):
         Switched-off ones are left out by the server. The list comes whole.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -62,7 +62,7 @@ class DocumentTypes(Resource):
         ``GET /document_types/{id}``
 
         Raises:
-            NotFound: The location has no record with this id.
-            MissingScope: No practice or no location is given or bound.
+            NotFoundError: The location has no record with this id.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return await self._client.call(GET, options, id)

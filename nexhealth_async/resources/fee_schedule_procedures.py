@@ -45,9 +45,9 @@ class FeeScheduleProcedures(Resource):
         The API wants ``fee_schedule_id`` or ``updated_since``.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)

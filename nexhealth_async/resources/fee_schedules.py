@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import UpdatedFilters, listing
@@ -41,7 +41,9 @@ GET: "Endpoint[m.FeeSchedule]" = Endpoint(
     resource="fee_schedules",
     verb="get",
     model="FeeSchedule",
-    v3=Row(method="GET", path="/fee_schedules/{id}", filters=filter_names(FeeScheduleOptions)),
+    v3=OperationSpec(
+        method="GET", path="/fee_schedules/{id}", filters=filter_names(FeeScheduleOptions)
+    ),
 )
 
 
@@ -59,9 +61,9 @@ class FeeSchedules(Resource):
         themselves are in ``fee_schedule_procedures``.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -71,8 +73,8 @@ class FeeSchedules(Resource):
         ``GET /fee_schedules/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

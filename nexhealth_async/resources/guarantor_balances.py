@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import SortedFilters, listing
@@ -52,10 +52,10 @@ GET: "Endpoint[m.GuarantorBalance]" = Endpoint(
     resource="guarantor_balances",
     verb="get",
     model="GuarantorBalance",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/guarantor_balances/{id}",
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         filters=filter_names(GuarantorBalanceOptions),
     ),
 )
@@ -75,10 +75,10 @@ class GuarantorBalances(Resource):
         unless ``show_zero_balances=True``: without it, a debt that was paid just disappears.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -90,8 +90,8 @@ class GuarantorBalances(Resource):
         ``GET /guarantor_balances/{id}``
 
         Raises:
-            NotFound: The account has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The account has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

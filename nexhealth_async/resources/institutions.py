@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import WholeOptions
@@ -19,14 +19,16 @@ LIST: "Endpoint[m.Institution]" = Endpoint(
     resource="institutions",
     verb="walk",
     model="Institution",
-    both=Row(method="GET", path="/institutions", paging=Paging.WHOLE, subdomain=Need.NONE),
+    both=OperationSpec(
+        method="GET", path="/institutions", paging=Paging.WHOLE, subdomain=ScopeNeed.NONE
+    ),
 )
 
 GET: "Endpoint[m.Institution]" = Endpoint(
     resource="institutions",
     verb="get",
     model="Institution",
-    both=Row(method="GET", path="/institutions/{id}", subdomain=Need.NONE),
+    both=OperationSpec(method="GET", path="/institutions/{id}", subdomain=ScopeNeed.NONE),
 )
 
 
@@ -50,6 +52,6 @@ class Institutions(Resource):
         ``GET /institutions/{id}``
 
         Raises:
-            NotFound: The account has no record with this id.
+            NotFoundError: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)

@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import SortedFilters, listing
@@ -39,7 +39,7 @@ GET: "Endpoint[m.InsuranceBalance]" = Endpoint(
     resource="insurance_balances",
     verb="get",
     model="InsuranceBalance",
-    v3=Row(method="GET", path="/insurance_balances/{id}"),
+    v3=OperationSpec(method="GET", path="/insurance_balances/{id}"),
 )
 
 
@@ -56,10 +56,10 @@ class InsuranceBalances(Resource):
         The API wants one filter besides the location.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -69,8 +69,8 @@ class InsuranceBalances(Resource):
         ``GET /insurance_balances/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, RateClass
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import NumberedOptions, PracticeScoped, filter_names
@@ -27,7 +27,7 @@ LIST: "Endpoint[m.InsuranceCoverage]" = Endpoint(
     resource="insurance_coverages",
     verb="walk",
     model="InsuranceCoverage",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/patients/{id}/insurance_coverages",
         paging=Paging.NUMBERED,
@@ -35,7 +35,7 @@ LIST: "Endpoint[m.InsuranceCoverage]" = Endpoint(
         rate=RateClass.PEOPLE,
         path_from=("patient_id",),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/insurance_coverages",
         paging=Paging.CURSOR,
@@ -48,7 +48,7 @@ GET: "Endpoint[m.InsuranceCoverage]" = Endpoint(
     resource="insurance_coverages",
     verb="get",
     model="InsuranceCoverage",
-    v3=Row(method="GET", path="/insurance_coverages/{id}"),
+    v3=OperationSpec(method="GET", path="/insurance_coverages/{id}"),
 )
 
 
@@ -66,10 +66,10 @@ class InsuranceCoverages(Resource):
         left out; v3 lists those, and only those, with ``active=False``.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            InvalidArgument: No patient is given in v2.
-            NotFound: The practice has no patient with this id.
-            NotInThisVersion: The API version does not have a filter that is given.
+            MissingScopeError: No practice is given or bound.
+            InvalidArgumentError: No patient is given in v2.
+            NotFoundError: The practice has no patient with this id.
+            NotInVersionError: The API version does not have a filter that is given.
         """
         return self._client.walk(LIST, filters)
 
@@ -79,7 +79,7 @@ class InsuranceCoverages(Resource):
         ``GET /insurance_coverages/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
         """
         return await self._client.call(GET, options, id)

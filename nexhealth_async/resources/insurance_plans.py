@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import NumberedOptions, PracticeScoped, filter_names
@@ -53,7 +53,7 @@ LIST: "Endpoint[m.InsurancePlan]" = Endpoint(
     resource="insurance_plans",
     verb="walk",
     model="InsurancePlan",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/insurance_plans",
         paging=Paging.NUMBERED,
@@ -62,7 +62,7 @@ LIST: "Endpoint[m.InsurancePlan]" = Endpoint(
             InsurancePlanFilters, without=("updated_since", "include_deleted", "sort")
         ),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/insurance_plans",
         paging=Paging.CURSOR,
@@ -75,7 +75,9 @@ GET: "Endpoint[m.InsurancePlan]" = Endpoint(
     resource="insurance_plans",
     verb="get",
     model="InsurancePlan",
-    v3=Row(method="GET", path="/insurance_plans/{id}", filters=filter_names(InsurancePlanOptions)),
+    v3=OperationSpec(
+        method="GET", path="/insurance_plans/{id}", filters=filter_names(InsurancePlanOptions)
+    ),
 )
 
 
@@ -93,9 +95,9 @@ class InsurancePlans(Resource):
         ``sort`` in v3 only.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            NotInThisVersion: The API version does not have a filter that is given.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            MissingScopeError: No practice is given or bound.
+            NotInVersionError: The API version does not have a filter that is given.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -105,8 +107,8 @@ class InsurancePlans(Resource):
         ``GET /insurance_plans/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Required, TypeAlias
 
-from nexhealth_async._protocol.operations import Need, Paging, Row
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.operations import OperationSpec, Paging, ScopeNeed
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
 
 __all__ = ["Amount", "BilledFilters", "LedgerEntry", "SortedFilters", "UpdatedFilters"]
@@ -66,14 +66,14 @@ ACCEPTED = frozenset({200, 201, 202})
 """Statuses of a write that waits for the practice's system; it is answered without a body."""
 
 
-def listing(path: str, filters: type, *, one_of: tuple[str, ...] = ()) -> Row:
+def listing(path: str, filters: type, *, one_of: tuple[str, ...] = ()) -> OperationSpec:
     """Return the declaration of a list of the ledger."""
-    return Row(
+    return OperationSpec(
         method="GET",
         path=path,
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(filters),
         one_of=one_of,
     )
@@ -92,7 +92,7 @@ def check_entry(fields: LedgerEntry, amount: Amount | None) -> None:
         _check_amount("provider_splits", part)
     name = fields.get("transaction_id", "unchecked")
     if not 0 < len(name.strip()) <= len(name) <= _TRANSACTION_ID_LENGTH:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"transaction_id must have 1 to {_TRANSACTION_ID_LENGTH} characters; "
             f"this one has {len(name)}"
         )
@@ -101,4 +101,4 @@ def check_entry(fields: LedgerEntry, amount: Amount | None) -> None:
 def _check_amount(name: str, amount: object) -> None:
     """Refuse a float, which holds most sums of money only nearly."""
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, (Decimal, int))):
-        raise InvalidArgument(f"{name} must be Decimal or int, not {type(amount).__name__}")
+        raise InvalidArgumentError(f"{name} must be Decimal or int, not {type(amount).__name__}")

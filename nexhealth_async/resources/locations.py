@@ -3,7 +3,7 @@
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.appointment_descriptors import LocationDescriptors
@@ -44,12 +44,12 @@ LIST: "Endpoint[m.Location]" = Endpoint(
     resource="locations",
     verb="walk",
     model="Location",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/locations",
         paging=Paging.WHOLE,
         inner="locations",
-        subdomain=Need.OPTIONAL,
+        subdomain=ScopeNeed.OPTIONAL,
         filters=filter_names(LocationFilters),
     ),
 )
@@ -58,7 +58,7 @@ GET: "Endpoint[m.Location]" = Endpoint(
     resource="locations",
     verb="get",
     model="Location",
-    both=Row(method="GET", path="/locations/{id}", subdomain=Need.NONE),
+    both=OperationSpec(method="GET", path="/locations/{id}", subdomain=ScopeNeed.NONE),
 )
 
 
@@ -93,6 +93,6 @@ class Locations(Resource):
         ``GET /locations/{id}``
 
         Raises:
-            NotFound: The account has no record with this id.
+            NotFoundError: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
@@ -26,12 +26,12 @@ LIST: "Endpoint[m.StaffMember]" = Endpoint(
     resource="nex_staff",
     verb="walk",
     model="StaffMember",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/nex_staff",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         location_filter="location_ids",
         filters=filter_names(StaffFilters),
     ),
@@ -51,8 +51,8 @@ class NexStaff(Resource):
         The list is numbered in both versions.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            InvalidArgument: Both ``location_id`` and ``location_ids`` are given.
+            MissingScopeError: No practice is given or bound.
+            InvalidArgumentError: Both ``location_id`` and ``location_ids`` are given.
         """
-        check_one_of(filters, ("location_id", "location_ids"), least=0)
+        check_one_of(filters, ("location_id", "location_ids"), min_count=0)
         return self._client.walk(LIST, filters)

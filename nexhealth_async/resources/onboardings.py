@@ -3,10 +3,10 @@
 from typing import Literal, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import CREATED, Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
-from nexhealth_async.resources._checks import check_some_of
+from nexhealth_async.resources._checks import check_any_of
 from nexhealth_async.resources.options import CursorOptions, PracticeScoped, filter_names
 
 __all__ = [
@@ -70,12 +70,12 @@ LIST: "Endpoint[m.Onboarding]" = Endpoint(
     resource="onboardings",
     verb="walk",
     model="Onboarding",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/onboardings",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        subdomain=Need.OPTIONAL,
+        subdomain=ScopeNeed.OPTIONAL,
         filters=filter_names(OnboardingFilters),
     ),
 )
@@ -84,22 +84,22 @@ GET: "Endpoint[m.Onboarding]" = Endpoint(
     resource="onboardings",
     verb="get",
     model="Onboarding",
-    v3=Row(method="GET", path="/onboardings/{hashid}", subdomain=Need.NONE),
+    v3=OperationSpec(method="GET", path="/onboardings/{hashid}", subdomain=ScopeNeed.NONE),
 )
 
 CREATE: "Endpoint[m.Onboarding]" = Endpoint(
     resource="onboardings",
     verb="create",
     model="Onboarding",
-    v3=Row(
+    v3=OperationSpec(
         method="POST",
         path="/onboardings",
         success=CREATED,
         safe=False,
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         wrap="onboarding",
-        beside={"subdomain": ("onboarding", "subdomain")},
-        lookup="Walk onboardings, the newest first, to see whether it was made.",
+        sibling_fields={"subdomain": ("onboarding", "subdomain")},
+        lookup_hint="Walk onboardings, the newest first, to see whether it was made.",
     ),
 )
 
@@ -124,7 +124,7 @@ class Onboardings(Resource):
         ``GET /onboardings/{hashid}``
 
         Raises:
-            NotFound: The account has no record with this id.
+            NotFoundError: The account has no record with this id.
         """
         return await self._client.call(GET, {}, id)
 
@@ -137,10 +137,10 @@ class Onboardings(Resource):
         keys may do this.
 
         Raises:
-            InvalidArgument: Neither ``institution_name`` nor ``subdomain`` is given; a scope's
+            InvalidArgumentError: Neither ``institution_name`` nor ``subdomain`` is given; a scope's
                 practice does not count.
             Invalid: The API refuses the request.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
-        check_some_of(fields, ("institution_name", "subdomain"))
+        check_any_of(fields, ("institution_name", "subdomain"))
         return await self._client.call(CREATE, fields)

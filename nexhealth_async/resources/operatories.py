@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -45,20 +45,20 @@ LIST: "Endpoint[m.Operatory]" = Endpoint(
     resource="operatories",
     verb="walk",
     model="Operatory",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/operatories",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(OperatoryFilters),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/operatories",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(OperatoryFilters),
     ),
 )
@@ -67,7 +67,9 @@ GET: "Endpoint[m.Operatory]" = Endpoint(
     resource="operatories",
     verb="get",
     model="Operatory",
-    both=Row(method="GET", path="/operatories/{id}", filters=filter_names(OperatoryOptions)),
+    both=OperationSpec(
+        method="GET", path="/operatories/{id}", filters=filter_names(OperatoryOptions)
+    ),
 )
 
 
@@ -82,7 +84,7 @@ class Operatories(Resource):
         ``GET /operatories``
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -92,6 +94,6 @@ class Operatories(Resource):
         ``GET /operatories/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Literal, TypedDict
 
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.errors import UndecodableRecordError
 
 __all__ = [
     "CursorOptions",
@@ -33,11 +33,11 @@ class WholeOptions(TypedDict, total=False):
 
     limit: int | None
     """Stop after this many records; None, the default, means all."""
-    on_bad_record: Callable[[UndecodableRecord, bytes], None] | None
+    on_bad_record: Callable[[UndecodableRecordError, bytes], None] | None
     """Called with the error and the JSON of each record that cannot be read, and the walk goes on.
 
-    By default the walk ends with `UndecodableRecord`. The bytes are a person's data: do not log
-    them.
+    By default the walk ends with `UndecodableRecordError`. The bytes are a person's data: do not
+    log them.
     """
 
 

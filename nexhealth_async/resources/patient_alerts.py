@@ -3,7 +3,7 @@
 from typing import Required, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, Endpoint, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import CREATED, Endpoint, OperationSpec, Paging, RateClass
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import PracticeScoped, WholeOptions, filter_names
@@ -36,7 +36,7 @@ LIST: "Endpoint[m.PatientAlert]" = Endpoint(
     resource="patients.alerts",
     verb="walk",
     model="PatientAlert",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/patients/{id}/alerts",
         paging=Paging.WHOLE,
@@ -49,21 +49,23 @@ GET: "Endpoint[m.PatientAlert]" = Endpoint(
     resource="patients.alerts",
     verb="get",
     model="PatientAlert",
-    both=Row(method="GET", path="/patients/{id}/alerts/{alert_id}", rate=RateClass.PEOPLE),
+    both=OperationSpec(
+        method="GET", path="/patients/{id}/alerts/{alert_id}", rate=RateClass.PEOPLE
+    ),
 )
 
 CREATE: "Endpoint[m.PatientAlert]" = Endpoint(
     resource="patients.alerts",
     verb="create",
     model="PatientAlert",
-    both=Row(
+    both=OperationSpec(
         method="POST",
         path="/patients/{id}/alerts",
         success=CREATED,
         rate=RateClass.PEOPLE,
         safe=False,
         wrap="patient_alert",
-        lookup="Walk patients.alerts of the patient and look for the note.",
+        lookup_hint="Walk patients.alerts of the patient and look for the note.",
     ),
 )
 
@@ -71,7 +73,7 @@ UPDATE: "Endpoint[m.PatientAlert]" = Endpoint(
     resource="patients.alerts",
     verb="update",
     model="PatientAlert",
-    both=Row(
+    both=OperationSpec(
         method="PATCH",
         path="/patients/{id}/alerts/{alert_id}",
         rate=RateClass.PEOPLE,
@@ -91,7 +93,7 @@ class PatientAlerts(Resource):
         ``GET /patients/{id}/alerts``
 
         Those that were switched off are left out unless asked for. The list comes whole. Raises
-        `MissingScope` without a practice.
+        `MissingScopeError` without a practice.
         """
         return self._client.walk(LIST, filters, patient_id)
 
@@ -103,7 +105,7 @@ class PatientAlerts(Resource):
         ``GET /patients/{id}/alerts/{alert_id}``
 
         Raises:
-            NotFound: The patient has no record with this id.
+            NotFoundError: The patient has no record with this id.
         """
         return await self._client.call(GET, options, patient_id, alert_id)
 
@@ -113,8 +115,8 @@ class PatientAlerts(Resource):
         ``POST /patients/{id}/alerts``
 
         Raises:
-            NotFound: The practice has no patient with this id.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            NotFoundError: The practice has no patient with this id.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields, patient_id)
 
@@ -126,6 +128,6 @@ class PatientAlerts(Resource):
         ``PATCH /patients/{id}/alerts/{alert_id}``
 
         Raises:
-            NotFound: The patient has no record with this id.
+            NotFoundError: The patient has no record with this id.
         """
         return await self._client.call(UPDATE, fields, patient_id, alert_id)

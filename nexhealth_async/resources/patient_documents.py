@@ -5,7 +5,14 @@ from typing import BinaryIO, Required, Unpack
 
 from nexhealth_async import models as m
 from nexhealth_async._client.files import Download, with_content
-from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import LocationScoped, NumberedOptions, PracticeScoped
@@ -34,14 +41,14 @@ LIST: "Endpoint[m.Document]" = Endpoint(
     resource="patients.documents",
     verb="walk",
     model="Document",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/patients/{id}/documents",
         paging=Paging.NUMBERED,
         max_per_page=300,
         rate=RateClass.PEOPLE,
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/patients/{id}/documents",
         paging=Paging.WHOLE,
@@ -53,15 +60,15 @@ CREATE: "Endpoint[m.Document]" = Endpoint(
     resource="patients.documents",
     verb="create",
     model="Document",
-    both=Row(
+    both=OperationSpec(
         method="POST",
         path="/patients/{id}/documents",
         success=CREATED,
         rate=RateClass.PEOPLE,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         multipart=True,
-        lookup="Walk patients.documents of the patient and look for the filename.",
+        lookup_hint="Walk patients.documents of the patient and look for the filename.",
     ),
 )
 
@@ -77,7 +84,7 @@ class PatientDocuments(Resource):
         ``GET /patients/{id}/documents``
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST, options, patient_id)
 
@@ -89,10 +96,10 @@ class PatientDocuments(Resource):
         It reaches the practice's own system later, under the file's name.
 
         Raises:
-            InvalidArgument: The file has no name, or cannot be read.
-            MissingScope: No practice or no location is given or bound.
+            InvalidArgumentError: The file has no name, or cannot be read.
+            MissingScopeError: No practice or no location is given or bound.
             Invalid: The API refuses the request.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         form = await with_content(fields)
         return await self._client.call(CREATE, form, patient_id)
@@ -104,6 +111,7 @@ class PatientDocuments(Resource):
         ``await file.read()`` or ``async for chunk in file``.
 
         Raises:
-            InvalidArgument: The document has no address, or one on a host that is not the API's.
+            InvalidArgumentError: The document has no address, or one on a host that is not the
+                API's.
         """
         return self._client.download(document.url)

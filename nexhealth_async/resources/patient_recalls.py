@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -38,20 +38,20 @@ LIST: "Endpoint[m.PatientRecall]" = Endpoint(
     resource="patient_recalls",
     verb="walk",
     model="PatientRecall",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/patient_recalls",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(PatientRecallFilters),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/patient_recalls",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(PatientRecallFilters),
     ),
 )
@@ -60,7 +60,7 @@ GET: "Endpoint[m.PatientRecall]" = Endpoint(
     resource="patient_recalls",
     verb="get",
     model="PatientRecall",
-    both=Row(method="GET", path="/patient_recalls/{id}"),
+    both=OperationSpec(method="GET", path="/patient_recalls/{id}"),
 )
 
 
@@ -75,7 +75,7 @@ class PatientRecalls(Resource):
         ``GET /patient_recalls``
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -85,6 +85,6 @@ class PatientRecalls(Resource):
         ``GET /patient_recalls/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

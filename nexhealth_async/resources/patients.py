@@ -5,7 +5,14 @@ from datetime import date, datetime
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources import locations, sync_status
@@ -18,9 +25,13 @@ from nexhealth_async.resources.options import (
 )
 from nexhealth_async.resources.patient_alerts import PatientAlerts
 from nexhealth_async.resources.patient_documents import PatientDocuments
-from nexhealth_async.workflows.confirmation import Written
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, patient_written
-from nexhealth_async.workflows.find_or_create import Found, PatientCalls, find_or_create
+from nexhealth_async.workflows.confirmation import WriteResult
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_patient
+from nexhealth_async.workflows.find_or_create import (
+    FindOrCreateResult,
+    PatientCalls,
+    find_or_create,
+)
 
 __all__ = [
     "Gender",
@@ -170,23 +181,23 @@ LIST: "Endpoint[m.Patient]" = Endpoint(
     resource="patients",
     verb="walk",
     model="Patient",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/patients",
         paging=Paging.NUMBERED,
         payload=("patients",),
         max_per_page=300,
         rate=RateClass.PEOPLE,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(PatientFilters),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/patients",
         paging=Paging.CURSOR,
         max_per_page=1000,
         rate=RateClass.PEOPLE,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(
             PatientFilters,
             without=(
@@ -203,7 +214,7 @@ GET: "Endpoint[m.Patient]" = Endpoint(
     resource="patients",
     verb="get",
     model="Patient",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/patients/{id}",
         payload=("user", "patient"),
@@ -220,20 +231,20 @@ CREATE: "Endpoint[m.Patient]" = Endpoint(
     resource="patients",
     verb="create",
     model="Patient",
-    v2=Row(
+    v2=OperationSpec(
         method="POST",
         path="/patients",
         payload=("user", "patient"),
         success=CREATED,
         rate=RateClass.PEOPLE,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         wrap="patient",
-        beside={"provider_id": ("provider", "provider_id")},
-        lacks=("return_existing_if_match",),
-        lookup=_LOOK_FOR_PATIENT,
+        sibling_fields={"provider_id": ("provider", "provider_id")},
+        unsupported=("return_existing_if_match",),
+        lookup_hint=_LOOK_FOR_PATIENT,
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="POST",
         path="/patients",
         payload=("user", "patient"),
@@ -241,14 +252,14 @@ CREATE: "Endpoint[m.Patient]" = Endpoint(
         rate=RateClass.PEOPLE,
         safe=False,
         safe_if="return_existing_if_match",
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         wrap="patient",
-        beside={
+        sibling_fields={
             "provider_id": ("provider", "provider_id"),
             "return_existing_if_match": ("return_existing_if_match",),
         },
-        lacks=("middle_name",),
-        lookup=_LOOK_FOR_PATIENT,
+        unsupported=("middle_name",),
+        lookup_hint=_LOOK_FOR_PATIENT,
     ),
 )
 
@@ -284,10 +295,10 @@ class Patients(Resource):
         ``inactive=False, non_patient=False``.
 
         Raises:
-            InvalidArgument: The phone number does not have ten digits.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: ``include``, ``include_upcoming_appts``, ``appointment_date_start`` or
-                ``appointment_date_end`` is given in v3.
+            InvalidArgumentError: The phone number does not have ten digits.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: ``include``, ``include_upcoming_appts``, ``appointment_date_start``
+                or ``appointment_date_end`` is given in v3.
         """
         if (phone := filters.get("phone_number")) is not None:
             filters["phone_number"] = normalize_phone(phone)
@@ -299,7 +310,7 @@ class Patients(Resource):
         ``GET /patients/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -314,31 +325,34 @@ class Patients(Resource):
         who exists already, and then a lost answer is asked for again.
 
         Raises:
-            DuplicatePatient: The patient exists; the error has the id.
+            DuplicatePatientError: The patient exists; the error has the id.
             Invalid: The API refuses the request for another reason.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: ``return_existing_if_match`` is given in v2, or ``middle_name`` in v3.
-            OutcomeUnknown: The response was lost. Creating is not retried automatically otherwise.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: ``return_existing_if_match`` is given in v2, or ``middle_name`` in
+            v3.
+            OutcomeUnknownError: The response was lost. Creating is not retried automatically
+                otherwise.
         """
         return await self._client.call(CREATE, fields)
 
-    async def find_or_create(self, **fields: Unpack[NewPatient]) -> Found:
+    async def find_or_create(self, **fields: Unpack[NewPatient]) -> FindOrCreateResult:
         """Find the patient of this name, birth date and phone number, or create one.
 
         Phone numbers may be given in any usual form. In v3 the API does both in one request
         (``return_existing_if_match``). In v2 the patients born that day are searched first, and a
         refusal that names the existing patient counts as finding them.
 
-        After `OutcomeUnknown` the same call may be repeated: this session searches, and creates
-        nothing while the lost creation may still be carried out. Other errors are those of
+        After `OutcomeUnknownError` the same call may be repeated: this session searches, and
+        creates nothing while the lost creation may still be carried out. Other errors are those of
         `create`.
 
         Returns:
             The patient, and whether this call created them.
 
         Raises:
-            DuplicatePatient: The patient exists, and the API does not say which one it is.
-            OutcomeUnknown: The response was lost, or an earlier creation may still be carried out.
+            DuplicatePatientError: The patient exists, and the API does not say which one it is.
+            OutcomeUnknownError: The response was lost, or an earlier creation may still be carried
+                out.
         """
         return await find_or_create(
             PatientCalls(
@@ -357,7 +371,7 @@ class Patients(Resource):
         *,
         timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
         **options: Unpack[PracticeScoped],
-    ) -> "Written[m.Patient]":
+    ) -> "WriteResult[m.Patient]":
         """Wait until a patient is in the practice's own system.
 
         A patient who was only created stays with NexHealth until a first appointment is booked. No
@@ -375,7 +389,7 @@ class Patients(Resource):
             The last known state. Its status is ``gone`` if the id no longer exists, and ``waiting``
             after the timeout.
         """
-        return await patient_written(
+        return await confirm_patient(
             ConfirmationCalls(
                 client=self._client,
                 record=GET,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.ledger import SortedFilters, listing
@@ -43,10 +43,10 @@ GET: "Endpoint[m.PaymentPlan]" = Endpoint(
     resource="payment_plans",
     verb="get",
     model="PaymentPlan",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/payment_plans/{id}",
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         filters=filter_names(PaymentPlanOptions),
     ),
 )
@@ -63,9 +63,9 @@ class PaymentPlans(Resource):
         ``GET /payment_plans``
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -75,8 +75,8 @@ class PaymentPlans(Resource):
         ``GET /payment_plans/{id}``
 
         Raises:
-            NotFound: The account has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The account has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)

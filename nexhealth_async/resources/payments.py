@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal, Required, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources import locations, sync_status
 from nexhealth_async.resources._base import Resource
@@ -19,9 +19,9 @@ from nexhealth_async.resources.ledger import (
     listing,
 )
 from nexhealth_async.resources.options import LocationScoped, PracticeScoped, filter_names
-from nexhealth_async.workflows.confirmation import Written
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, entry_written
-from nexhealth_async.workflows.event_bus import Events
+from nexhealth_async.workflows.confirmation import WriteResult
+from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_entry
+from nexhealth_async.workflows.event_bus import EventSource
 
 __all__ = ["NewPayment", "PaymentFilters", "PaymentInclude", "PaymentOptions", "Payments"]
 
@@ -91,21 +91,21 @@ GET: "Endpoint[m.Payment]" = Endpoint(
     resource="payments",
     verb="get",
     model="Payment",
-    v3=Row(method="GET", path="/payments/{id}", filters=filter_names(PaymentOptions)),
+    v3=OperationSpec(method="GET", path="/payments/{id}", filters=filter_names(PaymentOptions)),
 )
 
 CREATE: Endpoint[None] = Endpoint(
     resource="payments",
     verb="create",
     model=None,
-    v3=Row(
+    v3=OperationSpec(
         method="POST",
         path="/payments",
         success=ACCEPTED,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         wrap="payment",
-        lookup="Ask payments.walk(transaction_id=...) for it, again after some minutes.",
+        lookup_hint="Ask payments.walk(transaction_id=...) for it, again after some minutes.",
     ),
 )
 
@@ -125,10 +125,10 @@ class Payments(Resource):
         unless ``include_deleted=True``.
 
         Raises:
-            InvalidArgument: No filter is given.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            InvalidArgumentError: No filter is given.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return self._client.walk(LIST, filters)
 
@@ -138,9 +138,9 @@ class Payments(Resource):
         ``GET /payments/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
+            NotFoundError: The practice has no record with this id.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
         """
         return await self._client.call(GET, options, id)
 
@@ -155,13 +155,13 @@ class Payments(Resource):
         later, perhaps in several rows, and the event ``payment_insertion`` tells how it ended.
 
         Raises:
-            InvalidArgument: The amount is neither a ``Decimal`` nor an ``int``, or the
+            InvalidArgumentError: The amount is neither a ``Decimal`` nor an ``int``, or the
                 ``transaction_id`` is blank or longer than 50 characters.
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
             Invalid: The API refuses the request for another reason.
-            NotInThisVersion: The API version is v2.
-            FinancialAccessOff: NexHealth has not enabled ledger data for the key.
-            OutcomeUnknown: The response was lost. A payment is never sent again automatically.
+            NotInVersionError: The API version is v2.
+            FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
+            OutcomeUnknownError: The response was lost. A payment is never sent again automatically.
         """
         check_entry(fields, fields.get("amount"))
         await self._client.execute(CREATE, fields)
@@ -172,26 +172,26 @@ class Payments(Resource):
         transaction_id: str,
         amount: Decimal | int | None = None,
         timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
-        events: Events | None = None,
+        events: EventSource | None = None,
         **scope: Unpack[LocationScoped],
-    ) -> "Written[tuple[m.Payment, ...]]":
+    ) -> "WriteResult[tuple[m.Payment, ...]]":
         """Wait until a payment is in the ledger, or is known not to get there; v3 only.
 
         The record of the answer is the rows of this ``transaction_id``. One payment may become
         several rows: with ``amount``, as it was given to `create`, it counts as complete when they
         add up. It is looked for with growing pauses, each look a request; with ``events=`` (see
-        `EventBoard`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
+        `EventBus`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
         ``timeout`` seconds (None: never) the status is ``waiting``.
 
         Polls that fail temporarily are repeated; other errors of a call are raised.
 
         Raises:
-            InvalidArgument: ``transaction_id`` is blank.
-            MissingScope: No practice or no location is given or bound.
-            NotInThisVersion: The API version is v2.
+            InvalidArgumentError: ``transaction_id`` is blank.
+            MissingScopeError: No practice or no location is given or bound.
+            NotInVersionError: The API version is v2.
         """
         filters = {**scope, "transaction_id": transaction_id}
-        return await entry_written(
+        return await confirm_entry(
             ConfirmationCalls(
                 client=self._client,
                 record=LIST,

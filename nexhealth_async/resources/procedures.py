@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -44,24 +44,24 @@ LIST: "Endpoint[m.Procedure]" = Endpoint(
     resource="procedures",
     verb="walk",
     model="Procedure",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/procedures",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(
             ProcedureFilters,
             without=("started_after", "started_before", "ended_after", "ended_before", "sort"),
         ),
         wire={"updated_since": "updated_after"},
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/procedures",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(ProcedureFilters),
         one_of=(
             "provider_id",
@@ -80,7 +80,7 @@ GET: "Endpoint[m.Procedure]" = Endpoint(
     resource="procedures",
     verb="get",
     model="Procedure",
-    both=Row(method="GET", path="/procedures/{id}"),
+    both=OperationSpec(method="GET", path="/procedures/{id}"),
 )
 
 
@@ -98,9 +98,9 @@ class Procedures(Resource):
         the practice joined.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            InvalidArgument: No filter is given in v3.
-            NotInThisVersion: The API version does not have a filter that is given.
+            MissingScopeError: No practice is given or bound.
+            InvalidArgumentError: No filter is given in v3.
+            NotInVersionError: The API version does not have a filter that is given.
         """
         return self._client.walk(LIST, filters)
 
@@ -109,10 +109,10 @@ class Procedures(Resource):
 
         ``GET /procedures/{id}``
 
-        Not documented for v2, so it may answer `NotFound` there.
+        Not documented for v2, so it may answer `NotFoundError` there.
 
         Raises:
-            NotFound: The practice has no record with this id, or the record belongs to a location
-                that the key may not see, even if the list shows it.
+            NotFoundError: The practice has no record with this id, or the record belongs to a
+                location that the key may not see, even if the list shows it.
         """
         return await self._client.call(GET, options, id)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -65,7 +65,7 @@ LIST_OF_LOCATION: "Endpoint[m.Provider]" = Endpoint(
     resource="locations.providers",
     verb="walk",
     model="Provider",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/locations/{id}/providers",
         paging=Paging.NUMBERED,
@@ -79,21 +79,21 @@ LIST: "Endpoint[m.Provider]" = Endpoint(
     resource="providers",
     verb="walk",
     model="Provider",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/providers",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         with_location=("requestable",),
         filters=filter_names(ProviderFilters, without=("sort",)),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/providers",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         with_location=("requestable",),
         filters=filter_names(ProviderFilters),
     ),
@@ -103,7 +103,7 @@ GET: "Endpoint[m.Provider]" = Endpoint(
     resource="providers",
     verb="get",
     model="Provider",
-    both=Row(method="GET", path="/providers/{id}", filters=filter_names(ProviderOptions)),
+    both=OperationSpec(method="GET", path="/providers/{id}", filters=filter_names(ProviderOptions)),
 )
 
 
@@ -122,7 +122,7 @@ class LocationProviders(Resource):
         Prefer ``providers.walk(location_id=...)``, which both versions have.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST_OF_LOCATION, filters, location_id)
 
@@ -141,7 +141,7 @@ class Providers(Resource):
         left out by the server unless asked for.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -151,6 +151,6 @@ class Providers(Resource):
         ``GET /providers/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

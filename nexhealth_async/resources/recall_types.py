@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import (
@@ -30,11 +30,11 @@ LIST: "Endpoint[m.RecallType]" = Endpoint(
     resource="recall_types",
     verb="walk",
     model="RecallType",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/recall_types",
         paging=Paging.WHOLE,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(RecallTypeFilters),
     ),
 )
@@ -43,7 +43,7 @@ GET: "Endpoint[m.RecallType]" = Endpoint(
     resource="recall_types",
     verb="get",
     model="RecallType",
-    both=Row(method="GET", path="/recall_types/{id}"),
+    both=OperationSpec(method="GET", path="/recall_types/{id}"),
 )
 
 
@@ -60,7 +60,7 @@ class RecallTypes(Resource):
         The list comes whole.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -70,6 +70,6 @@ class RecallTypes(Resource):
         ``GET /recall_types/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
@@ -31,12 +31,12 @@ LIST: "Endpoint[m.SyncStatus]" = Endpoint(
     resource="sync_status",
     verb="walk",
     model="SyncStatus",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/sync_status",
         paging=Paging.WHOLE,
-        subdomain=Need.OPTIONAL,
-        location=Need.OPTIONAL,
+        subdomain=ScopeNeed.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         location_filter="location_ids",
         filters=filter_names(SyncStatusFilters),
     ),
@@ -56,7 +56,7 @@ class SyncStatuses(Resource):
         While ``write_status`` is red, writes fail. The list comes whole.
 
         Raises:
-            InvalidArgument: Both ``location_id`` and ``location_ids`` are given.
+            InvalidArgumentError: Both ``location_id`` and ``location_ids`` are given.
         """
-        check_one_of(filters, ("location_id", "location_ids"), least=0)
+        check_one_of(filters, ("location_id", "location_ids"), min_count=0)
         return self._client.walk(LIST, filters)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import CursorOptions, PracticeScoped, filter_names
@@ -32,7 +32,7 @@ LIST: "Endpoint[m.TreatmentPlan]" = Endpoint(
     resource="treatment_plans",
     verb="walk",
     model="TreatmentPlan",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/treatment_plans",
         paging=Paging.CURSOR,
@@ -45,7 +45,7 @@ GET: "Endpoint[m.TreatmentPlan]" = Endpoint(
     resource="treatment_plans",
     verb="get",
     model="TreatmentPlan",
-    v3=Row(method="GET", path="/treatment_plans/{id}"),
+    v3=OperationSpec(method="GET", path="/treatment_plans/{id}"),
 )
 
 
@@ -62,7 +62,7 @@ class TreatmentPlans(Resource):
         Deleted plans are left out by the server.
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -72,6 +72,6 @@ class TreatmentPlans(Resource):
         ``GET /treatment_plans/{id}``
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)

@@ -3,7 +3,14 @@
 from typing import Required, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    NO_CONTENT,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import WholeOptions, filter_names
@@ -46,11 +53,11 @@ LIST: "Endpoint[m.WebhookEndpoint]" = Endpoint(
     resource="webhook_endpoints",
     verb="walk",
     model="WebhookEndpoint",
-    both=Row(
+    both=OperationSpec(
         method="GET",
         path="/webhook_endpoints",
         paging=Paging.WHOLE,
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         filters=filter_names(WebhookEndpointFilters),
     ),
 )
@@ -59,14 +66,14 @@ CREATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
     resource="webhook_endpoints",
     verb="create",
     model="WebhookEndpoint",
-    both=Row(
+    both=OperationSpec(
         method="POST",
         path="/webhook_endpoints",
         success=CREATED,
         safe=False,
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
         wrap="",
-        lookup="Walk webhook_endpoints and look for the target_url.",
+        lookup_hint="Walk webhook_endpoints and look for the target_url.",
     ),
 )
 
@@ -74,15 +81,20 @@ UPDATE: "Endpoint[m.WebhookEndpoint]" = Endpoint(
     resource="webhook_endpoints",
     verb="update",
     model="WebhookEndpoint",
-    both=Row(method="PATCH", path="/webhook_endpoints/{id}", subdomain=Need.NONE, wrap=""),
+    both=OperationSpec(
+        method="PATCH", path="/webhook_endpoints/{id}", subdomain=ScopeNeed.NONE, wrap=""
+    ),
 )
 
 DELETE: Endpoint[None] = Endpoint(
     resource="webhook_endpoints",
     verb="delete",
     model=None,
-    both=Row(
-        method="DELETE", path="/webhook_endpoints/{id}", success=NO_CONTENT, subdomain=Need.NONE
+    both=OperationSpec(
+        method="DELETE",
+        path="/webhook_endpoints/{id}",
+        success=NO_CONTENT,
+        subdomain=ScopeNeed.NONE,
     ),
 )
 
@@ -115,7 +127,7 @@ class WebhookEndpoints(Resource):
 
         Raises:
             Invalid: The API does not accept the address.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields)
 
@@ -130,7 +142,7 @@ class WebhookEndpoints(Resource):
         revives it, and what was missed has to be read with ``updated_since``.
 
         Raises:
-            NotFound: The account has no endpoint with this id.
+            NotFoundError: The account has no endpoint with this id.
         """
         return await self._client.call(UPDATE, fields, id)
 
@@ -140,6 +152,6 @@ class WebhookEndpoints(Resource):
         ``DELETE /webhook_endpoints/{id}``
 
         Raises:
-            NotFound: The account has no endpoint with this id.
+            NotFoundError: The account has no endpoint with this id.
         """
         await self._client.execute(DELETE, {}, id)

@@ -5,7 +5,14 @@ from typing import Literal, Required, TypeAlias, Unpack
 from attrs import evolve
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    NO_CONTENT,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import PracticeScoped, WholeOptions, filter_names
@@ -120,11 +127,11 @@ class WebhookSubscriptionChanges(PracticeScoped, total=False):
     """Whether deliveries are made."""
 
 
-_LIST_ROW = Row(
+_LIST_ROW = OperationSpec(
     method="GET",
     path="/webhook_endpoints/{id}/webhook_subscriptions",
     paging=Paging.WHOLE,
-    subdomain=Need.NONE,
+    subdomain=ScopeNeed.NONE,
     filters=filter_names(WebhookSubscriptionFilters),
 )
 
@@ -133,16 +140,16 @@ LIST: "Endpoint[m.WebhookSubscription]" = Endpoint(
     verb="walk",
     model="WebhookSubscription",
     v2=_LIST_ROW,
-    v3=evolve(_LIST_ROW, subdomain=Need.OPTIONAL),
+    v3=evolve(_LIST_ROW, subdomain=ScopeNeed.OPTIONAL),
 )
 
-_CREATE_ROW = Row(
+_CREATE_ROW = OperationSpec(
     method="POST",
     path="/webhook_endpoints/{id}/webhook_subscriptions",
     success=CREATED,
     safe=False,
     wrap="",
-    lookup="Walk webhook_endpoints.subscriptions and look for the resource_type and event.",
+    lookup_hint="Walk webhook_endpoints.subscriptions and look for the resource_type and event.",
 )
 
 CREATE: "Endpoint[m.WebhookSubscription]" = Endpoint(
@@ -157,7 +164,7 @@ UPDATE: "Endpoint[m.WebhookSubscription]" = Endpoint(
     resource="webhook_endpoints.subscriptions",
     verb="update",
     model="WebhookSubscription",
-    both=Row(
+    both=OperationSpec(
         method="PATCH",
         path="/webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}",
         wrap="",
@@ -168,11 +175,11 @@ DELETE: Endpoint[None] = Endpoint(
     resource="webhook_endpoints.subscriptions",
     verb="delete",
     model=None,
-    both=Row(
+    both=OperationSpec(
         method="DELETE",
         path="/webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}",
         success=NO_CONTENT,
-        subdomain=Need.NONE,
+        subdomain=ScopeNeed.NONE,
     ),
 )
 
@@ -194,7 +201,7 @@ class WebhookSubscriptions(Resource):
         all. The list comes whole.
 
         Raises:
-            NotFound: The account has no endpoint with this id.
+            NotFoundError: The account has no endpoint with this id.
         """
         return self._client.walk(LIST, filters, endpoint_id)
 
@@ -211,11 +218,11 @@ class WebhookSubscriptions(Resource):
         subdomain that a scope or the session binds is left out for it.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            InvalidArgument: A practice is given for ``Onboarding``.
+            MissingScopeError: No practice is given or bound.
+            InvalidArgumentError: A practice is given for ``Onboarding``.
             Invalid: The resource type has no such event.
-            NotFound: The account has no endpoint with this id.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            NotFoundError: The account has no endpoint with this id.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields, endpoint_id)
 
@@ -232,12 +239,12 @@ class WebhookSubscriptions(Resource):
 
         A practice is wanted even for subscriptions that belong to none; any of yours will do.
         After a move only the new endpoint's id finds the subscription, so that a move repeated
-        because its answer was lost raises `NotFound` although it was done: look at the new
+        because its answer was lost raises `NotFoundError` although it was done: look at the new
         endpoint.
 
         Raises:
-            MissingScope: No practice is given or bound.
-            NotFound: The account has no endpoint or no subscription with these ids.
+            MissingScopeError: No practice is given or bound.
+            NotFoundError: The account has no endpoint or no subscription with these ids.
         """
         return await self._client.call(UPDATE, fields, endpoint_id, subscription_id)
 
@@ -247,6 +254,6 @@ class WebhookSubscriptions(Resource):
         ``DELETE /webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}``
 
         Raises:
-            NotFound: The account has no endpoint or no subscription with these ids.
+            NotFoundError: The account has no endpoint or no subscription with these ids.
         """
         await self._client.execute(DELETE, {}, endpoint_id, subscription_id)

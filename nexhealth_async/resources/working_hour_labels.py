@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources.options import CursorOptions, LocationScoped, filter_names
@@ -27,12 +27,12 @@ LIST: "Endpoint[m.WorkingHoursLabel]" = Endpoint(
     resource="working_hour_labels",
     verb="walk",
     model="WorkingHoursLabel",
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/working_hour_labels",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.OPTIONAL,
+        location=ScopeNeed.OPTIONAL,
         filters=filter_names(WorkingHourLabelFilters),
     ),
 )
@@ -49,6 +49,6 @@ class WorkingHourLabels(Resource):
         ``GET /working_hour_labels``
 
         Raises:
-            MissingScope: No practice is given or bound.
+            MissingScopeError: No practice is given or bound.
         """
         return self._client.walk(LIST, filters)

@@ -5,7 +5,14 @@ from datetime import date
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack
 
 from nexhealth_async import models as m
-from nexhealth_async._protocol.operations import CREATED, NO_CONTENT, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import (
+    CREATED,
+    NO_CONTENT,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    ScopeNeed,
+)
 from nexhealth_async.pagination.walk import Walk
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_one_of
@@ -130,20 +137,20 @@ LIST: "Endpoint[m.WorkingHours]" = Endpoint(
     resource="working_hours",
     verb="walk",
     model="WorkingHours",
-    v2=Row(
+    v2=OperationSpec(
         method="GET",
         path="/availabilities",
         paging=Paging.NUMBERED,
         max_per_page=300,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(WorkingHoursFilters, without=("label_id", "source")),
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="GET",
         path="/working_hours",
         paging=Paging.CURSOR,
         max_per_page=1000,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         filters=filter_names(WorkingHoursFilters),
     ),
 )
@@ -152,8 +159,12 @@ GET: "Endpoint[m.WorkingHours]" = Endpoint(
     resource="working_hours",
     verb="get",
     model="WorkingHours",
-    v2=Row(method="GET", path="/availabilities/{id}", filters=filter_names(WorkingHoursOptions)),
-    v3=Row(method="GET", path="/working_hours/{id}", filters=filter_names(WorkingHoursOptions)),
+    v2=OperationSpec(
+        method="GET", path="/availabilities/{id}", filters=filter_names(WorkingHoursOptions)
+    ),
+    v3=OperationSpec(
+        method="GET", path="/working_hours/{id}", filters=filter_names(WorkingHoursOptions)
+    ),
 )
 
 _LOOK_FOR_HOURS = "Walk working_hours with the same provider_id and look for the window."
@@ -162,23 +173,23 @@ CREATE: "Endpoint[m.WorkingHours]" = Endpoint(
     resource="working_hours",
     verb="create",
     model="WorkingHours",
-    v2=Row(
+    v2=OperationSpec(
         method="POST",
         path="/availabilities",
         success=CREATED,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         wrap="availability",
-        lookup=_LOOK_FOR_HOURS,
+        lookup_hint=_LOOK_FOR_HOURS,
     ),
-    v3=Row(
+    v3=OperationSpec(
         method="POST",
         path="/working_hours",
         success=CREATED,
         safe=False,
-        location=Need.REQUIRED,
+        location=ScopeNeed.REQUIRED,
         wrap="working_hour",
-        lookup=_LOOK_FOR_HOURS,
+        lookup_hint=_LOOK_FOR_HOURS,
     ),
 )
 
@@ -186,21 +197,21 @@ UPDATE: "Endpoint[m.WorkingHours]" = Endpoint(
     resource="working_hours",
     verb="update",
     model="WorkingHours",
-    v2=Row(
+    v2=OperationSpec(
         method="PATCH",
         path="/availabilities/{id}",
         wrap="availability",
-        lacks=("provider_id", "custom_recurrence"),
+        unsupported=("provider_id", "custom_recurrence"),
     ),
-    v3=Row(method="PATCH", path="/working_hours/{id}", wrap="working_hour"),
+    v3=OperationSpec(method="PATCH", path="/working_hours/{id}", wrap="working_hour"),
 )
 
 DELETE: Endpoint[None] = Endpoint(
     resource="working_hours",
     verb="delete",
     model=None,
-    v2=Row(method="DELETE", path="/availabilities/{id}", success=NO_CONTENT),
-    v3=Row(method="DELETE", path="/working_hours/{id}", success=NO_CONTENT),
+    v2=OperationSpec(method="DELETE", path="/availabilities/{id}", success=NO_CONTENT),
+    v3=OperationSpec(method="DELETE", path="/working_hours/{id}", success=NO_CONTENT),
 )
 
 
@@ -219,7 +230,7 @@ class WorkingHours(Resource):
         missing here although ``providers`` shows them.
 
         Raises:
-            MissingScope: No practice or no location is given or bound.
+            MissingScopeError: No practice or no location is given or bound.
         """
         return self._client.walk(LIST, filters)
 
@@ -229,7 +240,7 @@ class WorkingHours(Resource):
         ``GET /availabilities/{id}`` (v2), ``GET /working_hours/{id}`` (v3)
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         return await self._client.call(GET, options, id)
 
@@ -241,10 +252,10 @@ class WorkingHours(Resource):
         Times are ``"HH:MM"`` in the practice's zone.
 
         Raises:
-            InvalidArgument: Not exactly one of ``days``, ``specific_date`` and
+            InvalidArgumentError: Not exactly one of ``days``, ``specific_date`` and
                 ``custom_recurrence`` is given.
-            MissingScope: No practice or no location is given or bound.
-            OutcomeUnknown: The response was lost. Creating is never retried automatically.
+            MissingScopeError: No practice or no location is given or bound.
+            OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         check_one_of(fields, ("days", "specific_date", "custom_recurrence"))
         return await self._client.call(CREATE, fields)
@@ -255,12 +266,12 @@ class WorkingHours(Resource):
         ``PATCH /availabilities/{id}`` (v2), ``PATCH /working_hours/{id}`` (v3)
 
         Raises:
-            InvalidArgument: More than one of ``days``, ``specific_date`` and ``custom_recurrence``
-                is given.
-            NotInThisVersion: ``provider_id`` or ``custom_recurrence`` is given in v2.
-            NotFound: The practice has no record with this id.
+            InvalidArgumentError: More than one of ``days``, ``specific_date`` and
+                ``custom_recurrence`` is given.
+            NotInVersionError: ``provider_id`` or ``custom_recurrence`` is given in v2.
+            NotFoundError: The practice has no record with this id.
         """
-        check_one_of(fields, ("days", "specific_date", "custom_recurrence"), least=0)
+        check_one_of(fields, ("days", "specific_date", "custom_recurrence"), min_count=0)
         return await self._client.call(UPDATE, fields, id)
 
     async def delete(self, id: int, /, **options: Unpack[PracticeScoped]) -> None:
@@ -269,6 +280,6 @@ class WorkingHours(Resource):
         ``DELETE /availabilities/{id}`` (v2), ``DELETE /working_hours/{id}`` (v3)
 
         Raises:
-            NotFound: The practice has no record with this id.
+            NotFoundError: The practice has no record with this id.
         """
         await self._client.execute(DELETE, options, id)

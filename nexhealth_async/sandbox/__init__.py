@@ -5,12 +5,12 @@ It shares no paging or request code with the client: what both believed wrongly 
 
 from __future__ import annotations
 
-from nexhealth_async.sandbox.assumptions import CountAs, Guesses
+from nexhealth_async.sandbox.assumptions import Assumptions, CountAs
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.faults import Fault
-from nexhealth_async.sandbox.json_format import Row
+from nexhealth_async.sandbox.json_format import JsonRow
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
+from nexhealth_async.sandbox.request_log import RecordedPage, RecordedRequest
 from nexhealth_async.sandbox.row_types import (
     AppointmentRow,
     AppointmentTypeRow,
@@ -25,34 +25,34 @@ from nexhealth_async.sandbox.row_types import (
     RequestableRow,
     Rows,
 )
-from nexhealth_async.sandbox.sandbox import ANCHOR, Sandbox
-from nexhealth_async.sandbox.tables import Table
-from nexhealth_async.sandbox.webhook_deliveries import Deliveries, Sent
+from nexhealth_async.sandbox.sandbox import DEFAULT_ANCHOR, Sandbox
+from nexhealth_async.sandbox.tables import RecordTable
+from nexhealth_async.sandbox.webhook_deliveries import Deliveries, SentDelivery
 
 __all__ = [
-    "ANCHOR",
+    "DEFAULT_ANCHOR",
     "AppointmentRow",
     "AppointmentTypeRow",
+    "Assumptions",
     "AvailabilityRow",
     "BodySiteRow",
     "Clock",
     "CountAs",
     "Deliveries",
     "Fault",
-    "Guesses",
+    "JsonRow",
     "MoneyRow",
     "OperatoryRow",
-    "PageShown",
     "PatientBioRow",
     "PatientRow",
     "Practice",
     "ProcedureRow",
     "ProviderRow",
+    "RecordTable",
+    "RecordedPage",
+    "RecordedRequest",
     "RequestableRow",
-    "Row",
     "Rows",
     "Sandbox",
-    "SeenRequest",
-    "Sent",
-    "Table",
+    "SentDelivery",
 ]

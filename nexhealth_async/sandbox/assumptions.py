@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 
 from attrs import define
 
-__all__ = ["CountAs", "Guesses"]
+__all__ = ["Assumptions", "CountAs"]
 
 CountAs: TypeAlias = Literal["total", "missing", "string"] | int | None
 """How a listing reports its total: truly, not at all, as a string, as this number, or as null."""
 
 
 @define(kw_only=True)
-class Guesses:
+class Assumptions:
     """What is not known of the API, as switches set to the conservative form.
 
     Fixed, because a client can hardly depend on them:

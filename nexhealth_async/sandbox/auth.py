@@ -12,14 +12,14 @@ import msgspec
 
 from nexhealth_async.sandbox.clock import Clock
 
-__all__ = ["Keys"]
+__all__ = ["KeyRing"]
 
 
 def _b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-class Keys:
+class KeyRing:
     """Hands out tokens for the one API key and knows which are still good."""
 
     def __init__(self, clock: Clock, lifetime: float, api_key: str | None = None) -> None:

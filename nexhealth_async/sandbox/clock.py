@@ -16,12 +16,12 @@ class Clock:
     latency and delays are real waiting.
     """
 
-    def __init__(self, stands_at: datetime | None = None) -> None:
-        if stands_at is not None and stands_at.tzinfo is None:
+    def __init__(self, start: datetime | None = None) -> None:
+        if start is not None and start.tzinfo is None:
             raise ValueError(
                 "Give the clock a moment with a zone, such as datetime(..., tzinfo=UTC)."
             )
-        self._fixed = None if stands_at is None else stands_at.timestamp()
+        self._fixed = None if start is None else start.timestamp()
         self._offset = 0.0
 
     def now(self) -> float:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nexhealth_async.sandbox.fault_injection import FaultOrders
+from nexhealth_async.sandbox.fault_injection import ResponseFaults
 from nexhealth_async.sandbox.faults import Fault
-from nexhealth_async.sandbox.listener import Door
+from nexhealth_async.sandbox.listener import SandboxListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LineOrders"]
+__all__ = ["ConnectionFaults"]
 
 
-class LineOrders(FaultOrders):
-    """The part of a sandbox that takes orders for what befalls the line; see `FaultOrders`."""
+class ConnectionFaults(ResponseFaults):
+    """The part of a sandbox that takes orders for what befalls the line; see `ResponseFaults`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.door: Door = Door()
+        self.door: SandboxListener = SandboxListener()
 
     def alter_next(
         self,
@@ -64,7 +64,7 @@ class LineOrders(FaultOrders):
         """
         return self.faults.add(Fault(kind="hang", when=when, times=times, path=path, method=method))
 
-    def drip_next(
+    def slow_next(
         self,
         seconds: float = 1.0,
         *,
@@ -77,16 +77,16 @@ class LineOrders(FaultOrders):
             Fault(kind="drip", seconds=seconds, times=times, path=path, method=method)
         )
 
-    def slam_next(self, times: int = 1) -> None:
+    def reset_next(self, times: int = 1) -> None:
         """Accept the next new connections, and reset each before it can say anything.
 
         Connections that idle are closed, so that requests need new ones.
         """
-        self.door.slam(times)
+        self.door.reset_next(times)
 
     def refuse_connections(self) -> None:
         """Stop listening, and close connections that idle, until `accept_connections`."""
-        self.door.shut()
+        self.door.close()
 
     async def accept_connections(self) -> None:
         """Listen again, on the same port, and reset no more connections."""

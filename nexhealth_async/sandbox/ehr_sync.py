@@ -7,11 +7,11 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from nexhealth_async.sandbox.json_format import Row, row, stamp
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp, row
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.tables import RecordTable
 
-__all__ = ["Insertion", "InsertionOutcome", "take_up"]
+__all__ = ["Insertion", "InsertionOutcome", "insert_pending"]
 
 InsertionOutcome: TypeAlias = Literal["complete", "failed", "timed_out", "incomplete"]
 """How the writing of a record into the practice's system ended, as webhooks spell it."""
@@ -24,10 +24,10 @@ class Insertion:
     """One record that the practice's system took, or did not take."""
 
     practice: Practice
-    table: Table
+    table: RecordTable
     resource_type: str
     """``Appointment``, ``Patient``, ``Payment`` or ``Adjustment``."""
-    record: Row
+    record: JsonRow
     """The record as it is now; of an entry that was refused, what it would have been."""
     outcome: InsertionOutcome
 
@@ -39,7 +39,7 @@ class Insertion:
         return f"{self.resource_type.lower()}_insertion.{self.outcome}"
 
 
-def take_up(
+def insert_pending(
     practice: Practice, now: float, refused: Collection[int | str], outcome: InsertionOutcome
 ) -> Iterator[Insertion]:
     """Write what waits into the practice's system, but for the records whose id is refused.
@@ -58,13 +58,13 @@ def take_up(
                 practice.refused.add(id)
                 yield _insertion(practice, table, kind, table.row(id), outcome)
                 continue
-            table.update(id, **_written(practice, table, id, stamp(now)))
+            table.update(id, **_write_record(practice, table, id, format_timestamp(now)))
             yield _insertion(practice, table, kind, table.row(id), "complete")
-    yield from _entries(practice, stamp(now), refused, outcome)
+    yield from _entries(practice, format_timestamp(now), refused, outcome)
 
 
-def _written(practice: Practice, table: Table, id: int, now: str) -> Row:
-    fields: Row = {
+def _write_record(practice: Practice, table: RecordTable, id: int, now: str) -> JsonRow:
+    fields: JsonRow = {
         "foreign_id": str(id % 1_000_000),
         "foreign_id_type": _SYSTEM,
         "last_sync_time": now,
@@ -87,12 +87,12 @@ def _entries(
             yield _insertion(practice, table, kind, {"id": None, **record}, outcome)
             continue
         id = table.add({**record, "updated_at": now})
-        table.update(id, **practice.bookkeeper.taken(id))
+        table.update(id, **practice.bookkeeper.is_paid(id))
         yield _insertion(practice, table, kind, table.row(id), "complete")
 
 
 def _insertion(
-    practice: Practice, table: Table, kind: str, record: Row, outcome: InsertionOutcome
+    practice: Practice, table: RecordTable, kind: str, record: JsonRow, outcome: InsertionOutcome
 ) -> Insertion:
     return Insertion(
         practice=practice, table=table, resource_type=kind, record=record, outcome=outcome

@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from nexhealth_async.sandbox.fake_names import CODES, DESCRIPTORS, FIRST, LAST, STREETS, TYPES
-from nexhealth_async.sandbox.json_format import Row, stamp
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp
 
 __all__ = ["EMR", "Maker", "draw"]
 
@@ -74,12 +74,15 @@ class Maker:
         """A number of this practice's own."""
         return draw(self.seed, self.number, stream, index)
 
-    def times(self, value: int) -> Row:
+    def times(self, value: int) -> JsonRow:
         """When a record was made and last changed."""
         made = self._base - 86_400 - value % 60_000_000
-        return {"created_at": stamp(made), "updated_at": stamp(made + (value >> 20) % 86_000)}
+        return {
+            "created_at": format_timestamp(made),
+            "updated_at": format_timestamp(made + (value >> 20) % 86_000),
+        }
 
-    def institution(self, name: str, subdomain: str) -> Row:
+    def institution(self, name: str, subdomain: str) -> JsonRow:
         """The practice's institution, without its locations."""
         return {
             "id": self.institution_id,
@@ -103,7 +106,7 @@ class Maker:
             "wlogo": "/missing.png",
         }
 
-    def location(self, index: int, id: int) -> Row:
+    def location(self, index: int, id: int) -> JsonRow:
         """One office."""
         value = self.draw(2, index)
         return {
@@ -134,7 +137,7 @@ class Maker:
             "weight": 1,
         }
 
-    def patient(self, index: int, id: int) -> Row:
+    def patient(self, index: int, id: int) -> JsonRow:
         """One invented person; about one in ten is inactive."""
         value = self.draw(3, index)
         first = FIRST[value % len(FIRST)]
@@ -186,7 +189,7 @@ class Maker:
         """Whether a seeded patient is inactive, without making the rest."""
         return (self.draw(3, index) >> 48) % 10 == 0
 
-    def provider(self, index: int, id: int) -> Row:
+    def provider(self, index: int, id: int) -> JsonRow:
         """One dentist, requestable in every office."""
         value = self.draw(4, index)
         first = FIRST[value % len(FIRST)]
@@ -215,7 +218,7 @@ class Maker:
             "provider_requestables": [{"location_id": one} for one in self.location_ids],
         }
 
-    def operatory(self, index: int, id: int) -> Row:
+    def operatory(self, index: int, id: int) -> JsonRow:
         """One room; rooms are dealt to the offices in turn."""
         value = self.draw(5, index)
         return {
@@ -232,7 +235,7 @@ class Maker:
             "bookable_online": True,
         }
 
-    def appointment_type(self, index: int, id: int) -> Row:
+    def appointment_type(self, index: int, id: int) -> JsonRow:
         """One kind of visit."""
         name, minutes = TYPES[index % len(TYPES)]
         return {
@@ -244,7 +247,7 @@ class Maker:
             "bookable_online": True,
         }
 
-    def descriptor(self, index: int, id: int) -> Row:
+    def descriptor(self, index: int, id: int) -> JsonRow:
         """One procedure code or visit type as the practice's own system names it."""
         value = self.draw(6, index)
         kind, name, code, category = DESCRIPTORS[index % len(DESCRIPTORS)]
@@ -267,7 +270,7 @@ class Maker:
             **self.times(value),
         }
 
-    def availability(self, index: int, id: int) -> Row:
+    def availability(self, index: int, id: int) -> JsonRow:
         """Weekdays nine to five, one for each provider in each office."""
         providers = len(self.provider_ids)
         location = index // providers % len(self.location_ids)
@@ -298,7 +301,7 @@ class Maker:
         shown = datetime.fromtimestamp(seconds, self.zone).strftime("%z")
         return f"{shown[:3]}:{shown[3:]}" if colon else shown
 
-    def appointment(self, index: int, id: int) -> Row:
+    def appointment(self, index: int, id: int) -> JsonRow:
         """One visit on a grid around the anchor's week: none clashes with another."""
         value = self.draw(7, index)
         lanes = max(1, len(self.provider_ids))
@@ -316,12 +319,12 @@ class Maker:
             "patient_id": self.patient_ids[index % len(self.patient_ids)],
             "provider_id": self.provider_ids[index % lanes] if self.provider_ids else None,
             "provider_name": None,
-            "start_time": stamp(start),
+            "start_time": format_timestamp(start),
             "confirmed": (value >> 8) % 2 == 0,
             "patient_missed": False,
             **times,
             "note": None,
-            "end_time": stamp(start + 1800),
+            "end_time": format_timestamp(start + 1800),
             "unavailable": False,
             "cancelled": cancelled,
             "timezone": self.timezone,
@@ -350,7 +353,7 @@ class Maker:
             "timezone_offset": self.offset(start),
         }
 
-    def procedure(self, index: int, id: int) -> Row:
+    def procedure(self, index: int, id: int) -> JsonRow:
         """One procedure; patients get theirs in turn."""
         value = self.draw(8, index)
         code, name, fee = CODES[value % len(CODES)]
@@ -375,7 +378,7 @@ class Maker:
             "end_date": day if status == "completed" else None,
         }
 
-    def plan(self, index: int, id: int) -> Row:
+    def plan(self, index: int, id: int) -> JsonRow:
         """One insurance plan."""
         return {
             "id": id,
@@ -394,7 +397,7 @@ class Maker:
             "deleted_at": None,
         }
 
-    def coverage(self, index: int, id: int) -> Row:
+    def coverage(self, index: int, id: int) -> JsonRow:
         """One coverage; every patient has one."""
         patient = self.patient_ids[index % len(self.patient_ids)]
         return {
@@ -411,7 +414,7 @@ class Maker:
             "active": True,
         }
 
-    def recall_type(self, index: int, id: int) -> Row:
+    def recall_type(self, index: int, id: int) -> JsonRow:
         """One kind of recall."""
         value = self.draw(10, index)
         return {
@@ -426,7 +429,7 @@ class Maker:
             **self.times(value),
         }
 
-    def recall(self, index: int, id: int, type_ids: Sequence[int]) -> Row:
+    def recall(self, index: int, id: int, type_ids: Sequence[int]) -> JsonRow:
         """One recall; every third patient has one."""
         value = self.draw(11, index)
         return {

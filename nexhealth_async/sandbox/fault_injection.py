@@ -6,10 +6,10 @@ from typing import Literal
 
 from nexhealth_async.sandbox.faults import Fault, Faults
 
-__all__ = ["FaultOrders"]
+__all__ = ["ResponseFaults"]
 
 
-class FaultOrders:
+class ResponseFaults:
     """The part of a sandbox that takes orders for faults.
 
     Every order returns the ``Fault``, whose ``times`` counts down as requests meet it. Each method
@@ -134,7 +134,7 @@ class FaultOrders:
             Fault(kind="delay", seconds=seconds, times=times, path=path, method=method)
         )
 
-    def edge_block_next(
+    def firewall_block_next(
         self, *, times: int = 1, path: str | None = None, method: str | None = None
     ) -> Fault:
         """Refuse the next requests as the network's edge does: 403, HTML, error 1010."""

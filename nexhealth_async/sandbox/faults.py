@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from attrs import define, field
 
-from nexhealth_async.sandbox.listener import break_off
-from nexhealth_async.sandbox.request_log import SeenRequest
+from nexhealth_async.sandbox.listener import abort_connection
+from nexhealth_async.sandbox.request_log import RecordedRequest
 
-__all__ = ["EDGE_PAGE", "Fault", "Faults", "Kind", "reset"]
+__all__ = ["FIREWALL_PAGE", "Fault", "FaultKind", "Faults", "reset_connection"]
 
-Kind: TypeAlias = Literal[
+FaultKind: TypeAlias = Literal[
     "fail",
     "before",
     "late",
@@ -35,9 +35,11 @@ Kind: TypeAlias = Literal[
 
 _WHEN = ("before", "after", "mid_body")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_UNPROCESSED: frozenset[Kind] = frozenset({"fail", "before", "late", "edge_block"})
+_FAULTS_BEFORE_PROCESSING: frozenset[FaultKind] = frozenset(
+    {"fail", "before", "late", "edge_block"}
+)
 
-EDGE_PAGE = (
+FIREWALL_PAGE = (
     b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>"
     b"<h1>Error 1010</h1><p>The owner of this website has banned your access based on your "
     b"browser's signature.</p></body></html>"
@@ -48,7 +50,7 @@ EDGE_PAGE = (
 class Fault:
     """One ordered fault. Kept until ``times`` requests have met it."""
 
-    kind: Kind
+    kind: FaultKind
     times: int = 1
     path: str | None = None
     method: str | None = None
@@ -62,11 +64,11 @@ class Fault:
     when: Literal["before", "after", "mid_body"] = "after"
 
     @property
-    def processed(self) -> bool:
+    def is_processed(self) -> bool:
         """Whether the request takes effect at once all the same, only its answer suffers."""
-        return self.kind not in _UNPROCESSED and self.when != "before"
+        return self.kind not in _FAULTS_BEFORE_PROCESSING and self.when != "before"
 
-    def matches(self, seen: SeenRequest) -> bool:
+    def matches(self, seen: RecordedRequest) -> bool:
         """Whether a request is meant: by path or by template such as ``/patients/{id}``.
 
         Without a path any request is meant but the login: name ``/authenticates`` to hit that.
@@ -93,7 +95,7 @@ class Faults:
         """Put a fault at the end of the queue."""
         if fault.times < 1:
             raise ValueError("A fault has to befall at least one request.")
-        if fault.when not in _WHEN or fault.kind not in get_args(Kind):
+        if fault.when not in _WHEN or fault.kind not in get_args(FaultKind):
             raise ValueError('when must be "before", "after" or "mid_body".')
         if fault.method is not None and fault.method.upper() not in _METHODS:
             raise ValueError(f"method must be one of {', '.join(_METHODS)}.")
@@ -110,7 +112,7 @@ class Faults:
         self._ended.set()
         self._ended = asyncio.Event()
 
-    def take(self, seen: SeenRequest) -> Fault | None:
+    def take(self, seen: RecordedRequest) -> Fault | None:
         """The first fault meant for this request, used up by one."""
         for fault in self._queue:
             if fault.matches(seen):
@@ -120,43 +122,43 @@ class Faults:
                 return fault
         return None
 
-    async def befall(
-        self, fault: Fault, request: web.Request, reply: web.Response
+    async def apply(
+        self, fault: Fault, request: web.Request, response: web.Response
     ) -> web.StreamResponse | None:
         """Let a fault befall an answer on its way; None if it leaves as any other."""
         match fault.kind:
             case "before" | "late" | "after":
-                reset(request)
+                reset_connection(request)
                 return web.Response()
             case "mid_body":
-                partial = await _half(request, reply)
+                partial = await _send_half(request, response)
                 await asyncio.sleep(0.005)  # the half must be read before the reset overtakes it
-                reset(request)
+                reset_connection(request)
                 return partial
             case "hang":
-                begun = await _half(request, reply) if fault.when == "mid_body" else None
+                begun = await _send_half(request, response) if fault.when == "mid_body" else None
                 await self._ended.wait()
-                reset(request)
+                reset_connection(request)
                 return begun or web.Response()
             case "drip":
-                return await _drip(request, reply, fault.seconds, self._ended)
+                return await _send_slowly(request, response, fault.seconds, self._ended)
             case "alter" if fault.chunked:
-                return await _chunked(request, reply)
+                return await _chunked(request, response)
             case _:
                 return None
 
 
-def reset(request: web.Request) -> None:
+def reset_connection(request: web.Request) -> None:
     """Break the connection of a request."""
     if request.transport is not None:
-        break_off(request.transport)
+        abort_connection(request.transport)
 
 
 def _bytes_of(reply: web.Response) -> bytes:
     return reply.body if isinstance(reply.body, bytes) else b""
 
 
-async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+async def _send_half(request: web.Request, whole: web.Response) -> web.StreamResponse:
     """Send the headers and half the body of a reply."""
     body = _bytes_of(whole)
     partial = web.StreamResponse(status=whole.status, headers=whole.headers)
@@ -166,7 +168,7 @@ async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse
     return partial
 
 
-async def _drip(
+async def _send_slowly(
     request: web.Request, whole: web.Response, pause: float, ended: asyncio.Event
 ) -> web.StreamResponse:
     body = _bytes_of(whole)
@@ -178,7 +180,7 @@ async def _drip(
             await drip.write(body[at : at + 1])
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), pause)
-                reset(request)
+                reset_connection(request)
                 break
     return drip
 

@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["HEADER", "Identity"]
+__all__ = ["HEADER", "SandboxIdentity"]
 
 HEADER: Final = "Nexhealth-Sandbox"
 """The header that every reply of a sandbox carries. NexHealth's own servers send no such header."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class SandboxIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a sandbox that decide which records it invents."""
 
     kind: Literal["seeded"] = "seeded"

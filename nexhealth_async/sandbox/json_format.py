@@ -8,27 +8,27 @@ from typing import TypeAlias, cast
 
 __all__ = [
     "NO_ACCESS",
-    "Refusal",
-    "Row",
+    "JsonRow",
+    "RequestRejectedError",
+    "format_timestamp",
     "ints",
-    "moment",
     "number",
-    "refuse_missing",
+    "parse_timestamp",
+    "reject_missing",
     "row",
     "rows",
-    "stamp",
     "text",
     "texts",
 ]
 
-Row: TypeAlias = dict[str, object]
+JsonRow: TypeAlias = dict[str, object]
 """One record in wire shape. Values may be anything JSON can say; broken ones too, on purpose."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- naive arithmetic is twice as fast: pages of 300
 NO_ACCESS = "You don't have access to perform this action."
 
 
-class Refusal(Exception):
+class RequestRejectedError(Exception):
     """Answer the request with an error envelope of this status and these texts."""
 
     def __init__(self, status: int, *texts: str) -> None:
@@ -37,7 +37,7 @@ class Refusal(Exception):
         self.texts = texts
 
 
-def stamp(seconds: float) -> str:
+def format_timestamp(seconds: float) -> str:
     """A record's timestamp: UTC with milliseconds and a ``Z`` (observed form)."""
     try:
         at = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
@@ -46,7 +46,7 @@ def stamp(seconds: float) -> str:
     return at.isoformat(timespec="milliseconds") + "Z"
 
 
-def moment(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     """Read a timestamp or date from a row or a query; naive ones count as UTC."""
     if not isinstance(value, str):
         return None
@@ -57,7 +57,7 @@ def moment(value: object) -> datetime | None:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read
 
 
-def refuse_missing(body: Mapping[str, object], *paths: str) -> None:
+def reject_missing(body: Mapping[str, object], *paths: str) -> None:
     """Refuse a body without these fields, given as ``provider.provider_id``.
 
     Raises:
@@ -68,29 +68,29 @@ def refuse_missing(body: Mapping[str, object], *paths: str) -> None:
         inside: object = body
         spelled = ""
         for name in path.split("."):
-            inside = cast("Row", inside).get(name)
+            inside = cast("JsonRow", inside).get(name)
             spelled += f"[{name}]" if spelled else name
             is_last = spelled.count("[") == path.count(".")
-            if not (_is_given(inside) if is_last else isinstance(inside, dict)):
+            if not (_is_present(inside) if is_last else isinstance(inside, dict)):
                 missing += [] if spelled in missing else [spelled]
                 break
     if missing:
-        raise Refusal(400, f"Missing parameter {', '.join(missing)}")
+        raise RequestRejectedError(400, f"Missing parameter {', '.join(missing)}")
 
 
-def _is_given(value: object) -> bool:
+def _is_present(value: object) -> bool:
     return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
-def row(value: object) -> Row | None:
+def row(value: object) -> JsonRow | None:
     """The value as a row, if it is one."""
-    return cast("Row", value) if isinstance(value, dict) else None
+    return cast("JsonRow", value) if isinstance(value, dict) else None
 
 
-def rows(value: object) -> list[Row]:
+def rows(value: object) -> list[JsonRow]:
     """The rows in a list; anything else counts as none."""
     found = cast("list[object]", value) if isinstance(value, list) else []
-    return [cast("Row", one) for one in found if isinstance(one, dict)]
+    return [cast("JsonRow", one) for one in found if isinstance(one, dict)]
 
 
 def ints(value: object) -> list[int]:

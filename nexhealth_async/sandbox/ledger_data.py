@@ -8,11 +8,11 @@ from typing import Final, Protocol
 
 from nexhealth_async.sandbox.fake_data import EMR, Maker
 from nexhealth_async.sandbox.fake_names import CODES, FIRST, LAST
-from nexhealth_async.sandbox.json_format import Row, number, row, text
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.json_format import JsonRow, number, row, text
+from nexhealth_async.sandbox.tables import RecordTable
 from nexhealth_async.sandbox.v3_fields import price
 
-__all__ = ["Bookkeeper", "LedgerTables"]
+__all__ = ["LedgerData", "LedgerTables"]
 
 CLAIM_STATES: Final = ("sent", "received", "draft")
 PLAN_STATES: Final = ("proposed", "accepted", "completed", "rejected")
@@ -22,47 +22,47 @@ class LedgerTables(Protocol):
     """The tables of a practice that ledger rows refer to."""
 
     @property
-    def patients(self) -> Table:
+    def patients(self) -> RecordTable:
         """The practice's patients."""
         ...
 
     @property
-    def procedures(self) -> Table:
+    def procedures(self) -> RecordTable:
         """Procedures, which charges are for."""
         ...
 
     @property
-    def charges(self) -> Table:
+    def charges(self) -> RecordTable:
         """Charges, which payments, adjustments and claims refer to."""
         ...
 
     @property
-    def claims(self) -> Table:
+    def claims(self) -> RecordTable:
         """Insurance claims."""
         ...
 
     @property
-    def payment_plans(self) -> Table:
+    def payment_plans(self) -> RecordTable:
         """Payment plans."""
         ...
 
     @property
-    def payment_types(self) -> Table:
+    def payment_types(self) -> RecordTable:
         """Payment types."""
         ...
 
     @property
-    def adjustment_types(self) -> Table:
+    def adjustment_types(self) -> RecordTable:
         """Adjustment types."""
         ...
 
     @property
-    def fee_schedules(self) -> Table:
+    def fee_schedules(self) -> RecordTable:
         """Fee schedules."""
         ...
 
 
-class Bookkeeper:
+class LedgerData:
     """Makes one practice's ledger rows, each from its index and id alone.
 
     Every patient has a charge, for their first procedure where they have one. Every second charge
@@ -82,13 +82,13 @@ class Bookkeeper:
         known = self._tables.patients.get(patient_id)
         return (number(known, "guarantor_id") if known else 0) or patient_id
 
-    def _work(self, index: int) -> tuple[int | None, Row]:
+    def _procedure(self, index: int) -> tuple[int | None, JsonRow]:
         made = self._tables.procedures.ids
         id = made[index] if index < len(made) else None
         return id, self._make.procedure(index, id or 0)
 
-    def _entry(self, stream: int, index: int, id: int, charge: int) -> Row:
-        _, work = self._work(charge)
+    def _entry(self, stream: int, index: int, id: int, charge: int) -> JsonRow:
+        _, work = self._procedure(charge)
         patient_id = self._patient_id(charge)
         return {
             "id": id,
@@ -102,9 +102,9 @@ class Bookkeeper:
             "deleted_at": None,
         }
 
-    def charge(self, index: int, id: int) -> Row:
+    def charge(self, index: int, id: int) -> JsonRow:
         """What a procedure costs."""
-        procedure_id, work = self._work(index)
+        procedure_id, work = self._procedure(index)
         return {
             **self._entry(20, index, id, index),
             "procedure_id": procedure_id,
@@ -113,15 +113,15 @@ class Bookkeeper:
             "charged_at": work["start_date"],
         }
 
-    def payment(self, index: int, id: int) -> Row:
+    def payment(self, index: int, id: int) -> JsonRow:
         """Half of every second charge, three weeks later; negative, as it lowers a balance."""
         at = index * 2
-        _, work = self._work(at)
+        _, work = self._procedure(at)
         return {
             **self._entry(21, index, id, at),
             "description": "Payment",
             "payment_amount": price(-_fee(work) / 2),
-            "paid_at": _later(work, 21),
+            "paid_at": _add_days(work, 21),
             "transaction_id": None,
             "charge_id": self._tables.charges.first_id + at,
             "claim_id": self._tables.claims.first_id + at // 3 if at % 3 == 0 else None,
@@ -132,35 +132,35 @@ class Bookkeeper:
             "payment_type_id": self._tables.payment_types.ids[index % 2],
         }
 
-    def adjustment(self, index: int, id: int) -> Row:
+    def adjustment(self, index: int, id: int) -> JsonRow:
         """Ten dollars off every fifth charge."""
         at = index * 5
-        _, work = self._work(at)
+        _, work = self._procedure(at)
         return {
             **self._entry(22, index, id, at),
             "description": "Courtesy",
             "adjustment_amount": price("-10.00"),
-            "adjusted_at": _later(work, 7),
+            "adjusted_at": _add_days(work, 7),
             "transaction_id": None,
             "charge_id": self._tables.charges.first_id + at,
             "claim_id": None,
             "adjustment_type_id": self._tables.adjustment_types.ids[0],
         }
 
-    def claim(self, index: int, id: int) -> Row:
+    def claim(self, index: int, id: int) -> JsonRow:
         """What the insurer is asked for every third charge; ``charge_ids`` is not shown."""
         at = index * 3
-        _, work = self._work(at)
+        _, work = self._procedure(at)
         fee = _fee(work)
         status = CLAIM_STATES[self._make.draw(23, index) % 3]
         entry = self._entry(23, index, id, at)
-        sent = f"{_later(work, 2)}T09:00:00.000Z"
+        sent = f"{_add_days(work, 2)}T09:00:00.000Z"
         return {
             "id": id,
             **{name: entry[name] for name in ("location_id", "patient_id", "provider_id")},
             "guarantor_id": entry["guarantor_id"],
             "status": status,
-            "received_at": f"{_later(work, 16)}T09:00:00.000Z" if status == "received" else None,
+            "received_at": f"{_add_days(work, 16)}T09:00:00.000Z" if status == "received" else None,
             "sent_at": None if status == "draft" else sent,
             "note": None,
             "primary_insurance_plan_id": self._plan_id(at),
@@ -181,7 +181,7 @@ class Bookkeeper:
         plans = self._make.plan_ids
         return plans[index % len(plans)]
 
-    def payment_type(self, index: int, id: int) -> Row:
+    def payment_type(self, index: int, id: int) -> JsonRow:
         """One way to pay; the last is out of use."""
         name = ("Credit card", "Insurance cheque", "Cash", "Voucher")[index % 4]
         return {
@@ -191,7 +191,7 @@ class Bookkeeper:
             "updated_at": self._make.times(self._make.draw(24, index))["updated_at"],
         }
 
-    def adjustment_type(self, index: int, id: int) -> Row:
+    def adjustment_type(self, index: int, id: int) -> JsonRow:
         """One reason to adjust; the last is out of use."""
         name, action = (
             ("Courtesy discount", "credit"),
@@ -206,7 +206,7 @@ class Bookkeeper:
             "updated_at": self._make.times(self._make.draw(25, index))["updated_at"],
         }
 
-    def fee_schedule(self, index: int, id: int) -> Row:
+    def fee_schedule(self, index: int, id: int) -> JsonRow:
         """One list of fees; the last is out of use."""
         return {
             "id": id,
@@ -216,7 +216,7 @@ class Bookkeeper:
             "updated_at": self._make.times(self._make.draw(26, index))["updated_at"],
         }
 
-    def fee(self, index: int, id: int) -> Row:
+    def fee(self, index: int, id: int) -> JsonRow:
         """One procedure's fee in one of the lists."""
         code, _, fee = CODES[index % len(CODES)]
         schedule = index // len(CODES)
@@ -230,7 +230,7 @@ class Bookkeeper:
             "updated_at": self._make.times(self._make.draw(27, index))["updated_at"],
         }
 
-    def payment_plan(self, index: int, id: int) -> Row:
+    def payment_plan(self, index: int, id: int) -> JsonRow:
         """Every fifth patient pays by instalments; where and since when is not shown."""
         at = index * 5
         patient_id = self._patient_id(at)
@@ -246,9 +246,9 @@ class Bookkeeper:
             "updated_at": self._make.times(self._make.draw(28, index))["updated_at"],
         }
 
-    def treatment_plan(self, index: int, id: int) -> Row:
+    def treatment_plan(self, index: int, id: int) -> JsonRow:
         """Every fourth patient has a plan; ``procedure_ids`` is not shown."""
-        procedure_id, _ = self._work(index * 4)
+        procedure_id, _ = self._procedure(index * 4)
         return {
             "id": id,
             "name": f"Plan {index + 1}",
@@ -258,9 +258,9 @@ class Bookkeeper:
             "procedure_ids": [] if procedure_id is None else [procedure_id],
         }
 
-    def clinical_note(self, index: int, id: int) -> Row:
+    def clinical_note(self, index: int, id: int) -> JsonRow:
         """A note on every second patient's first procedure."""
-        procedure_id, work = self._work(index * 2)
+        procedure_id, work = self._procedure(index * 2)
         return {
             "id": id,
             "patient_id": self._patient_id(index * 2),
@@ -273,7 +273,7 @@ class Bookkeeper:
             "location_id": work["location_id"],
         }
 
-    def label(self, index: int, id: int) -> Row:
+    def label(self, index: int, id: int) -> JsonRow:
         """One label of working hours; the last is out of use."""
         return {
             "id": id,
@@ -282,7 +282,7 @@ class Bookkeeper:
             "active": index != 2,
         }
 
-    def staff(self, index: int, id: int) -> Row:
+    def staff(self, index: int, id: int) -> JsonRow:
         """One member of the staff; the last has left."""
         value = self._make.draw(31, index)
         first, last = FIRST[value % len(FIRST)], LAST[(value >> 8) % len(LAST)]
@@ -300,16 +300,16 @@ class Bookkeeper:
             "location_ids": list(self._make.location_ids),
         }
 
-    def taken(self, id: int) -> Row:
+    def is_paid(self, id: int) -> JsonRow:
         """What a payment or adjustment is given once the practice's system has it."""
         return {"foreign_id": str(id % 1_000_000), "foreign_id_type": EMR}
 
 
-def _fee(work: Row) -> float:
+def _fee(work: JsonRow) -> float:
     return float(text(row(work["fee"]), "amount"))
 
 
-def _later(work: Row, days: int) -> str:
+def _add_days(work: JsonRow, days: int) -> str:
     return (date.fromisoformat(text(work, "start_date")) + timedelta(days=days)).isoformat()
 
 

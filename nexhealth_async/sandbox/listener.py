@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-__all__ = ["Door", "break_off"]
+__all__ = ["SandboxListener", "abort_connection"]
 
 _THRESHOLD: Final = 2
 """Turns of the loop from an accepted connection to one that the server knows of."""
 
 
-class Door:
+class SandboxListener:
     """Listens on a port of 127.0.0.1 on behalf of aiohttp's server."""
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class Door:
             self._listening = await loop.create_server(self._protocol, "127.0.0.1", port)
             self.port = self._listening.sockets[0].getsockname()[1]
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Stop listening, and close the connections on which nothing is being answered."""
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.close()
-        self._hang_up()
+        self._close_idle()
 
     async def finish(self) -> None:
         """Shut it for good; whoever is on the threshold comes in first.
@@ -63,12 +63,12 @@ class Door:
             for _ in range(_THRESHOLD):
                 await asyncio.sleep(0)
         finally:
-            self.shut()
+            self.close()
 
-    def slam(self, times: int) -> None:
+    def reset_next(self, count: int) -> None:
         """Reset that many connections to come at once; close those that idle."""
-        self._slams = times
-        self._hang_up()
+        self._slams = count
+        self._close_idle()
 
     @contextmanager
     def busy(self, connection: web.RequestHandler) -> Generator[None]:
@@ -79,7 +79,7 @@ class Door:
         finally:
             self._busy.discard(connection)
 
-    def _hang_up(self) -> None:
+    def _close_idle(self) -> None:
         for connection in self._server.connections if self._server else ():
             if connection in self._busy:
                 connection.close()  # once it has answered
@@ -89,18 +89,18 @@ class Door:
     def _protocol(self) -> asyncio.BaseProtocol:
         if self._slams:
             self._slams -= 1
-            return _Slam()
+            return _ResetProtocol()
         if self._server is None:
             raise RuntimeError("Nobody is there to answer.")
         return self._server()
 
 
-class _Slam(asyncio.Protocol):
+class _ResetProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        break_off(cast("asyncio.Transport", transport))
+        abort_connection(cast("asyncio.Transport", transport))
 
 
-def break_off(transport: asyncio.Transport) -> None:
+def abort_connection(transport: asyncio.Transport) -> None:
     """Break a connection so that the other side sees a reset, not an orderly end."""
     raw = cast("socket.socket | None", transport.get_extra_info("socket"))
     if raw is not None:

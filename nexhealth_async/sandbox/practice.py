@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from nexhealth_async.sandbox.fake_data import Maker
 from nexhealth_async.sandbox.fake_names import CODES
-from nexhealth_async.sandbox.json_format import Row, ints, number
-from nexhealth_async.sandbox.ledger_data import Bookkeeper
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.json_format import JsonRow, ints, number
+from nexhealth_async.sandbox.ledger_data import LedgerData
+from nexhealth_async.sandbox.tables import RecordTable
 
 __all__ = ["Practice"]
 
@@ -47,7 +47,7 @@ class Practice:
         if locations < 1 or providers < 1:
             raise ValueError("A practice needs at least one location and one provider.")
         apart = self._apart = (number - 1) * 50_000_000
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, RecordTable] = {}
         self.number = number
         self.subdomain = subdomain
         self.timezone = timezone
@@ -66,51 +66,61 @@ class Practice:
             location_ids=location_ids,
             map_by_operatory=map_by_operatory,
         )
-        self.institution: Row = make.institution(f"Sandbox Dental Group {number}", subdomain)
-        self.locations: Table = Table(make.location, locations, first_id=location_ids.start)
-        self.patients: Table = Table(
+        self.institution: JsonRow = make.institution(f"Sandbox Dental Group {number}", subdomain)
+        self.locations: RecordTable = RecordTable(
+            make.location, locations, first_id=location_ids.start
+        )
+        self.patients: RecordTable = RecordTable(
             make.patient,
             patients,
             first_id=442_700_000 + apart * 7,
             step=7,
             facts={"inactive": make.inactive},
         )
-        self.providers: Table = Table(make.provider, providers, first_id=442_100_000 + apart * 7)
+        self.providers: RecordTable = RecordTable(
+            make.provider, providers, first_id=442_100_000 + apart * 7
+        )
         rooms = operatories * locations
-        self.operatories: Table = Table(make.operatory, rooms, first_id=226_562 + apart)
-        self.appointment_types: Table = Table(make.appointment_type, 4, first_id=1_001 + apart)
-        self.descriptors: Table = Table(make.descriptor, 8 * locations, first_id=9_001 + apart)
-        self.insurance_plans: Table = Table(make.plan, 5, first_id=5_001 + apart)
+        self.operatories: RecordTable = RecordTable(make.operatory, rooms, first_id=226_562 + apart)
+        self.appointment_types: RecordTable = RecordTable(
+            make.appointment_type, 4, first_id=1_001 + apart
+        )
+        self.descriptors: RecordTable = RecordTable(
+            make.descriptor, 8 * locations, first_id=9_001 + apart
+        )
+        self.insurance_plans: RecordTable = RecordTable(make.plan, 5, first_id=5_001 + apart)
         make.patient_ids = tuple(self.patients.ids) or (0,)
         make.provider_ids = tuple(self.providers.ids)
         make.operatory_ids = tuple(self.operatories.ids)
         make.type_ids = tuple(self.appointment_types.ids)
         make.plan_ids = tuple(self.insurance_plans.ids)
         make.appointment_total = appointments
-        self.availabilities: Table = Table(
+        self.availabilities: RecordTable = RecordTable(
             make.availability, providers * locations, first_id=7_001 + apart
         )
         visits = appointments if patients else 0
-        self.appointments: Table = Table(
+        self.appointments: RecordTable = RecordTable(
             make.appointment, visits, first_id=1_232_000_000 + apart * 3
         )
         works = procedures if patients else 0
-        self.procedures: Table = Table(make.procedure, works, first_id=3_300_000_000 + apart * 3)
-        self.insurance_coverages: Table = Table(
+        self.procedures: RecordTable = RecordTable(
+            make.procedure, works, first_id=3_300_000_000 + apart * 3
+        )
+        self.insurance_coverages: RecordTable = RecordTable(
             make.coverage, patients, first_id=81_000_000 + apart
         )
-        self.patient_alerts: Table = Table(first_id=61_001 + apart)
-        self.recall_types: Table = Table(make.recall_type, 2, first_id=301 + apart)
+        self.patient_alerts: RecordTable = RecordTable(first_id=61_001 + apart)
+        self.recall_types: RecordTable = RecordTable(make.recall_type, 2, first_id=301 + apart)
         recall_ids: Sequence[int] = tuple(self.recall_types.ids)
-        self.patient_recalls: Table = Table(
+        self.patient_recalls: RecordTable = RecordTable(
             lambda index, id: make.recall(index, id, recall_ids),
             (patients + 2) // 3,
             first_id=71_000_000 + apart,
         )
-        self.document_types: Table = Table(first_id=401 + apart)
+        self.document_types: RecordTable = RecordTable(first_id=401 + apart)
         for name in ("Consent", "X-ray"):
             self.document_types.add({"name": name, "active": True})
-        self._keep_books(apart, patients)
+        self._make_ledger(apart, patients)
         self.type_descriptors: dict[int, list[int]] = {
             id: [self.descriptors.ids[at % len(self.descriptors)]]
             for at, id in enumerate(self.appointment_types.ids)
@@ -121,30 +131,34 @@ class Practice:
         self.read_status = "green"
         self.write_status = "green"
 
-    def _keep_books(self, apart: int, patients: int) -> None:
-        make = Bookkeeper(self, self._maker)
-        self.bookkeeper: Bookkeeper = make
+    def _make_ledger(self, apart: int, patients: int) -> None:
+        make = LedgerData(self, self._maker)
+        self.bookkeeper: LedgerData = make
 
-        def table(make: Callable[[int, int], Row], count: int, first_id: int) -> Table:
-            return Table(make, count, first_id=first_id + apart)
+        def table(make: Callable[[int, int], JsonRow], count: int, first_id: int) -> RecordTable:
+            return RecordTable(make, count, first_id=first_id + apart)
 
-        self.payment_types: Table = table(make.payment_type, 4, 2_101)
-        self.adjustment_types: Table = table(make.adjustment_type, 3, 2_201)
-        self.fee_schedules: Table = table(make.fee_schedule, 3, 2_301)
-        self.fee_schedule_procedures: Table = table(make.fee, 3 * len(CODES), 2_401)
-        self.working_hour_labels: Table = table(make.label, 3, 2_501)
+        self.payment_types: RecordTable = table(make.payment_type, 4, 2_101)
+        self.adjustment_types: RecordTable = table(make.adjustment_type, 3, 2_201)
+        self.fee_schedules: RecordTable = table(make.fee_schedule, 3, 2_301)
+        self.fee_schedule_procedures: RecordTable = table(make.fee, 3 * len(CODES), 2_401)
+        self.working_hour_labels: RecordTable = table(make.label, 3, 2_501)
         self._maker.label_id = self.working_hour_labels.first_id
-        self.staff: Table = table(make.staff, 4, 2_601)
-        self.charges: Table = table(make.charge, patients, 10_000_000_000)
-        self.claims: Table = table(make.claim, (patients + 2) // 3, 11_000_000_000)
-        self.payments: Table = table(make.payment, (patients + 1) // 2, 12_000_000_000)
-        self.adjustments: Table = table(make.adjustment, (patients + 4) // 5, 13_000_000_000)
-        self.payment_plans: Table = table(make.payment_plan, (patients + 4) // 5, 91_000_000)
-        self.treatment_plans: Table = table(make.treatment_plan, (patients + 3) // 4, 92_000_000)
-        self.clinical_notes: Table = table(make.clinical_note, (patients + 1) // 2, 93_000_000)
-        self.documents: Table = Table(first_id=51_001 + apart)
+        self.staff: RecordTable = table(make.staff, 4, 2_601)
+        self.charges: RecordTable = table(make.charge, patients, 10_000_000_000)
+        self.claims: RecordTable = table(make.claim, (patients + 2) // 3, 11_000_000_000)
+        self.payments: RecordTable = table(make.payment, (patients + 1) // 2, 12_000_000_000)
+        self.adjustments: RecordTable = table(make.adjustment, (patients + 4) // 5, 13_000_000_000)
+        self.payment_plans: RecordTable = table(make.payment_plan, (patients + 4) // 5, 91_000_000)
+        self.treatment_plans: RecordTable = table(
+            make.treatment_plan, (patients + 3) // 4, 92_000_000
+        )
+        self.clinical_notes: RecordTable = table(
+            make.clinical_note, (patients + 1) // 2, 93_000_000
+        )
+        self.documents: RecordTable = RecordTable(first_id=51_001 + apart)
         self.document_bytes: dict[int, bytes] = {}
-        self.pending: list[tuple[Table, Row]] = []
+        self.pending: list[tuple[RecordTable, JsonRow]] = []
         """Payments and adjustments accepted and not written yet, with the table they go to."""
         self.refused: set[int] = set()
         """Appointments and patients that the practice's system did not take."""
@@ -152,11 +166,11 @@ class Practice:
     def table(
         self,
         name: str,
-        make: Callable[[Practice, int, int], Row],
+        make: Callable[[Practice, int, int], JsonRow],
         *,
         first_id: int,
         patients_per_row: int = 1,
-    ) -> Table:
+    ) -> RecordTable:
         """Return the table of this name, which is made when it is first asked for.
 
         Args:
@@ -166,7 +180,7 @@ class Practice:
             patients_per_row: How many patients there are for each row.
         """
         if name not in self._tables:
-            table = Table(
+            table = RecordTable(
                 lambda index, id: make(self, index, id),
                 -(-len(self.patients) // patients_per_row),
                 first_id=first_id + self._apart,
@@ -188,7 +202,7 @@ class Practice:
                     found.setdefault(procedure_id, []).append(number(plan, "id"))
             return found
 
-        return self.treatment_plans.remembered("by procedure", build)
+        return self.treatment_plans.cached("by procedure", build)
 
     def zone(self, location_id: int) -> ZoneInfo:
         """The office's time zone."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, TypeAlias, cast
 
-from nexhealth_async.sandbox.json_format import Refusal, moment
+from nexhealth_async.sandbox.json_format import RequestRejectedError, parse_timestamp
 
-__all__ = ["Kind", "Params", "read"]
+__all__ = ["ParamKind", "Params", "read"]
 
-Kind: TypeAlias = Literal["text", "int", "bool", "date", "time", "ints", "texts"]
+ParamKind: TypeAlias = Literal["text", "int", "bool", "date", "time", "ints", "texts"]
 _Value: TypeAlias = str | int | bool | date | datetime | list[int] | list[str]
 
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
@@ -74,7 +74,7 @@ class Params:
         return cast("list[str]", value) if isinstance(value, list) else []
 
 
-def read(query: Sequence[tuple[str, str]], known: Mapping[str, Kind]) -> Params:
+def read(query: Sequence[tuple[str, str]], known: Mapping[str, ParamKind]) -> Params:
     """Read a query string by the names and kinds a route knows.
 
     Raises:
@@ -91,13 +91,13 @@ def read(query: Sequence[tuple[str, str]], known: Mapping[str, Kind]) -> Params:
                 ignored.append(wire_name)
         elif many:
             so_far = cast("list[object]", values.setdefault(name, cast("list[str]", [])))
-            so_far.append(_one(wire_name, value, "int") if kind == "ints" else value)
+            so_far.append(_read_value(wire_name, value, "int") if kind == "ints" else value)
         elif value or kind == "text":
-            values[name] = _one(wire_name, value, kind)
+            values[name] = _read_value(wire_name, value, kind)
     return Params(values, ignored)
 
 
-def _one(name: str, value: str, kind: Kind) -> str | int | bool | date | datetime:
+def _read_value(name: str, value: str, kind: ParamKind) -> str | int | bool | date | datetime:
     try:
         if kind == "int":
             return int(value)
@@ -106,10 +106,10 @@ def _one(name: str, value: str, kind: Kind) -> str | int | bool | date | datetim
         if kind == "date":
             return date.fromisoformat(value[:10])
     except (ValueError, KeyError):
-        raise Refusal(400, f"{name} is invalid") from None
+        raise RequestRejectedError(400, f"{name} is invalid") from None
     if kind == "time":
-        read_as = moment(value)
+        read_as = parse_timestamp(value)
         if read_as is None:
-            raise Refusal(400, f"{name} is invalid")
+            raise RequestRejectedError(400, f"{name} is invalid")
         return read_as
     return value

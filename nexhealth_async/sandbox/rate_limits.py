@@ -13,7 +13,7 @@ from attrs import define, field
 
 from nexhealth_async.sandbox.routes import RateName
 
-__all__ = ["Limits", "RetryAfter", "WindowKind"]
+__all__ = ["RateLimits", "RetryAfter", "WindowKind"]
 
 WindowKind: TypeAlias = Literal["fixed", "sliding"]
 RetryAfter: TypeAlias = float | Literal["date", "exact"] | None
@@ -25,7 +25,7 @@ _WINDOWS: Final[Mapping[str, tuple[int, float]]] = {
     "other": (2000, 60.0),
 }
 # Whether the slot search counts among patients and appointments is not stated: it does here.
-_TAKES: Final[Mapping[str, tuple[str, ...]]] = {
+_LIMITS_BY_RATE: Final[Mapping[str, tuple[str, ...]]] = {
     "slow": ("all", "slow", "people"),
     "people": ("all", "people"),
     "other": ("all", "other"),
@@ -33,13 +33,13 @@ _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @define
-class _Window:
+class _RateWindow:
     limit: int
     seconds: float
     times: deque[float] = field(factory=deque[float])
 
 
-class Limits:
+class RateLimits:
     """Counts requests per key; off until ``kind`` is set."""
 
     def __init__(self) -> None:
@@ -47,15 +47,15 @@ class Limits:
         self.phase: float = 0.0
         self.retry_after: RetryAfter = None
         self.rejected: int = 0
-        self.windows: dict[str, _Window] = {
-            name: _Window(n, w) for name, (n, w) in _WINDOWS.items()
+        self.windows: dict[str, _RateWindow] = {
+            name: _RateWindow(n, w) for name, (n, w) in _WINDOWS.items()
         }
 
     def wait(self, rate: RateName, now: float) -> float | None:
         """Count a request; ``None`` lets it through, a number refuses it for so many seconds."""
         if self.kind is None:
             return None
-        taken = [self.windows[name] for name in _TAKES[rate]]
+        taken = [self.windows[name] for name in _LIMITS_BY_RATE[rate]]
         waits = [self._full(window, now) for window in taken]
         longest = max(waits)
         if longest > 0:
@@ -76,7 +76,7 @@ class Limits:
             return {"Retry-After": str(ceil(wait))}
         return {"Retry-After": f"{self.retry_after:g}"}
 
-    def _full(self, window: _Window, now: float) -> float:
+    def _full(self, window: _RateWindow, now: float) -> float:
         opened = now - window.seconds
         if self.kind == "fixed":
             opened = (now - self.phase) // window.seconds * window.seconds + self.phase

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from attrs import define, frozen
 
-__all__ = ["PageShown", "SeenRequest"]
+__all__ = ["RecordedPage", "RecordedRequest"]
 
 
 @define(kw_only=True, eq=False)
-class SeenRequest:
+class RecordedRequest:
     """One request as it arrived. Queries can hold names and dates: ``repr`` leaves them out."""
 
     method: str
@@ -27,7 +27,7 @@ class SeenRequest:
     """The path with its ids as names, such as ``/patients/{id}``; ``None`` for unknown paths."""
 
     def __repr__(self) -> str:
-        return f"<SeenRequest {self.method} {self.template or '?'} {self.status}>"
+        return f"<RecordedRequest {self.method} {self.template or '?'} {self.status}>"
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter."""
@@ -39,7 +39,7 @@ class SeenRequest:
 
 
 @frozen(kw_only=True)
-class PageShown:
+class RecordedPage:
     """A page of a listing that was just rendered and is about to leave."""
 
     path: str

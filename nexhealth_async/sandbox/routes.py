@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
-from nexhealth_async.sandbox.json_format import NO_ACCESS, Refusal, Row, row
-from nexhealth_async.sandbox.query_params import Kind, Params
+from nexhealth_async.sandbox.json_format import NO_ACCESS, JsonRow, RequestRejectedError, row
+from nexhealth_async.sandbox.query_params import ParamKind, Params
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice
@@ -23,14 +23,14 @@ __all__ = [
     "BOTH",
     "V2",
     "V3",
-    "Answer",
-    "Call",
-    "Download",
+    "FileResult",
     "Handler",
-    "Listing",
-    "Order",
+    "HandlerResult",
+    "ListResult",
     "RateName",
     "Route",
+    "SandboxCall",
+    "SortOrder",
     "Version",
     "paged_in_both",
 ]
@@ -46,19 +46,19 @@ BOTH: Final[tuple[Version, ...]] = ("v2", "v3")
 
 
 @frozen(kw_only=True)
-class Answer:
+class HandlerResult:
     """A finished reply: status, ``data`` and the rest of its envelope."""
 
     data: object
     status: int = 200
     count: int | None = None
     description: str | None = None
-    quiet: bool = False
+    omit_count: bool = False
     """Whether ignored parameters go unmentioned."""
 
 
 @frozen(kw_only=True)
-class Download:
+class FileResult:
     """The bytes of a file, instead of an envelope."""
 
     filename: str
@@ -67,12 +67,12 @@ class Download:
 
 
 @frozen
-class Order:
+class SortOrder:
     """What a listing is sorted by: names of fields, each rising or falling; ties go by id."""
 
     fields: Sequence[tuple[str, bool]]
     """Each field, and whether it falls."""
-    row: Callable[[int], Row]
+    row: Callable[[int], JsonRow]
 
     def values(self, id: int) -> list[str]:
         """What a row is sorted by."""
@@ -81,15 +81,15 @@ class Order:
             "" if found.get(name) is None else _sortable(found[name]) for name, _ in self.fields
         ]
 
-    def compare(self, one: tuple[list[str], int], two: tuple[list[str], int]) -> int:
+    def compare(self, first_id: tuple[list[str], int], second_id: tuple[list[str], int]) -> int:
         """Below 0 when one comes before two, above when behind, 0 when they are the same."""
-        for (_, falls), left, right in zip(self.fields, one[0], two[0], strict=True):
+        for (_, falls), left, right in zip(self.fields, first_id[0], second_id[0], strict=True):
             if left != right:
                 return -1 if (left < right) is not falls else 1
         falls = bool(self.fields) and self.fields[-1][1]
-        if one[1] == two[1]:
+        if first_id[1] == second_id[1]:
             return 0
-        return -1 if (one[1] < two[1]) is not falls else 1
+        return -1 if (first_id[1] < second_id[1]) is not falls else 1
 
     def sorted(self, ids: Sequence[int]) -> list[int]:
         """The ids in this order."""
@@ -106,29 +106,29 @@ def _sortable(value: object) -> str:
 
 
 @frozen(kw_only=True)
-class Listing:
+class ListResult:
     """Rows to be cut into pages (or not) by the server, in the order of ``ids``."""
 
     ids: Sequence[int]
-    show: Callable[[int], Row]
+    show: Callable[[int], JsonRow]
     under: str | None = None
     """The key in ``data`` that holds the list; ``None`` when ``data`` is the list."""
-    order: Order | None = None
+    order: SortOrder | None = None
     """What ``ids`` are sorted by, when not by the table's own order."""
 
 
 @frozen(kw_only=True)
-class Call:
+class SandboxCall:
     """One request as a handler sees it."""
 
     world: World
     version: Version
     ids: tuple[int, ...]
     params: Params
-    body: Row
+    body: JsonRow
     scope: Practice | None
     now: float
-    word: str = ""
+    path_word: str = ""
     """The part of the path that names a record without being a number."""
     raw: bytes = b""
     content_type: str = ""
@@ -137,10 +137,10 @@ class Call:
     def practice(self) -> Practice:
         """The practice named by ``subdomain``."""
         if self.scope is None:
-            raise Refusal(403, NO_ACCESS)
+            raise RequestRejectedError(403, NO_ACCESS)
         return self.scope
 
-    def wrapped(self, name: str) -> Row:
+    def wrapped(self, name: str) -> JsonRow:
         """The record inside the body, under its singular name.
 
         Raises:
@@ -148,7 +148,7 @@ class Call:
         """
         found = row(self.body.get(name))
         if found is None:
-            raise Refusal(400, f"Missing parameter {name}")
+            raise RequestRejectedError(400, f"Missing parameter {name}")
         return found
 
 
@@ -157,14 +157,14 @@ _PAGED: Final[Mapping[Paging, str]] = {
     "cursor": " start_cursor end_cursor per_page:int",
     "whole": "",
 }
-Handler: TypeAlias = Callable[[Call], "Answer | Listing"]
+Handler: TypeAlias = Callable[[SandboxCall], "HandlerResult | ListResult"]
 
 
-def _read(spelling: str) -> Mapping[str, Kind]:
-    known: dict[str, Kind] = {}
+def _read_path(spelling: str) -> Mapping[str, ParamKind]:
+    known: dict[str, ParamKind] = {}
     for word in spelling.replace("!", "").split():
         name, _, kind = word.partition(":")
-        known[name] = cast("Kind", kind or "text")
+        known[name] = cast("ParamKind", kind or "text")
     return known
 
 
@@ -178,7 +178,7 @@ class Route:
     method: str
     path: str
     handler: Handler
-    takes: str = ""
+    filters: str = ""
     versions: tuple[Version, ...] = V2
     paging: Paging = "whole"
     rate: RateName = "other"
@@ -188,20 +188,20 @@ class Route:
     """What v3's replies are typed as; unless told, plain JSON where v3 has its own row."""
     no_404: bool = False
     """Whether v3's document knows no 404 here."""
-    known: Mapping[str, Kind] = field(init=False)
+    known: Mapping[str, ParamKind] = field(init=False)
     required: tuple[str, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "known", _read(self.takes + _PAGED[self.paging]))
+        object.__setattr__(self, "known", _read_path(self.filters + _PAGED[self.paging]))
         names = tuple(
             word.replace("!", "").partition(":")[0]
-            for word in self.takes.split()
+            for word in self.filters.split()
             if word.endswith("!")
         )
         object.__setattr__(self, "required", names)
 
     @property
-    def plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether v3 types its replies ``application/json``."""
         return self.media == "json" if self.media else self.versions == V3
 
@@ -222,7 +222,7 @@ def paged_in_both(
             method="GET",
             path=path,
             handler=handler,
-            takes=v2,
+            filters=v2,
             paging="numbered",
             rate=rate,
             financial=financial,
@@ -231,7 +231,7 @@ def paged_in_both(
             method="GET",
             path=path,
             handler=handler,
-            takes=v3,
+            filters=v3,
             versions=V3,
             paging="cursor",
             rate=rate,

@@ -10,17 +10,17 @@ from typing import Self, cast
 
 from aiohttp import web
 
-from nexhealth_async.sandbox.assumptions import CountAs, Guesses
-from nexhealth_async.sandbox.auth import Keys
+from nexhealth_async.sandbox.assumptions import Assumptions, CountAs
+from nexhealth_async.sandbox.auth import KeyRing
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.connection_faults import LineOrders
-from nexhealth_async.sandbox.ehr_sync import Insertion, InsertionOutcome, take_up
-from nexhealth_async.sandbox.identity import HEADER, Identity
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.connection_faults import ConnectionFaults
+from nexhealth_async.sandbox.ehr_sync import Insertion, InsertionOutcome, insert_pending
+from nexhealth_async.sandbox.identity import HEADER, SandboxIdentity
+from nexhealth_async.sandbox.json_format import format_timestamp
 from nexhealth_async.sandbox.late_commits import LateCommit
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.rate_limits import Limits, RetryAfter, WindowKind
-from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
+from nexhealth_async.sandbox.rate_limits import RateLimits, RetryAfter, WindowKind
+from nexhealth_async.sandbox.request_log import RecordedPage, RecordedRequest
 from nexhealth_async.sandbox.routes import Version
 from nexhealth_async.sandbox.row_types import (
     AppointmentRow,
@@ -32,17 +32,17 @@ from nexhealth_async.sandbox.row_types import (
     ProviderRow,
     Rows,
 )
-from nexhealth_async.sandbox.server import MEDIA_TYPE, Server
+from nexhealth_async.sandbox.server import MEDIA_TYPE, RequestHandler
 from nexhealth_async.sandbox.state import World
-from nexhealth_async.sandbox.webhook_deliveries import Deliveries, Sent
+from nexhealth_async.sandbox.webhook_deliveries import Deliveries, SentDelivery
 
-__all__ = ["ANCHOR", "Sandbox"]
+__all__ = ["DEFAULT_ANCHOR", "Sandbox"]
 
-ANCHOR = date(2026, 6, 1)
+DEFAULT_ANCHOR = date(2026, 6, 1)
 """The day around which seeded records lie, unless told otherwise."""
 
 
-class Sandbox(LineOrders):
+class Sandbox(ConnectionFaults):
     """An API server of invented practices on 127.0.0.1, for tests.
 
     .. code-block:: python
@@ -101,7 +101,7 @@ class Sandbox(LineOrders):
     most_in_flight: int
     """The most requests that were being answered at once; set it to 0 to start again."""
 
-    requests: deque[SeenRequest]
+    requests: deque[RecordedRequest]
     """The requests seen, oldest first; ``remember=`` bounds how many are kept."""
 
     late: list[LateCommit]
@@ -128,7 +128,7 @@ class Sandbox(LineOrders):
         timezone: str = "America/New_York",
         map_by_operatory: bool = True,
         practice_system: bool = True,
-        anchor: date = ANCHOR,
+        anchor: date = DEFAULT_ANCHOR,
         clock: Clock | None = None,
         token_lifetime: float = 3600,
         api_key: str | None = None,
@@ -143,7 +143,7 @@ class Sandbox(LineOrders):
         self.seed = seed
         appointments = patients * 8 // 5 if appointments is None else appointments
         procedures = 2 * patients if procedures is None else procedures
-        self.identity: Identity = Identity(
+        self.identity: SandboxIdentity = SandboxIdentity(
             seed=seed,
             patients=patients,
             providers=providers,
@@ -181,10 +181,10 @@ class Sandbox(LineOrders):
         )
         for practice in self.world.practices:
             practice.connected = practice_system
-        self.keys: Keys = Keys(self.clock, token_lifetime, api_key)
+        self.keys: KeyRing = KeyRing(self.clock, token_lifetime, api_key)
         self.webhooks: Deliveries = Deliveries(self.world)
-        self.limits: Limits = Limits()
-        self.requests: deque[SeenRequest] = deque(maxlen=remember)
+        self.limits: RateLimits = RateLimits()
+        self.requests: deque[RecordedRequest] = deque(maxlen=remember)
         self.insertions: deque[Insertion] = deque(maxlen=remember)
         self.page_cap = 300
         self.cursor_page_cap = 1000
@@ -196,7 +196,7 @@ class Sandbox(LineOrders):
         self.jitter = 0.0
         self.in_flight = 0
         self.most_in_flight = 0
-        self.page_callback: Callable[[PageShown], Awaitable[None] | None] | None = None
+        self.page_callback: Callable[[RecordedPage], Awaitable[None] | None] | None = None
         self.late: list[LateCommit] = []
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
@@ -226,7 +226,7 @@ class Sandbox(LineOrders):
             raise RuntimeError("This sandbox runs already.")
         application = web.Application(client_max_size=64 * 1024 * 1024)
         application.on_response_prepare.append(self._sign)
-        application.router.add_route("*", "/{path:.*}", Server(self).handle)
+        application.router.add_route("*", "/{path:.*}", RequestHandler(self).handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -319,7 +319,7 @@ class Sandbox(LineOrders):
         return cast("Rows[AppointmentTypeRow]", self.practice.appointment_types)
 
     @property
-    def guesses(self) -> Guesses:
+    def assumptions(self) -> Assumptions:
         """What the vendor leaves open, as switches."""
         return self.world.guesses
 
@@ -339,13 +339,13 @@ class Sandbox(LineOrders):
         taken = [
             one
             for practice in self.practices
-            for one in take_up(practice, self.clock.now(), frozenset(fail), outcome)
+            for one in insert_pending(practice, self.clock.now(), frozenset(fail), outcome)
         ]
         self.insertions.extend(taken)
         for one in taken:
             if one.refusal is not None:
-                self.webhooks.happen(one.refusal, one.practice, one.table, one.record)
-        now = stamp(self.clock.now())
+                self.webhooks.emit(one.refusal, one.practice, one.table, one.record)
+        now = format_timestamp(self.clock.now())
         for id in self.world.onboardings.where("status", "in_progress").copy():
             self.world.onboardings.update(id, status="complete", availability_ready_at=now)
         return sum(one.outcome == "complete" for one in taken)
@@ -360,8 +360,8 @@ class Sandbox(LineOrders):
         to: str | None = None,
         secret: str | None = None,
         version: Version = "v3",
-        **more: object,
-    ) -> list[Sent]:
+        **extra: object,
+    ) -> list[SentDelivery]:
         """Deliver an event now, and return the attempts made, with the statuses they met.
 
         ``event`` is its name with outcome: ``appointment_insertion.failed``. It is about the record
@@ -381,7 +381,7 @@ class Sandbox(LineOrders):
             to=to,
             secret=secret,
             version=version,
-            more=more,
+            extra=extra,
         )
 
     def commit_due(self) -> int:
@@ -466,11 +466,11 @@ class Sandbox(LineOrders):
 
     # What it saw
 
-    def remember(self, request: SeenRequest) -> None:
+    def remember(self, request: RecordedRequest) -> None:
         """Keep a request; the oldest is forgotten when ``remember=`` are kept."""
         self.requests.append(request)
 
-    def seen(self, method: str | None = None, path: str | None = None) -> list[SeenRequest]:
+    def seen(self, method: str | None = None, path: str | None = None) -> list[RecordedRequest]:
         """The requests kept, narrowed by method and by path or template."""
         return [
             one
@@ -484,7 +484,9 @@ class Sandbox(LineOrders):
         self.requests.clear()
         self.faults.clear()
 
-    def between_pages(self, callback: Callable[[PageShown], Awaitable[None] | None] | None) -> None:
+    def between_pages(
+        self, callback: Callable[[RecordedPage], Awaitable[None] | None] | None
+    ) -> None:
         """Call this after each page of a listing is rendered, before it leaves; ``None`` stops it.
 
         What the callback changes shows from the next page on: count and rows of one reply are one

@@ -16,24 +16,24 @@ import msgspec
 from aiohttp import web
 from attrs import frozen
 
-from nexhealth_async.sandbox.assumptions import CountAs, Guesses
-from nexhealth_async.sandbox.auth import Keys
+from nexhealth_async.sandbox.assumptions import Assumptions, CountAs
+from nexhealth_async.sandbox.auth import KeyRing
 from nexhealth_async.sandbox.clock import Clock
 from nexhealth_async.sandbox.cursors import Cursors
-from nexhealth_async.sandbox.faults import EDGE_PAGE, Fault, Faults
+from nexhealth_async.sandbox.faults import FIREWALL_PAGE, Fault, Faults
 from nexhealth_async.sandbox.handlers import LOGIN, Router
-from nexhealth_async.sandbox.json_format import NO_ACCESS, Refusal, Row, row
+from nexhealth_async.sandbox.json_format import NO_ACCESS, JsonRow, RequestRejectedError, row
 from nexhealth_async.sandbox.late_commits import LateCommit
-from nexhealth_async.sandbox.listener import Door
+from nexhealth_async.sandbox.listener import SandboxListener
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.query_params import read
-from nexhealth_async.sandbox.rate_limits import Limits
-from nexhealth_async.sandbox.request_log import PageShown, SeenRequest
-from nexhealth_async.sandbox.routes import Call, Download, Listing, Route, Version
+from nexhealth_async.sandbox.rate_limits import RateLimits
+from nexhealth_async.sandbox.request_log import RecordedPage, RecordedRequest
+from nexhealth_async.sandbox.routes import FileResult, ListResult, Route, SandboxCall, Version
 from nexhealth_async.sandbox.state import World
-from nexhealth_async.sandbox.v3_fields import declared
+from nexhealth_async.sandbox.v3_fields import with_declared_fields
 
-__all__ = ["MEDIA_TYPE", "Server", "ServerState"]
+__all__ = ["MEDIA_TYPE", "RequestHandler", "ServerState"]
 
 _ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
 _NAMES: Final[dict[str, Version]] = {
@@ -55,10 +55,10 @@ class ServerState(Protocol):
     seed: int
     clock: Clock
     world: World
-    keys: Keys
-    limits: Limits
+    keys: KeyRing
+    limits: RateLimits
     faults: Faults
-    door: Door
+    door: SandboxListener
     late: list[LateCommit]
     latency: float
     jitter: float
@@ -70,14 +70,14 @@ class ServerState(Protocol):
     count_as: CountAs
     versions: frozenset[Version]
     media_type: str
-    page_callback: Callable[[PageShown], Awaitable[None] | None] | None
+    page_callback: Callable[[RecordedPage], Awaitable[None] | None] | None
 
     @property
-    def guesses(self) -> Guesses:
+    def assumptions(self) -> Assumptions:
         """What the vendor's documents leave open."""
         ...
 
-    def remember(self, request: SeenRequest) -> None:
+    def remember(self, request: RecordedRequest) -> None:
         """Keep a request."""
         ...
 
@@ -86,11 +86,11 @@ class ServerState(Protocol):
         ...
 
 
-class Server:
+class RequestHandler:
     """Answers requests on behalf of a sandbox; holds no practice data itself."""
 
     def __init__(self, box: ServerState) -> None:
-        self._box = box
+        self._sandbox = box
         self._router = Router()
         self._cursors = Cursors(box.seed)
         self._random = random.Random(box.seed)
@@ -98,10 +98,10 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, whatever becomes of it."""
-        box = self._box
-        spoken = _spoken(request)
+        box = self._sandbox
+        spoken = _requested_version(request)
         route, ids, word = self._router.find(request.method, request.rel_url.raw_path, spoken)
-        seen = SeenRequest(
+        seen = RecordedRequest(
             method=request.method,
             path=request.path,
             query=tuple(request.query.items()),
@@ -115,7 +115,7 @@ class Server:
         box.most_in_flight = max(box.most_in_flight, box.in_flight)
         try:
             with box.door.busy(request.protocol):
-                return await self._answer(request, _Found(route, ids, word, spoken), seen)
+                return await self._answer(request, _MatchedRoute(route, ids, word, spoken), seen)
         except (web.HTTPException, ConnectionError):
             raise
         except web.RequestPayloadError:
@@ -137,9 +137,9 @@ class Server:
             _log.error("answering 500: the sandbox, or a callback of it, failed", exc_info=error)
 
     async def _answer(
-        self, request: web.Request, found: _Found, seen: SeenRequest
+        self, request: web.Request, found: _MatchedRoute, seen: RecordedRequest
     ) -> web.StreamResponse:
-        box = self._box
+        box = self._sandbox
         body = await request.read()
         box.commit_due()
         fault = box.faults.take(seen)
@@ -157,29 +157,29 @@ class Server:
             await asyncio.sleep(max(0.0, box.latency + spread))
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        if fault is not None and not fault.processed:
+        if fault is not None and not fault.is_processed:
             reply = _unprocessed(fault)
         else:
             reply = await self._reply(request, found, body)
             if fault is not None:
-                reply = _spoiled(fault, reply)
-        if fault is not None and (sent := await box.faults.befall(fault, request, reply)):
+                reply = _alter_body(fault, reply)
+        if fault is not None and (sent := await box.faults.apply(fault, request, reply)):
             return sent
         seen.status = reply.status
         return reply
 
-    def _commit(self, request: web.Request, found: _Found, body: bytes) -> None:
+    def _commit(self, request: web.Request, found: _MatchedRoute, body: bytes) -> None:
         """Do what a request asks, and answer nobody."""
-        with suppress(Refusal):
+        with suppress(RequestRejectedError):
             self._process(request, found, body)
 
-    async def _reply(self, request: web.Request, found: _Found, body: bytes) -> web.Response:
+    async def _reply(self, request: web.Request, found: _MatchedRoute, body: bytes) -> web.Response:
         try:
             envelope, status, shown = self._process(request, found, body)
-        except Refusal as refusal:
+        except RequestRejectedError as refusal:
             return self._refused(refusal, found)
-        if shown is not None and self._box.page_callback is not None:
-            told = self._box.page_callback(shown)
+        if shown is not None and self._sandbox.page_callback is not None:
+            told = self._sandbox.page_callback(shown)
             if inspect.isawaitable(told):
                 await told
         return (
@@ -189,57 +189,61 @@ class Server:
         )
 
     def _process(
-        self, request: web.Request, found: _Found, body: bytes
-    ) -> tuple[Row | web.Response, int, PageShown | None]:
-        box = self._box
+        self, request: web.Request, found: _MatchedRoute, body: bytes
+    ) -> tuple[JsonRow | web.Response, int, RecordedPage | None]:
+        box = self._sandbox
         route = found.route
         now = box.clock.now()
         agent = request.headers.get("User-Agent", "")
-        if box.guesses.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
-            return web.Response(status=403, body=EDGE_PAGE, content_type="text/html"), 403, None
+        if box.assumptions.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
+            return web.Response(status=403, body=FIREWALL_PAGE, content_type="text/html"), 403, None
         wait = box.limits.wait(route.rate if route else "other", now)
         if wait is not None:
-            limited = self._refused(Refusal(429, "Too many requests"), found)
+            limited = self._refused(RequestRejectedError(429, "Too many requests"), found)
             limited.headers.update(box.limits.header(wait, now))
             return limited, 429, None
-        version = self._version(request, found.spoken, logs_in=route is LOGIN)
+        version = self._version(request, found.version, logs_in=route is LOGIN)
         authorization = request.headers.get("Authorization")
         if route is LOGIN:
             return self._login(authorization), 201, None
         if route is not None and not box.keys.accepts(authorization):
-            raise Refusal(401, "Unauthorized")
+            raise RequestRejectedError(401, "AuthenticationError")
         if route is None or version not in route.versions:
-            raise Refusal(404, "Resource not found")
+            raise RequestRejectedError(404, "Resource not found")
         if route.financial and not box.financial_access:
-            raise Refusal(403, NO_ACCESS)
+            raise RequestRejectedError(403, NO_ACCESS)
         call, description = self._call(request, route, version, found, body)
         outcome = route.handler(call)
-        if isinstance(outcome, Listing):
+        if isinstance(outcome, ListResult):
             return self._listed(route, request, call, outcome, description)
-        if isinstance(outcome.data, Download):
+        if isinstance(outcome.data, FileResult):
             return _file(outcome.data), outcome.status, None
         if outcome.status in _BODILESS:
             return web.Response(status=outcome.status), outcome.status, None
-        told = outcome.description or (None if outcome.quiet else description)
+        told = outcome.description or (None if outcome.omit_count else description)
         return self._envelope(call, outcome.data, told, outcome.count), outcome.status, None
 
     def _version(self, request: web.Request, spoken: Version | None, *, logs_in: bool) -> Version:
         named = request.headers.get("Nex-Api-Version")
         if named is not None:
             if spoken is None:
-                raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
+                raise RequestRejectedError(
+                    self._sandbox.assumptions.unknown_version_status, "Resource not found"
+                )
         elif spoken is None:
-            raise Refusal(404, "Resource not found")
-        if spoken in self._box.versions or (logs_in and self._box.guesses.any_version_logs_in):
+            raise RequestRejectedError(404, "Resource not found")
+        any_logs_in = self._sandbox.assumptions.any_version_logs_in
+        if spoken in self._sandbox.versions or (logs_in and any_logs_in):
             return spoken
         if spoken == "v2":
-            raise Refusal(403, f"API version '{spoken}' is below the minimum allowed")
-        raise Refusal(self._box.guesses.unknown_version_status, "Resource not found")
+            raise RequestRejectedError(403, f"API version '{spoken}' is below the minimum allowed")
+        status = self._sandbox.assumptions.unknown_version_status
+        raise RequestRejectedError(status, "Resource not found")
 
-    def _login(self, authorization: str | None) -> Row:
-        token = self._box.keys.login(authorization)
+    def _login(self, authorization: str | None) -> JsonRow:
+        token = self._sandbox.keys.login(authorization)
         if token is None:
-            raise Refusal(401, "Unauthorized")
+            raise RequestRejectedError(401, "AuthenticationError")
         return {
             "code": True,
             "data": {"token": token},
@@ -252,37 +256,37 @@ class Server:
         request: web.Request,
         route: Route,
         version: Version,
-        found: _Found,
+        found: _MatchedRoute,
         body: bytes,
-    ) -> tuple[Call, str | None]:
-        world = self._box.world
+    ) -> tuple[SandboxCall, str | None]:
+        world = self._sandbox.world
         query = tuple(request.query.items())
         scope = self._scope(route, dict(query))
         params = read(query, route.known)
         missing = [one for one in route.required if one != "subdomain" and one not in params]
         if missing:
-            raise Refusal(400, f"Missing parameter {', '.join(missing)}")
+            raise RequestRejectedError(400, f"Missing parameter {', '.join(missing)}")
         location_id = params.number("location_id")
         if location_id is not None:
             world.location(location_id, scope)
         named = found.ids[0] if route.path.startswith("/locations/{id}") else location_id
         if any(named in practice.forbidden for practice in world.practices):
-            raise Refusal(403, NO_ACCESS)
+            raise RequestRejectedError(403, NO_ACCESS)
         if route.financial and scope is not None and not scope.financial_access:
-            raise Refusal(403, NO_ACCESS)
+            raise RequestRejectedError(403, NO_ACCESS)
         description = None
         if params.ignored:
             names = ", ".join(params.ignored)
             description = f"Note that following parameters are ignored: {names}."
-        call = Call(
+        call = SandboxCall(
             world=world,
             version=version,
             ids=found.ids,
             params=params,
             body=self._json(request, body),
             scope=scope,
-            now=self._box.clock.now(),
-            word=found.word,
+            now=self._sandbox.clock.now(),
+            path_word=found.path_word,
             raw=body,
             content_type=request.headers.get("Content-Type", ""),
         )
@@ -294,48 +298,49 @@ class Server:
         subdomain = query.get("subdomain")
         if subdomain is None:
             if "subdomain" in route.required:
-                raise Refusal(403, NO_ACCESS)
+                raise RequestRejectedError(403, NO_ACCESS)
             return None
         if not subdomain.strip():
-            raise Refusal(400, "Blank values not allowed for parameter subdomain")
-        scope = self._box.world.by_subdomain(subdomain)
+            raise RequestRejectedError(400, "Blank values not allowed for parameter subdomain")
+        scope = self._sandbox.world.by_subdomain(subdomain)
         if scope is None:
-            raise Refusal(403, NO_ACCESS)
+            raise RequestRejectedError(403, NO_ACCESS)
         return scope
 
-    def _json(self, request: web.Request, body: bytes) -> Row:
+    def _json(self, request: web.Request, body: bytes) -> JsonRow:
         if not body or request.method == "GET" or request.content_type.startswith("multipart/"):
             return {}
-        if self._box.guesses.refuse_wrong_content_type and "json" not in request.content_type:
-            raise Refusal(415, "Unsupported media type")
+        refuses = self._sandbox.assumptions.refuse_wrong_content_type
+        if refuses and "json" not in request.content_type:
+            raise RequestRejectedError(415, "Unsupported media type")
         try:
             read_body = row(cast("object", msgspec.json.decode(body)))
         except (msgspec.DecodeError, UnicodeDecodeError):
             read_body = None
         if read_body is None:
-            raise Refusal(400, "The request body is not a JSON object")
+            raise RequestRejectedError(400, "The request body is not a JSON object")
         return read_body
 
     def _listed(
         self,
         route: Route,
         request: web.Request,
-        call: Call,
-        listing: Listing,
+        call: SandboxCall,
+        listing: ListResult,
         description: str | None,
-    ) -> tuple[Row, int, PageShown]:
+    ) -> tuple[JsonRow, int, RecordedPage]:
         total = len(listing.ids)
         page, per_page = 1, total
-        info: Row | None = None
+        info: JsonRow | None = None
         if route.paging == "cursor":
-            asked = _at_least_one(call, "per_page", self._box.guesses.cursor_per_page)
-            per_page = min(asked, self._box.cursor_page_cap)
-            cut = self._cursors.cut(call, request.path, listing, per_page)
+            asked = _at_least_one(call, "per_page", self._sandbox.assumptions.cursor_per_page)
+            per_page = min(asked, self._sandbox.cursor_page_cap)
+            cut = self._cursors.page(call, request.path, listing, per_page)
             chosen, info, page = cut.ids, cut.info, -(-cut.start // per_page) + 1
         else:
             if route.paging == "numbered":
                 page = _at_least_one(call, "page", 1)
-                per_page = min(_at_least_one(call, "per_page", 5), self._box.page_cap)
+                per_page = min(_at_least_one(call, "per_page", 5), self._sandbox.page_cap)
             chosen = listing.ids[(page - 1) * per_page : page * per_page]
         records = [listing.show(id) for id in chosen]
         data: object = records if listing.under is None else {listing.under: records}
@@ -344,14 +349,14 @@ class Server:
             envelope.pop("count", None)
             envelope["page_info"] = info
         if route.paging == "numbered":
-            self._misreport(envelope, total)
-        shown = PageShown(
+            self._alter_count(envelope, total)
+        shown = RecordedPage(
             path=request.path, page=page, per_page=per_page, count=total, rows=len(records)
         )
         return envelope, 200, shown
 
-    def _misreport(self, envelope: Row, total: int) -> None:
-        count_as = self._box.count_as
+    def _alter_count(self, envelope: JsonRow, total: int) -> None:
+        count_as = self._sandbox.count_as
         if count_as == "missing":
             del envelope["count"]
         elif count_as == "string":
@@ -360,42 +365,42 @@ class Server:
             envelope["count"] = count_as
 
     def _envelope(
-        self, call: Call, data: object, description: str | None, count: int | None
-    ) -> Row:
-        envelope: Row = {"code": True, "description": description, "error": None, "data": data}
-        guesses = self._box.guesses
-        if description and guesses.ignored_in == "error" and "ignored" in description:
+        self, call: SandboxCall, data: object, description: str | None, count: int | None
+    ) -> JsonRow:
+        envelope: JsonRow = {"code": True, "description": description, "error": None, "data": data}
+        assumptions = self._sandbox.assumptions
+        if description and assumptions.ignored_in == "error" and "ignored" in description:
             envelope |= {"description": None, "error": [description]}
         envelope["count"] = count
-        if call.version == "v3" and not guesses.undeclared_nulls:
+        if call.version == "v3" and not assumptions.undeclared_nulls:
             envelope |= {
                 "description": envelope["description"] or "",
                 "error": envelope["error"] or [],
-                "data": declared(data),
+                "data": with_declared_fields(data),
             }
             if count is None:
                 del envelope["count"]
         return envelope
 
-    def _refused(self, refusal: Refusal, found: _Found) -> web.Response:
+    def _refused(self, refusal: RequestRejectedError, found: _MatchedRoute) -> web.Response:
         status = refusal.status
-        envelope: Row = {
+        envelope: JsonRow = {
             "code": False,
             "description": None,
             "data": None,
             "error": list(refusal.texts),
         }
-        if found.spoken == "v3":
-            guesses = self._box.guesses
+        if found.version == "v3":
+            assumptions = self._sandbox.assumptions
             if status == 404 and found.route is not None and found.route.no_404:
-                status = guesses.undeclared_not_found
-            if not guesses.undeclared_nulls:
+                status = assumptions.undeclared_not_found
+            if not assumptions.undeclared_nulls:
                 envelope |= {"description": "", "data": {}}
         return self._respond(status, envelope, found)
 
-    def _respond(self, status: int, envelope: Row, found: _Found) -> web.Response:
-        media_type = self._box.media_type
-        plain = found.spoken == "v3" and found.route is not None and found.route.plain
+    def _respond(self, status: int, envelope: JsonRow, found: _MatchedRoute) -> web.Response:
+        media_type = self._sandbox.media_type
+        plain = found.version == "v3" and found.route is not None and found.route.is_plain
         if plain and media_type == MEDIA_TYPE:
             media_type = "application/json"
         return web.Response(
@@ -406,23 +411,23 @@ class Server:
 
 
 @frozen
-class _Found:
+class _MatchedRoute:
     """Where a request leads: its route, what stands in its path, the version it speaks."""
 
     route: Route | None
     ids: tuple[int, ...]
-    word: str
-    spoken: Version | None
+    path_word: str
+    version: Version | None
 
 
-def _spoken(request: web.Request) -> Version | None:
+def _requested_version(request: web.Request) -> Version | None:
     named = request.headers.get("Nex-Api-Version")
     if named is not None:
         return _NAMES.get(named)
     return "v2" if _ACCEPT_V2.search(request.headers.get("Accept", "")) else None
 
 
-def _file(download: Download) -> web.Response:
+def _file(download: FileResult) -> web.Response:
     name = re.sub(r"[^\w. -]", "_", download.filename)
     return web.Response(
         body=download.content,
@@ -433,10 +438,10 @@ def _file(download: Download) -> web.Response:
     )
 
 
-def _at_least_one(call: Call, name: str, default: int) -> int:
+def _at_least_one(call: SandboxCall, name: str, default: int) -> int:
     asked = call.params.number(name)
     if asked is not None and asked < 1:
-        raise Refusal(400, f"{name} is invalid")
+        raise RequestRejectedError(400, f"{name} is invalid")
     return default if asked is None else asked
 
 
@@ -455,7 +460,7 @@ def _redacted(request: web.Request) -> dict[str, str]:
 
 def _unprocessed(fault: Fault) -> web.Response:
     if fault.kind == "edge_block":
-        return web.Response(status=403, body=EDGE_PAGE, content_type="text/html")
+        return web.Response(status=403, body=FIREWALL_PAGE, content_type="text/html")
     body = fault.body
     if body is None:
         texts = [f"Scripted failure {fault.status}"]
@@ -465,7 +470,7 @@ def _unprocessed(fault: Fault) -> web.Response:
     return web.Response(status=fault.status, body=body, headers=headers)
 
 
-def _spoiled(fault: Fault, reply: web.Response) -> web.Response:
+def _alter_body(fault: Fault, response: web.Response) -> web.Response:
     if fault.kind == "empty":
         return web.Response(status=fault.status)
     if fault.kind == "garbage":
@@ -474,17 +479,17 @@ def _spoiled(fault: Fault, reply: web.Response) -> web.Response:
             body=fault.body,
             headers={"Content-Type": fault.content_type or "text/html"},
         )
-    whole = reply.body if isinstance(reply.body, bytes) else b""
+    whole = response.body if isinstance(response.body, bytes) else b""
     if fault.kind == "truncate":
         return web.Response(
-            status=reply.status,
+            status=response.status,
             body=whole[: len(whole) // 2],
-            headers={"Content-Type": reply.headers["Content-Type"]},
+            headers={"Content-Type": response.headers["Content-Type"]},
         )
     if fault.kind == "alter":
         return web.Response(
-            status=fault.status or reply.status,
+            status=fault.status or response.status,
             body=fault.change(whole) if fault.change else whole,
-            headers={"Content-Type": reply.content_type, **fault.headers},
+            headers={"Content-Type": response.content_type, **fault.headers},
         )
-    return reply
+    return response

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexhealth_async.sandbox.assumptions import Guesses
+from nexhealth_async.sandbox.assumptions import Assumptions
 from nexhealth_async.sandbox.clock import Clock
-from nexhealth_async.sandbox.json_format import Refusal, Row
+from nexhealth_async.sandbox.json_format import JsonRow, RequestRejectedError
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.tables import RecordTable
 
 __all__ = ["World"]
 
@@ -19,13 +19,13 @@ class World:
     def __init__(self, practices: Sequence[Practice], clock: Clock) -> None:
         self.practices: list[Practice] = list(practices)
         self.clock = clock
-        self.guesses: Guesses = Guesses()
-        self.webhook_endpoints: Table = Table(first_id=701)
-        self.webhook_subscriptions: Table = Table(first_id=8_001)
-        self.onboardings: Table = Table(first_id=1)
+        self.guesses: Assumptions = Assumptions()
+        self.webhook_endpoints: RecordTable = RecordTable(first_id=701)
+        self.webhook_subscriptions: RecordTable = RecordTable(first_id=8_001)
+        self.onboardings: RecordTable = RecordTable(first_id=1)
         for owner in (self, *self.practices):
             for table in vars(owner).values():
-                if isinstance(table, Table):
+                if isinstance(table, RecordTable):
                     table.now = clock.now
 
     def by_subdomain(self, subdomain: str) -> Practice | None:
@@ -35,7 +35,7 @@ class World:
                 return practice
         return None
 
-    def location(self, id: int, within: Practice | None = None) -> tuple[Practice, Row]:
+    def location(self, id: int, within: Practice | None = None) -> tuple[Practice, JsonRow]:
         """An office and its practice.
 
         Raises:
@@ -45,4 +45,4 @@ class World:
             found = practice.locations.get(id)
             if found is not None:
                 return practice, found
-        raise Refusal(404, f"Location with id {id} not found")
+        raise RequestRejectedError(404, f"Location with id {id} not found")

@@ -10,15 +10,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
-from nexhealth_async.sandbox.json_format import Row, stamp
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp
 
-__all__ = ["Table"]
+__all__ = ["RecordTable"]
 
 _T = TypeVar("_T")
-_KEPT = 32
+_MAX_CACHED = 32
 
 
-class Table:
+class RecordTable:
     """Rows in the order a listing shows them; seeded ones are made on demand.
 
     Rows are plain dicts in wire shape. What ``get`` and iteration give is a copy at the first
@@ -27,7 +27,7 @@ class Table:
 
     def __init__(
         self,
-        make: Callable[[int, int], Row] | None = None,
+        make: Callable[[int, int], JsonRow] | None = None,
         count: int = 0,
         *,
         first_id: int = 1,
@@ -38,14 +38,14 @@ class Table:
         self._make = make
         self._seeded = range(first_id, first_id + count * step, step)
         self._ids: list[int] = list(self._seeded)
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, JsonRow] = {}
         self._gone: set[int] = set()
         self._next = first_id + count * step
         self._step = step
         self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._version = 0
         self._groups: dict[str, dict[object, list[int]]] = {}
-        self.watcher: Callable[[Row | None, Row | None], None] | None = None
+        self.watcher: Callable[[JsonRow | None, JsonRow | None], None] | None = None
         """Told of every change: the row before it and after it."""
         self.now: Callable[[], float] | None = None
         """The clock by which `update` moves ``updated_at``."""
@@ -71,17 +71,17 @@ class Table:
     def __contains__(self, id: object) -> bool:
         return id in self._rows or (id in self._seeded and id not in self._gone)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[JsonRow]:
         return (self.row(id) for id in tuple(self._ids))
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} rows>"
 
-    def get(self, id: int) -> Row | None:
+    def get(self, id: int) -> JsonRow | None:
         """One row, or ``None``."""
         return self.row(id) if id in self else None
 
-    def row(self, id: int) -> Row:
+    def row(self, id: int) -> JsonRow:
         """One row that is there.
 
         Raises:
@@ -109,17 +109,17 @@ class Table:
         self._rows[id] = {**made, **fields, "id": id}
         self._ids.insert(len(self._ids) if position is None else position, id)
         self._changed()
-        self._tell(None, id)
+        self._notify(None, id)
         return id
 
-    def add(self, row: Row) -> int:
+    def add(self, row: JsonRow) -> int:
         """Append a complete row as it is, under a new id, which is returned."""
         id = self._next
         self._next += self._step
         self._rows[id] = {**row, "id": id}
         self._ids.append(id)
         self._changed()
-        self._tell(None, id)
+        self._notify(None, id)
         return id
 
     def delete(self, id: int) -> None:
@@ -129,7 +129,7 @@ class Table:
         self._rows.pop(id, None)
         self._gone.add(id)
         self._changed()
-        self._tell(before, None)
+        self._notify(before, None)
 
     def update(self, id: int, **fields: object) -> None:
         """Change fields of a row, to anything: broken values are welcome in tests.
@@ -139,10 +139,10 @@ class Table:
         before = self.row(id)
         after = {**before, **fields}
         if self.now is not None and "updated_at" in before and "updated_at" not in fields:
-            after["updated_at"] = stamp(self.now())
+            after["updated_at"] = format_timestamp(self.now())
         self._rows[id] = after
         self._changed()
-        self._tell(before, id)
+        self._notify(before, id)
 
     def move(self, id: int, position: int) -> None:
         """Take a row from where it is listed and put it at another position."""
@@ -164,22 +164,22 @@ class Table:
     def select(
         self,
         key: Hashable,
-        keep: Callable[[Row], bool],
+        keep: Callable[[JsonRow], bool],
         among: Sequence[int] | None = None,
     ) -> Sequence[int]:
         """Ids of the rows to keep, remembered under ``key`` until the table changes."""
         ids = self._ids if among is None else among
-        return self.remembered(key, lambda: [id for id in ids if keep(self.row(id))])
+        return self.cached(key, lambda: [id for id in ids if keep(self.row(id))])
 
-    def remembered(self, key: Hashable, build: Callable[[], _T]) -> _T:
+    def cached(self, key: Hashable, build: Callable[[], _T]) -> _T:
         """What ``build`` gives, kept under ``key`` until the table changes."""
         if key not in self._kept:
             self._kept[key] = build()
-            if len(self._kept) > _KEPT:
+            if len(self._kept) > _MAX_CACHED:
                 self._kept.popitem(last=False)
         return cast("_T", self._kept[key])
 
-    def by_fact(self, field: str, value: object) -> Sequence[int]:
+    def by_index(self, field: str, value: object) -> Sequence[int]:
         """Ids of the rows whose field has this value, without making rows where that is known."""
         fact = self._facts[field]
 
@@ -188,11 +188,11 @@ class Table:
             known = fact(self._seeded.index(id)) if changed is None else changed.get(field)
             return known is value
 
-        return self.remembered(("fact", field, value), lambda: [id for id in self._ids if keep(id)])
+        return self.cached(("fact", field, value), lambda: [id for id in self._ids if keep(id)])
 
-    def _tell(self, before: Row | None, id: int | None) -> None:
+    def _notify(self, previous: JsonRow | None, id: int | None) -> None:
         if self.watcher is not None:
-            self.watcher(before, None if id is None else self.row(id))
+            self.watcher(previous, None if id is None else self.row(id))
 
     def _changed(self) -> None:
         self._version += 1

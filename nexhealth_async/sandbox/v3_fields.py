@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, cast
 
-from nexhealth_async.sandbox.json_format import Row, row
+from nexhealth_async.sandbox.json_format import JsonRow, row
 
 __all__ = [
-    "declared",
     "descriptor",
     "descriptor_ids",
     "hours_v3",
     "patient_v3",
-    "person",
+    "person_v3",
     "price",
     "procedure_v3",
-    "without",
+    "with_declared_fields",
+    "without_fields",
 ]
 
 _NEVER_NULL: Final = frozenset(
@@ -58,26 +58,26 @@ _NEVER_NULL: Final = frozenset(
 """Names of fields that v3's document does not allow to be null, in whatever record."""
 
 
-def declared(value: object) -> object:
+def with_declared_fields(value: object) -> object:
     """The value without the nulls that v3's document does not allow."""
     if isinstance(value, dict):
-        record = cast("Row", value)
+        record = cast("JsonRow", value)
         return {
-            name: declared(one)
+            name: with_declared_fields(one)
             for name, one in record.items()
             if one is not None or name not in _NEVER_NULL
         }
     if isinstance(value, list):
-        return [declared(one) for one in cast("list[object]", value)]
+        return [with_declared_fields(one) for one in cast("list[object]", value)]
     return value
 
 
-def without(record: Row, *names: str) -> Row:
+def without_fields(record: JsonRow, *names: str) -> JsonRow:
     """The record without these fields."""
     return {name: value for name, value in record.items() if name not in names}
 
 
-def descriptor(record: Row, *, as_text: bool) -> Row:
+def descriptor(record: JsonRow, *, as_text: bool) -> JsonRow:
     """An appointment descriptor; some practice systems have text for its id."""
     return {**record, "id": f"{_TEXT_ID}{record['id']}"} if as_text else record
 
@@ -92,17 +92,17 @@ def descriptor_ids(value: object) -> list[int]:
 _TEXT_ID: Final = "OD-"
 
 
-def price(amount: float | str, currency: str = "USD") -> Row:
+def price(amount: float | str, currency: str = "USD") -> JsonRow:
     """Money: a text in whole units."""
     shown = amount if isinstance(amount, str) else f"{amount:.2f}"
     return {"amount": shown, "currency": currency}
 
 
-def patient_v3(record: Row, *, listed: bool) -> Row:
+def patient_v3(record: JsonRow, *, listed: bool) -> JsonRow:
     """A patient; rows of the listing do not say in which offices they are."""
-    shown = without(record, "unsubscribe_sms", "balance")
+    shown = without_fields(record, "unsubscribe_sms", "balance")
     if listed:
-        shown = without(shown, "location_ids", "preferred_locale")
+        shown = without_fields(shown, "location_ids", "preferred_locale")
     return {
         **shown,
         "hipaa": {
@@ -119,18 +119,18 @@ def patient_v3(record: Row, *, listed: bool) -> Row:
 _DENTIST_TEXTS: Final = ("display_name", "npi", "tin", "state_license", "specialty_code")
 
 
-def person(record: Row | None) -> Row | None:
+def person_v3(record: JsonRow | None) -> JsonRow | None:
     """A provider inside another record: texts without a value are left out."""
     if record is None:
         return None
     return {
         name: value
-        for name, value in without(record, "provider_requestables").items()
+        for name, value in without_fields(record, "provider_requestables").items()
         if value is not None or name not in _DENTIST_TEXTS
     }
 
 
-def procedure_v3(record: Row, plans: Mapping[int, list[int]] | None = None) -> Row:
+def procedure_v3(record: JsonRow, plans: Mapping[int, list[int]] | None = None) -> JsonRow:
     """A procedure: teeth are a list, and ``treatment_plan_ids`` there where ``plans`` are given."""
     site = row(record.get("body_site"))
     shown = dict(record)
@@ -143,9 +143,9 @@ def procedure_v3(record: Row, plans: Mapping[int, list[int]] | None = None) -> R
     return shown
 
 
-def hours_v3(record: Row, label: Row | None) -> Row:
+def hours_v3(record: JsonRow, label: JsonRow | None) -> JsonRow:
     """Working hours: whence they come in words, and with their label."""
-    shown = without(record, "synced", "label_id")
+    shown = without_fields(record, "synced", "label_id")
     shown["days"] = record.get("days") or []
     shown["source"] = "synced" if record.get("synced") else "manual"
     shown["label"] = label and {name: label.get(name) for name in ("id", "location_id", "name")}

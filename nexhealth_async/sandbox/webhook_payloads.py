@@ -15,15 +15,23 @@ import msgspec
 
 from nexhealth_async.sandbox.handlers.patient_includes import patient_row, plain_coverage
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
-from nexhealth_async.sandbox.json_format import Row, stamp
-from nexhealth_async.sandbox.v3_fields import hours_v3, procedure_v3, without
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp
+from nexhealth_async.sandbox.v3_fields import hours_v3, procedure_v3, without_fields
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox.practice import Practice
     from nexhealth_async.sandbox.routes import Version
-    from nexhealth_async.sandbox.tables import Table
+    from nexhealth_async.sandbox.tables import RecordTable
 
-__all__ = ["TABLES", "body", "data", "names", "resource_type_of", "shown", "sync_status"]
+__all__ = [
+    "TABLES",
+    "event_body",
+    "event_data",
+    "event_names",
+    "record_as_shown",
+    "resource_type_of",
+    "sync_status",
+]
 
 TABLES: Final[Mapping[str, str]] = {
     "appointments": "appointment",
@@ -57,7 +65,7 @@ def resource_type_of(event: str) -> str | None:
     return _TYPES.get(event)
 
 
-def names(stem: str, before: Row | None, after: Row | None) -> list[str]:
+def event_names(stem: str, before: JsonRow | None, after: JsonRow | None) -> list[str]:
     """The events that tell of a row's change from one state to another.
 
     A record that only NexHealth has is told of when the practice's system has taken it up: first
@@ -65,11 +73,11 @@ def names(stem: str, before: Row | None, after: Row | None) -> list[str]:
     """
     if after is None:
         told = [f"{stem}_deleted"]
-    elif _unwritten(after):
+    elif _is_unwritten(after):
         told = []
     elif before is None:
         told = [f"{stem}_created"]
-    elif _unwritten(before):
+    elif _is_unwritten(before):
         told = [f"{stem}_insertion.complete", f"{stem}_created"]
     elif after.get("deleted_at") and not before.get("deleted_at"):
         told = [f"{stem}_deleted"]
@@ -78,11 +86,13 @@ def names(stem: str, before: Row | None, after: Row | None) -> list[str]:
     return [name for name in told if name.partition(".")[0] in _TYPES]
 
 
-def _unwritten(record: Row) -> bool:
+def _is_unwritten(record: JsonRow) -> bool:
     return record.get("foreign_id_type") == "nex"
 
 
-def shown(practice: Practice, table: Table, record: Row, version: Version, now: float) -> Row:
+def record_as_shown(
+    practice: Practice, table: RecordTable, record: JsonRow, version: Version, now: float
+) -> JsonRow:
     """A record as the version of a subscription has it."""
     id = record["id"]
     there = isinstance(id, int) and id in table
@@ -99,11 +109,11 @@ def shown(practice: Practice, table: Table, record: Row, version: Version, now: 
     if version == "v3" and table is practice.availabilities:
         return hours_v3(record, None)
     if table in (practice.payments, practice.adjustments, practice.charges, practice.claims):
-        return without(record, "foreign_id_type", "charge_ids")
+        return without_fields(record, "foreign_id_type", "charge_ids")
     return record
 
 
-def sync_status(practice: Practice, now: float) -> Row:
+def sync_status(practice: Practice, now: float) -> JsonRow:
     """How the practice's system is, as an event shows it."""
     return {
         "institution_id": practice.institution_id,
@@ -111,14 +121,14 @@ def sync_status(practice: Practice, now: float) -> Row:
         "sync_source_name": "sandbox-1",
         "emr": {"id": 1, "name": "sandbox", "display_name": "Sandbox", "type": "onprem"},
         "read_status": practice.read_status,
-        "read_status_at": stamp(now),
+        "read_status_at": format_timestamp(now),
         "write_status": practice.write_status,
-        "write_status_at": stamp(now),
+        "write_status_at": format_timestamp(now),
         "locations": [{name: one[name] for name in ("id", "name")} for one in practice.locations],
     }
 
 
-def data(event: str, record: Row) -> object:
+def event_data(event: str, record: JsonRow) -> object:
     """A record as ``data`` holds it."""
     kind = _TYPES.get(event, "")
     if kind == "SyncStatus":
@@ -127,18 +137,18 @@ def data(event: str, record: Row) -> object:
     return {f"{name}s": [record]} if event in _MANY else {name: record}
 
 
-def body(name: str, practice: Practice, inside: object, now: float, more: Row) -> bytes:
+def event_body(name: str, practice: Practice, data: object, now: float, extra: JsonRow) -> bytes:
     """The body of a delivery."""
     event = name.partition(".")[0]
     return msgspec.json.encode(
         {
             "resource_type": _TYPES.get(event),
             "event_name": name,
-            "event_time": stamp(now),
+            "event_time": format_timestamp(now),
             "subdomain": practice.subdomain,
             "institution_id": practice.institution_id,
-            "data": inside,
+            "data": data,
             "delivery_errors": [],
-            **more,
+            **extra,
         }
     )

@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import (
+    ANSWER_SLACK,
     LIMITS_OF_CLASS,
-    SLACK,
-    Departure,
     Limit,
+    Permit,
     Rates,
-    RatesLog,
+    SlidingWindowLog,
 )
 
 __all__ = ["LEASE", "NAMES", "Hand", "Reply"]
@@ -65,7 +65,7 @@ class _Place:
     until: float
 
 
-class _Placed(Departure):
+class _Placed(Permit):
     """A departure that knows its place among the shared ones, if it has one."""
 
     __slots__ = ("hand", "place", "rate", "told")
@@ -121,7 +121,7 @@ class Hand:
     """How many processes share the limits, as far as is known."""
     known: bool = False
     """True once the server said how many."""
-    alone: RatesLog | None = None
+    alone: SlidingWindowLog | None = None
     """The share that is kept while the server is away."""
     report_after: float = _UNHURRIED
     """Seconds that a report may wait."""
@@ -132,7 +132,7 @@ class Hand:
     _fleet_before: int = 1
     """How many shared the limits when the server last lost its memory."""
     _before_until: float = -inf
-    _own: RatesLog = field(init=False)
+    _own: SlidingWindowLog = field(init=False)
     """All that left here: whatever others say, one process keeps to the limits by itself."""
     _must_tell: bool = False
     _alone_since: float = 0.0
@@ -164,7 +164,7 @@ class Hand:
         }
         self._places = {rate: deque() for rate in RateClass}
         self._paces = {rate: _Pace() for rate in RateClass}
-        self._own = RatesLog(self.rates)
+        self._own = SlidingWindowLog(self.rates)
         windows = [limit.seconds for limit in self._limits.values()]
         self.longest = max(windows, default=0.0)
 
@@ -190,9 +190,9 @@ class Hand:
         limits = (self._limits[name] for name in self._uses[rate])
         waits = max((ahead // limit.count * limit.seconds for limit in limits), default=0.0)
         known = now if self._places[rate] else self._least.get(rate, now)
-        return max(max(now, known) - SLACK + waits, self._shut.get(rate, now))
+        return max(max(now, known) - ANSWER_SLACK + waits, self._shut.get(rate, now))
 
-    def leave(self, rate: RateClass, now: float) -> Departure:
+    def leave(self, rate: RateClass, now: float) -> Permit:
         """Use a place."""
         if self.alone is not None or not self._uses[rate]:
             departure = _Placed(now, self, rate, None)
@@ -237,7 +237,7 @@ class Hand:
         """Return when a turn is due that only reports."""
         due, pause = inf, self.report_after
         if self._open:
-            due = max(self._open[0].left + SLACK, last_turn) + pause
+            due = max(self._open[0].left + ANSWER_SLACK, last_turn) + pause
         if self._ended:
             due = min(due, last_turn + pause)
         for places in self._places.values():
@@ -273,8 +273,8 @@ class Hand:
             "most_fields": _MOST_FIELDS,
             "farthest": _micro(_FARTHEST),
             "longest_shut": _micro(_LONGEST_SHUT),
-            "longest_wait": _micro(2 * max(_FARTHEST, self.longest / 10) + SLACK),
-            "slack": _micro(SLACK),
+            "max_wait": _micro(2 * max(_FARTHEST, self.longest / 10) + ANSWER_SLACK),
+            "slack": _micro(ANSWER_SLACK),
             "lease": _micro(LEASE),
             "gap": _micro(_GAP),
             "pause": _micro(max(_FARTHEST, self.longest / 10)),
@@ -361,7 +361,7 @@ class Hand:
         for rate, places in self._places.items():
             while places:
                 self._give_back(rate, places.popleft())
-        self.alone = RatesLog(self.rates.share(1 / self.fleet))
+        self.alone = SlidingWindowLog(self.rates.share(1 / self.fleet))
         for rate in RateClass:
             mine = [one for one in self._recent if one.rate is rate and not one.withdrawn]
             self.alone.adopt(rate, mine)
@@ -380,7 +380,7 @@ class Hand:
         for one in self._open:
             if one.withdrawn or one.place is None:
                 continue
-            if one.soon or now >= one.left + SLACK:
+            if one.soon or now >= one.left + ANSWER_SLACK:
                 self._ended.append(_Ended(one.rate, one.place.name, one.free_at(0.0), used=True))
             else:
                 still.append(one)

@@ -200,7 +200,7 @@ local waits = {}
 for field, value in pairs(table_of(pending)) do
   local name, process, class = string.match(field, '^(.-)|(.-)|(.*)$')
   local number, until_, since = string.match(value, '^(%d+):(%d+):(%d+)$')
-  number, until_ = whole(number, 1, turn.most_fields), whole(until_, now, now + turn.longest_wait)
+  number, until_ = whole(number, 1, turn.most_fields), whole(until_, now, now + turn.max_wait)
   since = whole(since, 0, now)
   if name and number and until_ and since then
     waits[field] = {name = name, process = process, class = class, number = number, since = since}

@@ -17,14 +17,14 @@ import msgspec
 from nexhealth_async._client.redis_commands import run_command
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Rates
-from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from nexhealth_async._protocol.rate_limits import Departure
+    from nexhealth_async._protocol.rate_limits import Permit
 
 __all__ = ["RedisRates"]
 
@@ -70,7 +70,7 @@ class RedisRates:
     by a fingerprint of the API key, and hold times and numbers only.
     """
 
-    @discreet  # An address may hold a password, which no traceback is to show.
+    @strip_traceback  # An address may hold a password, which no traceback is to show.
     def __init__(
         self,
         redis: Redis | str,
@@ -81,7 +81,7 @@ class RedisRates:
         prefix: str = "nexhealth:rates:",
     ) -> None:
         if processes < 1 or patience <= 0:
-            raise InvalidArgument("processes must be at least 1, and patience above zero")
+            raise InvalidArgumentError("processes must be at least 1, and patience above zero")
         self._rates = rates or Rates()
         self._processes = processes
         self._patience = patience
@@ -190,7 +190,7 @@ class _Member:
         del moment  # The hand knows more.
         return self.hand.not_before(rate, asyncio.get_running_loop().time(), ahead)
 
-    def leave(self, rate: RateClass, now: float) -> Departure:
+    def leave(self, rate: RateClass, now: float) -> Permit:
         """Use a place."""
         departure = self.hand.leave(rate, now)
         if not self._looking and (self._timer is None or self.hand.in_hand(rate) < _FEW):
@@ -317,13 +317,13 @@ _FEW = 8
 
 
 def _maker(url: str, patience: float) -> Callable[[], Redis]:
-    """Return what makes a client; raises `InvalidArgument` for what is no address."""
+    """Return what makes a client; raises `InvalidArgumentError` for what is no address."""
     try:
         from redis import asyncio as aio
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError:
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             'RedisRates needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
 
@@ -340,4 +340,4 @@ def _maker(url: str, patience: float) -> Callable[[], Redis]:
     with suppress(ValueError):
         make()  # Connects to nothing yet.
         return make
-    raise InvalidArgument("this is no address of a Redis; it is such as redis://host:6379/0")
+    raise InvalidArgumentError("this is no address of a Redis; it is such as redis://host:6379/0")

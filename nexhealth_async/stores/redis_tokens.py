@@ -6,7 +6,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -48,8 +48,8 @@ class RedisTokens:
     the clocks on the wall say. A Redis that loses its memory, or whose clock is set, costs a login.
 
     Raises:
-        InvalidArgument: redis-py or cryptography (extra ``redis``) is missing, the address is none,
-            or ``lease`` is under a tenth of a second.
+        InvalidArgumentError: redis-py or cryptography (extra ``redis``) is missing, the address is
+            none, or ``lease`` is under a tenth of a second.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class RedisTokens:
         self._redis = redis
         del redis  # an address may hold a password, which no traceback is to show
         if not known:
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 "the address of Redis must begin with redis://, rediss:// or unix://"
             )
         if lease < timedelta(seconds=0.1):
-            raise InvalidArgument("lease must be at least a tenth of a second")
+            raise InvalidArgumentError("lease must be at least a tenth of a second")
         if find_spec("redis") is None or find_spec("cryptography") is None:
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 "RedisTokens needs redis-py and cryptography: "
                 'python -m pip install "nexhealth-async[redis]"'
             )

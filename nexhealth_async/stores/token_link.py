@@ -16,9 +16,9 @@ from attrs import evolve
 
 from nexhealth_async._client.redis_commands import end_task, run_command
 from nexhealth_async._protocol.api_versions import V2, V3
-from nexhealth_async._protocol.token_life import Token, lifetime_of, pause_after
+from nexhealth_async._protocol.token_life import Token, lifetime_of, login_backoff
 from nexhealth_async._protocol.token_store import LoginPaused
-from nexhealth_async.errors import KeyRefused, ServerFailure
+from nexhealth_async.errors import InvalidAPIKeyError, ServerError
 from nexhealth_async.stores.sealing import Seal
 from nexhealth_async.stores.token_desk import Answer, Busy, Found, Quiet, TokenDesk, Turn
 
@@ -216,12 +216,12 @@ class RedisTokenLink:
             value=value,
             generation=0,
             shared=found.generation,
-            asked_at=asked_at - age,
-            asked_wall=time.time() - age,
+            requested_at=asked_at - age,
+            requested_wall_time=time.time() - age,
             lifetime=lifetime_of(value),
             version=version if version in _VERSIONS else None,
         )
-        if asyncio.get_running_loop().time() >= token.dead_at:  # it ended on the way here
+        if asyncio.get_running_loop().time() >= token.expires_at:  # it ended on the way here
             self._last = max(self._last, token.shared)
             return None
         return token
@@ -231,10 +231,10 @@ class RedisTokenLink:
         held = self._holder.held
         now = asyncio.get_running_loop().time()
         try:
-            if held is not None and now < held.renew_at:
+            if held is not None and now < held.refresh_at:
                 token = held
                 # Redis said its time a little earlier, so the token is not made younger.
-                asked = turn.now - round((now - held.asked_at) * 1e6)
+                asked = turn.now - round((now - held.requested_at) * 1e6)
             else:
                 token, asked = await self._logged_in(turn, asked_at), turn.now
         except Exception as error:
@@ -261,8 +261,8 @@ class RedisTokenLink:
         return Token(
             value=value,
             generation=0,
-            asked_at=asked_at,
-            asked_wall=asked_wall,
+            requested_at=asked_at,
+            requested_wall_time=asked_wall,
             lifetime=lifetime_of(value),
         )
 
@@ -279,7 +279,7 @@ class RedisTokenLink:
         version = self._holder.version
         text = token.value if version is None else f"{version} {token.value}"
         box = self._seal.close(text, generation=turn.fence, asked=asked)
-        left = token.dead_at - asyncio.get_running_loop().time()
+        left = token.expires_at - asyncio.get_running_loop().time()
         desk = self._opened_desk()
         try:
             if left <= 0:
@@ -293,7 +293,7 @@ class RedisTokenLink:
     async def _leave(self, turn: Turn, error: Exception | None, asked_at: float) -> None:
         """Let another have the turn, or nobody for a while if the server refused the key."""
         refusal = "" if error is None else _refusal_in(error)
-        seconds = pause_after(turn.failures + 1)
+        seconds = login_backoff(turn.failures + 1)
         if refusal:
             since = asyncio.get_running_loop().time() - asked_at
             until = turn.now + round((since + seconds) * 1e6)
@@ -308,9 +308,9 @@ class RedisTokenLink:
         held = self._holder.held
         now = asyncio.get_running_loop().time()
         if held is not None:
-            if now < held.renew_at:
+            if now < held.refresh_at:
                 return held
-            alone_at = held.renew_at + (held.dead_at - held.renew_at) * self._alone_at
+            alone_at = held.refresh_at + (held.expires_at - held.refresh_at) * self._alone_at
             if now < alone_at:
                 await self._pause(min(alone_at, self._away_until) - now)
                 return None
@@ -431,20 +431,20 @@ async def _next_of(line: PubSub, seconds: float) -> Mapping[str, object] | None:
 
 def _refusal_in(error: Exception) -> str:
     """Return what all who share the key should know of a failed login; other failures are local."""
-    if isinstance(error, KeyRefused):
+    if isinstance(error, InvalidAPIKeyError):
         return f"key {error.status}"
-    return f"server {error.status}" if isinstance(error, ServerFailure) else ""
+    return f"server {error.status}" if isinstance(error, ServerError) else ""
 
 
 def _refusal_of(text: str) -> Exception:
     kind, _, status = text.partition(" ")
     number = int(status) if status.isdecimal() else 0
     if kind == "key":
-        return KeyRefused(
+        return InvalidAPIKeyError(
             "the API key is not accepted, as another process that shares it was told",
             status=number or 401,
         )
-    return ServerFailure(
+    return ServerError(
         "another process that shares the key could not log in, since the server failed",
         status=number or 503,
     )

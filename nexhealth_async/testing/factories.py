@@ -12,9 +12,9 @@ import attrs
 import msgspec
 
 from nexhealth_async import models
-from nexhealth_async.codec import prepare
+from nexhealth_async.codec import resolve_annotations
 from nexhealth_async.models import Record
-from nexhealth_async.testing.fake_values import invention
+from nexhealth_async.testing.fake_values import value_maker
 from nexhealth_async.workflows.slots import FreeSlot
 
 __all__ = [
@@ -57,7 +57,7 @@ class Factory:
         the field's type.
         """
         kind = cast("type[attrs.AttrsInstance]", model)
-        prepare(kind)
+        resolve_annotations(kind)
         fields = {one.name: one for one in attrs.fields(kind)}
         for name in overrides:
             if name not in fields:
@@ -67,17 +67,19 @@ class Factory:
         with self._lock:
             self._made[model] += 1
             nth = self._made[model]
-        given = {name: self._given(fields[name], value) for name, value in overrides.items()}
+        given = {
+            name: self._check_override(fields[name], value) for name, value in overrides.items()
+        }
         invented = {
             name: invent(nth)
             for name in fields.keys() - given.keys()
-            if (invent := invention(model.__name__, name)) is not None
+            if (invent := value_maker(model.__name__, name)) is not None
         }
         return model(**invented | given)
 
-    def _given(self, field: attrs.Attribute[object], value: object) -> object:
+    def _check_override(self, field: attrs.Attribute[object], value: object) -> object:
         """Return a given value as the field holds it, or refuse it."""
-        inside = _record_in(field.type)
+        inside = _nested_record(field.type)
         if inside is not None and isinstance(value, Mapping):
             return self.make(inside, **cast("Mapping[str, object]", value))
         if isinstance(value, Sequence) and not isinstance(value, str):
@@ -94,11 +96,11 @@ class Factory:
         return value
 
 
-def _record_in(kind: object) -> type[Record] | None:
+def _nested_record(kind: object) -> type[Record] | None:
     """Return the model that a field is of, or holds many of."""
     if isinstance(kind, type) and issubclass(kind, Record):
         return kind
-    return next((found for part in get_args(kind) if (found := _record_in(part))), None)
+    return next((found for part in get_args(kind) if (found := _nested_record(part))), None)
 
 
 _SHARED = Factory()

@@ -39,7 +39,7 @@ class SandboxThread:
     """
 
     def __init__(self, box: Sandbox | None = None) -> None:
-        self.box: Sandbox = box or Sandbox()
+        self.sandbox: Sandbox = box or Sandbox()
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
@@ -48,7 +48,7 @@ class SandboxThread:
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
             portal.call(_name_thread)
-            stack.enter_context(portal.wrap_async_context_manager(self.box))
+            stack.enter_context(portal.wrap_async_context_manager(self.sandbox))
             self._portal, self._stack = portal, stack.pop_all()
         return self
 

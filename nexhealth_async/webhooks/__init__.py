@@ -23,39 +23,39 @@ from typing import TYPE_CHECKING
 
 from nexhealth_async._protocol.webhook_events import EVENTS
 from nexhealth_async.webhooks.event import Event
-from nexhealth_async.webhooks.parsing import LARGEST_BODY, parse, receive, unreadable
+from nexhealth_async.webhooks.parsing import MAX_BODY_BYTES, parse, receive, unreadable_event
 from nexhealth_async.webhooks.signature import Body, Secrets, sign, verify
 
 if TYPE_CHECKING:
-    from nexhealth_async.webhooks.receiver import Counts, Handler, Receiver
-    from nexhealth_async.webhooks.subscription_plan import Subscribed
-    from nexhealth_async.webhooks.subscriptions import Ensured, Webhooks
+    from nexhealth_async.webhooks.receiver import Handler, Receiver, ReceiverCounts
+    from nexhealth_async.webhooks.subscription_plan import SubscriptionKey
+    from nexhealth_async.webhooks.subscriptions import Webhooks, WebhookSyncResult
 
 __all__ = [
     "EVENTS",
-    "LARGEST_BODY",
+    "MAX_BODY_BYTES",
     "Body",
-    "Counts",
-    "Ensured",
     "Event",
     "Handler",
     "Receiver",
+    "ReceiverCounts",
     "Secrets",
-    "Subscribed",
+    "SubscriptionKey",
+    "WebhookSyncResult",
     "Webhooks",
     "parse",
     "receive",
     "sign",
-    "unreadable",
+    "unreadable_event",
     "verify",
 ]
 
 _LAZY = {
-    "Counts": "receiver",
-    "Ensured": "subscriptions",
+    "ReceiverCounts": "receiver",
+    "WebhookSyncResult": "subscriptions",
     "Handler": "receiver",
     "Receiver": "receiver",
-    "Subscribed": "subscription_plan",
+    "SubscriptionKey": "subscription_plan",
     "Webhooks": "subscriptions",
 }
 

@@ -17,7 +17,7 @@ from nexhealth_async.webhooks import Receiver
 
 __all__ = ["Receiver", "add_receiver", "endpoint"]
 
-_NOBODY_THERE = 400
+_CLIENT_DISCONNECTED = 400
 
 
 def add_receiver(app: web.Application, path: str, receiver: Receiver) -> None:
@@ -40,7 +40,7 @@ def endpoint(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Respon
                 request.headers, request.content.iter_any(), length=request.content_length
             )
         except ConnectionResetError:  # else aiohttp logs it as an error, for whoever hangs up
-            status = _NOBODY_THERE
+            status = _CLIENT_DISCONNECTED
         return web.Response(status=status)
 
     return webhook

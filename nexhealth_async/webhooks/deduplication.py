@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.event import Event
-    from nexhealth_async.webhooks.handler_workers import Job, Outcome
+    from nexhealth_async.webhooks.handler_workers import Job, JobOutcome
     from nexhealth_async.webhooks.store_protocols import EventQueue, SeenStore
 
-__all__ = ["Admission", "Ending", "Keeping", "QueueKeeping", "SeenKeeping"]
+__all__ = ["Admission", "DeduplicatingStore", "DeliveryStore", "QueuedDeliveryStore", "Settlement"]
 
 Admission: TypeAlias = Literal["new", "known", "busy"]
 """``known``: handled before, or stored already; ``busy``: it has to be delivered again."""
-Ending: TypeAlias = Literal["handled", "again", "parked"]
+Settlement: TypeAlias = Literal["handled", "again", "parked"]
 
-_LONGEST_DELAY: Final = 3 * 3600.0
+_MAX_DELAY: Final = 3 * 3600.0
 _FACTOR: Final = 3
 
 
-class Keeping(Protocol):
-    """What `SeenKeeping` and `QueueKeeping` have in common."""
+class DeliveryStore(Protocol):
+    """What `DeduplicatingStore` and `QueuedDeliveryStore` have in common."""
 
     async def admit(self, event: Event) -> Admission:
         """Take an event in, and tell whether it is new."""
         ...
 
-    async def note(self, job: Job, outcome: Outcome) -> Ending:
+    async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
         """Note how the handling ended, and tell what becomes of the event."""
         ...
 
@@ -35,7 +35,7 @@ class Keeping(Protocol):
         ...
 
 
-class SeenKeeping:
+class DeduplicatingStore:
     """A store of keys: the vendor repeats what was not handled."""
 
     def __init__(self, store: SeenStore, max_attempts: int) -> None:
@@ -46,7 +46,7 @@ class SeenKeeping:
         claim = await self._store.claim(event.key)
         return "new" if claim == "new" else "known" if claim == "seen" else "busy"
 
-    async def note(self, job: Job, outcome: Outcome) -> Ending:
+    async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
         """Confirm or release the claim; an event that has failed too often counts as seen."""
         if outcome == "released":
             await self._store.release(job.key)
@@ -61,7 +61,7 @@ class SeenKeeping:
         await self._store.aclose()
 
 
-class QueueKeeping:
+class QueuedDeliveryStore:
     """A durable queue: the receiver repeats what was not handled.
 
     Args:
@@ -79,7 +79,7 @@ class QueueKeeping:
         stored = await self._queue.put(event.key, event.body, is_test=event.is_test)
         return "new" if stored == "stored" else "known" if stored == "known" else "busy"
 
-    async def note(self, job: Job, outcome: Outcome) -> Ending:
+    async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
         """Confirm, release, repeat or park the event."""
         if outcome == "handled":
             await self._queue.confirm(job.key)
@@ -91,7 +91,7 @@ class QueueKeeping:
             await self._queue.park(job.key)
             return "parked"
         delay = self._retry_after * _FACTOR ** min(job.attempts - 1, 20)
-        await self._queue.retry(job.key, min(delay, _LONGEST_DELAY))
+        await self._queue.retry(job.key, min(delay, _MAX_DELAY))
         return "again"
 
     async def aclose(self) -> None:

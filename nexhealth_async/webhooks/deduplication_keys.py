@@ -17,16 +17,16 @@ from typing import Final, cast
 
 import msgspec
 
-from nexhealth_async.codec import Refusal, moment
+from nexhealth_async.codec import ValueRejectedError, read_timestamp
 from nexhealth_async.models import Money, Record
 from nexhealth_async.webhooks.common_fields import shared_fields
 
 __all__ = ["key_of", "key_of_bytes"]
 
-_TIMES: Final = ("updated_at", "read_status_at", "write_status_at")
+_TIMESTAMP_FIELDS: Final = ("updated_at", "read_status_at", "write_status_at")
 """Each of them moves with every change, so one of them is enough to tell changes apart."""
 _MARKERS: Final = (
-    *_TIMES,
+    *_TIMESTAMP_FIELDS,
     "start_time",
     "end_time",
     "cancelled",
@@ -36,7 +36,7 @@ _MARKERS: Final = (
     "write_status",
     "deleted_at",
 )
-_TOLD_IF_TRUE: Final = frozenset({"deleted"})
+_INCLUDED_IF_TRUE: Final = frozenset({"deleted"})
 """A flag that one version alone sends, mostly as false: only true says anything."""
 _IDENTITY: Final = ("id", "institution_id", "sync_source_name")
 """A status of a sync has no id: it is told by the practice and the source."""
@@ -68,8 +68,8 @@ def key_of(
         body: What is left to tell events apart that have neither changing times nor their own.
     """
     marks = [[_plain(_get(record, field)) for field in _FIELDS] for record in records]
-    parts: list[object] = [resource_type, name, sorted(map(_written, marks))]
-    if not records or not all(map(_is_told, records)):
+    parts: list[object] = [resource_type, name, sorted(map(_join_parts, marks))]
+    if not records or not all(map(_is_identified, records)):
         # Rather the same event twice than a change lost: v2's coverages have no `updated_at`.
         parts.append(_plain(event_time) if event_time else body.hex())
     fields = shared_fields(model) if model else None
@@ -79,7 +79,7 @@ def key_of(
     except (ValueError, RecursionError):  # a number or a nesting that JSON cannot write
         parts.append(body.hex())
     parts += ["test"] if is_test else []
-    return _hash(_written(parts).encode())
+    return _hash(_join_parts(parts).encode())
 
 
 def key_of_bytes(body: bytes) -> str:
@@ -87,17 +87,19 @@ def key_of_bytes(body: bytes) -> str:
     return _hash(b"body" + body)
 
 
-_MOST: Final = 2**63
+_MAX_RECORDS: Final = 2**63
 _FIELDS: Final = (*_IDENTITY, *_MARKERS)
 
 
 def _digest(record: Record | Mapping[str, object], fields: frozenset[str] | None) -> str:
     """Return a hash of what a record says, whatever its order and spelling."""
-    value = record if isinstance(record, Record) else _chosen(record, fields)
+    value = record if isinstance(record, Record) else _select_fields(record, fields)
     return _hash(_sorted_json(_canonical(value)).encode())
 
 
-def _chosen(record: Mapping[str, object], fields: frozenset[str] | None) -> Mapping[str, object]:
+def _select_fields(
+    record: Mapping[str, object], fields: frozenset[str] | None
+) -> Mapping[str, object]:
     """Return the shared fields of a record that no decoder read; all, where it has no model."""
     if fields is None:
         return record
@@ -140,7 +142,7 @@ def _canonical_record(record: Record) -> object:
             value = None  # the same as none, as the API writes it in places
         if name == "guarantor_id" and value == own_id:
             value = None  # who pays for themselves, in one of its three spellings
-        if value is not None and (value or name not in _TOLD_IF_TRUE):
+        if value is not None and (value or name not in _INCLUDED_IF_TRUE):
             found[name] = value
     return found or None
 
@@ -149,22 +151,22 @@ def _sorted_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _is_told(record: Mapping[str, object]) -> bool:
-    return any(_get(record, field) is not None for field in _TIMES)
+def _is_identified(record: Mapping[str, object]) -> bool:
+    return any(_get(record, field) is not None for field in _TIMESTAMP_FIELDS)
 
 
 def _get(record: Mapping[str, object], field: str) -> object:
     """Return a field in one spelling, since versions may write the same differently."""
     value = record.get(field)
     if field == "id" and isinstance(value, int):
-        return str(value) if abs(value) < _MOST else None
+        return str(value) if abs(value) < _MAX_RECORDS else None
     return _time(value) if field.endswith(("_at", "_time")) else value
 
 
 def _time(value: object) -> object:
     try:
-        return moment(value, []) or value
-    except Refusal:
+        return read_timestamp(value, []) or value
+    except ValueRejectedError:
         return value
 
 
@@ -173,7 +175,7 @@ def _plain(value: object) -> object:
         case datetime():
             return (value.astimezone(UTC) if _is_common(value) else value).isoformat()
         case int():
-            return value if abs(value) < _MOST else None
+            return value if abs(value) < _MAX_RECORDS else None
         case str() | float():
             return value
         case _:
@@ -185,7 +187,7 @@ def _is_common(value: datetime) -> bool:
     return value.tzinfo is not None and MINYEAR < value.year < MAXYEAR
 
 
-def _written(parts: object) -> str:
+def _join_parts(parts: object) -> str:
     return msgspec.json.encode(parts).decode()
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 from attrs import field, frozen
 
-from nexhealth_async._protocol.webhook_events import kind_of
+from nexhealth_async._protocol.webhook_events import event_type_of
 from nexhealth_async.models import Record
 
 if TYPE_CHECKING:
-    from nexhealth_async.errors import UndecodableRecord
+    from nexhealth_async.errors import UndecodableRecordError
     from nexhealth_async.models import JSON
 
 __all__ = ["Event"]
@@ -56,7 +56,7 @@ class Event:
     is_test: bool = False
     """Whether the vendor sent it to try the endpoint: nothing happened, its records are samples.
     Told by ``"test": true`` in the body or by the header ``Nex-Webhook-Test`` (v3.1.0)."""
-    faults: tuple[UndecodableRecord, ...] = field(default=(), hash=False, eq=False)
+    faults: tuple[UndecodableRecordError, ...] = field(default=(), hash=False, eq=False)
     """Why records stayed dicts although there is a model for them."""
     key: str
     """The same for every delivery of one change, also when it comes once for each API version that
@@ -73,7 +73,7 @@ class Event:
     @property
     def is_known(self) -> bool:
         """Whether the catalogue knows what it is about; unknown ones still have ``raw``."""
-        return kind_of(self.resource_type, self.event) is not None
+        return event_type_of(self.resource_type, self.event) is not None
 
     @property
     def raw(self) -> dict[str, JSON]:
@@ -92,7 +92,7 @@ class Event:
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """Show what is known to be nobody's business; rich would show every field."""
-        known = kind_of(self.resource_type, self.event)
+        known = event_type_of(self.resource_type, self.event)
         yield "resource_type", known.resource_type if known else "unknown"
         yield "event", self.event if known and self.event in known.events else "unknown"
         if self.outcome is not None:

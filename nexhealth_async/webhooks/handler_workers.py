@@ -11,12 +11,12 @@ from attrs import define, field
 
 from nexhealth_async.webhooks.event import Event
 
-__all__ = ["Handler", "Job", "Outcome", "Processing"]
+__all__ = ["Handler", "Job", "JobOutcome", "WorkerPool"]
 
 Handler: TypeAlias = Callable[[Event], Awaitable[None]]
 """What is done with each event; an error it raises has the event tried again."""
 
-Outcome: TypeAlias = Literal["handled", "failed", "released"]
+JobOutcome: TypeAlias = Literal["handled", "failed", "released"]
 """``released`` was not tried, or given up because the receiver was closed."""
 
 _LOG = logging.getLogger("nexhealth_async.webhooks")
@@ -44,10 +44,10 @@ class Job:
     is_settled: bool = False
 
 
-Settle: TypeAlias = Callable[[Job, Outcome, Exception | None], Awaitable[None]]
+Settle: TypeAlias = Callable[[Job, JobOutcome, Exception | None], Awaitable[None]]
 
 
-class Processing:
+class WorkerPool:
     """Gives jobs to a handler or to those who iterate, and settles each of them once.
 
     Args:
@@ -80,7 +80,7 @@ class Processing:
         return max(0, self._queue.qsize() - self._is_closed)
 
     @property
-    def is_served(self) -> bool:
+    def has_workers(self) -> bool:
         """Whether there is anybody who takes jobs."""
         return bool(self._workers) or self.iterators > 0
 
@@ -107,8 +107,8 @@ class Processing:
             self._ended.clear()
             await self._ended.wait()
 
-    async def stop(self, patience: float) -> None:
-        """Cancel what is being handled, release the rest, and wait ``patience`` for the notes.
+    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - for what is left to run
+        """Cancel what is being handled, release the rest, and wait ``timeout`` for the notes.
 
         A handler that goes on although it was cancelled is left to itself.
         """
@@ -118,11 +118,11 @@ class Processing:
         if ending := {*self._workers, *running}:
             await asyncio.wait(ending, timeout=_GRACE)
         for job in tuple(self.jobs):
-            self._begin_settling(job, "handled" if job.is_done else "released", None)
+            self._start_settling(job, "handled" if job.is_done else "released", None)
             if job.task is not None and not job.task.done():
                 self._abandon(job.task)
         if self._settling:
-            _, late = await asyncio.wait(self._settling, timeout=patience)
+            _, late = await asyncio.wait(self._settling, timeout=timeout)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -146,38 +146,38 @@ class Processing:
             task.cancel()
             await asyncio.wait({task}, timeout=_GRACE)
         if job.is_done:
-            await self._settled(job, "handled", None)
+            await self._settle_job(job, "handled", None)
             return
         if not task.done():
             self._abandon(task)
         error = job.error
         if is_late:
             error = TimeoutError(f"the handler took longer than {self._time_limit} seconds")
-        await self._settled(job, "failed", error)
+        await self._settle_job(job, "failed", error)
 
     def _abandon(self, task: asyncio.Task[None]) -> None:
         _LOG.error("a webhook handler goes on although it was cancelled")
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
 
-    async def _settled(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
+    async def _settle_job(self, job: Job, outcome: JobOutcome, error: Exception | None) -> None:
         """Settle a job to the end, also if who asks for it is cancelled meanwhile."""
-        task = self._begin_settling(job, outcome, error)
+        task = self._start_settling(job, outcome, error)
         if task is not None:
             await asyncio.shield(task)
 
-    def _begin_settling(
-        self, job: Job, outcome: Outcome, error: Exception | None
+    def _start_settling(
+        self, job: Job, outcome: JobOutcome, error: Exception | None
     ) -> asyncio.Task[None] | None:
         if job.is_settled:
             return None
         job.is_settled = True
-        task = asyncio.get_running_loop().create_task(self._end(job, outcome, error))
+        task = asyncio.get_running_loop().create_task(self._finish_job(job, outcome, error))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
 
-    async def _end(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
+    async def _finish_job(self, job: Job, outcome: JobOutcome, error: Exception | None) -> None:
         try:
             await self._settle(job, outcome, error)
         finally:
@@ -195,8 +195,8 @@ class Processing:
                     yield job.event
                     asked_for_more = True
                 finally:
-                    left: Outcome = "released" if self._is_closed else "failed"
-                    await self._settled(job, "handled" if asked_for_more else left, None)
+                    left: JobOutcome = "released" if self._is_closed else "failed"
+                    await self._settle_job(job, "handled" if asked_for_more else left, None)
         finally:
             self.iterators -= 1
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["MemorySeen"]
+__all__ = ["MemorySeenStore"]
 
 
-class MemorySeen:
+class MemorySeenStore:
     """Remembers seen events until the process ends: enough where handling one twice does no harm.
 
     At most ``most`` keys are kept, each for ``keep``; past that the oldest go first. A key costs
@@ -27,14 +27,14 @@ class MemorySeen:
     def __init__(
         self,
         *,
-        most: int = 100_000,
+        max_keys: int = 100_000,
         keep: timedelta = KEEP,
         lease: timedelta = LEASE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if most < 1:
-            raise InvalidArgument("most must be at least 1")
-        self._most = most
+        if max_keys < 1:
+            raise InvalidArgumentError("most must be at least 1")
+        self._most = max_keys
         self._keep, self._lease = check_times(keep, lease)
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
@@ -48,7 +48,7 @@ class MemorySeen:
         return len(self._seen)
 
     def __repr__(self) -> str:
-        return f"<MemorySeen: {len(self._seen)} seen, {len(self._claimed)} claimed>"
+        return f"<MemorySeenStore: {len(self._seen)} seen, {len(self._claimed)} claimed>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Raw
 
-from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async._protocol.webhook_events import Kind, kind_of
-from nexhealth_async.codec import Refusal, moment, prepare, whole
-from nexhealth_async.errors import UndecodableRecord, WebhookRefused
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
+from nexhealth_async._protocol.webhook_events import EventType, event_type_of
+from nexhealth_async.codec import ValueRejectedError, read_int, read_timestamp, resolve_annotations
+from nexhealth_async.errors import InvalidWebhookError, UndecodableRecordError
 from nexhealth_async.webhooks.deduplication_keys import key_of, key_of_bytes
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.signature import Body, Secrets, check_body, header, verify
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from nexhealth_async.codec import Codec
     from nexhealth_async.models import JSON, Record
 
-__all__ = ["LARGEST_BODY", "parse", "receive", "unreadable"]
+__all__ = ["MAX_BODY_BYTES", "parse", "receive", "unreadable_event"]
 
-LARGEST_BODY: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = 1024 * 1024
 """Bytes of the largest body that is read, unless told otherwise."""
-_MOST_RECORDS: Final = 1_000
+_MAX_RECORDS: Final = 1_000
 """More than a page of the API holds: what says so is no event."""
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 _TEST_HEADER: Final = "nex-webhook-test"
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -36,7 +36,7 @@ _LIST = msgspec.json.Decoder(list[Raw])
 _BROKEN = (ValueError, RecursionError)
 
 
-@discreet
+@strip_traceback
 def receive(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -47,24 +47,24 @@ def receive(
 ) -> Event | None:
     """Verify a delivery and read it; None if its signature is not good, which is to answer 401.
 
-    A body of more than ``LARGEST_BODY`` bytes is refused before its signature is computed.
+    A body of more than ``MAX_BODY_BYTES`` bytes is refused before its signature is computed.
 
     Raises:
-        WebhookRefused: the signature is good, but the body is no event; or the body is too large,
-            whoever signed it.
-        InvalidArgument: for a mistake in the program, as `verify` does.
+        InvalidWebhookError: the signature is good, but the body is no event; or the body is too
+            large, whoever signed it.
+        InvalidArgumentError: for a mistake in the program, as `verify` does.
     """
-    _check_size(body, LARGEST_BODY)
+    _check_size(body, MAX_BODY_BYTES)
     if not verify(secrets, headers, body, tolerance=tolerance, now=now):
         return None
     return parse(body, is_test=is_test_delivery(headers))
 
 
-@discreet
+@strip_traceback
 def parse(
     body: Body,
     *,
-    largest: int = LARGEST_BODY,
+    largest: int = MAX_BODY_BYTES,
     codec: Codec | None = None,
     is_test: bool = False,
 ) -> Event:
@@ -80,29 +80,29 @@ def parse(
         is_test: Whether the headers say that it is a test; the body may say so, too.
 
     Raises:
-        WebhookRefused: the body is no JSON, no event, nested too deeply, has more than ``largest``
-            bytes or more than 1,000 records. The error holds nothing of it.
-        InvalidArgument: the body is no bytes.
+        InvalidWebhookError: the body is no JSON, no event, nested too deeply, has more than
+            ``largest`` bytes or more than 1,000 records. The error holds nothing of it.
+        InvalidArgumentError: the body is no bytes.
     """
     _check_size(body, largest)
     content = check_body(body)
     fields = _object(content)
     if fields is None:
-        raise WebhookRefused("the body is no JSON object")
+        raise InvalidWebhookError("the body is no JSON object")
     said = _text(fields.get("event_name"))
     if not said:
-        raise WebhookRefused("the body names no event")
+        raise InvalidWebhookError("the body names no event")
     name, dot, outcome = said.partition(".")
     spelled = _text(fields.get("resource_type")) or ""
-    kind = kind_of(spelled, name)
+    kind = event_type_of(spelled, name)
     inside = _object(fields.get("data")) or {}
-    found = _found(fields.get("data"), inside, kind)
-    if len(found) > _MOST_RECORDS:
-        raise WebhookRefused(f"the body has more than {_MOST_RECORDS} records")
+    found = _find_records(fields.get("data"), inside, kind)
+    if len(found) > _MAX_RECORDS:
+        raise InvalidWebhookError(f"the body has more than {_MAX_RECORDS} records")
     records, repairs, faults = _records(found, kind, codec or _codec())
     resource_type = (kind and kind.resource_type) or spelled
-    event_time = _moment(fields.get("event_time"))
-    previous = _previous(fields, inside, found)
+    event_time = _timestamp(fields.get("event_time"))
+    previous = _previous_attributes(fields, inside, found)
     is_test = is_test or _value(fields.get("test")) is True
     key = key_of(
         resource_type,
@@ -121,7 +121,7 @@ def parse(
         outcome=outcome if dot else None,
         event_time=event_time,
         subdomain=_text(fields.get("subdomain")),
-        institution_id=_whole(fields.get("institution_id")),
+        institution_id=_int(fields.get("institution_id")),
         records=records,
         previous_attributes=previous,
         delivery_errors=_errors(fields.get("delivery_errors")),
@@ -133,7 +133,7 @@ def parse(
     )
 
 
-def unreadable(body: bytes) -> Event:
+def unreadable_event(body: bytes) -> Event:
     """Return an event that says nothing but its body: for what is signed, yet cannot be read."""
     return Event(resource_type="", event="", key=key_of_bytes(body), body=body)
 
@@ -147,7 +147,7 @@ def is_test_delivery(headers: Mapping[str, str]) -> bool:
 def _check_size(body: Body, largest: int) -> None:
     size = body.nbytes if isinstance(body, memoryview) else len(check_body(body))
     if size > largest:
-        raise WebhookRefused(f"the body has more than {largest} bytes")
+        raise InvalidWebhookError(f"the body has more than {largest} bytes")
 
 
 @cache
@@ -181,24 +181,24 @@ def _value(data: Raw | None) -> Any:
 
 def _text(data: Raw | None) -> str | None:
     value = _value(data)
-    return value if isinstance(value, str) and len(value) <= _LONGEST_NAME else None
+    return value if isinstance(value, str) and len(value) <= _MAX_NAME_LENGTH else None
 
 
-def _whole(data: Raw | None) -> int | None:
+def _int(data: Raw | None) -> int | None:
     try:
-        return whole(_value(data), [])
-    except Refusal:
+        return read_int(_value(data), [])
+    except ValueRejectedError:
         return None
 
 
-def _moment(data: Raw | None) -> datetime | None:
+def _timestamp(data: Raw | None) -> datetime | None:
     try:
-        return moment(_value(data), [])
-    except Refusal:
+        return read_timestamp(_value(data), [])
+    except ValueRejectedError:
         return None
 
 
-def _found(data: Raw | None, inside: dict[str, Raw], kind: Kind | None) -> list[Raw]:
+def _find_records(data: Raw | None, inside: dict[str, Raw], kind: EventType | None) -> list[Raw]:
     """Return the records in ``data``: a list, one of them bare, or under a name of their own."""
     if data is None:
         return []
@@ -206,15 +206,15 @@ def _found(data: Raw | None, inside: dict[str, Raw], kind: Kind | None) -> list[
     if several is not None:
         return several
     for name in kind.wrappers if kind else ():
-        if name in inside and (held := _held(inside[name])) is not None:
+        if name in inside and (held := _held_records(inside[name])) is not None:
             return held
     others = [value for name, value in inside.items() if name != "previous_attributes"]
-    if len(others) == 1 and (held := _held(others[0])) is not None:
+    if len(others) == 1 and (held := _held_records(others[0])) is not None:
         return held  # a name that nobody has told us yet
     return [data] if others else []
 
 
-def _held(data: Raw) -> list[Raw] | None:
+def _held_records(data: Raw) -> list[Raw] | None:
     """Return what stands under a name, if it is records."""
     if _object(data) is not None:
         return [data]
@@ -222,19 +222,21 @@ def _held(data: Raw) -> list[Raw] | None:
 
 
 def _records(
-    found: list[Raw], kind: Kind | None, codec: Codec
-) -> tuple[tuple[Record | dict[str, JSON], ...], tuple[str, ...], tuple[UndecodableRecord, ...]]:
+    found: list[Raw], kind: EventType | None, codec: Codec
+) -> tuple[
+    tuple[Record | dict[str, JSON], ...], tuple[str, ...], tuple[UndecodableRecordError, ...]
+]:
     model = kind.model if kind else None
     if model is not None:
-        prepare(model)
+        resolve_annotations(model)
     records: list[Record | dict[str, JSON]] = []
     repairs: list[str] = []
-    faults: list[UndecodableRecord] = []
+    faults: list[UndecodableRecordError] = []
     for data in found:
         if model is not None:
             try:
                 record, repaired = codec.decode(model, data)
-            except UndecodableRecord as fault:
+            except UndecodableRecordError as fault:
                 # Its frames hold the record, and it is kept for as long as the event.
                 faults.append(fault.with_traceback(None))
             else:
@@ -251,7 +253,7 @@ def _plain(found: list[Raw]) -> list[dict[str, JSON]]:
     return [cast("dict[str, JSON]", value) for value in values if isinstance(value, dict)]
 
 
-def _previous(
+def _previous_attributes(
     fields: dict[str, Raw], inside: dict[str, Raw], found: list[Raw]
 ) -> dict[str, JSON] | None:
     """Return what is said of the state before; the pages do not say at which level it stands."""

@@ -17,12 +17,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from attrs import define, evolve
 
-from nexhealth_async.errors import InvalidArgument, SessionStateError, WebhookRefused
-from nexhealth_async.webhooks.deduplication import Keeping, QueueKeeping, SeenKeeping
+from nexhealth_async.errors import InvalidArgumentError, InvalidWebhookError, SessionStateError
+from nexhealth_async.webhooks.deduplication import (
+    DeduplicatingStore,
+    DeliveryStore,
+    QueuedDeliveryStore,
+)
 from nexhealth_async.webhooks.event import Event
-from nexhealth_async.webhooks.handler_workers import Handler, Job, Outcome, Processing
-from nexhealth_async.webhooks.memory_seen import MemorySeen
-from nexhealth_async.webhooks.parsing import LARGEST_BODY, is_test_delivery, parse, unreadable
+from nexhealth_async.webhooks.handler_workers import Handler, Job, JobOutcome, WorkerPool
+from nexhealth_async.webhooks.memory_seen import MemorySeenStore
+from nexhealth_async.webhooks.parsing import (
+    MAX_BODY_BYTES,
+    is_test_delivery,
+    parse,
+    unreadable_event,
+)
 from nexhealth_async.webhooks.signature import check_secrets, verify
 from nexhealth_async.webhooks.store_protocols import EventQueue
 
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
     from nexhealth_async.webhooks.signature import Secrets
     from nexhealth_async.webhooks.store_protocols import QueuedEvent, SeenStore
 
-__all__ = ["Counts", "Handler", "Receiver"]
+__all__ = ["Handler", "Receiver", "ReceiverCounts"]
 
 _LOG = logging.getLogger("nexhealth_async.webhooks")
 
@@ -40,17 +49,17 @@ _UNAUTHORIZED = 401
 _TIMED_OUT = 408
 _TOO_LARGE = 413
 _UNSUPPORTED = 415
-_LATER = 503
+_RETRY_LATER = 503
 """Asks the vendor to deliver again, first after 30 seconds."""
 
-_LOOK_EVERY: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 """Seconds between two looks into a queue: for what other processes left, and what is due again."""
-_NOTING: Final = 3.0
+_SETTLE_SECONDS: Final = 3.0
 """Seconds that a store has for its last notes, and again for closing, when a receiver closes."""
 
 
 @define(kw_only=True)
-class Counts:
+class ReceiverCounts:
     """What a receiver has done since it was made."""
 
     queued: int = 0
@@ -78,17 +87,17 @@ class Receiver:
 
     ``handler`` is an async function of an `Event`; without one, iterate over the receiver::
 
-        receiver = Receiver(secret, store=SqliteQueue("events.db"))
+        receiver = Receiver(secret, store=SqliteEventQueue("events.db"))
         async with receiver:
             async for event in receiver:
                 ...
 
     An event counts as handled when the handler returns, or when the next one is asked for.
 
-    **When a delivery is answered 2xx.** With a durable queue as ``store`` (`SqliteQueue`), as soon
-    as that holds the event; what a crash leaves unhandled is handled at the next start. With any
-    other store, when the event was handled. If that takes longer than ``answer_within``, the answer
-    is 503 while handling goes on, and the vendor's next delivery of the event joins it.
+    **When a delivery is answered 2xx.** With a durable queue as ``store`` (`SqliteEventQueue`), as
+    soon as that holds the event; what a crash leaves unhandled is handled at the next start. With
+    any other store, when the event was handled. If that takes longer than ``answer_within``, the
+    answer is 503 while handling goes on, and the vendor's next delivery of the event joins it.
     ``answer="queued"`` with such a store answers as soon as the event waits in memory: a crash, a
     close or a handler that raises then loses it, so ask for that only if you can do without.
 
@@ -109,7 +118,7 @@ class Receiver:
     Args:
         secrets: The endpoint's secret, or several while one replaces another.
         handler: What is done with each event.
-        store: What was seen, or a queue; closed with the receiver. `MemorySeen` if left out.
+        store: What was seen, or a queue; closed with the receiver. `MemorySeenStore` if left out.
         answer: ``"handled"`` or ``"queued"``; left out, the safe one for the store.
         answer_within: Seconds until a delivery is answered. How long the vendor waits is not
             documented; this is an assumption.
@@ -142,7 +151,7 @@ class Receiver:
         retry_after: float = 30.0,
         workers: int = 1,
         queue_size: int = 1_000,
-        max_bytes: int = LARGEST_BODY,
+        max_bytes: int = MAX_BODY_BYTES,
         body_timeout: float = 10.0,
         drain: float = 10.0,
         tolerance: timedelta | None = None,
@@ -152,25 +161,27 @@ class Receiver:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         if min(workers, queue_size, max_bytes, max_attempts) < 1:
-            raise InvalidArgument(
+            raise InvalidArgumentError(
                 "workers, queue_size, max_bytes and max_attempts must be at least 1"
             )
         if min(answer_within, 1.0 if handler_timeout is None else handler_timeout) <= 0:
-            raise InvalidArgument("answer_within and handler_timeout must be above zero")
+            raise InvalidArgumentError("answer_within and handler_timeout must be above zero")
         if retry_after < 0 or drain < 0:
-            raise InvalidArgument("retry_after and drain cannot be negative")
+            raise InvalidArgumentError("retry_after and drain cannot be negative")
         self._secrets = check_secrets(secrets)
         self._handler = handler
         self._event_queue: EventQueue | None = None
         if isinstance(store, EventQueue):
             if answer == "handled":
-                raise InvalidArgument(
+                raise InvalidArgumentError(
                     "a queue is answered for as soon as it holds the event: leave answer out"
                 )
             self._event_queue = store
-            self._keeping: Keeping = QueueKeeping(store, max_attempts, retry_after)
+            self._keeping: DeliveryStore = QueuedDeliveryStore(store, max_attempts, retry_after)
         else:
-            self._keeping = SeenKeeping(MemorySeen() if store is None else store, max_attempts)
+            self._keeping = DeduplicatingStore(
+                MemorySeenStore() if store is None else store, max_attempts
+            )
         self._answers_handled = self._event_queue is None and answer != "queued"
         self._answer_within, self._max_attempts = answer_within, max_attempts
         self._worker_count, self._size = workers, queue_size
@@ -181,17 +192,17 @@ class Receiver:
         """For each event between its arrival and the end of its handling, what to answer."""
         self._wake = asyncio.Event()
         """Set when the queue may hold something new, or there is room for it."""
-        self._processing = Processing(self._settle, handler_timeout, self._wake.set)
+        self._processing = WorkerPool(self._settle, handler_timeout, self._wake.set)
         self._feeding: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._counts = Counts()
+        self._counts = ReceiverCounts()
         self._state: Literal["new", "open", "closed"] = "new"
 
     def __repr__(self) -> str:
         return f"<Receiver {self._state}: {self._processing.waiting} waiting, {self._counts}>"
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> ReceiverCounts:
         """What was done so far, as it is now."""
         return evolve(self._counts)
 
@@ -222,7 +233,9 @@ class Receiver:
         if self._handler is not None:
             self._processing.start(self._handler, self._worker_count)
         if (queue := self._event_queue) is not None:
-            self._feeding = loop.create_task(self._feed(queue), name="nexhealth-webhooks-queue")
+            self._feeding = loop.create_task(
+                self._feed_from_queue(queue), name="nexhealth-webhooks-queue"
+            )
             self._renewing = loop.create_task(self._renew(queue), name="nexhealth-webhooks-claims")
 
     async def aclose(self) -> None:
@@ -239,7 +252,7 @@ class Receiver:
         self._processing.close()
         self._wake.set()
         try:
-            if self._processing.is_served:
+            if self._processing.has_workers:
                 async with asyncio.timeout(self._drain):
                     await self._processing.wait_until_idle()
         except TimeoutError:
@@ -251,10 +264,10 @@ class Receiver:
         if self._renewing is not None:
             self._renewing.cancel()
         await _finish([task for task in (self._feeding, self._renewing) if task is not None])
-        await self._processing.stop(_NOTING)
+        await self._processing.stop(_SETTLE_SECONDS)
         await _finish(tuple(self._in_hand.values()))
         try:
-            async with asyncio.timeout(_NOTING):
+            async with asyncio.timeout(_SETTLE_SECONDS):
                 await self._keeping.aclose()
         except Exception as error:  # noqa: BLE001 - whatever a store raises, the receiver is closed
             _LOG.error("the store of webhook events failed: %s", type(error).__name__)
@@ -270,7 +283,7 @@ class Receiver:
         Raises:
             SessionStateError: the receiver was not started.
         """
-        if early := self._before(headers, len(body)):
+        if early := self._check_headers(headers, len(body)):
             return early
         if not verify(
             self._secrets,
@@ -279,8 +292,8 @@ class Receiver:
             tolerance=self._tolerance,
             now=self._now() if self._now else None,
         ):
-            return self._refused()
-        return await self._take(self._read(body, is_test=is_test_delivery(headers)))
+            return self._reject()
+        return await self._accept(self._read(body, is_test=is_test_delivery(headers)))
 
     async def receive_stream(
         self, headers: Mapping[str, str], chunks: AsyncIterable[bytes], *, length: int | None = None
@@ -290,7 +303,7 @@ class Receiver:
         ``length`` is what the request announces, if it does. 408 means that the body took longer
         than ``body_timeout`` seconds.
         """
-        if early := self._before(headers, length or 0):
+        if early := self._check_headers(headers, length or 0):
             return early
         body = bytearray()
         try:
@@ -303,22 +316,22 @@ class Receiver:
             return _TIMED_OUT
         return await self.receive(headers, bytes(body))
 
-    def _before(self, headers: Mapping[str, str], length: int) -> int | None:
+    def _check_headers(self, headers: Mapping[str, str], length: int) -> int | None:
         """Return what can be answered before the body is looked at."""
         if self._state != "open":
             if self._state == "new":
                 raise SessionStateError('start the receiver first: "async with receiver:"')
-            return _LATER
+            return _RETRY_LATER
         sent = {name.lower(): value for name, value in headers.items()}
         if "signature" not in sent or "timestamp" not in sent:
-            return self._refused()
+            return self._reject()
         if length > self._max_bytes:
             return _TOO_LARGE
         if sent.get("content-encoding", "identity").lower() != "identity":
             return _UNSUPPORTED  # a server may have unpacked it, and the signature is over it all
         return None
 
-    def _refused(self) -> int:
+    def _reject(self) -> int:
         """Count a delivery without a good signature; tell of the 1st, the 10th, the 100th."""
         self._counts.refused += 1
         number = self._counts.refused
@@ -333,17 +346,17 @@ class Receiver:
     def _read(self, body: bytes, *, is_test: bool) -> Event:
         try:
             return parse(body, largest=self._max_bytes, codec=self._codec, is_test=is_test)
-        except WebhookRefused as refusal:
+        except InvalidWebhookError as refusal:
             self._counts.unreadable += 1
             _LOG.warning("a signed webhook could not be read: %s", refusal.message)
-        return unreadable(body)
+        return unreadable_event(body)
 
-    async def _take(self, event: Event) -> int:
+    async def _accept(self, event: Event) -> int:
         admission = self._in_hand.get(event.key)
         if admission is None:
             if self._is_full:
                 self._counts.put_off += 1
-                return _LATER
+                return _RETRY_LATER
             admission = asyncio.get_running_loop().create_task(self._admit(event))
             self._in_hand[event.key] = admission
         else:
@@ -352,8 +365,8 @@ class Receiver:
         await asyncio.wait({admission}, timeout=self._answer_within)
         if not admission.done():
             self._counts.late += 1
-            return _LATER
-        return _LATER if admission.cancelled() else admission.result()
+            return _RETRY_LATER
+        return _RETRY_LATER if admission.cancelled() else admission.result()
 
     @property
     def _is_full(self) -> bool:
@@ -374,8 +387,8 @@ class Receiver:
             job = self._job(event, event.key)
             if self._state != "open":
                 self._counts.put_off += 1
-                await self._noted(job, "released")
-                return _LATER
+                await self._record_outcome(job, "released")
+                return _RETRY_LATER
             self._counts.queued += 1
             self._processing.add(job)
             in_hand = not self._answers_handled
@@ -396,7 +409,7 @@ class Receiver:
             return _OK
         if admission == "busy":
             self._counts.put_off += 1
-            return _LATER
+            return _RETRY_LATER
         return None
 
     def _job(self, event: Event, key: str, attempts: int = 0) -> Job:
@@ -405,7 +418,7 @@ class Receiver:
 
     # Events from a queue
 
-    async def _feed(self, queue: EventQueue) -> None:
+    async def _feed_from_queue(self, queue: EventQueue) -> None:
         """Claim what is due in the queue whenever there is somebody to handle it."""
         is_failing = False
         while self._state == "open":
@@ -419,10 +432,10 @@ class Receiver:
                     _LOG.error("the queue of webhook events failed: %s", type(error).__name__)
                 is_failing = True
             if taken is not None:
-                await self._begin(taken)
+                await self._start_taken(taken)
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY):
+                async with asyncio.timeout(_POLL_SECONDS):
                     await self._wake.wait()
 
     @property
@@ -430,17 +443,17 @@ class Receiver:
         takers = self._processing.iterators if self._handler is None else self._worker_count
         return len(self._processing.jobs) < takers
 
-    async def _begin(self, taken: QueuedEvent) -> None:
+    async def _start_taken(self, taken: QueuedEvent) -> None:
         try:
             event = parse(
                 taken.body, largest=len(taken.body), codec=self._codec, is_test=taken.is_test
             )
         except Exception as error:  # noqa: BLE001 - one event must not stop the others
             _LOG.warning("a stored webhook could not be read: %s", type(error).__name__)
-            event = unreadable(taken.body)
+            event = unreadable_event(taken.body)
         job = self._job(event, taken.key, taken.attempts)
         if self._state != "open":
-            await self._noted(job, "released")
+            await self._record_outcome(job, "released")
         elif taken.attempts > self._max_attempts:  # the process ended each time
             await self._settle(job, "failed", None)
         else:
@@ -457,9 +470,9 @@ class Receiver:
 
     # The end of an event
 
-    async def _settle(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
+    async def _settle(self, job: Job, outcome: JobOutcome, error: Exception | None) -> None:
         """Note what became of an event, and answer who waits for that."""
-        status = _LATER
+        status = _RETRY_LATER
         try:
             if outcome == "failed":
                 self._counts.failed += 1
@@ -467,13 +480,13 @@ class Receiver:
                 _LOG.error("the handler %s at %r", what, job.event)
                 if error is not None:
                     self._report(self._on_error, job.event, error)
-            ending = await self._noted(job, outcome)
+            ending = await self._record_outcome(job, outcome)
             self._counts.handled += ending == "handled"
             if ending == "parked":
                 self._counts.parked += 1
                 _LOG.error("gave up after %d attempts: %r", self._max_attempts, job.event)
                 self._report(self._on_parked, job.event)
-            status = _LATER if ending == "again" else _OK
+            status = _RETRY_LATER if ending == "again" else _OK
         finally:
             if not job.done.done():
                 job.done.set_result(status)
@@ -481,18 +494,18 @@ class Receiver:
                 self._in_hand.pop(job.key, None)  # else the delivery that waits does that
             self._wake.set()
 
-    async def _noted(self, job: Job, outcome: Outcome) -> str:
+    async def _record_outcome(self, job: Job, outcome: JobOutcome) -> str:
         try:
-            return await self._keeping.note(job, outcome)
+            return await self._keeping.record(job, outcome)
         except Exception as failure:  # noqa: BLE001 - the claim ends by itself
             _LOG.error("the store of webhook events failed: %s", type(failure).__name__)
             return "handled" if outcome == "handled" else "again"
 
-    def _report(self, told: Callable[..., None] | None, *arguments: object) -> None:
-        if told is None:
+    def _report(self, callback: Callable[..., None] | None, *arguments: object) -> None:
+        if callback is None:
             return
         try:
-            told(*arguments)
+            callback(*arguments)
         except Exception as error:  # noqa: BLE001 - telling of a failure must not be another
             _LOG.error("on_error or on_parked failed with %s", type(error).__name__)
 
@@ -511,7 +524,7 @@ async def _finish(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Wait for tasks, and cancel those that take too long."""
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=_NOTING)
+    _, late = await asyncio.wait(tasks, timeout=_SETTLE_SECONDS)
     for task in late:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

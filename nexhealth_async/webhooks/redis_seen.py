@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from nexhealth_async._client.redis_commands import run_command
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["RedisSeen"]
+__all__ = ["RedisSeenStore"]
 
 _CLAIM: Final = """
 local found = redis.call('get', KEYS[1])
@@ -37,7 +37,7 @@ return 0
 """
 
 
-class RedisSeen:
+class RedisSeenStore:
     """Remembers seen events in Redis: one ``SET NX`` for each, which expires by itself.
 
     ``redis`` is a client of redis-py's ``redis.asyncio`` (extra ``redis``), opened and closed by
@@ -69,7 +69,7 @@ class RedisSeen:
         self._release = cast("Callable[..., Awaitable[object]]", register(_RELEASE))
 
     def __repr__(self) -> str:
-        return "<RedisSeen>"
+        return "<RedisSeenStore>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
@@ -104,8 +104,8 @@ def _client(url: str) -> Redis:
     try:
         from redis import asyncio
     except ImportError:
-        raise InvalidArgument(
-            'RedisSeen needs redis-py: python -m pip install "nexhealth-async[redis]"'
+        raise InvalidArgumentError(
+            'RedisSeenStore needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
     client = cast("Any", asyncio.Redis)
     made: Redis = client.from_url(url, socket_timeout=5, socket_connect_timeout=5)

@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import TypeAlias, cast
 
 from nexhealth_async._protocol.timestamps import check_aware
-from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.codec import Refusal, moment
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
+from nexhealth_async.codec import ValueRejectedError, read_timestamp
+from nexhealth_async.errors import InvalidArgumentError
 
 __all__ = ["Body", "Secrets", "check_body", "check_secrets", "header", "sign", "verify"]
 
@@ -28,7 +28,7 @@ _LONGEST_HEADER = 128
 """No timestamp and no signature is longer; what is, costs no time."""
 
 
-@discreet
+@strip_traceback
 def verify(
     secrets: Secrets,
     headers: Mapping[str, str],
@@ -52,13 +52,13 @@ def verify(
     Whatever came from the wire is refused by False, never by an error.
 
     Raises:
-        InvalidArgument: for a mistake in the program: no secret or an empty one, a body that is
-            text, a negative tolerance, a ``now`` without zone.
+        InvalidArgumentError: for a mistake in the program: no secret or an empty one, a body that
+            is text, a negative tolerance, a ``now`` without zone.
     """
     keys = check_secrets(secrets)
     content = check_body(body)
     if tolerance is not None and tolerance < timedelta():
-        raise InvalidArgument("a tolerance cannot be negative")
+        raise InvalidArgumentError("a tolerance cannot be negative")
     if now is not None:
         check_aware("now", now)
     timestamp, signature = header(headers, "timestamp"), header(headers, "signature")
@@ -70,18 +70,18 @@ def verify(
         good |= hmac.compare_digest(_digest(key, signed), signature)
     if not good or tolerance is None:
         return good
-    sent = _moment(timestamp)
+    sent = _parse_timestamp(timestamp)
     return sent is not None and abs(sent - (now or datetime.now(UTC))) <= tolerance
 
 
-@discreet
+@strip_traceback
 def sign(secret: str | bytes, body: Body, timestamp: datetime | str) -> dict[str, str]:
     """Return the headers of a delivery of this body, for tests of what receives it.
 
     A ``datetime`` must have a zone and is written as ISO 8601 in UTC; text is used as it is.
 
     Raises:
-        InvalidArgument: for an empty secret, a body that is text, a moment without zone.
+        InvalidArgumentError: for an empty secret, a body that is text, a moment without zone.
     """
     (key,) = check_secrets(secret)
     if isinstance(timestamp, datetime):
@@ -100,18 +100,20 @@ def check_secrets(secrets: Secrets) -> tuple[bytes, ...]:
     """Return the keys as bytes; an empty one would take what anybody signs with nothing.
 
     Raises:
-        InvalidArgument: there is none, or one of them is empty or no text.
+        InvalidArgumentError: there is none, or one of them is empty or no text.
     """
-    given: list[object] = [secrets] if isinstance(secrets, str | bytes) else _listed(secrets)
+    given: list[object] = [secrets] if isinstance(secrets, str | bytes) else _as_list(secrets)
     bare = (one.encode("utf-8", "surrogatepass") if isinstance(one, str) else one for one in given)
     # Files that hold a secret end in a line break.
     keys = tuple(one.rstrip(b"\r\n") if isinstance(one, bytes) else one for one in bare)
     if not keys or not all(isinstance(key, bytes) and key for key in keys):
-        raise InvalidArgument("give the endpoint's secret_key, or several of them; none is empty")
+        raise InvalidArgumentError(
+            "give the endpoint's secret_key, or several of them; none is empty"
+        )
     return cast("tuple[bytes, ...]", keys)
 
 
-def _listed(secrets: object) -> list[object]:
+def _as_list(secrets: object) -> list[object]:
     if not isinstance(secrets, Iterable):
         return []
     return list(cast("Iterable[object]", secrets))
@@ -121,11 +123,11 @@ def check_body(body: object) -> bytes:
     """Return the bytes of a body.
 
     Raises:
-        InvalidArgument: it is text or parsed already, and so not what was signed.
+        InvalidArgumentError: it is text or parsed already, and so not what was signed.
     """
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(cast("Body", body))
-    raise InvalidArgument(
+    raise InvalidArgumentError(
         f"body must be the raw bytes of the request, not {type(body).__name__}: "
         "the signature is over the bytes as they were sent"
     )
@@ -151,7 +153,7 @@ def _digest(key: bytes, signed: bytes) -> bytes:
     return hmac.new(key, signed, sha256).hexdigest().encode()
 
 
-def _moment(timestamp: bytes) -> datetime | None:
+def _parse_timestamp(timestamp: bytes) -> datetime | None:
     """Read a time as ISO 8601, as seconds since 1970 or as an HTTP date; None if nobody can."""
     text = timestamp.decode().strip()
     try:
@@ -160,6 +162,6 @@ def _moment(timestamp: bytes) -> datetime | None:
         if text[:1].isalpha():
             found = parsedate_to_datetime(text)
             return found if found.tzinfo else found.replace(tzinfo=UTC)
-        return moment(text, [])
-    except (Refusal, ValueError, TypeError, IndexError, OverflowError, OSError):
+        return read_timestamp(text, [])
+    except (ValueRejectedError, ValueError, TypeError, IndexError, OverflowError, OSError):
         return None

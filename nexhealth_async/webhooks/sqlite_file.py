@@ -23,7 +23,7 @@ _BUSY: Final = 10.0
 """Seconds that a call waits for another process to release the file, from when it was made."""
 _PAUSE: Final = 0.01
 """Seconds between two attempts at a locked file."""
-_MOST_WAITING: Final = 1_000
+_MAX_WAITING: Final = 1_000
 """Calls that may wait for the thread before new events are put off."""
 
 
@@ -64,9 +64,9 @@ class SqliteFile:
         return self._stop.is_set()
 
     @property
-    def is_crowded(self) -> bool:
+    def has_many_waiting(self) -> bool:
         """Whether so many calls wait already that no event more should be taken."""
-        return self._waiting >= _MOST_WAITING
+        return self._waiting >= _MAX_WAITING
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run something in the thread.
@@ -100,8 +100,8 @@ class SqliteFile:
 
     def execute(self, statement: str, values: Mapping[str, object] | None = None) -> sqlite3.Cursor:
         """Execute a statement, a transaction of its own unless one is open."""
-        connection = self._opened()
-        return self._patiently(lambda: connection.execute(statement, values or {}))
+        connection = self._open()
+        return self._retry_while_busy(lambda: connection.execute(statement, values or {}))
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -110,9 +110,9 @@ class SqliteFile:
         try:
             yield
         except BaseException:
-            self._opened().execute("rollback")
+            self._open().execute("rollback")
             raise
-        self._opened().execute("commit")
+        self._open().execute("commit")
 
     def pause(self, seconds: float = _PAUSE) -> bool:
         """Wait a little; False if there is no time left."""
@@ -127,7 +127,7 @@ class SqliteFile:
         self._deadline = deadline
         return work()
 
-    def _patiently(self, work: Callable[[], T]) -> T:
+    def _retry_while_busy(self, work: Callable[[], T]) -> T:
         while True:
             try:
                 return work()
@@ -135,7 +135,7 @@ class SqliteFile:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not self.pause():
                     raise
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             path = os.path.realpath(self.path)  # a link to nothing has a name already
             with suppress(FileExistsError):

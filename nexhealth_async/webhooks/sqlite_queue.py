@@ -10,18 +10,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.webhooks.sqlite_file import SqliteFile
 from nexhealth_async.webhooks.store_protocols import KEEP, QueuedEvent, check_times
 
 if TYPE_CHECKING:
-    from nexhealth_async.webhooks.store_protocols import Stored
+    from nexhealth_async.webhooks.store_protocols import StoredState
 
-__all__ = ["SqliteQueue"]
+__all__ = ["SqliteEventQueue"]
 
 _TIDY_EVERY: Final = 1_000
 """Events stored between two looks for what may be forgotten."""
-_ROOM: Final = 100
+_FREE_SPACE: Final = 100
 """Events stored between two counts of what waits."""
 _TABLES: Final = (
     """
@@ -90,7 +90,7 @@ union all select 'handled', count(*) from handled
 """
 
 
-class SqliteQueue:
+class SqliteEventQueue:
     """Keeps webhook events in a file until they are handled, across crashes and restarts.
 
     Give it to a receiver as its ``store``: a delivery is then answered as soon as the file holds
@@ -110,17 +110,17 @@ class SqliteQueue:
         self,
         path: str | os.PathLike[str],
         *,
-        most: int = 100_000,
+        max_events: int = 100_000,
         keep: timedelta = KEEP,
         lease: timedelta = timedelta(seconds=30),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if most < 1:
-            raise InvalidArgument("most must be at least 1")
+        if max_events < 1:
+            raise InvalidArgumentError("most must be at least 1")
         self._keep, self._lease = check_times(keep, lease)
         self.renew_every: float = self._lease / 3
         """Seconds between two calls of `renew`."""
-        self._most = most
+        self._most = max_events
         self._clock = clock
         self._owner = uuid4().hex
         self._file = SqliteFile(path, self._set_up, name="nexhealth-queue")
@@ -129,17 +129,17 @@ class SqliteQueue:
         self._puts = self._room = 0
 
     def __repr__(self) -> str:
-        return f"<SqliteQueue{', closed' if self._file.is_closed else ''}>"
+        return f"<SqliteEventQueue{', closed' if self._file.is_closed else ''}>"
 
-    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> Stored:
+    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> StoredState:
         """Store an event durably; see `EventQueue`."""
-        if self._file.is_crowded:
+        if self._file.has_many_waiting:
             return "busy"
         return await self._file.run(lambda: self._put(key, body, is_test=is_test))
 
     async def take(self) -> QueuedEvent | None:
         """Claim the event that has waited longest and is due; None if there is none."""
-        return await self._file.run(self._take)
+        return await self._file.run(self._claim_due)
 
     async def renew(self, keys: Collection[str]) -> None:
         """Hold the claims of these keys for another lease."""
@@ -196,11 +196,11 @@ class SqliteQueue:
             file.execute(_TAKE_OVER)
         self._share()
 
-    def _put(self, key: str, body: bytes, *, is_test: bool) -> Stored:
+    def _put(self, key: str, body: bytes, *, is_test: bool) -> StoredState:
         now = self._clock()
         if self._room == 0:
             (number,) = self._file.execute(_OPEN).fetchone()
-            self._room = max(0, min(_ROOM, self._most - number))
+            self._room = max(0, min(_FREE_SPACE, self._most - number))
         if self._room == 0:
             return "busy"
         if self._puts % _TIDY_EVERY == 0:
@@ -219,7 +219,7 @@ class SqliteQueue:
         self._room -= 1
         return "stored"
 
-    def _take(self) -> QueuedEvent | None:
+    def _claim_due(self) -> QueuedEvent | None:
         now = self._clock()
         if self._file.execute(_DUE, {"now": now}).fetchone() is None:
             return None

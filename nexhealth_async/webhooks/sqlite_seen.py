@@ -9,14 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.webhooks.sqlite_file import SqliteFile
 from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["SqliteSeen"]
+__all__ = ["SqliteSeenStore"]
 
 _TIDY_EVERY: Final = 1_000
 """Claims between two looks for what may be forgotten."""
@@ -51,7 +51,7 @@ on conflict (key) do update set count = count + 1, until = excluded.until
 """
 _FORGET: Final = "delete from seen where until <= :now"
 _FORGET_FAILURES: Final = "delete from failures where until <= :now"
-_CROWDED: Final = """
+_BUSY_MESSAGE: Final = """
 delete from seen where key in (
     select key from seen where owner is null order by until
     limit max(0, (select count(*) from seen) - :most)
@@ -59,7 +59,7 @@ delete from seen where key in (
 """
 
 
-class SqliteSeen:
+class SqliteSeenStore:
     """Remembers seen events in a file: across restarts, and for all processes of one machine.
 
     The file is made on first use, readable by its owner only. It needs a disk of this machine:
@@ -78,14 +78,14 @@ class SqliteSeen:
         self,
         path: str | os.PathLike[str],
         *,
-        most: int = 1_000_000,
+        max_keys: int = 1_000_000,
         keep: timedelta = KEEP,
         lease: timedelta = LEASE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if most < 1:
-            raise InvalidArgument("most must be at least 1")
-        self._most = most
+        if max_keys < 1:
+            raise InvalidArgumentError("most must be at least 1")
+        self._most = max_keys
         self._keep, self._lease = check_times(keep, lease)
         self._clock = clock
         self._owner = uuid4().hex
@@ -93,11 +93,11 @@ class SqliteSeen:
         self._claims = 0
 
     def __repr__(self) -> str:
-        return f"<SqliteSeen{', closed' if self._file.is_closed else ''}>"
+        return f"<SqliteSeenStore{', closed' if self._file.is_closed else ''}>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
-        if self._file.is_crowded:
+        if self._file.has_many_waiting:
             return "busy"
         return await self._file.run(lambda: self._claim(key))
 
@@ -135,7 +135,7 @@ class SqliteSeen:
         if self._claims % _TIDY_EVERY == 0:
             self._file.execute(_FORGET, {"now": now})
             self._file.execute(_FORGET_FAILURES, {"now": now})
-            self._file.execute(_CROWDED, {"most": self._most})
+            self._file.execute(_BUSY_MESSAGE, {"most": self._most})
         self._claims += 1
         values = {"key": key, "owner": self._owner, "now": now, "lease": self._lease}
         if self._file.execute(_CLAIM, values).rowcount:

@@ -26,7 +26,7 @@ from nexhealth_async.webhooks import Receiver
 
 __all__ = ["Receiver", "endpoint"]
 
-_NOBODY_THERE = 400
+_CLIENT_DISCONNECTED = 400
 
 
 def endpoint(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
@@ -38,7 +38,7 @@ def endpoint(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
         try:
             status = await receiver.receive_stream(request.headers, request.stream(), length=length)
         except ClientDisconnect:
-            status = _NOBODY_THERE
+            status = _CLIENT_DISCONNECTED
         return Response(status_code=status)
 
     return webhook

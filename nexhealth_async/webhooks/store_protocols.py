@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from attrs import frozen
 
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 __all__ = [
     "KEEP",
@@ -17,7 +17,7 @@ __all__ = [
     "EventQueue",
     "QueuedEvent",
     "SeenStore",
-    "Stored",
+    "StoredState",
     "check_times",
 ]
 
@@ -62,7 +62,7 @@ class SeenStore(Protocol):
         ...
 
 
-Stored: TypeAlias = Literal["stored", "known", "busy"]
+StoredState: TypeAlias = Literal["stored", "known", "busy"]
 """``stored``: it is kept and will be handled; ``known``: it was stored before, and may be handled
 or parked by now; ``busy``: it was not stored, so deliver it again."""
 
@@ -86,7 +86,7 @@ class QueuedEvent:
 
 @runtime_checkable
 class EventQueue(Protocol):
-    """Keeps events until they are handled, over crashes and restarts; `SqliteQueue` is one.
+    """Keeps events until they are handled, over crashes and restarts; `SqliteEventQueue` is one.
 
     An event is waiting, claimed by a receiver that handles it, handled or parked. What is claimed
     and not renewed is waiting again when the lease ends.
@@ -95,7 +95,7 @@ class EventQueue(Protocol):
     renew_every: float
     """Seconds between two calls of `renew`."""
 
-    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> Stored:
+    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> StoredState:
         """Store an event durably, once for each key."""
         ...
 
@@ -132,8 +132,8 @@ def check_times(keep: timedelta, lease: timedelta) -> tuple[float, float]:
     """Return both as seconds.
 
     Raises:
-        InvalidArgument: one of them is not above zero.
+        InvalidArgumentError: one of them is not above zero.
     """
     if keep <= timedelta() or lease <= timedelta():
-        raise InvalidArgument("keep and lease must be longer than no time")
+        raise InvalidArgumentError("keep and lease must be longer than no time")
     return keep.total_seconds(), lease.total_seconds()

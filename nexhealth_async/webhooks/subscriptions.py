@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import evolve, field, frozen
 
 from nexhealth_async._protocol.timestamps import check_aware
-from nexhealth_async._protocol.traceback_boundary import discreet
-from nexhealth_async.errors import OutcomeUnknown
+from nexhealth_async._protocol.traceback_boundary import strip_traceback
+from nexhealth_async.errors import OutcomeUnknownError
 from nexhealth_async.resources import webhook_endpoints, webhook_subscriptions
-from nexhealth_async.webhooks.subscription_plan import Subscribed, spelled, wanted_subscriptions
+from nexhealth_async.webhooks.subscription_plan import (
+    SubscriptionKey,
+    normalize_resource_type,
+    wanted_subscriptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,35 +29,35 @@ if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
     from nexhealth_async.models import WebhookEndpoint, WebhookSubscription
 
-__all__ = ["Ensured", "Subscribed", "Webhooks"]
+__all__ = ["SubscriptionKey", "WebhookSyncResult", "Webhooks"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_ONCE = 8
+_MAX_CONCURRENT = 8
 
 
 @frozen(kw_only=True)
-class Ensured:
+class WebhookSyncResult:
     """What `Webhooks.ensure` found and changed; or would have changed, where it was a dry run."""
 
     endpoint: WebhookEndpoint | None
     """The endpoint; None if a dry run would make it. ``endpoint.secret_key`` signs deliveries."""
     created: bool = False
     """The endpoint was made: keep its ``secret_key``, which may not be shown again."""
-    revived: bool = False
+    reactivated: bool = False
     """The endpoint was switched off and is on again: read what was missed by ``updated_since``."""
-    subscribed: tuple[Subscribed, ...] = ()
+    created_subscriptions: tuple[SubscriptionKey, ...] = ()
     """Made for the first time."""
-    renewed: tuple[Subscribed, ...] = ()
+    renewed: tuple[SubscriptionKey, ...] = ()
     """Made anew, and the old ones removed after that."""
-    switched_on: tuple[Subscribed, ...] = ()
+    activated: tuple[SubscriptionKey, ...] = ()
     """Were there, but inactive."""
-    already: tuple[Subscribed, ...] = ()
+    unchanged: tuple[SubscriptionKey, ...] = ()
     """Were there as they should be."""
-    removed: tuple[Subscribed, ...] = ()
+    removed: tuple[SubscriptionKey, ...] = ()
     """Not wanted, or there twice, and removed; with ``prune`` only."""
-    doubled: tuple[Subscribed, ...] = ()
+    duplicated: tuple[SubscriptionKey, ...] = ()
     """There more than once, and so delivered more than once; ``prune`` ends it."""
     dry_run: bool = False
     """Nothing was changed."""
@@ -61,8 +65,8 @@ class Ensured:
     @property
     def changed(self) -> bool:
         """Whether anything was changed, or would have been."""
-        made = self.subscribed or self.renewed or self.switched_on or self.removed
-        return bool(self.created or self.revived or made)
+        made = self.created_subscriptions or self.renewed or self.activated or self.removed
+        return bool(self.created or self.reactivated or made)
 
 
 class Webhooks:
@@ -75,7 +79,7 @@ class Webhooks:
         """Show the name; the session behind it holds secrets."""
         return "<Webhooks>"
 
-    @discreet
+    @strip_traceback
     async def ensure(
         self,
         target_url: str,
@@ -86,7 +90,7 @@ class Webhooks:
         renew_before: datetime | None = None,
         prune: bool = False,
         dry_run: bool = False,
-    ) -> Ensured:
+    ) -> WebhookSyncResult:
         """Have an address get these events of these practices, and say what had to be changed.
 
         Doing it again changes nothing. The endpoint is found by its address, or made; one that was
@@ -110,9 +114,10 @@ class Webhooks:
                 what is there twice. Other practices' subscriptions stay.
             dry_run: Change nothing; say what would be.
 
-        Raises `InvalidArgument` for an event that cannot be placed or a practice the key does not
-        see, before anything is written, `Invalid` for what the API does not take, and
-        `OutcomeUnknown` if an answer was lost and what it was about is not there: do it again.
+        Raises `InvalidArgumentError` for an event that cannot be placed or a practice the key does
+        not see, before anything is written, `InvalidRequestError` for what the API does not take,
+        and `OutcomeUnknownError` if an answer was lost and what it was about is not there: do it
+        again.
         """
         if renew_before is not None:
             check_aware("renew_before", renew_before)
@@ -120,25 +125,27 @@ class Webhooks:
         caller = self._account(version)
         wanted = await wanted_subscriptions(caller, events, named)
         endpoint = await _endpoint(caller, target_url)
-        report = Ensured(endpoint=endpoint, dry_run=dry_run)
+        report = WebhookSyncResult(endpoint=endpoint, dry_run=dry_run)
         if endpoint is None and not dry_run:
-            endpoint, made = await _made_endpoint(caller, target_url)
+            endpoint, made = await _create_endpoint(caller, target_url)
             report = evolve(report, endpoint=endpoint, created=made)
         report = evolve(report, created=report.created or endpoint is None)
-        work = _Work(
+        work = _SubscriptionSync(
             caller=caller,
             endpoint=endpoint,
-            wanted=wanted,
+            expected=wanted,
             renew_before=renew_before,
             prune=prune,
             dry_run=dry_run,
         )
-        report = await work.done(report)
+        report = await work.apply(report)
         if endpoint is not None and not endpoint.active:
             if not dry_run:
                 revived = {"active": True}
                 endpoint = await caller.call(webhook_endpoints.UPDATE, revived, endpoint.id)
-            report = evolve(report, endpoint=_with_secret(endpoint, report.endpoint), revived=True)
+            report = evolve(
+                report, endpoint=_with_secret(endpoint, report.endpoint), reactivated=True
+            )
         return report
 
 
@@ -156,12 +163,12 @@ async def _endpoint(caller: Client, target_url: str) -> WebhookEndpoint | None:
     return min(found, key=lambda one: (not one.active, one.id), default=None)
 
 
-async def _made_endpoint(caller: Client, target_url: str) -> tuple[WebhookEndpoint, bool]:
+async def _create_endpoint(caller: Client, target_url: str) -> tuple[WebhookEndpoint, bool]:
     """Make the endpoint, unless another process was first; tell whether it is ours."""
     made: WebhookEndpoint | None = None
     try:
         made = await caller.call(webhook_endpoints.CREATE, {"target_url": target_url})
-    except OutcomeUnknown:
+    except OutcomeUnknownError:
         found = await _endpoint(caller, target_url)
         if found is None:
             raise
@@ -175,108 +182,110 @@ async def _made_endpoint(caller: Client, target_url: str) -> tuple[WebhookEndpoi
 
 
 @frozen(kw_only=True)
-class _Work:
+class _SubscriptionSync:
     """The subscriptions of one endpoint, and what they should be."""
 
     caller: Client
     endpoint: WebhookEndpoint | None = field(repr=False)
-    wanted: dict[Subscribed, int | None]
+    expected: dict[SubscriptionKey, int | None]
     """What is wanted, with the institution's id."""
     renew_before: datetime | None
     prune: bool
     dry_run: bool
 
-    async def there(self) -> dict[Subscribed, list[WebhookSubscription]]:
+    async def list_subscriptions(self) -> dict[SubscriptionKey, list[WebhookSubscription]]:
         """What this endpoint has, of practices that were named, the earliest first."""
         if self.endpoint is None:
             return {}
-        practices = {id: one.practice for one, id in self.wanted.items()}
-        found: dict[Subscribed, list[WebhookSubscription]] = {}
+        practices = {id: one.practice for one, id in self.expected.items()}
+        found: dict[SubscriptionKey, list[WebhookSubscription]] = {}
         async with aclosing(
             self.caller.walk(webhook_subscriptions.LIST, {}, self.endpoint.id)
         ) as all_:
             async for one in all_:
                 if one.institution_id in practices and one.event and one.resource_type:
-                    key = Subscribed(
+                    key = SubscriptionKey(
                         practice=practices[one.institution_id],
-                        resource_type=spelled(one.resource_type),
+                        resource_type=normalize_resource_type(one.resource_type),
                         event=one.event,
                     )
                     found.setdefault(key, []).append(one)
         return {key: sorted(rows, key=lambda one: one.id) for key, rows in found.items()}
 
-    async def done(self, report: Ensured) -> Ensured:
-        before = await self.there()
+    async def apply(self, report: WebhookSyncResult) -> WebhookSyncResult:
+        before = await self.list_subscriptions()
         old = {key: [one for one in rows if self._is_old(one)] for key, rows in before.items()}
         fresh = {
             key: [one for one in rows if not self._is_old(one)] for key, rows in before.items()
         }
-        missing = [key for key in self.wanted if not fresh.get(key)]
+        missing = [key for key in self.expected if not fresh.get(key)]
         asleep = [
             key
-            for key in self.wanted
+            for key in self.expected
             if fresh.get(key) and not any(one.active for one in fresh[key])
         ]
-        outdated = [(key, one.id) for key in self.wanted for one in old.get(key, ())]
-        spare = self._spare(before, fresh) if self.prune else []
+        outdated = [(key, one.id) for key in self.expected for one in old.get(key, ())]
+        spare = self._choose_duplicates(before, fresh) if self.prune else []
         if not self.dry_run:
             made = dict(await _each(missing, self._subscribe))
-            await _each(asleep, lambda key: self._switch_on(key, fresh[key][0].id))
-            await self._own_doubles_removed({id for id in made.values() if id is not None})
+            await _each(asleep, lambda key: self._activate(key, fresh[key][0].id))
+            await self._remove_own_duplicates({id for id in made.values() if id is not None})
             await _each([id for _, id in (*outdated, *spare)], self._unsubscribe)
         return evolve(
             report,
-            subscribed=tuple(key for key in missing if not old.get(key)),
-            renewed=tuple(key for key in self.wanted if old.get(key)),
-            switched_on=tuple(asleep),
-            already=tuple(
+            created_subscriptions=tuple(key for key in missing if not old.get(key)),
+            renewed=tuple(key for key in self.expected if old.get(key)),
+            activated=tuple(asleep),
+            unchanged=tuple(
                 key
-                for key in self.wanted
+                for key in self.expected
                 if fresh.get(key) and key not in asleep and not old.get(key)
             ),
             removed=tuple(key for key, _ in spare),
-            doubled=tuple(key for key in self.wanted if len(fresh.get(key, ())) > 1),
+            duplicated=tuple(key for key in self.expected if len(fresh.get(key, ())) > 1),
         )
 
-    def _is_old(self, one: WebhookSubscription) -> bool:
+    def _is_old(self, subscription: WebhookSubscription) -> bool:
         if self.renew_before is None:
             return False
-        return one.created_at is None or one.created_at < self.renew_before
+        return subscription.created_at is None or subscription.created_at < self.renew_before
 
-    def _spare(
+    def _choose_duplicates(
         self,
-        before: dict[Subscribed, list[WebhookSubscription]],
-        fresh: dict[Subscribed, list[WebhookSubscription]],
-    ) -> list[tuple[Subscribed, int]]:
+        before: dict[SubscriptionKey, list[WebhookSubscription]],
+        fresh: dict[SubscriptionKey, list[WebhookSubscription]],
+    ) -> list[tuple[SubscriptionKey, int]]:
         """What is not wanted, and all but the first of what is there twice."""
-        spare = [(key, one.id) for key in before if key not in self.wanted for one in before[key]]
-        for key in self.wanted:
+        spare = [(key, one.id) for key in before if key not in self.expected for one in before[key]]
+        for key in self.expected:
             kept = _first(fresh.get(key, ()))
             spare += [(key, one.id) for one in fresh.get(key, ()) if one is not kept]
         return spare
 
-    async def _subscribe(self, key: Subscribed) -> tuple[Subscribed, int | None]:
+    async def _subscribe(self, key: SubscriptionKey) -> tuple[SubscriptionKey, int | None]:
         fields = {**_scope(key), "resource_type": key.resource_type, "event": key.event}
         try:
             made = await self.caller.call(webhook_subscriptions.CREATE, fields, self._id)
-        except OutcomeUnknown:
-            if any(not self._is_old(one) for one in (await self.there()).get(key, ())):
+        except OutcomeUnknownError:
+            if any(not self._is_old(one) for one in (await self.list_subscriptions()).get(key, ())):
                 return key, None
             raise
         return key, made.id
 
-    async def _switch_on(self, key: Subscribed, id: int) -> None:
-        practice = key.practice or next((one.practice for one in self.wanted if one.practice), None)
+    async def _activate(self, key: SubscriptionKey, id: int) -> None:
+        practice = key.practice or next(
+            (one.practice for one in self.expected if one.practice), None
+        )
         fields: dict[str, object] = {"active": True}
         if practice is not None:
             fields["subdomain"] = practice
         await self.caller.call(webhook_subscriptions.UPDATE, fields, self._id, id)
 
-    async def _own_doubles_removed(self, made: set[int]) -> None:
+    async def _remove_own_duplicates(self, made: set[int]) -> None:
         """Look again, and take back what another process had made just before us."""
         if not made:
             return
-        for rows in (await self.there()).values():
+        for rows in (await self.list_subscriptions()).values():
             fresh = [one for one in rows if not self._is_old(one)]
             kept = _first(fresh)
             for one in fresh:
@@ -293,7 +302,7 @@ class _Work:
         return self.endpoint.id
 
 
-def _scope(key: Subscribed) -> dict[str, object]:
+def _scope(key: SubscriptionKey) -> dict[str, object]:
     return {} if key.practice is None else {"subdomain": key.practice}
 
 
@@ -304,7 +313,7 @@ def _first(rows: Sequence[WebhookSubscription]) -> WebhookSubscription | None:
 
 async def _each(items: Sequence[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
     """Do the same to each, a few at once; the first error is raised when all have ended."""
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate = asyncio.Semaphore(_MAX_CONCURRENT)
 
     async def one(item: T) -> R:
         async with gate:

@@ -7,15 +7,15 @@ and ``adjustments.confirm(...)``.
 
 from __future__ import annotations
 
-from nexhealth_async.workflows.booking import Rescheduled
-from nexhealth_async.workflows.confirmation import WriteStatus, Written
-from nexhealth_async.workflows.event_bus import Event, EventBoard, Events
+from nexhealth_async.workflows.booking import RescheduleResult
+from nexhealth_async.workflows.confirmation import WriteResult, WriteStatus
+from nexhealth_async.workflows.event_bus import EventBus, EventSource, WriteEvent
 
 __all__ = [
-    "Event",
-    "EventBoard",
-    "Events",
-    "Rescheduled",
+    "EventBus",
+    "EventSource",
+    "RescheduleResult",
+    "WriteEvent",
+    "WriteResult",
     "WriteStatus",
-    "Written",
 ]

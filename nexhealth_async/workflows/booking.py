@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async._client.backoff_switch import waited
+from nexhealth_async._client.backoff_switch import backoff_delay
 from nexhealth_async._protocol.timestamps import check_aware
 from nexhealth_async.errors import (
-    AlreadyCancelled,
-    BadReply,
-    BothBooked,
-    ConnectionLost,
-    Invalid,
-    InvalidArgument,
+    AlreadyCancelledError,
+    APITimeoutError,
+    ConnectionLostError,
+    DoubleBookedError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    InvalidResponseError,
     NexHealthError,
-    NotInThisVersion,
-    NotYetSynced,
-    OutcomeUnknown,
-    ServerFailure,
-    SlotTaken,
-    TimedOut,
+    NotInVersionError,
+    NotYetSyncedError,
+    OutcomeUnknownError,
+    ServerError,
+    SlotTakenError,
     UsageError,
 )
 from nexhealth_async.workflows.slots import FreeSlot
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nexhealth_async._client.client import Client
-    from nexhealth_async._client.unknown_outcomes import Write
+    from nexhealth_async._client.unknown_outcomes import PendingWrite
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Appointment, SlotGroup
 
-__all__ = ["BookingCalls", "Rescheduled", "book", "reschedule"]
+__all__ = ["BookingCalls", "RescheduleResult", "book", "reschedule"]
 
 _BOOK, _MOVE = "POST /appointments", "PATCH /appointments/{id}"
-_SEARCHED = ("slot_interval", "working_hour_label_id", "working_hour_source")
+_SEARCH_FIELDS = ("slot_interval", "working_hour_label_id", "working_hour_source")
 """What only the search takes."""
-_IN_BOTH = ("appointment_type_id", "appointments_per_timeslot", "subdomain")
-_PAUSES = (0.0, 1.0, 2.0, 4.0)
+_COMMON_FIELDS = ("appointment_type_id", "appointments_per_timeslot", "subdomain")
+_CHECK_DELAYS = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look for a booking whose answer was lost: it may still be under way."""
-_ASK_AGAIN = (
+_RETRY_ADVICE = (
     "Ask for the same booking again after unsettled_until; book no other time before looking."
 )
 
@@ -67,7 +67,7 @@ class BookingCalls:
 
 
 @frozen(kw_only=True)
-class Rescheduled:
+class RescheduleResult:
     """What became of an appointment that was to be moved."""
 
     appointment: Appointment
@@ -81,65 +81,67 @@ async def book(
     slot: FreeSlot,
     fields: Mapping[str, object],
     *,
-    not_this: int | None = None,
+    exclude_id: int | None = None,
 ) -> Appointment:
-    """Book a free time once; ``not_this`` is an appointment that is about to be given up."""
-    booking = _booking(calls, slot, fields, not_this)
+    """Book a free time once; ``exclude_id`` is an appointment that is about to be given up."""
+    booking = _prepare_booking(calls, slot, fields, exclude_id)
     async with booking.write() as write:
-        if (found := await booking.already_ours()) is not None:
-            write.settle()
+        if (found := await booking.find_ours()) is not None:
+            write.resolve()
             return found
-        if write.unsettled_until is not None:
-            raise _still_open(write.unsettled_until)
+        if write.pending_until is not None:
+            raise _unsettled_error(write.pending_until)
         if not await booking.is_offered():
-            raise _taken()
+            raise _slot_taken_error()
         try:
-            with write.sending():
-                return await calls.client.call(calls.create, booking.wanted())
-        except SlotTaken:
-            if (found := await booking.found_if_possible()) is not None:
+            with write.mark_sent():
+                return await calls.client.call(calls.create, booking.arguments())
+        except SlotTakenError:
+            if (found := await booking.find_after_failure()) is not None:
                 return found
             raise
-        except OutcomeUnknown as lost:
-            found = await booking.found_late()
+        except OutcomeUnknownError as lost:
+            found = await booking.wait_until_found()
             if found is None:
                 raise lost from None
-            write.settle()
+            write.resolve()
             return found
 
 
-def _booking(
-    calls: BookingCalls, slot: FreeSlot, fields: Mapping[str, object], not_this: int | None
+def _prepare_booking(
+    calls: BookingCalls, slot: FreeSlot, fields: Mapping[str, object], exclude_id: int | None
 ) -> _Booking:
     if not isinstance(slot, FreeSlot):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument(
+        raise InvalidArgumentError(
             f"a slot is what available_slots.flat() finds, not a {type(slot).__name__}"
         )
     if slot.provider_id is None:
-        raise InvalidArgument("the slot names no provider; pass one with provider_id")
+        raise InvalidArgumentError("the slot names no provider; pass one with provider_id")
     check_aware("the slot's start", slot.start)
     if slot.end is None and fields.get("appointment_type_id") is None:
-        raise InvalidArgument("the slot has no end; give an appointment_type_id, which has minutes")
+        raise InvalidArgumentError(
+            "the slot has no end; give an appointment_type_id, which has minutes"
+        )
     return _Booking(
         calls=calls,
         slot=slot,
         fields=fields,
         scope={name: fields[name] for name in ("subdomain", "location_id") if name in fields},
-        not_this=not_this,
+        exclude_id=exclude_id,
     )
 
 
-def _still_open(until: datetime) -> OutcomeUnknown:
-    return OutcomeUnknown(
+def _unsettled_error(until: datetime) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
         "an earlier request for this booking may still be carried out, so it was not sent again.",
-        lookup=_ASK_AGAIN,
+        lookup=_RETRY_ADVICE,
         operation=_BOOK,
         unsettled_until=until,
     )
 
 
-def _taken() -> SlotTaken:
-    return SlotTaken("the time is not offered any more", status=200)
+def _slot_taken_error() -> SlotTakenError:
+    return SlotTakenError("the time is not offered any more", status=200)
 
 
 @frozen(kw_only=True)
@@ -150,33 +152,35 @@ class _Booking:
     slot: FreeSlot
     fields: Mapping[str, object] = field(repr=False)
     scope: Mapping[str, object]
-    not_this: int | None
+    exclude_id: int | None
 
-    def wanted(self) -> dict[str, object]:
+    def arguments(self) -> dict[str, object]:
         """The booking as the API wants it."""
         slot = self.slot
-        named = {name: value for name, value in self.fields.items() if name not in _SEARCHED}
+        named = {name: value for name, value in self.fields.items() if name not in _SEARCH_FIELDS}
         wanted: dict[str, object] = {"provider_id": slot.provider_id, "start_time": slot.start}
         if self.fields.get("appointment_type_id") is None:
             wanted["end_time"] = slot.end
         if slot.operatory_id is not None:
             wanted["operatory_id"] = slot.operatory_id
-        return {**self._place(), **wanted, **named}
+        return {**self._location(), **wanted, **named}
 
-    def write(self) -> Write:
+    def write(self) -> PendingWrite:
         """Return the booking as a write that must not happen twice."""
         fields, slot = self.fields, self.slot
         identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
         return self.calls.client.track_write(*identity, subdomain=fields.get("subdomain"))
 
-    def _place(self) -> dict[str, object]:
+    def _location(self) -> dict[str, object]:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
 
     async def is_offered(self) -> bool:
         """Ask again for the slots of that day, provider and room."""
         slot, fields = self.slot, self.fields
-        asked = {name: fields[name] for name in (*_IN_BOTH, *_SEARCHED) if name in fields}
-        search = {**self._place(), **self.scope, **asked}
+        asked = {
+            name: fields[name] for name in (*_COMMON_FIELDS, *_SEARCH_FIELDS) if name in fields
+        }
+        search = {**self._location(), **self.scope, **asked}
         search |= {**_days(slot.start), "pids": [slot.provider_id]}
         if slot.operatory_id is not None:
             search |= {"operatory_ids": [slot.operatory_id], "overlapping_operatory_slots": True}
@@ -186,11 +190,11 @@ class _Booking:
             groups = [group async for group in walk]
         return any(one.time == slot.start for group in groups for one in group.slots)
 
-    async def already_ours(self) -> Appointment | None:
+    async def find_ours(self) -> Appointment | None:
         """Find an appointment of this patient, with this provider, at this very time."""
         start = self.slot.start
         around: dict[str, object] = {
-            **self._place(),
+            **self._location(),
             **self.scope,
             "start": start,
             "end": start + timedelta(minutes=1),
@@ -202,29 +206,33 @@ class _Booking:
             found = [one async for one in walk if self._is_ours(one)]
         return found[0] if found else None
 
-    def _is_ours(self, one: Appointment) -> bool:
+    def _is_ours(self, appointment: Appointment) -> bool:
         guardian = bool(self.fields.get("is_guardian"))
-        people = {one.patient_id, one.created_by_user_id} if guardian else {one.patient_id}
+        people = (
+            {appointment.patient_id, appointment.created_by_user_id}
+            if guardian
+            else {appointment.patient_id}
+        )
         return (
-            one.id != self.not_this
-            and not one.cancelled
-            and not one.deleted
-            and one.start_time == self.slot.start
-            and one.provider_id == self.slot.provider_id
+            appointment.id != self.exclude_id
+            and not appointment.cancelled
+            and not appointment.deleted
+            and appointment.start_time == self.slot.start
+            and appointment.provider_id == self.slot.provider_id
             and self.fields["patient_id"] in people
         )
 
-    async def found_if_possible(self) -> Appointment | None:
+    async def find_after_failure(self) -> Appointment | None:
         try:
-            return await self.already_ours()
+            return await self.find_ours()
         except NexHealthError:
             return None
 
-    async def found_late(self) -> Appointment | None:
+    async def wait_until_found(self) -> Appointment | None:
         """Look some times for a booking whose answer was lost; None says nothing about later."""
-        for pause in _PAUSES:
-            await asyncio.sleep(waited(pause))
-            if (found := await self.found_if_possible()) is not None:
+        for pause in _CHECK_DELAYS:
+            await asyncio.sleep(backoff_delay(pause))
+            if (found := await self.find_after_failure()) is not None:
                 return found
         return None
 
@@ -238,38 +246,38 @@ def _days(start: datetime) -> dict[str, object]:
 
 async def reschedule(
     calls: BookingCalls, appointment: Appointment, slot: FreeSlot, fields: Mapping[str, object]
-) -> Rescheduled:
+) -> RescheduleResult:
     """Move an appointment in place, or else book the new time and then cancel the old one."""
     scope = {name: fields[name] for name in ("subdomain",) if name in fields}
     now = await calls.client.call(calls.get, scope, appointment.id)
     if now.cancelled:
-        raise AlreadyCancelled("the appointment is cancelled", status=200, operation=_MOVE)
+        raise AlreadyCancelledError("the appointment is cancelled", status=200, operation=_MOVE)
     slot = _with_end(now, slot)
-    carried = _carried(now, fields)
-    made = await _made_before(calls, now, slot, carried)
+    carried = _carried_fields(now, fields)
+    made = await _find_earlier_booking(calls, now, slot, carried)
     if made is None and not _is_pending(calls, now, slot, carried):
-        moved = await _moved(calls, now, slot, fields, scope)
+        moved = await _move(calls, now, slot, fields, scope)
         if moved is not None:
-            return Rescheduled(appointment=moved)
+            return RescheduleResult(appointment=moved)
     if now.patient_id is None:
-        raise InvalidArgument("blocked time has no patient; cancel it and block another")
-    made = made or await book(calls, slot, carried, not_this=now.id)
-    await _cancelled(calls, now.id, made.id, scope)
-    return Rescheduled(appointment=made, replaced=now.id)
+        raise InvalidArgumentError("blocked time has no patient; cancel it and block another")
+    made = made or await book(calls, slot, carried, exclude_id=now.id)
+    await _cancel_old(calls, now.id, made.id, scope)
+    return RescheduleResult(appointment=made, replaced=now.id)
 
 
-async def _made_before(
+async def _find_earlier_booking(
     calls: BookingCalls, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> Appointment | None:
-    """Find what an earlier try booked before it was broken off; `SlotTaken` if it is another's."""
-    if not _apart(now, slot):
+    """Find what an interrupted attempt booked; `SlotTakenError` if it is another's."""
+    if not _is_different_time(now, slot):
         return None
-    booking = _booking(calls, slot, fields, now.id)
+    booking = _prepare_booking(calls, slot, fields, now.id)
     if await booking.is_offered():
         return None
-    found = None if now.patient_id is None else await booking.already_ours()
+    found = None if now.patient_id is None else await booking.find_ours()
     if found is None:
-        raise _taken()
+        raise _slot_taken_error()
     return found
 
 
@@ -279,7 +287,7 @@ def _is_pending(
     """Tell whether an earlier try may still book the new time: moving the old one doubles it."""
     if now.patient_id is None:
         return False
-    return _booking(calls, slot, fields, now.id).write().unsettled_until is not None
+    return _prepare_booking(calls, slot, fields, now.id).write().pending_until is not None
 
 
 def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
@@ -289,14 +297,14 @@ def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
     return evolve(slot, end=slot.start + (now.end_time - now.start_time))
 
 
-def _apart(now: Appointment, slot: FreeSlot) -> bool:
+def _is_different_time(now: Appointment, slot: FreeSlot) -> bool:
     """Tell whether the old time and the new one do not touch: else the old one hides the slot."""
     if now.start_time is None or now.end_time is None:
         return False
     return slot.start >= now.end_time or (slot.end is not None and slot.end <= now.start_time)
 
 
-async def _moved(
+async def _move(
     calls: BookingCalls,
     now: Appointment,
     slot: FreeSlot,
@@ -319,18 +327,18 @@ async def _moved(
         changes["note"] = fields["note"]
     try:
         moved = await calls.client.call(calls.update, changes, now.id)
-    except (SlotTaken, AlreadyCancelled, NotYetSynced):
+    except (SlotTakenError, AlreadyCancelledError, NotYetSyncedError):
         raise
-    except (NotInThisVersion, Invalid):
+    except (NotInVersionError, InvalidRequestError):
         # Which words systems refuse with that cannot do this is not documented.
         return None
     except NexHealthError as error:
         if not _may_have_arrived(error):
             raise
-        found = await _moved_after_all(calls, now.id, slot, scope)
+        found = await _was_moved(calls, now.id, slot, scope)
         if found is None:
-            late = calls.client.options.retry.late_commit
-            raise OutcomeUnknown(
+            late = calls.client.options.retry.late_commit_window
+            raise OutcomeUnknownError(
                 f"the appointment may have been moved, or may still be within {late:g} seconds, or "
                 f"not: {error.message}.",
                 lookup="Ask for the same slot again; ask for no other before unsettled_until.",
@@ -347,12 +355,12 @@ def _may_have_arrived(error: NexHealthError) -> bool:
     """Tell whether a request that failed, or one before it, may have reached the server."""
     if isinstance(error, UsageError) or error.attempts == 0:
         return False
-    if isinstance(error, (ConnectionLost, TimedOut, ServerFailure, BadReply)):
+    if isinstance(error, (ConnectionLostError, APITimeoutError, ServerError, InvalidResponseError)):
         return True
     return (error.attempts or 0) > 1
 
 
-async def _moved_after_all(
+async def _was_moved(
     calls: BookingCalls, id: int, slot: FreeSlot, scope: Mapping[str, object]
 ) -> Appointment | None:
     try:
@@ -362,7 +370,7 @@ async def _moved_after_all(
     return seen if seen.start_time == slot.start and not seen.cancelled else None
 
 
-def _carried(now: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
+def _carried_fields(now: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
     """What the new appointment has from the old one, unless told otherwise."""
     kept = {
         "appointment_type_id": now.appointment_type_id or None,
@@ -372,16 +380,16 @@ def _carried(now: Appointment, fields: Mapping[str, object]) -> dict[str, object
     return {**carried, **fields, "patient_id": now.patient_id}
 
 
-async def _cancelled(calls: BookingCalls, old: int, new: int, scope: Mapping[str, object]) -> None:
+async def _cancel_old(calls: BookingCalls, old: int, new: int, scope: Mapping[str, object]) -> None:
     """Cancel the old appointment, now that the new one is there."""
     try:
         await calls.client.call(calls.update, {**scope, "cancelled": True}, old)
-    except AlreadyCancelled:
+    except AlreadyCancelledError:
         return
     except NexHealthError as error:
         if not await _is_cancelled(calls, old, scope):
             lost = _may_have_arrived(error)
-            raise BothBooked(
+            raise DoubleBookedError(
                 f"appointment {new} was booked, but appointment {old}, which it was to replace, "
                 f"{'may not have been' if lost else 'could not be'} cancelled: {error.message}",
                 new_id=new,

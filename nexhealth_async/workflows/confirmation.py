@@ -13,21 +13,21 @@ from attrs import define, evolve, field, frozen
 
 from nexhealth_async._client.backoff_switch import is_testing
 from nexhealth_async.errors import (
-    BadReply,
-    InvalidArgument,
+    APIConnectionError,
+    InvalidArgumentError,
+    InvalidResponseError,
     NexHealthError,
-    NotFound,
-    RateLimited,
-    ServerFailure,
-    TransportError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from nexhealth_async.workflows.event_bus import Event, Events
+    from nexhealth_async.workflows.event_bus import EventSource, WriteEvent
 
-__all__ = ["Followed", "Seen", "WriteStatus", "Written", "followed"]
+__all__ = ["PollResult", "TrackedWrite", "WriteResult", "WriteStatus", "track_write"]
 
 T = TypeVar("T")
 
@@ -57,28 +57,28 @@ _OUTCOMES: dict[str, WriteStatus] = {
     "timed_out": "timed out",
     "incomplete": "incomplete",
 }
-_PASSING = (TransportError, ServerFailure, RateLimited, BadReply)
+_TRANSIENT_ERRORS = (APIConnectionError, ServerError, RateLimitError, InvalidResponseError)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
 """Seconds between looks where nobody tells: writes take minutes, and each look is a call."""
 _FIRST_NET, _LONGEST_NET = 60.0, 600.0
 """The same beside webhooks, in case one is lost."""
-_TESTING_PAUSE = 0.02
-_LAST_LOOK = 2.0
+_TESTING_DELAY = 0.02
+_LAST_POLL_SECONDS = 2.0
 """Seconds kept for one more look before the time is up."""
 
 
 @frozen(kw_only=True)
-class Written(Generic[T]):
+class WriteResult(Generic[T]):
     """What is known of a write when waiting for it ended."""
 
     status: WriteStatus
     record: T | None = field(default=None, repr=False)
     """What was last seen of the record; None if nothing was."""
-    told_by: Literal["webhook", "look"] | None = None
+    source: Literal["webhook", "look"] | None = None
     """Where the status is from; None while it is ``waiting``."""
     reason: str | None = None
     """What is known of why it is not complete, in a sentence; the API itself gives no reasons."""
-    looks: int = 0
+    polls: int = 0
     """How many requests looked for it."""
 
     @property
@@ -93,7 +93,7 @@ class Written(Generic[T]):
 
 
 @frozen(kw_only=True)
-class Seen(Generic[T]):
+class PollResult(Generic[T]):
     """What one look found; without a status there is nothing to tell yet."""
 
     status: WriteStatus | None = None
@@ -102,145 +102,147 @@ class Seen(Generic[T]):
 
 
 @frozen(kw_only=True)
-class Followed(Generic[T]):
+class TrackedWrite(Generic[T]):
     """One write: how to look for it, and which events are about it."""
 
-    look: Callable[[], Awaitable[Seen[T]]]
-    told: Callable[[Event], bool]
+    poll: Callable[[], Awaitable[PollResult[T]]]
+    matches_event: Callable[[WriteEvent], bool]
     """Whether an event is about this write."""
-    read: Callable[[Event], T | None]
+    read: Callable[[WriteEvent], T | None]
     """The record of such an event, where it brings one of the right kind."""
-    gone: str = "the record is no longer there"
+    deleted_reason: str = "the record is no longer there"
     """What to say where the record cannot be found."""
-    explain: Callable[[], Awaitable[Seen[T]]] | None = None
+    explain: Callable[[], Awaitable[PollResult[T]]] | None = None
     """Finds out, once, why it takes long."""
 
 
-async def followed(
-    write: Followed[T],
+async def track_write(
+    write: TrackedWrite[T],
     *,
     first: T | None,
     timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
-    events: Events | None,
-) -> Written[T]:
+    events: EventSource | None,
+) -> WriteResult[T]:
     """Wait until a write has ended, or so many seconds have passed."""
     if timeout is not None and not timeout >= 0:
-        raise InvalidArgument("timeout is a number of seconds of at least 0, or None")
-    way = _Way(write=write, record=first)
+        raise InvalidArgumentError("timeout is a number of seconds of at least 0, or None")
+    way = _WriteTracker(write=write, record=first)
     loop = asyncio.get_running_loop()
     end = None if timeout is None else loop.time() + timeout
     limit = asyncio.timeout_at(end)
     try:
         async with limit:
             if events is None:
-                return await way.walk(None, end)
-            async with events.subscribe(write.told) as told:
-                return await way.walk(told, end)
+                return await way.run(None, end)
+            async with events.subscribe(write.matches_event) as told:
+                return await way.run(told, end)
     except TimeoutError:
         if not limit.expired():
             raise
-    return Written(status="waiting", record=way.record, reason=way.reason, looks=way.looks)
+    return WriteResult(status="waiting", record=way.record, reason=way.reason, polls=way.polls)
 
 
 @define(kw_only=True)
-class _Way(Generic[T]):
+class _WriteTracker(Generic[T]):
     """How far the waiting has come."""
 
-    write: Followed[T]
+    write: TrackedWrite[T]
     record: T | None = field(repr=False)
-    looks: int = 0
+    polls: int = 0
     reason: str | None = None
-    delay: Seen[T] | None = None
+    delay: PollResult[T] | None = None
     """Why it takes long, once that was asked."""
-    told: AsyncIterator[Event] | None = None
-    hearing: asyncio.Future[Event] | None = None
+    is_told: AsyncIterator[WriteEvent] | None = None
+    listening: asyncio.Future[WriteEvent] | None = None
 
-    async def walk(self, told: AsyncIterator[Event] | None, end: float | None) -> Written[T]:
-        self.told = told
+    async def run(
+        self, listener: AsyncIterator[WriteEvent] | None, end: float | None
+    ) -> WriteResult[T]:
+        self.is_told = listener
         try:
-            for pause in _pauses(end, slowly=told is not None):
-                found = await self.look() or await self.rest(pause)
+            for pause in _poll_delays(end, slowly=listener is not None):
+                found = await self.poll() or await self.wait(pause)
                 if found is not None:
                     return found
             raise AssertionError  # pragma: no cover - there is always one more pause
         finally:
-            if self.hearing is not None:
-                self.hearing.cancel()
-                await asyncio.wait({self.hearing})
+            if self.listening is not None:
+                self.listening.cancel()
+                await asyncio.wait({self.listening})
 
-    async def rest(self, seconds: float) -> Written[T] | None:
+    async def wait(self, seconds: float) -> WriteResult[T] | None:
         """Wait so long, or until an event tells the end."""
         now = asyncio.get_running_loop().time
         until = now() + seconds
-        while self.told is not None and (left := until - now()) > 0:
-            self.hearing = self.hearing or asyncio.ensure_future(anext(self.told))
-            await asyncio.wait({self.hearing}, timeout=left)
-            if not self.hearing.done():
+        while self.is_told is not None and (left := until - now()) > 0:
+            self.listening = self.listening or asyncio.ensure_future(anext(self.is_told))
+            await asyncio.wait({self.listening}, timeout=left)
+            if not self.listening.done():
                 return None
-            heard, self.hearing = self.hearing, None
+            heard, self.listening = self.listening, None
             try:
                 event = heard.result()
             except StopAsyncIteration:
-                self.told = None
+                self.is_told = None
             else:
-                if (found := await self.hear(event)) is not None:
+                if (found := await self.handle_event(event)) is not None:
                     return found
         await asyncio.sleep(max(0.0, until - now()))
         return None
 
-    async def look(self) -> Written[T] | None:
-        self.looks += 1
+    async def poll(self) -> WriteResult[T] | None:
+        self.polls += 1
         try:
-            seen = await self.write.look()
-        except NotFound:
-            seen = Seen[T](status="gone", reason=self.write.gone)
-        except _PASSING as error:
+            seen = await self.write.poll()
+        except NotFoundError:
+            seen = PollResult[T](status="gone", reason=self.write.deleted_reason)
+        except _TRANSIENT_ERRORS as error:
             self.reason = f"the latest look failed: {error.message}"
             return None
         self.record = self.record if seen.record is None else seen.record
-        if seen.status is None and self.looks > 1 and self.delay is None:
-            self.delay = await self.explained()
+        if seen.status is None and self.polls > 1 and self.delay is None:
+            self.delay = await self.explain_pending()
         if seen.status is None and self.delay is not None:
             seen = evolve(seen, status=self.delay.status, reason=seen.reason or self.delay.reason)
         self.reason = seen.reason
-        return None if seen.status is None else self.ended(seen.status, "look", seen.reason)
+        return None if seen.status is None else self.finish(seen.status, "look", seen.reason)
 
-    async def explained(self) -> Seen[T]:
+    async def explain_pending(self) -> PollResult[T]:
         """Ask why it takes long; the answer is worth little, so that failing to get it is not."""
         try:
-            return Seen() if self.write.explain is None else await self.write.explain()
+            return PollResult() if self.write.explain is None else await self.write.explain()
         except NexHealthError:
-            return Seen()
+            return PollResult()
 
-    async def hear(self, event: Event) -> Written[T] | None:
+    async def handle_event(self, event: WriteEvent) -> WriteResult[T] | None:
         record = self.write.read(event)
         self.record = self.record if record is None else record
         status = _OUTCOMES.get(event.outcome or "")
         if status is None:
-            return await self.look()
+            return await self.poll()
         if status == "complete":
             if record is None:
-                await self.look()  # for the record alone; the event has said the rest
-            return self.ended(status, "webhook", None)
-        return self.ended(status, "webhook", "a webhook said so; the API tells no reason")
+                await self.poll()  # for the record alone; the event has said the rest
+            return self.finish(status, "webhook", None)
+        return self.finish(status, "webhook", "a webhook said so; the API tells no reason")
 
-    def ended(
-        self, status: WriteStatus, told_by: Literal["webhook", "look"], reason: str | None
-    ) -> Written[T]:
-        return Written(
-            status=status, record=self.record, told_by=told_by, reason=reason, looks=self.looks
+    def finish(
+        self, status: WriteStatus, source: Literal["webhook", "look"], reason: str | None
+    ) -> WriteResult[T]:
+        return WriteResult(
+            status=status, record=self.record, source=source, reason=reason, polls=self.polls
         )
 
 
-def _pauses(end: float | None, *, slowly: bool) -> Iterator[float]:
+def _poll_delays(end: float | None, *, slowly: bool) -> Iterator[float]:
     """Yield how long to wait after each look; near the end so that one more look fits in."""
     pause, longest = (_FIRST_NET, _LONGEST_NET) if slowly else (_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         if end is None:
-            yield _TESTING_PAUSE if is_testing() else pause
+            yield _TESTING_DELAY if is_testing() else pause
         else:
             left = end - asyncio.get_running_loop().time()
-            spare = left - _LAST_LOOK
-            due = _TESTING_PAUSE if is_testing() else pause
+            spare = left - _LAST_POLL_SECONDS
+            due = _TESTING_DELAY if is_testing() else pause
             yield due if due < left else (spare if spare > 0 else left + 1)
         pause = min(2 * pause, longest)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["Event", "EventBoard", "Events"]
+__all__ = ["EventBus", "EventSource", "WriteEvent"]
 
 
-class Event(Protocol):
+class WriteEvent(Protocol):
     """What a confirmation reads of a webhook's event."""
 
     @property
@@ -38,17 +38,17 @@ class Event(Protocol):
         ...
 
 
-class Events(Protocol):
-    """Where events can be heard; `EventBoard` is one, and anything with this method will do."""
+class EventSource(Protocol):
+    """Where events can be heard; `EventBus` is one, and anything with this method will do."""
 
     def subscribe(
-        self, wanted: Callable[[Event], bool], /
-    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        self, matches: Callable[[WriteEvent], bool], /
+    ) -> AbstractAsyncContextManager[AsyncIterator[WriteEvent]]:
         """Return a block inside which the wanted events come one by one."""
         ...
 
 
-class EventBoard:
+class EventBus:
     """Hands a receiver's events to those who wait for one of them: ``confirm(..., events=board)``.
 
     Give each event that was received to `publish`, in the event loop's own thread. The latest ones
@@ -58,32 +58,32 @@ class EventBoard:
     well, so that success is found out all the same.
     """
 
-    def __init__(self, *, keep: int = 1000) -> None:
-        self._kept: deque[Event] = deque(maxlen=keep)
+    def __init__(self, *, history_size: int = 1000) -> None:
+        self._kept: deque[WriteEvent] = deque(maxlen=history_size)
         self._listeners: set[_Listener] = set()
 
     def __repr__(self) -> str:
         """Show numbers only; events are people's data."""
-        return f"<EventBoard: {len(self._kept)} kept, {len(self._listeners)} listening>"
+        return f"<EventBus: {len(self._kept)} kept, {len(self._listeners)} listening>"
 
-    def publish(self, event: Event, /) -> None:
+    def publish(self, event: WriteEvent, /) -> None:
         """Show an event to everybody who waits for such a one, now or soon."""
         self._kept.append(event)
         for listener in tuple(self._listeners):
-            listener.offer(event)
+            listener.publish(event)
 
-    async def __call__(self, event: Event, /) -> None:
+    async def __call__(self, event: WriteEvent, /) -> None:
         """Publish an event: the board itself can be a receiver's handler."""
         self.publish(event)
 
     @asynccontextmanager
     async def subscribe(
-        self, wanted: Callable[[Event], bool], /
-    ) -> AsyncGenerator[AsyncIterator[Event], None]:
+        self, matches: Callable[[WriteEvent], bool], /
+    ) -> AsyncGenerator[AsyncIterator[WriteEvent], None]:
         """Return a block inside which the wanted events come one by one, those kept first."""
-        listener = _Listener(wanted)
+        listener = _Listener(matches)
         for event in self._kept:
-            listener.offer(event)
+            listener.publish(event)
         self._listeners.add(listener)
         try:
             yield listener
@@ -94,16 +94,16 @@ class EventBoard:
 class _Listener:
     """One subscription: an async iterator that does not end by itself."""
 
-    def __init__(self, wanted: Callable[[Event], bool]) -> None:
+    def __init__(self, wanted: Callable[[WriteEvent], bool]) -> None:
         self._wanted = wanted
-        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
+        self._waiting: asyncio.Queue[WriteEvent] = asyncio.Queue()
 
-    def offer(self, event: Event) -> None:
+    def publish(self, event: WriteEvent) -> None:
         if self._wanted(event):
             self._waiting.put_nowait(event)
 
     def __aiter__(self) -> _Listener:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> WriteEvent:
         return await self._waiting.get()

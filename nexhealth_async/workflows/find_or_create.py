@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, cast
 from attrs import frozen
 
 from nexhealth_async._protocol.phone_numbers import digits_of, normalize_phone
-from nexhealth_async.errors import DuplicatePatient, NotInThisVersion, OutcomeUnknown
+from nexhealth_async.errors import DuplicatePatientError, NotInVersionError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from nexhealth_async._client.client import Client
-    from nexhealth_async._client.unknown_outcomes import Write
+    from nexhealth_async._client.unknown_outcomes import PendingWrite
     from nexhealth_async._protocol.operations import Endpoint
     from nexhealth_async.models import Patient
 
-__all__ = ["Found", "PatientCalls", "find_or_create"]
+__all__ = ["FindOrCreateResult", "PatientCalls", "find_or_create"]
 
 _PHONES = (
     "phone_number",
@@ -26,11 +26,11 @@ _PHONES = (
     "work_phone_number",
     "custom_contact_number",
 )
-_FOUND = 200
+_PATIENT_EXISTS = 200
 
 
 @frozen(kw_only=True)
-class Found:
+class FindOrCreateResult:
     """A patient who was there, or has just been made."""
 
     patient: Patient
@@ -48,7 +48,7 @@ class PatientCalls:
     create: Endpoint[Patient]
 
 
-async def find_or_create(calls: PatientCalls, fields: Mapping[str, object]) -> Found:
+async def find_or_create(calls: PatientCalls, fields: Mapping[str, object]) -> FindOrCreateResult:
     """Find the patient of this name, birth date and phone number, or create one.
 
     v3 does both in one request. In v2 the patients born that day are searched first, since stored
@@ -59,64 +59,68 @@ async def find_or_create(calls: PatientCalls, fields: Mapping[str, object]) -> F
         name: normalize_phone(str(bio[name])) for name in _PHONES if bio.get(name) is not None
     }
     wanted = {**fields, "bio": {**bio, **phones}}
-    with suppress(NotInThisVersion):
+    with suppress(NotInVersionError):
         arguments = {**wanted, "return_existing_if_match": True}
         patient, status = await calls.client.call_with_status(calls.create, arguments)
-        return Found(patient=patient, created=status != _FOUND)
+        return FindOrCreateResult(patient=patient, created=status != _PATIENT_EXISTS)
     return await _search_or_create(calls, wanted, phones.get("phone_number"))
 
 
 async def _search_or_create(
-    calls: PatientCalls, wanted: Mapping[str, object], phone: str | None
-) -> Found:
-    born = cast("Mapping[str, object]", wanted["bio"]).get("date_of_birth")
-    names = (_folded(wanted.get(name)) for name in ("first_name", "last_name"))
+    calls: PatientCalls, full_name: Mapping[str, object], phone: str | None
+) -> FindOrCreateResult:
+    born = cast("Mapping[str, object]", full_name["bio"]).get("date_of_birth")
+    names = (_fold_name(full_name.get(name)) for name in ("first_name", "last_name"))
     identity = ("POST /patients", *names, str(born), phone)
-    async with calls.client.track_write(*identity, subdomain=wanted.get("subdomain")) as write:
-        return await _found_or_created(calls, wanted, born, phone, write)
+    async with calls.client.track_write(*identity, subdomain=full_name.get("subdomain")) as write:
+        return await _find_or_create_once(calls, full_name, born, phone, write)
 
 
-async def _found_or_created(
-    calls: PatientCalls, wanted: Mapping[str, object], born: object, phone: str | None, write: Write
-) -> Found:
-    scope = {name: wanted[name] for name in ("subdomain", "location_id") if name in wanted}
-    if born is not None and phone is not None:
+async def _find_or_create_once(
+    calls: PatientCalls,
+    full_name: Mapping[str, object],
+    date_of_birth: object,
+    phone: str | None,
+    write: PendingWrite,
+) -> FindOrCreateResult:
+    scope = {name: full_name[name] for name in ("subdomain", "location_id") if name in full_name}
+    if date_of_birth is not None and phone is not None:
         # What is listed without the filter is not known for v2.
         for new in (False, True):
-            same_day = {**scope, "date_of_birth": born, "new_patient": new, "prefetch": 0}
+            same_day = {**scope, "date_of_birth": date_of_birth, "new_patient": new, "prefetch": 0}
             async with aclosing(calls.client.walk(calls.patients, same_day)) as walk:
                 async for patient in walk:
-                    if _is(patient, wanted, phone):
-                        write.settle()
-                        return Found(patient=patient, created=False)
-    if write.unsettled_until is not None:
-        raise OutcomeUnknown(
+                    if _matches_patient(patient, full_name, phone):
+                        write.resolve()
+                        return FindOrCreateResult(patient=patient, created=False)
+    if write.pending_until is not None:
+        raise OutcomeUnknownError(
             "an earlier request for this patient may still be carried out, so it was not sent "
             "again.",
             lookup="Ask for the same patient again after unsettled_until.",
             operation="POST /patients",
-            unsettled_until=write.unsettled_until,
+            unsettled_until=write.pending_until,
         )
     try:
-        with write.sending():
-            made = await calls.client.call(calls.create, wanted)
-    except DuplicatePatient as refusal:
+        with write.mark_sent():
+            made = await calls.client.call(calls.create, full_name)
+    except DuplicatePatientError as refusal:
         if refusal.patient_id is None:
             raise
         scope.pop("location_id", None)
         there = await calls.client.call(calls.get, scope, refusal.patient_id)
-        return Found(patient=there, created=False)
-    return Found(patient=made, created=True)
+        return FindOrCreateResult(patient=there, created=False)
+    return FindOrCreateResult(patient=made, created=True)
 
 
-def _folded(name: object) -> str:
+def _fold_name(name: object) -> str:
     return str(name).strip().casefold()
 
 
-def _is(patient: Patient, wanted: Mapping[str, object], phone: str) -> bool:
+def _matches_patient(patient: Patient, full_name: Mapping[str, object], phone: str) -> bool:
     for name in ("first_name", "last_name"):
         have: object = getattr(patient, name)
-        if _folded(have or "") != _folded(wanted.get(name)):
+        if _fold_name(have or "") != _fold_name(full_name.get(name)):
             return False
     numbers = (str(getattr(patient.bio, name, None)) for name in _PHONES)
     return any(digits_of(number) == phone for number in numbers)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nexhealth_async.errors import UnexpectedShape
-from nexhealth_async.pagination.flatten import Flat
+from nexhealth_async.errors import UnexpectedStructureError
+from nexhealth_async.pagination.flatten import FlatWalk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +35,15 @@ class PracticeLocation:
 
 def practice_locations(
     caller: Client, locations: Endpoint[Location], subdomain: str | None = None
-) -> Flat[Location, PracticeLocation]:
+) -> FlatWalk[Location, PracticeLocation]:
     """Return every location of every practice that a caller can see, or of the one named."""
     scope = {} if subdomain is None else {"subdomain": subdomain}
-    return Flat([caller.walk(locations, scope)], _practice_location)
+    return FlatWalk([caller.walk(locations, scope)], _practice_location)
 
 
 def _practice_location(location: Location) -> Iterator[PracticeLocation]:
     if location.subdomain is None:
-        raise UnexpectedShape(
+        raise UnexpectedStructureError(
             "a practice was listed without its subdomain", operation="GET /locations"
         )
     yield PracticeLocation(

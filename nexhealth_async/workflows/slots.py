@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
-from nexhealth_async.errors import InvalidArgument, NexHealthWarning
-from nexhealth_async.pagination.flatten import Flat
+from nexhealth_async.errors import InvalidArgumentError, NexHealthWarning
+from nexhealth_async.pagination.flatten import FlatWalk
 
 if TYPE_CHECKING:
     from nexhealth_async.models import SlotGroup
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FreeSlot", "free_slots"]
 
-_LONGEST_SEARCH = 14
+_MAX_SEARCH_LENGTH = 14
 """Days the vendor advises for one slot search."""
 
 
@@ -37,23 +37,23 @@ class FreeSlot:
 
 def free_slots(
     walk: Callable[..., Walk[SlotGroup]], filters: Mapping[str, object]
-) -> Flat[SlotGroup, FreeSlot]:
+) -> FlatWalk[SlotGroup, FreeSlot]:
     """Return the free times one by one, searched in windows of at most 14 days."""
     shared = {**filters}
     limit = cast("int | None", shared.pop("limit", None))
     if limit is not None and limit < 0:
-        raise InvalidArgument("limit must be a whole number of at least 0")
+        raise InvalidArgumentError("limit must be a whole number of at least 0")
     start, days = cast("date", filters["start_date"]), cast("int", filters["days"])
     # The first one shows at once what no search can have.
-    first = walk(**{**shared, "days": min(days, _LONGEST_SEARCH)})
+    first = walk(**{**shared, "days": min(days, _MAX_SEARCH_LENGTH)})
 
     def windows() -> Iterator[Walk[SlotGroup]]:
         yield first
-        for gone in range(_LONGEST_SEARCH, days, _LONGEST_SEARCH):
-            window = min(days - gone, _LONGEST_SEARCH)
+        for gone in range(_MAX_SEARCH_LENGTH, days, _MAX_SEARCH_LENGTH):
+            window = min(days - gone, _MAX_SEARCH_LENGTH)
             yield walk(**{**shared, "start_date": start + timedelta(days=gone), "days": window})
 
-    return Flat(windows(), _slots, limit=limit)
+    return FlatWalk(windows(), _slots, limit=limit)
 
 
 def _slots(group: SlotGroup) -> Iterator[FreeSlot]:

@@ -20,5 +20,5 @@ def thread() -> Iterator[SandboxThread]:
 
 
 @pytest.fixture
-def box(thread: SandboxThread) -> Sandbox:
-    return thread.box
+def sandbox(thread: SandboxThread) -> Sandbox:
+    return thread.sandbox

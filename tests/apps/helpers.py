@@ -60,14 +60,14 @@ def unlogged(said: str) -> str:
     )
 
 
-def environment(box: Sandbox, **more: str) -> dict[str, str]:
+def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Return what a process needs to reach a sandbox."""
     return {
         **os.environ,
-        "NEXHEALTH_API_KEY": box.api_key,
-        "NEXHEALTH_BASE_URL": box.url,
-        "NEXHEALTH_SUBDOMAIN": box.subdomain,
-        "NEXHEALTH_LOCATION_ID": str(box.location_id),
+        "NEXHEALTH_API_KEY": sandbox.api_key,
+        "NEXHEALTH_BASE_URL": sandbox.url,
+        "NEXHEALTH_SUBDOMAIN": sandbox.subdomain,
+        "NEXHEALTH_LOCATION_ID": str(sandbox.location_id),
         "NEXHEALTH_WEBHOOK_SECRET": WEBHOOK_SECRET,
         **more,
     }
@@ -90,10 +90,10 @@ async def python(
 
 @asynccontextmanager
 async def running(
-    name: str, box: Sandbox, *, starts: bool = True, **more: str
+    name: str, sandbox: Sandbox, *, starts: bool = True, **more: str
 ) -> AsyncGenerator[App]:
     """Run an example, until the end of the block at the latest."""
-    process = await python("-m", "tests.apps.server", name, env=environment(box, **more))
+    process = await python("-m", "tests.apps.server", name, env=environment(sandbox, **more))
     assert process.stdout
     try:
         line = await asyncio.wait_for(process.stdout.readline(), 30)

@@ -52,7 +52,7 @@ def held(nex: NexHealth) -> dict[str, int]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "library_tasks": len(shared.tasks),
-        "under_way": shared.gates._under_way,
+        "under_way": shared.rate_limiter._under_way,
         "connections_taken": len(connector._acquired) if connector is not None else 0,
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "objects": len(gc.get_objects()),
@@ -91,7 +91,7 @@ def _session() -> NexHealth:
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
         timeout=float(os.environ.get("NEXHEALTH_TIMEOUT", "20")),
-        retry=RetryPolicy(late_commit=float(os.environ.get("LATE_COMMIT", "120"))),
+        retry=RetryPolicy(late_commit_window=float(os.environ.get("LATE_COMMIT", "120"))),
         rates=Rates.unlimited(),
     )
 

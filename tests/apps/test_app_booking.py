@@ -33,9 +33,13 @@ def thread() -> Iterator[SandboxThread]:
 
 
 @pytest.fixture
-async def app(box: Sandbox) -> AsyncIterator[App]:
+async def app(sandbox: Sandbox) -> AsyncIterator[App]:
     async with running(
-        "fastapi_app", box, NEXHEALTH_TIMEOUT="1.5", NO_BACKOFF="1", LATE_COMMIT=str(LATE_COMMIT)
+        "fastapi_app",
+        sandbox,
+        NEXHEALTH_TIMEOUT="1.5",
+        NO_BACKOFF="1",
+        LATE_COMMIT=str(LATE_COMMIT),
     ) as app:
         yield app
         code, said = await app.terminate()
@@ -49,11 +53,11 @@ async def http(app: App) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def wishes(http: aiohttp.ClientSession, box: Sandbox, count: int) -> list[Wish]:
+async def wishes(http: aiohttp.ClientSession, sandbox: Sandbox, count: int) -> list[Wish]:
     """Ask for free slots, and give each to another patient."""
     made: list[Wish] = []
-    day = (box.clock.today() + timedelta(days=3)).date()
-    for provider in box.providers.ids:
+    day = (sandbox.clock.today() + timedelta(days=3)).date()
+    for provider in sandbox.providers.ids:
         query: dict[str, str | int] = {
             "provider_id": provider,
             "start_date": day.isoformat(),
@@ -71,7 +75,7 @@ async def wishes(http: aiohttp.ClientSession, box: Sandbox, count: int) -> list[
                 for slot in await reply.json()
             ]
     made = made[:: max(1, len(made) // count)][:count]
-    return [{**wish, "patient_id": box.patients.ids[nth % 60]} for nth, wish in enumerate(made)]
+    return [{**wish, "patient_id": sandbox.patients.ids[nth % 60]} for nth, wish in enumerate(made)]
 
 
 async def ask(http: aiohttp.ClientSession, wish: Wish) -> tuple[int, dict[str, Any]]:
@@ -79,11 +83,11 @@ async def ask(http: aiohttp.ClientSession, wish: Wish) -> tuple[int, dict[str, A
         return reply.status, await reply.json()
 
 
-def booked(box: Sandbox) -> Counter[tuple[object, object, datetime]]:
+def booked(sandbox: Sandbox) -> Counter[tuple[object, object, datetime]]:
     """Count what holds in the practice, by patient, provider and moment."""
     return Counter(
         (one["patient_id"], one["provider_id"], datetime.fromisoformat(str(one["start_time"])))
-        for one in box.appointments
+        for one in sandbox.appointments
         if not one["cancelled"]
     )
 
@@ -93,75 +97,75 @@ def key(wish: Wish) -> tuple[object, object, datetime]:
 
 
 async def test_the_same_wish_again_is_answered_with_the_same_appointment(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
+    (wish,) = await wishes(http, sandbox, 1)
     answers = await asyncio.gather(*(ask(http, wish) for _ in range(8)))
     assert [status for status, _ in answers] == [201] * 8
     assert len({answer["id"] for _, answer in answers}) == 1
-    assert booked(box) == Counter([key(wish)])
+    assert booked(sandbox) == Counter([key(wish)])
 
 
 async def test_a_slot_somebody_else_has_is_a_conflict(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
-    other = {**wish, "patient_id": box.patients.ids[30]}
+    (wish,) = await wishes(http, sandbox, 1)
+    other = {**wish, "patient_id": sandbox.patients.ids[30]}
     assert (await ask(http, wish))[0] == 201
     status, answer = await ask(http, other)
-    assert (status, answer["error"]) == (409, "SlotTaken")
-    assert booked(box) == Counter([key(wish)])
+    assert (status, answer["error"]) == (409, "SlotTakenError")
+    assert booked(sandbox) == Counter([key(wish)])
 
 
 async def test_an_answer_that_was_lost_is_looked_up(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
-    box.drop_next(when="after", method="POST", path="/appointments")
+    (wish,) = await wishes(http, sandbox, 1)
+    sandbox.drop_next(when="after", method="POST", path="/appointments")
     status, answer = await ask(http, wish)
     assert status == 201
-    assert list(box.appointments.ids) == [answer["id"]]
+    assert list(sandbox.appointments.ids) == [answer["id"]]
 
 
 async def test_a_booking_that_never_arrived_is_a_502_until_it_can_no_longer_come(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
-    box.drop_next(when="before", method="POST", path="/appointments")
+    (wish,) = await wishes(http, sandbox, 1)
+    sandbox.drop_next(when="before", method="POST", path="/appointments")
     status, answer = await ask(http, wish)
-    assert (status, answer["error"]) == (502, "OutcomeUnknown")
+    assert (status, answer["error"]) == (502, "OutcomeUnknownError")
     assert (await ask(http, wish))[0] == 502
-    assert not booked(box)
+    assert not booked(sandbox)
     await asyncio.sleep(LATE_COMMIT)
     assert (await ask(http, wish))[0] == 201
-    assert booked(box) == Counter([key(wish)])
+    assert booked(sandbox) == Counter([key(wish)])
 
 
 async def test_a_booking_that_nobody_knows_of_is_a_502_and_may_be_asked_for_again(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
-    box.drop_next(when="after", method="POST", path="/appointments")
-    box.alter_next(method="GET", path="/appointments")  # the look before the booking
-    box.fail_next(503, times=40, method="GET", path="/appointments")
+    (wish,) = await wishes(http, sandbox, 1)
+    sandbox.drop_next(when="after", method="POST", path="/appointments")
+    sandbox.alter_next(method="GET", path="/appointments")  # the look before the booking
+    sandbox.fail_next(503, times=40, method="GET", path="/appointments")
     status, answer = await ask(http, wish)
-    assert (status, answer["error"]) == (502, "OutcomeUnknown")
-    box.faults.clear()
+    assert (status, answer["error"]) == (502, "OutcomeUnknownError")
+    sandbox.faults.clear()
     assert (await ask(http, wish))[0] == 201
-    assert booked(box) == Counter([key(wish)])
+    assert booked(sandbox) == Counter([key(wish)])
 
 
 async def test_a_booking_without_a_patient_or_of_an_odd_kind_is_refused(
-    http: aiohttp.ClientSession, box: Sandbox
+    http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    (wish,) = await wishes(http, box, 1)
+    (wish,) = await wishes(http, sandbox, 1)
     assert (await ask(http, {**wish, "patient_id": 1}))[0] == 404
     assert (await ask(http, {**wish, "start": "tomorrow"}))[0] == 422
     assert (await ask(http, {**wish, "end": wish["start"]}))[0] == 422
-    assert not booked(box)
+    assert not booked(sandbox)
 
 
-def misbehave(box: Sandbox, rng: random.Random, *, late: bool) -> None:
+def misbehave(sandbox: Sandbox, rng: random.Random, *, late: bool) -> None:
     """Order a fault of the booking or of what is read around it.
 
     ``late`` allows that a booking is carried out only after its caller was told of a failure.
@@ -169,29 +173,29 @@ def misbehave(box: Sandbox, rng: random.Random, *, late: bool) -> None:
     at = "/appointments"
     match rng.randrange(9):
         case 0:
-            box.hang_next(when="before", method="POST", path=at)
+            sandbox.hang_next(when="before", method="POST", path=at)
         case 1:
-            box.hang_next(when="after", method="POST", path=at)
+            sandbox.hang_next(when="after", method="POST", path=at)
         case 2:
-            box.drop_next(when="before", method="POST", path=at)
+            sandbox.drop_next(when="before", method="POST", path=at)
         case 3:
-            box.drop_next(when=rng.choice(["after", "mid_body"]), method="POST", path=at)
+            sandbox.drop_next(when=rng.choice(["after", "mid_body"]), method="POST", path=at)
         case 4:
-            box.fail_next(rng.choice([500, 503]), method="POST", path=at)
+            sandbox.fail_next(rng.choice([500, 503]), method="POST", path=at)
         case 5:
-            box.truncate_next(method="POST", path=at)
+            sandbox.truncate_next(method="POST", path=at)
         case 6 if late:
-            box.delay_next(1.8, method="POST", path=at)  # carried out after the caller was told
+            sandbox.delay_next(1.8, method="POST", path=at)  # carried out after the caller was told
         case 7:
-            box.fail_next(503, times=rng.randint(1, 6), method="GET", path=at)
+            sandbox.fail_next(503, times=rng.randint(1, 6), method="GET", path=at)
         case _:
-            box.hang_next(when="after", method="GET", path=at)
+            sandbox.hang_next(when="after", method="GET", path=at)
 
 
 @pytest.mark.parametrize(("seed", "clashes"), [(1, "refused"), (2, "taken as they come")])
 async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
     http: aiohttp.ClientSession,
-    box: Sandbox,
+    sandbox: Sandbox,
     seed: int,
     clashes: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -200,7 +204,7 @@ async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
     if clashes != "refused":
         monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
     rng = random.Random(seed)
-    asked = await wishes(http, box, 60)
+    asked = await wishes(http, sandbox, 60)
     left = list(asked)
     told: list[tuple[Wish, int]] = []
     for round_ in range(12):
@@ -208,18 +212,18 @@ async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
             break
         if round_ < 5:
             for _ in range(20):
-                misbehave(box, rng, late=clashes == "refused")
+                misbehave(sandbox, rng, late=clashes == "refused")
         else:
-            box.faults.clear()
+            sandbox.faults.clear()
             await asyncio.sleep(LATE_COMMIT)
         again: list[Wish] = []
         answers = await asyncio.gather(*(ask(http, wish) for wish in left))
-        there = booked(box)
+        there = booked(sandbox)
         assert max(there.values(), default=1) == 1
         for wish, (status, answer) in zip(left, answers, strict=True):
             told.append((wish, status))
             if status == 201:
-                assert answer["id"] in box.appointments
+                assert answer["id"] in sandbox.appointments
                 assert there[key(wish)] == 1
             else:
                 assert status in {409, 422, 502, 503}, answer
@@ -229,4 +233,4 @@ async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
     statuses = Counter(status for _, status in told)
     assert statuses[502] + statuses[503] > 10
     await asyncio.sleep(2)  # what was delayed arrives now, and finds its time taken
-    assert booked(box) == Counter(map(key, asked))
+    assert booked(sandbox) == Counter(map(key, asked))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", APPS)
 async def test_requests_in_flight_are_answered_when_the_process_is_told_to_end(
-    name: str, box: Sandbox
+    name: str, sandbox: Sandbox
 ) -> None:
-    box.latency = 0.6
-    id = box.patients.ids[0]
-    async with running(name, box) as app, aiohttp.ClientSession(app.url) as http:
+    sandbox.latency = 0.6
+    id = sandbox.patients.ids[0]
+    async with running(name, sandbox) as app, aiohttp.ClientSession(app.url) as http:
 
         async def ask() -> int:
             async with http.get(f"/patients/{id}") as reply:
@@ -28,7 +28,7 @@ async def test_requests_in_flight_are_answered_when_the_process_is_told_to_end(
                 return reply.status
 
         asked = [asyncio.create_task(ask()) for _ in range(20)]
-        while box.in_flight < 20:
+        while sandbox.in_flight < 20:
             await asyncio.sleep(0.01)
         ended = asyncio.create_task(app.terminate())
         assert await asyncio.gather(*asked) == [200] * 20
@@ -36,22 +36,22 @@ async def test_requests_in_flight_are_answered_when_the_process_is_told_to_end(
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_a_wrong_key_ends_the_start_with_a_sentence(name: str, box: Sandbox) -> None:
+async def test_a_wrong_key_ends_the_start_with_a_sentence(name: str, sandbox: Sandbox) -> None:
     wrong = "invented-wrong-key"
-    async with running(name, box, starts=False, NEXHEALTH_API_KEY=wrong) as app:
+    async with running(name, sandbox, starts=False, NEXHEALTH_API_KEY=wrong) as app:
         code, said = await app.ended()
     assert code not in {0, None}
-    sentence = next(line for line in said.splitlines() if "KeyRefused" in line)
+    sentence = next(line for line in said.splitlines() if "InvalidAPIKeyError" in line)
     assert "API key" in sentence
     assert wrong not in said
 
 
 @pytest.mark.parametrize("script", ["aiohttp_app.py", "worker.py"])
 async def test_a_script_with_a_wrong_key_says_so_and_nothing_else(
-    script: str, box: Sandbox
+    script: str, sandbox: Sandbox
 ) -> None:
     wrong = "invented-wrong-key"
-    env = environment(box, NEXHEALTH_API_KEY=wrong)
+    env = environment(sandbox, NEXHEALTH_API_KEY=wrong)
     process = await python(f"docs/examples/{script}", env=env)
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1

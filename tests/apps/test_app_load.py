@@ -24,13 +24,13 @@ MIB = 1024 * 1024
 
 @pytest.mark.timeout(60 + REQUESTS // 20)
 @pytest.mark.parametrize("name", APPS)
-async def test_thousands_of_requests_leave_nothing_behind(name: str, box: Sandbox) -> None:
+async def test_thousands_of_requests_leave_nothing_behind(name: str, sandbox: Sandbox) -> None:
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
-    async with running(name, box) as app:
+    async with running(name, sandbox) as app:
         async with aiohttp.ClientSession(app.url, connector=connector) as http:
-            await press(http, box, 3 * AT_ONCE)
+            await press(http, sandbox, 3 * AT_ONCE)
             first = await quiet(app)
-            await press(http, box, REQUESTS)
+            await press(http, sandbox, REQUESTS)
             last = await quiet(app)
         assert last["requests"] - first["requests"] >= REQUESTS
         assert last["tasks"] <= first["tasks"]
@@ -42,9 +42,9 @@ async def test_thousands_of_requests_leave_nothing_behind(name: str, box: Sandbo
         assert await app.terminate() == (0, "")
 
 
-async def press(http: aiohttp.ClientSession, box: Sandbox, requests: int) -> None:
+async def press(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) -> None:
     """Ask for patients that exist, one that does not, and searches, many at once."""
-    ids = box.patients.ids
+    ids = sandbox.patients.ids
     left = iter(range(requests))
 
     async def visit() -> None:

@@ -14,9 +14,9 @@ from tests.apps.helpers import APPS, WEBHOOK_SECRET, running, unlogged
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_an_example_searches_shows_and_refuses_patients(name: str, box: Sandbox) -> None:
-    wanted = box.patients.row(box.patients.ids[3])
-    async with running(name, box) as app, aiohttp.ClientSession(app.url) as http:
+async def test_an_example_searches_shows_and_refuses_patients(name: str, sandbox: Sandbox) -> None:
+    wanted = sandbox.patients.row(sandbox.patients.ids[3])
+    async with running(name, sandbox) as app, aiohttp.ClientSession(app.url) as http:
         async with http.get("/patients", params={"name": str(wanted["last_name"])}) as reply:
             assert reply.status == 200
             assert wanted["id"] in [one["id"] for one in await reply.json()]
@@ -25,8 +25,8 @@ async def test_an_example_searches_shows_and_refuses_patients(name: str, box: Sa
             shown = await reply.json()
             assert (shown["id"], shown["email"]) == (wanted["id"], wanted["email"])
         async with http.get("/patients/1") as reply:
-            assert (reply.status, (await reply.json())["error"]) == (404, "NotFound")
-        box.fail_next(503, times=4)
+            assert (reply.status, (await reply.json())["error"]) == (404, "NotFoundError")
+        sandbox.fail_next(503, times=4)
         async with http.get(f"/patients/{wanted['id']}") as reply:
             assert reply.status == 503
             assert int(reply.headers["Retry-After"]) >= 1
@@ -44,8 +44,8 @@ async def test_an_example_as_it_stands_serves_an_account_of_either_version(
     name: str, version: Literal["v2", "v3"]
 ) -> None:
     with SandboxThread(Sandbox(patients=5, seed=7, versions={version})) as thread:
-        id = thread.box.patients.ids[3]
-        own = running(name, thread.box, OWN_SESSION="yes", NEXHEALTH_API_VERSION="")
+        id = thread.sandbox.patients.ids[3]
+        own = running(name, thread.sandbox, OWN_SESSION="yes", NEXHEALTH_API_VERSION="")
         async with own as app, session(app.url) as http:
             async with http.get(f"/patients/{id}") as reply:
                 assert (reply.status, (await reply.json())["id"]) == (200, id)
@@ -53,10 +53,10 @@ async def test_an_example_as_it_stands_serves_an_account_of_either_version(
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_200_requests_at_once_get_each_their_own_answer(name: str, box: Sandbox) -> None:
-    ids = [box.patients.ids[nth % 60] for nth in range(200)]
-    box.latency = 0.05
-    async with running(name, box) as app, session(app.url) as http:
+async def test_200_requests_at_once_get_each_their_own_answer(name: str, sandbox: Sandbox) -> None:
+    ids = [sandbox.patients.ids[nth % 60] for nth in range(200)]
+    sandbox.latency = 0.05
+    async with running(name, sandbox) as app, session(app.url) as http:
 
         async def ask(id: int) -> int:
             async with http.get(f"/patients/{id}") as reply:
@@ -65,8 +65,8 @@ async def test_200_requests_at_once_get_each_their_own_answer(name: str, box: Sa
                 return int(shown["id"])
 
         assert await asyncio.gather(*map(ask, ids)) == ids
-        assert box.most_in_flight > 20
-        assert box.logins == 1
+        assert sandbox.most_in_flight > 20
+        assert sandbox.logins == 1
         assert await app.terminate() == (0, "")
 
 
@@ -77,12 +77,12 @@ def session(url: str) -> aiohttp.ClientSession:
 async def test_the_booking_desk_takes_signed_webhooks_once_and_no_others(
     thread: SandboxThread,
 ) -> None:
-    box = thread.box
-    id = box.appointments.ids[0]
-    async with running("fastapi_app", box, LOGS="1") as app:
+    sandbox = thread.sandbox
+    id = sandbox.appointments.ids[0]
+    async with running("fastapi_app", sandbox, LOGS="1") as app:
 
         async def deliver(secret: str) -> list[int | None]:
-            sent = await box.deliver(
+            sent = await sandbox.deliver(
                 "appointment_updated", id, to=f"{app.url}/webhooks", secret=secret
             )
             return [one.status for one in sent]

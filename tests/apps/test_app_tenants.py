@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async import (
     NO_RETRY,
-    KeyRefused,
+    InvalidAPIKeyError,
     Limit,
     NexHealth,
     Rates,
@@ -47,12 +47,12 @@ class Opened:
         self.sessions: list[tuple[str, NexHealth]] = []
 
     def __call__(self, name: str) -> NexHealth:
-        box = self.boxes[name]
+        sandbox = self.boxes[name]
         nex = NexHealth(
-            box.api_key,
-            base_url=box.url,
-            subdomain=box.subdomain,
-            location_id=box.location_id,
+            sandbox.api_key,
+            base_url=sandbox.url,
+            subdomain=sandbox.subdomain,
+            location_id=sandbox.location_id,
             rates=self.rates,
             version=self.version,
         )
@@ -74,11 +74,11 @@ async def test_each_customer_sees_its_own_patients_by_its_own_token(
         counts = await asyncio.gather(*(count(tenants, name) for name in names))
         assert counts == [len(boxes[name].patients) for name in names]
         assert len(tenants) == len(opened.sessions) == 4
-        tokens = {nex._client.state.keeper.current(0.0) for _, nex in opened.sessions}
+        tokens = {nex._client.state.token_manager.current(0.0) for _, nex in opened.sessions}
         assert len(tokens) == 4
-    for box in boxes.values():
-        assert box.logins == 1
-        assert all(seen.status in {200, 201} for seen in box.requests)  # no foreign token, ever
+    for sandbox in boxes.values():
+        assert sandbox.logins == 1
+        assert all(seen.status in {200, 201} for seen in sandbox.requests)  # no foreign token, ever
 
 
 async def test_the_limit_of_one_key_slows_nobody_else(boxes: dict[str, Sandbox]) -> None:
@@ -155,14 +155,18 @@ async def test_a_customer_whose_key_is_refused_can_be_given_another(
     keys = {"customer-1": "a-wrong-key"}
 
     def make(name: str) -> NexHealth:
-        box = boxes[name]
+        sandbox = boxes[name]
         return NexHealth(
-            keys[name], base_url=box.url, subdomain=box.subdomain, version="auto", retry=NO_RETRY
+            keys[name],
+            base_url=sandbox.url,
+            subdomain=sandbox.subdomain,
+            version="auto",
+            retry=NO_RETRY,
         )
 
     async with multi_tenant.Tenants(make, most=4) as tenants:
         for _ in range(2):
-            with pytest.raises(KeyRefused):
+            with pytest.raises(InvalidAPIKeyError):
                 async with tenants.of("customer-1"):
                     pass
         keys["customer-1"] = boxes["customer-1"].api_key

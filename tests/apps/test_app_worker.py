@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from nexhealth_async import NO_RETRY, NexHealth
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.apps.helpers import environment, python
 from tests.apps.server import EXAMPLES, load_example
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 worker: Any = load_example("worker")
 
 
-def session(box: Sandbox) -> NexHealth:
+def session(sandbox: Sandbox) -> NexHealth:
     return NexHealth(
-        box.api_key,
-        base_url=box.url,
+        sandbox.api_key,
+        base_url=sandbox.url,
         version="v3",
-        subdomain=box.subdomain,
-        location_id=box.location_id,
+        subdomain=sandbox.subdomain,
+        location_id=sandbox.location_id,
         retry=NO_RETRY,
     )
 
@@ -49,11 +49,11 @@ class Rounds:
 
 
 async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
     state = tmp_path / "worker.state"
-    everybody = list(box.patients.ids)
-    async with session(box) as nex:
+    everybody = list(sandbox.patients.ids)
+    async with session(sandbox) as nex:
         stopped = Rounds(nex, state, most=10)
         await stopped.worker.run()
         assert stopped.handled == everybody[:10]
@@ -66,7 +66,7 @@ async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
         running = asyncio.create_task(again.worker.run())
         while not state.exists():
             await asyncio.sleep(0.005)
-        box.patients.update(everybody[5], updated_at=stamp(box.clock.now()))
+        sandbox.patients.update(everybody[5], updated_at=format_timestamp(sandbox.clock.now()))
         while again.handled == everybody:
             await asyncio.sleep(0.005)
         again.worker.stop()
@@ -75,17 +75,19 @@ async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
     assert set(again.handled[60:]) == {everybody[5]}
 
 
-async def test_a_round_that_fails_is_made_up_for_by_the_next(box: Sandbox, tmp_path: Path) -> None:
+async def test_a_round_that_fails_is_made_up_for_by_the_next(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     state = tmp_path / "worker.state"
-    box.fail_next(503, times=3)
-    async with session(box) as nex:
+    sandbox.fail_next(503, times=3)
+    async with session(sandbox) as nex:
         rounds = Rounds(nex, state)
         running = asyncio.create_task(rounds.worker.run())
         while not state.exists():
             await asyncio.sleep(0.005)
         rounds.worker.stop()
         await running
-    assert rounds.handled == list(box.patients.ids)
+    assert rounds.handled == list(sandbox.patients.ids)
     remembered = datetime.fromisoformat(state.read_text())
     assert abs(datetime.now(UTC) - remembered) < timedelta(minutes=1)
 
@@ -95,10 +97,10 @@ async def test_a_round_that_fails_is_made_up_for_by_the_next(box: Sandbox, tmp_p
     [(signal.SIGTERM, "v3.0.0"), (signal.SIGINT, "v3.0.0"), (signal.SIGTERM, "v2")],
 )
 async def test_the_process_ends_cleanly_when_told_to(
-    box: Sandbox, tmp_path: Path, number: signal.Signals, version: Literal["v2", "v3.0.0"]
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, version: Literal["v2", "v3.0.0"]
 ) -> None:
-    box.versions = frozenset({"v2" if version == "v2" else "v3"})
-    env = environment(box, NEXHEALTH_API_VERSION="")
+    sandbox.versions = frozenset({"v2" if version == "v2" else "v3"})
+    env = environment(sandbox, NEXHEALTH_API_VERSION="")
     process = await python(EXAMPLES / "worker.py", env=env, cwd=tmp_path)
     assert process.stderr
     while b"60 patients had changed" not in (line := await process.stderr.readline()):
@@ -108,5 +110,5 @@ async def test_the_process_ends_cleanly_when_told_to(
     assert process.returncode == 0
     assert said.decode().splitlines() == ["INFO:worker:stopped"]
     assert (tmp_path / "worker.state").exists()
-    spoken = {one.headers["nex-api-version"] for one in box.seen("GET", "/patients")}
+    spoken = {one.headers["nex-api-version"] for one in sandbox.seen("GET", "/patients")}
     assert spoken == {version}

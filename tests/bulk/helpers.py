@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Batch
 
-__all__ = ["TABLES", "VERSIONS", "Scene", "by_group", "scene", "truth"]
+__all__ = ["TABLES", "VERSIONS", "BulkScene", "by_group", "scene", "truth"]
 
 VERSIONS = ("v2", "v3")
 TABLES = ("patients", "appointments", "procedures", "providers", "operatories", "patient_recalls")
 """Resources of both versions whose records are the rows of the sandbox's table of that name."""
 
 
-class Scene(NamedTuple):
-    box: Sandbox
+class BulkScene(NamedTuple):
+    sandbox: Sandbox
     nex: NexHealth
 
 
@@ -35,22 +35,24 @@ async def scene(
     locations: int = 2,
     appointments: int = 30,
     rates: Rates | None = None,
-) -> AsyncGenerator[Scene]:
+) -> AsyncGenerator[BulkScene]:
     async with Sandbox(
         patients=patients,
         practices=practices,
         locations=locations,
         appointments=appointments,
         procedures=20,
-    ) as box:
+    ) as sandbox:
         limits = rates or Rates.unlimited()
-        async with NexHealth(box.api_key, base_url=box.url, version=version, rates=limits) as nex:
-            yield Scene(box, nex)
+        async with NexHealth(
+            sandbox.api_key, base_url=sandbox.url, version=version, rates=limits
+        ) as nex:
+            yield BulkScene(sandbox, nex)
 
 
-def truth(box: Sandbox, resource: str) -> dict[str | None, list[int]]:
+def truth(sandbox: Sandbox, resource: str) -> dict[str | None, list[int]]:
     """Ids of each practice's records."""
-    return {one.subdomain: sorted(getattr(one, resource).ids) for one in box.practices}
+    return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
 
 
 def by_group(batches: list[Batch], resource: str) -> dict[str | None, list[int]]:

@@ -14,30 +14,30 @@ from nexhealth_async.errors import UsageError
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Batch, Group, Shard, ShardState
 
-__all__ = ["Copybook", "Killed", "id_of"]
+__all__ = ["KilledError", "RecordingTarget", "id_of"]
 
 
 def id_of(record: object) -> int | None:
     return cast("int | None", getattr(record, "id", None))
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
-class Row:
+class StoredRow:
     """One row of the target."""
 
     def __init__(self, shard: Shard, id: int | None, raw: bytes, pull: str) -> None:
         self.shard, self.id, self.raw, self.pull = shard, id, raw, pull
 
 
-class Copybook:
+class RecordingTarget:
     """Rows by group, in the order written; ``merges`` says whether a row replaces an older one."""
 
     def __init__(self, *, merges: bool) -> None:
         self.merges = merges
-        self.rows: dict[Group, list[Row]] = {}
+        self.rows: dict[Group, list[StoredRow]] = {}
         self.known_groups: dict[Group, GroupState] = {}
         self.progress: Progress | None = None
         self.refused = 0
@@ -97,7 +97,7 @@ class Copybook:
                 states.pop(shard.name, None)
             else:
                 assert state.status == "open"
-                assert state.place is not None
+                assert state.position is not None
                 states[shard.name] = state
             mine = [row for row in self.rows.get(shard.group, []) if row.shard == shard]
             gone = mine[state.records if state else 0 :]
@@ -117,7 +117,7 @@ class Copybook:
             assert len(batch.records) == len(batch.raw)
             assert batch.shard in self._progress.shards
             assert state.status == "open"
-            assert state.place == batch.place
+            assert state.position == batch.position
             before = self._progress.states.get(batch.shard.name)
             assert before is None or before.status == "open"
             had = before.records if before else 0
@@ -131,7 +131,7 @@ class Copybook:
                 assert not {row.id for row in self.rows.get(group, [])} & again
             assert len(again) == len(ids) - ids.count(None)
             self.rows.setdefault(group, []).extend(
-                Row(batch.shard, id, raw, self._progress.id)
+                StoredRow(batch.shard, id, raw, self._progress.id)
                 for id, raw in zip(ids, batch.raw, strict=True)
             )
             self.refused += len(batch.refused)
@@ -172,7 +172,7 @@ class Copybook:
     def _note(self, shard: Shard, state: ShardState) -> None:
         self.progress = evolve(self._progress, states={**self._progress.states, shard.name: state})
 
-    def _keep(self, group: Group, wanted: Callable[[Row], bool]) -> None:
+    def _keep(self, group: Group, wanted: Callable[[StoredRow], bool]) -> None:
         self.rows[group] = [row for row in self.rows.get(group, []) if wanted(row)]
 
     def _call(self) -> _Call:
@@ -182,7 +182,7 @@ class Copybook:
 class _Call:
     """One call: alone, while open, and killed before or after it took effect."""
 
-    def __init__(self, book: Copybook) -> None:
+    def __init__(self, book: RecordingTarget) -> None:
         self._book = book
 
     def __enter__(self) -> None:
@@ -192,10 +192,10 @@ class _Call:
         book._busy = True
         book.calls += 1
         if book.kill_at == book.calls and not book.kill_after:
-            raise Killed
+            raise KilledError
 
     def __exit__(self, *error: object) -> None:
         book = self._book
         book._busy = False
         if book.kill_at == book.calls and book.kill_after and error == (None, None, None):
-            raise Killed
+            raise KilledError

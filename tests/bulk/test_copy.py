@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nexhealth_async.bulk import Event, Group, GroupDone, GroupState, Report
-from nexhealth_async.errors import InvalidArgument, KeyRefused, UsageError
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.errors import InvalidAPIKeyError, InvalidArgumentError, UsageError
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import TABLES, VERSIONS, scene, truth
-from tests.bulk.memory_target import Copybook, Killed
+from tests.bulk.memory_target import KilledError, RecordingTarget
 
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth
@@ -24,13 +24,13 @@ RESOURCES = ["patients", "appointments", "providers", "procedures", "locations"]
 @pytest.mark.parametrize("merges", [True, False])
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_copy_holds_everything_once(version: str, *, merges: bool) -> None:
-    async with scene(version, locations=3) as (box, nex):
-        book = Copybook(merges=merges)
+    async with scene(version, locations=3) as (sandbox, nex):
+        book = RecordingTarget(merges=merges)
         report = await nex.bulk.copy(to=book, per_page=9)
         report.raise_if_partial()
         assert len(book.raws()) == report.records
         for resource in TABLES:
-            assert book.ids(resource) == truth(box, resource), resource
+            assert book.ids(resource) == truth(sandbox, resource), resource
         assert book.progress is not None
         assert book.progress.finished
         assert not book.is_open
@@ -44,8 +44,8 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
     version: str, seed: int, *, merges: bool
 ) -> None:
     draw = random.Random(seed)
-    async with scene(version, locations=2, patients=60) as (box, nex):
-        book = Copybook(merges=merges)
+    async with scene(version, locations=2, patients=60) as (sandbox, nex):
+        book = RecordingTarget(merges=merges)
         kills = 0
         report: Report | None = None
         while True:
@@ -55,7 +55,7 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
                 report = await nex.bulk.copy(
                     RESOURCES, to=book, resume=True, per_page=7, concurrency=draw.randrange(1, 5)
                 )
-            except Killed:
+            except KilledError:
                 kills += 1
                 assert not book.is_open
                 if book.progress is not None and book.progress.finished:
@@ -72,7 +72,7 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
             report.raise_if_partial()
             assert report.records == sum(map(len, book.rows.values())) or merges
         for resource in RESOURCES[:-1]:
-            assert book.ids(resource) == truth(box, resource), resource
+            assert book.ids(resource) == truth(sandbox, resource), resource
         book.raws()  # each once
         assert book.progress is not None
         assert book.progress.finished
@@ -80,56 +80,56 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_resumed_copy_reads_no_finished_shard_again(version: str) -> None:
-    async with scene(version, practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/procedures", times=100)
-        book = Copybook(merges=True)
+    async with scene(version, practices=1, locations=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/procedures", times=100)
+        book = RecordingTarget(merges=True)
         first = await nex.bulk.copy(["patients", "procedures"], to=book)
         assert [one.shard.resource for one in first.failed] == ["procedures"]
-        group = Group(resource="procedures", subdomain=box.subdomain)
+        group = Group(resource="procedures", subdomain=sandbox.subdomain)
         assert group not in book.known_groups
-        box.clear()
+        sandbox.clear()
         second = await nex.bulk.copy(["patients", "procedures"], to=book, resume=True)
-        assert {one.path for one in box.requests} == {"/procedures"}
+        assert {one.path for one in sandbox.requests} == {"/procedures"}
         assert second.complete
         assert group in book.known_groups
-        assert book.ids("procedures") == truth(box, "procedures")
+        assert book.ids("procedures") == truth(sandbox, "procedures")
 
 
 async def test_a_cursor_list_goes_on_behind_the_last_page_kept() -> None:
-    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
-        book = Copybook(merges=False)
+    async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
+        book = RecordingTarget(merges=False)
         book.kill_at = 6  # load, groups, begin, then the third batch
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
         kept = sum(map(len, book.rows.values()))
         assert 0 < kept < 50
-        box.requests.clear()
+        sandbox.requests.clear()
         book.kill_at = None
         await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
-        assert box.seen("GET", "/patients")[0].param("end_cursor")
-        assert book.ids("patients") == truth(box, "patients")
+        assert sandbox.seen("GET", "/patients")[0].param("end_cursor")
+        assert book.ids("patients") == truth(sandbox, "patients")
 
 
 async def test_a_cursor_the_server_no_longer_knows_costs_a_run_and_starts_again() -> None:
-    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
-        book = Copybook(merges=False)
+    async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
+        book = RecordingTarget(merges=False)
         book.kill_at = 6
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
         book.kill_at = None
-        box.fail_next(400, path="/patients")
+        sandbox.fail_next(400, path="/patients")
         report = await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
         assert not report.complete
         report = await nex.bulk.copy(["patients"], to=book, per_page=10, resume=True)
         assert report.complete
-        assert book.ids("patients") == truth(box, "patients")
+        assert book.ids("patients") == truth(sandbox, "patients")
         book.raws()
 
 
 async def test_only_the_same_pull_is_resumed() -> None:
-    async with scene(practices=1) as (box, nex):
-        book = Copybook(merges=True)
-        box.fail_next(403, path="/patients?page=1")
+    async with scene(practices=1) as (sandbox, nex):
+        book = RecordingTarget(merges=True)
+        sandbox.fail_next(403, path="/patients?page=1")
         await nex.bulk.copy(["patients"], to=book)
         with pytest.raises(UsageError, match="asked for other resources"):
             await nex.bulk.copy(["patients", "providers"], to=book, resume=True)
@@ -137,12 +137,12 @@ async def test_only_the_same_pull_is_resumed() -> None:
         with pytest.raises(UsageError, match="v2, and this session speaks v3"):
             await other.bulk.copy(["patients"], to=book, resume=True)
         assert (await nex.bulk.copy(to=book, resume=True)).complete  # nothing in particular
-        assert book.ids("patients") == truth(box, "patients")
+        assert book.ids("patients") == truth(sandbox, "patients")
 
 
 async def test_resuming_what_is_complete_begins_anew() -> None:
     async with scene(practices=1, locations=1) as (_, nex):
-        book = Copybook(merges=True)
+        book = RecordingTarget(merges=True)
         await nex.bulk.copy(["patients"], to=book, resume=True)
         assert book.progress is not None
         first = book.progress.id
@@ -152,7 +152,7 @@ async def test_resuming_what_is_complete_begins_anew() -> None:
 
 async def test_a_target_that_cannot_merge_refuses_a_second_pull() -> None:
     async with scene(practices=1, locations=1) as (_, nex):
-        book = Copybook(merges=False)
+        book = RecordingTarget(merges=False)
         await nex.bulk.copy(["patients"], to=book)
         with pytest.raises(UsageError, match="earlier pull"):
             await nex.bulk.copy(["patients"], to=book)
@@ -160,10 +160,10 @@ async def test_a_target_that_cannot_merge_refuses_a_second_pull() -> None:
 
 
 async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        box.revoke_key()
-        book = Copybook(merges=True)
-        with pytest.raises(KeyRefused):
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        sandbox.revoke_key()
+        book = RecordingTarget(merges=True)
+        with pytest.raises(InvalidAPIKeyError):
             await nex.bulk.copy(["patients"], to=book, resume=True)
         assert (book.openings, book.closed) == (1, 1)
 
@@ -171,16 +171,16 @@ async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"resources": ["patients"], "practices": ["nobodys"]}, InvalidArgument),
-        ({"resources": ["patents"]}, InvalidArgument),
-        ({"resources": []}, InvalidArgument),
+        ({"resources": ["patients"], "practices": ["nobodys"]}, InvalidArgumentError),
+        ({"resources": ["patents"]}, InvalidArgumentError),
+        ({"resources": []}, InvalidArgumentError),
     ],
 )
 async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything(
     wrong: dict[str, Any], error: type[Exception]
 ) -> None:
     async with scene(practices=1, locations=1) as (_, nex):
-        book = Copybook(merges=True)
+        book = RecordingTarget(merges=True)
         with pytest.raises(error):
             await nex.bulk.copy(to=book, **wrong)
         with pytest.raises(error):
@@ -188,10 +188,10 @@ async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything
         assert (book.openings, book.closed) == (0, 0)
 
 
-def change(box: Sandbox, draw: random.Random, *, delete: bool) -> None:
+def change(sandbox: Sandbox, draw: random.Random, *, delete: bool) -> None:
     """Change, make and, if asked, delete records at random."""
-    now = stamp(box.clock.now())
-    for practice in box.practices:
+    now = format_timestamp(sandbox.clock.now())
+    for practice in sandbox.practices:
         for table in (practice.patients, practice.appointments, practice.procedures):
             for id in draw.sample(list(table.ids), 6):
                 table.update(id, updated_at=now, last_sync_time=now)
@@ -203,7 +203,7 @@ def change(box: Sandbox, draw: random.Random, *, delete: bool) -> None:
 
 
 async def fresh(nex: NexHealth) -> dict[tuple[str, int | None], bytes]:
-    book = Copybook(merges=True)
+    book = RecordingTarget(merges=True)
     (await nex.bulk.copy(RESOURCES, to=book)).raise_if_partial()
     return book.raws()
 
@@ -215,12 +215,12 @@ async def test_refreshing_after_random_changes_equals_a_fresh_copy(
     version: str, seed: int, *, delete: bool
 ) -> None:
     draw = random.Random(seed)
-    async with scene(version, patients=60) as (box, nex):
-        book = Copybook(merges=True)
+    async with scene(version, patients=60) as (sandbox, nex):
+        book = RecordingTarget(merges=True)
         await nex.bulk.copy(RESOURCES, to=book)
         compare = timedelta(0) if delete else None
         for _ in range(2):
-            change(box, draw, delete=delete)
+            change(sandbox, draw, delete=delete)
             report = await nex.bulk.copy(RESOURCES, to=book, since="last", compare=compare)
             report.raise_if_partial()
             assert book.raws() == await fresh(nex)
@@ -229,13 +229,13 @@ async def test_refreshing_after_random_changes_equals_a_fresh_copy(
 
 
 async def test_a_refresh_asks_for_changes_only_where_it_can() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        book = Copybook(merges=True)
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        book = RecordingTarget(merges=True)
         now = datetime.now(UTC)
         await nex.bulk.copy(["patients", "insurance_plans"], to=book)
-        box.requests.clear()
+        sandbox.requests.clear()
         report = await nex.bulk.copy(["patients", "insurance_plans"], to=book, since="last")
-        for one in box.seen("GET", "/patients"):
+        for one in sandbox.seen("GET", "/patients"):
             since = one.param("updated_since") or one.param("updated_after")
             assert since is not None
             asked = datetime.fromisoformat(since)
@@ -245,17 +245,17 @@ async def test_a_refresh_asks_for_changes_only_where_it_can() -> None:
 
 
 async def test_nothing_is_deleted_after_a_failure_or_a_refused_record() -> None:
-    async with scene(practices=2, locations=1) as (box, nex):
-        book = Copybook(merges=True)
+    async with scene(practices=2, locations=1) as (sandbox, nex):
+        book = RecordingTarget(merges=True)
         await nex.bulk.copy(["patients"], to=book)
-        first, second = box.practices
+        first, second = sandbox.practices
         known = dict(book.known_groups)
         gone = first.patients.ids[0], second.patients.ids[0]
         first.patients.delete(gone[0])
         second.patients.delete(gone[1])
         bad = second.patients.ids[3]
         second.patients._rows[bad] = {**second.patients.row(bad), "id": "odd"}
-        box.fail_next(403, path="/patients?page=1")
+        sandbox.fail_next(403, path="/patients?page=1")
         report = await nex.bulk.copy(["patients"], to=book, drift="watch", concurrency=1)
         assert not report.deleted
         assert [one.shard.subdomain for one in report.failed] == [first.subdomain]
@@ -271,28 +271,28 @@ async def test_nothing_is_deleted_after_a_failure_or_a_refused_record() -> None:
 
 
 async def test_a_copy_of_one_location_deletes_nothing_and_sets_no_watermark() -> None:
-    async with scene(practices=1, locations=2) as (box, nex):
-        book = Copybook(merges=True)
+    async with scene(practices=1, locations=2) as (sandbox, nex):
+        book = RecordingTarget(merges=True)
         await nex.bulk.copy(["appointments"], to=book)
         before = dict(book.known_groups)
-        here = box.practice.locations.ids[0]
-        await nex.bulk.copy(["appointments"], to=book, practices={box.subdomain: [here]})
+        here = sandbox.practice.locations.ids[0]
+        await nex.bulk.copy(["appointments"], to=book, practices={sandbox.subdomain: [here]})
         assert book.known_groups == before
-        assert book.ids("appointments") == truth(box, "appointments")
+        assert book.ids("appointments") == truth(sandbox, "appointments")
 
 
 async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
+    async with scene(practices=1, locations=1) as (sandbox, nex):
         told: list[Event] = []
-        book = Copybook(merges=True)
+        book = RecordingTarget(merges=True)
         book.kill_at = 7  # load, groups, begin, write, settle, the sweep's settle, complete
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             await nex.bulk.copy(["patients"], to=book, resume=True)
         assert not book.known_groups
         book.kill_at = None
-        box.requests.clear()
+        sandbox.requests.clear()
         await nex.bulk.copy(["patients"], to=book, resume=True, on_event=told.append)
-        assert not box.requests
+        assert not sandbox.requests
         [group] = book.known_groups
         assert isinstance(book.known_groups[group], GroupState)
         assert [one.group for one in told if isinstance(one, GroupDone)] == [group]
@@ -301,10 +301,10 @@ async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
 
 
 async def test_groups_that_are_complete_are_not_completed_again() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
+    async with scene(practices=1, locations=1) as (sandbox, nex):
         told: list[Event] = []
-        book = Copybook(merges=True)
-        box.fail_next(403, path="/procedures?page=1")
+        book = RecordingTarget(merges=True)
+        sandbox.fail_next(403, path="/procedures?page=1")
         await nex.bulk.copy(["patients", "procedures"], to=book)
         report = await nex.bulk.copy(
             ["patients", "procedures"], to=book, resume=True, on_event=told.append

@@ -9,20 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexhealth_async import InvalidArgument, KeyRefused, NexHealth, Rates
+from nexhealth_async import InvalidAPIKeyError, InvalidArgumentError, NexHealth, Rates
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import Limit, RatesLog
-from nexhealth_async.bulk.estimate import Estimate, Tally, estimate, least_seconds, reckon
+from nexhealth_async._protocol.rate_limits import Limit, SlidingWindowLog
+from nexhealth_async.bulk.estimate import (
+    CountResult,
+    Estimate,
+    estimate,
+    estimate_from_counts,
+    min_seconds,
+)
 from nexhealth_async.bulk.resource_facts import resources
 from nexhealth_async.bulk.shard_filters import walk_arguments
-from nexhealth_async.bulk.shard_planning import PracticePlace, discover, plan_shards
+from nexhealth_async.bulk.shard_planning import PracticeLocations, find_practices, plan_shards
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.session import client_of
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DEMO = PracticePlace(subdomain="demo", location_ids=(1,))
+DEMO = PracticeLocations(subdomain="demo", location_ids=(1,))
 
 
 @pytest.mark.parametrize(
@@ -50,21 +56,21 @@ DEMO = PracticePlace(subdomain="demo", location_ids=(1,))
 def test_the_documented_limits_allow_no_less(
     slow: int, people: int, other: int, seconds: float
 ) -> None:
-    assert least_seconds({SLOW: slow, PEOPLE: people, OTHER: other}) == seconds
+    assert min_seconds({SLOW: slow, PEOPLE: people, OTHER: other}) == seconds
 
 
 def test_logins_count_in_the_overall_limit_alone() -> None:
-    assert least_seconds({OTHER: 100}) == 0
-    assert least_seconds({OTHER: 100}, logins=1) == 1
-    assert least_seconds({SLOW: 10}, logins=1) == 0
+    assert min_seconds({OTHER: 100}) == 0
+    assert min_seconds({OTHER: 100}, logins=1) == 1
+    assert min_seconds({SLOW: 10}, logins=1) == 0
 
 
 def test_without_limits_nothing_waits() -> None:
-    assert least_seconds({SLOW: 10_000, OTHER: 10_000}, Rates.unlimited(), logins=1) == 0
+    assert min_seconds({SLOW: 10_000, OTHER: 10_000}, Rates.unlimited(), logins=1) == 0
 
 
 def test_a_share_of_the_limits_takes_longer() -> None:
-    assert least_seconds({PEOPLE: 251}, Rates().share(1 / 4)) == 60
+    assert min_seconds({PEOPLE: 251}, Rates().share(1 / 4)) == 60
 
 
 @st.composite
@@ -79,7 +85,7 @@ def small_rates(draw: st.DrawFn) -> Rates:
 
 def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateClass]) -> float:
     """Let the session's own log of limits say when each may leave, answers coming at once."""
-    log, left, now, last = RatesLog(rates), dict(wanted), 0.0, 0.0
+    log, left, now, last = SlidingWindowLog(rates), dict(wanted), 0.0, 0.0
     while any(left.values()):
         for rate in order:
             while left[rate] and log.earliest(rate, now) <= now:
@@ -96,7 +102,7 @@ def test_for_one_class_it_is_what_the_sessions_own_limits_do(
     rates: Rates, rate: RateClass, number: int
 ) -> None:
     wanted = dict.fromkeys(RateClass, 0) | {rate: number}
-    assert least_seconds(wanted, rates) == last_departure(wanted, rates, list(RateClass))
+    assert min_seconds(wanted, rates) == last_departure(wanted, rates, list(RateClass))
 
 
 @given(
@@ -108,15 +114,15 @@ def test_the_sessions_own_limits_are_never_faster_in_any_order(
     rates: Rates, numbers: tuple[int, int, int], order: list[RateClass]
 ) -> None:
     wanted = dict(zip(RateClass, numbers, strict=True))
-    assert least_seconds(wanted, rates) <= last_departure(wanted, rates, order)
+    assert min_seconds(wanted, rates) <= last_departure(wanted, rates, order)
 
 
 def reckoned(
     resource: str, version: str, counts: tuple[int | None, ...] | None, **options: object
 ) -> Estimate:
     shards = plan_shards([resource], version, [DEMO], now=NOW).shards
-    tallies = {} if counts is None else {shards[0].name: Tally(counts=counts)}
-    return reckon(shards, tallies, **options)  # type: ignore[arg-type]  # a table of cases
+    tallies = {} if counts is None else {shards[0].name: CountResult(counts=counts)}
+    return estimate_from_counts(shards, tallies, **options)  # type: ignore[arg-type]  # a table of cases
 
 
 @pytest.mark.parametrize(
@@ -178,14 +184,14 @@ def test_latency_and_concurrency_stretch_it() -> None:
     patients = reckoned("patients", "v2", (0, 300 * 1_000))
     assert patients.seconds == 120
     assert patients.seconds_at(latency=0.25, concurrency=1_000) == 120.25
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         found.seconds_at(latency=-1)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         found.seconds_at(latency=1, concurrency=0)
 
 
 def test_nothing_to_pull_takes_a_login() -> None:
-    found = reckon((), {})
+    found = estimate_from_counts((), {})
     assert (found.requests, found.seconds, found.at_least) == (1, 0, False)
     assert found.seconds_at(latency=0.5) == 0.5
 
@@ -205,21 +211,21 @@ async def walk_all(nex: NexHealth, shards: tuple[Shard, ...], *, drift: str) -> 
 @pytest.mark.parametrize("drift", ["verify", "watch"])
 async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) -> None:
     async with (
-        Sandbox(patients=700, practices=2, locations=2, appointments=650, seed=3) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=700, practices=2, locations=2, appointments=650, seed=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
         shards = plan_shards(
             ["patients", "appointments", "procedures", "providers", "nex_staff", "locations"],
             "v2",
-            await discover(client_of(nex)),
+            await find_practices(client_of(nex)),
             now=NOW,
         ).shards
-        before = len(box.requests)
+        before = len(sandbox.requests)
         found = await estimate(client_of(nex), shards, drift=drift)  # type: ignore[arg-type]  # two of three
-        counted = len(box.requests) - before
+        counted = len(sandbox.requests) - before
         records = await walk_all(nex, shards, drift=drift)
         assert not found.at_least
-        assert len(box.requests) - before - counted == found.requests - 1
+        assert len(sandbox.requests) - before - counted == found.requests - 1
     assert counted == sum(len(one.shard.lists) for one in found.shards if one.records is not None)
     assert found.requests > 2 * len(shards)
     for one in found.shards:
@@ -229,41 +235,43 @@ async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) 
 
 async def test_a_pull_of_v3_takes_no_fewer_requests_than_its_estimate() -> None:
     async with (
-        Sandbox(patients=30, locations=2, seed=3) as box,
-        NexHealth(box.api_key, base_url=box.url, version="v3") as nex,
+        Sandbox(patients=30, locations=2, seed=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex,
     ):
-        shards = plan_shards(resources("v3"), "v3", await discover(client_of(nex)), now=NOW).shards
+        shards = plan_shards(
+            resources("v3"), "v3", await find_practices(client_of(nex)), now=NOW
+        ).shards
         found = await estimate(client_of(nex), shards)
-        before = len(box.requests)
+        before = len(sandbox.requests)
         await walk_all(nex, tuple(one for one in shards), drift="watch")
         assert found.at_least
-        assert len(box.requests) - before == found.requests - 1  # each list is one page here
+        assert len(sandbox.requests) - before == found.requests - 1  # each list is one page here
 
 
 async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() -> None:
     async with (
-        Sandbox(patients=3) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        (place,) = await discover(client_of(nex))
-        wrong = PracticePlace(subdomain=place.subdomain, location_ids=(*place.location_ids, 5))
+        (place,) = await find_practices(client_of(nex))
+        wrong = PracticeLocations(subdomain=place.subdomain, location_ids=(*place.location_ids, 5))
         shards = plan_shards(["patients"], "v2", [wrong], now=NOW).shards
         found = await estimate(client_of(nex), shards, concurrency=1)
     counted, refused = found.shards
     assert (counted.records, counted.error) == (3, None)
     assert (refused.records, refused.at_least) == (None, True)
     assert refused.error is not None
-    assert refused.error.startswith("NotFound: GET /patients")
+    assert refused.error.startswith("NotFoundError: GET /patients")
 
 
 async def test_an_estimate_tells_how_long_counting_took() -> None:
-    async with Sandbox(patients=3) as box:
-        box.latency = 0.05
-        async with NexHealth(box.api_key, base_url=box.url) as nex:
-            places = await discover(client_of(nex))
+    async with Sandbox(patients=3) as sandbox:
+        sandbox.latency = 0.05
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
+            places = await find_practices(client_of(nex))
             shards = plan_shards(["patients", "providers"], "v2", places, now=NOW).shards
             found = await estimate(client_of(nex), shards)
-        async with NexHealth(box.api_key, base_url=box.url, version="v3") as nex:
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex:
             uncounted = plan_shards(["patients"], "v3", places, now=NOW).shards
             nothing = await estimate(client_of(nex), uncounted)
     assert found.answer_seconds is not None
@@ -275,18 +283,18 @@ def test_a_slow_count_among_many_is_not_taken_for_the_rule() -> None:
     shards = plan_shards(["patients", "providers", "nex_staff"], "v2", [DEMO], now=NOW).shards
     seconds = iter((0.1, 9.0, 0.2))
     tallies = {
-        one.name: Tally(counts=(1,) * len(one.lists), seconds=next(seconds)) for one in shards
+        one.name: CountResult(counts=(1,) * len(one.lists), seconds=next(seconds)) for one in shards
     }
-    tallies["gone"] = Tally(counts=(None,), error="NotFound: gone")
-    found = reckon(shards, tallies).answer_seconds
+    tallies["gone"] = CountResult(counts=(None,), error="NotFoundError: gone")
+    found = estimate_from_counts(shards, tallies).answer_seconds
     assert found == 0.2
 
 
 async def test_a_key_that_is_refused_ends_the_estimate() -> None:
     shards = plan_shards(["patients", "providers"], "v2", [DEMO], now=NOW).shards
     async with (
-        Sandbox(patients=1) as box,
-        NexHealth("another-key", base_url=box.url) as nex,
+        Sandbox(patients=1) as sandbox,
+        NexHealth("another-key", base_url=sandbox.url) as nex,
     ):
-        with pytest.raises(KeyRefused):
+        with pytest.raises(InvalidAPIKeyError):
             await estimate(client_of(nex), shards)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexhealth_async.bulk import Shard
-from nexhealth_async.bulk.fair_queue import Lane, Seat, in_turns
+from nexhealth_async.bulk.fair_queue import ShardQueue, ShardSlot, interleave
 
 
 class Walk:
@@ -15,7 +15,7 @@ class Walk:
     def __init__(self) -> None:
         self.width = 0
 
-    def widen(self, prefetch: int) -> None:
+    def set_prefetch(self, prefetch: int) -> None:
         assert prefetch > self.width
         self.width = prefetch
 
@@ -25,29 +25,29 @@ def shard(subdomain: str = "a", location: int | None = None, resource: str = "pa
 
 
 def test_a_single_list_has_all_there_is() -> None:
-    lane = Lane(8)
-    lane.add([shard()], wide=True)
-    [seat] = lane.admit()
-    assert seat.slots == 8
+    lane = ShardQueue(8)
+    lane.add([shard()], can_prefetch=True)
+    [seat] = lane.acquire()
+    assert seat.permits == 8
 
 
 def test_what_one_list_needs_no_more_goes_to_those_left_at_once() -> None:
-    lane = Lane(8)
-    lane.add([shard("a"), shard("b"), shard("c")], wide=True)
-    first, second, third = lane.admit()
-    assert [first.slots, second.slots, third.slots] == [3, 3, 2]
+    lane = ShardQueue(8)
+    lane.add([shard("a"), shard("b"), shard("c")], can_prefetch=True)
+    first, second, third = lane.acquire()
+    assert [first.permits, second.permits, third.permits] == [3, 3, 2]
     second.pages = walk = Walk()
-    lane.leave(first)
-    assert lane.admit() == []
-    lane.leave(third)
-    assert lane.admit() == []
-    assert second.slots == 8 == walk.width
+    lane.release(first)
+    assert lane.acquire() == []
+    lane.release(third)
+    assert lane.acquire() == []
+    assert second.permits == 8 == walk.width
 
 
 def test_lists_with_cursors_take_one_each() -> None:
-    lane = Lane(4)
-    lane.add([shard("a"), shard("b")], wide=False)
-    assert [seat.slots for seat in lane.admit()] == [1, 1]
+    lane = ShardQueue(4)
+    lane.add([shard("a"), shard("b")], can_prefetch=False)
+    assert [seat.permits for seat in lane.acquire()] == [1, 1]
 
 
 @given(
@@ -57,21 +57,21 @@ def test_lists_with_cursors_take_one_each() -> None:
 def test_a_lane_never_has_more_in_flight_and_idles_only_without_need(
     concurrency: int, steps: list[tuple[str, bool]]
 ) -> None:
-    lane, seats = Lane(concurrency), list[Seat]()
+    lane, seats = ShardQueue(concurrency), list[ShardSlot]()
     waiting = 0
     for step, flag in steps:
         if step == "add":
-            lane.add([shard()], wide=flag)
+            lane.add([shard()], can_prefetch=flag)
             waiting += 1
         elif step == "leave" and seats:
-            lane.leave(seats.pop(0 if flag else -1))
-        begun = lane.admit()
+            lane.release(seats.pop(0 if flag else -1))
+        begun = lane.acquire()
         seats += begun
         waiting -= len(begun)
-        taken = sum(seat.slots for seat in seats)
-        assert all(seat.slots == 1 or seat.wide for seat in seats)
+        taken = sum(seat.permits for seat in seats)
+        assert all(seat.permits == 1 or seat.can_prefetch for seat in seats)
         assert taken <= concurrency
-        assert taken == concurrency or not (waiting or any(seat.wide for seat in seats))
+        assert taken == concurrency or not (waiting or any(seat.can_prefetch for seat in seats))
 
 
 def test_practices_take_turns_and_within_them_locations() -> None:
@@ -81,7 +81,7 @@ def test_practices_take_turns_and_within_them_locations() -> None:
         for name in ("a", "b")
         for place in (1, 2)
     ]
-    order = [(one.subdomain, one.location_id, one.resource[0]) for one in in_turns(shards)]
+    order = [(one.subdomain, one.location_id, one.resource[0]) for one in interleave(shards)]
     assert order == [
         ("a", 1, "p"),
         ("b", 1, "p"),
@@ -97,4 +97,4 @@ def test_practices_take_turns_and_within_them_locations() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=30))
 def test_taking_turns_loses_nothing(places: list[tuple[str, int]]) -> None:
     shards = [shard(name, place, f"resource{at}") for at, (name, place) in enumerate(places)]
-    assert sorted(one.name for one in in_turns(shards)) == sorted(one.name for one in shards)
+    assert sorted(one.name for one in interleave(shards)) == sorted(one.name for one in shards)

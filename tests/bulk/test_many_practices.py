@@ -15,13 +15,17 @@ import pytest
 from nexhealth_async import NexHealth, Rates, RetryPolicy
 from nexhealth_async.bulk import facts
 from nexhealth_async.bulk.resource_facts import Level
-from nexhealth_async.errors import FinancialAccessOff, Forbidden, PartialPull
+from nexhealth_async.errors import (
+    FinancialAccessDisabledError,
+    PartialPullError,
+    PermissionDeniedError,
+)
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.helpers import VERSIONS, by_group
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Batch, Report
-    from nexhealth_async.sandbox import PageShown, Practice
+    from nexhealth_async.sandbox import Practice, RecordedPage
 
 RESOURCES = {
     "v2": (
@@ -39,14 +43,14 @@ REFUSED, CLOSED, ODD = 7, 23, 31
 """Places of the practices that have a location refused, their ledger closed, and odd records."""
 
 
-class Weather:
+class FaultPlan:
     """Lets something go wrong for about every twenty-fifth request."""
 
-    def __init__(self, box: Sandbox, seed: int) -> None:
-        self._box, self._draw = box, random.Random(seed)
+    def __init__(self, sandbox: Sandbox, seed: int) -> None:
+        self._box, self._draw = sandbox, random.Random(seed)
         self.faults = 0
 
-    def __call__(self, page: PageShown) -> None:
+    def __call__(self, page: RecordedPage) -> None:
         if self._draw.random() < 0.04:
             self.faults += 1
             match self._draw.randrange(5):
@@ -62,7 +66,7 @@ class Weather:
                     self._box.drop_next(when="after")
 
 
-def spoil(practice: Practice) -> tuple[list[int], list[int]]:
+def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
     """Make some procedures odd; return the ids of those to be repaired and of those lost."""
     table, ids = practice.procedures, practice.procedures.ids
     odd, lost = list(ids[:2]), list(ids[2:4])
@@ -89,18 +93,20 @@ def due(practice: Practice, resource: str, version: str) -> list[int]:
     )
 
 
-def refused_shards(box: Sandbox, version: str) -> dict[str, type[Exception]]:
+def refused_shards(sandbox: Sandbox, version: str) -> dict[str, type[Exception]]:
     """What the report has to name: resource, practice and location, and the error."""
     found: dict[str, type[Exception]] = {}
-    office = box.practices[REFUSED]
+    location = sandbox.practices[REFUSED]
     for resource in RESOURCES[version]:
         by_office = facts(resource, version).level is Level.LOCATION
         if by_office:
-            found[f"{resource}/{office.subdomain}/{office.locations.ids[1]}"] = Forbidden
+            found[f"{resource}/{location.subdomain}/{location.locations.ids[1]}"] = (
+                PermissionDeniedError
+            )
         if resource in LEDGER:
-            closed = box.practices[CLOSED]
-            for location in closed.locations.ids if by_office else "-":
-                found[f"{resource}/{closed.subdomain}/{location}"] = FinancialAccessOff
+            closed = sandbox.practices[CLOSED]
+            for place in closed.locations.ids if by_office else "-":
+                found[f"{resource}/{closed.subdomain}/{place}"] = FinancialAccessDisabledError
     return found
 
 
@@ -115,7 +121,7 @@ def check_failures(report: Report, expected: dict[str, type[Exception]]) -> None
         if one.status == "open":  # the sweep of a group that is not complete
             assert one.shard.sweep
             assert one.shard.group in groups
-    with pytest.raises(PartialPull) as partial:
+    with pytest.raises(PartialPullError) as partial:
         report.raise_if_partial()
     left = [one.shard.name for one in report.shards if one.status != "done"]
     assert sorted(partial.value.shards) == sorted(left)
@@ -125,21 +131,21 @@ def check_failures(report: Report, expected: dict[str, type[Exception]]) -> None
 async def test_everything_but_what_the_report_names_is_complete(version: str) -> None:
     async with Sandbox(
         practices=40, locations=3, patients=7, appointments=6, procedures=6, operatories=1
-    ) as box:
-        office = box.practices[REFUSED]
-        office.forbidden.add(office.locations.ids[1])
-        box.practices[CLOSED].financial_access = False
-        odd, lost = spoil(box.practices[ODD])
-        weather = Weather(box, 4)
-        box.between_pages(weather)
+    ) as sandbox:
+        location = sandbox.practices[REFUSED]
+        location.forbidden.add(location.locations.ids[1])
+        sandbox.practices[CLOSED].financial_access = False
+        odd, lost = inject_bad_records(sandbox.practices[ODD])
+        weather = FaultPlan(sandbox, 4)
+        sandbox.between_pages(weather)
         batches: list[Batch] = []
         async with (
             NexHealth(
-                box.api_key,
-                base_url=box.url,
+                sandbox.api_key,
+                base_url=sandbox.url,
                 version=version,
                 rates=Rates.unlimited(),
-                retry=RetryPolicy(attempts=12, base=0.001, longest_wait=0.01),
+                retry=RetryPolicy(attempts=12, base_delay=0.001, max_wait=0.01),
             ) as nex,
             nex.bulk.pull(RESOURCES[version], concurrency=12, per_page=4) as pull,
         ):
@@ -147,18 +153,20 @@ async def test_everything_but_what_the_report_names_is_complete(version: str) ->
                 batches.append(batch)
         assert weather.faults > 20
         assert pull.report.stats.retries > 20
-        check_failures(pull.report, refused_shards(box, version))
+        check_failures(pull.report, refused_shards(sandbox, version))
         for resource in RESOURCES[version]:
             found = by_group(batches, resource)
-            for practice in box.practices:
+            for practice in sandbox.practices:
                 ids = due(practice, resource, version)
-                if resource == "procedures" and practice is box.practices[ODD]:
+                if resource == "procedures" and practice is sandbox.practices[ODD]:
                     ids = [id for id in ids if id not in lost]
                 assert found.get(practice.subdomain, []) == ids, (resource, practice.subdomain)
         refused = [(batch.shard.name, one) for batch in batches for one in batch.refused]
         [shard] = {name for name, _ in refused}
-        assert shard.startswith(f"procedures/{box.practices[ODD].subdomain}/")
-        assert [json.loads(one.raw)["id"] for _, one in refused] == [f"lost-{id}" for id in lost]
+        assert shard.startswith(f"procedures/{sandbox.practices[ODD].subdomain}/")
+        assert [json.loads(one.raw_json)["id"] for _, one in refused] == [
+            f"lost-{id}" for id in lost
+        ]
         assert {one.path for _, one in refused} == {"id"}
         assert pull.report.refused == len(lost)
         assert pull.report.repaired == len(odd)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.bulk import Batch
-from nexhealth_async.errors import WalkOver
+from nexhealth_async.errors import WalkClosedError
 from nexhealth_async.models import Patient
 from tests.bulk.helpers import VERSIONS, by_group, scene, truth
 
@@ -27,19 +27,19 @@ def alive() -> int:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_slow_consumer_has_the_records_of_one_page_in_memory(version: str) -> None:
     """While several lists are read, pages wait as they came, and are decoded when asked for."""
-    async with scene(version, practices=3, locations=1, patients=450) as (box, nex):
+    async with scene(version, practices=3, locations=1, patients=450) as (sandbox, nex):
         gc.collect()
         before = alive()
         async with nex.bulk.pull(["patients"], per_page=PER_PAGE) as pull:
             ids: dict[str | None, list[int]] = {}
             shards = set[str]()
             async for batch in pull:
-                await all_read(box.requests)
+                await all_read(sandbox.requests)
                 assert alive() - before == len(batch.records) <= PER_PAGE
                 shards.add(batch.shard.name)
                 for name, found in by_group([batch], "patients").items():
                     ids.setdefault(name, []).extend(found)
-        assert {name: sorted(found) for name, found in ids.items()} == truth(box, "patients")
+        assert {name: sorted(found) for name, found in ids.items()} == truth(sandbox, "patients")
         assert len(shards) >= 3
 
 
@@ -52,7 +52,7 @@ async def all_read(requests: Sequence[object]) -> None:
 
 
 async def test_cancelling_between_two_slices_loses_nothing() -> None:
-    async with scene(practices=1, locations=2, patients=400) as (box, nex):
+    async with scene(practices=1, locations=2, patients=400) as (sandbox, nex):
         batches: list[Batch] = []
         async with nex.bulk.pull(["patients"], per_page=400) as pull:
             cut = 0
@@ -70,7 +70,7 @@ async def test_cancelling_between_two_slices_loses_nothing() -> None:
                     continue
                 except StopAsyncIteration:
                     break
-        assert by_group(batches, "patients") == truth(box, "patients")
+        assert by_group(batches, "patients") == truth(sandbox, "patients")
         assert cut > 5
         pull.report.raise_if_partial()
 
@@ -90,6 +90,6 @@ async def test_closing_while_a_page_is_decoded_ends_the_wait(
             while engine._unpacking is None:
                 await asyncio.sleep(0)
             assert not step.done()
-        with pytest.raises(WalkOver, match="this pull was closed"):
+        with pytest.raises(WalkClosedError, match="this pull was closed"):
             await step
         assert pull.report.records == 0

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 from attrs import frozen
 
-from nexhealth_async.bulk.target_protocol import KeepsOrigin, opened
-from nexhealth_async.errors import InvalidArgument, NexHealthWarning, OriginError
+from nexhealth_async.bulk.target_protocol import OriginStore, open_target
+from nexhealth_async.errors import InvalidArgumentError, NexHealthWarning, OriginError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.routes import Version
 from tests.bulk.fake_accounts import account, forbid_lists, rename, session
@@ -79,9 +79,13 @@ async def _copies(
     return Copies(kind, str(tmp_path / "copy"))
 
 
-def asked(box: Sandbox) -> set[str]:
+def asked(sandbox: Sandbox) -> set[str]:
     """Lists that were asked for, those left out which tell practices and locations."""
-    return {one.path for one in box.requests} - {"/authenticates", "/institutions", "/locations"}
+    return {one.path for one in sandbox.requests} - {
+        "/authenticates",
+        "/institutions",
+        "/locations",
+    }
 
 
 async def fill(copies: Copies, nex: NexHealth, **more: Any) -> None:
@@ -138,20 +142,20 @@ async def test_another_address_is_refused_unless_it_is_adopted(merging: Copies) 
 
 
 async def test_keys_rotate_and_practices_come_and_go(merging: Copies) -> None:
-    async with account(1, practices=3) as box:
-        gone = box.practices.pop(0)
-        async with session(box) as nex:
+    async with account(1, practices=3) as sandbox:
+        gone = sandbox.practices.pop(0)
+        async with session(sandbox) as nex:
             await fill(merging, nex)
-        box.rotate_key()
-        box.practices.insert(0, gone)
-        lost = box.practices.pop(1)
-        async with session(box) as nex:
+        sandbox.rotate_key()
+        sandbox.practices.insert(0, gone)
+        lost = sandbox.practices.pop(1)
+        async with session(sandbox) as nex:
             await fill(merging, nex, since="last")
         held = await merging.ids()
         assert {name for _, name in held} == {gone.subdomain, lost.subdomain, "account-1-3"}
         # The practice that came is enough now to know the account by.
-        del box.practices[1:]
-        async with session(box) as nex:
+        del sandbox.practices[1:]
+        async with session(sandbox) as nex:
             await fill(merging, nex, since="last")
         assert await merging.ids() == held
 
@@ -181,21 +185,21 @@ async def test_without_the_list_of_institutions_each_practice_is_asked_after(
 
 
 async def test_no_sandbox_is_mixed_with_a_real_account(copies: Copies) -> None:
-    async with account(1) as real, Sandbox(patients=12) as box:
+    async with account(1) as real, Sandbox(patients=12) as sandbox:
         async with session(real) as nex:
             await fill(copies, nex)
         before = await copies.contents()
-        async with session(box) as nex:
+        async with session(sandbox) as nex:
             for how in REFRESH, ADOPT, RECOPY:
                 with pytest.raises(OriginError, match="real account"):
                     await nex.bulk.copy(LISTS, to=copies.target, **how)
         assert await copies.contents() == before
-        assert not asked(box)
+        assert not asked(sandbox)
 
 
 async def test_no_real_account_is_mixed_with_a_sandbox(copies: Copies) -> None:
-    async with account(1) as real, Sandbox(patients=12) as box:
-        async with session(box) as nex:
+    async with account(1) as real, Sandbox(patients=12) as sandbox:
+        async with session(sandbox) as nex:
             await fill(copies, nex)
         before = await copies.contents()
         async with session(real) as nex:
@@ -206,7 +210,7 @@ async def test_no_real_account_is_mixed_with_a_sandbox(copies: Copies) -> None:
 
 
 async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(merging: Copies) -> None:
-    async with Sandbox(patients=12, seed=4) as box, session(box) as nex:
+    async with Sandbox(patients=12, seed=4) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
     async with Sandbox(patients=12, seed=4) as again, session(again) as nex:
         await fill(merging, nex, since="last")
@@ -232,62 +236,62 @@ async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(merging:
 async def test_another_version_is_refused_and_the_targets_is_taken_where_none_is_said(
     merging: Copies,
 ) -> None:
-    async with account(1) as box:
-        async with session(box, "v3") as nex:
+    async with account(1) as sandbox:
+        async with session(sandbox, "v3") as nex:
             await fill(merging, nex)
         before = await merging.contents()
-        box.requests.clear()
-        async with session(box, "v2") as nex:
+        sandbox.requests.clear()
+        async with session(sandbox, "v2") as nex:
             with pytest.raises(OriginError, match=r"v3\.0\.0") as caught:
                 await fill(merging, nex, since="last")
             assert caught.value.option == "recopy"
-        assert not asked(box)
+        assert not asked(sandbox)
         assert await merging.contents() == before
-        async with session(box, "auto") as nex:
+        async with session(sandbox, "auto") as nex:
             await fill(merging, nex, since="last")
-        versions = {one.headers.get("nex-api-version") for one in box.seen("GET", "/patients")}
+        versions = {one.headers.get("nex-api-version") for one in sandbox.seen("GET", "/patients")}
         assert versions == {"v3.0.0"}
 
 
 async def test_a_copy_outlives_the_version_it_was_made_in(merging: Copies) -> None:
-    async with account(1) as box:
-        async with session(box, "v2") as nex:
+    async with account(1) as sandbox:
+        async with session(sandbox, "v2") as nex:
             await fill(merging, nex)
         held = await merging.ids()
-        box.versions = frozenset[Version]({"v3"})
-        async with session(box, "auto") as nex:
+        sandbox.versions = frozenset[Version]({"v3"})
+        async with session(sandbox, "auto") as nex:
             await fill(merging, nex, recopy=True)
             await fill(merging, nex, since="last")
         assert await merging.ids() == held
 
 
 async def test_resuming_takes_the_version_of_the_pull(copies: Copies) -> None:
-    async with account(1) as box:
-        box.fail_next(403, path="/appointments")
-        async with session(box, "v3") as nex:
+    async with account(1) as sandbox:
+        sandbox.fail_next(403, path="/appointments")
+        async with session(sandbox, "v3") as nex:
             report = await nex.bulk.copy(LISTS, to=copies.target)
             assert not report.complete
-        async with session(box, "v2") as nex:
+        async with session(sandbox, "v2") as nex:
             with pytest.raises(OriginError, match=r"v3\.0\.0"):
                 await fill(copies, nex, resume=True)
-        async with session(box, "auto") as nex:
+        async with session(sandbox, "auto") as nex:
             await fill(copies, nex, resume=True)
-        assert len((await copies.contents())["appointments", box.subdomain]) == 8
+        assert len((await copies.contents())["appointments", sandbox.subdomain]) == 8
 
 
 # Copying anew
 
 
 async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: Copies) -> None:
-    async with AsyncExitStack() as stack, account(1, practices=2) as box:
-        async with session(box, "v2") as nex:
+    async with AsyncExitStack() as stack, account(1, practices=2) as sandbox:
+        async with session(sandbox, "v2") as nex:
             await fill(copies, nex)
-        gone = box.patients.ids[3]
-        box.patients.delete(gone)
-        async with session(box, "v3") as nex:
+        gone = sandbox.patients.ids[3]
+        sandbox.patients.delete(gone)
+        async with session(sandbox, "v3") as nex:
             with pytest.raises(OriginError):
                 await fill(copies, nex)
-            with pytest.raises(InvalidArgument, match="also holds"):
+            with pytest.raises(InvalidArgumentError, match="also holds"):
                 await nex.bulk.copy(["patients"], to=copies.target, recopy=True)
             await fill(copies, nex, recopy=True)
             fresh = Copies(copies.kind, copies.place + "2")
@@ -295,41 +299,41 @@ async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: Copies
                 await fill(fresh, nex)
                 assert await copies.contents() == await fresh.contents()
         held = await copies.ids()
-        assert held["patients", box.subdomain] == 19
-        async with session(box, "v2") as nex:
+        assert held["patients", sandbox.subdomain] == 19
+        async with session(sandbox, "v2") as nex:
             with pytest.raises(OriginError, match=r"v3\.0\.0"):
                 await fill(copies, nex)
-        async with session(box, "v2") as nex:
+        async with session(sandbox, "v2") as nex:
             await fill(copies, nex, recopy=True)
         assert await copies.ids() == held
         del stack
 
 
 async def test_a_recopy_of_an_empty_place_is_a_copy(copies: Copies) -> None:
-    async with account(1) as box, session(box) as nex:
+    async with account(1) as sandbox, session(sandbox) as nex:
         await fill(copies, nex, recopy=True)
-        assert (await copies.ids())["patients", box.subdomain] == 20
+        assert (await copies.ids())["patients", sandbox.subdomain] == 20
 
 
 async def test_a_recopy_replaces_no_practice_that_the_key_cannot_see(merging: Copies) -> None:
-    async with account(1, practices=2) as box, session(box) as nex:
+    async with account(1, practices=2) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
         held = await merging.ids()
-        gone = box.practices.pop()
-        with pytest.raises(InvalidArgument, match=gone.subdomain):
+        gone = sandbox.practices.pop()
+        with pytest.raises(InvalidArgumentError, match=gone.subdomain):
             await fill(merging, nex, recopy=True)
         assert await merging.ids() == held
-        await fill(merging, nex, recopy=True, practices=[box.subdomain])
-        assert {name for _, name in await merging.ids()} == {box.subdomain}
+        await fill(merging, nex, recopy=True, practices=[sandbox.subdomain])
+        assert {name for _, name in await merging.ids()} == {sandbox.subdomain}
 
 
 async def test_a_recopy_is_neither_resumed_nor_a_refresh() -> None:
-    async with account(1) as box, session(box) as nex:
+    async with account(1) as sandbox, session(sandbox) as nex:
         target = target_of("jsonl", "never")
         for how in RESUME, REFRESH:
-            with pytest.raises(InvalidArgument, match="anew"):
+            with pytest.raises(InvalidArgumentError, match="anew"):
                 await nex.bulk.copy(LISTS, to=target, recopy=True, **how)
-        with pytest.raises(InvalidArgument, match="anew"):
+        with pytest.raises(InvalidArgumentError, match="anew"):
             await nex.bulk.begin(LISTS, to=target, recopy=True, since="last")
 
 
@@ -339,8 +343,8 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
 ) -> None:
     folder, states = tmp_path / "copy", list[Path]()
     copies = Copies(kind, str(folder))
-    async with account(1) as box:
-        async with session(box, "v2") as nex:
+    async with account(1) as sandbox:
+        async with session(sandbox, "v2") as nex:
             await fill(copies, nex)
         with monkeypatch.context() as patched:
             unlink = Path.unlink
@@ -352,16 +356,16 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
                 unlink(path, missing_ok=missing_ok)
 
             patched.setattr(Path, "unlink", watched)
-            async with session(box, "v3") as nex:
+            async with session(sandbox, "v3") as nex:
                 await fill(copies, nex, recopy=True)
         truth = await copies.contents()
         assert len(states) >= len(LISTS)
         for state in (states[0], states[1], states[-1]):
             killed = Copies(kind, str(state))
-            async with session(box, "v2") as nex:
+            async with session(sandbox, "v2") as nex:
                 with pytest.raises(OriginError):
                     await fill(killed, nex, resume=True)
-            async with session(box, "v3") as nex:
+            async with session(sandbox, "v3") as nex:
                 await fill(killed, nex, resume=True)
             assert await killed.contents() == truth
 
@@ -389,54 +393,54 @@ async def forget_origin(copies: Copies) -> None:
 async def test_a_database_without_an_origin_is_refused_until_it_is_adopted(
     merging: Copies, how: dict[str, Any]
 ) -> None:
-    async with account(1) as box, account(2) as other:
-        async with session(box) as nex:
+    async with account(1) as sandbox, account(2) as other:
+        async with session(sandbox) as nex:
             await fill(merging, nex)
         await forget_origin(merging)
         held = await merging.ids()
-        box.requests.clear()
-        async with session(box) as nex:
+        sandbox.requests.clear()
+        async with session(sandbox) as nex:
             for more in PLAIN, RECOPY:
                 with pytest.raises(OriginError) as caught:
                     await fill(merging, nex, **({} if more else how), **more)
                 assert caught.value.option == "adopt"
-            assert not asked(box)
+            assert not asked(sandbox)
             with pytest.raises(OriginError):
-                async with session(box, "v3") as newer:
+                async with session(sandbox, "v3") as newer:
                     await fill(merging, newer, adopt=True, **how)
         async with session(other) as nex:
             with pytest.raises(OriginError, match="does not see"):
                 await fill(merging, nex, adopt=True, **how)
         assert await merging.ids() == held
-        async with session(box) as nex:
+        async with session(sandbox) as nex:
             await fill(merging, nex, adopt=True, **how)
             await fill(merging, nex, since="last")
         assert await merging.ids() == held
 
 
 async def test_an_unfinished_pull_without_an_origin_is_adopted_and_resumed(copies: Copies) -> None:
-    async with account(1) as box, session(box) as nex:
-        box.fail_next(403, path="/appointments?page=1")
+    async with account(1) as sandbox, session(sandbox) as nex:
+        sandbox.fail_next(403, path="/appointments?page=1")
         await nex.bulk.copy(LISTS, to=copies.target, drift="watch")
         await forget_origin(copies)
         with pytest.raises(OriginError) as caught:
             await fill(copies, nex, resume=True)
         assert caught.value.option == "adopt"
         await fill(copies, nex, resume=True, adopt=True)
-        assert (await copies.ids())["appointments", box.subdomain] == 8
+        assert (await copies.ids())["appointments", sandbox.subdomain] == 8
         target = copies.target
-        assert isinstance(target, KeepsOrigin)
-        async with opened(target):
-            last = await target.look()
+        assert isinstance(target, OriginStore)
+        async with open_target(target):
+            last = await target.inspect()
         assert last is not None
         assert last.origin is not None
-        assert last.origin.base_url == box.url
+        assert last.origin.base_url == sandbox.url
 
 
 async def test_tables_without_any_pull_are_refused_until_they_are_adopted(
     merging: Copies,
 ) -> None:
-    async with account(1) as box, session(box) as nex:
+    async with account(1) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
         for table in ("pulls", "shards", "groups"):
             statement = f"drop table _nexhealth_{table}"
@@ -457,17 +461,17 @@ async def test_tables_without_any_pull_are_refused_until_they_are_adopted(
 async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
     merging: Copies,
 ) -> None:
-    async with account(1, practices=3) as box, session(box) as nex:
-        one, two, three = (practice.subdomain for practice in box.practices)
+    async with account(1, practices=3) as sandbox, session(sandbox) as nex:
+        one, two, three = (practice.subdomain for practice in sandbox.practices)
         await fill(merging, nex, practices=[one])
         await fill(merging, nex, since="last")
         assert {name for _, name in await merging.ids()} == {one}
         await fill(merging, nex, practices=[two])
-        box.requests.clear()
+        sandbox.requests.clear()
         await fill(merging, nex, since="last")
-        asked_after = {request.param("subdomain") for request in box.seen("GET", "/patients")}
+        asked_after = {request.param("subdomain") for request in sandbox.seen("GET", "/patients")}
         assert asked_after == {one, two}
-        del box.practices[1]
+        del sandbox.practices[1]
         with pytest.warns(NexHealthWarning, match=two):
             await fill(merging, nex, since="last")
         assert {name for _, name in await merging.ids()} == {one, two}
@@ -475,30 +479,30 @@ async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
 
 
 async def test_all_practices_stay_all_practices(merging: Copies) -> None:
-    async with account(1, practices=2) as box, session(box) as nex:
-        new = box.practices.pop()
+    async with account(1, practices=2) as sandbox, session(sandbox) as nex:
+        new = sandbox.practices.pop()
         await fill(merging, nex)
-        await fill(merging, nex, practices=[box.subdomain])
-        box.practices.append(new)
+        await fill(merging, nex, practices=[sandbox.subdomain])
+        sandbox.practices.append(new)
         await fill(merging, nex, since="last")
-        assert {name for _, name in await merging.ids()} == {box.subdomain, new.subdomain}
+        assert {name for _, name in await merging.ids()} == {sandbox.subdomain, new.subdomain}
 
 
 async def test_the_window_of_appointments_is_kept_and_not_widened(merging: Copies) -> None:
     first, last = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
-    async with account(1) as box, session(box, "v3") as nex:
+    async with account(1) as sandbox, session(sandbox, "v3") as nex:
         await fill(merging, nex, appointments_from=first, appointments_until=last)
-        box.requests.clear()
+        sandbox.requests.clear()
         await fill(merging, nex, since="last")
-        starts = {request.param("start") for request in box.seen("GET", "/appointments")}
+        starts = {request.param("start") for request in sandbox.seen("GET", "/appointments")}
         assert min(filter(None, starts)) >= "2026-05-01"
         with pytest.raises(OriginError, match="window"):
             await fill(merging, nex, appointments_from=first - timedelta(days=1))
         await fill(merging, nex, appointments_from=first + timedelta(days=1))
         await fill(merging, nex, recopy=True)
-        box.requests.clear()
+        sandbox.requests.clear()
         await fill(merging, nex, since="last", compare=LONG_AGO)
-        starts = {request.param("start") for request in box.seen("GET", "/appointments")}
+        starts = {request.param("start") for request in sandbox.seen("GET", "/appointments")}
         assert min(filter(None, starts)) < "2026-05-01"
 
 

@@ -12,8 +12,8 @@ from attrs import evolve
 from nexhealth_async.bulk import Group, GroupState, Progress, Shard, ShardState, resources
 from nexhealth_async.bulk.checkpoint_json import progress_from_json, progress_to_json
 from nexhealth_async.bulk.plan_validation import check_progress, check_start, known_groups
-from nexhealth_async.bulk.pull_arguments import Wanted
-from nexhealth_async.bulk.shard_planning import PracticePlace, Since, plan_shards
+from nexhealth_async.bulk.pull_arguments import PullRequest
+from nexhealth_async.bulk.shard_planning import PracticeLocations, Since, plan_shards
 from nexhealth_async.bulk.shards import Filters
 from nexhealth_async.errors import UsageError
 from tests.bulk.example_shards import planned_shard
@@ -22,8 +22,8 @@ from tests.bulk.helpers import scene
 NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 V3 = "v3.0.0"
 PLACES = (
-    PracticePlace(subdomain="demo", location_ids=(7, 8)),
-    PracticePlace(subdomain="other", location_ids=(9,), whole=False),
+    PracticeLocations(subdomain="demo", location_ids=(7, 8)),
+    PracticeLocations(subdomain="other", location_ids=(9,), whole=False),
 )
 
 
@@ -129,11 +129,11 @@ def test_parts_that_do_not_belong_together_are_refused(shards: tuple[Shard, ...]
 @pytest.mark.parametrize(
     "state",
     [
-        ShardState(place="x"),
-        ShardState(place="-1:a"),
-        ShardState(place="3:a"),
-        ShardState(place="٣:a"),
-        ShardState(place="9" * 5000 + ":a"),
+        ShardState(position="x"),
+        ShardState(position="-1:a"),
+        ShardState(position="3:a"),
+        ShardState(position="٣:a"),
+        ShardState(position="9" * 5000 + ":a"),
         ShardState(records=-1),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_state_that_no_reading_leads_to_is_refused(state: ShardState) -> None:
 
 def test_a_numbered_list_has_no_place_to_go_on_from() -> None:
     shard = planned_shard("patients", "v2")
-    states = {shard.name: ShardState(place="0:a")}
+    states = {shard.name: ShardState(position="0:a")}
     with pytest.raises(UsageError, match="read from its start"):
         check_progress(Progress(id="p", started=NOW, options="{}", shards=(shard,), states=states))
 
@@ -179,20 +179,22 @@ def test_a_watermark_of_the_future_is_none() -> None:
         known = known_groups({group: state}, now=NOW)[group]
         assert (known.watermark is None) == (state.watermark == later)
         assert (known.compared is None) == (state.compared == later)
-        wanted = Wanted(version=V3, resources=["patients"], since="last")
+        wanted = PullRequest(version=V3, resources=["patients"], since="last")
         shards = wanted.plan(
-            [PracticePlace(subdomain="demo", location_ids=(7,))], now=NOW, watermarks={group: state}
+            [PracticeLocations(subdomain="demo", location_ids=(7,))],
+            now=NOW,
+            watermarks={group: state},
         ).shards
         assert all("updated_since" not in one for one in shards[0].lists)
 
 
 async def test_a_changed_checkpoint_of_a_pull_is_refused_before_anything_is_asked() -> None:
-    async with scene("v3", patients=12) as (box, nex):
+    async with scene("v3", patients=12) as (sandbox, nex):
         async with nex.bulk.pull(["patients"], per_page=3) as pull:
             await anext(pull)
             await anext(pull)
             text = pull.checkpoint()
-        box.requests.clear()
+        sandbox.requests.clear()
         for old, new in (
             ('"patients"', '"../.."'),
             ('"new_patient":true', '"new_patient":null'),
@@ -205,4 +207,4 @@ async def test_a_changed_checkpoint_of_a_pull_is_refused_before_anything_is_aske
             with pytest.raises(UsageError):
                 async with nex.bulk.pull(resume=changed):
                     pass
-        assert not box.requests
+        assert not sandbox.requests

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
+from nexhealth_async import InvalidArgumentError, NexHealth, NotInVersionError, UsageError
 from nexhealth_async._protocol.requests import plan as plan_call
 from nexhealth_async.bulk.pull_state import GroupState
 from nexhealth_async.bulk.resource_facts import Level, facts, resources
@@ -20,10 +20,10 @@ from nexhealth_async.bulk.shard_filters import walk_arguments
 from nexhealth_async.bulk.shard_planning import (
     COMPARE,
     OVERLAP,
-    Plan,
-    PracticePlace,
+    PracticeLocations,
+    PullPlan,
     Since,
-    discover,
+    find_practices,
     plan_shards,
 )
 from nexhealth_async.bulk.shards import Group, Shard, shard_from_json, shard_to_json
@@ -31,8 +31,8 @@ from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.session import client_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DEMO = PracticePlace(subdomain="demo", location_ids=(1, 2))
-ONE_OFFICE = PracticePlace(subdomain="demo", location_ids=(2,), whole=False)
+DEMO = PracticeLocations(subdomain="demo", location_ids=(1, 2))
+ONE_OFFICE = PracticeLocations(subdomain="demo", location_ids=(2,), whole=False)
 
 versions = st.sampled_from(["v2", "v3.0.0"])
 moments = st.datetimes(
@@ -42,7 +42,7 @@ moments = st.datetimes(
 )
 place_lists = st.lists(
     st.builds(
-        PracticePlace,
+        PracticeLocations,
         subdomain=st.sampled_from([f"practice-{at}" for at in range(6)]),
         location_ids=st.lists(st.integers(1, 400), max_size=4, unique=True).map(tuple),
         whole=st.booleans(),
@@ -55,7 +55,7 @@ sinces: st.SearchStrategy[Since] = st.none() | asked_since | moments
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> tuple[Plan, str, list[str], list[PracticePlace]]:
+def plans(draw: st.DrawFn) -> tuple[PullPlan, str, list[str], list[PracticeLocations]]:
     version = draw(versions)
     names = draw(st.lists(st.sampled_from(resources(version)), unique=True))
     places = draw(place_lists)
@@ -75,7 +75,7 @@ def plans(draw: st.DrawFn) -> tuple[Plan, str, list[str], list[PracticePlace]]:
 
 
 def wanted_places(
-    version: str, names: list[str], places: list[PracticePlace]
+    version: str, names: list[str], places: list[PracticeLocations]
 ) -> set[tuple[str, str | None, int | None]]:
     wanted: set[tuple[str, str | None, int | None]] = set()
     for name in names:
@@ -93,7 +93,7 @@ def wanted_places(
 
 @given(plans())
 def test_every_place_of_every_resource_is_covered_once(
-    made: tuple[Plan, str, list[str], list[PracticePlace]],
+    made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan, version, names, places = made
     covered = Counter(
@@ -133,25 +133,25 @@ def test_windows_of_a_place_touch_and_leave_no_gap(
 
 
 @given(plans())
-def test_names_are_unique(made: tuple[Plan, str, list[str], list[PracticePlace]]) -> None:
+def test_names_are_unique(made: tuple[PullPlan, str, list[str], list[PracticeLocations]]) -> None:
     every = made[0].everything
     assert len({shard.name for shard in every}) == len(every)
 
 
 @given(plans())
 def test_shards_survive_pickle_and_json_and_make_the_same_plan_again(
-    made: tuple[Plan, str, list[str], list[PracticePlace]],
+    made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan = made[0]
     every = plan.everything
     assert [pickle.loads(pickle.dumps(shard)) for shard in every] == list(every)  # noqa: S301 - our own
     assert [shard_from_json(shard_to_json(shard)) for shard in every] == list(every)
-    assert Plan.of(every) == plan
+    assert PullPlan.of(every) == plan
 
 
 @given(plans())
 def test_a_plan_agrees_with_itself(
-    made: tuple[Plan, str, list[str], list[PracticePlace]],
+    made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan = made[0]
     for one in plan.groups:
@@ -167,7 +167,7 @@ def test_a_plan_agrees_with_itself(
 
 @given(plans())
 def test_every_list_is_a_call_the_api_takes(
-    made: tuple[Plan, str, list[str], list[PracticePlace]],
+    made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan, version, _, _ = made
     for shard in plan.everything:
@@ -367,12 +367,12 @@ def test_a_resource_named_twice_is_read_once() -> None:
 )
 def test_what_makes_no_plan_is_refused(changed: dict[str, object], error: str) -> None:
     arguments: dict[str, object] = {"places": [DEMO], "now": NOW, **changed}
-    with pytest.raises(InvalidArgument, match=error):
+    with pytest.raises(InvalidArgumentError, match=error):
         plan_shards(["patients"], "v2", **arguments)  # type: ignore[arg-type]  # a table of cases
 
 
 def test_resources_of_the_other_version_are_refused() -> None:
-    with pytest.raises(NotInThisVersion):
+    with pytest.raises(NotInVersionError):
         plan_shards(["charges"], "v2", [DEMO], now=NOW)
 
 
@@ -389,39 +389,39 @@ def test_a_shards_repr_shows_no_filters() -> None:
 
 async def test_discovery_sees_all_practices_and_their_locations() -> None:
     async with (
-        Sandbox(patients=1, practices=2, locations=3) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=1, practices=2, locations=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        inactive = box.practice.locations.ids[-1]
-        box.practice.locations.update(inactive, inactive=True)
-        places = await discover(client_of(nex))
+        inactive = sandbox.practice.locations.ids[-1]
+        sandbox.practice.locations.update(inactive, inactive=True)
+        places = await find_practices(client_of(nex))
         assert places == tuple(
-            PracticePlace(subdomain=one.subdomain, location_ids=tuple(one.locations.ids))
-            for one in box.practices
+            PracticeLocations(subdomain=one.subdomain, location_ids=tuple(one.locations.ids))
+            for one in sandbox.practices
         )
-        first, second = box.practices
-        assert await discover(client_of(nex), [second.subdomain]) == places[1:]
-        assert await discover(client_of(nex), second.subdomain) == places[1:]
-        office = second.locations.ids[1]
-        assert await discover(
-            client_of(nex), {first.subdomain: None, second.subdomain: [office]}
+        first, second = sandbox.practices
+        assert await find_practices(client_of(nex), [second.subdomain]) == places[1:]
+        assert await find_practices(client_of(nex), second.subdomain) == places[1:]
+        location = second.locations.ids[1]
+        assert await find_practices(
+            client_of(nex), {first.subdomain: None, second.subdomain: [location]}
         ) == (
             places[0],
-            PracticePlace(subdomain=second.subdomain, location_ids=(office,), whole=False),
+            PracticeLocations(subdomain=second.subdomain, location_ids=(location,), whole=False),
         )
         backwards = second.locations.ids[::-1]
-        (named,) = await discover(client_of(nex), {second.subdomain: backwards})
+        (named,) = await find_practices(client_of(nex), {second.subdomain: backwards})
         assert named.whole
 
 
 async def test_discovery_refuses_what_the_key_cannot_see_and_names_what_it_can() -> None:
     async with (
-        Sandbox(patients=1, practices=22) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=1, practices=22) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        with pytest.raises(InvalidArgument, match=r"no practice called 'gone'.*2 more"):
-            await discover(client_of(nex), ["gone"])
-        with pytest.raises(InvalidArgument, match=f"no location 5 .*{box.location_id}"):
-            await discover(client_of(nex), {box.subdomain: [5]})
-        with pytest.raises(InvalidArgument, match="pass None"):
-            await discover(client_of(nex), {box.subdomain: []})
+        with pytest.raises(InvalidArgumentError, match=r"no practice called 'gone'.*2 more"):
+            await find_practices(client_of(nex), ["gone"])
+        with pytest.raises(InvalidArgumentError, match=f"no location 5 .*{sandbox.location_id}"):
+            await find_practices(client_of(nex), {sandbox.subdomain: [5]})
+        with pytest.raises(InvalidArgumentError, match="pass None"):
+            await find_practices(client_of(nex), {sandbox.subdomain: []})

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from nexhealth_async import Limit, PartialPull, Rates
+from nexhealth_async import Limit, PartialPullError, Rates
 from nexhealth_async.bulk import (
     Batch,
     BatchRead,
@@ -23,16 +23,16 @@ from nexhealth_async.bulk import (
     ShardStarted,
 )
 from nexhealth_async.errors import (
-    Forbidden,
-    InvalidArgument,
-    KeyRefused,
+    DriftError,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
+    PermissionDeniedError,
     SessionStateError,
     UsageError,
-    WalkDrifted,
-    WalkOver,
+    WalkClosedError,
 )
 from nexhealth_async.models import Appointment, Patient
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import TABLES, VERSIONS, by_group, scene, truth
 from tests.bulk.memory_target import id_of
 from tests.event_loops import logins_ended, passes_by_itself
@@ -40,7 +40,7 @@ from tests.event_loops import logins_ended, passes_by_itself
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Pull
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.sandbox.request_log import PageShown
+    from nexhealth_async.sandbox.request_log import RecordedPage
     from tests.conftest import MovableLoop
 
 
@@ -63,17 +63,17 @@ async def batches_of(pull: Pull) -> list[Batch]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_everything_is_delivered_once(version: str) -> None:
-    async with scene(version, locations=3) as (box, nex):
+    async with scene(version, locations=3) as (sandbox, nex):
         pull = nex.bulk.pull(per_page=7)
         batches = await batches_of(pull)
         for resource in TABLES:
-            assert by_group(batches, resource) == truth(box, resource), resource
+            assert by_group(batches, resource) == truth(sandbox, resource), resource
         pull.report.raise_if_partial()
         report = pull.report
         assert report.complete
         assert report.records == sum(len(batch.records) for batch in batches)
         assert report.duplicates > 40  # patients of several locations
-        assert report.stats.requests == len(box.requests)
+        assert report.stats.requests == len(sandbox.requests)
         assert {one.shard.name for one in report.shards} == {one.name for one in pull.shards}
 
 
@@ -82,10 +82,10 @@ async def test_everything_is_delivered_once(version: str) -> None:
 async def test_nothing_depends_on_what_the_server_lists_unasked(
     version: str, *, listed_unasked: bool | None
 ) -> None:
-    async with scene(version) as (box, nex):
-        box.guesses.new_patient_when_unset = listed_unasked
-        box.guesses.cancelled_when_unset = listed_unasked
-        for practice in box.practices:
+    async with scene(version) as (sandbox, nex):
+        sandbox.assumptions.new_patient_when_unset = listed_unasked
+        sandbox.assumptions.cancelled_when_unset = listed_unasked
+        for practice in sandbox.practices:
             for table, change in (
                 (practice.patients, {"bio": {"new_patient": True}}),
                 (practice.appointments, {"cancelled": True}),
@@ -94,17 +94,17 @@ async def test_nothing_depends_on_what_the_server_lists_unasked(
                     table.update(id, **change)
         batches = await batches_of(nex.bulk.pull(["patients", "appointments"], per_page=7))
         for resource in ("patients", "appointments"):
-            assert by_group(batches, resource) == truth(box, resource), resource
+            assert by_group(batches, resource) == truth(sandbox, resource), resource
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_records_are_typed_and_stand_beside_their_json(version: str) -> None:
-    async with scene(version, practices=1) as (box, nex):
+    async with scene(version, practices=1) as (sandbox, nex):
         for batch in await batches_of(nex.bulk.pull(["patients", "appointments"])):
             if batch.shard.resource == "patients":
                 for patient, raw in zip(batch.of(Patient), batch.raw, strict=True):
                     assert f'"id":{patient.id}'.encode() in raw.replace(b" ", b"")
-                    assert patient.first_name == box.patients.row(patient.id)["first_name"]
+                    assert patient.first_name == sandbox.patients.row(patient.id)["first_name"]
             else:
                 assert all(one.start_time for one in batch.of(Appointment))
                 with pytest.raises(UsageError, match="holds Appointment records"):
@@ -113,8 +113,8 @@ async def test_records_are_typed_and_stand_beside_their_json(version: str) -> No
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_some_locations_of_some_practices(version: str) -> None:
-    async with scene(version, locations=3) as (box, nex):
-        second = box.practices[1]
+    async with scene(version, locations=3) as (sandbox, nex):
+        second = sandbox.practices[1]
         here = second.locations.ids[1]
         pull = nex.bulk.pull(["appointments"], practices={second.subdomain: [here]})
         batches = await batches_of(pull)
@@ -123,23 +123,23 @@ async def test_some_locations_of_some_practices(version: str) -> None:
 
 
 async def test_a_bound_session_reads_only_what_it_is_bound_to() -> None:
-    async with scene(locations=2) as (box, nex):
-        bound = nex.with_options(subdomain=box.practices[1].subdomain)
+    async with scene(locations=2) as (sandbox, nex):
+        bound = nex.with_options(subdomain=sandbox.practices[1].subdomain)
         batches = await batches_of(bound.bulk.pull(["providers"]))
-        assert {batch.shard.subdomain for batch in batches} == {box.practices[1].subdomain}
+        assert {batch.shard.subdomain for batch in batches} == {sandbox.practices[1].subdomain}
 
 
 async def test_a_failing_shard_ends_alone() -> None:
-    async with scene(locations=3) as (box, nex):
-        forbidden = box.practices[0].locations.ids[1]
-        box.fail_next(403, path=f"/locations/{forbidden}/appointment_descriptors")
-        box.fail_next(403, path="/procedures?page=1")
+    async with scene(locations=3) as (sandbox, nex):
+        forbidden = sandbox.practices[0].locations.ids[1]
+        sandbox.fail_next(403, path=f"/locations/{forbidden}/appointment_descriptors")
+        sandbox.fail_next(403, path="/procedures?page=1")
         pull = nex.bulk.pull(
             ["patients", "procedures", "locations.appointment_descriptors"], per_page=9
         )
         batches = await batches_of(pull)
         report = pull.report
-        assert by_group(batches, "patients") == truth(box, "patients")
+        assert by_group(batches, "patients") == truth(sandbox, "patients")
         descriptors = sum(
             len(batch.records) for batch in batches if "descriptors" in batch.shard.resource
         )
@@ -149,18 +149,18 @@ async def test_a_failing_shard_ends_alone() -> None:
         assert failed["locations.appointment_descriptors"].shard.location_id == forbidden
         assert len(report.failed) == 2
         for one in report.failed:
-            assert isinstance(one.error, Forbidden)
+            assert isinstance(one.error, PermissionDeniedError)
             assert (one.error_text or "").startswith("Forbidden: GET /")
         assert not report.complete
-        with pytest.raises(PartialPull, match="not read to the end: ") as caught:
+        with pytest.raises(PartialPullError, match="not read to the end: ") as caught:
             report.raise_if_partial()
         assert set(caught.value.shards) == {one.shard.name for one in report.failed}
         assert len(caught.value.errors) == 2
 
 
 async def test_an_error_in_a_report_holds_on_to_no_frames() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/patients?page=1")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/patients?page=1")
         pull = nex.bulk.pull(["patients"])
         await batches_of(pull)
         [failed] = pull.report.failed
@@ -170,8 +170,8 @@ async def test_an_error_in_a_report_holds_on_to_no_frames() -> None:
 
 
 async def test_a_failed_group_is_not_swept() -> None:
-    async with scene("v3", practices=1) as (box, nex):
-        box.fail_next(403, path="/patients")
+    async with scene("v3", practices=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/patients")
         pull = nex.bulk.pull(["patients"])
         await batches_of(pull)
         status = {one.shard.sweep: one.status for one in pull.report.shards}
@@ -179,15 +179,15 @@ async def test_a_failed_group_is_not_swept() -> None:
 
 
 async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
-    async with scene("v3", practices=1, locations=1, patients=30) as (box, nex):
+    async with scene("v3", practices=1, locations=1, patients=30) as (sandbox, nex):
         calls = 0
 
-        def on_page(page: PageShown) -> None:
+        def on_page(page: RecordedPage) -> None:
             nonlocal calls
             if page.path == "/patients" and (calls := calls + 1) == 3:  # new patients first
-                box.fail_next(403, path="/patients")
+                sandbox.fail_next(403, path="/patients")
 
-        box.page_callback = on_page
+        sandbox.page_callback = on_page
         pull = nex.bulk.pull(["patients"], per_page=10)
         batches = await batches_of(pull)
         [failed] = pull.report.failed
@@ -196,12 +196,12 @@ async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_refused_key_ends_the_pull(version: str, loop: MovableLoop) -> None:
-    async with scene(version, patients=100) as (box, nex):
+    async with scene(version, patients=100) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"], per_page=5)
-        with pytest.raises(KeyRefused):
+        with pytest.raises(InvalidAPIKeyError):
             async with pull:
                 await anext(pull)
-                box.revoke_key()
+                sandbox.revoke_key()
                 loop.shift(15)  # the token is no longer so young that one refusal says nothing
                 async for _ in pull:
                     pass
@@ -218,45 +218,45 @@ async def test_closing_the_session_ends_the_pull() -> None:
 
 
 async def test_records_that_cannot_be_read_are_set_aside() -> None:
-    async with scene(practices=1, locations=2) as (box, nex):
-        bad = box.patients.ids[3]
-        box.patients.update(bad, id_text="x")
-        box.practice.patients._rows[bad] = {**box.patients.row(bad), "id": "no number"}
+    async with scene(practices=1, locations=2) as (sandbox, nex):
+        bad = sandbox.patients.ids[3]
+        sandbox.patients.update(bad, id_text="x")
+        sandbox.practice.patients._rows[bad] = {**sandbox.patients.row(bad), "id": "no number"}
         pull = nex.bulk.pull(["patients"], drift="watch")
         batches = await batches_of(pull)
         refused = [one for batch in batches for one in batch.refused]
         assert refused
-        assert b"no number" in refused[0].raw
+        assert b"no number" in refused[0].raw_json
         assert "no number" not in repr(refused[0])
         assert pull.report.refused == len(refused)
-        assert len(by_group(batches, "patients")[box.subdomain]) == 39
+        assert len(by_group(batches, "patients")[sandbox.subdomain]) == 39
 
 
 async def test_a_list_that_never_holds_still_fails_its_shard_only() -> None:
-    async with scene(practices=1, locations=1, patients=60) as (box, nex):
+    async with scene(practices=1, locations=1, patients=60) as (sandbox, nex):
 
-        def on_page(page: PageShown) -> None:
+        def on_page(page: RecordedPage) -> None:
             if page.path == "/patients":
-                box.patients.delete(box.patients.ids[0])
-                box.patients.insert()
+                sandbox.patients.delete(sandbox.patients.ids[0])
+                sandbox.patients.insert()
 
-        box.page_callback = on_page
+        sandbox.page_callback = on_page
         pull = nex.bulk.pull(["patients", "procedures"], per_page=10)
         batches = await batches_of(pull)
         [failed] = pull.report.failed
-        assert isinstance(failed.error, WalkDrifted)
-        assert by_group(batches, "procedures") == truth(box, "procedures")
+        assert isinstance(failed.error, DriftError)
+        assert by_group(batches, "procedures") == truth(sandbox, "procedures")
 
 
 async def test_a_slow_consumer_is_waited_for() -> None:
     async with (
-        scene(practices=1, locations=1, patients=1000) as (box, nex),
+        scene(practices=1, locations=1, patients=1000) as (sandbox, nex),
         nex.bulk.pull(["patients"], per_page=10, concurrency=4) as pull,
     ):
         await anext(pull)
         seen = -1
-        while seen != len(box.requests):
-            seen = len(box.requests)
+        while seen != len(sandbox.requests):
+            seen = len(sandbox.requests)
             await asyncio.sleep(0.15)
         # Per list at most twice the requests in flight are asked for or held, and a few wait.
         assert seen < 20
@@ -264,21 +264,21 @@ async def test_a_slow_consumer_is_waited_for() -> None:
 
 
 async def test_requests_in_flight_stay_within_each_lane() -> None:
-    async with scene(locations=3, patients=300) as (box, nex):
-        box.latency = 0.01
-        box.most_in_flight = 0
+    async with scene(locations=3, patients=300) as (sandbox, nex):
+        sandbox.latency = 0.01
+        sandbox.most_in_flight = 0
         pull = nex.bulk.pull(["patients", "procedures"], per_page=10, concurrency=3)
         batches = await batches_of(pull)
-        assert by_group(batches, "patients") == truth(box, "patients")
-        assert 4 <= box.most_in_flight <= 6  # patients and all else, three each
+        assert by_group(batches, "patients") == truth(sandbox, "patients")
+        assert 4 <= sandbox.most_in_flight <= 6  # patients and all else, three each
 
 
 async def test_one_long_list_gets_the_whole_concurrency() -> None:
-    async with scene(practices=1, locations=1, patients=600) as (box, nex):
-        box.latency = 0.02
-        box.most_in_flight = 0
+    async with scene(practices=1, locations=1, patients=600) as (sandbox, nex):
+        sandbox.latency = 0.02
+        sandbox.most_in_flight = 0
         await batches_of(nex.bulk.pull(["patients"], per_page=10, concurrency=6))
-        assert box.most_in_flight == 6
+        assert sandbox.most_in_flight == 6
 
 
 async def test_slow_lists_do_not_hold_up_others() -> None:
@@ -323,15 +323,15 @@ async def test_leaving_early_leaves_nothing_behind(version: str) -> None:
         assert tasks() == before
         assert not nex._client.state.tasks
         assert not pull.report.complete
-        with pytest.raises(WalkOver):
+        with pytest.raises(WalkClosedError):
             await anext(pull)
 
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_cancelling_at_any_moment_ends_at_once_and_leaves_nothing(seed: int) -> None:
     draw = random.Random(seed)
-    async with scene(draw.choice(VERSIONS), patients=150) as (box, nex):
-        box.latency = 0.002
+    async with scene(draw.choice(VERSIONS), patients=150) as (sandbox, nex):
+        sandbox.latency = 0.002
         before = tasks()
 
         async def consume() -> None:
@@ -355,8 +355,8 @@ async def test_cancelling_at_any_moment_ends_at_once_and_leaves_nothing(seed: in
     ("seconds", "latency"), [(0.0, 0.01), (0.02, 0.01), (0.2, 0.01), (0.1, 0.5)]
 )
 async def test_a_cancelled_scope_leaves_nothing_behind(seconds: float, latency: float) -> None:
-    async with scene(patients=300) as (box, nex):
-        box.latency = latency
+    async with scene(patients=300) as (sandbox, nex):
+        sandbox.latency = latency
         before = tasks()
         with anyio.move_on_after(seconds) as scope:
             async with nex.bulk.pull(per_page=5) as pull:
@@ -368,8 +368,8 @@ async def test_a_cancelled_scope_leaves_nothing_behind(seconds: float, latency: 
 
 
 async def test_cancelling_anext_loses_nothing() -> None:
-    async with scene(practices=1, patients=200) as (box, nex):
-        box.latency = 0.004
+    async with scene(practices=1, patients=200) as (sandbox, nex):
+        sandbox.latency = 0.004
         batches: list[Batch] = []
         async with nex.bulk.pull(["patients"], per_page=10) as pull:
             while True:
@@ -379,18 +379,18 @@ async def test_cancelling_anext_loses_nothing() -> None:
                     continue
                 except StopAsyncIteration:
                     break
-        assert by_group(batches, "patients") == truth(box, "patients")
+        assert by_group(batches, "patients") == truth(sandbox, "patients")
 
 
 async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
-    async with scene(practices=1) as (box, nex):
+    async with scene(practices=1) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"])
         assert "not entered" in repr(pull)
         with pytest.raises(UsageError, match="enter the pull first"):
             await anext(pull)
         with pytest.raises(UsageError, match="enter the pull first"):
             _ = pull.report
-        box.latency = 0.05
+        sandbox.latency = 0.05
         async with pull:
             first = asyncio.create_task(anext(pull))
             await asyncio.sleep(0)
@@ -402,30 +402,30 @@ async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
 
 
 async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
-    async with scene(practices=1) as (box, nex):
-        with pytest.raises(InvalidArgument, match="concurrency must be"):
+    async with scene(practices=1) as (sandbox, nex):
+        with pytest.raises(InvalidArgumentError, match="concurrency must be"):
             nex.bulk.pull(["patients"], concurrency=0)
-        with pytest.raises(InvalidArgument, match="per_page must be"):
+        with pytest.raises(InvalidArgumentError, match="per_page must be"):
             nex.bulk.pull(["patients"], per_page=0)
-        with pytest.raises(InvalidArgument, match="drift must be"):
+        with pytest.raises(InvalidArgumentError, match="drift must be"):
             nex.bulk.pull(["patients"], drift=cast("Drift", "hope"))
         for name in ("available_slots", "patients.alerts", "nothing"):
             with pytest.raises(UsageError):
                 async with nex.bulk.pull([name]):
                     pass
-        assert not box.requests
+        assert not sandbox.requests
 
 
 async def test_events_tell_the_whole_story() -> None:
     told: list[Event] = []
-    async with scene(practices=1, locations=1, patients=50) as (box, nex):
-        box.fail_next(403, path="/procedures?page=1")
+    async with scene(practices=1, locations=1, patients=50) as (sandbox, nex):
+        sandbox.fail_next(403, path="/procedures?page=1")
         pull = nex.bulk.pull(["patients", "procedures"], per_page=10, on_event=told.append)
         async with pull:
             async for _ in pull:
                 snapshot = pull.snapshot()
                 assert snapshot.shards == len(pull.shards)
-                assert snapshot.fresh == snapshot.records
+                assert snapshot.new_records == snapshot.records
         first, last = told[0], told[-1]
         assert isinstance(first, PullStarted)
         assert first.snapshot().done == sum(one.status == "done" for one in pull.report.shards)
@@ -452,24 +452,24 @@ async def test_an_error_of_the_listener_ends_the_pull() -> None:
 
 async def test_nothing_personal_is_shown() -> None:
     told: list[Event] = []
-    async with scene(practices=1, locations=1) as (box, nex):
+    async with scene(practices=1, locations=1) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"], on_event=told.append)
         batches = await batches_of(pull)
         shown = f"{batches} {pull!r} {pull.report!r} {pull.report.shards} {told} {pull.snapshot()}"
-        for row in box.patients:
+        for row in sandbox.patients:
             assert str(row["email"]) not in shown
             assert str(row["last_name"]) not in shown
 
 
 async def test_a_sweep_catches_what_moved_to_a_window_already_read() -> None:
-    async with scene("v3", practices=1, locations=1, appointments=20) as (box, nex):
-        moved = box.appointments.ids[5]
+    async with scene("v3", practices=1, locations=1, appointments=20) as (sandbox, nex):
+        moved = sandbox.appointments.ids[5]
 
-        def reschedule(page: PageShown) -> None:
+        def reschedule(page: RecordedPage) -> None:
             if page.path != "/appointments" or reads != 3:
                 return
-            now = stamp(box.clock.now())
-            box.appointments.update(
+            now = format_timestamp(sandbox.clock.now())
+            sandbox.appointments.update(
                 moved,
                 start_time="2010-05-03T15:00:00.000Z",
                 end_time="2010-05-03T16:00:00.000Z",
@@ -478,15 +478,15 @@ async def test_a_sweep_catches_what_moved_to_a_window_already_read() -> None:
 
         reads = 0
 
-        def count(page: PageShown) -> None:
+        def count(page: RecordedPage) -> None:
             nonlocal reads
             reads += page.path == "/appointments"
             reschedule(page)
 
-        box.page_callback = count
+        sandbox.page_callback = count
         pull = nex.bulk.pull(["appointments"], concurrency=1)
         batches = await batches_of(pull)
-        assert by_group(batches, "appointments") == truth(box, "appointments")
+        assert by_group(batches, "appointments") == truth(sandbox, "appointments")
         swept = [id_of(one) for batch in batches if batch.shard.sweep for one in batch.records]
         assert swept == [moved]
 
@@ -499,15 +499,15 @@ async def test_practices_take_turns(version: str) -> None:
         if isinstance(event, ShardStarted) and not event.shard.sweep:
             order.append(event.shard.subdomain)
 
-    async with scene(version, practices=3, locations=2) as (box, nex):
+    async with scene(version, practices=3, locations=2) as (sandbox, nex):
         await batches_of(nex.bulk.pull(["patients"], concurrency=1, on_event=note))
-        names = [one.subdomain for one in box.practices]
+        names = [one.subdomain for one in sandbox.practices]
         assert order == names * 2
 
 
 async def test_an_estimate_is_asked_for_in_the_same_way() -> None:
-    async with scene(practices=1, locations=1, patients=50) as (box, nex):
-        estimate = await nex.bulk.estimate(["patients"], practices=[box.subdomain], per_page=10)
+    async with scene(practices=1, locations=1, patients=50) as (sandbox, nex):
+        estimate = await nex.bulk.estimate(["patients"], practices=[sandbox.subdomain], per_page=10)
         assert estimate.shards[0].records == 50
 
 

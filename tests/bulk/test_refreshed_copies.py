@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.bulk import Deletions, facts
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import VERSIONS, scene
 from tests.bulk.kill.child import target_of
 from tests.bulk.kill.reading import Contents, read_back
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Report
     from nexhealth_async.sandbox import Practice, Sandbox
-    from tests.bulk.helpers import Scene
+    from tests.bulk.helpers import BulkScene
 
 ROUNDS = 3
 RESOURCES = ["patients", "appointments", "procedures", "operatories", "insurance_plans"]
@@ -30,10 +30,10 @@ MORE = {"v2": ["nex_staff"], "v3": ["charges"]}
 TABLES = ("patients", "appointments", "procedures", "operatories", "insurance_plans", "charges")
 
 
-def change(box: Sandbox, draw: random.Random, tombstones: set[str]) -> None:
+def change(sandbox: Sandbox, draw: random.Random, tombstones: set[str]) -> None:
     """Change, move, make and delete records at random."""
-    now = stamp(box.clock.now())
-    for practice in box.practices:
+    now = format_timestamp(sandbox.clock.now())
+    for practice in sandbox.practices:
         _move(practice, draw, now)
         for name in TABLES:
             table = getattr(practice, name)
@@ -77,7 +77,7 @@ class Copies:
     def new_place(self) -> str:
         return self._places.pop()
 
-    async def refresh(self, at: Scene, place: str) -> Report:
+    async def refresh(self, at: BulkScene, place: str) -> Report:
         report = await at.nex.bulk.copy(
             self.resources,
             to=target_of(self.kind, place),
@@ -88,7 +88,7 @@ class Copies:
         report.raise_if_partial()
         return report
 
-    async def fresh(self, at: Scene) -> Contents:
+    async def fresh(self, at: BulkScene) -> Contents:
         place = self.new_place()
         report = await at.nex.bulk.copy(self.resources, to=target_of(self.kind, place))
         report.raise_if_partial()
@@ -113,7 +113,7 @@ async def test_a_copy_refreshed_after_random_changes_equals_a_fresh_one(
             for name in RESOURCES + MORE[version]
             if facts(name, version).deletions is Deletions.TOMBSTONES
         }
-        for practice in at.box.practices:  # else they follow the procedures, and say no change
+        for practice in at.sandbox.practices:  # else they follow the procedures, and say no change
             for id in practice.charges.ids:
                 practice.charges.update(id)
         copies = Copies(kind, RESOURCES + MORE[version], places)
@@ -121,7 +121,7 @@ async def test_a_copy_refreshed_after_random_changes_equals_a_fresh_one(
         await copies.refresh(at, place)
         gone = 0
         for _ in range(ROUNDS):
-            change(at.box, draw, tombstones)
+            change(at.sandbox, draw, tombstones)
             report = await copies.refresh(at, place)
             gone += sum(report.deleted.values())
             refreshed = await read_back(kind, place, copies.resources)

@@ -12,18 +12,18 @@ import duckdb
 import pytest
 from attrs import define, evolve
 
-from nexhealth_async import InvalidArgument, PartialPull
+from nexhealth_async import InvalidArgumentError, PartialPullError
 from nexhealth_async.bulk import RejectedCount
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import VERSIONS, scene
 from tests.bulk.kill.child import KINDS, target_of
 from tests.bulk.kill.reading import read_back
-from tests.bulk.memory_target import Copybook
+from tests.bulk.memory_target import RecordingTarget
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Report, Target
-    from nexhealth_async.sandbox import Sandbox, Table
+    from nexhealth_async.sandbox import RecordTable, Sandbox
 
 DATABASES = ("duckdb", "postgres")
 
@@ -110,7 +110,7 @@ class _Placing:
         await self._stack.aclose()
 
 
-def spoil(table: Table, id: int, /, **values: object) -> dict[str, object]:
+def make_undecodable(table: RecordTable, id: int, /, **values: object) -> dict[str, object]:
     """Change a record so that no model can read it, and keep its times; returns it as it was."""
     good = dict(table.row(id))
     if "id" in values:
@@ -120,19 +120,19 @@ def spoil(table: Table, id: int, /, **values: object) -> dict[str, object]:
     return good
 
 
-def mend(table: Table, id: int, good: dict[str, object]) -> None:
+def make_decodable(table: RecordTable, id: int, good: dict[str, object]) -> None:
     table._rows[id] = {**good, "id": id}
     table.update(id, **{name: value for name, value in good.items() if name != "id"})
 
 
-def later(box: Sandbox) -> str:
-    return stamp(box.clock.now())
+def later(sandbox: Sandbox) -> str:
+    return format_timestamp(sandbox.clock.now())
 
 
 def is_partial(report: Report) -> bool:
     try:
         report.raise_if_partial()
-    except PartialPull:
+    except PartialPullError:
         return True
     return False
 
@@ -141,23 +141,23 @@ def is_partial(report: Report) -> bool:
 async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy_partial(
     version: str, place: Place
 ) -> None:
-    async with scene(version, practices=1, locations=1, patients=5) as (box, nex):
-        bad = sorted(box.patients.ids[1:3])
+    async with scene(version, practices=1, locations=1, patients=5) as (sandbox, nex):
+        bad = sorted(sandbox.patients.ids[1:3])
         for id in bad:
-            spoil(box.practice.patients, id, bio="odd", last_name="Secretname")
+            make_undecodable(sandbox.practice.patients, id, bio="odd", last_name="Secretname")
         report = await nex.bulk.copy(["patients"], to=place.target)
-        name = f"patients/{box.subdomain}"
+        name = f"patients/{sandbox.subdomain}"
         assert (report.records, report.failed) == (3, ())
         assert report.rejected == {name: RejectedCount(total=2, new=2)}
         assert "2 rejected" in repr(report)
         assert name in repr(report)
-        with pytest.raises(PartialPull) as raised:
+        with pytest.raises(PartialPullError) as raised:
             report.raise_if_partial()
         assert raised.value.rejected == {name: 2}
         kept = await place.rejected()
         assert sorted(one["id"] for one in kept) == bad
         for one in kept:
-            assert (one["resource"], one["practice"]) == ("patients", box.subdomain)
+            assert (one["resource"], one["practice"]) == ("patients", sandbox.subdomain)
             assert (one["path"], bool(one["expected"])) == ("bio", True)
             assert one["record"]["last_name"] == "Secretname"
             assert one["record"]["bio"] == "odd"
@@ -171,17 +171,21 @@ async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy
 async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
     version: str, database: Place
 ) -> None:
-    async with scene(version, practices=1, locations=1) as (box, nex):
-        table, id = box.practice.appointments, box.appointments.ids[4]
+    async with scene(version, practices=1, locations=1) as (sandbox, nex):
+        table, id = sandbox.practice.appointments, sandbox.appointments.ids[4]
         (await nex.bulk.copy(["appointments"], to=database.target)).raise_if_partial()
-        good = spoil(table, id, cancelled=True, cancelled_at="yesterday", updated_at=later(box))
+        good = make_undecodable(
+            table, id, cancelled=True, cancelled_at="yesterday", updated_at=later(sandbox)
+        )
         report = await nex.bulk.copy(["appointments"], to=database.target, since="last")
         assert is_partial(report)
         assert id not in await database.ids("appointments")
         [kept] = await database.rejected()
         assert (kept["id"], kept["path"]) == (id, "cancelled_at")
         # The watermark has moved on, and the record is older than it now.
-        mend(table, id, {**good, "cancelled": True, "updated_at": "2020-01-01T00:00:00.000Z"})
+        make_decodable(
+            table, id, {**good, "cancelled": True, "updated_at": "2020-01-01T00:00:00.000Z"}
+        )
         report = await nex.bulk.copy(
             ["appointments"], to=database.target, since="last", compare=None
         )
@@ -192,10 +196,10 @@ async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
 
 
 async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        first, second = box.patients.ids[:2]
-        spoil(box.practice.patients, first, bio="odd")
-        name = f"patients/{box.subdomain}"
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        first, second = sandbox.patients.ids[:2]
+        make_undecodable(sandbox.practice.patients, first, bio="odd")
+        name = f"patients/{sandbox.subdomain}"
 
         async def copied(**options: Any) -> Report:
             return await nex.bulk.copy(["patients"], to=database.target, since="last", **options)
@@ -205,44 +209,44 @@ async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place
         known.raise_if_partial()
         assert known.rejected == {name: RejectedCount(total=1, new=0)}
         assert is_partial(await copied())
-        spoil(box.practice.patients, second, bio="odd", updated_at=later(box))
+        make_undecodable(sandbox.practice.patients, second, bio="odd", updated_at=later(sandbox))
         more = await copied(allow_rejected="known")
         assert more.rejected == {name: RejectedCount(total=2, new=1)}
-        with pytest.raises(PartialPull) as raised:
+        with pytest.raises(PartialPullError) as raised:
             more.raise_if_partial()
         assert raised.value.rejected == {name: 1}
         (await copied(allow_rejected="all")).raise_if_partial()
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await copied(allow_rejected="some")
 
 
 @pytest.mark.parametrize("end", ["404", "compared"])
 async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end: str) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        id = box.appointments.ids[4]
-        spoil(box.practice.appointments, id, cancelled_at="yesterday")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        id = sandbox.appointments.ids[4]
+        make_undecodable(sandbox.practice.appointments, id, cancelled_at="yesterday")
         await nex.bulk.copy(["appointments"], to=database.target)
         assert len(await database.rejected()) == 1
-        box.appointments.delete(id)
-        box.requests.clear()
+        sandbox.appointments.delete(id)
+        sandbox.requests.clear()
         since = "last" if end == "404" else None
         report = await nex.bulk.copy(["appointments"], to=database.target, since=cast("Any", since))
         report.raise_if_partial()
         assert await database.rejected() == []
-        assert len(box.seen("GET", f"/appointments/{id}")) == (end == "404")
+        assert len(sandbox.seen("GET", f"/appointments/{id}")) == (end == "404")
 
 
 async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        id = box.patients.ids[4]
-        good = spoil(box.practice.patients, id, bio="odd")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        id = sandbox.patients.ids[4]
+        good = make_undecodable(sandbox.practice.patients, id, bio="odd")
         await nex.bulk.copy(["patients"], to=database.target)
-        box.fail_next(403, path=f"/patients/{id}")
+        sandbox.fail_next(403, path=f"/patients/{id}")
         report = await nex.bulk.copy(["patients"], to=database.target, since="last")
         assert is_partial(report)
         [kept] = await database.rejected()
         assert kept["id"] == id
-        mend(box.practice.patients, id, good)
+        make_decodable(sandbox.practice.patients, id, good)
         (await nex.bulk.copy(["patients"], to=database.target, since="last")).raise_if_partial()
         assert id in await database.ids("patients")
 
@@ -251,35 +255,35 @@ async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place)
 async def test_what_cannot_be_asked_for_alone_is_read_with_its_whole_list(
     database: Place, without: str
 ) -> None:
-    async with scene("v3", practices=1, locations=2) as (box, nex):
+    async with scene("v3", practices=1, locations=2) as (sandbox, nex):
         name = "patients" if without == "an id" else "clinical_notes"
-        table = getattr(box.practice, name)
+        table = getattr(sandbox.practice, name)
         id = table.ids[2]
         values = {"id": "odd"} if without == "an id" else {"patient_id": [1]}
         await nex.bulk.copy([name], to=database.target)
-        good = spoil(table, id, **values)
+        good = make_undecodable(table, id, **values)
         assert is_partial(await nex.bulk.copy([name], to=database.target))
         assert len(await database.rejected()) == 1
-        box.requests.clear()
-        mend(table, id, good)
+        sandbox.requests.clear()
+        make_decodable(table, id, good)
         report = await nex.bulk.copy([name], to=database.target, since="last", compare=None)
         report.raise_if_partial()
         assert await database.rejected() == []
         assert id in await database.ids(name)
-        box.requests.clear()
+        sandbox.requests.clear()
         await nex.bulk.copy([name], to=database.target, since="last", compare=None)
-        asked = [one.param("updated_since") or "" for one in box.seen("GET", f"/{name}")]
+        asked = [one.param("updated_since") or "" for one in sandbox.seen("GET", f"/{name}")]
         assert all(one > "2020" for one in asked)
 
 
 async def test_a_known_rejected_record_blocks_no_comparison(database: Place) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        bad, gone = box.patients.ids[:2]
-        spoil(box.practice.patients, bad, bio="odd")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        bad, gone = sandbox.patients.ids[:2]
+        make_undecodable(sandbox.practice.patients, bad, bio="odd")
         await nex.bulk.copy(["patients"], to=database.target)
-        box.patients.delete(gone)
+        sandbox.patients.delete(gone)
         report = await nex.bulk.copy(["patients"], to=database.target)
-        assert report.deleted == {f"patients/{box.subdomain}": 1}
+        assert report.deleted == {f"patients/{sandbox.subdomain}": 1}
         assert gone not in await database.ids("patients")
         [kept] = await database.rejected()
         assert kept["id"] == bad
@@ -288,25 +292,25 @@ async def test_a_known_rejected_record_blocks_no_comparison(database: Place) -> 
 async def test_resuming_files_reads_rejected_records_again(place: Place) -> None:
     if place.kind in DATABASES:
         pytest.skip("a database takes another pull")
-    async with scene(practices=1, locations=2) as (box, nex):
-        id = box.appointments.ids[4]
-        good = spoil(box.practice.appointments, id, cancelled_at="yesterday")
+    async with scene(practices=1, locations=2) as (sandbox, nex):
+        id = sandbox.appointments.ids[4]
+        good = make_undecodable(sandbox.practice.appointments, id, cancelled_at="yesterday")
         await nex.bulk.copy(["appointments"], to=place.target)
         again = await nex.bulk.copy(
             ["appointments"], to=place.target, resume=True, allow_rejected="known"
         )
         again.raise_if_partial()
         assert len(await place.rejected()) == 1
-        mend(box.practice.appointments, id, good)
+        make_decodable(sandbox.practice.appointments, id, good)
         report = await nex.bulk.copy(["appointments"], to=place.target, resume=True)
         report.raise_if_partial()
         assert await place.rejected() == []
-        assert await place.ids("appointments") == sorted(box.appointments.ids)
+        assert await place.ids("appointments") == sorted(sandbox.appointments.ids)
 
 
 async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place) -> None:
-    async with scene(practices=1, locations=1, patients=30) as (box, nex):
-        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
+    async with scene(practices=1, locations=1, patients=30) as (sandbox, nex):
+        make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
 
         def stop(event: object) -> None:
             if type(event).__name__ == "GroupDone":
@@ -325,17 +329,17 @@ async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place
 async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_all_the_same() -> (
     None
 ):
-    async with scene(practices=1, locations=1, patients=5) as (box, nex):
-        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
-        report = await nex.bulk.copy(["patients"], to=Copybook(merges=True))
-        assert report.rejected == {f"patients/{box.subdomain}": RejectedCount(total=1, new=1)}
+    async with scene(practices=1, locations=1, patients=5) as (sandbox, nex):
+        make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
+        report = await nex.bulk.copy(["patients"], to=RecordingTarget(merges=True))
+        assert report.rejected == {f"patients/{sandbox.subdomain}": RejectedCount(total=1, new=1)}
         assert is_partial(report)
         assert not is_partial(evolve(report, allow_rejected="all"))
 
 
 async def test_a_pull_tells_of_rejected_records_too() -> None:
-    async with scene(practices=1, locations=1, patients=5) as (box, nex):
-        spoil(box.practice.patients, box.patients.ids[0], bio="odd")
+    async with scene(practices=1, locations=1, patients=5) as (sandbox, nex):
+        make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
         for allowed in (None, "all"):
             pull = nex.bulk.pull(["patients"], allow_rejected=cast("Any", allowed))
             async with pull:
@@ -346,15 +350,15 @@ async def test_a_pull_tells_of_rejected_records_too() -> None:
 
 async def test_what_becomes_readable_in_a_shared_list_stands_there_once(database: Place) -> None:
     """A rejected record that another practice's list has under the same id stays its own."""
-    async with scene(practices=2, locations=1, patients=10) as (box, nex):
-        first, second = box.practices
+    async with scene(practices=2, locations=1, patients=10) as (sandbox, nex):
+        first, second = sandbox.practices
         id = first.patients.ids[0]
-        good = spoil(first.patients, id, bio="odd")
+        good = make_undecodable(first.patients, id, bio="odd")
         second.patients._rows[id] = {**second.patients.row(second.patients.ids[0]), "id": id}
         second.patients._rows = dict(sorted(second.patients._rows.items()))
         await nex.bulk.copy(["patients"], to=database.target)
         [kept] = await database.rejected()
         assert kept["practice"] == first.subdomain
-        mend(first.patients, id, good)
+        make_decodable(first.patients, id, good)
         await nex.bulk.copy(["patients"], to=database.target, since="last")
         assert await database.rejected() == []

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion
-from nexhealth_async._protocol.operations import Row
-from nexhealth_async.bulk.resource_facts import Deletions, Level, exclusions, facts, resources
+from nexhealth_async import InvalidArgumentError, NexHealth, NotInVersionError
+from nexhealth_async._protocol.operations import OperationSpec
+from nexhealth_async.bulk.resource_facts import (
+    Deletions,
+    Level,
+    excluded_resources,
+    facts,
+    resources,
+)
 from nexhealth_async.bulk.shard_filters import walk_arguments
-from nexhealth_async.bulk.shard_planning import discover, plan_shards
+from nexhealth_async.bulk.shard_planning import find_practices, plan_shards
 from nexhealth_async.bulk.shards import Shard
 from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
@@ -21,21 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nexhealth_async.sandbox.practice import Practice
-    from nexhealth_async.sandbox.tables import Table
+    from nexhealth_async.sandbox.tables import RecordTable
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VERSIONS = ("v2", "v3")
 EVERY = [(name, version) for version in VERSIONS for name in resources(version)]
 
 
-def row_of(resource: str, version: str) -> Row:
+def row_of(resource: str, version: str) -> OperationSpec:
     return facts(resource, version).row
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_list_of_the_table_is_pulled_or_left_out_with_a_sentence(version: str) -> None:
     walks = {one.resource for one in ENDPOINTS if one.verb == "walk" and getattr(one, version)}
-    pulled, left_out = set(resources(version)), exclusions(version)
+    pulled, left_out = set(resources(version)), excluded_resources(version)
     assert pulled | set(left_out) == walks
     assert pulled.isdisjoint(left_out)
     assert all("; " in sentence for sentence in left_out.values()), "what to do is missing"
@@ -43,11 +49,11 @@ def test_every_list_of_the_table_is_pulled_or_left_out_with_a_sentence(version: 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_left_out_is_refused_with_its_sentence_but_for_the_old_name(version: str) -> None:
-    for resource, sentence in exclusions(version).items():
+    for resource, sentence in excluded_resources(version).items():
         if resource == "appointment_categories":
             assert facts(resource, version).model == "AppointmentType"
             continue
-        with pytest.raises((InvalidArgument, NotInThisVersion)) as caught:
+        with pytest.raises((InvalidArgumentError, NotInVersionError)) as caught:
             facts(resource, version)
         assert str(caught.value) == sentence
         assert resource in sentence
@@ -56,13 +62,13 @@ def test_what_is_left_out_is_refused_with_its_sentence_but_for_the_old_name(vers
 @pytest.mark.parametrize(
     ("resource", "version", "error"),
     [
-        ("teeth", "v2", InvalidArgument),
-        ("charges", "v2", NotInThisVersion),
-        ("insurance_coverages", "v2", NotInThisVersion),
-        ("appointment_categories", "v3", NotInThisVersion),
-        ("locations.providers", "v3", InvalidArgument),
-        ("available_slots", "v3", InvalidArgument),
-        ("patients", "newest", InvalidArgument),
+        ("teeth", "v2", InvalidArgumentError),
+        ("charges", "v2", NotInVersionError),
+        ("insurance_coverages", "v2", NotInVersionError),
+        ("appointment_categories", "v3", NotInVersionError),
+        ("locations.providers", "v3", InvalidArgumentError),
+        ("available_slots", "v3", InvalidArgumentError),
+        ("patients", "newest", InvalidArgumentError),
     ],
 )
 def test_names_that_cannot_be_pulled_are_refused(
@@ -79,7 +85,7 @@ def test_every_filter_of_a_list_is_one_the_api_has_and_says_why_it_is_there(
     about = facts(resource, version)
     assert about.lists
     for one in about.lists:
-        assert set(one.filters) <= set(about.row.spelling)
+        assert set(one.filters) <= set(about.row.wire_names)
         assert bool(one.filters) == bool(one.reason)
 
 
@@ -132,15 +138,15 @@ def test_arguments_of_a_list_are_typed_and_placed() -> None:
         "location_id": 7,
     }
     assert ids == ()
-    office = Shard(
+    location = Shard(
         resource="locations.appointment_descriptors", version="v2", subdomain="demo", location_id=7
     )
-    assert walk_arguments(office, {})[1:] == ({}, (7,))
+    assert walk_arguments(location, {})[1:] == ({}, (7,))
     staff = Shard(resource="nex_staff", version="v3.0.0", subdomain="demo", location_id=7)
     assert walk_arguments(staff, {})[1:] == ({"subdomain": "demo", "location_ids": 7}, ())
 
 
-TABLES: Mapping[str, Callable[[Practice], Table]] = {
+TABLES: Mapping[str, Callable[[Practice], RecordTable]] = {
     "adjustment_types": lambda it: it.adjustment_types,
     "adjustments": lambda it: it.adjustments,
     "appointment_types": lambda it: it.appointment_types,
@@ -192,12 +198,14 @@ def hide_some(practice: Practice) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_the_lists_together_hold_every_record_of_the_practices(version: str) -> None:
     async with (
-        Sandbox(patients=12, practices=2, locations=2, seed=6) as box,
-        NexHealth(box.api_key, base_url=box.url, version=version) as nex,
+        Sandbox(patients=12, practices=2, locations=2, seed=6) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
     ):
-        for practice in box.practices:
+        for practice in sandbox.practices:
             hide_some(practice)
-        plan = plan_shards(resources(version), version, await discover(client_of(nex)), now=NOW)
+        plan = plan_shards(
+            resources(version), version, await find_practices(client_of(nex)), now=NOW
+        )
         found: dict[tuple[str, str | None], set[object]] = {}
         for shard in plan.shards:
             ids = found.setdefault((shard.resource, shard.subdomain), set())
@@ -206,7 +214,7 @@ async def test_the_lists_together_hold_every_record_of_the_practices(version: st
                 async for record in client_of(nex).walk(endpoint, arguments, *path_ids):
                     ids.add(getattr(record, "id", None))
     assert {name for name, _ in found} == set(resources(version))
-    for practice in box.practices:
+    for practice in sandbox.practices:
         for name, table in TABLES.items():
             if name in resources(version):
                 wanted = set(table(practice).ids)

@@ -29,7 +29,7 @@ RESOURCES = ["patients", "appointments"]
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_pull_goes_on_from_the_checkpoint_of_any_batch(version: str) -> None:
     """What was handed over before the batch at hand, and what the resumed pull brings, is all."""
-    async with scene(version, patients=24, appointments=12) as (box, nex):
+    async with scene(version, patients=24, appointments=12) as (sandbox, nex):
         before: list[Batch] = []
         at_each: list[tuple[str, int]] = []
         async with nex.bulk.pull(RESOURCES, per_page=6) as pull:
@@ -45,13 +45,13 @@ async def test_a_pull_goes_on_from_the_checkpoint_of_any_batch(version: str) -> 
             for resource in RESOURCES:
                 merged = by_group(kept + rest, resource)
                 assert {name: sorted({*ids}) for name, ids in merged.items()} == truth(
-                    box, resource
+                    sandbox, resource
                 )
             assert handed < len(before) or not rest
 
 
 async def test_cursor_lists_of_one_location_repeat_nothing() -> None:
-    async with scene("v3", patients=40, practices=1, locations=1) as (box, nex):
+    async with scene("v3", patients=40, practices=1, locations=1) as (sandbox, nex):
         taken: list[Batch] = []
         text = None
         while True:
@@ -65,21 +65,21 @@ async def test_cursor_lists_of_one_location_repeat_nothing() -> None:
                 except StopAsyncIteration:
                     break
                 text = pull.checkpoint()
-        assert by_group(taken, "patients") == truth(box, "patients")
+        assert by_group(taken, "patients") == truth(sandbox, "patients")
 
 
 async def test_finished_shards_are_not_read_again() -> None:
-    async with scene(practices=2, locations=1) as (box, nex):
-        box.fail_next(403, path="/patients?page=1")
+    async with scene(practices=2, locations=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/patients?page=1")
         async with nex.bulk.pull(["patients"], concurrency=1) as pull:
             async for _ in pull:
                 pass
         [failed] = pull.report.failed
-        box.requests.clear()
+        sandbox.requests.clear()
         async with nex.bulk.pull(resume=pull.checkpoint()) as again:
             batches = [batch async for batch in again]
         assert {batch.shard.subdomain for batch in batches} == {failed.shard.subdomain}
-        assert {one.param("subdomain") for one in box.requests} == {failed.shard.subdomain}
+        assert {one.param("subdomain") for one in sandbox.requests} == {failed.shard.subdomain}
         assert again.report.complete
         assert again.report.records == 80
 
@@ -102,12 +102,12 @@ async def test_a_checkpoint_is_refused_where_it_does_not_fit() -> None:
 
 async def test_a_checkpoint_holds_nothing_personal() -> None:
     async with (
-        scene(practices=1) as (box, nex),
+        scene(practices=1) as (sandbox, nex),
         nex.bulk.pull(["patients"], per_page=10) as pull,
     ):
         async for _ in pull:
             text = pull.checkpoint()
-            for row in box.patients:
+            for row in sandbox.patients:
                 assert str(row["email"]) not in text
                 assert str(row["id"]) not in text
 
@@ -159,7 +159,7 @@ def test_progress_survives_being_written() -> None:
         started=NOW,
         options="{}",
         shards=(shard, planned_shard("patients", "v3.0.0", sweep=True)),
-        states={shard.name: ShardState(status="done", records=3, place="0:n")},
+        states={shard.name: ShardState(status="done", records=3, position="0:n")},
     )
     assert progress_from_json(progress_to_json(progress)) == progress
 
@@ -194,25 +194,25 @@ def test_where_a_list_with_cursors_can_be_taken_up(
     cursor: str | None, resume: str | None, place: str | None
 ) -> None:
     page = RawPage(number=1, records=(), count=None, cursor=cursor, resume=resume, warnings=())
-    assert scheduler._place(1, page) == place
+    assert scheduler._next_position(1, page) == place
 
 
 DONE = ShardState(status="done", records=5)
 RELYING = ShardState(status="done", records=3, duplicates=2)
 NUMBERED = ShardState(records=4, pages=1)
-FAILED = ShardState(status="failed", records=4, place="0:c", error="NotFound: gone")
+FAILED = ShardState(status="failed", records=4, position="0:c", error="NotFoundError: gone")
 
 
 @pytest.mark.parametrize(
     ("states", "sweep", "kept"),
     [
         ((DONE, NUMBERED), False, {1: DONE}),
-        ((DONE, FAILED), False, {1: DONE, 2: ShardState(records=4, place="0:c")}),
+        ((DONE, FAILED), False, {1: DONE, 2: ShardState(records=4, position="0:c")}),
         # Left out what the second had delivered, which starts again: read both again.
         ((RELYING, NUMBERED), False, {}),
         ((RELYING, NUMBERED), True, {1: RELYING}),
         ((RELYING, DONE, None), False, {1: RELYING, 2: DONE}),
-        ((RELYING, FAILED), False, {1: RELYING, 2: ShardState(records=4, place="0:c")}),
+        ((RELYING, FAILED), False, {1: RELYING, 2: ShardState(records=4, position="0:c")}),
     ],
 )
 def test_what_a_run_can_go_on_from(

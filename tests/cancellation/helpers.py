@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async import LocationScope
 
-__all__ = ["ONCE", "Scene", "Way", "everywhere", "opened", "scene"]
+__all__ = ["ONCE", "CancelMethod", "CancelScene", "everywhere", "opened", "scene"]
 
 TALLY = [0]
 """How many trials were made, for whoever wants to know."""
@@ -36,7 +36,7 @@ _SERVERS = ("RequestHandler", "web_protocol", "wait_for_close", "_wait_for_close
 
 
 @define
-class Way:
+class CancelMethod:
     """How often, and at which moment of a suspension, to cancel."""
 
     moment: Moment = "at_once"
@@ -48,15 +48,21 @@ class Way:
         )
 
 
-ONCE = Way()
-WAYS = (ONCE, Way("as_it_wakes"), Way("at_once", 1), Way("as_it_wakes", 1), Way("at_once", 5))
+ONCE = CancelMethod()
+WAYS = (
+    ONCE,
+    CancelMethod("as_it_wakes"),
+    CancelMethod("at_once", 1),
+    CancelMethod("as_it_wakes", 1),
+    CancelMethod("at_once", 5),
+)
 
 
 @define
-class Scene:
+class CancelScene:
     """One session, its sandbox, and the checks that follow each trial."""
 
-    box: Sandbox
+    sandbox: Sandbox
     nex: NexHealth
     steps: Steps = Factory(lambda: Steps(0, "at_once"))
     handle: Any = None
@@ -65,8 +71,8 @@ class Scene:
     """Whether garbage is collected after a trial: where others than the library make cycles."""
 
     @property
-    def office(self) -> LocationScope:
-        return self.nex.practice(self.box.subdomain).location(self.box.location_id)
+    def location(self) -> LocationScope:
+        return self.nex.practice(self.sandbox.subdomain).location(self.sandbox.location_id)
 
     @property
     def connectors(self) -> list[aiohttp.BaseConnector]:
@@ -74,9 +80,9 @@ class Scene:
         sessions = (transport._pooled, transport._single)
         return [s.connector for s in sessions if s is not None and s.connector is not None]
 
-    async def warm(self) -> Scene:
+    async def warm(self) -> CancelScene:
         """Log in, connect, and have the decoders built."""
-        await self.office.patients.get(self.box.patients.ids[0])
+        await self.location.patients.get(self.sandbox.patients.ids[0])
         return self
 
     async def check(self, *, closed: bool = False) -> None:
@@ -84,10 +90,10 @@ class Scene:
         shared = self.nex._client.state
         await self.quiet()
         assert not shared.tasks, "the session still holds pages"
-        assert shared.keeper._login is None, "the login has ended, and still holds the lock"
-        for queue in shared.gates._queues.values():
+        assert shared.token_manager._login is None, "the login has ended, and still holds the lock"
+        for queue in shared.rate_limiter._queues.values():
             assert queue.head() is None, "somebody still stands at the gate"
-        assert not shared.gates._under_way, "a request that ended counts as under way"
+        assert not shared.rate_limiter._under_way, "a request that ended counts as under way"
         for connector in self.connectors:
             assert not connector._acquired, "a connection is still taken"
             assert not connector._waiters
@@ -95,8 +101,8 @@ class Scene:
         assert not [t for t in timers if not t.cancelled() and any(o in repr(t) for o in _OURS)]
         if not closed:
             async with asyncio.timeout(_PATIENCE):
-                patient = await self.office.patients.get(self.box.patients.ids[0])
-            assert patient.id == self.box.patients.ids[0]
+                patient = await self.location.patients.get(self.sandbox.patients.ids[0])
+            assert patient.id == self.sandbox.patients.ids[0]
 
     async def quiet(self) -> None:
         """Wait until no task but this one and the server's is left; a login may go on so long."""
@@ -108,9 +114,9 @@ class Scene:
 
     async def trial(
         self,
-        work: Callable[[Scene], Coroutine[Any, Any, object]],
+        work: Callable[[CancelScene], Coroutine[Any, Any, object]],
         steps: Steps,
-        act: Callable[[Scene, asyncio.Task[object], list[asyncio.Task[Any]]], object],
+        act: Callable[[CancelScene, asyncio.Task[object], list[asyncio.Task[Any]]], object],
     ) -> tuple[bool, object]:
         """Run once; return whether the task was cancelled, and its result or error otherwise."""
         loop = asyncio.get_running_loop()
@@ -142,12 +148,14 @@ class Scene:
         return cancelled, outcome
 
 
-def cancel(_: Scene, task: asyncio.Task[object], __: list[asyncio.Task[Any]]) -> None:
+def cancel(_: CancelScene, task: asyncio.Task[object], __: list[asyncio.Task[Any]]) -> None:
     """Cancel the task under trial."""
     task.cancel()
 
 
-def cancel_all(_: Scene, task: asyncio.Task[object], children: list[asyncio.Task[Any]]) -> None:
+def cancel_all(
+    _: CancelScene, task: asyncio.Task[object], children: list[asyncio.Task[Any]]
+) -> None:
     """Cancel everything, as ``asyncio.run`` does at its end."""
     for one in (task, *children):
         one.cancel()
@@ -165,12 +173,12 @@ def ends_well(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: 
 
 
 async def everywhere(
-    scene: Scene,
-    work: Callable[[Scene], Coroutine[Any, Any, object]],
+    scene: CancelScene,
+    work: Callable[[CancelScene], Coroutine[Any, Any, object]],
     *,
     through: set[str],
-    ways: tuple[Way, ...] = WAYS,
-    act: Callable[[Scene, asyncio.Task[object], list[asyncio.Task[Any]]], object] = cancel,
+    ways: tuple[CancelMethod, ...] = WAYS,
+    act: Callable[[CancelScene, asyncio.Task[object], list[asyncio.Task[Any]]], object] = cancel,
     judge: Callable[[Steps, bool, object], None] = ends_cancelled,
     before: Callable[[], Awaitable[object] | None] | None = None,
 ) -> int:
@@ -229,11 +237,11 @@ async def back_to(files: int) -> None:
 
 
 @asynccontextmanager
-async def opened(box: Sandbox, **options: Any) -> AsyncGenerator[Scene]:
+async def opened(sandbox: Sandbox, **options: Any) -> AsyncGenerator[CancelScene]:
     """A new session beside a sandbox that runs; it closes promptly, whatever was done to it."""
-    nex = await NexHealth(box.api_key, base_url=box.url, **options).open()
+    nex = await NexHealth(sandbox.api_key, base_url=sandbox.url, **options).open()
     try:
-        yield Scene(box, nex)
+        yield CancelScene(sandbox, nex)
     finally:
         async with asyncio.timeout(_PATIENCE):
             await nex.aclose()
@@ -245,7 +253,7 @@ async def opened(box: Sandbox, **options: Any) -> AsyncGenerator[Scene]:
 @asynccontextmanager
 async def scene(
     *, patients: int = PATIENTS, page: int = PAGE, **options: Any
-) -> AsyncGenerator[Scene]:
+) -> AsyncGenerator[CancelScene]:
     """A sandbox of small pages and a warm session, with the garbage collector off."""
     options.setdefault("rates", Rates.unlimited())
     loop = asyncio.get_running_loop()
@@ -254,9 +262,9 @@ async def scene(
     gc.disable()
     files = open_files()
     try:
-        async with Sandbox(patients=patients, seed=1, remember=100) as box:
-            box.page_cap = box.cursor_page_cap = page
-            async with opened(box, **options) as made:
+        async with Sandbox(patients=patients, seed=1, remember=100) as sandbox:
+            sandbox.page_cap = sandbox.cursor_page_cap = page
+            async with opened(sandbox, **options) as made:
                 yield await made.warm()
         await back_to(files)
     finally:

@@ -13,8 +13,8 @@ from nexhealth_async._protocol.operations import RateClass
 from tests.cancellation.helpers import (
     ONCE,
     WAYS,
-    Scene,
-    Way,
+    CancelMethod,
+    CancelScene,
     back_to,
     cancel,
     cancel_all,
@@ -33,46 +33,46 @@ if TYPE_CHECKING:
 NUMBERS = count(1)
 
 
-async def get(at: Scene) -> None:
-    await at.office.patients.get(at.box.patients.ids[1])
+async def get(at: CancelScene) -> None:
+    await at.location.patients.get(at.sandbox.patients.ids[1])
 
 
-async def write(at: Scene) -> None:
+async def write(at: CancelScene) -> None:
     name = f"An invented type, number {next(NUMBERS)}"
-    await at.office.appointment_types.create(name=name, minutes=30)
+    await at.location.appointment_types.create(name=name, minutes=30)
 
 
-async def request(at: Scene) -> None:
+async def request(at: CancelScene) -> None:
     await at.nex.request(
         "GET",
         "/patients",
-        params={"location_id": at.box.location_id, "subdomain": at.box.subdomain},
+        params={"location_id": at.sandbox.location_id, "subdomain": at.sandbox.subdomain},
     )
 
 
-async def total(at: Scene) -> None:
-    assert await at.office.patients.walk().count() == len(at.box.patients.ids)
+async def total(at: CancelScene) -> None:
+    assert await at.location.patients.walk().count() == len(at.sandbox.patients.ids)
 
 
-async def copied(at: Scene) -> None:
+async def copied(at: CancelScene) -> None:
     quick = at.nex.with_options(timeout=5, retry=NO_RETRY)
-    office = quick.practice(at.box.subdomain).location(at.box.location_id)
-    await office.patients.get(at.box.patients.ids[1])
+    location = quick.practice(at.sandbox.subdomain).location(at.sandbox.location_id)
+    await location.patients.get(at.sandbox.patients.ids[1])
 
 
-async def entered_copy(at: Scene) -> None:
+async def entered_copy(at: CancelScene) -> None:
     async with at.nex.with_options(timeout=5) as quick:
-        office = quick.practice(at.box.subdomain).location(at.box.location_id)
-        await office.patients.get(at.box.patients.ids[1])
+        location = quick.practice(at.sandbox.subdomain).location(at.sandbox.location_id)
+        await location.patients.get(at.sandbox.patients.ids[1])
 
 
-async def download(at: Scene) -> None:
-    documents = at.office.patients.documents
+async def download(at: CancelScene) -> None:
+    documents = at.location.patients.documents
     async with documents.download(at.handle) as file:
         assert [chunk async for chunk in file]
 
 
-async def log_in(at: Scene) -> None:
+async def log_in(at: CancelScene) -> None:
     await at.nex.log_in()
 
 
@@ -84,12 +84,12 @@ async def test_a_call_cancelled_anywhere_leaves_nothing(work: object) -> None:
 
 async def test_a_write_cancelled_anywhere_is_not_repeated() -> None:
     async with scene() as at:
-        kind = len(at.box.appointment_types.ids)
+        kind = len(at.sandbox.appointment_types.ids)
 
         def at_most_one_more() -> None:
             nonlocal kind
-            assert len(at.box.appointment_types.ids) <= kind + 1
-            kind = len(at.box.appointment_types.ids)
+            assert len(at.sandbox.appointment_types.ids) <= kind + 1
+            kind = len(at.sandbox.appointment_types.ids)
 
         await everywhere(at, write, through={"Transport._exchange"}, before=at_most_one_more)
 
@@ -98,28 +98,28 @@ async def test_a_login_goes_on_without_whoever_began_it() -> None:
     async with scene() as at:
 
         def forget() -> None:
-            at.nex._client.state.keeper._token = None
-            at.box.keys.logins = 0
+            at.nex._client.state.token_manager._token = None
+            at.sandbox.keys.logins = 0
 
         steps = await everywhere(
-            at, get, through={"TokenKeeper._join", "TokenKeeper._renew"}, before=forget
+            at, get, through={"TokenManager._join", "TokenManager._renew"}, before=forget
         )
         assert steps >= 3
-        assert at.box.logins == 1
+        assert at.sandbox.logins == 1
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-async def test_the_first_login_is_shared_with_the_next_call(way: Way) -> None:
+async def test_the_first_login_is_shared_with_the_next_call(way: CancelMethod) -> None:
     async with scene() as at:
         trial = 0
         for trial in count(1):
-            nex = NexHealth(at.box.api_key, base_url=at.box.url, rates=Rates.unlimited())
-            fresh, logins = Scene(at.box, await nex.open()), at.box.logins
+            nex = NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, rates=Rates.unlimited())
+            fresh, logins = CancelScene(at.sandbox, await nex.open()), at.sandbox.logins
             steps = Steps(trial, way.moment, again=way.again)
             cancelled, _ = await fresh.trial(log_in, steps, cancel)
             assert cancelled is bool(steps.fired), steps.where
             await fresh.check()
-            assert at.box.logins == logins + 1
+            assert at.sandbox.logins == logins + 1
             async with asyncio.timeout(1):
                 await nex.aclose()
             if not steps.fired:
@@ -132,10 +132,10 @@ async def test_a_refused_token_is_replaced_whoever_is_cancelled(loop: MovableLoo
 
         def expire() -> None:
             loop.shift(60)
-            at.box.expire_tokens()
+            at.sandbox.expire_tokens()
 
         await everywhere(
-            at, get, through={"TokenKeeper._join", "Transport._exchange"}, before=expire
+            at, get, through={"TokenManager._join", "Transport._exchange"}, before=expire
         )
 
 
@@ -144,8 +144,8 @@ async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: Movabl
         loop.patience, loop.skip_waits = 0.02, True
 
         def spoil() -> None:
-            at.box.clear()
-            at.box.fail_next(503, path="/patients/{id}", times=1)
+            at.sandbox.clear()
+            at.sandbox.fail_next(503, path="/patients/{id}", times=1)
 
         steps = await everywhere(at, get, through={"CallRunner.run"}, before=spoil)
         assert steps >= 3
@@ -155,20 +155,22 @@ async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: Movab
     limit = Limit(3, 1.0)
     async with scene(rates=Rates(overall=None, slow=None, people=limit, other=None)) as at:
         loop.patience, loop.skip_waits = 0.02, True
-        gates = at.nex._client.state.gates
+        gates = at.nex._client.state.rate_limiter
 
         async def fill() -> None:
             loop.shift(2)
             for _ in range(limit.count):
-                departure = await gates.leave(RateClass.PEOPLE, background=False, deadline=None)
-                gates.ended(departure, answered=True)
+                departure = await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
+                gates.complete(departure, answered=True)
 
         async def full() -> bool:
             """Whether all places can be taken at once, a window later."""
             loop.shift(2)
             now = loop.time()
             for _ in range(limit.count):
-                gates.withdraw(await gates.leave(RateClass.PEOPLE, background=False, deadline=None))
+                gates.withdraw(
+                    await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
+                )
             return loop.time() - now < 0.5
 
         await everywhere(at, get, through={"Gates.leave"}, before=fill)
@@ -182,9 +184,9 @@ async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
     """The queue behind is served no later than if the cancelled one had never come."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(rates=rates) as at:
-        gates = at.nex._client.state.gates
+        gates = at.nex._client.state.rate_limiter
         loop.shift(20)
-        taken = await gates.leave(RateClass.PEOPLE, background=False, deadline=None)
+        taken = await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
         first = asyncio.ensure_future(get(at))
         second = asyncio.ensure_future(get(at))
         await asyncio.sleep(0)
@@ -205,9 +207,9 @@ async def test_a_download_cancelled_anywhere_gives_its_connection_back(
     version: str,
 ) -> None:
     async with scene(version=version) as at:
-        patient = at.box.patients.ids[0]
+        patient = at.sandbox.patients.ids[0]
         content = bytes(range(256)) * 4_000  # more than fits into the buffers on its way
-        at.handle = await at.office.patients.documents.create(
+        at.handle = await at.location.patients.documents.create(
             patient, file=content, filename="scan.bin"
         )
         await everywhere(at, download, through={"Download.__anext__", "Transport._begin"})
@@ -217,8 +219,8 @@ async def test_an_upload_cancelled_anywhere_leaves_nothing(tmp_path: Path) -> No
     path = tmp_path / "scan.bin"
     path.write_bytes(b"%PDF" * 100)
 
-    async def upload(at: Scene) -> None:
-        await at.office.patients.documents.create(at.box.patients.ids[0], file=path)
+    async def upload(at: CancelScene) -> None:
+        await at.location.patients.documents.create(at.sandbox.patients.ids[0], file=path)
 
     async with scene() as at:
         await everywhere(at, upload, through={"with_content", "Transport._exchange"})
@@ -228,10 +230,10 @@ async def test_when_everything_is_cancelled_at_once_the_session_still_works() ->
     async with scene() as at:
 
         def forget() -> None:
-            at.nex._client.state.keeper._token = None
+            at.nex._client.state.token_manager._token = None
 
         await everywhere(
-            at, get, ways=(ONCE,), through={"TokenKeeper._renew"}, act=cancel_all, before=forget
+            at, get, ways=(ONCE,), through={"TokenManager._renew"}, act=cancel_all, before=forget
         )
 
 

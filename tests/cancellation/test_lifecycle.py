@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexhealth_async import NexHealth, OutcomeUnknown, Rates, SessionStateError
+from nexhealth_async import NexHealth, OutcomeUnknownError, Rates, SessionStateError
 from nexhealth_async.sandbox import Sandbox
-from tests.cancellation.helpers import WAYS, Scene, Way, back_to, cancel, cancel_all, open_files
+from tests.cancellation.helpers import (
+    WAYS,
+    CancelMethod,
+    CancelScene,
+    back_to,
+    cancel,
+    cancel_all,
+    open_files,
+)
 from tests.cancellation.suspensions import Steps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-TOLD = (SessionStateError, OutcomeUnknown)
+TOLD = (SessionStateError, OutcomeUnknownError)
 
 ways = pytest.mark.parametrize("way", WAYS, ids=str)
 
@@ -31,34 +39,34 @@ def no_collector() -> Iterator[None]:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
+async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=40, seed=1, remember=100) as sandbox:
         sandbox.page_cap = 4
         yield sandbox
 
 
-async def fresh(box: Sandbox, **options: Any) -> Scene:
-    nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited(), **options)
-    return Scene(box, await nex.open())
+async def fresh(sandbox: Sandbox, **options: Any) -> CancelScene:
+    nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited(), **options)
+    return CancelScene(sandbox, await nex.open())
 
 
-def all_closed(at: Scene) -> bool:
+def all_closed(at: CancelScene) -> bool:
     transport = at.nex._client.state.transport
     return all(s is None or s.closed for s in (transport._pooled, transport._single))
 
 
 @ways
 async def test_a_session_cancelled_while_it_opens_leaves_no_connections_open(
-    box: Sandbox, way: Way
+    sandbox: Sandbox, way: CancelMethod
 ) -> None:
-    async def use(at: Scene) -> None:
+    async def use(at: CancelScene) -> None:
         async with at.nex:
             pass
 
     trial = 0
     for trial in count(1):
-        nex = NexHealth(box.api_key, base_url=box.url, preload=["patients", "appointments"])
-        at, steps = Scene(box, nex), Steps(trial, way.moment, again=way.again)
+        nex = NexHealth(sandbox.api_key, base_url=sandbox.url, preload=["patients", "appointments"])
+        at, steps = CancelScene(sandbox, nex), Steps(trial, way.moment, again=way.again)
         cancelled, _ = await at.trial(use, steps, cancel)
         assert cancelled is bool(steps.fired)
         assert all_closed(at), f"step {trial}: {steps.where}"
@@ -69,34 +77,34 @@ async def test_a_session_cancelled_while_it_opens_leaves_no_connections_open(
 
 @ways
 async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
-    box: Sandbox, way: Way
+    sandbox: Sandbox, way: CancelMethod
 ) -> None:
-    async def use(at: Scene) -> None:
+    async def use(at: CancelScene) -> None:
         async with at.nex:
             pass
 
-    nex = NexHealth(box.api_key, base_url=box.url, preload=["patients", "appointments"])
-    at, steps = Scene(box, nex), Steps(1, way.moment, again=way.again)
+    nex = NexHealth(sandbox.api_key, base_url=sandbox.url, preload=["patients", "appointments"])
+    at, steps = CancelScene(sandbox, nex), Steps(1, way.moment, again=way.again)
     await at.trial(use, steps, cancel)
     assert steps.fired
     async with nex:
         assert [one async for one in nex.institutions.walk()]
 
 
-async def busy(at: Scene, step: int) -> list[asyncio.Future[Any]]:
+async def busy(at: CancelScene, step: int) -> list[asyncio.Future[Any]]:
     """Have an idle connection, pages, a write and a login under way, so many turns later."""
-    at.box.clear()
+    at.sandbox.clear()
     await at.warm()
-    walk = at.office.patients.walk(prefetch=4)
+    walk = at.location.patients.walk(prefetch=4)
     await anext(walk)
     at.handle = walk
-    at.box.hang_next(path="/appointment_types")
-    at.box.hang_next(path="/authenticates")
+    at.sandbox.hang_next(path="/appointment_types")
+    at.sandbox.hang_next(path="/authenticates")
     name = f"An invented type, number {step}"
-    write = asyncio.ensure_future(at.office.appointment_types.create(name=name, minutes=30))
-    while not at.box.seen("POST", "/appointment_types"):
+    write = asyncio.ensure_future(at.location.appointment_types.create(name=name, minutes=30))
+    while not at.sandbox.seen("POST", "/appointment_types"):
         await asyncio.sleep(0)
-    at.nex._client.state.keeper._token = None
+    at.nex._client.state.token_manager._token = None
     login = asyncio.ensure_future(at.nex.log_in())
     for _ in range(step % 3):
         await asyncio.sleep(0)
@@ -105,9 +113,9 @@ async def busy(at: Scene, step: int) -> list[asyncio.Future[Any]]:
 
 @ways
 async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
-    box: Sandbox, way: Way
+    sandbox: Sandbox, way: CancelMethod
 ) -> None:
-    async def close(at: Scene) -> None:
+    async def close(at: CancelScene) -> None:
         try:
             await at.nex.aclose()
         finally:
@@ -116,7 +124,7 @@ async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
     files = open_files()
     trial = 0
     for trial in count(1):
-        at = await fresh(box)
+        at = await fresh(sandbox)
         others = await busy(at, trial)
         steps = Steps(trial, way.moment, again=way.again)
         cancelled, outcome = await at.trial(close, steps, cancel)
@@ -137,44 +145,44 @@ async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
     await back_to(files)
 
 
-async def get(at: Scene) -> None:
-    await at.office.patients.get(at.box.patients.ids[1])
+async def get(at: CancelScene) -> None:
+    await at.location.patients.get(at.sandbox.patients.ids[1])
 
 
-async def write(at: Scene) -> None:
-    name = f"An invented type, number {len(at.box.appointment_types.ids)}"
-    await at.office.appointment_types.create(name=name, minutes=30)
+async def write(at: CancelScene) -> None:
+    name = f"An invented type, number {len(at.sandbox.appointment_types.ids)}"
+    await at.location.appointment_types.create(name=name, minutes=30)
 
 
-async def walk(at: Scene) -> None:
-    assert len([one async for one in at.office.patients.walk(prefetch=3, limit=12)]) == 12
+async def walk(at: CancelScene) -> None:
+    assert len([one async for one in at.location.patients.walk(prefetch=3, limit=12)]) == 12
 
 
-async def pages(at: Scene) -> None:
-    assert len([one async for one in at.office.patients.walk(limit=12).pages()]) == 3
+async def pages(at: CancelScene) -> None:
+    assert len([one async for one in at.location.patients.walk(limit=12).pages()]) == 3
 
 
-async def cursors(at: Scene) -> None:
-    office = at.nex.with_options(version="v3").practice(at.box.subdomain)
-    recalls = office.location(at.box.location_id).patient_recalls
+async def cursors(at: CancelScene) -> None:
+    location = at.nex.with_options(version="v3").practice(at.sandbox.subdomain)
+    recalls = location.location(at.sandbox.location_id).patient_recalls
     assert [one async for one in recalls.walk(per_page=5)]
 
 
 @ways
 @pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
 async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
-    box: Sandbox, work: Callable[[Scene], Any], way: Way
+    sandbox: Sandbox, work: Callable[[CancelScene], Any], way: CancelMethod
 ) -> None:
     """Closed at each suspension of a call in turn, its first login included."""
     files = open_files()
     closing: list[asyncio.Task[None]] = []
 
-    def close(at: Scene, *_: object) -> None:
+    def close(at: CancelScene, *_: object) -> None:
         closing.append(asyncio.ensure_future(at.nex.aclose()))
 
     trial = 0
     for trial in count(1):
-        at = await fresh(box)
+        at = await fresh(sandbox)
         steps = Steps(trial, way.moment, again=way.again)
         cancelled, outcome = await at.trial(work, steps, close)
         place = f"{outcome!r}, {way} at step {trial}: {steps.where}"
@@ -194,19 +202,19 @@ async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
 
 @pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
 async def test_a_loop_that_cancels_everything_at_its_end_closes_the_session_too(
-    box: Sandbox, work: Callable[[Scene], Any]
+    sandbox: Sandbox, work: Callable[[CancelScene], Any]
 ) -> None:
     """What ``asyncio.run`` does on Ctrl-C, at each suspension in turn."""
 
-    async def inside(at: Scene) -> None:
+    async def inside(at: CancelScene) -> None:
         async with at.nex:
             await work(at)
 
     files = open_files()
     trial = 0
     for trial in count(1):
-        nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited())
-        at, steps = Scene(box, nex), Steps(trial, "at_once")
+        nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited())
+        at, steps = CancelScene(sandbox, nex), Steps(trial, "at_once")
         cancelled, _ = await at.trial(inside, steps, cancel_all)
         assert cancelled is bool(steps.fired)
         assert all_closed(at)

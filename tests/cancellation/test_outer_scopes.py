@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from nexhealth_async.models import Patient
-from tests.cancellation.helpers import PATIENTS, Scene, ends_well, everywhere, scene
+from tests.cancellation.helpers import PATIENTS, CancelScene, ends_well, everywhere, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from tests.cancellation.suspensions import Steps
 
 
-async def nothing(at: Scene) -> list[int]:
-    await at.office.patients.get(at.box.patients.ids[1])
+async def nothing(at: CancelScene) -> list[int]:
+    await at.location.patients.get(at.sandbox.patients.ids[1])
     return []
 
 
-async def a_walk(at: Scene) -> list[int]:
-    return [one.id async for one in at.office.patients.walk(prefetch=2)]
+async def a_walk(at: CancelScene) -> list[int]:
+    return [one.id async for one in at.location.patients.walk(prefetch=2)]
 
 
-async def a_closed_walk(at: Scene) -> list[int]:
-    async with aclosing(at.office.patients.walk(prefetch=2)) as walk:
+async def a_closed_walk(at: CancelScene) -> list[int]:
+    async with aclosing(at.location.patients.walk(prefetch=2)) as walk:
         return [one.id async for one in walk]
 
 
-async def its_pages(at: Scene) -> list[int]:
-    pages: AsyncGenerator[Any, None] = at.office.patients.walk(prefetch=2).pages()
+async def its_pages(at: CancelScene) -> list[int]:
+    pages: AsyncGenerator[Any, None] = at.location.patients.walk(prefetch=2).pages()
     async with aclosing(pages):
         return [one.id async for page in pages for one in page.items]
 
@@ -51,22 +51,22 @@ def not_cancelling() -> None:
     assert not task.cancelling()
 
 
-def run_out(at: Scene, *_: object) -> None:
+def run_out(at: CancelScene, *_: object) -> None:
     """Let the time of the timeout that a trial waits under be over."""
     if not at.handle.expired():
         at.handle.reschedule(0)
 
 
-async def work_apart(work: Callable[[Scene], Any], at: Scene) -> None:
+async def work_apart(work: Callable[[CancelScene], Any], at: CancelScene) -> None:
     """Do the work in a task of its own, whose steps count as well."""
     await work(at)
 
 
 @works
 async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
-    work: Callable[[Scene], Any],
+    work: Callable[[CancelScene], Any],
 ) -> None:
-    async def timed(at: Scene) -> str:
+    async def timed(at: CancelScene) -> str:
         try:
             async with asyncio.timeout(None) as at.handle:
                 await work(at)
@@ -80,11 +80,11 @@ async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
 
 @works
 async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
-    work: Callable[[Scene], Any],
+    work: Callable[[CancelScene], Any],
 ) -> None:
     """The inner task is cancelled by hand where `asyncio.wait_for` would have run out of time."""
 
-    async def timed(at: Scene) -> str:
+    async def timed(at: CancelScene) -> str:
         at.handle = asyncio.ensure_future(work_apart(work, at))
         try:
             await asyncio.wait_for(at.handle, 60)
@@ -98,9 +98,9 @@ async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
 
 @works
 async def test_a_cancelled_scope_anywhere_is_left_as_if_nothing_had_been(
-    work: Callable[[Scene], Any],
+    work: Callable[[CancelScene], Any],
 ) -> None:
-    async def scoped(at: Scene) -> str:
+    async def scoped(at: CancelScene) -> str:
         with anyio.move_on_after(60) as at.handle:
             await work(at)
         not_cancelling()
@@ -111,13 +111,13 @@ async def test_a_cancelled_scope_anywhere_is_left_as_if_nothing_had_been(
 
 @works
 async def test_a_failing_sibling_anywhere_ends_the_work_and_nothing_else(
-    work: Callable[[Scene], Any],
+    work: Callable[[CancelScene], Any],
 ) -> None:
     async def fail(wanted: asyncio.Event) -> None:
         await wanted.wait()
         raise LookupError
 
-    async def grouped(at: Scene) -> str:
+    async def grouped(at: CancelScene) -> str:
         at.handle = asyncio.Event()
         outcome = "done"
         try:
@@ -135,13 +135,13 @@ async def test_a_failing_sibling_anywhere_ends_the_work_and_nothing_else(
 
 @works
 async def test_a_task_of_an_anyio_group_that_fails_ends_the_work_and_nothing_else(
-    work: Callable[[Scene], Any],
+    work: Callable[[CancelScene], Any],
 ) -> None:
     async def fail(wanted: asyncio.Event) -> None:
         await wanted.wait()
         raise LookupError
 
-    async def grouped(at: Scene) -> str:
+    async def grouped(at: CancelScene) -> str:
         at.handle = asyncio.Event()
         outcome = "done"
         try:
@@ -158,7 +158,10 @@ async def test_a_task_of_an_anyio_group_that_fails_ends_the_work_and_nothing_els
 
 
 async def everywhere_once_late(
-    work: Callable[[Scene], Any], end: Callable[[Scene], object], *, collects: bool = False
+    work: Callable[[CancelScene], Any],
+    end: Callable[[CancelScene], object],
+    *,
+    collects: bool = False,
 ) -> None:
     """Let ``end`` happen at each suspension in turn; it ended the work at some of them at least."""
     outcomes: set[object] = set()
@@ -167,7 +170,7 @@ async def everywhere_once_late(
         ends_well(steps, cancelled, outcome)
         outcomes.add(outcome)
 
-    def act(at: Scene, *_: object) -> None:
+    def act(at: CancelScene, *_: object) -> None:
         end(at)
 
     async with scene() as at:
@@ -177,9 +180,9 @@ async def everywhere_once_late(
 
 
 async def test_a_walk_read_under_many_short_timeouts_is_whole() -> None:
-    async def patient(at: Scene) -> None:
+    async def patient(at: CancelScene) -> None:
         got: list[Patient] = []
-        walk = at.office.patients.walk(prefetch=1)
+        walk = at.location.patients.walk(prefetch=1)
         while True:
             try:
                 async with asyncio.timeout(None) as at.handle:
@@ -189,7 +192,7 @@ async def test_a_walk_read_under_many_short_timeouts_is_whole() -> None:
             except StopAsyncIteration:
                 break
             not_cancelling()
-        assert [one.id for one in got] == sorted(at.box.patients.ids)
+        assert [one.id for one in got] == sorted(at.sandbox.patients.ids)
         assert len(got) == PATIENTS
 
     async with scene() as at:

@@ -13,7 +13,7 @@ from nexhealth_async import NO_RETRY, NexHealthError
 from tests.cancellation.helpers import (
     ONCE,
     PATIENTS,
-    Scene,
+    CancelScene,
     cancel_all,
     ends_well,
     everywhere,
@@ -31,8 +31,8 @@ prefetches = pytest.mark.parametrize("prefetch", [0, 1, 4])
 NUMBERED = {"Pager.next", "Client.fetch_page", "Transport._exchange", "Walk._advance"}
 
 
-def patients(at: Scene, prefetch: int, **options: Any) -> Walk[Patient]:
-    return at.office.patients.walk(prefetch=prefetch, **options)
+def patients(at: CancelScene, prefetch: int, **options: Any) -> Walk[Patient]:
+    return at.location.patients.walk(prefetch=prefetch, **options)
 
 
 async def all_of(walk: AsyncGenerator[Any, None], rows: int = PATIENTS) -> None:
@@ -64,43 +64,43 @@ async def test_a_walk_cancelled_anywhere_leaves_nothing(prefetch: int) -> None:
 async def test_a_walk_goes_on_after_a_cancelled_anext_and_loses_nothing(
     prefetch: int,
 ) -> None:
-    async def go_on(at: Scene) -> None:
+    async def go_on(at: CancelScene) -> None:
         ids = [one.id for one in await whatever_comes(patients(at, prefetch))]
-        assert ids == sorted(at.box.patients.ids)
+        assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene() as at:
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
 async def test_pages_go_on_after_a_cancelled_anext_and_lose_nothing() -> None:
-    async def go_on(at: Scene) -> None:
+    async def go_on(at: CancelScene) -> None:
         pages = await whatever_comes(patients(at, 2).pages())
         assert [page.number for page in pages] == [1, 2, 3]
         ids = [one.id for page in pages for one in page.items]
-        assert ids == sorted(at.box.patients.ids)
+        assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene() as at:
         await everywhere(at, go_on, through={"Pages._advance", "Pager.next"}, judge=ends_well)
 
 
 async def test_a_verified_walk_goes_on_too() -> None:
-    async def go_on(at: Scene) -> None:
+    async def go_on(at: CancelScene) -> None:
         ids = [one.id for one in await whatever_comes(patients(at, 1, drift="verify"))]
-        assert ids == sorted(at.box.patients.ids)
+        assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=5) as at:
         await everywhere(at, go_on, through={"Walk._advance"}, judge=ends_well)
 
 
-def recalls(at: Scene, prefetch: int) -> Walk[PatientRecall]:
-    return at.office.patient_recalls.walk(prefetch=prefetch)
+def recalls(at: CancelScene, prefetch: int) -> Walk[PatientRecall]:
+    return at.location.patient_recalls.walk(prefetch=prefetch)
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing(prefetch: int) -> None:
     async with scene(page=1, version="v3") as at:
         rows = len([one async for one in recalls(at, prefetch)])
-        assert rows > at.box.cursor_page_cap
+        assert rows > at.sandbox.cursor_page_cap
         await everywhere(at, lambda at: all_of(recalls(at, prefetch), rows), through=NUMBERED)
 
 
@@ -109,16 +109,16 @@ async def test_a_cursor_walk_goes_on_after_a_cancelled_anext(prefetch: int) -> N
     async with scene(page=1, version="v3") as at:
         whole = [one.id async for one in recalls(at, prefetch)]
 
-        async def go_on(at: Scene) -> None:
+        async def go_on(at: CancelScene) -> None:
             assert [one.id for one in await whatever_comes(recalls(at, prefetch))] == whole
 
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
 async def test_cancelling_between_slices_of_a_page_loses_no_record() -> None:
-    async def go_on(at: Scene) -> None:
+    async def go_on(at: CancelScene) -> None:
         ids = [one.id for one in await whatever_comes(patients(at, 1))]
-        assert ids == sorted(at.box.patients.ids)
+        assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=200, page=150) as at:
         await everywhere(at, go_on, through={"Walk._advance"}, judge=ends_well)
@@ -135,7 +135,7 @@ VIEWS: dict[str, Callable[[Walk[Any]], AsyncGenerator[Any, None]]] = {
 async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str) -> None:
     """Cancelled while it is read or while it is being closed, once; a second time may hurry it."""
 
-    async def leave(at: Scene) -> None:
+    async def leave(at: CancelScene) -> None:
         try:
             async with aclosing(VIEWS[view](patients(at, 4))) as walk:
                 async for _ in walk:
@@ -144,37 +144,37 @@ async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str)
             at.handle = sum(not page.done() for page in at.nex._client.state.tasks)
 
     async with scene(patients=40) as at:
-        at.box.latency = 0.001
+        at.sandbox.latency = 0.001
 
         def before() -> None:
             assert at.steps.again or not at.handle, "it left tasks behind"
 
         await everywhere(
-            at, leave, through={"reap", "_Machine.aclose", "Pager.next"}, before=before
+            at, leave, through={"cancel_and_wait", "_Machine.aclose", "Pager.next"}, before=before
         )
         before()
 
 
 async def test_a_walk_that_is_left_and_dropped_ends_its_tasks() -> None:
-    async def leave(at: Scene) -> None:
+    async def leave(at: CancelScene) -> None:
         async for _ in patients(at, 4):
             break
         await asyncio.sleep(0.002)
 
     async with scene(patients=40) as at:
-        at.box.latency = 0.001
+        at.sandbox.latency = 0.001
         await everywhere(at, leave, through=NUMBERED)
 
 
 async def test_two_walks_of_one_task_disturb_each_other_nowhere() -> None:
-    async def both(at: Scene) -> None:
+    async def both(at: CancelScene) -> None:
         first, second = patients(at, 2), patients(at, 1)
         ids = [(await anext(first)).id]
         second_ids = [one.id for one in await whatever_comes(second)]
         ids += [one.id for one in await whatever_comes(first)]
-        assert ids == second_ids == sorted(at.box.patients.ids)
+        assert ids == second_ids == sorted(at.sandbox.patients.ids)
 
-    async def guarded(at: Scene) -> None:
+    async def guarded(at: CancelScene) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -187,7 +187,7 @@ async def test_two_walks_of_one_task_disturb_each_other_nowhere() -> None:
 
 
 async def test_the_practices_and_slots_of_hints_are_left_as_cleanly() -> None:
-    async def look(at: Scene) -> None:
+    async def look(at: CancelScene) -> None:
         assert [one async for one in at.nex.practices()]
 
     async with scene() as at:
@@ -210,7 +210,7 @@ async def test_when_everything_is_cancelled_at_once_nothing_is_left(prefetch: in
 async def test_a_failed_walk_is_gone_when_it_is_dropped(status: int) -> None:
     """In no cycle with its error, whose traceback holds every frame it came through."""
     async with scene(retry=NO_RETRY) as at:
-        at.box.fail_next(status, path="/patients", times=3)
+        at.sandbox.fail_next(status, path="/patients", times=3)
         walk = patients(at, 1)
         with suppress(NexHealthError):
             await anext(walk)

@@ -8,7 +8,7 @@ from nexhealth_async.sandbox import Sandbox
 
 
 @pytest_asyncio.fixture
-async def box() -> AsyncIterator[Sandbox]:
+async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=700, seed=3) as running:
         yield running
 

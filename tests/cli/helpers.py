@@ -32,14 +32,14 @@ class Ran:
     err: str
 
 
-def environment(box: Sandbox | None = None, **more: str) -> dict[str, str]:
+def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     """Nothing of the developer's own settings, and the sandbox if there is one.
 
     Tests that are not about versions pin v2; those that are pass ``NEXHEALTH_API_VERSION=""``.
     """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    if box is not None:
-        kept |= {"NEXHEALTH_BASE_URL": box.url, "NEXHEALTH_API_KEY": box.api_key}
+    if sandbox is not None:
+        kept |= {"NEXHEALTH_BASE_URL": sandbox.url, "NEXHEALTH_API_KEY": sandbox.api_key}
     kept |= {"TERM": "xterm-256color", "PYTHONWARNINGS": "error", "NEXHEALTH_API_VERSION": "v2"}
     return kept | more
 
@@ -54,12 +54,12 @@ async def start(
 
 async def nexhealth(
     *arguments: str,
-    box: Sandbox | None = None,
+    sandbox: Sandbox | None = None,
     command: tuple[str, ...] = COMMAND,
     **more: str,
 ) -> Ran:
     """Run a command to its end."""
-    process = await start(*arguments, env=environment(box, **more), command=command)
+    process = await start(*arguments, env=environment(sandbox, **more), command=command)
     out, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode is not None
     return Ran(process.returncode, out, err.decode())
@@ -83,7 +83,7 @@ for arguments in json.loads(sys.argv[1]):
 async def one_by_one(*commands: tuple[str, ...], **more: str) -> list[Ran]:
     """Run commands that pull no data one after the other in one process, which saves time."""
     ran = await nexhealth(
-        json.dumps(commands), box=None, command=(sys.executable, "-c", _ONE_BY_ONE), **more
+        json.dumps(commands), sandbox=None, command=(sys.executable, "-c", _ONE_BY_ONE), **more
     )
     results = [json.loads(line) for line in ran.out.splitlines()]
     assert len(results) == len(commands), ran.err
@@ -107,15 +107,15 @@ async def until(path: Path, pattern: str) -> None:
 def served(*, patients: int) -> Generator[Sandbox, None, None]:
     """Serve a sandbox from a thread, for tests that block."""
     loop = asyncio.new_event_loop()
-    box = Sandbox(patients=patients)
+    sandbox = Sandbox(patients=patients)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(box.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(10)
         try:
-            yield box
+            yield sandbox
         finally:
-            asyncio.run_coroutine_threadsafe(box.stop(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(10)
     finally:
         asyncio.run_coroutine_threadsafe(end_tasks(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)

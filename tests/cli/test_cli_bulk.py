@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from nexhealth_async.export.postgres_url import place_of
+from nexhealth_async.export.postgres_url import parse_address
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.helpers import (
     INTERRUPT,
@@ -48,15 +48,15 @@ def grouped(rows: list[Any]) -> dict[str, list[int]]:
     return found
 
 
-def truth(box: Sandbox, resource: str) -> Mapping[str, list[int]]:
-    return {one.subdomain: sorted(getattr(one, resource).ids) for one in box.practices}
+def truth(sandbox: Sandbox, resource: str) -> Mapping[str, list[int]]:
+    return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
 
 
 async def test_several_lists_of_all_practices_come_into_one_file(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "all.duckdb"
-    ran = await nexhealth("pull", *LISTS, "--to", str(target), box=chain)
+    ran = await nexhealth("pull", *LISTS, "--to", str(target), sandbox=chain)
     assert (ran.status, ran.out) == (0, b"")
     for resource in LISTS:
         assert in_file(target, resource) == truth(chain, resource)
@@ -74,10 +74,10 @@ async def test_several_lists_of_all_practices_come_into_one_file(
 async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_say_where(
     chain: Sandbox, tmp_path: Path
 ) -> None:
-    ran = await nexhealth("pull", "patients", "--to", str(tmp_path / "a.duckdb"), box=chain)
+    ran = await nexhealth("pull", "patients", "--to", str(tmp_path / "a.duckdb"), sandbox=chain)
     assert ran.status == 0
     where = str(tmp_path / "b.duckdb")
-    ran = await nexhealth("pull", *LISTS, "-q", box=chain, NEXHEALTH_PULL_TO=where)
+    ran = await nexhealth("pull", *LISTS, "-q", sandbox=chain, NEXHEALTH_PULL_TO=where)
     assert (ran.status, ran.err) == (0, "")
     assert in_file(tmp_path / "a.duckdb", "patients") == truth(chain, "patients")
     assert in_file(tmp_path / "b.duckdb", "patients") == truth(chain, "patients")
@@ -87,13 +87,13 @@ async def test_the_environment_counts_for_one_list_too_unless_an_option_says_oth
     chain: Sandbox, tmp_path: Path
 ) -> None:
     where = str(tmp_path / "a.duckdb")
-    ran = await nexhealth("pull", "providers", box=chain, NEXHEALTH_PULL_TO=where)
+    ran = await nexhealth("pull", "providers", sandbox=chain, NEXHEALTH_PULL_TO=where)
     assert (ran.status, ran.out) == (0, b"")
     assert in_file(tmp_path / "a.duckdb", "providers") == truth(chain, "providers")
     for options in (("--limit", "1"), ("-o", str(tmp_path / "p.jsonl"))):
         place = ("--practice", chain.subdomain)
         ran = await nexhealth(
-            "pull", "providers", *place, *options, box=chain, NEXHEALTH_PULL_TO=where
+            "pull", "providers", *place, *options, sandbox=chain, NEXHEALTH_PULL_TO=where
         )
         assert ran.status == 0
         assert where not in ran.err
@@ -107,15 +107,15 @@ async def test_a_new_pull_says_that_it_ends_an_unfinished_one(
 ) -> None:
     to = ("--to", str(tmp_path / "p.duckdb"))
     chain.fail_next(403, path="/procedures?page=1")
-    ran = await nexhealth("pull", "patients", "procedures", *to, box=chain)
+    ran = await nexhealth("pull", "patients", "procedures", *to, sandbox=chain)
     assert ran.status == 3
-    ran = await nexhealth("pull", "patients", *to, box=chain)
+    ran = await nexhealth("pull", "patients", *to, sandbox=chain)
     assert ran.status == 0
     said = (
         "note: an unfinished pull (patients, procedures) was there and cannot be resumed any more"
     )
     assert said in ran.err
-    ran = await nexhealth("pull", "patients", *to, box=chain)
+    ran = await nexhealth("pull", "patients", *to, sandbox=chain)
     assert "unfinished" not in ran.err
 
 
@@ -125,7 +125,7 @@ async def test_everything_as_parquet_and_as_packed_json_lines(
     as_parquet, as_lines = tmp_path / "parquet", tmp_path / "lines"
     ran = await nexhealth(
         "pull", "--all", "--to", f"{as_parquet}/", "--format", "parquet", "--api-version", "v3",
-        box=chain,
+        sandbox=chain,
     )  # fmt: skip
     assert ran.status == 0
     files = f"{as_parquet}/charges/**/*.parquet"
@@ -134,7 +134,7 @@ async def test_everything_as_parquet_and_as_packed_json_lines(
     ids = [id for (id,) in rows]
     assert sorted(ids) == sorted(id for one in chain.practices for id in one.charges.ids)
     ran = await nexhealth(
-        "pull", "patients", "--to", str(as_lines), "--compress", "gzip", box=chain
+        "pull", "patients", "--to", str(as_lines), "--compress", "gzip", sandbox=chain
     )
     assert ran.status == 0
     found = {
@@ -150,14 +150,14 @@ async def test_everything_as_parquet_and_as_packed_json_lines(
 
 async def test_into_postgresql(chain: Sandbox, database: str) -> None:
     ran = await nexhealth(
-        "pull", "patients", "providers", "--to", database, "--schema", "clinic", box=chain
+        "pull", "patients", "providers", "--to", database, "--schema", "clinic", sandbox=chain
     )
     assert ran.status == 0
-    assert f"in PostgreSQL, {place_of(database).text}, schema clinic\n" in ran.err
+    assert f"in PostgreSQL, {parse_address(database).text}, schema clinic\n" in ran.err
     assert "tester" not in ran.err
     ran = await nexhealth(
         "pull", "patients", "providers", "--since", "last", "--schema", "clinic",
-        box=chain, NEXHEALTH_PULL_TO=database,
+        sandbox=chain, NEXHEALTH_PULL_TO=database,
     )  # fmt: skip
     assert ran.status == 0
     async with connected(database) as db:
@@ -170,14 +170,20 @@ async def test_practices_and_locations_narrow_it(chain: Sandbox, tmp_path: Path)
     everything = tmp_path / "two.duckdb"
     ran = await nexhealth(
         "pull", "patients", "--practice", first.subdomain, "--practice", second.subdomain,
-        "--to", str(everything), box=chain,
+        "--to", str(everything), sandbox=chain,
     )  # fmt: skip
     assert ran.status == 0
     assert in_file(everything, "patients") == truth(chain, "patients")
     one = tmp_path / "one.duckdb"
     chain.clear()
     ran = await nexhealth(
-        "pull", "patients", "--location", str(second.locations.ids[1]), "--to", str(one), box=chain
+        "pull",
+        "patients",
+        "--location",
+        str(second.locations.ids[1]),
+        "--to",
+        str(one),
+        sandbox=chain,
     )
     assert ran.status == 0
     assert in_file(one, "patients").keys() <= {second.subdomain}
@@ -195,7 +201,7 @@ async def test_what_the_key_cannot_see_is_refused(chain: Sandbox, tmp_path: Path
         ("--practice", first.subdomain, "--location", elsewhere),
         ("--practice", first.subdomain, "--practice", second.subdomain, "--location", elsewhere),
     ):
-        ran = await nexhealth("pull", "patients", *options, *to, box=chain)
+        ran = await nexhealth("pull", "patients", *options, *to, sandbox=chain)
         assert (options, ran.status) == (options, 2)
         assert ran.err.startswith("error: ")
 
@@ -206,7 +212,7 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     target = tmp_path / "p.duckdb"
     chain.fail_next(403, path="/procedures?page=1")
     ran = await nexhealth(
-        "pull", "procedures", "patients", "--concurrency", "1", "--to", str(target), box=chain
+        "pull", "procedures", "patients", "--concurrency", "1", "--to", str(target), sandbox=chain
     )
     assert ran.status == 3
     first, second = chain.practices
@@ -218,11 +224,11 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
     assert in_file(target, "patients") == truth(chain, "patients")
     assert in_file(target, "procedures") == {second.subdomain: sorted(second.procedures.ids)}
     chain.clear()
-    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    ran = await nexhealth("pull", "--resume", "--to", str(target), sandbox=chain)
     assert ran.status == 0
     assert chain.seen("GET", "/patients") == []
     assert in_file(target, "procedures") == truth(chain, "procedures")
-    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    ran = await nexhealth("pull", "--resume", "--to", str(target), sandbox=chain)
     assert ran.status == 2
     assert "is complete: nothing is left to resume." in ran.err
 
@@ -232,7 +238,7 @@ async def test_a_pull_that_could_not_begin_leaves_nothing(
     chain: Sandbox, tmp_path: Path, name: str
 ) -> None:
     to = ("--to", f"{tmp_path}/{name}")
-    ran = await nexhealth("pull", *LISTS, *to, box=chain, NEXHEALTH_API_KEY="wrong")
+    ran = await nexhealth("pull", *LISTS, *to, sandbox=chain, NEXHEALTH_API_KEY="wrong")
     assert ran.status == 1
     assert "resume" not in ran.err
     assert listed(tmp_path) == []
@@ -242,7 +248,7 @@ async def test_a_pull_that_could_not_begin_leaves_nothing(
 async def test_resuming_where_nothing_is_leaves_nothing(
     chain: Sandbox, tmp_path: Path, name: str
 ) -> None:
-    ran = await nexhealth("pull", "--resume", "--to", f"{tmp_path}/{name}", box=chain)
+    ran = await nexhealth("pull", "--resume", "--to", f"{tmp_path}/{name}", sandbox=chain)
     assert ran.status == 2
     assert "There is no pull to resume in " in ran.err
     assert listed(tmp_path) == []
@@ -262,10 +268,10 @@ async def test_resuming_takes_the_form_of_files_from_the_directory(
 ) -> None:
     target = tmp_path / "out"
     chain.fail_next(403, path="/providers?page=1")
-    ran = await nexhealth("pull", *LISTS, *flags, "--to", str(target), box=chain)
+    ran = await nexhealth("pull", *LISTS, *flags, "--to", str(target), sandbox=chain)
     assert ran.status == 3
     before = len([*target.rglob(kept)])
-    ran = await nexhealth("pull", "--resume", "--to", str(target), box=chain)
+    ran = await nexhealth("pull", "--resume", "--to", str(target), sandbox=chain)
     assert ran.status == 0, ran.err
     assert len([*target.rglob(kept)]) > before
     files = [one for one in target.rglob("*") if one.is_file() and not one.name.startswith(".")]
@@ -277,19 +283,19 @@ async def test_resuming_takes_the_version_of_the_pull_and_refuses_another(
 ) -> None:
     target = tmp_path / "all.duckdb"
     chain.fail_next(403, path="/providers")
-    ran = await nexhealth("pull", *LISTS, "--api-version", "v3", "--to", str(target), box=chain)
+    ran = await nexhealth("pull", *LISTS, "--api-version", "v3", "--to", str(target), sandbox=chain)
     assert ran.status == 3
     chain.fail_next(403, path="/providers")
     for lists in ((), LISTS):
         ran = await nexhealth(
-            "pull", *lists, "--resume", "--api-version", "v2", "--to", str(target), box=chain
+            "pull", *lists, "--resume", "--api-version", "v2", "--to", str(target), sandbox=chain
         )
         assert ran.status == 2
         assert "v3.0.0" in ran.err
         assert "--recopy" in ran.err
     for status in (3, 0):
         ran = await nexhealth(
-            "pull", "--resume", "--to", str(target), box=chain, NEXHEALTH_API_VERSION=""
+            "pull", "--resume", "--to", str(target), sandbox=chain, NEXHEALTH_API_VERSION=""
         )
         assert ran.status == status, ran.err
 
@@ -298,13 +304,17 @@ async def test_a_list_of_the_targets_version_needs_no_version_said(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target, new = tmp_path / "all.duckdb", tmp_path / "new.duckdb"
-    ran = await nexhealth("pull", "patients", "--api-version", "v3", "--to", str(target), box=chain)
+    ran = await nexhealth(
+        "pull", "patients", "--api-version", "v3", "--to", str(target), sandbox=chain
+    )
     assert ran.status == 0
     ran = await nexhealth(
-        "pull", "charges", "--to", str(target), box=chain, NEXHEALTH_API_VERSION=""
+        "pull", "charges", "--to", str(target), sandbox=chain, NEXHEALTH_API_VERSION=""
     )
     assert ran.status == 0, ran.err
-    ran = await nexhealth("pull", "charges", "--to", str(new), box=chain, NEXHEALTH_API_VERSION="")
+    ran = await nexhealth(
+        "pull", "charges", "--to", str(new), sandbox=chain, NEXHEALTH_API_VERSION=""
+    )
     assert ran.status == 2
     assert not new.exists()
 
@@ -312,7 +322,7 @@ async def test_a_list_of_the_targets_version_needs_no_version_said(
 async def test_no_invented_records_get_into_a_real_copy(chain: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "all.duckdb"
     chain.identified = False  # a server that passes for a real one
-    ran = await nexhealth("pull", *LISTS, "--to", str(target), box=chain)
+    ran = await nexhealth("pull", *LISTS, "--to", str(target), sandbox=chain)
     assert ran.status == 0, ran.err
     sandbox = ("--sandbox", "--patients", "10")
     for how in (("--since", "last"), ("--recopy",), ("--adopt",)):
@@ -327,17 +337,17 @@ async def test_no_invented_records_get_into_a_real_copy(chain: Sandbox, tmp_path
 async def test_a_copy_moves_to_another_version_by_recopy(chain: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "all.duckdb"
     to = ("--to", str(target))
-    assert (await nexhealth("pull", *LISTS, *to, box=chain)).status == 0
+    assert (await nexhealth("pull", *LISTS, *to, sandbox=chain)).status == 0
     newer = ("--api-version", "v3")
-    ran = await nexhealth("pull", *LISTS, "--since", "last", *newer, *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *newer, *to, sandbox=chain)
     assert ran.status == 2
     assert "--recopy" in ran.err
-    ran = await nexhealth("pull", *LISTS, "--recopy", "--since", "last", *newer, *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--recopy", "--since", "last", *newer, *to, sandbox=chain)
     assert ran.status == 2
-    ran = await nexhealth("pull", *LISTS, "--recopy", *newer, *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--recopy", *newer, *to, sandbox=chain)
     assert ran.status == 0, ran.err
     ran = await nexhealth(
-        "pull", *LISTS, "--since", "last", *to, box=chain, NEXHEALTH_API_VERSION=""
+        "pull", *LISTS, "--since", "last", *to, sandbox=chain, NEXHEALTH_API_VERSION=""
     )
     assert ran.status == 0, ran.err
     for resource in LISTS:
@@ -349,21 +359,21 @@ async def test_a_copy_of_an_earlier_release_names_the_option_that_adopts_it(
 ) -> None:
     target = tmp_path / "all.duckdb"
     to = ("--to", str(target))
-    assert (await nexhealth("pull", *LISTS, *to, box=chain)).status == 0
+    assert (await nexhealth("pull", *LISTS, *to, sandbox=chain)).status == 0
     with closing(duckdb.connect(str(target))) as db:
         db.execute("alter table _nexhealth_pulls drop column origin")
-    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, sandbox=chain)
     assert ran.status == 2
     assert "--adopt" in ran.err
-    ran = await nexhealth("pull", *LISTS, "--since", "last", "--adopt", *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--since", "last", "--adopt", *to, sandbox=chain)
     assert ran.status == 0, ran.err
-    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, box=chain)
+    ran = await nexhealth("pull", *LISTS, "--since", "last", *to, sandbox=chain)
     assert ran.status == 0, ran.err
 
 
 async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:
     chain.fail_next(403, path="/providers?page=1")
-    ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), box=chain)
+    ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), sandbox=chain)
     assert ran.status == 3
     assert "shards failed:\n  providers/" in ran.err
     assert "records in" not in ran.err
@@ -371,7 +381,7 @@ async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Pat
 
 async def test_a_refused_key_ends_it_all(chain: Sandbox, tmp_path: Path) -> None:
     to = str(tmp_path / "x.duckdb")
-    ran = await nexhealth("pull", *LISTS, "--to", to, box=chain, NEXHEALTH_API_KEY="another")
+    ran = await nexhealth("pull", *LISTS, "--to", to, sandbox=chain, NEXHEALTH_API_KEY="another")
     assert ran.status == 1
     assert ran.err.startswith("error: ")
     assert ran.err.count("\n") == 1
@@ -380,13 +390,13 @@ async def test_a_refused_key_ends_it_all(chain: Sandbox, tmp_path: Path) -> None
 @pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
 @pytest.mark.parametrize("to", ["p.duckdb", "out"])
 async def test_a_signal_ends_it_at_once_and_resume_goes_on(
-    box: Sandbox, tmp_path: Path, to: str, sent: int, status: int
+    sandbox: Sandbox, tmp_path: Path, to: str, sent: int, status: int
 ) -> None:
-    box.latency = 0.1
+    sandbox.latency = 0.1
     target = str(tmp_path / to)
     process = await start(
         "pull", "providers", "patients", "--per-page", "20", "--concurrency", "2", "--to", target,
-        env=environment(box),
+        env=environment(sandbox),
     )  # fmt: skip
     assert process.stderr is not None
     await process.stderr.readuntil(b"done providers/")
@@ -394,32 +404,32 @@ async def test_a_signal_ends_it_at_once_and_resume_goes_on(
     out, err = await asyncio.wait_for(process.communicate(), 10)
     assert (process.returncode, out) == (status, b""), err
     assert err.endswith(b"\nWhat was written is kept; the same command with --resume goes on.\n")
-    box.latency = 0
-    box.clear()
-    ran = await nexhealth("pull", "--resume", "--to", target, box=box)
+    sandbox.latency = 0
+    sandbox.clear()
+    ran = await nexhealth("pull", "--resume", "--to", target, sandbox=sandbox)
     assert ran.status == 0
     if to == "out":
-        [file] = (tmp_path / to / "patients" / box.subdomain).iterdir()
+        [file] = (tmp_path / to / "patients" / sandbox.subdomain).iterdir()
         found = sorted(json.loads(line)["id"] for line in file.read_bytes().splitlines())
-        assert found == sorted(box.patients.ids)
+        assert found == sorted(sandbox.patients.ids)
     else:
-        assert in_file(tmp_path / to, "patients") == truth(box, "patients")
+        assert in_file(tmp_path / to, "patients") == truth(sandbox, "patients")
 
 
 async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     to = ("--to", str(tmp_path / "p.duckdb"))
-    assert (await nexhealth("pull", "patients", *to, box=chain)).status == 0
+    assert (await nexhealth("pull", "patients", *to, sandbox=chain)).status == 0
     gone = chain.patients.ids[0]
     chain.patients.delete(gone)
     chain.clear()
-    ran = await nexhealth("pull", "patients", "--since", "last", *to, box=chain)
+    ran = await nexhealth("pull", "patients", "--since", "last", *to, sandbox=chain)
     assert ran.status == 0
     assert all(seen.param("updated_since") for seen in chain.seen("GET", "/patients"))
     assert gone in in_file(tmp_path / "p.duckdb", "patients")[chain.subdomain]
     ran = await nexhealth(
-        "pull", "patients", "--since", "last", "--compare", "always", *to, box=chain
+        "pull", "patients", "--since", "last", "--compare", "always", *to, sandbox=chain
     )
     assert ran.status == 0
     assert in_file(tmp_path / "p.duckdb", "patients") == truth(chain, "patients")
@@ -428,16 +438,16 @@ async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
 
 
 async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    bad = box.patients.ids[3]
-    good = dict(box.patients.row(bad))
-    box.practice.patients._rows[bad] = {**good, "bio": "no object"}
+    bad = sandbox.patients.ids[3]
+    good = dict(sandbox.patients.row(bad))
+    sandbox.practice.patients._rows[bad] = {**good, "bio": "no object"}
     target = tmp_path / "p.duckdb"
 
     async def pulled(*options: str) -> int:
         ran = await nexhealth(
-            "pull", "patients", "--drift", "watch", "--to", str(target), *options, box=box
+            "pull", "patients", "--drift", "watch", "--to", str(target), *options, sandbox=sandbox
         )
         assert "no object" not in ran.err
         assert ("1 record could not be read" in ran.err) == ("--resume" not in options)
@@ -451,28 +461,28 @@ async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
     with duckdb.connect(str(target), read_only=True) as db:
         db.execute("select resource, id, record->>'bio', path from _rejected")
         assert db.fetchall() == [("patients", str(bad), "no object", "bio")]
-    box.practice.patients._rows[bad] = good
+    sandbox.practice.patients._rows[bad] = good
     assert await pulled("--resume") == 0
     assert listed(tmp_path) == ["p.duckdb"]
 
 
 async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    bad = box.patients.ids[3]
-    good = dict(box.patients.row(bad))
-    box.practice.patients._rows[bad] = {**good, "bio": "no object"}
+    bad = sandbox.patients.ids[3]
+    good = dict(sandbox.patients.row(bad))
+    sandbox.practice.patients._rows[bad] = {**good, "bio": "no object"}
     to = ("--to", f"{tmp_path}/out/")
-    ran = await nexhealth("pull", "patients", *to, box=box)
+    ran = await nexhealth("pull", "patients", *to, sandbox=sandbox)
     assert ran.status == 3
     kept = tmp_path / "out" / "_rejected.jsonl"
     assert str(kept) in ran.err
     assert json.loads(kept.read_text())["record"]["bio"] == "no object"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    box.practice.patients._rows[bad] = good
-    assert (await nexhealth("pull", "--resume", *to, box=box)).status == 0
+    sandbox.practice.patients._rows[bad] = good
+    assert (await nexhealth("pull", "--resume", *to, sandbox=sandbox)).status == 0
     assert not kept.exists()
-    assert (await nexhealth("pull", "--resume", *to, box=box)).status == 2
+    assert (await nexhealth("pull", "--resume", *to, sandbox=sandbox)).status == 2
 
 
 @pytest.mark.parametrize("more", [(), ("--resume",)])
@@ -480,14 +490,16 @@ async def test_a_practice_that_is_not_the_keys_leaves_no_file(
     chain: Sandbox, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     to = str(tmp_path / "p.duckdb")
-    ran = await nexhealth("pull", "patients", "--practice", "nobodys", "--to", to, *more, box=chain)
+    ran = await nexhealth(
+        "pull", "patients", "--practice", "nobodys", "--to", to, *more, sandbox=chain
+    )
     assert ran.status == 2
     assert "sees no practice called 'nobodys'" in ran.err
     assert listed(tmp_path) == []
 
 
 async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
-    ran = await nexhealth("pull", *LISTS, "--dry-run", box=chain)
+    ran = await nexhealth("pull", *LISTS, "--dry-run", sandbox=chain)
     assert (ran.status, ran.err) == (0, "API version v2\n")
     shown = ran.out.decode()
     for practice in chain.practices:
@@ -499,7 +511,7 @@ async def test_a_dry_run_only_counts(chain: Sandbox, tmp_path: Path) -> None:
     assert pages
     assert all(seen.param("per_page") == "1" for seen in pages)
     chain.clear()
-    ran = await nexhealth("pull", "--all", "--dry-run", "--api-version", "v3", box=chain)
+    ran = await nexhealth("pull", "--all", "--dry-run", "--api-version", "v3", sandbox=chain)
     assert ran.status == 0
     assert b"a list that does not say how long it is" in ran.out
     assert ran.out.count(b"\n") < 50  # by resource
@@ -518,7 +530,7 @@ async def test_a_missing_extra_is_named(chain: Sandbox, tmp_path: Path) -> None:
         "parquet": ("--to", str(tmp_path / "out"), "--format", "parquet"),
         "zstd": ("--to", str(tmp_path / "out"), "--compress", "zstd"),
     }.items():
-        ran = await nexhealth("pull", "patients", *options, box=chain, PYTHONPATH=str(tmp_path))
+        ran = await nexhealth("pull", "patients", *options, sandbox=chain, PYTHONPATH=str(tmp_path))
         assert (extra, ran.status) == (extra, 2)
         assert f'python -m pip install "nexhealth-async[{extra}]"' in ran.err
         assert "Traceback" not in ran.err

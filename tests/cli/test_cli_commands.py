@@ -72,7 +72,7 @@ async def test_help_loads_nothing_that_it_does_not_need() -> None:
 
 
 async def test_check_says_it_in_words(chain: Sandbox) -> None:
-    ran = await nexhealth("check", box=chain)
+    ran = await nexhealth("check", sandbox=chain)
     text = ran.out.decode()
     assert (ran.status, ran.err) == (0, "")
     assert chain.url.removeprefix("http://") in text
@@ -89,17 +89,17 @@ async def test_check_of_the_embedded_sandbox() -> None:
     assert ran.status == 0
 
 
-async def test_check_without_sync_entries(box: Sandbox) -> None:
-    box.garbage_next(
+async def test_check_without_sync_entries(sandbox: Sandbox) -> None:
+    sandbox.garbage_next(
         b'{"code":true,"data":[],"count":0}', path="/sync_status", content_type="application/json"
     )
-    ran = await nexhealth("check", box=box)
+    ran = await nexhealth("check", sandbox=sandbox)
     assert ran.status == 0
     assert "no sync reported" in ran.out.decode()
 
 
-async def test_a_wrong_key_is_a_sentence(box: Sandbox) -> None:
-    ran = await nexhealth("check", box=box, NEXHEALTH_API_KEY="sesame-4711")
+async def test_a_wrong_key_is_a_sentence(sandbox: Sandbox) -> None:
+    ran = await nexhealth("check", sandbox=sandbox, NEXHEALTH_API_KEY="sesame-4711")
     assert ran.status == 1
     assert ran.err.startswith("error: ")
     assert "the API key is not accepted" in ran.err
@@ -107,24 +107,24 @@ async def test_a_wrong_key_is_a_sentence(box: Sandbox) -> None:
     assert "sesame" not in ran.err
 
 
-async def test_no_network_is_a_sentence(box: Sandbox) -> None:
-    address = box.url.removeprefix("http://")
-    await box.stop()
-    ran = await nexhealth("check", box=box, NEXHEALTH_BASE_URL=f"http://{address}")
+async def test_no_network_is_a_sentence(sandbox: Sandbox) -> None:
+    address = sandbox.url.removeprefix("http://")
+    await sandbox.stop()
+    ran = await nexhealth("check", sandbox=sandbox, NEXHEALTH_BASE_URL=f"http://{address}")
     assert ran.status == 1
     assert f"no connection to {address}: " in ran.err
     assert ran.err.count("\n") == 1
 
 
-async def test_another_server_is_a_sentence(box: Sandbox) -> None:
+async def test_another_server_is_a_sentence(sandbox: Sandbox) -> None:
     page = b"<html>It works!</html>"
     for status, advice in (
         (404, "check NEXHEALTH_BASE_URL and"),
         (403, "check NEXHEALTH_BASE_URL if"),
     ):
         html = {"Content-Type": "text/html"}
-        box.fail_next(status, path="/authenticates", body=page, headers=html)
-        ran = await nexhealth("practices", box=box)
+        sandbox.fail_next(status, path="/authenticates", body=page, headers=html)
+        ran = await nexhealth("practices", sandbox=sandbox)
         assert ran.status == 1
         assert advice in ran.err
         assert "nexhealth practices" not in ran.err
@@ -145,7 +145,7 @@ async def test_no_key_is_a_sentence() -> None:
 
 
 async def test_practices(chain: Sandbox) -> None:
-    ran = await nexhealth("practices", box=chain)
+    ran = await nexhealth("practices", sandbox=chain)
     lines = ran.out.decode().splitlines()
     assert ran.status == 0
     assert len(lines) == 6
@@ -186,21 +186,23 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
         told[name] = value.strip()
         if "Ctrl-C" in line.decode():
             break
-    async with NexHealth(told["Key"], base_url=told["URL"]) as nex:
-        office = nex.practice(told["Subdomain"]).location(int(told["Location"]))
-        assert await office.patients.walk().count() == 40
-        visits = office.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
+    async with NexHealth(told["CliApiKey"], base_url=told["URL"]) as nex:
+        location = nex.practice(told["Subdomain"]).location(int(told["Location"]))
+        assert await location.patients.walk().count() == 40
+        visits = location.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
         same = Sandbox(patients=40, appointments=7).appointments
         kept = {row["id"] for row in same if not row["cancelled"]}
         assert {one.id async for one in visits} == kept
-    assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
+    assert (
+        told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['CliApiKey']}"
+    )
     process.send_signal(sent)
     _, err = await asyncio.wait_for(process.communicate(), 5)
     assert (process.returncode, err) == (status, b"")
 
 
-async def test_a_port_in_use_is_a_sentence(box: Sandbox) -> None:
-    ran = await nexhealth("sandbox", "--port", box.url.rpartition(":")[2])
+async def test_a_port_in_use_is_a_sentence(sandbox: Sandbox) -> None:
+    ran = await nexhealth("sandbox", "--port", sandbox.url.rpartition(":")[2])
     assert ran.status == 1
     assert "cannot be used" in ran.err
     assert ran.err.count("\n") == 1
@@ -219,7 +221,7 @@ async def test_a_defect_shows_where_but_not_what() -> None:
 
 
 async def test_practices_as_json_lines(chain: Sandbox) -> None:
-    ran = await nexhealth("practices", "--format", "jsonl", box=chain)
+    ran = await nexhealth("practices", "--format", "jsonl", sandbox=chain)
     assert (ran.status, ran.err) == (0, "")
     places = [json.loads(line) for line in ran.out.splitlines()]
     there = {(one.subdomain, id) for one in chain.practices for id in one.locations.ids}

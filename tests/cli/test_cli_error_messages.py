@@ -95,19 +95,19 @@ async def test_endpoints_of_one_version_are_listed_by_either_option() -> None:
 @pytest.mark.parametrize("columns", ["40", "80", "120", ""])
 async def test_no_name_of_a_practice_is_cut(columns: str) -> None:
     long = "Doctors Longname, Evenlonger and Daughters of Lower Ambersley"
-    async with Sandbox(patients=1) as box:
-        box.practice.locations.update(box.location_id, name=long)
-        ran = await nexhealth("practices", box=box, COLUMNS=columns)
+    async with Sandbox(patients=1) as sandbox:
+        sandbox.practice.locations.update(sandbox.location_id, name=long)
+        ran = await nexhealth("practices", sandbox=sandbox, COLUMNS=columns)
     shown = ran.out.decode()
     assert ran.status == 0
     assert "…" not in shown
-    for name in (long, box.subdomain, str(box.location_id)):
+    for name in (long, sandbox.subdomain, str(sandbox.location_id)):
         assert name in shown
 
 
-async def test_a_dry_run_tells_money_from_a_price(box: Sandbox) -> None:
+async def test_a_dry_run_tells_money_from_a_price(sandbox: Sandbox) -> None:
     dry = ("pull", "patients", "--dry-run")
-    ran = await nexhealth(*dry, "--price-per-call", "0.10", box=box)
+    ran = await nexhealth(*dry, "--price-per-call", "0.10", sandbox=sandbox)
     assert ran.status == 0
     text = ran.out.decode()
     (requests,) = {
@@ -116,7 +116,7 @@ async def test_a_dry_run_tells_money_from_a_price(box: Sandbox) -> None:
         if "at least" in line and "the login" in line
     }
     assert f"at 0.10 a request, at least {requests / 10:.2f}\n" in text
-    assert " a request" not in (await nexhealth(*dry, box=box)).out.decode()
+    assert " a request" not in (await nexhealth(*dry, sandbox=sandbox)).out.decode()
 
 
 async def test_a_price_is_an_amount_of_a_dry_run() -> None:
@@ -145,18 +145,18 @@ sys.exit(run(sys.argv[1:]))
 async def test_the_environments_proxy_and_ca_file_are_used(tmp_path: Path, variable: str) -> None:
     ca = PrivateCA(tmp_path)
     async with (
-        Sandbox(patients=2) as box,
-        serving_tls(ca, box.url) as front,
+        Sandbox(patients=2) as sandbox,
+        serving_tls(ca, sandbox.url) as front,
         running_proxy(tmp_path / "proxy") as proxy,
     ):
         settings = {"NEXHEALTH_BASE_URL": front.url, "HTTPS_PROXY": proxy.address}
         command = (sys.executable, "-c", _NO_HOST_IS_LOCAL)
         ran = await nexhealth(
-            "check", box=box, command=command, **{variable: str(ca.file)}, **settings
+            "check", sandbox=sandbox, command=command, **{variable: str(ca.file)}, **settings
         )
         assert ran.status == 0, ran.err
         assert front.place in proxy.log.read_text()
-        untrusted = await nexhealth("check", box=box, NEXHEALTH_BASE_URL=front.url)
+        untrusted = await nexhealth("check", sandbox=sandbox, NEXHEALTH_BASE_URL=front.url)
         assert untrusted.status == 1
         assert "NEXHEALTH_CA_FILE" in untrusted.err
 

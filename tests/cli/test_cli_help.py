@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 from cyclopts import App
 
-from nexhealth_async.cli.app import build
+from nexhealth_async.cli.app import build_app
 from nexhealth_async.cli.completion import script
 from nexhealth_async.cli.fleet_options import FleetLocation
 from tests.cli.helpers import environment, nexhealth, one_by_one
@@ -26,13 +26,13 @@ def commands(app: App, *path: str) -> Iterator[tuple[str, ...]]:
 
 
 def command(path: tuple[str, ...]) -> App:
-    found = build()
+    found = build_app()
     for name in path:
         found = found[name]
     return found
 
 
-EVERY = tuple(commands(build()))
+EVERY = tuple(commands(build_app()))
 LEAVES = tuple(one for one in EVERY if not any(two[:-1] == one for two in EVERY))
 
 
@@ -76,7 +76,7 @@ async def test_the_examples_are_understood() -> None:
     found = [example for path in EVERY for example in examples(*path)]
     assert found
     for example in found:
-        build().parse_args(example, exit_on_error=False, print_error=False)
+        build_app().parse_args(example, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("name", ["pull", "work", "status"])
@@ -86,7 +86,7 @@ def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
     for variable in ("NEXHEALTH_PULL_TO", "NEXHEALTH_REDIS"):
         monkeypatch.delenv(variable, raising=False)
     for example in examples("fleet", name):
-        _, bound, _ = build().parse_args(example, exit_on_error=False, print_error=False)
+        _, bound, _ = build_app().parse_args(example, exit_on_error=False, print_error=False)
         place = bound.arguments["place"]
         assert isinstance(place, FleetLocation)
         place.target()
@@ -127,12 +127,12 @@ async def test_what_may_be_a_secret_is_not_said_back(line: tuple[str, ...]) -> N
     ran = await nexhealth(*line)
     assert ran.status == 2
     assert ran.err.startswith("error: ")
-    assert "Secret" not in ran.err
+    assert "SecretValue" not in ran.err
 
 
 @cache
 def bash_script() -> str:
-    return script(build(), "bash")
+    return script(build_app(), "bash")
 
 
 def asked_of_bash(line: str) -> set[str]:

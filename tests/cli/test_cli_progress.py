@@ -29,8 +29,8 @@ from nexhealth_async.bulk import (
 from nexhealth_async.cli.error_messages import advice
 from nexhealth_async.cli.progress import BulkProgress, shard_text, total_text
 from nexhealth_async.cli.pull_summary import failures_text, report_text
-from nexhealth_async.cli.time_remaining import Left, Pace, clock
-from nexhealth_async.errors import Forbidden, NexHealthError, ServerFailure
+from nexhealth_async.cli.time_remaining import PaceEstimator, RemainingWork, format_duration
+from nexhealth_async.errors import NexHealthError, PermissionDeniedError, ServerError
 from tests.cli.helpers import Terminal, environment, served
 
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -41,7 +41,8 @@ def shard(number: int, resource: str = "patients", *, sweep: bool = False) -> Sh
 
 
 EMPTY = Snapshot(
-    seconds=10.0, shards=0, done=0, failed=0, active=(), records=0, fresh=0, rate=100.0, total=0,
+    seconds=10.0, shards=0, done=0, failed=0, active=(), records=0, new_records=0, rate=100.0,
+        total=0,
     unknown=0, stats=Stats(),
 )  # fmt: skip
 
@@ -54,64 +55,70 @@ def active(one: Shard, *, read: int, total: int | None) -> ShardProgress:
     return ShardProgress(shard=one, records=read, read=read, total=total, seconds=2.0)
 
 
-def refusal() -> Forbidden:
-    return Forbidden("GET /patients: not allowed", operation="GET /patients", status=403)
+def refusal() -> PermissionDeniedError:
+    return PermissionDeniedError(
+        "GET /patients: not allowed", operation="GET /patients", status=403
+    )
 
 
 # The pace
 
 
-def paced(*events: Event) -> Pace:
-    pace = Pace()
+def paced(*events: Event) -> PaceEstimator:
+    pace = PaceEstimator()
     for event in events:
-        pace.note(event)
+        pace.record_event(event)
     return pace
 
 
 def test_what_is_left_of_active_shards_is_known_by_their_totals() -> None:
     one = shard(1)
-    pace = paced(started(one), ShardStarted(shard=one, behind=False))
+    pace = paced(started(one), ShardStarted(shard=one, queue_length=False))
     now = evolve(EMPTY, shards=1, active=(active(one, read=400, total=1000),))
-    assert pace.left(now) == Left(records=600, sure=True, seconds=6.0)
+    assert pace.remaining(now) == RemainingWork(records=600, is_certain=True, seconds=6.0)
 
 
 def test_shards_to_come_are_taken_to_be_as_large_as_their_like() -> None:
     one, two, three = shard(1), shard(2), shard(3)
     pace = paced(
         started(one, two, three, shard(3, sweep=True)),
-        ShardStarted(shard=one, behind=False),
+        ShardStarted(shard=one, queue_length=False),
         ShardDone(shard=one, records=500, seconds=1.0),
     )
     now = evolve(EMPTY, shards=4, done=1, records=500)
     # Two to come; the sweep, which waits too, is no burden.
-    assert pace.left(now) == Left(records=1000, sure=True, seconds=10.0)
+    assert pace.remaining(now) == RemainingWork(records=1000, is_certain=True, seconds=10.0)
 
 
 def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
     shards = [shard(number) for number in range(10)]
     pace = paced(
         started(*shards),
-        ShardStarted(shard=shards[0], behind=False),
+        ShardStarted(shard=shards[0], queue_length=False),
         ShardDone(shard=shards[0], records=100, seconds=1.0),
     )
     now = evolve(EMPTY, shards=10, done=8)
-    assert pace.left(now).records == 200
+    assert pace.remaining(now).records == 200
 
 
 def test_where_nothing_is_known_that_is_said() -> None:
     one, other = shard(1), shard(1, "procedures")
-    pace = paced(started(one, other), ShardStarted(shard=one, behind=False))
+    pace = paced(started(one, other), ShardStarted(shard=one, queue_length=False))
     now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
-    left = pace.left(now)
-    assert (left.records, left.sure) == (400, False)
+    left = pace.remaining(now)
+    assert (left.records, left.is_certain) == (400, False)
     assert str(left) == "at least 0:00:04 left"
-    assert str(evolve(left, sure=True)) == "about 0:00:04 left"
+    assert str(evolve(left, is_certain=True)) == "about 0:00:04 left"
     assert str(evolve(left, seconds=0.2)) == ""
-    assert str(pace.left(evolve(now, rate=0.0))) == ""
+    assert str(pace.remaining(evolve(now, rate=0.0))) == ""
 
 
 def test_a_clock_shows_hours() -> None:
-    assert [clock(one) for one in (0, 59.6, 3600 * 27 + 61)] == ["0:00:00", "0:01:00", "27:01:01"]
+    assert [format_duration(one) for one in (0, 59.6, 3600 * 27 + 61)] == [
+        "0:00:00",
+        "0:01:00",
+        "27:01:01",
+    ]
 
 
 # Lines
@@ -119,7 +126,7 @@ def test_a_clock_shows_hours() -> None:
 
 def test_lines_tell_records_shards_rate_and_time_left() -> None:
     now = evolve(EMPTY, shards=24, done=5, failed=1, records=3200, rate=640.4)
-    assert total_text(now, Left(records=9, sure=True, seconds=80.0)) == (
+    assert total_text(now, RemainingWork(records=9, is_certain=True, seconds=80.0)) == (
         "3,200 records, 6 of 24 shards (1 failed), 640/s, about 0:01:20 left"
     )
     assert shard_text(active(shard(7), read=500, total=1200)) == (
@@ -256,11 +263,11 @@ def test_failures_are_named_with_what_to_do_once_for_each_kind() -> None:
 
 
 def test_failures_of_different_kinds_have_different_advice() -> None:
-    failure = ServerFailure("GET /patients: down", operation="GET /patients", status=500)
+    failure = ServerError("GET /patients: down", operation="GET /patients", status=500)
     shards = (reported(shard(1), refusal()), reported(shard(2), failure))
     text = failures_text(Report(shards=shards, stats=Stats(), seconds=1.0))
     assert f"Forbidden: {advice(refusal())}" in text
-    assert f"ServerFailure: {advice(failure)}" in text
+    assert f"ServerError: {advice(failure)}" in text
     assert advice(refusal()) != advice(failure)
 
 
@@ -271,11 +278,11 @@ on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseu
 
 @on_a_terminal
 def test_the_display_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> None:
-    with served(patients=1200) as box:
-        box.latency = 0.1
+    with served(patients=1200) as sandbox:
+        sandbox.latency = 0.1
         terminal = Terminal(
             "pull", "patients", "procedures", "--per-page", "100", "--concurrency", "1",
-            "--to", str(tmp_path / "out"), env=environment(box),
+            "--to", str(tmp_path / "out"), env=environment(sandbox),
         )  # fmt: skip
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown)
@@ -288,9 +295,11 @@ def test_the_display_shows_the_total_and_the_shards_under_way(tmp_path: Path) ->
 
 @on_a_terminal
 def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
-    with served(patients=1500) as box:
-        box.latency = 0.15
-        terminal = Terminal("pull", "patients", "--to", str(tmp_path / "out"), env=environment(box))
+    with served(patients=1500) as sandbox:
+        sandbox.latency = 0.15
+        terminal = Terminal(
+            "pull", "patients", "--to", str(tmp_path / "out"), env=environment(sandbox)
+        )
         before = termios.tcgetattr(terminal._fd)
         terminal.see(b" of 1,500")
         terminal.type(b"\x03")
@@ -306,9 +315,9 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
 
 @on_a_terminal
 def test_quiet_shows_no_progress(tmp_path: Path) -> None:
-    with served(patients=400) as box:
+    with served(patients=400) as sandbox:
         terminal = Terminal(
-            "pull", "patients", "-q", "--to", str(tmp_path / "out"), env=environment(box)
+            "pull", "patients", "-q", "--to", str(tmp_path / "out"), env=environment(sandbox)
         )
         assert terminal.end() == 0
     assert terminal.shown == b""

@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from nexhealth_async import models
-from nexhealth_async.cli.output import FilePen
-from nexhealth_async.cli.table_columns import KINDS, Kind
+from nexhealth_async.cli.output import FileWriter
+from nexhealth_async.cli.table_columns import RESOURCE_TABLES, ResourceTable
 from nexhealth_async.sandbox import Sandbox
 from tests.cli.helpers import (
     COMMAND,
@@ -33,14 +33,14 @@ def records(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-async def test_json_lines_hold_every_patient_with_every_field(box: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", box=box)
+async def test_json_lines_hold_every_patient_with_every_field(sandbox: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", sandbox=sandbox)
     assert ran.status == 0
     pulled = records(ran.out)
     assert len(pulled) == 700
-    assert {one["id"] for one in pulled} == set(box.patients.ids)
+    assert {one["id"] for one in pulled} == set(sandbox.patients.ids)
     first = pulled[0]
-    assert {key: box.patients.row(first["id"])[key] for key in ("email", "name")} == {
+    assert {key: sandbox.patients.row(first["id"])[key] for key in ("email", "name")} == {
         "email": first["email"],
         "name": first["name"],
     }
@@ -53,8 +53,8 @@ async def test_json_lines_hold_every_patient_with_every_field(box: Sandbox) -> N
     assert "\x1b" not in ran.err
 
 
-async def test_quiet_says_nothing(box: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", "--quiet", "--limit", "2", box=box)
+async def test_quiet_says_nothing(sandbox: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "--quiet", "--limit", "2", sandbox=sandbox)
     assert (ran.status, ran.err, len(records(ran.out))) == (0, "", 2)
 
 
@@ -64,14 +64,14 @@ async def test_the_embedded_sandbox_needs_no_key() -> None:
     assert {one["id"] for one in records(ran.out)} == set(Sandbox(patients=12, seed=3).patients.ids)
 
 
-async def test_other_resources(box: Sandbox) -> None:
+async def test_other_resources(sandbox: Sandbox) -> None:
     tables = {
-        "providers": box.practice.providers,
-        "procedures": box.practice.procedures,
-        "working_hours": box.practice.availabilities,
-        "locations": box.practice.locations,
+        "providers": sandbox.practice.providers,
+        "procedures": sandbox.practice.procedures,
+        "working_hours": sandbox.practice.availabilities,
+        "locations": sandbox.practice.locations,
     }
-    every = await asyncio.gather(*(nexhealth("pull", one, box=box) for one in tables))
+    every = await asyncio.gather(*(nexhealth("pull", one, sandbox=sandbox) for one in tables))
     for ran, table in zip(every, tables.values(), strict=True):
         assert ran.status == 0
         assert {one["id"] for one in records(ran.out)} == set(table.ids)
@@ -86,13 +86,15 @@ async def test_other_resources(box: Sandbox) -> None:
     ],
 )
 async def test_a_list_without_a_table_comes_as_json_lines(
-    box: Sandbox, name: str, version: str, counted: str
+    sandbox: Sandbox, name: str, version: str, counted: str
 ) -> None:
-    ran = await nexhealth("pull", name, "--api-version", version, box=box)
+    ran = await nexhealth("pull", name, "--api-version", version, sandbox=sandbox)
     assert ran.status == 0
     assert records(ran.out)
     assert counted in ran.err
-    ran = await nexhealth("pull", name, "--api-version", version, "--format", "table", box=box)
+    ran = await nexhealth(
+        "pull", name, "--api-version", version, "--format", "table", sandbox=sandbox
+    )
     assert ran.status == 2
     assert "no table: leave out --format table" in ran.err
 
@@ -106,49 +108,57 @@ async def test_lists_that_are_not_pulled_by_themselves_say_how() -> None:
     assert "payments cannot be pulled from v2: add --api-version v3." in elsewhere.err
 
 
-async def test_institutions_as_a_table(box: Sandbox) -> None:
-    ran = await nexhealth("pull", "institutions", "--format", "table", box=box)
+async def test_institutions_as_a_table(sandbox: Sandbox) -> None:
+    ran = await nexhealth("pull", "institutions", "--format", "table", sandbox=sandbox)
     assert ran.status == 0
     assert ran.out.split()[:2] == [b"id", b"subdomain"]
     assert b"\x1b" not in ran.out
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_column_reads_fields_the_models_have(kind: Kind) -> None:
-    model: Any = getattr(models, kind.one.title().replace(" ", ""), models.WorkingHours)
+@pytest.mark.parametrize("kind", RESOURCE_TABLES.values(), ids=RESOURCE_TABLES)
+def test_a_column_reads_fields_the_models_have(kind: ResourceTable) -> None:
+    model: Any = getattr(models, kind.singular.title().replace(" ", ""), models.WorkingHours)
     known = {field.name for field in attrs.fields(model)}
     assert {path.split(".")[0] for column in kind.columns for path in column.paths} <= known
 
 
-async def test_appointments_of_a_span_of_time(box: Sandbox) -> None:
+async def test_appointments_of_a_span_of_time(sandbox: Sandbox) -> None:
     ran = await nexhealth(
-        "pull", "appointments", "--start", "2026-06-01", "--end", "2026-06-01T23:59Z", box=box
+        "pull",
+        "appointments",
+        "--start",
+        "2026-06-01",
+        "--end",
+        "2026-06-01T23:59Z",
+        sandbox=sandbox,
     )
     assert ran.status == 0
     assert {one["start_time"][:10] for one in records(ran.out)} == {"2026-06-01"}
 
 
-async def test_since_sends_the_moment(box: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", "--since", "2026-05-01T00:00-04:00", box=box)
+async def test_since_sends_the_moment(sandbox: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "--since", "2026-05-01T00:00-04:00", sandbox=sandbox)
     assert ran.status == 0
     assert 0 < len(records(ran.out)) < 700
     assert all(one["updated_at"] >= "2026-05-01T04:00" for one in records(ran.out))
 
 
-async def test_a_table_keeps_to_the_width(box: Sandbox) -> None:
+async def test_a_table_keeps_to_the_width(sandbox: Sandbox) -> None:
     width = 60
-    ran = await nexhealth("pull", "patients", "--format", "table", box=box, COLUMNS=str(width))
+    ran = await nexhealth(
+        "pull", "patients", "--format", "table", sandbox=sandbox, COLUMNS=str(width)
+    )
     lines = ran.out.decode().splitlines()
     assert len(lines) == 702
     assert max(map(len, lines)) <= width
     assert lines[0].split()[:2] == ["id", "name"]
 
 
-async def test_a_file_is_whole_and_private(box: Sandbox, tmp_path: Path) -> None:
+async def test_a_file_is_whole_and_private(sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "patients.jsonl"
     target.write_text("old")
     target.chmod(0o644)
-    ran = await nexhealth("pull", "patients", "-o", str(target), box=box)
+    ran = await nexhealth("pull", "patients", "-o", str(target), sandbox=sandbox)
     assert ran.status == 0
     assert ran.out == b""
     assert len(records(target.read_bytes())) == 700
@@ -156,7 +166,7 @@ async def test_a_file_is_whole_and_private(box: Sandbox, tmp_path: Path) -> None
     assert listed(tmp_path) == ["patients.jsonl"]
 
 
-async def test_a_failure_leaves_the_old_file_and_no_other(box: Sandbox, tmp_path: Path) -> None:
+async def test_a_failure_leaves_the_old_file_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "patients.jsonl"
     target.write_text("old")
     served = 0
@@ -165,12 +175,12 @@ async def test_a_failure_leaves_the_old_file_and_no_other(box: Sandbox, tmp_path
         nonlocal served
         served += 1
         if served == 2:
-            box.fail_next(422, times=100)
+            sandbox.fail_next(422, times=100)
 
-    box.between_pages(then_fail)
+    sandbox.between_pages(then_fail)
     ran = await nexhealth(
-        "pull", "patients", "--per-page", "50", "--location", str(box.location_id),
-        "--subdomain", box.subdomain, "-o", str(target), box=box,
+        "pull", "patients", "--per-page", "50", "--location", str(sandbox.location_id),
+        "--subdomain", sandbox.subdomain, "-o", str(target), sandbox=sandbox,
     )  # fmt: skip
     assert ran.status == 1
     assert ran.err.startswith("error: GET /patients: ")
@@ -181,15 +191,15 @@ async def test_a_failure_leaves_the_old_file_and_no_other(box: Sandbox, tmp_path
 
 @pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
 async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
-    box: Sandbox, tmp_path: Path, sent: int, status: int
+    sandbox: Sandbox, tmp_path: Path, sent: int, status: int
 ) -> None:
-    box.latency = 5
+    sandbox.latency = 5
     process = await start(
-        "pull", "patients", "-o", str(tmp_path / "patients.jsonl"), env=environment(box)
+        "pull", "patients", "-o", str(tmp_path / "patients.jsonl"), env=environment(sandbox)
     )
     await until(tmp_path, ".patients.jsonl.*.part")
     for _ in range(400):
-        if box.in_flight:
+        if sandbox.in_flight:
             break
         await asyncio.sleep(0.02)
     began = time.monotonic()
@@ -202,15 +212,15 @@ async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-async def test_a_full_disk_is_told_with_the_name_of_what_was_written(box: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", "-o", "/dev/full", box=box)
+async def test_a_full_disk_is_told_with_the_name_of_what_was_written(sandbox: Sandbox) -> None:
+    ran = await nexhealth("pull", "patients", "-o", "/dev/full", sandbox=sandbox)
     assert ran.status == 1
     assert ran.err == "error: /dev/full cannot be written: No space left on device.\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of processes")
 async def test_a_file_that_cannot_grow_is_told_by_its_name_and_taken_away(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -219,7 +229,12 @@ async def test_a_file_that_cannot_grow_is_told_by_its_name_and_taken_away(
     )
     path = tmp_path / "p.jsonl"
     ran = await nexhealth(
-        "pull", "patients", "-o", str(path), box=box, command=(sys.executable, "-c", limited)
+        "pull",
+        "patients",
+        "-o",
+        str(path),
+        sandbox=sandbox,
+        command=(sys.executable, "-c", limited),
     )
     assert (ran.status, ran.err) == (1, f"error: {path} cannot be written: File too large.\n")
     assert listed(tmp_path) == []
@@ -233,23 +248,23 @@ async def test_a_pen_writes_on_where_a_pipe_took_a_part() -> None:
         return len(data[:3])
 
     pipe = SimpleNamespace(write=take)
-    await FilePen(cast("IO[bytes]", pipe), Path("pipe")).write(b"all of it")
+    await FileWriter(cast("IO[bytes]", pipe), Path("pipe")).write(b"all of it")
     assert taken == b"all of it"
 
 
-async def test_times_that_enclose_nothing_are_refused(box: Sandbox) -> None:
+async def test_times_that_enclose_nothing_are_refused(sandbox: Sandbox) -> None:
     times = ("--start", "2026-12-01", "--end", "2026-01-01")
     for to in ((), ("--to", "out/")):
-        ran = await nexhealth("pull", "appointments", *times, *to, box=box)
+        ran = await nexhealth("pull", "appointments", *times, *to, sandbox=sandbox)
         assert (ran.status, ran.err) == (2, "error: --end must be later than --start.\n")
-        ran = await nexhealth("pull", "patients", "--since", "2990-01-01", *to, box=box)
+        ran = await nexhealth("pull", "patients", "--since", "2990-01-01", *to, sandbox=sandbox)
         assert ran.status == 2
         assert "--since lies in the future" in ran.err
-    assert not box.requests
+    assert not sandbox.requests
 
 
-async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(box: Sandbox) -> None:
-    process = await start("pull", "patients", env=environment(box))
+async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(sandbox: Sandbox) -> None:
+    process = await start("pull", "patients", env=environment(sandbox))
     assert process.stdout is not None
     await process.stdout.readexactly(1)
     await asyncio.sleep(0.3)
@@ -267,7 +282,7 @@ async def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", box=chain)
+    ran = await nexhealth("pull", "patients", sandbox=chain)
     assert ran.status == 2
     assert ran.out == b""
     ids = [id for practice in chain.practices for id in practice.locations.ids]
@@ -275,23 +290,25 @@ async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
     assert all(f"--location {id}" in ran.err for id in ids)
     offered = ran.err.splitlines()[-1].split()[:4]
     assert offered[::2] == ["--practice", "--location"]
-    assert (await nexhealth("pull", "patients", *offered, box=chain)).status == 0
+    assert (await nexhealth("pull", "patients", *offered, sandbox=chain)).status == 0
 
 
 async def test_a_location_tells_its_practice(chain: Sandbox) -> None:
     second = chain.practices[1]
-    ran = await nexhealth("pull", "patients", "--location", str(second.locations.ids[1]), box=chain)
+    ran = await nexhealth(
+        "pull", "patients", "--location", str(second.locations.ids[1]), sandbox=chain
+    )
     assert ran.status == 0
     assert {one["id"] for one in records(ran.out)} <= set(second.patients.ids)
 
 
 async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
-    ran = await nexhealth("pull", "providers", "--subdomain", chain.subdomain, box=chain)
+    ran = await nexhealth("pull", "providers", "--subdomain", chain.subdomain, sandbox=chain)
     assert {one["id"] for one in records(ran.out)} == set(chain.providers.ids)
 
 
 async def test_a_location_of_nobody(chain: Sandbox) -> None:
-    ran = await nexhealth("pull", "patients", "--location", "5", box=chain)
+    ran = await nexhealth("pull", "patients", "--location", "5", sandbox=chain)
     assert ran.status == 2
     assert "This key sees no location 5; `nexhealth practices` lists" in ran.err
 
@@ -311,7 +328,7 @@ async def test_a_place_that_is_not_the_keys_is_named(
 ) -> None:
     words = {"demo": chain.subdomain, "there": str(chain.practices[0].locations.ids[0])}
     options = place.format(**words).split()
-    ran = await nexhealth("pull", resource, *options, "--api-version", version, box=chain)
+    ran = await nexhealth("pull", resource, *options, "--api-version", version, sandbox=chain)
     assert (ran.status, ran.out) == (2, b"")
     assert "error: This key sees no" in ran.err
     assert unseen in ran.err
@@ -322,7 +339,7 @@ async def test_a_list_that_is_refused_in_a_place_of_the_keys_keeps_its_error(
 ) -> None:
     chain.financial_access = False
     place = ("--practice", chain.subdomain, "--location", str(chain.practices[0].locations.ids[0]))
-    ran = await nexhealth("pull", "charges", *place, "--api-version", "v3", box=chain)
+    ran = await nexhealth("pull", "charges", *place, "--api-version", "v3", sandbox=chain)
     assert ran.status == 1
     assert "This key sees no" not in ran.err
     assert "ledger" in ran.err

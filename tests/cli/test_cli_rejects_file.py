@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from nexhealth_async.bulk import KeepsRejected, Progress, Shard, ShardState
-from nexhealth_async.bulk.target_protocol import ReadsPages
-from nexhealth_async.cli.exit_status import Quit
-from nexhealth_async.cli.rejects_file import Aside
+from nexhealth_async.bulk import Progress, RejectedStore, Shard, ShardState
+from nexhealth_async.bulk.target_protocol import PageReader
+from nexhealth_async.cli.exit_status import CliError
+from nexhealth_async.cli.rejects_file import RejectsFile
 from nexhealth_async.export.duckdb import DuckDBTarget
-from tests.bulk.memory_target import Copybook
+from tests.bulk.memory_target import RecordingTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +28,10 @@ PLAN = Progress(
 
 
 async def test_only_resuming_asks_for_something_to_resume() -> None:
-    book = Copybook(merges=True)
-    aside = Aside(book, only_resume="x.duckdb")
+    book = RecordingTarget(merges=True)
+    aside = RejectsFile(book, only_resume="x.duckdb")
     await aside.open()
-    with pytest.raises(Quit, match="no pull to resume"):
+    with pytest.raises(CliError, match="no pull to resume"):
         await aside.load()
     book.progress = PLAN
     assert await aside.load() == PLAN
@@ -40,12 +40,12 @@ async def test_only_resuming_asks_for_something_to_resume() -> None:
     book.progress = evolve(PLAN, states=failed, finished=True)
     assert await aside.load() == book.progress
     failed[TWO.name] = ShardState(status="done")
-    with pytest.raises(Quit):
+    with pytest.raises(CliError):
         await aside.load()
 
 
 def test_what_a_target_can_do_it_goes_on_doing(tmp_path: Path) -> None:
-    able = Aside(DuckDBTarget(tmp_path / "a.duckdb"))
-    assert isinstance(able, ReadsPages)
-    assert isinstance(able, KeepsRejected)
-    assert not isinstance(Aside(Copybook(merges=True)), ReadsPages | KeepsRejected)
+    able = RejectsFile(DuckDBTarget(tmp_path / "a.duckdb"))
+    assert isinstance(able, PageReader)
+    assert isinstance(able, RejectedStore)
+    assert not isinstance(RejectsFile(RecordingTarget(merges=True)), PageReader | RejectedStore)

@@ -8,25 +8,25 @@ from nexhealth_async._client.statistics import Stats
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.bulk import Estimate, Report, Shard, ShardEstimate, ShardReport
 from nexhealth_async.cli.pull_summary import estimate_text, report_text
-from nexhealth_async.cli.table_columns import Column
-from nexhealth_async.cli.tables import Table
+from nexhealth_async.cli.table_columns import TableColumn
+from nexhealth_async.cli.tables import TextTable
 
 COLUMNS = (
-    Column("practice", ("a",), widest=20, least=10),
-    Column("number", ("b",), widest=12, least=6, right=True),
-    Column("zone", ("c",), widest=20, least=10),
+    TableColumn("practice", ("a",), max_width=20, min_width=10),
+    TableColumn("number", ("b",), max_width=12, min_width=6, align_right=True),
+    TableColumn("zone", ("c",), max_width=20, min_width=10),
 )
 ROWS = [["Willow Dental Group", "331107", "America/New_York"], ["Oak", "5", "America/Chicago"]]
 
 
-def table(width: int) -> Table:
-    made = Table(COLUMNS, width=width, colour=False)
+def table(width: int) -> TextTable:
+    made = TextTable(COLUMNS, width=width, colour=False)
     made.lines(ROWS)
     return made
 
 
 def drawn(width: int) -> list[str]:
-    return Table(COLUMNS, width=width, colour=False).lines(ROWS).splitlines()
+    return TextTable(COLUMNS, width=width, colour=False).lines(ROWS).splitlines()
 
 
 def test_a_wide_table_shows_everything() -> None:
@@ -43,7 +43,7 @@ def test_a_table_keeps_within_its_terminal_and_says_what_it_cuts(width: int) -> 
     lines = drawn(width)
     assert max(map(len, lines)) <= width
     shown = [title for title in ("practice", "number", "zone") if title in lines[0]]
-    assert (*shown, *table(width).left_out) == ("practice", "number", "zone")
+    assert (*shown, *table(width).hidden_columns) == ("practice", "number", "zone")
     if "Willow Dental Group" not in lines[2]:
         assert "…" in lines[2]
 
@@ -55,10 +55,10 @@ def test_columns_that_find_no_room_are_named() -> None:
         "Willow Dental G…  331107",
         "Oak                    5",
     ]
-    assert table(24).left_out == ("zone",)
-    assert table(12).left_out == ("number", "zone")
-    assert table(60).left_out == ()
-    assert Table(COLUMNS, width=60, colour=False).left_out == ()
+    assert table(24).hidden_columns == ("zone",)
+    assert table(12).hidden_columns == ("number", "zone")
+    assert table(60).hidden_columns == ()
+    assert TextTable(COLUMNS, width=60, colour=False).hidden_columns == ()
 
 
 def report() -> Report:

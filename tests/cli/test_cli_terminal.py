@@ -16,10 +16,10 @@ ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def test_the_bar_shows_records_total_and_time_left_on_a_terminal(tmp_path: Path) -> None:
-    with served(patients=1200) as box:
-        box.latency = 0.08
+    with served(patients=1200) as sandbox:
+        sandbox.latency = 0.08
         terminal = Terminal(
-            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(sandbox)
         )
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown)
@@ -29,9 +29,9 @@ def test_the_bar_shows_records_total_and_time_left_on_a_terminal(tmp_path: Path)
 
 
 def test_a_table_and_the_bar_share_a_terminal() -> None:
-    with served(patients=650) as box:
-        box.latency = 0.1
-        terminal = Terminal("pull", "patients", env=environment(box), columns=80)
+    with served(patients=650) as sandbox:
+        sandbox.latency = 0.1
+        terminal = Terminal("pull", "patients", env=environment(sandbox), columns=80)
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown).replace(b"\r", b"\n")
     rows = re.findall(rb"^44\d{7}  \S.*$", plain, re.MULTILINE)
@@ -42,11 +42,11 @@ def test_a_table_and_the_bar_share_a_terminal() -> None:
 
 
 def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_path: Path) -> None:
-    with served(patients=3200) as box:
-        box.latency = 0.08
+    with served(patients=3200) as sandbox:
+        sandbox.latency = 0.08
         to = str(tmp_path / "p.jsonl")
         terminal = Terminal(
-            "pull", "patients", "--api-version", "v3", "-o", to, env=environment(box)
+            "pull", "patients", "--api-version", "v3", "-o", to, env=environment(sandbox)
         )
         assert terminal.end() == 0
     plain = ESCAPES.sub(b"", terminal.shown)
@@ -56,8 +56,8 @@ def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_pat
 
 
 def test_sentences_on_a_narrow_terminal_are_broken_between_words() -> None:
-    with served(patients=20) as box:
-        terminal = Terminal("pull", "patients", "--dry-run", env=environment(box), columns=40)
+    with served(patients=20) as sandbox:
+        terminal = Terminal("pull", "patients", "--dry-run", env=environment(sandbox), columns=40)
         assert terminal.end() == 0
     lines = terminal.shown.decode().splitlines()
     assert max(map(len, lines)) <= 40
@@ -67,26 +67,26 @@ def test_sentences_on_a_narrow_terminal_are_broken_between_words() -> None:
 
 
 def test_no_color_is_respected() -> None:
-    with served(patients=5) as box:
-        terminal = Terminal("pull", "patients", "-q", env=environment(box, NO_COLOR="1"))
+    with served(patients=5) as sandbox:
+        terminal = Terminal("pull", "patients", "-q", env=environment(sandbox, NO_COLOR="1"))
         assert terminal.end() == 0
     assert b"\x1b[" not in terminal.shown
 
 
 def test_no_bar_for_the_quiet(tmp_path: Path) -> None:
-    with served(patients=400) as box:
+    with served(patients=400) as sandbox:
         terminal = Terminal(
-            "pull", "patients", "-q", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+            "pull", "patients", "-q", "-o", str(tmp_path / "p.jsonl"), env=environment(sandbox)
         )
         assert terminal.end() == 0
     assert terminal.shown == b""
 
 
 def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
-    with served(patients=1500) as box:
-        box.latency = 0.15
+    with served(patients=1500) as sandbox:
+        sandbox.latency = 0.15
         terminal = Terminal(
-            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(box)
+            "pull", "patients", "-o", str(tmp_path / "p.jsonl"), env=environment(sandbox)
         )
         terminal.see(b" of 1,500")
         terminal.type(b"\x03")
@@ -99,9 +99,9 @@ def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
 
 def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
     target = tmp_path / "redirected"
-    with served(patients=400) as box, target.open("wb") as file:
-        box.latency = 0.1
-        terminal = Terminal("pull", "patients", env=environment(box), stdout=file.fileno())
+    with served(patients=400) as sandbox, target.open("wb") as file:
+        sandbox.latency = 0.1
+        terminal = Terminal("pull", "patients", env=environment(sandbox), stdout=file.fileno())
         assert terminal.end() == 0
     assert b" of 400" in terminal.shown
     assert len(target.read_bytes().splitlines()) == 400
@@ -109,8 +109,8 @@ def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
 
 
 def test_the_key_is_asked_for_on_a_terminal_and_not_shown() -> None:
-    with served(patients=5) as box:
-        env = environment(box)
+    with served(patients=5) as sandbox:
+        env = environment(sandbox)
         key = env.pop("NEXHEALTH_API_KEY")
         terminal = Terminal("pull", "providers", env=env)
         terminal.see(b"NexHealth API key: ")

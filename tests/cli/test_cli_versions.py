@@ -21,24 +21,24 @@ LITERAL = {"v2": "v2", "v3": "v3.0.0"}
 @pytest.fixture(params=["v2", "v3"])
 async def account(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """An account that may use one version only."""
-    async with Sandbox(patients=12, seed=1, versions={request.param}) as box:
-        yield box
+    async with Sandbox(patients=12, seed=1, versions={request.param}) as sandbox:
+        yield sandbox
 
 
-def spoken(box: Sandbox) -> str:
-    (version,) = box.versions
+def spoken(sandbox: Sandbox) -> str:
+    (version,) = sandbox.versions
     return LITERAL[version]
 
 
-async def ran(*arguments: str, box: Sandbox | None = None, pinned: str = "") -> Ran:
+async def ran(*arguments: str, sandbox: Sandbox | None = None, pinned: str = "") -> Ran:
     """Run a command that is told no version by the environment, or this one."""
-    return await nexhealth(*arguments, box=box, NEXHEALTH_API_VERSION=pinned)
+    return await nexhealth(*arguments, sandbox=sandbox, NEXHEALTH_API_VERSION=pinned)
 
 
 @pytest.mark.parametrize("login", ["login refuses", "first read refuses"])
 async def test_pull_finds_out_the_version(account: Sandbox, login: str) -> None:
-    account.guesses.any_version_logs_in = login == "first read refuses"
-    pulled = await ran("pull", "patients", box=account)
+    account.assumptions.any_version_logs_in = login == "first read refuses"
+    pulled = await ran("pull", "patients", sandbox=account)
     assert pulled.status == 0, pulled.err
     ids = {json.loads(line)["id"] for line in pulled.out.splitlines()}
     assert ids == set(account.patients.ids)
@@ -46,7 +46,7 @@ async def test_pull_finds_out_the_version(account: Sandbox, login: str) -> None:
 
 
 async def test_check_and_practices_find_out_the_version(account: Sandbox) -> None:
-    checked, listed = [await ran(command, box=account) for command in ("check", "practices")]
+    checked, listed = [await ran(command, sandbox=account) for command in ("check", "practices")]
     assert (checked.status, checked.err) == (0, "")
     assert f"API version  {spoken(account)}\n" in checked.out.decode()
     assert (listed.status, listed.err) == (0, "")
@@ -57,41 +57,46 @@ async def test_bulk_pulls_and_dry_runs_find_out_the_version(
     account: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "p.duckdb"
-    pulled = await ran("pull", "--all", "--to", str(target), box=account)
+    pulled = await ran("pull", "--all", "--to", str(target), sandbox=account)
     assert pulled.status == 0, pulled.err
     assert f", API version {spoken(account)}, in {target}\n" in pulled.err
     with closing(duckdb.connect(str(target), read_only=True)) as db:
         tables = {name for (name,) in db.sql("show tables").fetchall()}
     assert {name.replace(".", "_") for name in resources(spoken(account))} <= tables
-    counted = await ran("pull", "--all", "--dry-run", box=account)
+    counted = await ran("pull", "--all", "--dry-run", sandbox=account)
     assert (counted.status, counted.err) == (0, f"API version {spoken(account)}\n")
-    counted = await ran("pull", "--all", "--dry-run", "-q", box=account)
+    counted = await ran("pull", "--all", "--dry-run", "-q", sandbox=account)
     assert (counted.status, counted.err) == (0, "")
 
 
 async def test_webhooks_find_out_the_version(account: Sandbox, tmp_path: Path) -> None:
     made = await ran(
         "webhooks", "ensure", "https://example.com/x", "--event", "appointment_insertion",
-        "--secret-file", str(tmp_path / "secret"), box=account,
+        "--secret-file", str(tmp_path / "secret"), sandbox=account,
     )  # fmt: skip
     assert made.status == 0, made.err
-    listed = await ran("webhooks", "list", box=account)
+    listed = await ran("webhooks", "list", sandbox=account)
     assert "appointment_insertion" in listed.out.decode()
 
 
 async def test_an_option_wins_over_the_variable_and_both_over_asking(account: Sandbox) -> None:
     other = "v2" if spoken(account) != "v2" else "v3"
-    refused = await nexhealth("pull", "patients", box=account, NEXHEALTH_API_VERSION=other)
+    refused = await nexhealth("pull", "patients", sandbox=account, NEXHEALTH_API_VERSION=other)
     assert refused.status == 1
     if other == "v2":
         assert "may not use this API version" in refused.err
         assert "leave out --api-version and NEXHEALTH_API_VERSION" in refused.err
     for option in (spoken(account), "auto"):
         pulled = await nexhealth(
-            "pull", "patients", "--api-version", option, box=account, NEXHEALTH_API_VERSION=other
+            "pull",
+            "patients",
+            "--api-version",
+            option,
+            sandbox=account,
+            NEXHEALTH_API_VERSION=other,
         )
         assert pulled.status == 0, pulled.err
-    wrong = await nexhealth("check", box=account, NEXHEALTH_API_VERSION="v1")
+    wrong = await nexhealth("check", sandbox=account, NEXHEALTH_API_VERSION="v1")
     assert wrong.status == 2
     assert "NEXHEALTH_API_VERSION takes v2, v3, a literal one such as v3.1.0, or auto." in wrong.err
 
@@ -101,7 +106,7 @@ async def test_a_list_of_one_version_is_judged_once_the_version_is_known(
 ) -> None:
     for to in ((), ("--to", str(tmp_path / "p.duckdb"))):
         account.clear()
-        pulled = await ran("pull", "payment_types", *to, box=account)
+        pulled = await ran("pull", "payment_types", *to, sandbox=account)
         if spoken(account) == "v2":
             assert pulled.status == 2
             said = "error: payment_types cannot be pulled from v2: add --api-version v3.\n"

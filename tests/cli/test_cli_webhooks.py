@@ -15,12 +15,12 @@ ENSURE = ("webhooks", "ensure", URL, "--event", "appointment_insertion")
 
 @pytest.fixture
 async def two() -> AsyncIterator[Sandbox]:
-    async with Sandbox(patients=1, practices=2) as box:
-        yield box
+    async with Sandbox(patients=1, practices=2) as sandbox:
+        yield sandbox
 
 
-def kept(box: Sandbox) -> list[tuple[object, object]]:
-    rows = box.world.webhook_subscriptions
+def kept(sandbox: Sandbox) -> list[tuple[object, object]]:
+    rows = sandbox.world.webhook_subscriptions
     return [(row["institution_id"], row["event"]) for row in rows]
 
 
@@ -28,7 +28,7 @@ async def test_ensure_makes_what_is_missing_and_hides_the_secret(
     two: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
-    ran = await nexhealth(*ENSURE, "--secret-file", str(file), box=two)
+    ran = await nexhealth(*ENSURE, "--secret-file", str(file), sandbox=two)
     assert (ran.status, ran.err) == (0, "")
     text = ran.out.decode()
     endpoint = two.world.webhook_endpoints.row(two.world.webhook_endpoints.ids[0])
@@ -39,14 +39,14 @@ async def test_ensure_makes_what_is_missing_and_hides_the_secret(
     assert text.count("appointment_insertion of sandbox-dental") == 2
     assert len(kept(two)) == 2
 
-    again = await nexhealth(*ENSURE, "--event", "patient_created", box=two)
+    again = await nexhealth(*ENSURE, "--event", "patient_created", sandbox=two)
     assert again.status == 0
     assert again.out.decode().count(": subscribed") == 2
-    same = await nexhealth(*ENSURE, box=two)
+    same = await nexhealth(*ENSURE, sandbox=two)
     assert same.out.decode().splitlines()[-1] == "All 2 subscriptions are there"
     assert len(kept(two)) == 4
 
-    listing = await nexhealth("webhooks", "list", box=two)
+    listing = await nexhealth("webhooks", "list", sandbox=two)
     text = listing.out.decode()
     assert (listing.status, listing.err) == (0, "")
     assert text.count("hooks.example.com") == 4
@@ -57,20 +57,20 @@ async def test_ensure_makes_what_is_missing_and_hides_the_secret(
 async def test_ensure_makes_no_endpoint_whose_secret_would_be_lost(
     two: Sandbox, tmp_path: Path
 ) -> None:
-    ran = await nexhealth(*ENSURE, box=two)
+    ran = await nexhealth(*ENSURE, sandbox=two)
     assert ran.status == 2
     assert "--secret-file" in ran.err
     there = tmp_path / "there"
     there.write_text("precious")
     for path in (there, tmp_path / "no" / "directory"):
-        ran = await nexhealth(*ENSURE, "--secret-file", str(path), box=two)
+        ran = await nexhealth(*ENSURE, "--secret-file", str(path), sandbox=two)
         assert ran.status == 2
     assert there.read_text() == "precious"
     assert not two.world.webhook_endpoints
 
 
 async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
-    ran = await nexhealth(*ENSURE, "--subdomain", "sandbox-dental", "--dry-run", box=two)
+    ran = await nexhealth(*ENSURE, "--subdomain", "sandbox-dental", "--dry-run", sandbox=two)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.decode().splitlines() == [
         "Nothing was changed; this is what would be done:",
@@ -90,7 +90,7 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
     ],
 )
 async def test_what_cannot_be_meant_is_wrong_use(two: Sandbox, wrong: tuple[str, ...]) -> None:
-    ran = await nexhealth(*ENSURE, *wrong, "--dry-run", box=two)
+    ran = await nexhealth(*ENSURE, *wrong, "--dry-run", sandbox=two)
     assert ran.status == 2
     assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
@@ -100,9 +100,9 @@ async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
     two: Sandbox, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
-    first = await nexhealth(*ENSURE, "--secret-file", str(secret), box=two)
+    first = await nexhealth(*ENSURE, "--secret-file", str(secret), sandbox=two)
     kept = secret.read_bytes()
-    again = await nexhealth(*ENSURE, "--secret-file", str(secret), box=two)
+    again = await nexhealth(*ENSURE, "--secret-file", str(secret), sandbox=two)
     assert (first.status, again.status) == (0, 0), again.err
     assert "Endpoint" in again.out.decode()
     assert secret.read_bytes() == kept
@@ -110,7 +110,7 @@ async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
 
 
 async def test_an_event_that_was_meant_is_named(two: Sandbox) -> None:
-    ran = await nexhealth(*ENSURE, "--event", "appointment_insert", box=two)
+    ran = await nexhealth(*ENSURE, "--event", "appointment_insert", sandbox=two)
     assert "appointment_insert: there is no such event; did you mean appointment_ins" in ran.err
 
 
@@ -119,7 +119,7 @@ async def test_what_is_no_address_is_refused_before_anything_is_sent(
     two: Sandbox, address: str
 ) -> None:
     ran = await nexhealth(
-        "webhooks", "ensure", address, "--event", "appointment_insertion", "--dry-run", box=two
+        "webhooks", "ensure", address, "--event", "appointment_insertion", "--dry-run", sandbox=two
     )
     assert ran.status == 2
     assert "must begin with https://" in ran.err
@@ -127,15 +127,15 @@ async def test_what_is_no_address_is_refused_before_anything_is_sent(
 
 
 async def test_no_endpoint_is_said_in_words(two: Sandbox) -> None:
-    ran = await nexhealth("webhooks", "list", box=two)
+    ran = await nexhealth("webhooks", "list", sandbox=two)
     assert (ran.status, ran.out) == (0, b"")
     assert ran.err == "This key has no webhook endpoint.\n"
 
 
 async def test_moving_to_another_version_is_told(two: Sandbox, tmp_path: Path) -> None:
-    await nexhealth(*ENSURE, "--secret-file", str(tmp_path / "secret"), box=two)
+    await nexhealth(*ENSURE, "--secret-file", str(tmp_path / "secret"), sandbox=two)
     ran = await nexhealth(
-        *ENSURE, "--api-version", "v3", "--renew-before", "2100-01-01T00:00:00Z", box=two
+        *ENSURE, "--api-version", "v3", "--renew-before", "2100-01-01T00:00:00Z", sandbox=two
     )
     assert ran.status == 0
     assert ran.out.decode().count(": made anew") == 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from nexhealth_async import ConnectFailed, InvalidArgument, NexHealth
+from nexhealth_async import ConnectError, InvalidArgumentError, NexHealth
 from nexhealth_async._protocol.proxies import proxy_from, proxy_from_environment
 from nexhealth_async.sandbox import Sandbox
 from tests.client.proxy_server import PrivateCA, running_proxy, serving_tls
@@ -43,14 +43,14 @@ def ca(tmp_path: Path) -> PrivateCA:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
+async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=5, appointments=0) as made:
         yield made
 
 
 @pytest.fixture
-async def front(ca: PrivateCA, box: Sandbox) -> AsyncIterator[TLSFront]:
-    async with serving_tls(ca, box.url) as made:
+async def front(ca: PrivateCA, sandbox: Sandbox) -> AsyncIterator[TLSFront]:
+    async with serving_tls(ca, sandbox.url) as made:
         yield made
 
 
@@ -89,31 +89,31 @@ def free_port() -> int:
 
 
 async def test_login_reads_writes_and_downloads_go_through_the_proxy(
-    box: Sandbox, front: TLSFront, ca: PrivateCA, guarded_proxy: ForwardProxy
+    sandbox: Sandbox, front: TLSFront, ca: PrivateCA, guarded_proxy: ForwardProxy
 ) -> None:
     async with (
-        serving_tls(ca, box.url) as elsewhere,
+        serving_tls(ca, sandbox.url) as elsewhere,
         NexHealth(
-            box.api_key,
+            sandbox.api_key,
             base_url=front.url,
             proxy=guarded_proxy.with_login(LOGIN),
             ssl=str(ca.file),
             retry=QUICK,
         ) as nex,
     ):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        patients = [one async for one in office.patients.walk()]
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        patients = [one async for one in location.patients.walk()]
         assert len(patients) == 5
-        await office.appointment_types.create(name="Checkup", minutes=30)
-        documents = office.patients.documents
+        await location.appointment_types.create(name="Checkup", minutes=30)
+        documents = location.patients.documents
         made = await documents.create(patients[0].id, file=b"%PDF", filename="a.pdf")
-        box.fail_next(
+        sandbox.fail_next(
             302,
             path="/documents/{id}/download",
             headers={"Location": f"{elsewhere.url}/kept/1"},
             body=b"",
         )
-        box.fail_next(200, path="/kept/1", headers={"Content-Type": "x/y"}, body=b"kept")
+        sandbox.fail_next(200, path="/kept/1", headers={"Content-Type": "x/y"}, body=b"kept")
         async with documents.download(made) as file:
             assert await file.read() == b"kept"
     assert elsewhere.accepted == 1
@@ -121,14 +121,14 @@ async def test_login_reads_writes_and_downloads_go_through_the_proxy(
     tunnels = await tunnelled(guarded_proxy, front.accepted + elsewhere.accepted)
     assert tunnels.count(front.place) == front.accepted > 1
     assert tunnels.count(elsewhere.place) == 1
-    for request in box.requests:
+    for request in sandbox.requests:
         assert "proxy-authorization" not in {name.lower() for name in request.headers}
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
     variable: str,
-    box: Sandbox,
+    sandbox: Sandbox,
     ca: PrivateCA,
     proxy: ForwardProxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +136,7 @@ async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
     # "localhost" never needs a proxy, so the server is asked for by another name.
     monkeypatch.setattr("nexhealth_async._client.transport.is_loopback", _never)
     monkeypatch.setenv(variable, proxy.address)
-    async with serving_tls(ca, box.url) as front:
+    async with serving_tls(ca, sandbox.url) as front:
         for trust, exempt, through in (
             (False, "", 0),
             (True, "localhost", 0),
@@ -145,7 +145,7 @@ async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
             monkeypatch.setenv("NO_PROXY", exempt)
             before = front.accepted
             async with NexHealth(
-                box.api_key, base_url=front.url, trust_env=trust, ssl=ca.file
+                sandbox.api_key, base_url=front.url, trust_env=trust, ssl=ca.file
             ) as nex:
                 await nex.log_in()
             assert front.accepted == before + 1
@@ -153,37 +153,37 @@ async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
 
 
 async def test_an_address_without_a_scheme_is_read_as_curl_does(
-    box: Sandbox,
+    sandbox: Sandbox,
     front: TLSFront,
     ca: PrivateCA,
     proxy: ForwardProxy,
 ) -> None:
     async with NexHealth(
-        box.api_key, base_url=front.url, proxy=f"localhost:{proxy.port}", ssl=ca.file
+        sandbox.api_key, base_url=front.url, proxy=f"localhost:{proxy.port}", ssl=ca.file
     ) as nex:
         await nex.log_in()
     assert await tunnelled(proxy, 1) == [front.place]
 
 
 async def test_a_proxy_that_speaks_tls_is_trusted_by_the_same_ca(
-    box: Sandbox, front: TLSFront, ca: PrivateCA, tmp_path: Path
+    sandbox: Sandbox, front: TLSFront, ca: PrivateCA, tmp_path: Path
 ) -> None:
     keys = ("--cert-file", str(ca.server_file), "--key-file", str(ca.key_file))
     async with running_proxy(tmp_path / "tls", *keys, scheme="https") as proxy:
         async with NexHealth(
-            box.api_key, base_url=front.url, proxy=proxy.address, ssl=ca.file
+            sandbox.api_key, base_url=front.url, proxy=proxy.address, ssl=ca.file
         ) as nex:
             await nex.log_in()
         assert await tunnelled(proxy, 1) == [front.place]
         async with NexHealth(
-            box.api_key, base_url=front.url, proxy=proxy.address, retry=QUICK
+            sandbox.api_key, base_url=front.url, proxy=proxy.address, retry=QUICK
         ) as nex:
-            with pytest.raises(ConnectFailed, match=f"the proxy localhost:{proxy.port}: .*TLS"):
+            with pytest.raises(ConnectError, match=f"the proxy localhost:{proxy.port}: .*TLS"):
                 await nex.log_in()
 
 
 async def test_a_proxy_that_wants_other_credentials_is_told_without_them(
-    box: Sandbox,
+    sandbox: Sandbox,
     front: TLSFront,
     ca: PrivateCA,
     guarded_proxy: ForwardProxy,
@@ -191,11 +191,11 @@ async def test_a_proxy_that_wants_other_credentials_is_told_without_them(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     address = guarded_proxy.with_login("porter:wr0ng-one")
-    nex = NexHealth(box.api_key, base_url=front.url, proxy=address, ssl=ca.file, retry=QUICK)
+    nex = NexHealth(sandbox.api_key, base_url=front.url, proxy=address, ssl=ca.file, retry=QUICK)
     del address
     assert "wr0ng" not in repr(nex)
     async with nex:
-        with pytest.raises(ConnectFailed, match=r"proxy .* credentials \(407\)") as caught:
+        with pytest.raises(ConnectError, match=r"proxy .* credentials \(407\)") as caught:
             await nex.institutions.get(1)
     shown = "".join(traceback.format_exception(caught.value)) + frames_with_locals(caught.value)
     for secret in ("wr0ng", "porter", "cG9ydGVy"):
@@ -204,29 +204,29 @@ async def test_a_proxy_that_wants_other_credentials_is_told_without_them(
 
 
 async def test_plain_requests_through_a_proxy_carry_its_credentials(
-    box: Sandbox, guarded_proxy: ForwardProxy
+    sandbox: Sandbox, guarded_proxy: ForwardProxy
 ) -> None:
     for login, fails in ((LOGIN, False), ("porter:wr0ng-one", True)):
         async with NexHealth(
-            box.api_key,
-            base_url=box.url,
+            sandbox.api_key,
+            base_url=sandbox.url,
             proxy=guarded_proxy.with_login(login),
             allow_http=True,
             retry=QUICK,
         ) as nex:
             if fails:
-                with pytest.raises(ConnectFailed, match="407"):
+                with pytest.raises(ConnectError, match="407"):
                     await nex.log_in()
             else:
                 await nex.log_in()
-    assert len(box.requests) == 1
+    assert len(sandbox.requests) == 1
 
 
 # What fails on the way is told apart
 
 
 async def test_a_proxy_that_is_out_of_reach_is_not_taken_for_the_api(
-    box: Sandbox, front: TLSFront, ca: PrivateCA
+    sandbox: Sandbox, front: TLSFront, ca: PrivateCA
 ) -> None:
     port = free_port()
     for place, why in (
@@ -234,13 +234,13 @@ async def test_a_proxy_that_is_out_of_reach_is_not_taken_for_the_api(
         ("proxy.nexhealth.invalid:3128", "resolved"),
     ):
         async with NexHealth(
-            box.api_key,
+            sandbox.api_key,
             base_url=front.url,
             proxy=f"http://{LOGIN}@{place}",
             ssl=ca.file,
             retry=QUICK,
         ) as nex:
-            with pytest.raises(ConnectFailed, match=f"the proxy {place}: .*{why}") as caught:
+            with pytest.raises(ConnectError, match=f"the proxy {place}: .*{why}") as caught:
                 await nex.institutions.get(1)
         assert "proxy" in caught.value.advice
         assert front.place not in str(caught.value)
@@ -255,33 +255,35 @@ async def test_a_server_that_the_proxy_cannot_reach_is_told_with_its_name(
     async with NexHealth(
         "a-key", base_url=f"https://{place}", proxy=proxy.address, ssl=ca.file, retry=QUICK
     ) as nex:
-        with pytest.raises(ConnectFailed, match=f"{place}: the proxy .*50[234]"):
+        with pytest.raises(ConnectError, match=f"{place}: the proxy .*50[234]"):
             await nex.institutions.get(1)
 
 
 async def test_a_certificate_behind_the_proxy_is_verified(
-    box: Sandbox, front: TLSFront, proxy: ForwardProxy
+    sandbox: Sandbox, front: TLSFront, proxy: ForwardProxy
 ) -> None:
-    async with NexHealth(box.api_key, base_url=front.url, proxy=proxy.address, retry=QUICK) as nex:
-        with pytest.raises(ConnectFailed, match=f"no connection to {front.place}: .*certificate"):
+    async with NexHealth(
+        sandbox.api_key, base_url=front.url, proxy=proxy.address, retry=QUICK
+    ) as nex:
+        with pytest.raises(ConnectError, match=f"no connection to {front.place}: .*certificate"):
             await nex.institutions.get(1)
-    assert not box.requests
+    assert not sandbox.requests
 
 
 # Private CAs
 
 
 async def test_a_private_ca_is_trusted_by_file_or_context_alone(
-    box: Sandbox, front: TLSFront, ca: PrivateCA
+    sandbox: Sandbox, front: TLSFront, ca: PrivateCA
 ) -> None:
     given: list[Path | str | ssl.SSLContext] = [ca.file, str(ca.file), ca.client_context()]
     for at, trusted in enumerate(given):
-        async with NexHealth(box.api_key, base_url=front.url, ssl=trusted) as nex:
-            office = nex.practice(box.subdomain).location(box.location_id)
-            assert await office.patients.walk().count() == 5
-            await office.appointment_types.create(name=f"Checkup {at}", minutes=30)
-    async with NexHealth(box.api_key, base_url=front.url, retry=QUICK) as nex:
-        with pytest.raises(ConnectFailed, match="certificate"):
+        async with NexHealth(sandbox.api_key, base_url=front.url, ssl=trusted) as nex:
+            location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+            assert await location.patients.walk().count() == 5
+            await location.appointment_types.create(name=f"Checkup {at}", minutes=30)
+    async with NexHealth(sandbox.api_key, base_url=front.url, retry=QUICK) as nex:
+        with pytest.raises(ConnectError, match="certificate"):
             await nex.log_in()
 
 
@@ -309,7 +311,7 @@ def test_a_private_ca_comes_beside_the_systems(ca: PrivateCA) -> None:
     "given", [False, True, 7, unverified(), nameless(), "no/such/file.pem", "pyproject.toml"]
 )
 def test_what_would_not_verify_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidArgument, match="ssl"):
+    with pytest.raises(InvalidArgumentError, match="ssl"):
         NexHealth("a-key", ssl=given)
 
 
@@ -331,13 +333,13 @@ def test_what_would_not_verify_is_refused(given: Any) -> None:
 def test_what_is_no_http_proxy_is_refused_and_not_shown(
     given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InvalidArgument, match=r"^proxy ") as caught:
+    with pytest.raises(InvalidArgumentError, match=r"^proxy ") as caught:
         NexHealth("a-key", proxy=given)
     assert "s3cret" not in frames_with_locals(caught.value)
     assert "s3cret" not in str(caught.value)
     if given:
         monkeypatch.setenv("HTTPS_PROXY", given)
-        with pytest.raises(InvalidArgument, match="HTTPS_PROXY") as caught:
+        with pytest.raises(InvalidArgumentError, match="HTTPS_PROXY") as caught:
             NexHealth("a-key", trust_env=True)
         assert "s3cret" not in str(caught.value)
         NexHealth("a-key")
@@ -351,12 +353,12 @@ async def test_a_borrowed_session_brings_its_own_proxy_and_context(ca: PrivateCA
     )
     async with aiohttp.ClientSession() as lent:
         for one in options:
-            with pytest.raises(InvalidArgument, match="http="):
+            with pytest.raises(InvalidArgumentError, match="http="):
                 NexHealth("a-key", http=lent, **one)
 
 
 def test_a_key_is_not_sent_to_a_proxy_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InvalidArgument, match="key and records"):
+    with pytest.raises(InvalidArgumentError, match="key and records"):
         NexHealth("a-key", base_url="http://127.0.0.1:8080", proxy="http://proxy:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
     for url in ("http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import Limit, Rates, SessionStateError, TimedOut
-from nexhealth_async._client.rate_limiter import MOST_UNDER_WAY, Gates
+from nexhealth_async import APITimeoutError, Limit, Rates, SessionStateError
+from nexhealth_async._client.rate_limiter import MAX_IN_FLIGHT, RateLimiter
 from nexhealth_async._protocol.operations import RateClass
 
 if TYPE_CHECKING:
@@ -23,27 +23,27 @@ def skipping(loop: MovableLoop) -> None:
     loop.skip_waits = True
 
 
-async def leave(gates: Gates, rate: RateClass = RateClass.SLOW, **options: object) -> float:
-    departure = await gates.leave(
+async def leave(gates: RateLimiter, rate: RateClass = RateClass.SLOW, **options: object) -> float:
+    departure = await gates.acquire(
         rate,
         background=bool(options.get("background")),
         deadline=options.get("deadline"),  # type: ignore[arg-type]
     )
     if "answer" in options:
         await asyncio.sleep(float(str(options["answer"])))
-    gates.ended(departure, answered="answer" in options)
+    gates.complete(departure, answered="answer" in options)
     return departure.left
 
 
 async def test_an_idle_gate_lets_leave_at_once() -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     moments = [await leave(gates) for _ in range(10)]
     assert moments[-1] - moments[0] < 0.5
 
 
 @pytest.mark.parametrize("answer", [0.0, 0.05, 0.2, 5.0])
 async def test_no_window_holds_more_than_the_limit_and_little_is_wasted(answer: float) -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     left = sorted(await asyncio.gather(*(leave(gates, answer=answer) for _ in range(100))))
     for at, moment in enumerate(left[:-10]):
         assert left[at + 10] - moment >= 1.0 - 1e-6
@@ -51,7 +51,7 @@ async def test_no_window_holds_more_than_the_limit_and_little_is_wasted(answer: 
 
 
 async def test_first_come_first_served_within_a_class() -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     order: list[int] = []
 
     async def one(number: int) -> None:
@@ -63,7 +63,7 @@ async def test_first_come_first_served_within_a_class() -> None:
 
 
 async def test_single_calls_go_before_prefetched_pages() -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     for _ in range(10):
         await leave(gates)
     order: list[str] = []
@@ -80,7 +80,7 @@ async def test_single_calls_go_before_prefetched_pages() -> None:
 
 
 async def test_a_class_that_waits_holds_up_no_other() -> None:
-    gates = Gates(Rates())
+    gates = RateLimiter(Rates())
     for _ in range(10):
         await leave(gates, RateClass.SLOW)
     waiting = asyncio.ensure_future(leave(gates, RateClass.SLOW))
@@ -92,7 +92,7 @@ async def test_a_class_that_waits_holds_up_no_other() -> None:
 
 
 async def test_classes_share_the_common_limit_in_turn() -> None:
-    gates = Gates(Rates(overall=Limit(10, 1.0), slow=None, people=None, other=None))
+    gates = RateLimiter(Rates(overall=Limit(10, 1.0), slow=None, people=None, other=None))
     for _ in range(10):
         await leave(gates)
     order: list[RateClass] = []
@@ -109,7 +109,7 @@ async def test_classes_share_the_common_limit_in_turn() -> None:
 
 async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
     rng = random.Random(1)
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(gates)) for _ in range(200)]
     await asyncio.sleep(0)
     for task in rng.sample(tasks, 100):
@@ -121,8 +121,10 @@ async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
 
 
 async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_back() -> None:
-    gates = Gates(ONLY_SLOW)
-    taken = [await gates.leave(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
+    gates = RateLimiter(ONLY_SLOW)
+    taken = [
+        await gates.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
+    ]
     waiting = asyncio.ensure_future(leave(gates))
     await asyncio.sleep(0)
     gates.withdraw(taken[0])
@@ -134,11 +136,11 @@ async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_bac
 
 
 async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     for _ in range(10):
         await leave(gates)
     now = loop.time()
-    with pytest.raises(TimedOut, match="nothing was sent"):
+    with pytest.raises(APITimeoutError, match="nothing was sent"):
         await leave(gates, deadline=now + 0.5)
     assert loop.time() - now < 0.1
 
@@ -146,11 +148,11 @@ async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) 
 async def test_a_deadline_behind_a_queue_too_long_for_it_is_said_at_once(
     loop: MovableLoop,
 ) -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(gates)) for _ in range(60)]
     await asyncio.sleep(0)
     now = loop.time()
-    with pytest.raises(TimedOut, match="nothing was sent"):
+    with pytest.raises(APITimeoutError, match="nothing was sent"):
         await leave(gates, deadline=now + 4)
     assert loop.time() - now < 0.1
     for task in tasks[20:]:
@@ -161,26 +163,26 @@ async def test_a_deadline_behind_a_queue_too_long_for_it_is_said_at_once(
 
 
 async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLoop) -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(gates)) for _ in range(25)]
     await asyncio.sleep(0)
     now = loop.time()
-    with pytest.raises(TimedOut):
+    with pytest.raises(APITimeoutError):
         await leave(gates, deadline=now + 2.3)
     assert 2.2 <= loop.time() - now <= 2.5
     await asyncio.gather(*tasks)
 
 
 async def test_a_shut_class_waits_and_the_others_do_not(loop: MovableLoop) -> None:
-    gates = Gates(Rates())
-    gates.shut(RateClass.PEOPLE, 30)
+    gates = RateLimiter(Rates())
+    gates.pause(RateClass.PEOPLE, 30)
     now = loop.time()
     assert await leave(gates, RateClass.OTHER) - now < 1
     assert await leave(gates, RateClass.PEOPLE) - now >= 30
 
 
 async def test_closing_sends_those_who_wait_away() -> None:
-    gates = Gates(ONLY_SLOW)
+    gates = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(gates)) for _ in range(30)]
     await asyncio.sleep(0)
     gates.close()
@@ -189,16 +191,16 @@ async def test_closing_sends_those_who_wait_away() -> None:
 
 
 async def test_no_more_leave_than_may_be_under_way_and_the_next_goes_when_one_ends() -> None:
-    gates = Gates(Rates.unlimited())
+    gates = RateLimiter(Rates.unlimited())
     under_way = [
-        await gates.leave(RateClass.OTHER, background=False, deadline=None)
-        for _ in range(MOST_UNDER_WAY)
+        await gates.acquire(RateClass.OTHER, background=False, deadline=None)
+        for _ in range(MAX_IN_FLIGHT)
     ]
     waiting = [asyncio.ensure_future(leave(gates, rate)) for rate in RateClass]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not any(call.done() for call in waiting)
-    gates.ended(under_way.pop(), answered=False)
+    gates.complete(under_way.pop(), answered=False)
     await asyncio.wait_for(asyncio.gather(*waiting), 1)  # each ends at once and lets in the next
     gates.withdraw(under_way.pop())
-    assert gates.leave_at_once(RateClass.OTHER, 0.0) is not None
+    assert gates.try_acquire(RateClass.OTHER, 0.0) is not None

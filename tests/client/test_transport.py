@@ -22,20 +22,20 @@ from yarl import URL
 
 from nexhealth_async import (
     NO_RETRY,
-    BadReply,
-    ConnectFailed,
-    ConnectionLost,
-    Forbidden,
-    InvalidArgument,
+    APIConnectionError,
+    APITimeoutError,
+    ConnectError,
+    ConnectionLostError,
+    InvalidArgumentError,
+    InvalidResponseError,
     NexHealth,
     NexHealthError,
-    OutcomeUnknown,
+    OutcomeUnknownError,
+    PermissionDeniedError,
     SessionStateError,
-    TimedOut,
-    TransportError,
     __version__,
 )
-from tests.session.transport_error_helpers import CANARY, Raw, envelope
+from tests.session.transport_error_helpers import CANARY, RawServer, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,7 @@ async def test_a_named_application_stands_before_the_library(edge: Edge) -> None
 
 @pytest.mark.parametrize("name", ["", "  ", "a\r\nX-Evil: 1", "Zähne/1", "a\tb", "\x00"])
 def test_a_name_that_is_no_header_is_refused(name: str) -> None:
-    with pytest.raises(InvalidArgument, match="user_agent"):
+    with pytest.raises(InvalidArgumentError, match="user_agent"):
         NexHealth(KEY, base_url=BASE, user_agent=name)
 
 
@@ -156,7 +156,7 @@ def test_a_name_that_is_no_header_is_refused(name: str) -> None:
     "url", ["https://api.example.com:99999", "https://:443", "https://[::1", "https://x:0/"]
 )
 def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
-    with pytest.raises(InvalidArgument, match="base_url"):
+    with pytest.raises(InvalidArgumentError, match="base_url"):
         NexHealth(KEY, base_url=url)
 
 
@@ -253,7 +253,7 @@ async def test_a_borrowed_session_that_was_closed_says_so(edge: Edge) -> None:
 async def test_a_borrowed_session_that_raises_for_status_changes_no_meaning(edge: Edge) -> None:
     edge.answer("GET", "/patients", status=403, payload={"code": False, "error": ["no"]})
     async with aiohttp.ClientSession(raise_for_status=True) as http, session(http=http) as nex:
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(PermissionDeniedError) as caught:
             await nex.patients.walk().count()
         assert caught.value.status == 403
 
@@ -279,7 +279,7 @@ async def test_json_with_a_byte_order_mark_or_another_encoding_is_bad_without_a_
     edge.answer("GET", "/providers", body=text.encode("utf-16"))
     async with session() as nex:
         for walk in (nex.patients.walk(), nex.providers.walk()):
-            with pytest.raises(BadReply) as caught:
+            with pytest.raises(InvalidResponseError) as caught:
                 await anext(cast("Any", walk))
             assert CANARY not in "".join(traceback.format_exception(caught.value))
 
@@ -297,57 +297,57 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "self-signed certificate")
 RAISED: dict[str, tuple[BaseException, type[NexHealthError]]] = {
     "ClientConnectorDNSError": (
         aiohttp.ClientConnectorDNSError(PLACE, OSError(None, "Name or service not known")),
-        ConnectFailed,
+        ConnectError,
     ),
-    "ClientConnectorError": (aiohttp.ClientConnectorError(PLACE, REFUSED), ConnectFailed),
+    "ClientConnectorError": (aiohttp.ClientConnectorError(PLACE, REFUSED), ConnectError),
     "ClientProxyConnectionError": (
         aiohttp.ClientProxyConnectionError(PLACE, REFUSED),
-        ConnectFailed,
+        ConnectError,
     ),
     "UnixClientConnectorError": (
         client_exceptions.UnixClientConnectorError("/run/x", PLACE, REFUSED),
-        ConnectFailed,
+        ConnectError,
     ),
     "ClientConnectorCertificateError": (
         aiohttp.ClientConnectorCertificateError(PLACE, UNTRUSTED),
-        ConnectFailed,
+        ConnectError,
     ),
     "ClientConnectorSSLError": (
         aiohttp.ClientConnectorSSLError(PLACE, ssl.SSLError(1, "wrong version number")),
-        ConnectFailed,
+        ConnectError,
     ),
     "ServerFingerprintMismatch": (
         aiohttp.ServerFingerprintMismatch(b"a", b"b", "api.example.com", 443),
-        ConnectFailed,
+        ConnectError,
     ),
     "ClientHttpProxyError": (
         aiohttp.ClientHttpProxyError(INFO, (), status=407, message=CANARY),
-        ConnectFailed,
+        ConnectError,
     ),
     "ConnectionTimeoutError": (
         aiohttp.ConnectionTimeoutError(f"Connection timeout to host {SECRET_URL}"),
-        ConnectFailed,
+        ConnectError,
     ),
     "SocketTimeoutError": (
         aiohttp.SocketTimeoutError(f"Timeout on reading data {SECRET_URL}"),
-        ConnectionLost,
+        ConnectionLostError,
     ),
-    "ServerTimeoutError": (aiohttp.ServerTimeoutError(str(SECRET_URL)), ConnectionLost),
-    "TimeoutError": (TimeoutError(str(SECRET_URL)), ConnectionLost),
-    "ServerDisconnectedError": (aiohttp.ServerDisconnectedError(CANARY), ConnectionLost),
-    "ServerConnectionError": (aiohttp.ServerConnectionError(CANARY), ConnectionLost),
-    "ClientOSError": (aiohttp.ClientOSError(errno.ECONNRESET, CANARY), ConnectionLost),
-    "ClientConnectionResetError": (aiohttp.ClientConnectionResetError(CANARY), ConnectionLost),
-    "ClientConnectionError": (aiohttp.ClientConnectionError(CANARY), ConnectionLost),
-    "ClientPayloadError": (aiohttp.ClientPayloadError(CANARY), ConnectionLost),
+    "ServerTimeoutError": (aiohttp.ServerTimeoutError(str(SECRET_URL)), ConnectionLostError),
+    "TimeoutError": (TimeoutError(str(SECRET_URL)), ConnectionLostError),
+    "ServerDisconnectedError": (aiohttp.ServerDisconnectedError(CANARY), ConnectionLostError),
+    "ServerConnectionError": (aiohttp.ServerConnectionError(CANARY), ConnectionLostError),
+    "ClientOSError": (aiohttp.ClientOSError(errno.ECONNRESET, CANARY), ConnectionLostError),
+    "ClientConnectionResetError": (aiohttp.ClientConnectionResetError(CANARY), ConnectionLostError),
+    "ClientConnectionError": (aiohttp.ClientConnectionError(CANARY), ConnectionLostError),
+    "ClientPayloadError": (aiohttp.ClientPayloadError(CANARY), ConnectionLostError),
     "ClientResponseError": (
         aiohttp.ClientResponseError(INFO, (), status=400, message=CANARY),
-        ConnectionLost,
+        ConnectionLostError,
     ),
-    "ClientError": (aiohttp.ClientError(str(SECRET_URL)), ConnectionLost),
-    "ConnectionResetError": (ConnectionResetError(errno.ECONNRESET, CANARY), ConnectionLost),
-    "BrokenPipeError": (BrokenPipeError(errno.EPIPE, CANARY), ConnectionLost),
-    "OSError": (OSError(errno.EMFILE, CANARY), ConnectionLost),
+    "ClientError": (aiohttp.ClientError(str(SECRET_URL)), ConnectionLostError),
+    "ConnectionResetError": (ConnectionResetError(errno.ECONNRESET, CANARY), ConnectionLostError),
+    "BrokenPipeError": (BrokenPipeError(errno.EPIPE, CANARY), ConnectionLostError),
+    "OSError": (OSError(errno.EMFILE, CANARY), ConnectionLostError),
 }
 raised = pytest.mark.parametrize(("error", "ours"), RAISED.values(), ids=RAISED)
 
@@ -382,7 +382,7 @@ async def test_a_foreign_exception_becomes_ours_without_its_words(
 ) -> None:
     edge.answer("GET", "/patients", exception=error)
     async with session() as nex:
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(APIConnectionError) as caught:
             await nex.patients.walk(name=CANARY).count()
     found = caught.value
     assert type(found) is ours
@@ -403,7 +403,7 @@ async def test_a_write_whose_request_cannot_have_left_has_a_known_outcome(
     async with session() as nex:
         with pytest.raises(NexHealthError) as caught:
             await nex.appointment_types.create(name=CANARY)
-    assert type(caught.value) is (ConnectFailed if ours is ConnectFailed else OutcomeUnknown)
+    assert type(caught.value) is (ConnectError if ours is ConnectError else OutcomeUnknownError)
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
@@ -433,12 +433,12 @@ async def test_cancellation_passes_untouched(edge: Edge) -> None:
 
 async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: Movable) -> None:
     """Over a socket: what a mock raises by itself is never the deadline's doing."""
-    server = Raw(says=None)
+    server = RawServer(says=None)
     async with (
         server.listening(),
         NexHealth(KEY, base_url=server.url, retry=NO_RETRY, timeout=5.0) as nex,
     ):
         loop.skip_waits, loop.patience = True, 0.005
-        with pytest.raises(TimedOut):
+        with pytest.raises(APITimeoutError):
             await nex.institutions.get(1)
     assert server.hits == 1

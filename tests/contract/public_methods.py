@@ -12,7 +12,7 @@ from typing import Any, Required, Unpack, cast, get_args, get_origin
 
 from nexhealth_async import resources, scopes
 from nexhealth_async._client.client import Client, OptionChanges
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging, ScopeNeed
 from nexhealth_async.resources import ENDPOINTS, options
 from nexhealth_async.resources._base import Resource
 
@@ -183,26 +183,26 @@ def required_keywords(endpoint: Endpoint[object]) -> set[str]:
     return {name for name, kind in keywords(endpoint).items() if get_origin(kind) is Required}
 
 
-def rows_of(endpoint: Endpoint[object]) -> list[Row]:
+def rows_of(endpoint: Endpoint[object]) -> list[OperationSpec]:
     return [row for row in (endpoint.v2, endpoint.v3) if row is not None]
 
 
-def body_fields(endpoint: Endpoint[object], row: Row) -> set[str]:
+def body_fields(endpoint: Endpoint[object], row: OperationSpec) -> set[str]:
     """The keywords that a version sends in the body."""
-    elsewhere = bare(row.filters) | (SCOPE - set(row.beside)) | set(row.lacks)
+    elsewhere = bare(row.filters) | (SCOPE - set(row.sibling_fields)) | set(row.unsupported)
     return set(keywords(endpoint)) - elsewhere
 
 
-def scope_keys(row: Row) -> set[str]:
+def scope_keys(row: OperationSpec) -> set[str]:
     keys = set[str]()
-    if row.subdomain is not Need.NONE:
+    if row.subdomain is not ScopeNeed.NONE:
         keys.add("subdomain")
-    if row.location is not Need.NONE:
+    if row.location is not ScopeNeed.NONE:
         keys.add("location_id")
     return keys
 
 
-def walk_options(row: Row) -> set[str]:
+def walk_options(row: OperationSpec) -> set[str]:
     match row.paging:
         case Paging.SINGLE:
             return set()

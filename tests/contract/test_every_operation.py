@@ -28,23 +28,23 @@ CASES = [
 
 
 @frozen
-class Stage:
+class ContractStage:
     """A sandbox, and a session in one version, bound to its practice and location."""
 
-    box: Sandbox
+    sandbox: Sandbox
     nex: Any
 
     @property
     def patient(self) -> int:
-        return self.box.patients.ids[0]
+        return self.sandbox.patients.ids[0]
 
     @property
     def provider(self) -> int:
-        return self.box.providers.ids[0]
+        return self.sandbox.providers.ids[0]
 
     @property
     def soon(self) -> datetime:
-        return self.box.clock.today().replace(microsecond=0) + timedelta(days=30)
+        return self.sandbox.clock.today().replace(microsecond=0) + timedelta(days=30)
 
     def noun(self, resource: str) -> Any:
         found = self.nex
@@ -74,7 +74,7 @@ class Stage:
         return await self.nex.appointments.create(
             patient_id=self.patient,
             provider_id=self.provider,
-            operatory_id=self.box.operatories.ids[0],
+            operatory_id=self.sandbox.operatories.ids[0],
             start_time=start,
             end_time=start + timedelta(minutes=30),
             **more,
@@ -92,15 +92,15 @@ class Stage:
         return await self.nex.appointment_types.create(name="An invented type", minutes=20)
 
 
-def _no_filters(_: Stage) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _no_filters(_: ContractStage) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (), {}
 
 
-def _since(_: Stage) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _since(_: ContractStage) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (), {"updated_since": LONG_AGO}
 
 
-FILTERS: dict[str, Callable[[Stage], tuple[tuple[Any, ...], dict[str, Any]]]] = {
+FILTERS: dict[str, Callable[[ContractStage], tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "procedures": _since,
     "clinical_notes": _since,
     "charges": _since,
@@ -121,25 +121,25 @@ FILTERS: dict[str, Callable[[Stage], tuple[tuple[Any, ...], dict[str, Any]]]] = 
     "insurance_coverages": lambda at: ((), {"patient_id": at.patient}),
     "patients.documents": lambda at: ((at.patient,), {}),
     "patients.alerts": lambda at: ((at.patient,), {}),
-    "locations.providers": lambda at: ((at.box.location_id,), {}),
-    "locations.appointment_descriptors": lambda at: ((at.box.location_id,), {}),
+    "locations.providers": lambda at: ((at.sandbox.location_id,), {}),
+    "locations.appointment_descriptors": lambda at: ((at.sandbox.location_id,), {}),
     "appointment_types.appointment_descriptors": lambda at: (
-        (at.box.appointment_types.ids[0],),
+        (at.sandbox.appointment_types.ids[0],),
         {},
     ),
 }
 
 
-async def _walk(at: Stage, resource: str) -> object:
+async def _walk(at: ContractStage, resource: str) -> object:
     ids, arguments = FILTERS.get(resource, _no_filters)(at)
     return [record async for record in at.noun(resource).walk(*ids, **arguments)]
 
 
-async def _get(at: Stage, resource: str) -> object:
+async def _get(at: ContractStage, resource: str) -> object:
     return await at.noun(resource).get(await at.first(resource))
 
 
-async def _create_patient(at: Stage) -> object:
+async def _create_patient(at: ContractStage) -> object:
     return await at.nex.patients.create(
         provider_id=at.provider,
         first_name="Ada",
@@ -149,49 +149,49 @@ async def _create_patient(at: Stage) -> object:
     )
 
 
-async def _create_entry(at: Stage, resource: str) -> object:
+async def _create_entry(at: ContractStage, resource: str) -> object:
     return await at.noun(resource).create(
         patient_id=at.patient, amount=Decimal("-12.50"), transaction_id="invented-1"
     )
 
 
-async def _update_alert(at: Stage) -> object:
+async def _update_alert(at: ContractStage) -> object:
     alert = await at.alert()
     return await at.nex.patients.alerts.update(at.patient, alert.id, disabled=True)
 
 
-async def _get_alert(at: Stage) -> object:
+async def _get_alert(at: ContractStage) -> object:
     alert = await at.alert()
     return await at.nex.patients.alerts.get(at.patient, alert.id)
 
 
-async def _walk_alerts(at: Stage) -> object:
+async def _walk_alerts(at: ContractStage) -> object:
     await at.alert()
     return await _walk(at, "patients.alerts")
 
 
-async def _create_document(at: Stage) -> object:
+async def _create_document(at: ContractStage) -> object:
     return await at.nex.patients.documents.create(
         at.patient, file=b"invented bytes", filename="scan.txt"
     )
 
 
-async def _walk_documents(at: Stage) -> object:
+async def _walk_documents(at: ContractStage) -> object:
     await _create_document(at)
     return await _walk(at, "patients.documents")
 
 
-async def _walk_hooks(at: Stage) -> object:
+async def _walk_hooks(at: ContractStage) -> object:
     await at.hook()
     return await _walk(at, "webhook_endpoints")
 
 
-async def _walk_subscriptions(at: Stage) -> object:
+async def _walk_subscriptions(at: ContractStage) -> object:
     hook, _ = await at.subscription()
     return [s async for s in at.nex.webhook_endpoints.subscriptions.walk(hook)]
 
 
-async def _create_onboarding(at: Stage) -> object:
+async def _create_onboarding(at: ContractStage) -> object:
     return await at.nex.onboardings.create(
         institution_name="Invented Dental",
         institution_zip_code="10013",
@@ -201,59 +201,59 @@ async def _create_onboarding(at: Stage) -> object:
     )
 
 
-async def _get_onboarding(at: Stage) -> object:
+async def _get_onboarding(at: ContractStage) -> object:
     made: Any = await _create_onboarding(at)
     return await at.nex.onboardings.get(made.id)
 
 
-async def _walk_onboardings(at: Stage) -> object:
+async def _walk_onboardings(at: ContractStage) -> object:
     """Without a practice: one that is being set up has another subdomain than the sandbox's."""
     await _create_onboarding(at)
-    async with NexHealth(at.box.api_key, base_url=at.box.url, version="v3") as nex:
+    async with NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, version="v3") as nex:
         return [one async for one in nex.onboardings.walk()]
 
 
-async def _walk_descriptors(at: Stage) -> object:
-    known = at.nex.locations.appointment_descriptors.walk(at.box.location_id)
+async def _walk_descriptors(at: ContractStage) -> object:
+    known = at.nex.locations.appointment_descriptors.walk(at.sandbox.location_id)
     booked = await at.appointment(descriptor_ids=[(await anext(known)).id])
     return [one async for one in at.nex.appointments.appointment_descriptors.walk(booked.id)]
 
 
-async def _update_subscription(at: Stage) -> object:
+async def _update_subscription(at: ContractStage) -> object:
     return await at.nex.webhook_endpoints.subscriptions.update(
         *(await at.subscription()), active=False
     )
 
 
-async def _delete_subscription(at: Stage) -> object:
+async def _delete_subscription(at: ContractStage) -> object:
     return await at.nex.webhook_endpoints.subscriptions.delete(*(await at.subscription()))
 
 
-SPECIAL: dict[str, Callable[[Stage], Awaitable[object]]] = {
+SPECIAL: dict[str, Callable[[ContractStage], Awaitable[object]]] = {
     "patients.create": _create_patient,
     "patients.alerts.walk": _walk_alerts,
-    "patients.alerts.create": Stage.alert,
+    "patients.alerts.create": ContractStage.alert,
     "patients.alerts.get": _get_alert,
     "patients.alerts.update": _update_alert,
     "patients.documents.walk": _walk_documents,
     "patients.documents.create": _create_document,
-    "appointment_types.create": Stage.type,
+    "appointment_types.create": ContractStage.type,
     "appointment_types.update": lambda at: _after(at, at.type(), "appointment_types", minutes=45),
     "appointment_types.delete": lambda at: _delete(at, at.type(), "appointment_types"),
-    "working_hours.create": Stage.hours,
+    "working_hours.create": ContractStage.hours,
     "working_hours.update": lambda at: _after(at, at.hours(), "working_hours", active=False),
     "working_hours.delete": lambda at: _delete(at, at.hours(), "working_hours"),
-    "appointments.create": Stage.appointment,
+    "appointments.create": ContractStage.appointment,
     "appointments.update": lambda at: _after(at, at.appointment(), "appointments", cancelled=True),
     "appointments.appointment_descriptors.walk": _walk_descriptors,
     "payments.create": lambda at: _create_entry(at, "payments"),
     "adjustments.create": lambda at: _create_entry(at, "adjustments"),
     "webhook_endpoints.walk": _walk_hooks,
-    "webhook_endpoints.create": Stage.hook,
+    "webhook_endpoints.create": ContractStage.hook,
     "webhook_endpoints.update": lambda at: _after(at, at.hook(), "webhook_endpoints", active=False),
     "webhook_endpoints.delete": lambda at: _delete(at, at.hook(), "webhook_endpoints"),
     "webhook_endpoints.subscriptions.walk": _walk_subscriptions,
-    "webhook_endpoints.subscriptions.create": Stage.subscription,
+    "webhook_endpoints.subscriptions.create": ContractStage.subscription,
     "webhook_endpoints.subscriptions.update": _update_subscription,
     "webhook_endpoints.subscriptions.delete": _delete_subscription,
     "onboardings.walk": _walk_onboardings,
@@ -262,12 +262,14 @@ SPECIAL: dict[str, Callable[[Stage], Awaitable[object]]] = {
 }
 
 
-async def _after(at: Stage, making: Awaitable[Any], resource: str, **changes: Any) -> object:
+async def _after(
+    at: ContractStage, making: Awaitable[Any], resource: str, **changes: Any
+) -> object:
     made = await making
     return await at.noun(resource).update(made.id, **changes)
 
 
-async def _delete(at: Stage, making: Awaitable[Any], resource: str) -> object:
+async def _delete(at: ContractStage, making: Awaitable[Any], resource: str) -> object:
     made = await making
     return await at.noun(resource).delete(made.id)
 
@@ -277,16 +279,16 @@ async def test_the_operation_is_performed(endpoint: Endpoint[object], version: s
     row = endpoint.v2 if version == "v2" else endpoint.v3
     assert row is not None
     async with (
-        Sandbox(patients=6, seed=4) as box,
+        Sandbox(patients=6, seed=4) as sandbox,
         NexHealth(
-            box.api_key,
-            base_url=box.url,
+            sandbox.api_key,
+            base_url=sandbox.url,
             version=version,
-            subdomain=box.subdomain,
-            location_id=box.location_id,
+            subdomain=sandbox.subdomain,
+            location_id=sandbox.location_id,
         ) as nex,
     ):
-        at = Stage(box, nex)
+        at = ContractStage(sandbox, nex)
         perform = SPECIAL.get(f"{endpoint.resource}.{endpoint.verb}")
         if perform is not None:
             done = await perform(at)
@@ -299,7 +301,9 @@ async def test_the_operation_is_performed(endpoint: Endpoint[object], version: s
 
         place = re.compile(re.sub(r"\{\w+\}", "[^/]+", row.path))
         sent = [
-            one for one in box.requests if one.method == row.method and place.fullmatch(one.path)
+            one
+            for one in sandbox.requests
+            if one.method == row.method and place.fullmatch(one.path)
         ]
         assert sent, f"{endpoint.resource}.{endpoint.verb} never sent {row.operation}"
         seen = sent[-1]

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from nexhealth_async import models
-from nexhealth_async.codec import Codec, prepare, to_builtins
+from nexhealth_async.codec import Codec, resolve_annotations, to_builtins
 from nexhealth_async.models import Money, Record
 from nexhealth_async.resources import ENDPOINTS
 from tests.contract.known_differences import LEAVES, WRAPPERS
@@ -119,7 +119,7 @@ def example(property_: Mapping[str, Any]) -> Any:
 
 def model(name: str) -> type[Record]:
     found = cast("type[Record]", getattr(models, name))
-    prepare(found)
+    resolve_annotations(found)
     return found
 
 

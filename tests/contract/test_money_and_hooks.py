@@ -10,8 +10,8 @@ import pytest
 
 from nexhealth_async._client.client import Client
 from nexhealth_async._protocol.operations import Endpoint
-from nexhealth_async._protocol.requests import Call, plan
-from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+from nexhealth_async._protocol.requests import PlannedCall, plan
+from nexhealth_async.errors import InvalidArgumentError, MissingScopeError, NotInVersionError
 from nexhealth_async.resources import (
     adjustments,
     charges,
@@ -53,7 +53,7 @@ def planned(
     *ids: int,
     subdomain: str | None = "demo",
     **arguments: object,
-) -> Call:
+) -> PlannedCall:
     return plan(
         endpoint,
         version,
@@ -76,9 +76,9 @@ async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> 
         {"charge_splits": {12: amount}},
         {"provider_splits": {12: amount}},
     ):
-        with pytest.raises(InvalidArgument, match=next(iter(changes))):
+        with pytest.raises(InvalidArgumentError, match=next(iter(changes))):
             await Payments(recorder).create(**payment(**changes))
-        with pytest.raises(InvalidArgument, match=next(iter(changes))):
+        with pytest.raises(InvalidArgumentError, match=next(iter(changes))):
             await Adjustments(recorder).create(**cast("NewAdjustment", payment(**changes)))
     assert recorder.arguments is None
 
@@ -86,7 +86,7 @@ async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> 
 async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Recorder) -> None:
     await Payments(recorder).create(**payment(transaction_id="t" * 50))
     for name in ("", " ", "secret" * 9):
-        with pytest.raises(InvalidArgument, match="1 to 50") as refused:
+        with pytest.raises(InvalidArgumentError, match="1 to 50") as refused:
             await Payments(recorder).create(**payment(transaction_id=name))
         assert "secret" not in str(refused.value)
 
@@ -111,12 +111,12 @@ def test_a_ledger_list_needs_a_filter_beside_its_location() -> None:
         insurance_balances.LIST,
         fee_schedule_procedures.LIST,
     ):
-        with pytest.raises(InvalidArgument, match=r"at least one of .*updated_since"):
+        with pytest.raises(InvalidArgumentError, match=r"at least one of .*updated_since"):
             planned(endpoint, V3)
 
 
 def test_the_ledger_is_not_in_v2() -> None:
-    with pytest.raises(NotInThisVersion, match='version="v3"'):
+    with pytest.raises(NotInVersionError, match='version="v3"'):
         planned(charges.LIST, "v2", patient_id=1)
 
 
@@ -134,7 +134,7 @@ def test_v2_has_a_coverages_patient_in_the_path_and_v3_in_the_query() -> None:
 
 
 def test_what_is_in_the_path_cannot_be_left_out() -> None:
-    with pytest.raises(InvalidArgument, match="patient_id is required"):
+    with pytest.raises(InvalidArgumentError, match="patient_id is required"):
         planned(insurance_coverages.LIST, "v2")
     assert planned(insurance_coverages.LIST, V3).path == "/insurance_coverages"
 
@@ -142,7 +142,7 @@ def test_what_is_in_the_path_cannot_be_left_out() -> None:
 def test_a_subscription_to_onboardings_belongs_to_no_practice() -> None:
     wanted = {"resource_type": "Onboarding", "event": "onboarding_created"}
     assert planned(webhook_subscriptions.CREATE, V3, 3, **wanted).query == ()
-    with pytest.raises(InvalidArgument, match="no practice"):
+    with pytest.raises(InvalidArgumentError, match="no practice"):
         plan(
             webhook_subscriptions.CREATE,
             V3,
@@ -156,11 +156,11 @@ def test_other_subscriptions_name_their_practice_in_the_query() -> None:
     call = planned(webhook_subscriptions.CREATE, V3, 3, **wanted)
     assert call.query == (("subdomain", "demo"),)
     assert call.body == b'{"resource_type":"Patient","event":"patient_created"}'
-    with pytest.raises(MissingScope):
+    with pytest.raises(MissingScopeError):
         planned(webhook_subscriptions.CREATE, V3, 3, subdomain=None, **wanted)
 
 
 def test_v2_lists_the_subscriptions_of_all_practices() -> None:
     assert planned(webhook_subscriptions.LIST, "v2", 3).query == ()
-    with pytest.raises(NotInThisVersion, match="subdomain in v3 only"):
+    with pytest.raises(NotInVersionError, match="subdomain in v3 only"):
         plan(webhook_subscriptions.LIST, "v2", ids=(3,), arguments={"subdomain": "demo"})

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from nexhealth_async import models, to_builtins, to_json
-from nexhealth_async.models._base import _NO_METHODS
+from nexhealth_async.models._base import _HINTED_METHODS
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ async def test_a_walk_that_was_misused_can_still_be_read() -> None:
     from nexhealth_async import NexHealth
 
     async with (
-        Sandbox(patients=2, appointments=0) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=2, appointments=0) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        walk: Any = nex.practice(box.subdomain).location(box.location_id).patients.walk()
+        walk: Any = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients.walk()
         with pytest.raises(TypeError):
             await walk
         with pytest.raises(TypeError):
@@ -133,7 +133,7 @@ def test_the_calls_that_are_named_exist() -> None:
 
 def test_no_field_of_a_model_is_hidden_by_such_a_name() -> None:
     for kind in MODELS:
-        assert not set(_NO_METHODS) & {one.name for one in attrs.fields(kind)}
+        assert not set(_HINTED_METHODS) & {one.name for one in attrs.fields(kind)}
 
 
 def test_models_stay_as_they_were() -> None:
@@ -149,9 +149,9 @@ def test_models_stay_as_they_were() -> None:
     ):
         assert other == PATIENT
     assert hash(PATIENT) == hash(copy.copy(PATIENT))
-    assert not set(_NO_METHODS) & set(dir(PATIENT))
+    assert not set(_HINTED_METHODS) & set(dir(PATIENT))
     assert {"id", "first_name"} <= set(dir(PATIENT))
-    assert not set(_NO_METHODS) & set(attrs.asdict(PATIENT, recurse=False))
+    assert not set(_HINTED_METHODS) & set(attrs.asdict(PATIENT, recurse=False))
     with pytest.raises(AttributeError, match="no attribute 'anything'"):
         getattr(PATIENT, "anything")  # noqa: B009 - type checkers know that it is not there
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -23,7 +23,7 @@ from typing import (
 
 import pytest
 
-from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, Row
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, OperationSpec, Paging, ScopeNeed
 from tests.contract.known_differences import KEPT, LOGIN_REASON
 from tests.contract.public_methods import (
     METHODS,
@@ -79,7 +79,7 @@ def operations() -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def published(row: Row) -> dict[str, Any]:
+def published(row: OperationSpec) -> dict[str, Any]:
     assert (row.method, row.path) in operations(), (
         f"NexHealth publishes no {row.operation}: mend or take away its v3 row"
     )
@@ -95,19 +95,19 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def parameters(row: Row) -> dict[str, dict[str, Any]]:
+def parameters(row: OperationSpec) -> dict[str, dict[str, Any]]:
     """The published query parameters, by name."""
     found = [resolved(one) for one in published(row).get("parameters", ())]
     return {one["name"]: one for one in found if one["in"] == "query"}
 
 
-def own_parameters(row: Row) -> dict[str, dict[str, Any]]:
+def own_parameters(row: OperationSpec) -> dict[str, dict[str, Any]]:
     """Those that are a filter: neither scope nor page."""
     scope = {"subdomain"} | ({row.location_filter} & {"location_id"})
     return {name: one for name, one in parameters(row).items() if name not in scope | PAGES}
 
 
-def reply(row: Row) -> dict[str, Any] | None:
+def reply(row: OperationSpec) -> dict[str, Any] | None:
     """The schema of ``data`` in the reply to success, where one is published."""
     for status, answer in published(row)["responses"].items():
         for content in answer.get("content", {}).values():
@@ -117,7 +117,7 @@ def reply(row: Row) -> dict[str, Any] | None:
     return None
 
 
-def request_body(row: Row) -> tuple[str, dict[str, Any]] | None:
+def request_body(row: OperationSpec) -> tuple[str, dict[str, Any]] | None:
     """The media type and schema of the body, where one is published."""
     contents = published(row).get("requestBody", {}).get("content", {})
     for kind, content in contents.items():
@@ -144,7 +144,7 @@ def test_every_published_operation_has_one_row_and_one_method_and_the_reverse() 
 
 
 @each_v3
-def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: Row) -> None:
+def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: OperationSpec) -> None:
     ours = {row.wire.get(name, name) for name in row.filters}
     assert ours == set(own_parameters(row)), (
         f"{dotted_name(endpoint)}: mend `filters` of its v3 row "
@@ -153,7 +153,7 @@ def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: Row
 
 
 @each_v3
-def test_what_is_required_is_required(endpoint: Endpoint[object], row: Row) -> None:
+def test_what_is_required_is_required(endpoint: Endpoint[object], row: OperationSpec) -> None:
     if kept(endpoint, "required"):
         return
     required = {name for name, one in own_parameters(row).items() if one.get("required")}
@@ -162,18 +162,20 @@ def test_what_is_required_is_required(endpoint: Endpoint[object], row: Row) -> N
 
 @each_v3
 def test_practice_and_location_are_taken_where_they_are_published(
-    endpoint: Endpoint[object], row: Row
+    endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     found = {name.removesuffix("[]"): one for name, one in parameters(row).items()}
     for name, need in (("subdomain", row.subdomain), (row.location_filter, row.location)):
-        if need is Need.NONE or (name in row.beside and name not in found):
+        if need is ScopeNeed.NONE or (name in row.sibling_fields and name not in found):
             assert name not in found, dotted_name(endpoint)
         else:
-            assert (need is Need.REQUIRED) == bool(found[name].get("required")), name
+            assert (need is ScopeNeed.REQUIRED) == bool(found[name].get("required")), name
 
 
 @each_v3
-def test_filters_take_what_the_published_types_hold(endpoint: Endpoint[object], row: Row) -> None:
+def test_filters_take_what_the_published_types_hold(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     kinds = keywords(endpoint)
     public = {row.wire.get(name, name): name.removesuffix("[]") for name in row.filters}
     for name, one in own_parameters(row).items():
@@ -181,7 +183,9 @@ def test_filters_take_what_the_published_types_hold(endpoint: Endpoint[object], 
 
 
 @each_v3
-def test_a_list_that_wants_one_filter_says_so(endpoint: Endpoint[object], row: Row) -> None:
+def test_a_list_that_wants_one_filter_says_so(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     """The document says it in prose only."""
     text = published(row).get("description") or ""
     wants = re.search(r"at least one (of|filter)", text, re.IGNORECASE)
@@ -197,7 +201,7 @@ def test_a_list_that_wants_one_filter_says_so(endpoint: Endpoint[object], row: R
 
 
 @each_v3
-def test_the_body_is_the_published_one(endpoint: Endpoint[object], row: Row) -> None:
+def test_the_body_is_the_published_one(endpoint: Endpoint[object], row: OperationSpec) -> None:
     body = request_body(row)
     assert row.takes_body == (body is not None)
     if body is None:
@@ -215,12 +219,12 @@ def test_the_body_is_the_published_one(endpoint: Endpoint[object], row: Row) -> 
         check_kind(keywords(endpoint)[name], one, f"{dotted_name(endpoint)}: {name}")
 
 
-def flat(row: Row, schema: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], set[str]]:
+def flat(row: OperationSpec, schema: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], set[str]]:
     """A published body as we take it: fields by name, and those that are required."""
     fields: dict[str, dict[str, Any]] = {}
     required = set[str]()
     inside = resolved(schema["properties"][row.wrap]) if row.wrap else schema
-    beside = dict(row.beside)
+    beside = dict(row.sibling_fields)
     for name, one in inside["properties"].items():
         fields[name] = resolved(one)
         if name in inside.get("required", ()):
@@ -274,7 +278,7 @@ def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
 
 
 @each_v3
-def test_the_paging_is_the_published_one(endpoint: Endpoint[object], row: Row) -> None:
+def test_the_paging_is_the_published_one(endpoint: Endpoint[object], row: OperationSpec) -> None:
     names = set(parameters(row))
     if "end_cursor" in names:
         expected = Paging.CURSOR
@@ -293,7 +297,7 @@ def test_the_paging_is_the_published_one(endpoint: Endpoint[object], row: Row) -
 
 @each_v3
 def test_the_published_statuses_and_no_others_count_as_success(
-    endpoint: Endpoint[object], row: Row
+    endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     statuses = {int(status) for status in published(row)["responses"] if status.startswith("2")}
     assert statuses <= row.success, dotted_name(endpoint)
@@ -301,7 +305,9 @@ def test_the_published_statuses_and_no_others_count_as_success(
 
 
 @each_v3
-def test_the_record_is_where_it_is_published(endpoint: Endpoint[object], row: Row) -> None:
+def test_the_record_is_where_it_is_published(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     data = reply(row)
     if data is None or endpoint.model is None or data["type"] == "array":
         assert row.inner is None or row.inner in resolved(data["items"])["properties"]  # type: ignore[index]
@@ -315,6 +321,6 @@ def test_the_record_is_where_it_is_published(endpoint: Endpoint[object], row: Ro
 
 @each_v3
 def test_writes_are_repeated_only_where_that_does_no_harm(
-    endpoint: Endpoint[object], row: Row
+    endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     assert row.safe == (row.method != "POST"), dotted_name(endpoint)

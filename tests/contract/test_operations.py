@@ -12,7 +12,14 @@ from typing import Any, cast, get_args, is_typeddict
 import pytest
 
 from nexhealth_async import models, scopes
-from nexhealth_async._protocol.operations import LOGIN, Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    LOGIN,
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async.resources import (
     ENDPOINTS,
     _checks,
@@ -176,7 +183,7 @@ def test_the_keywords_are_the_rows_filters_scope_and_options(endpoint: Endpoint[
 
 @each_row
 def test_what_is_required_of_a_listing_is_required_by_the_row(
-    endpoint: Endpoint[object], row: Row
+    endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     required = required_keywords(endpoint)
     assert not required & SCOPE
@@ -188,7 +195,9 @@ def test_what_is_required_of_a_listing_is_required_by_the_row(
 
 
 @each_row
-def test_keys_that_take_several_values_are_sequences(endpoint: Endpoint[object], row: Row) -> None:
+def test_keys_that_take_several_values_are_sequences(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     kinds = keywords(endpoint)
     for name in row.filters:
         is_sequence = "Sequence[" in str(kinds[name.removesuffix("[]")])
@@ -199,7 +208,9 @@ def test_keys_that_take_several_values_are_sequences(endpoint: Endpoint[object],
 
 
 @each_row
-def test_a_docstring_names_the_verb_and_path(endpoint: Endpoint[object], row: Row) -> None:
+def test_a_docstring_names_the_verb_and_path(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     paragraphs = [*inspect.cleandoc(function_of(endpoint).__doc__ or "").split("\n\n"), ""]
     operations = {one.operation for one in rows_of(endpoint)}
     assert set(re.findall(r"``([^`]+)``", paragraphs[1])) == operations, (
@@ -233,7 +244,7 @@ def test_what_only_one_version_takes_is_said_where_it_is_explained(
         ("v2", endpoint.v2, endpoint.v3),
         ("v3", endpoint.v3, endpoint.v2),
     ):
-        own = bare(row.filters) | set(other.lacks)
+        own = bare(row.filters) | set(other.unsupported)
         for name in own - bare(other.filters) - set(other.path_from) - scope_keys(other):
             said = explanation(endpoint, name) + (function_of(endpoint).__doc__ or "")
             assert version in said, (
@@ -279,20 +290,22 @@ def test_the_model_exists_and_is_what_the_method_promises(endpoint: Endpoint[obj
 
 
 @each_row
-def test_unsafe_writes_say_how_to_find_out(endpoint: Endpoint[object], row: Row) -> None:
+def test_unsafe_writes_say_how_to_find_out(endpoint: Endpoint[object], row: OperationSpec) -> None:
     if row.safe:
-        assert not row.lookup
+        assert not row.lookup_hint
     else:
-        assert re.fullmatch(r"[A-Z].+\.", row.lookup), (
+        assert re.fullmatch(r"[A-Z].+\.", row.lookup_hint), (
             f"the row of {dotted_name(endpoint)} is unsafe: add a sentence as its `lookup`"
         )
-        assert "OutcomeUnknown" in (function_of(endpoint).__doc__ or ""), (
-            f"the docstring of {where(endpoint)} should say when it raises `OutcomeUnknown`"
+        assert "OutcomeUnknownError" in (function_of(endpoint).__doc__ or ""), (
+            f"the docstring of {where(endpoint)} should say when it raises `OutcomeUnknownError`"
         )
 
 
 @each_row
-def test_paging_verb_and_method_fit_together(endpoint: Endpoint[object], row: Row) -> None:
+def test_paging_verb_and_method_fit_together(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     assert (endpoint.verb == "walk") == (row.paging is not Paging.SINGLE)
     assert (row.max_per_page is not None) == (row.paging in {Paging.NUMBERED, Paging.CURSOR})
     methods = {"walk": "GET", "get": "GET", "create": "POST", "delete": "DELETE"}
@@ -300,16 +313,18 @@ def test_paging_verb_and_method_fit_together(endpoint: Endpoint[object], row: Ro
 
 
 @each_row
-def test_a_rows_maps_speak_of_its_own_filters(endpoint: Endpoint[object], row: Row) -> None:
+def test_a_rows_maps_speak_of_its_own_filters(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     assert set(row.wire) <= {*row.filters, *bare(row.filters)}
     assert {*row.required} <= bare(row.filters)
     assert set(row.one_of) <= bare(row.filters) | scope_keys(row)
     assert set(row.at_most) <= bare(row.filters)
-    assert {*row.lacks, *row.path_from} <= set(keywords(endpoint))
+    assert {*row.unsupported, *row.path_from} <= set(keywords(endpoint))
     assert row.safe_if is None or (not row.safe and row.safe_if in body_fields(endpoint, row))
-    assert row.wrap is not None or not row.beside
-    assert row.takes_body or not row.lacks
-    assert set(row.beside) <= set(keywords(endpoint))
+    assert row.wrap is not None or not row.sibling_fields
+    assert row.takes_body or not row.unsupported
+    assert set(row.sibling_fields) <= set(keywords(endpoint))
 
 
 def typed_dictionaries() -> Iterator[type]:
@@ -360,7 +375,7 @@ def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
     takes = {
         endpoint.resource.split(".")[0]
         for _, endpoint, row in ROWS
-        if getattr(row, part) is not Need.NONE
+        if getattr(row, part) is not ScopeNeed.NONE
     }
     missing, more = sorted(takes - nouns_of(kind)), sorted(nouns_of(kind) - takes)
     assert not missing, f"scopes.py: {kind.__name__} should offer {missing}, whose rows take it"
@@ -373,16 +388,16 @@ def test_an_account_offers_all_nouns() -> None:
 
 def test_a_scope_binds_its_practice_and_location() -> None:
     recorder = Recorder()
-    office = Everything(recorder).practice("demo-practice").location(7)
+    location = Everything(recorder).practice("demo-practice").location(7)
     assert recorder.bindings == [("demo-practice", None), ("demo-practice", 7)]
-    assert (office.subdomain, office.location_id) == ("demo-practice", 7)
+    assert (location.subdomain, location.location_id) == ("demo-practice", 7)
 
 
 def test_a_scope_shows_its_practice_and_location_and_nothing_else() -> None:
     practice = SESSION.practice("demo-practice")
     assert repr(practice) == "PracticeScope(subdomain='demo-practice')"
-    office = practice.location(7)
-    assert repr(office) == "LocationScope(subdomain='demo-practice', location_id=7)"
+    location = practice.location(7)
+    assert repr(location) == "LocationScope(subdomain='demo-practice', location_id=7)"
 
 
 def test_scopes_of_one_session_compare_by_what_they_bind() -> None:
@@ -412,7 +427,10 @@ RATES = {
     "patients_appointments": RateClass.PEOPLE,
     "other": RateClass.OTHER,
 }
-NEEDS_LOCATION = {"subdomain+location_id": Need.REQUIRED, "subdomain + lids[]": Need.REQUIRED}
+NEEDS_LOCATION = {
+    "subdomain+location_id": ScopeNeed.REQUIRED,
+    "subdomain + lids[]": ScopeNeed.REQUIRED,
+}
 PAGE_KEYS = {"page", "per_page"}
 
 
@@ -446,7 +464,7 @@ def test_every_documented_operation_has_one_row_and_the_reverse(documented: Docu
 
 @each_v2
 def test_the_parameters_are_the_documented_ones(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     params = documented[row.method, row.path]["params"]
     published = {one["name"] for one in params if one.get("in") != "path"} - PAGE_KEYS
@@ -454,10 +472,10 @@ def test_the_parameters_are_the_documented_ones(
     for public_name, wire_name in row.wire.items():
         if public_name not in row.filters:
             ours = {name for name in ours if name.removesuffix("[]") != public_name} | {wire_name}
-    if row.subdomain is not Need.NONE:
+    if row.subdomain is not ScopeNeed.NONE:
         ours.add("subdomain")
-    if row.location is not Need.NONE and row.location_filter == "location_id":
-        ours |= {"location_id"} - set(row.beside)
+    if row.location is not ScopeNeed.NONE and row.location_filter == "location_id":
+        ours |= {"location_id"} - set(row.sibling_fields)
     guides = FROM_GUIDES.get(dotted_name(endpoint), set[str]())
     assert not guides & published
     assert ours == published | guides, dotted_name(endpoint)
@@ -465,12 +483,12 @@ def test_the_parameters_are_the_documented_ones(
 
 @each_v2
 def test_required_parameters_are_the_documented_ones(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     params = documented[row.method, row.path]["params"]
     published = {p["name"] for p in params if p["required"] and p.get("in") != "path"}
-    assert ("subdomain" in published) == (row.subdomain is Need.REQUIRED)
-    assert (row.location_filter in bare(tuple(published))) == (row.location is Need.REQUIRED)
+    assert ("subdomain" in published) == (row.subdomain is ScopeNeed.REQUIRED)
+    assert (row.location_filter in bare(tuple(published))) == (row.location is ScopeNeed.REQUIRED)
     if not kept(endpoint, "required"):
         wired = {row.wire.get(name, name) for name in row.required}
         assert wired == published - SCOPE
@@ -478,7 +496,7 @@ def test_required_parameters_are_the_documented_ones(
 
 @each_v2
 def test_paging_is_as_documented(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     entry = documented[row.method, row.path]
     assert entry["paginated"] == (row.paging is Paging.NUMBERED)
@@ -489,7 +507,7 @@ def test_paging_is_as_documented(
 
 @each_v2
 def test_the_rate_class_is_as_documented(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     name = documented[row.method, row.path]["rate_limit_class"].split(":")[0]
     assert kept(endpoint, "rate") or row.rate is RATES[name]
@@ -497,7 +515,7 @@ def test_the_rate_class_is_as_documented(
 
 @each_v2
 def test_the_documented_status_counts_as_success(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     status = int(str(documented[row.method, row.path]["success_status"]).split()[0])
     assert status in row.success, dotted_name(endpoint)
@@ -505,7 +523,7 @@ def test_the_documented_status_counts_as_success(
 
 @each_v2
 def test_the_payload_is_where_it_is_documented(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     path = documented[row.method, row.path]["data_path"]
     if endpoint.model is None:
@@ -521,7 +539,7 @@ def test_the_payload_is_where_it_is_documented(
 
 @each_v2
 def test_the_body_is_as_documented(
-    documented: Documented, endpoint: Endpoint[object], row: Row
+    documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     body = documented[row.method, row.path]["body"]
     if body is None:
@@ -535,7 +553,7 @@ def test_the_body_is_as_documented(
         assert required_keywords(endpoint) == required - SCOPE
 
 
-def published_fields(row: Row, body: dict[str, Any]) -> tuple[set[str], set[str]]:
+def published_fields(row: OperationSpec, body: dict[str, Any]) -> tuple[set[str], set[str]]:
     """The names of a documented body, flat as we take them, and those that it requires."""
     assert row.takes_body
     inside = body[row.wrap] if row.wrap else {k: v for k, v in body.items() if k != "encoding"}
@@ -543,7 +561,7 @@ def published_fields(row: Row, body: dict[str, Any]) -> tuple[set[str], set[str]
         listed = inside.split(" (")[0].split(",")
         return set(listed), set()
     kinds = {name: kind for name, kind in inside.items() if name != "required"}
-    for name, path in row.beside.items():
+    for name, path in row.sibling_fields.items():
         place: Any = body
         for key in path:
             place = place[key]

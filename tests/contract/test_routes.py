@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from nexhealth_async._protocol.operations import Endpoint, Need, Row
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, ScopeNeed
 from nexhealth_async.sandbox import handlers
 from nexhealth_async.sandbox.routes import Route
 from tests.contract.public_methods import ROWS, bare, dotted_name
@@ -28,7 +28,7 @@ each_row = pytest.mark.parametrize(
 )
 
 
-def route_of(version: str, row: Row) -> tuple[Route, str]:
+def route_of(version: str, row: OperationSpec) -> tuple[Route, str]:
     """The sandbox's route of a row, and the words that name it and its file."""
     for part in pkgutil.iter_modules(handlers.__path__):
         module = import_module(f"{handlers.__name__}.{part.name}")
@@ -44,15 +44,15 @@ def route_of(version: str, row: Row) -> tuple[Route, str]:
     )
 
 
-def sent(row: Row) -> set[str]:
+def sent(row: OperationSpec) -> set[str]:
     """The names of a version's query, those of the pages left out."""
-    names = bare(tuple(row.wire.get(name, name) for name in row.spelling.values()))
-    return names if row.subdomain is Need.NONE else names | {"subdomain"}
+    names = bare(tuple(row.wire.get(name, name) for name in row.wire_names.values()))
+    return names if row.subdomain is ScopeNeed.NONE else names | {"subdomain"}
 
 
 @each_row
 def test_a_route_takes_the_filters_of_its_row(
-    version: str, endpoint: Endpoint[object], row: Row
+    version: str, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     route, where = route_of(version, row)
     more, _ = MORE_THAN_THE_ROW.get((version, dotted_name(endpoint)), (set[str](), ""))
@@ -71,7 +71,7 @@ def test_a_route_takes_the_filters_of_its_row(
 
 @each_row
 def test_a_route_counts_against_the_limit_of_its_row(
-    version: str, endpoint: Endpoint[object], row: Row
+    version: str, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     route, where = route_of(version, row)
     assert route.rate == row.rate.value, (

@@ -13,8 +13,8 @@ import pytest
 from nexhealth_async import NexHealth
 from nexhealth_async._client.client import Client
 from nexhealth_async._protocol.operations import Endpoint
-from nexhealth_async._protocol.requests import Call, plan
-from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+from nexhealth_async._protocol.requests import PlannedCall, plan
+from nexhealth_async.errors import InvalidArgumentError, MissingScopeError, NotInVersionError
 from nexhealth_async.resources import ENDPOINTS, available_slots, onboardings, patients
 from nexhealth_async.resources.appointment_types import AppointmentTypes
 from nexhealth_async.resources.appointments import LIST as LIST_APPOINTMENTS
@@ -71,7 +71,7 @@ def booking(**changes: object) -> NewAppointment:
 
 async def test_a_note_may_have_128_characters_and_no_more(recorder: Recorder) -> None:
     await Appointments(recorder).create(**booking(note="n" * 128))
-    with pytest.raises(InvalidArgument, match="128") as refused:
+    with pytest.raises(InvalidArgumentError, match="128") as refused:
         await Appointments(recorder).create(**booking(note="secret" * 30))
     assert "secret" not in str(refused.value)
 
@@ -89,13 +89,13 @@ async def test_a_slots_time_is_passed_on_unchanged(recorder: Recorder) -> None:
 async def test_a_booking_without_a_zone_is_refused(
     recorder: Recorder, start_time: datetime | str
 ) -> None:
-    with pytest.raises(InvalidArgument, match="start_time"):
+    with pytest.raises(InvalidArgumentError, match="start_time"):
         await Appointments(recorder).create(**booking(start_time=start_time))
     assert recorder.arguments is None
 
 
 async def test_a_booking_that_ends_before_it_starts_is_refused(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="end_time must not be before start_time"):
+    with pytest.raises(InvalidArgumentError, match="end_time must not be before start_time"):
         await Appointments(recorder).create(**booking(end_time=NINE - timedelta(minutes=1)))
 
 
@@ -106,24 +106,24 @@ async def test_a_block_names_no_patient(recorder: Recorder) -> None:
 
 
 async def test_an_appointment_that_is_no_block_needs_a_patient(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="patient_id"):
+    with pytest.raises(InvalidArgumentError, match="patient_id"):
         await Appointments(recorder).create(**booking(patient_id=None))
 
 
 def test_appointments_are_walked_forwards(recorder: Recorder) -> None:
     Appointments(recorder).walk(start=NINE, end=NINE)
-    with pytest.raises(InvalidArgument, match="end must not be before start"):
+    with pytest.raises(InvalidArgumentError, match="end must not be before start"):
         Appointments(recorder).walk(start=NINE, end=NINE - timedelta(days=1))
 
 
 def test_appointments_need_times_with_a_zone(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="end is a date-time without a zone"):
+    with pytest.raises(InvalidArgumentError, match="end is a date-time without a zone"):
         Appointments(recorder).walk(start=NINE, end=NINE.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize("version", ["v2", "v3.0.0"])
 def test_slots_need_a_provider_or_a_type(version: str) -> None:
-    with pytest.raises(InvalidArgument, match="pids, appointment_type_id"):
+    with pytest.raises(InvalidArgumentError, match="pids, appointment_type_id"):
         planned(available_slots.LIST, version, start_date=TODAY, days=1)
     planned(available_slots.LIST, version, start_date=TODAY, days=1, pids=[3])
     planned(available_slots.LIST, version, start_date=TODAY, days=1, appointment_type_id=4)
@@ -138,9 +138,9 @@ def test_what_v3_refuses_without_a_filter_is_not_sent(endpoint: Endpoint[object]
     needed: dict[str, object] = dict.fromkeys(endpoint.v3.required, TODAY)
     one_of = endpoint.v3.one_of
     needed["location_id"] = None if "location_id" in one_of else 7
-    with pytest.raises(InvalidArgument, match=", ".join(one_of)):
+    with pytest.raises(InvalidArgumentError, match=", ".join(one_of)):
         planned(endpoint, "v3.0.0", **needed)
-    with pytest.raises(InvalidArgument, match="at least one of"):
+    with pytest.raises(InvalidArgumentError, match="at least one of"):
         planned(endpoint, "v3.0.0", **(needed | dict.fromkeys(one_of)))
     for name in one_of:
         value = [1] if f"{name}[]" in endpoint.v3.filters else 1
@@ -151,16 +151,16 @@ def test_an_appointment_of_v3_may_be_found_without_its_location() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
     found = planned(LIST_APPOINTMENTS, "v3.0.0", location_id=None, foreign_id="a", **times)
     assert "location_id" not in found.sent_filters
-    with pytest.raises(MissingScope):
+    with pytest.raises(MissingScopeError):
         planned(LIST_APPOINTMENTS, "v2", location_id=None, foreign_id="a", **times)
 
 
 def test_a_filter_of_many_values_has_its_limit() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
     planned(LIST_APPOINTMENTS, "v3.0.0", patient_ids=range(1, 26), **times)
-    with pytest.raises(InvalidArgument, match="patient_ids takes 25 values at most"):
+    with pytest.raises(InvalidArgumentError, match="patient_ids takes 25 values at most"):
         planned(LIST_APPOINTMENTS, "v3.0.0", patient_ids=range(1, 27), **times)
-    with pytest.raises(NotInThisVersion, match="one id"):
+    with pytest.raises(NotInVersionError, match="one id"):
         planned(LIST_APPOINTMENTS, "v2", patient_ids=[1, 2], **times)
 
 
@@ -168,7 +168,7 @@ LACKING = [
     (version, endpoint, name)
     for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3.0.0", endpoint.v3))
-    for name in (row.lacks if row else ())
+    for name in (row.unsupported if row else ())
 ]
 
 
@@ -179,7 +179,7 @@ def test_a_body_field_of_the_other_version_is_refused(
     row, other = (endpoint.v2, "v3") if version == "v2" else (endpoint.v3, "v2")
     assert row is not None
     ids = range(1, 1 + row.path.count("{"))
-    with pytest.raises(NotInThisVersion, match=f"takes {name} in {other} only"):
+    with pytest.raises(NotInVersionError, match=f"takes {name} in {other} only"):
         planned(endpoint, version, *ids, **{name: True})
 
 
@@ -203,7 +203,7 @@ def test_a_filter_of_the_other_version_is_refused(
     row, other = (endpoint.v2, "v3") if version == "v2" else (endpoint.v3, "v2")
     assert row is not None
     required: dict[str, object] = dict.fromkeys((*row.required, *row.path_from), 1)
-    with pytest.raises(NotInThisVersion, match=f"takes {name} in {other} only"):
+    with pytest.raises(NotInVersionError, match=f"takes {name} in {other} only"):
         planned(endpoint, version, **required, **{name: True})
 
 
@@ -241,24 +241,24 @@ def test_an_onboarding_names_its_practice_in_the_body() -> None:
 
 
 async def test_an_onboarding_needs_a_practice_or_a_name(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="institution_name, subdomain"):
+    with pytest.raises(InvalidArgumentError, match="institution_name, subdomain"):
         await Onboardings(recorder).create(emr_name="ecw")
     assert recorder.arguments is None
 
 
 async def test_working_hours_are_changed_to_one_kind_at_most(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="at most one of days"):
+    with pytest.raises(InvalidArgumentError, match="at most one of days"):
         await WorkingHours(recorder).update(6, days=["Monday"], specific_date=TODAY)
     await WorkingHours(recorder).update(6, active=False)
 
 
 async def test_a_moved_appointment_has_zones_and_a_short_note(recorder: Recorder) -> None:
     appointments = Appointments(recorder)
-    with pytest.raises(InvalidArgument, match="128"):
+    with pytest.raises(InvalidArgumentError, match="128"):
         await appointments.update(9, note="n" * 129)
-    with pytest.raises(InvalidArgument, match="start_time"):
+    with pytest.raises(InvalidArgumentError, match="start_time"):
         await appointments.update(9, start_time=NINE.replace(tzinfo=None))
-    with pytest.raises(InvalidArgument, match="end_time must not be before start_time"):
+    with pytest.raises(InvalidArgumentError, match="end_time must not be before start_time"):
         await appointments.update(9, start_time=NINE, end_time=NINE - timedelta(minutes=1))
     assert recorder.arguments is None
 
@@ -268,7 +268,7 @@ def planned(
     version: str,
     *ids: int,
     **arguments: object,
-) -> Call:
+) -> PlannedCall:
     """Plan a call in a scope of a practice, and of a location unless another or None is given."""
     own = arguments.pop("location_id", 7)
     return plan(
@@ -282,18 +282,18 @@ def planned(
 
 
 def test_slots_need_at_least_one_day(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="days"):
+    with pytest.raises(InvalidArgumentError, match="days"):
         AvailableSlots(recorder).walk(start_date=TODAY, days=0, pids=[3])
 
 
 def test_one_location_beside_several_is_refused(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="lids"):
+    with pytest.raises(InvalidArgumentError, match="lids"):
         AvailableSlots(recorder).walk(
             start_date=TODAY, days=1, pids=[3], lids=[7, 8], location_id=7
         )
-    with pytest.raises(InvalidArgument, match="location_ids"):
+    with pytest.raises(InvalidArgumentError, match="location_ids"):
         SyncStatuses(recorder).walk(location_id=7, location_ids=[7, 8])
-    with pytest.raises(InvalidArgument, match="location_ids"):
+    with pytest.raises(InvalidArgumentError, match="location_ids"):
         NexStaff(recorder).walk(location_id=7, location_ids=[7, 8])
     SyncStatuses(recorder).walk()
 
@@ -309,12 +309,12 @@ async def test_working_hours_are_of_exactly_one_kind(
     }
     hours = {"provider_id": 2, "begin_time": "09:00", "end_time": "17:00"}
     fields = cast("NewWorkingHours", hours | {name: kinds[name] for name in names})
-    with pytest.raises(InvalidArgument, match="exactly one of days"):
+    with pytest.raises(InvalidArgumentError, match="exactly one of days"):
         await WorkingHours(recorder).create(**fields)
 
 
 async def test_an_appointment_type_takes_time(recorder: Recorder) -> None:
-    with pytest.raises(InvalidArgument, match="minutes"):
+    with pytest.raises(InvalidArgumentError, match="minutes"):
         await AppointmentTypes(recorder).create(name="Cleaning", minutes=0)
 
 
@@ -333,7 +333,7 @@ def test_a_noun_shows_nothing_of_its_session(recorder: Recorder) -> None:
     ],
 )
 def test_a_start_that_is_no_moment_is_refused(recorder: Recorder, start: Any, says: str) -> None:
-    with pytest.raises(InvalidArgument, match=f"start .*{says}"):
+    with pytest.raises(InvalidArgumentError, match=f"start .*{says}"):
         Appointments(recorder).walk(start=start, end=NINE)
 
 
@@ -347,9 +347,9 @@ async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
     with pytest.raises(TypeError, match=r"Patients\.walk\(\) got unexpected arguments: lastname"):
         Patients(recorder).walk(**misspelt)
     slot: Any = "2026-06-03T09:00"
-    with pytest.raises(InvalidArgument, match=r"a slot is what .* finds, not a str"):
+    with pytest.raises(InvalidArgumentError, match=r"a slot is what .* finds, not a str"):
         await Appointments(recorder).book(slot, patient_id=1)
-    with pytest.raises(InvalidArgument, match="days must be a whole number"):
+    with pytest.raises(InvalidArgumentError, match="days must be a whole number"):
         AvailableSlots(recorder).walk(start_date="2026-06-01", days="1", pids=[1])  # type: ignore[arg-type]
 
 
@@ -392,12 +392,12 @@ def test_a_filter_of_none_is_as_good_as_none(endpoint: Endpoint[object], version
 @pytest.mark.parametrize("options", [{}, dict.fromkeys(("per_page", "prefetch", "drift", "limit"))])
 async def test_options_of_a_walk_may_be_none(options: dict[str, None]) -> None:
     async with (
-        Sandbox(patients=3) as box,
-        NexHealth(box.api_key, base_url=box.url, version="v2") as nex,
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex,
     ):
-        here = nex.practice(box.subdomain).location(box.location_id)
+        here = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         walk = here.patients.walk(name=None, passes=None, after=None, **options)
-        assert len([one async for one in walk]) == len(box.patients)
+        assert len([one async for one in walk]) == len(sandbox.patients)
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: Recorder
 def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
     given: str, recorder: Recorder
 ) -> None:
-    with pytest.raises(InvalidArgument, match="ten digits") as caught:
+    with pytest.raises(InvalidArgumentError, match="ten digits") as caught:
         Patients(recorder).walk(phone_number=given)
     assert recorder.arguments is None
     assert "555" not in str(caught.value)
@@ -421,15 +421,15 @@ def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
 async def test_all_missing_fields_are_named_at_once(recorder: Recorder) -> None:
     create: Any = Patients(recorder).create
     with pytest.raises(
-        InvalidArgument,
+        InvalidArgumentError,
         match=r"provider_id, last_name, email, bio\.date_of_birth, bio\.phone_number:",
     ):
         await create(first_name="Ada", email=None, bio={})
     book: Any = Appointments(recorder).create
-    with pytest.raises(InvalidArgument, match="patient_id, provider_id, start_time"):
+    with pytest.raises(InvalidArgumentError, match="patient_id, provider_id, start_time"):
         await book()
     walk: Any = Appointments(recorder).walk
-    with pytest.raises(InvalidArgument, match="start, end"):
+    with pytest.raises(InvalidArgumentError, match="start, end"):
         walk()
     assert recorder.arguments is None
 

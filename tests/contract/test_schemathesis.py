@@ -49,26 +49,26 @@ OPEN_ONBOARDING: dict[str, object] = {
 @contextmanager
 def running() -> Generator[tuple[Sandbox, str]]:
     """A sandbox in a thread, with a token for it."""
-    box = Sandbox(patients=40)
+    sandbox = Sandbox(patients=40)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(box.start(), loop).result()
-        yield box, login(box)
+        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+        yield sandbox, login(sandbox)
     finally:
-        asyncio.run_coroutine_threadsafe(box.stop(), loop).result()
+        asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
         asyncio.run_coroutine_threadsafe(end_tasks(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-def login(box: Sandbox) -> str:
+def login(sandbox: Sandbox) -> str:
     request = urllib.request.Request(  # noqa: S310 -- our own sandbox
-        f"{box.url}/authenticates",
+        f"{sandbox.url}/authenticates",
         method="POST",
-        headers={"Authorization": box.api_key, "Nex-Api-Version": "v3.0.0"},
+        headers={"Authorization": sandbox.api_key, "Nex-Api-Version": "v3.0.0"},
     )
     with urllib.request.urlopen(request) as reply:  # noqa: S310
         return str(json.load(reply)["data"]["token"])
@@ -77,9 +77,9 @@ def login(box: Sandbox) -> str:
 Known = int | str | list[int]
 
 
-def known_ids(box: Sandbox) -> dict[str, dict[str, list[Known]]]:
+def known_ids(sandbox: Sandbox) -> dict[str, dict[str, list[Known]]]:
     """For each path's parameters two values that are there: else all we saw would be refusals."""
-    practice, world = box.practice, box.world
+    practice, world = sandbox.practice, sandbox.world
     patient_id = practice.patients.ids[0]
     created: dict[str, object] = {"created_at": "2026-01-01T00:00:00.000Z"}
     times = {**created, "updated_at": "2026-01-01T00:00:00.000Z"}
@@ -131,7 +131,7 @@ def known_ids(box: Sandbox) -> dict[str, dict[str, list[Known]]]:
     first: dict[str, list[Known]] = {name: [*table.ids[:2]] for name, table in tables.items()}
     first |= {
         "institutions": [practice.institution_id],
-        "locations": [box.location_id],
+        "locations": [sandbox.location_id],
         "guarantor_balances": [patient_id + 1_000_000_000],
         "insurance_balances": [patient_id + 2_000_000_000],
         "webhook_endpoints": endpoints,
@@ -139,7 +139,7 @@ def known_ids(box: Sandbox) -> dict[str, dict[str, list[Known]]]:
     found: dict[str, dict[str, list[Known]]] = {
         "/onboardings/{hashid}": {"hashid": ["a1b2c3"]},
         "/available_slots": {
-            "lids[]": [[box.location_id]],
+            "lids[]": [[sandbox.location_id]],
             "pids[]": [[*practice.providers.ids]],
             "start_date": ["2026-06-01"],
             "days": [2],
@@ -155,10 +155,10 @@ def known_ids(box: Sandbox) -> dict[str, dict[str, list[Known]]]:
     return found
 
 
-def hooks(box: Sandbox) -> str:
+def hooks(sandbox: Sandbox) -> str:
     """Bodies as generated, but for ids and times: only good ones get past the first check."""
-    practice = box.practice
-    soon = (box.clock.today() + timedelta(days=3)).replace(microsecond=0)
+    practice = sandbox.practice
+    soon = (sandbox.clock.today() + timedelta(days=3)).replace(microsecond=0)
     values: dict[str, object] = {
         "patient_id": practice.patients.ids[0],
         "provider_id": practice.providers.ids[0],
@@ -166,7 +166,7 @@ def hooks(box: Sandbox) -> str:
         "payment_type_id": practice.payment_types.ids[0],
         "adjustment_type_id": practice.adjustment_types.ids[0],
         "document_type_id": practice.document_types.ids[0],
-        "new_endpoint_id": box.world.webhook_endpoints.ids[0],
+        "new_endpoint_id": sandbox.world.webhook_endpoints.ids[0],
         "phone_number": "2125550123",
         "target_url": "https://example.com/hook",
         "resource_type": "Patient",
@@ -232,14 +232,14 @@ def map_body(context, body):
 """
 
 
-def settings(box: Sandbox) -> str:
+def settings(sandbox: Sandbox) -> str:
     lines = [
         'hooks = "hooks.py"',
         "[parameters]",
-        f'subdomain = "{box.subdomain}"',
-        f"location_id = {box.location_id}",
+        f'subdomain = "{sandbox.subdomain}"',
+        f"location_id = {sandbox.location_id}",
     ]
-    names = known_ids(box)
+    names = known_ids(sandbox)
     for path, operations in json.loads(DOCUMENT.read_bytes())["paths"].items():
         for method in operations:
             # What is deleted is another record, or the rest would meet nothing but 404.
@@ -250,19 +250,19 @@ def settings(box: Sandbox) -> str:
                 lines += ["[[operations]]", f'include-name = "{method.upper()} {path}"']
                 lines += [f"parameters = {{ {inside} }}"]
     lines += ["[[operations]]", 'include-path = "/authenticates"']
-    lines += [f'headers = {{ Authorization = "{box.api_key}" }}']
+    lines += [f'headers = {{ Authorization = "{sandbox.api_key}" }}']
     return "\n".join(lines) + "\n"
 
 
 def test_no_reply_violates_the_document_and_none_is_a_500(tmp_path: Path) -> None:
-    with running() as (box, token):
+    with running() as (sandbox, token):
         config = tmp_path / "schemathesis.toml"
-        config.write_text(settings(box))
-        (tmp_path / "hooks.py").write_text(hooks(box))
+        config.write_text(settings(sandbox))
+        (tmp_path / "hooks.py").write_text(hooks(sandbox))
         ran = subprocess.run(  # noqa: S603 -- our own tool, our own arguments
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
-                *("run", str(DOCUMENT), "--url", box.url),
+                *("run", str(DOCUMENT), "--url", sandbox.url),
                 *("--phases", "examples,coverage,fuzzing", "--max-examples", "1"),
                 *("--mode", "positive", "--checks", ",".join(CHECKS)),
                 *("--generation-deterministic", "--workers", "2", "--continue-on-failure"),
@@ -279,7 +279,7 @@ def test_no_reply_violates_the_document_and_none_is_a_500(tmp_path: Path) -> Non
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2_000:]
     assert re.search(r"\d+ passed|No issues found", ran.stdout), ran.stdout[-2_000:]
     met: dict[str, set[int]] = {}
-    for seen in box.requests:
+    for seen in sandbox.requests:
         if seen.template is not None and seen.status is not None:
             met.setdefault(f"{seen.method} {seen.template}", set()).add(seen.status)
     assert len(met) == 88, sorted(met)

@@ -106,10 +106,10 @@ def draw_layers() -> str:
         words = ABOUT[names[0]]
         beside = end + len(words) * _PROSE < _WIDTH - _EDGE - 10 and height <= _CHIP + 4
         whole = height + (12 if beside else 34)
-        box = f'<rect class="layer" x="{_EDGE}" y="{y}" width="{_WIDTH - 2 * _EDGE}" '
+        sandbox = f'<rect class="layer" x="{_EDGE}" y="{y}" width="{_WIDTH - 2 * _EDGE}" '
         parts += [
             '<g class="group">',
-            f'{box}height="{whole}" rx="6"/>',
+            f'{sandbox}height="{whole}" rx="6"/>',
             *chips,
             _text(end + 4, y + 24.5, words, "quiet")
             if beside
@@ -216,16 +216,16 @@ def _step(step: _Step, y: float, pure: set[str]) -> tuple[list[str], float]:
     left = _EDGE + 12 if step.inside else _EDGE
     chips, height, _ = _chips(step.names, y + 8, pure, left=left) if step.names else ([], 0, 0)
     whole = height + 12 + 18 * len(step.words) + (6 if step.names else 4)
-    box = f'<rect class="step" x="{left}" y="{y}" width="{_WIDTH - 2 * left}" '
+    sandbox = f'<rect class="step" x="{left}" y="{y}" width="{_WIDTH - 2 * left}" '
     first = y + height + (25 if step.names else 20)
     kind = "quiet" if step.names else "you"
     lines = [_text(left + 10, first + 18 * at, words, kind) for at, words in enumerate(step.words)]
-    return [f'{box}height="{whole}" rx="6"/>', *chips, *lines], whole
+    return [f'{sandbox}height="{whole}" rx="6"/>', *chips, *lines], whole
 
 
 def _loop(top: float, bottom: float) -> Iterator[str]:
-    box = f'<rect class="loop" x="{_EDGE}" y="{top}" width="{_WIDTH - 2 * _EDGE}" '
-    yield f'{box}height="{bottom - top}" rx="8"/>'
+    sandbox = f'<rect class="loop" x="{_EDGE}" y="{top}" width="{_WIDTH - 2 * _EDGE}" '
+    yield f'{sandbox}height="{bottom - top}" rx="8"/>'
     yield _text(_WIDTH - _EDGE - 24, top + 33, "again for each attempt", "again", "end")
 
 

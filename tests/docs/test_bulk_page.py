@@ -16,7 +16,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from docs._sphinx.tables import with_tables
 from nexhealth_async import NexHealth, export
 from nexhealth_async.bulk import CheckpointFile, Target, resources
-from nexhealth_async.cli.app import build
+from nexhealth_async.cli.app import build_app
 from nexhealth_async.cli.exit_status import PARTIAL
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.sandbox import Sandbox
@@ -47,7 +47,7 @@ def function(name: str) -> Any:
 
 
 @pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=40, practices=2, seed=1) as sandbox:
         monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
         monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
@@ -55,22 +55,22 @@ async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 
 async def test_the_copy_is_in_the_database(
-    box: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "p.duckdb"
-    box.fail_next(403, path="/providers?page=1")
+    sandbox.fail_next(403, path="/providers?page=1")
     records = await function("refresh")(str(path))
     assert capsys.readouterr().out.startswith("providers/")
     with closing(duckdb.connect(str(path), read_only=True)) as db:
         rows = db.sql("select id from patients").fetchall()
     assert sorted(id for (id,) in rows) == sorted(
-        id for one in box.practices for id in one.patients.ids
+        id for one in sandbox.practices for id in one.patients.ids
     )
     assert records >= len(rows)
 
 
 async def test_the_pull_feeds_every_patient_and_forgets_its_checkpoint(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
     found: dict[str | None, list[int]] = {}
 
@@ -79,19 +79,19 @@ async def test_the_pull_feeds_every_patient_and_forgets_its_checkpoint(
 
     await function("feed")(take, CheckpointFile(tmp_path / "pull.json"))
     assert {name: sorted(ids) for name, ids in found.items()} == {
-        one.subdomain: sorted(one.patients.ids) for one in box.practices
+        one.subdomain: sorted(one.patients.ids) for one in sandbox.practices
     }
     assert listed(tmp_path) == []
 
 
-async def test_the_tables_name_the_providers(box: Sandbox) -> None:
+async def test_the_tables_name_the_providers(sandbox: Sandbox) -> None:
     found = await function("names_by_practice")()
     assert {name: len(names) for name, names in found.items()} == {
-        one.subdomain: len(one.providers.ids) for one in box.practices
+        one.subdomain: len(one.providers.ids) for one in sandbox.practices
     }
 
 
-async def test_the_tables_join_as_the_page_joins_them(box: Sandbox, tmp_path: Path) -> None:
+async def test_the_tables_join_as_the_page_joins_them(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "p.duckdb"
     async with NexHealth(version="v3") as nex:
         lists = ["charges", "procedures", "institutions"]
@@ -100,8 +100,8 @@ async def test_the_tables_join_as_the_page_joins_them(box: Sandbox, tmp_path: Pa
     (query,) = blocks(PAGE, "sql")
     with closing(duckdb.connect(str(path), read_only=True)) as db:
         rows = db.sql(query).fetchall()
-    assert len(rows) == sum(len(one.charges) for one in box.practices)
-    assert {name for name, _, _ in rows} == {one.institution["name"] for one in box.practices}
+    assert len(rows) == sum(len(one.charges) for one in sandbox.practices)
+    assert {name for name, _, _ in rows} == {one.institution["name"] for one in sandbox.practices}
     assert all(amount is not None for _, _, amount in rows)
 
 
@@ -123,7 +123,7 @@ def test_every_command_shown_is_one(page: Path) -> None:
     commands = [line for line in lines if line.startswith("nexhealth ")]
     assert len(commands) >= 4
     for line in commands:
-        _, bound, _ = build().parse_args(
+        _, bound, _ = build_app().parse_args(
             shlex.split(line)[1:], exit_on_error=False, print_error=False
         )
         assert bound.arguments

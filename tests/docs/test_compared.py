@@ -33,9 +33,9 @@ def test_the_figures_are_those_of_the_results(part: Part) -> None:
 
 
 async def test_the_pager_by_hand_reads_a_list_that_stands_still(names: dict[str, Any]) -> None:
-    async with Sandbox(patients=30) as box, names["signed_in"](box) as http:
-        found = [patient["id"] async for patient in names["patients_by_hand"](http, box)]
-        assert found == list(box.patients.ids)
+    async with Sandbox(patients=30) as sandbox, names["signed_in"](sandbox) as http:
+        found = [patient["id"] async for patient in names["patients_by_hand"](http, sandbox)]
+        assert found == list(sandbox.patients.ids)
 
 
 async def test_pages_that_shift_cost_the_pager_a_record_and_the_walk_none(

@@ -16,9 +16,9 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from benchmarks.sizing import PRACTICES, sizing, tables
 from nexhealth_async import NexHealth, Rates
-from nexhealth_async.fleet import fleet_status, queue_again
+from nexhealth_async.fleet import fleet_status, requeue
 from tests.export.postgres_server import database, postgres_server
-from tests.fleet.helpers import Crew, crew
+from tests.fleet.helpers import WorkerGroup, worker_group
 from tests.redis_server import redis_url
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def test_every_python_block_is_run_here() -> None:
 async def test_web_processes_share_a_session_for_each_lifespan(
     database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with crew(database, redis_url, patients=1, practices=2) as fleet:
-        monkeypatch.setenv("NEXHEALTH_API_KEY", fleet.box.api_key)
-        monkeypatch.setenv("NEXHEALTH_BASE_URL", fleet.box.url)
+    async with worker_group(database, redis_url, patients=1, practices=2) as fleet:
+        monkeypatch.setenv("NEXHEALTH_API_KEY", fleet.sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", fleet.sandbox.url)
         import httpx
 
         app = block("make_app")["make_app"](redis_url)
@@ -64,12 +64,12 @@ async def test_web_processes_share_a_session_for_each_lifespan(
             transport = httpx.ASGITransport(app=with_state)
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                 found = (await client.get("/practices")).json()
-        assert found == [one.subdomain for one in fleet.box.practices]
+        assert found == [one.subdomain for one in fleet.sandbox.practices]
 
 
 async def test_a_pull_is_begun_worked_off_and_asked_after(database: str, redis_url: str) -> None:
     names = block("fleet_pull")
-    async with crew(database, redis_url, patients=10, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=10, practices=1) as fleet:
         pull = await names["begin"](fleet.nex, database, redis_url)
         status = await names["ask"](pull, database, redis_url)
         assert len(status.of("waiting")) == len(status.shards)
@@ -79,9 +79,9 @@ async def test_a_pull_is_begun_worked_off_and_asked_after(database: str, redis_u
         await fleet.check_truth(LISTS)
 
 
-async def _worked_off(fleet: Crew) -> None:
+async def _worked_off(fleet: WorkerGroup) -> None:
     """Let a worker of the tests' own queue do what the guide's queue was told."""
-    await queue_again(to=fleet.target, redis=fleet.queue)
+    await requeue(to=fleet.target, redis=fleet.queue)
     await fleet.work_off()
 
 
@@ -89,23 +89,26 @@ async def test_a_session_is_called_from_code_that_is_not_async(
     database: str, redis_url: str
 ) -> None:
     names = block("class Office")
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
-        box = fleet.box
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
+        sandbox = fleet.sandbox
 
         def work() -> list[str | None]:
             nex = NexHealth(
-                box.api_key, base_url=box.url, subdomain=box.subdomain, location_id=box.location_id
+                sandbox.api_key,
+                base_url=sandbox.url,
+                subdomain=sandbox.subdomain,
+                location_id=sandbox.location_id,
             )
-            office = names["Office"](nex)
+            location = names["Office"](nex)
             try:
-                return [names["patient_name"](office, id) for id in box.patients.ids[:3]]
+                return [names["patient_name"](location, id) for id in sandbox.patients.ids[:3]]
             finally:
-                office.close()
+                location.close()
 
         found = await to_thread.run_sync(work)
         assert len(found) == 3
         assert all(found)
-        assert len(box.seen("POST", "/authenticates")) == 1
+        assert len(sandbox.seen("POST", "/authenticates")) == 1
 
 
 @pytest.fixture
@@ -123,23 +126,23 @@ async def test_the_same_shards_are_read_by_dramatiq(
 ) -> None:
     office_of = block("class Office")["Office"]
     names = block("import dramatiq")
-    async with crew(database, redis_url, patients=20, practices=2) as fleet:
-        box = fleet.box
+    async with worker_group(database, redis_url, patients=20, practices=2) as fleet:
+        sandbox = fleet.sandbox
 
         def work() -> None:
-            nex = NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited())
-            office = office_of(nex)
-            names.update(office=lambda: office, DATABASE=database, OWNER=f"test-{os.getpid()}")
+            nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited())
+            location = office_of(nex)
+            names.update(location=lambda: location, DATABASE=database, OWNER=f"test-{os.getpid()}")
             worker = dramatiq.Worker(broker, worker_threads=3, worker_timeout=50)
             worker.start()
             try:
-                for text in office.portal.call(names["begin"], list(LISTS)):
+                for text in location.portal.call(names["begin"], list(LISTS)):
                     names["read_shard"].send(text)
                 broker.join("default", timeout=60_000)
                 worker.join()
             finally:
                 worker.stop()
-                office.close()
+                location.close()
 
         await to_thread.run_sync(work)
         status = await fleet_status(to=fleet.target)

@@ -15,7 +15,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from docs._sphinx import version_tables
 from docs._sphinx.tables import with_tables
 from docs._sphinx.version_tables import INSTEAD, filter_changes
-from nexhealth_async import InvalidArgument, NexHealth, NotInThisVersion, UsageError
+from nexhealth_async import InvalidArgumentError, NexHealth, NotInVersionError, UsageError
 from nexhealth_async.resources import ENDPOINTS, operations
 from nexhealth_async.sandbox import Sandbox
 from tests.docs.generated_parts import DOCS
@@ -40,7 +40,7 @@ def named(function: str) -> Callable[..., Any]:
 
 
 @pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=12, practices=2, seed=1) as sandbox:
         monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
         monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
@@ -84,33 +84,33 @@ def test_the_known_changes_of_filters_are_found() -> None:
     assert ("insurance_coverages.walk", "patient_id", "in the path", "patient_id") in found
 
 
-def test_what_one_version_lacks_is_told_without_asking(box: Sandbox) -> None:
+def test_what_one_version_lacks_is_told_without_asking(sandbox: Sandbox) -> None:
     only_in = named("only_in")
     nex = NexHealth()
     assert only_in(nex, "v2") == set(INSTEAD)
     assert "claims.walk" in only_in(nex, "v3")
-    assert not box.requests
+    assert not sandbox.requests
 
 
-async def test_both_versions_run_in_one_session_with_one_login(box: Sandbox) -> None:
+async def test_both_versions_run_in_one_session_with_one_login(sandbox: Sandbox) -> None:
     seen_differently = named("seen_differently")
-    assert await seen_differently(box.subdomain, box.location_id) == set()
-    versions = [one.headers["nex-api-version"] for one in box.seen("GET", "/patients")]
+    assert await seen_differently(sandbox.subdomain, sandbox.location_id) == set()
+    versions = [one.headers["nex-api-version"] for one in sandbox.seen("GET", "/patients")]
     assert set(versions) == {"v2", "v3.0.0"}
-    assert box.logins == 1
+    assert sandbox.logins == 1
 
 
-async def test_includes_of_lists_are_had_record_by_record(box: Sandbox) -> None:
+async def test_includes_of_lists_are_had_record_by_record(sandbox: Sandbox) -> None:
     async with NexHealth(version="v3") as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        found = [patient async for patient in named("with_visits")(office)]
-    assert [patient.id for patient in found] == list(box.patients.ids)
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        found = [patient async for patient in named("with_visits")(location)]
+    assert [patient.id for patient in found] == list(sandbox.patients.ids)
     assert all(patient.upcoming_appts is not None for patient in found)
 
 
-async def test_webhooks_move_once_however_often_they_are_moved(box: Sandbox) -> None:
+async def test_webhooks_move_once_however_often_they_are_moved(sandbox: Sandbox) -> None:
     url, events = "https://hooks.example.com/nexhealth", ["appointment_updated"]
-    practices = [one.subdomain for one in box.practices]
+    practices = [one.subdomain for one in sandbox.practices]
     async with NexHealth() as old:
         await old.webhooks.ensure(url, events, practices)
     await asyncio.sleep(0.002)  # the moment must come after
@@ -118,44 +118,46 @@ async def test_webhooks_move_once_however_often_they_are_moved(box: Sandbox) -> 
     move = named("move_webhooks")
     assert len((await move(url, events, practices, moment)).renewed) == 2
     assert not (await move(url, events, practices, moment)).renewed
-    assert [row["version"] for row in box.world.webhook_subscriptions] == ["v3", "v3"]
+    assert [row["version"] for row in sandbox.world.webhook_subscriptions] == ["v3", "v3"]
 
 
-async def test_what_is_said_of_lists_by_cursor_holds(box: Sandbox) -> None:
+async def test_what_is_said_of_lists_by_cursor_holds(sandbox: Sandbox) -> None:
     async with NexHealth(version="v3") as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         with pytest.raises(UsageError):
-            await office.patients.walk().count()
-        with pytest.raises(InvalidArgument):
-            office.patients.walk(drift="verify")
-        pages = [page async for page in office.patients.walk(drift="ignore", per_page=5).pages()]
+            await location.patients.walk().count()
+        with pytest.raises(InvalidArgumentError):
+            location.patients.walk(drift="verify")
+        pages = [page async for page in location.patients.walk(drift="ignore", per_page=5).pages()]
         assert [page.count for page in pages] == [None] * 3
-        with pytest.raises(InvalidArgument):
-            nex.with_options(version="v2").practice(box.subdomain).location(
-                box.location_id
+        with pytest.raises(InvalidArgumentError):
+            nex.with_options(version="v2").practice(sandbox.subdomain).location(
+                sandbox.location_id
             ).patients.walk(after=pages[0].resume)
 
 
-async def test_each_version_says_which_one_has_what_it_lacks(box: Sandbox) -> None:
-    until = box.clock.today() + timedelta(days=1)
+async def test_each_version_says_which_one_has_what_it_lacks(sandbox: Sandbox) -> None:
+    until = sandbox.clock.today() + timedelta(days=1)
     async with NexHealth() as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        with pytest.raises(NotInThisVersion, match="v3"):
-            office.claims.walk(updated_since=until)
-        with pytest.raises(NotInThisVersion, match="v3"):
-            office.appointments.walk(start=until, end=until, patient_ids=[1, 2])
-    assert not box.seen("GET", "/claims")
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        with pytest.raises(NotInVersionError, match="v3"):
+            location.claims.walk(updated_since=until)
+        with pytest.raises(NotInVersionError, match="v3"):
+            location.appointments.walk(start=until, end=until, patient_ids=[1, 2])
+    assert not sandbox.seen("GET", "/claims")
 
 
-async def test_nothing_is_sent_that_was_not_asked_for(box: Sandbox) -> None:
-    day = box.clock.today()
+async def test_nothing_is_sent_that_was_not_asked_for(sandbox: Sandbox) -> None:
+    day = sandbox.clock.today()
     for version in ("v2", "v3"):
-        box.clear()
+        sandbox.clear()
         async with NexHealth(version=version) as nex:
-            office = nex.practice(box.subdomain).location(box.location_id)
-            assert len([one async for one in office.patients.walk()]) <= 12
-            async for _ in office.appointments.walk(start=day, end=day + timedelta(days=1)):
+            location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+            assert len([one async for one in location.patients.walk()]) <= 12
+            async for _ in location.appointments.walk(start=day, end=day + timedelta(days=1)):
                 pass
-        (patients,), (visits,) = (box.seen("GET", path) for path in ("/patients", "/appointments"))
+        (patients,), (visits,) = (
+            sandbox.seen("GET", path) for path in ("/patients", "/appointments")
+        )
         assert patients.param("new_patient") is None
         assert visits.param("cancelled") is None

@@ -12,7 +12,7 @@ import pytest
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from nexhealth_async import Budget, NexHealth, NotFound, Stats, otel
+from nexhealth_async import Budget, NexHealth, NotFoundError, Stats, otel
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -36,28 +36,28 @@ def block(mark: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=40, seed=1) as sandbox:
         monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
         monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
         yield sandbox
 
 
-async def _one_good_one_bad(nex: NexHealth, box: Sandbox) -> None:
+async def _one_good_one_bad(nex: NexHealth, sandbox: Sandbox) -> None:
     async with nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        await office.patients.get(box.patients.ids[0])
-        with pytest.raises(NotFound):
-            await office.patients.get(1)
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        await location.patients.get(sandbox.patients.ids[0])
+        with pytest.raises(NotFoundError):
+            await location.patients.get(1)
 
 
 def test_every_python_block_is_run_here() -> None:
     assert len(blocks()) == 7
 
 
-async def test_the_difference_of_snapshots_tells_what_a_walk_took(box: Sandbox) -> None:
+async def test_the_difference_of_snapshots_tells_what_a_walk_took(sandbox: Sandbox) -> None:
     count_patients = block("count_patients")["count_patients"]
-    count, text = await count_patients(box.subdomain, box.location_id)
+    count, text = await count_patients(sandbox.subdomain, sandbox.location_id)
     assert count == 40
     assert text.startswith("2 requests, 0 of them again, 40 records, 0.0 s")
 
@@ -65,32 +65,34 @@ async def test_the_difference_of_snapshots_tells_what_a_walk_took(box: Sandbox) 
 def test_counters_are_a_page_that_prometheus_reads() -> None:
     stats = Stats(requests=3, waited_rate=0.5)
     stats.operations["GET /patients/{id}"] += 3
-    stats.failures["RateLimited"] += 1
+    stats.failures["RateLimitError"] += 1
     lines = block("def exposition")["metrics_page"](stats).splitlines()
     assert "nexhealth_requests_total 3" in lines
     assert 'nexhealth_operations_total{operation="GET /patients/{id}"} 3' in lines
-    assert 'nexhealth_failures_total{error="RateLimited"} 1' in lines
+    assert 'nexhealth_failures_total{error="RateLimitError"} 1' in lines
     sample = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.]+')
     assert all(sample.fullmatch(line) for line in lines if not line.startswith("# TYPE "))
 
 
-async def test_the_hook_reports_what_failed(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_hook_reports_what_failed(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "clinic.nexhealth"):
-        await _one_good_one_bad(block("class SlowAndFailed")["make_session"](), box)
+        await _one_good_one_bad(block("class SlowAndFailed")["make_session"](), sandbox)
     assert [one.getMessage() for one in caplog.records] == [
-        "GET /patients/{id} failed: NotFound (404)"
+        "GET /patients/{id} failed: NotFoundError (404)"
     ]
 
 
-async def test_logs_are_lines_of_json(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_are_lines_of_json(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     names = block("class JsonLines")
     with caplog.at_level(logging.INFO, "clinic.nexhealth"):
-        await _one_good_one_bad(NexHealth(hooks=[names["Fields"]()]), box)
+        await _one_good_one_bad(NexHealth(hooks=[names["Fields"]()]), sandbox)
     lines = [json.loads(names["JsonLines"]().format(one)) for one in caplog.records]
     assert [(one["level"], one["operation"], one["status"], one["error"]) for one in lines] == [
         ("INFO", "POST /authenticates", 201, None),
         ("INFO", "GET /patients/{id}", 200, None),
-        ("WARNING", "GET /patients/{id}", 404, "NotFound"),
+        ("WARNING", "GET /patients/{id}", 404, "NotFoundError"),
     ]
 
 
@@ -104,19 +106,19 @@ class _Logger:
         self.said.append((event, fields))
 
 
-async def test_a_logger_that_binds_fields_gets_them(box: Sandbox) -> None:
+async def test_a_logger_that_binds_fields_gets_them(sandbox: Sandbox) -> None:
     logger = _Logger()
-    await _one_good_one_bad(NexHealth(hooks=[block("class Bound")["Bound"](logger)]), box)
+    await _one_good_one_bad(NexHealth(hooks=[block("class Bound")["Bound"](logger)]), sandbox)
     assert [(event, fields["status"]) for event, fields in logger.said] == [
         ("nexhealth.attempt", status) for status in (201, 200, 404)
     ]
 
 
 async def test_a_pull_within_a_budget_goes_on_later(
-    box: Sandbox, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = block("budget=budget")
-    assert await names["pull"](box.subdomain, box.location_id, None) == (40, None)
+    assert await names["pull"](sandbox.subdomain, sandbox.location_id, None) == (40, None)
 
     def smaller(**given: Any) -> Budget:
         given["overall"] = 5
@@ -124,13 +126,13 @@ async def test_a_pull_within_a_budget_goes_on_later(
 
     names["Budget"] = smaller
     with caplog.at_level(logging.WARNING, "clinic.nexhealth"):
-        first, resume = await names["pull"](box.subdomain, box.location_id, None)
-        second, end = await names["pull"](box.subdomain, box.location_id, resume)
+        first, resume = await names["pull"](sandbox.subdomain, sandbox.location_id, None)
+        second, end = await names["pull"](sandbox.subdomain, sandbox.location_id, resume)
     assert (first, second, end) == (20, 20, None)
     assert "5 of 5 requests are used (overall)" in caplog.text
 
 
-async def test_the_session_has_spans(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_session_has_spans(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     usual = otel.OpenTelemetry.before
 
@@ -139,7 +141,7 @@ async def test_the_session_has_spans(box: Sandbox, monkeypatch: pytest.MonkeyPat
         begun.append(attempt.operation)
 
     monkeypatch.setattr(otel.OpenTelemetry, "before", before)
-    await _one_good_one_bad(block("hooks=[OpenTelemetry()]")["make_session"](), box)
+    await _one_good_one_bad(block("hooks=[OpenTelemetry()]")["make_session"](), sandbox)
     assert begun == ["POST /authenticates", *["GET /patients/{id}"] * 2]
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import Codec, NexHealth, Rates, RetryPolicy, errors
-from nexhealth_async._protocol.retry import Again, Stop, Unknown, decide
+from nexhealth_async._protocol.retry import GiveUp, ReportUnknown, Retry, decide
 from nexhealth_async._protocol.token_life import Token
-from nexhealth_async.cli.app import build
+from nexhealth_async.cli.app import build_app
 from nexhealth_async.cli.app import run as run_command
 from nexhealth_async.models import Money, Patient, Payment, Provider
 from tests.docs.conftest import accept_only
@@ -108,7 +108,7 @@ def test_every_command_shown_is_one(name: str) -> None:
     lines = [line for _, _, text in code_of(DOCS / f"{name}.md", "sh") for line in text.split("\n")]
     for line in lines:
         if line.startswith("nexhealth "):
-            build().parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+            build_app().parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -132,39 +132,39 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 def test_a_token_is_renewed_and_dead_when_the_page_says() -> None:
     def token(lifetime: float) -> Token:
-        return Token(value="invented", generation=1, asked_at=0.0, lifetime=lifetime)
+        return Token(value="invented", generation=1, requested_at=0.0, lifetime=lifetime)
 
-    assert (token(3600).renew_at, token(3600).dead_at) == (3600 - 5 * 60, 3600 - 10)
-    assert token(25 * 60).renew_at == 25 * 60 * 4 / 5
-    assert token(20 * 60).renew_at == 20 * 60 * 4 / 5
-    assert token(200).dead_at == 200 * 19 / 20
-    assert token(100).dead_at == 100 * 19 / 20
+    assert (token(3600).refresh_at, token(3600).expires_at) == (3600 - 5 * 60, 3600 - 10)
+    assert token(25 * 60).refresh_at == 25 * 60 * 4 / 5
+    assert token(20 * 60).refresh_at == 20 * 60 * 4 / 5
+    assert token(200).expires_at == 200 * 19 / 20
+    assert token(100).expires_at == 100 * 19 / 20
 
 
 FAULTS: list[tuple[str, NexHealthError]] = [
-    ("no connection came about: `ConnectFailed`", errors.ConnectFailed("")),
-    ("429", errors.RateLimited("")),
-    ("the connection broke, or nothing came in time", errors.ConnectionLost("")),
-    ("the connection broke, or nothing came in time", errors.TimedOut("")),
+    ("no connection came about: `ConnectError`", errors.ConnectError("")),
+    ("429", errors.RateLimitError("")),
+    ("the connection broke, or nothing came in time", errors.ConnectionLostError("")),
+    ("the connection broke, or nothing came in time", errors.APITimeoutError("")),
     *(
-        ("500, 502, 503, 504", errors.ServerFailure("", status=status))
+        ("500, 502, 503, 504", errors.ServerError("", status=status))
         for status in (500, 502, 503, 504)
     ),
-    ("another 5xx", errors.ServerFailure("", status=501)),
-    ("a body that is no JSON, or cut short", errors.BrokenBody("", status=200)),
-    ("a success in JSON that makes no sense", errors.UnexpectedShape("", status=200)),
-    ("any other refusal: 400, 403, 404, `code: false`", errors.Invalid("", status=400)),
-    ("any other refusal: 400, 403, 404, `code: false`", errors.NotFound("", status=404)),
+    ("another 5xx", errors.ServerError("", status=501)),
+    ("a body that is no JSON, or cut short", errors.MalformedBodyError("", status=200)),
+    ("a success in JSON that makes no sense", errors.UnexpectedStructureError("", status=200)),
+    ("any other refusal: 400, 403, 404, `code: false`", errors.InvalidRequestError("", status=400)),
+    ("any other refusal: 400, 403, 404, `code: false`", errors.NotFoundError("", status=404)),
 ]
 
 
 @pytest.mark.parametrize(("what", "error"), FAULTS)
 def test_the_rule_of_repeating_is_that_of_the_code(what: str, error: NexHealthError) -> None:
-    words = {Again: "again", Stop: "the error", Unknown: "`OutcomeUnknown`"}
+    words = {Retry: "again", GiveUp: "the error", ReportUnknown: "`OutcomeUnknownError`"}
     (row,) = [line for line in TEXTS["retries"].split("\n") if line.startswith(f"| {what} |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
     for cell, safe in zip(cells, (True, False), strict=True):
-        decision = decide(error, safe=safe, attempt=1, policy=RetryPolicy(), draw=0.5)
+        decision = decide(error, safe=safe, attempt=1, policy=RetryPolicy(), random_fraction=0.5)
         assert cell.startswith(words[type(decision)])
 
 
@@ -233,5 +233,5 @@ def test_dates_money_and_lists_are_read_as_the_page_says() -> None:
     provider, _ = codec.decode(Provider, b'{"id": 1}')
     assert (provider.provider_requestables, provider.locations) == ((), None)
     for field, value in ((b"inactive", b'"yes"'), (b"balance", b'{"amount": "NaN"}')):
-        with pytest.raises(errors.UndecodableRecord):
+        with pytest.raises(errors.UndecodableRecordError):
             codec.decode(Patient, b'{"id": 1, "%s": %s}' % (field, value))

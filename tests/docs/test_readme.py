@@ -15,9 +15,9 @@ from aiohttp import web
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from nexhealth_async import NexHealth, NotInThisVersion, UsageError
+from nexhealth_async import NexHealth, NotInVersionError, UsageError
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.docs.pages import blocks_of, run_block
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("account")
 
 
 @pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=40, practices=2, seed=1) as sandbox:
         monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
         monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
@@ -66,23 +66,23 @@ async def test_the_same_lines_run_in_a_notebook(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == SHOWN
 
 
-async def test_the_web_backend_serves_a_patient(box: Sandbox) -> None:
+async def test_the_web_backend_serves_a_patient(sandbox: Sandbox) -> None:
     runner = web.AppRunner(block("make_app")["make_app"](), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    id = box.patients.ids[0]
+    id = sandbox.patients.ids[0]
     async with aiohttp.ClientSession(f"http://{host}:{port}") as http:
-        async with http.get(f"/{box.subdomain}/patients/{id}") as reply:
+        async with http.get(f"/{sandbox.subdomain}/patients/{id}") as reply:
             assert reply.status == 200
             assert (await reply.json())["id"] == id
-        async with http.get(f"/{box.subdomain}/patients/1") as reply:
+        async with http.get(f"/{sandbox.subdomain}/patients/1") as reply:
             assert reply.status == 404
     await runner.cleanup()
 
 
 async def test_the_bulk_copy_holds_every_patient_and_refreshes(
-    box: Sandbox, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
     refresh = block("async def refresh")["refresh"]
     path = tmp_path / "practice.duckdb"
@@ -90,28 +90,28 @@ async def test_the_bulk_copy_holds_every_patient_and_refreshes(
         await refresh(str(path))
         with closing(duckdb.connect(str(path), read_only=True)) as db:
             rows = db.sql("select _practice, id from patients").fetchall()
-        expected = {(one.subdomain, id) for one in box.practices for id in one.patients.ids}
+        expected = {(one.subdomain, id) for one in sandbox.practices for id in one.patients.ids}
         assert len(rows) == len(expected)
         assert set(rows) == expected
-        now = stamp(box.clock.now())
-        box.patients.insert(created_at=now, updated_at=now)
+        now = format_timestamp(sandbox.clock.now())
+        sandbox.patients.insert(created_at=now, updated_at=now)
 
 
-async def test_the_booking_books_once_and_knows_the_patient_again(box: Sandbox) -> None:
+async def test_the_booking_books_once_and_knows_the_patient_again(sandbox: Sandbox) -> None:
     book = block("async def book")["book"]
     async with NexHealth() as nex:
-        day = box.clock.today().date() + timedelta(days=3)
-        before = len(box.appointments)
-        first = await book(nex, box.subdomain, box.location_id, day)
-        second = await book(nex, box.subdomain, box.location_id, day)
+        day = sandbox.clock.today().date() + timedelta(days=3)
+        before = len(sandbox.appointments)
+        first = await book(nex, sandbox.subdomain, sandbox.location_id, day)
+        second = await book(nex, sandbox.subdomain, sandbox.location_id, day)
     assert first != second
-    assert len(box.appointments) == before + 2
-    assert len(box.patients) == 41
+    assert len(sandbox.appointments) == before + 2
+    assert len(sandbox.patients) == 41
     assert isinstance(day, date)
 
 
 async def test_the_receiver_hands_each_signed_event_on_once(
-    box: Sandbox,
+    sandbox: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -124,9 +124,9 @@ async def test_the_receiver_hands_each_signed_event_on_once(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/nexhealth"
-    id = box.appointments.ids[0]
+    id = sandbox.appointments.ids[0]
     for secret, status in (("an-invented-secret", 200),) * 2 + (("another", 401),):
-        (sent,) = await box.deliver("appointment_updated", id, to=url, secret=secret)
+        (sent,) = await sandbox.deliver("appointment_updated", id, to=url, secret=secret)
         assert sent.status == status
     await runner.cleanup()
     assert capsys.readouterr().out == f"appointment_updated {id}\n"
@@ -141,24 +141,24 @@ async def test_the_fixtures_serve_users_tests(
 def test_the_versions_are_told_before_anything_else_of_the_api() -> None:
     story = README.split("## Two versions of the API\n")[1].split("\n## ")[0].strip()
     assert len(story.splitlines()) == 5
-    for word in ("NexHealth(version=", "NEXHEALTH_API_VERSION", "count()", "NotInThisVersion"):
+    for word in ("NexHealth(version=", "NEXHEALTH_API_VERSION", "count()", "NotInVersionError"):
         assert word in story
     assert README.index(story) < README.index("## Walking")
 
 
-async def test_what_the_readme_says_of_the_versions_holds(box: Sandbox, account: str) -> None:
+async def test_what_the_readme_says_of_the_versions_holds(sandbox: Sandbox, account: str) -> None:
     async with NexHealth() as nex:
         assert nex.version == {"v2": "v2", "v3": "v3.0.0"}[account]
-        office = nex.practice(box.subdomain).location(box.location_id)
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         if account == "v2":
-            assert await office.patients.walk().count() == 40
-            with pytest.raises(NotInThisVersion):
-                await anext(office.claims.walk(patient_id=1))
+            assert await location.patients.walk().count() == 40
+            with pytest.raises(NotInVersionError):
+                await anext(location.claims.walk(patient_id=1))
         else:
             with pytest.raises(UsageError):
-                await office.patients.walk().count()
-            with pytest.raises(NotInThisVersion):
-                await anext(office.patients.walk(include=["upcoming_appts"]))
+                await location.patients.walk().count()
+            with pytest.raises(NotInVersionError):
+                await anext(location.patients.walk(include=["upcoming_appts"]))
 
 
 def test_the_operations_are_on_their_own_page() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import nexhealth_async
-from nexhealth_async import InvalidArgument, NexHealth, errors
+from nexhealth_async import InvalidArgumentError, NexHealth, errors
 from nexhealth_async.sandbox import Sandbox
 from tests.docs.generated_parts import DOCS
 
@@ -58,34 +58,39 @@ def test_every_method_named_exists() -> None:
 @pytest.mark.parametrize(("version", "most"), [("v2", "300"), ("v3", "1000")])
 async def test_the_largest_documented_page_is_asked_for(version: str, most: str) -> None:
     async with (
-        Sandbox(patients=3) as box,
-        NexHealth(box.api_key, base_url=box.url, version=version) as nex,
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
     ):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        assert len([one async for one in office.patients.walk()]) <= 3
-        assert {one.param("per_page") for one in box.seen("GET", "/patients")} == {most}
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        assert len([one async for one in location.patients.walk()]) <= 3
+        assert {one.param("per_page") for one in sandbox.seen("GET", "/patients")} == {most}
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_a_reply_counts_whatever_it_calls_itself(version: str) -> None:
     async with (
-        Sandbox(patients=3) as box,
-        NexHealth(box.api_key, base_url=box.url, version=version) as nex,
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
     ):
-        box.media_type = "application/vnd.Nexhealth+json;version=2"
-        patients = nex.practice(box.subdomain).location(box.location_id).patients
-        assert [one.id async for one in patients.walk(new_patient=None)] == list(box.patients.ids)
+        sandbox.media_type = "application/vnd.Nexhealth+json;version=2"
+        patients = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients
+        assert [one.id async for one in patients.walk(new_patient=None)] == list(
+            sandbox.patients.ids
+        )
 
 
 async def test_locations_are_locations_and_know_their_practice() -> None:
-    async with Sandbox(practices=2) as box, NexHealth(box.api_key, base_url=box.url) as nex:
+    async with (
+        Sandbox(practices=2) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
+    ):
         found = {one.id: one.subdomain async for one in nex.locations.walk()}
-        due = {one.locations.ids[0]: one.subdomain for one in box.practices}
+        due = {one.locations.ids[0]: one.subdomain for one in sandbox.practices}
         assert found == due
 
 
 async def test_a_capital_letter_in_a_subdomain_is_found_before_anything_is_sent() -> None:
-    async with Sandbox() as box, NexHealth(box.api_key, base_url=box.url) as nex:
-        with pytest.raises(InvalidArgument):
-            nex.practice(box.subdomain.title()).patients.walk(location_id=box.location_id)
-        assert not box.requests
+    async with Sandbox() as sandbox, NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
+        with pytest.raises(InvalidArgumentError):
+            nex.practice(sandbox.subdomain.title()).patients.walk(location_id=sandbox.location_id)
+        assert not sandbox.requests

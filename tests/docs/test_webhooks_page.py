@@ -19,8 +19,8 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from nexhealth_async import (
-    EventBoard,
-    InvalidArgument,
+    EventBus,
+    InvalidArgumentError,
     LocationScope,
     NexHealth,
     errors,
@@ -30,7 +30,7 @@ from nexhealth_async import (
 from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.webhook_deliveries import RETRIES
-from nexhealth_async.stores import SqliteQueue
+from nexhealth_async.stores import SqliteEventQueue
 from nexhealth_async.webhooks.aiohttp import Receiver, add_receiver
 from nexhealth_async.workflows import WriteStatus
 from tests.cli.helpers import nexhealth
@@ -67,7 +67,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 @pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=5, practices=2, seed=1) as sandbox:
         monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
         monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url)
@@ -76,15 +76,15 @@ async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def nex(box: Sandbox) -> AsyncIterator[NexHealth]:
+async def nex(sandbox: Sandbox) -> AsyncIterator[NexHealth]:
     async with NexHealth(version="v3") as session:
-        assert box.url
+        assert sandbox.url
         yield session
 
 
 @pytest.fixture
-def office(box: Sandbox, nex: NexHealth) -> LocationScope:
-    return nex.practice(box.subdomain).location(box.location_id)
+def location(sandbox: Sandbox, nex: NexHealth) -> LocationScope:
+    return nex.practice(sandbox.subdomain).location(sandbox.location_id)
 
 
 @asynccontextmanager
@@ -98,12 +98,14 @@ async def served(app: web.Application) -> AsyncGenerator[str]:
         await runner.cleanup()
 
 
-def soon(box: Sandbox) -> date:
-    return box.clock.today().date() + timedelta(days=3)
+def soon(sandbox: Sandbox) -> date:
+    return sandbox.clock.today().date() + timedelta(days=3)
 
 
-async def slots(office: LocationScope, box: Sandbox) -> list[Any]:
-    search = office.available_slots.flat(start_date=soon(box), days=7, pids=[box.providers.ids[0]])
+async def slots(location: LocationScope, sandbox: Sandbox) -> list[Any]:
+    search = location.available_slots.flat(
+        start_date=soon(sandbox), days=7, pids=[sandbox.providers.ids[0]]
+    )
     return [slot async for slot in search]
 
 
@@ -113,20 +115,20 @@ def test_every_block_is_run_here() -> None:
 
 
 async def test_setting_up_gives_the_secret_once(
-    box: Sandbox, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = block("async def set_up")
     secret = await names["set_up"](URL)
-    endpoints = box.world.webhook_endpoints
+    endpoints = sandbox.world.webhook_endpoints
     assert secret == endpoints.row(endpoints.ids[0])["secret_key"]
     assert len(capsys.readouterr().out.splitlines()) == 2 * len(names["EVENTS"])
     assert await names["set_up"](URL) is None
     assert capsys.readouterr().out == ""
-    assert len(box.world.webhook_subscriptions) == 2 * len(names["EVENTS"])
+    assert len(sandbox.world.webhook_subscriptions) == 2 * len(names["EVENTS"])
 
 
 async def test_the_commands_set_up_and_list(
-    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (text,) = blocks("sh")
@@ -134,7 +136,7 @@ async def test_the_commands_set_up_and_list(
     for line in text.splitlines():
         name, *arguments = shlex.split(line)
         assert name == "nexhealth"
-        ran = await nexhealth(*arguments, box=box)
+        ran = await nexhealth(*arguments, sandbox=sandbox)
         assert (ran.status, ran.err) == (0, "")
         shown.append(ran.out.decode())
     secret = tmp_path / "nexhealth.secret"
@@ -144,36 +146,36 @@ async def test_the_commands_set_up_and_list(
 
 
 async def test_a_name_nobody_knows_is_refused_and_a_new_one_is_given_as_a_pair(
-    box: Sandbox, nex: NexHealth
+    sandbox: Sandbox, nex: NexHealth
 ) -> None:
-    for events, practices in ((["recall_created"], [box.subdomain]), (EVENTS, ["nobody"])):
-        with pytest.raises(InvalidArgument):
+    for events, practices in ((["recall_created"], [sandbox.subdomain]), (EVENTS, ["nobody"])):
+        with pytest.raises(InvalidArgumentError):
             await nex.webhooks.ensure(URL, events, practices)
     pair = re.search(r'`\("(\w+)", "(\w+)"\)`', TEXT)
     assert pair
-    told = await nex.webhooks.ensure(URL, [(pair[1], pair[2])], [box.subdomain], dry_run=True)
-    assert [(one.resource_type, one.event) for one in told.subscribed] == [pair.groups()]
-    assert not box.world.webhook_endpoints.ids
+    told = await nex.webhooks.ensure(URL, [(pair[1], pair[2])], [sandbox.subdomain], dry_run=True)
+    assert [(one.resource_type, one.event) for one in told.created_subscriptions] == [pair.groups()]
+    assert not sandbox.world.webhook_endpoints.ids
 
 
-async def test_moving_makes_all_anew_in_the_other_version(box: Sandbox) -> None:
+async def test_moving_makes_all_anew_in_the_other_version(sandbox: Sandbox) -> None:
     async with NexHealth(version="v2") as old:
-        await old.webhooks.ensure(URL, EVENTS, [box.subdomain])
+        await old.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])
     await asyncio.sleep(0.002)  # the page's moment must come after
-    done = await block("async def move_to_v3")["move_to_v3"](URL, EVENTS, [box.subdomain])
+    done = await block("async def move_to_v3")["move_to_v3"](URL, EVENTS, [sandbox.subdomain])
     assert len(done.renewed) == 2
-    assert [row["version"] for row in box.world.webhook_subscriptions] == ["v3", "v3"]
+    assert [row["version"] for row in sandbox.world.webhook_subscriptions] == ["v3", "v3"]
 
 
 async def test_the_aiohttp_application_keeps_a_calendar(
-    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names = block("add_receiver(app")
-    id = box.appointments.ids[0]
+    id = sandbox.appointments.ids[0]
     async with served(names["make_app"]()) as url:
         for secret, status in ((SECRET, 200), (SECRET, 200), ("another", 401)):
-            (sent,) = await box.deliver("appointment_updated", id, to=url, secret=secret)
+            (sent,) = await sandbox.deliver("appointment_updated", id, to=url, secret=secret)
             assert sent.status == status
         async with asyncio.timeout(10):
             while not names["CALENDAR"]:
@@ -183,7 +185,7 @@ async def test_the_aiohttp_application_keeps_a_calendar(
 
 
 async def test_parked_events_are_looked_after(tmp_path: Path) -> None:
-    queue = SqliteQueue(tmp_path / "events.db")
+    queue = SqliteEventQueue(tmp_path / "events.db")
     for key in ("a", "b"):
         await queue.put(key, UPDATED)
         await queue.park(key)
@@ -224,16 +226,16 @@ def test_the_pure_functions_are_enough() -> None:
 
 
 async def test_the_mirror_keeps_the_newest_of_each_record(
-    box: Sandbox, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     mirror = block("class Mirror")["Mirror"]()
-    appointment, patient = box.appointments.ids[0], box.patients.ids[0]
+    appointment, patient = sandbox.appointments.ids[0], sandbox.patients.ids[0]
     app = web.Application()
     add_receiver(app, "/nexhealth", Receiver(SECRET, mirror.handle))
     async with served(app) as url:
 
         async def deliver(event: str, id: int | None = None, **more: Any) -> None:
-            (sent,) = await box.deliver(event, id, to=url, secret=SECRET, **more)
+            (sent,) = await sandbox.deliver(event, id, to=url, secret=SECRET, **more)
             assert sent.status == 200
 
         late = {"id": patient, "email": "late@example.com", "updated_at": "2001-01-01T00:00:00Z"}
@@ -243,7 +245,7 @@ async def test_the_mirror_keeps_the_newest_of_each_record(
         await deliver("sync_status_write_change.red")
         await deliver("moon_risen", data={"moons": [{"id": 1}]})
     assert list(mirror.appointments) == [appointment]
-    assert mirror.patients[patient].email == box.patients.row(patient)["email"]
+    assert mirror.patients[patient].email == sandbox.patients.row(patient)["email"]
     assert len(mirror.reachable) == 1
     assert [one.getMessage().partition(":")[0] for one in caplog.records] == [
         "an event this version does not know"
@@ -251,10 +253,10 @@ async def test_the_mirror_keeps_the_newest_of_each_record(
 
 
 @asynccontextmanager
-async def told(box: Sandbox, nex: NexHealth, board: EventBoard) -> AsyncGenerator[None]:
+async def told(sandbox: Sandbox, nex: NexHealth, board: EventBus) -> AsyncGenerator[None]:
     """Have what becomes of writes delivered to a board."""
     names = ["appointment_insertion", "payment_insertion"]
-    done = await nex.webhooks.ensure(URL, names, [box.subdomain])
+    done = await nex.webhooks.ensure(URL, names, [sandbox.subdomain])
     assert done.endpoint
     assert done.endpoint.secret_key
     app = web.Application()
@@ -265,71 +267,75 @@ async def told(box: Sandbox, nex: NexHealth, board: EventBoard) -> AsyncGenerato
 
 
 async def test_bookings_end_as_the_practices_system_decides(
-    box: Sandbox, nex: NexHealth, office: LocationScope
+    sandbox: Sandbox, nex: NexHealth, location: LocationScope
 ) -> None:
-    names = block("board = EventBoard()")
-    free = await slots(office, box)
+    names = block("board = EventBus()")
+    free = await slots(location, sandbox)
     said: list[str] = []
-    async with told(box, nex, names["board"]):
+    async with told(sandbox, nex, names["board"]):
         for slot, refused in ((free[0], False), (free[2], True)):
-            known = set(box.appointments.ids)
-            waiting = asyncio.create_task(names["book"](office, slot, box.patients.ids[0]))
-            while not (made := set(box.appointments.ids) - known):
+            known = set(sandbox.appointments.ids)
+            waiting = asyncio.create_task(names["book"](location, slot, sandbox.patients.ids[0]))
+            while not (made := set(sandbox.appointments.ids) - known):
                 await asyncio.sleep(0.01)
-            box.sync(fail=made if refused else ())
+            sandbox.sync(fail=made if refused else ())
             said.append(await waiting)
     assert said == ["booked", "not booked: failed, a webhook said so; the API tells no reason"]
 
 
 async def test_a_payment_is_followed_into_the_ledger(
-    box: Sandbox, nex: NexHealth, office: LocationScope
+    sandbox: Sandbox, nex: NexHealth, location: LocationScope
 ) -> None:
-    board = EventBoard()
+    board = EventBus()
     pay = block("async def pay")["pay"]
-    async with told(box, nex, board):
+    async with told(sandbox, nex, board):
         waiting = asyncio.create_task(
-            pay(office, box.patients.ids[0], Decimal(-5), "visit-1", board)
+            pay(location, sandbox.patients.ids[0], Decimal(-5), "visit-1", board)
         )
-        while not box.practice.pending:
+        while not sandbox.practice.pending:
             await asyncio.sleep(0.01)
-        box.sync()
+        sandbox.sync()
         assert await waiting == "complete"
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_an_appointment_is_moved_to_the_first_free_time(box: Sandbox, version: str) -> None:
+async def test_an_appointment_is_moved_to_the_first_free_time(
+    sandbox: Sandbox, version: str
+) -> None:
     move = block("async def move(")["move"]
     async with NexHealth(version=version) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        free = await slots(office, box)
-        old = await office.appointments.book(free[-1], patient_id=box.patients.ids[0])
-        box.sync()
-        moved = await move(office, old, soon(box))
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        free = await slots(location, sandbox)
+        old = await location.appointments.book(free[-1], patient_id=sandbox.patients.ids[0])
+        sandbox.sync()
+        moved = await move(location, old, soon(sandbox))
     assert moved.start_time == free[0].start
-    assert not box.appointments.row(moved.id)["cancelled"]
-    assert moved.id == old.id or box.appointments.row(old.id)["cancelled"]
+    assert not sandbox.appointments.row(moved.id)["cancelled"]
+    assert moved.id == old.id or sandbox.appointments.row(old.id)["cancelled"]
 
 
-async def test_what_changed_in_an_outage_is_read(box: Sandbox, office: LocationScope) -> None:
-    since = box.clock.today()
-    box.clock.advance(49 * 3600)
-    now = box.clock.today().isoformat()
-    patient, (kept, dropped) = box.patients.ids[0], box.appointments.ids[:2]
+async def test_what_changed_in_an_outage_is_read(sandbox: Sandbox, location: LocationScope) -> None:
+    since = sandbox.clock.today()
+    sandbox.clock.advance(49 * 3600)
+    now = sandbox.clock.today().isoformat()
+    patient, (kept, dropped) = sandbox.patients.ids[0], sandbox.appointments.ids[:2]
     start = (since + timedelta(days=3)).isoformat()
-    box.patients.update(patient, email="new@example.com", updated_at=now)
-    box.appointments.update(kept, start_time=start, cancelled=False, updated_at=now)
-    box.appointments.update(dropped, start_time=start, cancelled=True, updated_at=now)
+    sandbox.patients.update(patient, email="new@example.com", updated_at=now)
+    sandbox.appointments.update(kept, start_time=start, cancelled=False, updated_at=now)
+    sandbox.appointments.update(dropped, start_time=start, cancelled=True, updated_at=now)
     changed = block("async def changed")["changed"]
-    found: list[tuple[type, int]] = [(type(one), one.id) async for one in changed(office, since)]
+    found: list[tuple[type, int]] = [(type(one), one.id) async for one in changed(location, since)]
     assert found == [(Patient, patient), (Appointment, kept), (Appointment, dropped)]
 
 
-async def test_an_endpoint_that_is_off_is_found_and_revived(box: Sandbox, nex: NexHealth) -> None:
-    done = await nex.webhooks.ensure(URL, EVENTS, [box.subdomain])
+async def test_an_endpoint_that_is_off_is_found_and_revived(
+    sandbox: Sandbox, nex: NexHealth
+) -> None:
+    done = await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])
     assert done.endpoint
-    box.world.webhook_endpoints.update(done.endpoint.id, active=False)
+    sandbox.world.webhook_endpoints.update(done.endpoint.id, active=False)
     assert [one.id async for one in nex.webhook_endpoints.walk(active=False)] == [done.endpoint.id]
-    assert (await nex.webhooks.ensure(URL, EVENTS, [box.subdomain])).revived
+    assert (await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])).reactivated
 
 
 def test_the_table_of_ends_has_them_all() -> None:
@@ -345,7 +351,9 @@ def test_the_errors_named_exist() -> None:
 
 def test_the_stores_named_exist() -> None:
     named = {re.findall(r"`(\w+)", row[0])[0] for row in rows("Duplicates")}
-    assert named == {name for name in stores.__all__ if name.endswith(("Seen", "SqliteQueue"))}
+    assert named == {
+        name for name in stores.__all__ if name.endswith(("PollResult", "SqliteEventQueue"))
+    }
 
 
 def test_the_schedule_is_that_of_the_sandbox() -> None:

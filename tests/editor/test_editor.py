@@ -75,7 +75,7 @@ def test_completion_offers_the_nouns_that_a_scope_takes_and_no_others(
 def test_completion_offers_the_public_names_and_no_inner_ones(editor: Editor) -> None:
     offered = editor.offers(f"from nexhealth_async import {CARET}\n")
     assert set(nexhealth_async.__all__) <= offered
-    assert {"SlotTaken", "OutcomeUnknown"} <= offered
+    assert {"SlotTakenError", "OutcomeUnknownError"} <= offered
     assert not {"TYPE_CHECKING", "import_module", "annotations"} & offered
 
 

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from nexhealth_async import NexHealth, NexHealthError, errors, normalize_phone
-from nexhealth_async.cli.error_messages import happened, sentence
+from nexhealth_async.cli.error_messages import as_sentence, describe_error
 from nexhealth_async.webhooks import parse
 from tests.errors.samples import samples
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-NEVER_RAISED = {"NexHealthError", "UsageError", "TransportError", "APIError", "BadReply"}
+NEVER_RAISED = {
+    "NexHealthError",
+    "UsageError",
+    "APIConnectionError",
+    "APIError",
+    "InvalidResponseError",
+}
 SENTENCE_END = re.compile(r"[.!?] (?=[A-Z`])")
 PYTHON = re.compile(r"\w=(?!\w*\.)|error\.|\bpass\b")
 
@@ -55,18 +61,25 @@ def test_a_message_names_its_operation_first_or_what_to_do(error: NexHealthError
 def test_the_advice_is_said_once_and_last(error: NexHealthError) -> None:
     assert str(error).count(error.advice or str(error)) == 1
     assert str(error).endswith(error.advice)
-    assert str(error) == "; ".join(filter(None, (happened(error), error.advice)))
+    assert str(error) == "; ".join(filter(None, (describe_error(error), error.advice)))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["ConnectFailed", "TimedOut", "KeyRefused", "VersionRefused", "RateLimited", "Invalid"],
+    [
+        "ConnectError",
+        "APITimeoutError",
+        "InvalidAPIKeyError",
+        "VersionNotEnabledError",
+        "RateLimitError",
+        "InvalidRequestError",
+    ],
 )
 def test_a_shell_is_told_nothing_of_pythons_arguments(name: str) -> None:
     found = [error for error in SAMPLES if type(error).__name__ == name]
     assert found
     for error in found:
-        assert not PYTHON.search(sentence(error).removeprefix(str(error.operation)))
+        assert not PYTHON.search(as_sentence(error).removeprefix(str(error.operation)))
 
 
 VALUE = "Zq9-Secret"
@@ -90,5 +103,5 @@ def test_a_message_repeats_no_value_that_was_passed(call: Callable[[], object]) 
     with pytest.raises(NexHealthError) as caught:
         call()
     assert VALUE not in str(caught.value)
-    assert VALUE not in sentence(caught.value)
+    assert VALUE not in as_sentence(caught.value)
     assert VALUE not in repr(caught.value)

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DAY",
     "DuckDBStage",
-    "Killed",
-    "Kills",
+    "KillPoints",
+    "KilledError",
+    "MergingStage",
     "PostgresStage",
-    "Stage",
     "batch_of",
     "opened",
     "plan_of",
@@ -47,7 +47,7 @@ DAY = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 _CODEC = Codec()
 
 
-class Stage(Protocol):
+class MergingStage(Protocol):
     """One kind of database."""
 
     kind: str
@@ -111,7 +111,7 @@ class PostgresStage:
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MergingStage]:
     """An empty database, one test for each kind."""
     if request.param == "duckdb":
         files = DuckDBStage(tmp_path / "copy.duckdb")
@@ -159,12 +159,12 @@ def batch_of(
     return Batch(shard=shard, model=model, records=made, raw=raw)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process is gone."""
 
 
 @define
-class Kills:
+class KillPoints:
     """Counts calls to a target and ends the process before one of them."""
 
     target: Target
@@ -173,12 +173,14 @@ class Kills:
 
     def __call__(self) -> Target:
         if not self.left:
-            raise Killed
+            raise KilledError
         self.left -= 1
         return self.target
 
 
-async def pull(call: Kills, world: Sequence[tuple[Shard, str, Sequence[Any]]], id: str) -> None:
+async def pull(
+    call: KillPoints, world: Sequence[tuple[Shard, str, Sequence[Any]]], id: str
+) -> None:
     """Copy a world of shards, with the class and the records of each, as the engine would."""
     progress = await call().load()
     if progress is None or progress.finished:
@@ -194,18 +196,18 @@ async def pull(call: Kills, world: Sequence[tuple[Shard, str, Sequence[Any]]], i
 
 
 async def _read(
-    call: Kills, shard: Shard, state: ShardState | None, model: str, records: Sequence[Any]
+    call: KillPoints, shard: Shard, state: ShardState | None, model: str, records: Sequence[Any]
 ) -> None:
     has_cursor = shard.resource == "appointments"
     await call().rewind(shard, state)
-    state = state if state and state.place else ShardState()
-    begin = int(state.place.removeprefix("0:")) if state.place else 0
+    state = state if state and state.position else ShardState()
+    begin = int(state.position.removeprefix("0:")) if state.position else 0
     for at in range(begin, len(records), 2):
         page = records[at : at + 2]
         place = f"0:{at + 2}" if has_cursor else None
-        state = attrs.evolve(state, place=place, records=at + len(page), pages=state.pages + 1)
+        state = attrs.evolve(state, position=place, records=at + len(page), pages=state.pages + 1)
         await call().write(batch_of(shard, page, model), state)
-    await call().settle(shard, attrs.evolve(state, status="done", place=None))
+    await call().settle(shard, attrs.evolve(state, status="done", position=None))
     call.settled.add(shard.name)
 
 

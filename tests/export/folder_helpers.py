@@ -17,7 +17,7 @@ from nexhealth_async.export.folder_target import FolderTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.parquet import ParquetTarget
 
-__all__ = ["KINDS", "Dying", "Killed", "Kind", "die", "ids_in"]
+__all__ = ["KINDS", "DyingTarget", "KilledError", "Kind", "ids_in", "kill_at"]
 
 pq: Any = import_module("pyarrow.parquet")  # which declares no types
 
@@ -82,18 +82,18 @@ def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
     return {practice: sorted(ids) for practice, ids in found.items()}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
-def die(target: FolderTarget) -> None:
+def kill_at(target: FolderTarget) -> None:
     """Do what the system does when a process is killed: its locks end, nothing else happens."""
     lock, target._lock = target._lock, None
     assert lock is not None
     lock.release()
 
 
-class Dying:
+class DyingTarget:
     """A target in a process that is killed at its nth call, before or after it took effect."""
 
     merges = False
@@ -106,12 +106,12 @@ class Dying:
     async def _call(self, call: Callable[[], Any]) -> Any:
         self._left -= 1
         if self._left == 0 and not self._after:
-            die(self._target)
-            raise Killed
+            kill_at(self._target)
+            raise KilledError
         made = await call()
         if self._left == 0:
-            die(self._target)
-            raise Killed
+            kill_at(self._target)
+            raise KilledError
         return made
 
     async def open(self) -> None:

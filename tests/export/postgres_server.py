@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import pytest
 from attrs import define, field
 
-from nexhealth_async.export.postgres_connection import Link
+from nexhealth_async.export.postgres_connection import DatabaseLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -182,7 +182,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[str]:
 @asynccontextmanager
 async def connected(url: str) -> AsyncGenerator[Connection]:
     """A connection to look at a database with, by asyncpg's own codecs."""
-    connection = await Link(url, "public")._library.connect(url)
+    connection = await DatabaseLink(url, "public")._library.connect(url)
     try:
         yield connection
     finally:

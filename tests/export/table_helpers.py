@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from nexhealth_async.codec import Codec
-from nexhealth_async.export.columns import Column, Kind, fields_of
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of
 
 __all__ = ["as_kept", "from_row", "merged"]
 
@@ -30,9 +30,9 @@ def from_row(model: type[T], row: Mapping[str, object]) -> T:
     return _CODEC.structure_record(model, sent)[0]
 
 
-def _cell(column: Column, row: Mapping[str, object]) -> object:
+def _cell(column: FieldColumn, row: Mapping[str, object]) -> object:
     name = column.name
-    if column.kind is not Kind.MONEY:
+    if column.kind is not ColumnKind.MONEY:
         return _plain(column, row[name])
     amount, currency = row[f"{name}_amount"], row[f"{name}_currency"]
     return None if amount is None else {"amount": str(amount), "currency": currency}
@@ -64,12 +64,12 @@ def merged(kept: object, extra: object) -> object:
     return extra
 
 
-def _plain(column: Column, value: object) -> object:
+def _plain(column: FieldColumn, value: object) -> object:
     """Say a cell's value as JSON would."""
     if value is None:
         return None
     match value:
-        case str() if column.kind is Kind.JSON:
+        case str() if column.kind is ColumnKind.JSON:
             return json.loads(value, parse_float=Decimal)
         case datetime():
             assert value.utcoffset() == UTC.utcoffset(None)
@@ -79,7 +79,7 @@ def _plain(column: Column, value: object) -> object:
         case Decimal():
             return str(value)
         case list():
-            element = cast("Column", column.element)
+            element = cast("FieldColumn", column.element)
             return [_plain(element, item) for item in cast("Sequence[object]", value)]
         case dict():
             return _object(column, cast("Mapping[str, object]", value))
@@ -87,8 +87,8 @@ def _plain(column: Column, value: object) -> object:
             return value
 
 
-def _object(column: Column, value: Mapping[str, object]) -> dict[str, object]:
-    if column.kind is Kind.MONEY:
+def _object(column: FieldColumn, value: Mapping[str, object]) -> dict[str, object]:
+    if column.kind is ColumnKind.MONEY:
         return {"amount": str(value["amount"]), "currency": value["currency"]}
     plain = {part.name: _plain(part, value[part.name]) for part in column.parts}
     return {name: part for name, part in plain.items() if part is not None}

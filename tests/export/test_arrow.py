@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard
 from nexhealth_async.codec import Codec, to_json
-from nexhealth_async.errors import UsageError, WalkOver
+from nexhealth_async.errors import UsageError, WalkClosedError
 from nexhealth_async.export import pyarrow_types
-from nexhealth_async.export.arrow import batch_table, schema_of, table_of, tables_of, to_arrow
+from nexhealth_async.export.arrow import schema_of, table_of, table_of_batch, tables_of, to_arrow
 from nexhealth_async.models import (
     Appointment,
     Charge,
@@ -318,19 +318,19 @@ def test_a_batch_becomes_rows_of_its_practice_and_pull() -> None:
         raw=raw,
         repairs=tuple(repairs),
     )
-    first, second = batch_table(batch, pull="7").to_pylist()
+    first, second = table_of_batch(batch, pull="7").to_pylist()
     assert (first["_practice"], first["_pull"]) == ("demo", "7")
     assert json.loads(cast("str", first["_extra"])) == {"created_at": "whenever"}
     assert second["_extra"] is None
 
 
 async def test_a_walk_becomes_a_table_that_pandas_and_polars_take() -> None:
-    async with scene(practices=1, locations=1, patients=1_100, appointments=0) as (box, nex):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        table = await to_arrow(office.patients.walk(per_page=300))
+    async with scene(practices=1, locations=1, patients=1_100, appointments=0) as (sandbox, nex):
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        table = await to_arrow(location.patients.walk(per_page=300))
         assert table.num_rows == 1_100
         ids = table.column("id").to_pylist()
-        assert sorted(cast("list[int]", ids)) == sorted(box.practices[0].patients.ids)
+        assert sorted(cast("list[int]", ids)) == sorted(sandbox.practices[0].patients.ids)
         frame = cast("Any", table.to_pandas())
         assert list(frame["id"]) == ids
         assert str(frame["created_at"].dtype) == "datetime64[us, UTC]"
@@ -341,30 +341,35 @@ async def test_a_walk_becomes_a_table_that_pandas_and_polars_take() -> None:
 
 
 async def test_an_empty_walk_becomes_a_table_with_columns() -> None:
-    async with scene(practices=1, locations=1, patients=0, appointments=0) as (box, nex):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        table = await to_arrow(office.procedures.walk())
+    async with scene(practices=1, locations=1, patients=0, appointments=0) as (sandbox, nex):
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        table = await to_arrow(location.procedures.walk())
         assert table.num_rows == 0 or table.column("id").null_count == 0
         assert "treatment_plan_ids" in table.schema.names
 
 
 async def test_a_walk_under_way_is_refused() -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        walk = nex.practice(box.subdomain).location(box.location_id).patients.walk()
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        walk = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients.walk()
         await anext(walk)
-        with pytest.raises(WalkOver):
+        with pytest.raises(WalkClosedError):
             await to_arrow(walk)
         await walk.aclose()
 
 
 async def test_a_pull_becomes_a_table_for_each_resource() -> None:
-    async with scene(practices=2) as (box, nex), nex.bulk.pull(["patients", "providers"]) as pull:
+    async with (
+        scene(practices=2) as (sandbox, nex),
+        nex.bulk.pull(["patients", "providers"]) as pull,
+    ):
         tables = await tables_of(pull)
     assert sorted(tables) == ["patients", "providers"]
     table = tables["patients"]
     assert table.schema.equals(schema_of(Patient))
-    assert set(table.column("_practice").to_pylist()) == {one.subdomain for one in box.practices}
-    assert table.num_rows == sum(len(one.patients.ids) for one in box.practices)
+    assert set(table.column("_practice").to_pylist()) == {
+        one.subdomain for one in sandbox.practices
+    }
+    assert table.num_rows == sum(len(one.patients.ids) for one in sandbox.practices)
 
 
 def test_without_pyarrow_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

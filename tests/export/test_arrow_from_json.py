@@ -17,15 +17,15 @@ from msgspec import Raw
 
 from nexhealth_async import models
 from nexhealth_async.bulk import Batch, Shard, facts, resources
-from nexhealth_async.bulk.batch import Unread
+from nexhealth_async.bulk.batch import LazyRecords
 from nexhealth_async.codec import Codec, LazyDecoder, to_json
 from nexhealth_async.export import arrow_from_json
-from nexhealth_async.export.arrow import batch_table, table_of
-from nexhealth_async.export.arrow_from_json import Sheet, sheet_of
+from nexhealth_async.export.arrow import table_of, table_of_batch
+from nexhealth_async.export.arrow_from_json import FastArrays, fast_arrays
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.parquet import ParquetTarget
-from nexhealth_async.export.state_tables import latest
-from nexhealth_async.export.strict_decoding import strict_of
+from nexhealth_async.export.state_tables import latest_records
+from nexhealth_async.export.strict_decoding import strict_reader
 from nexhealth_async.models import Appointment, Charge, Patient, PatientBio, Procedure
 from tests.bulk.helpers import scene
 from tests.models.model_samples import OLD_CHARGE, SAMPLES, filled, instances
@@ -46,7 +46,7 @@ _SLOW = settings(
 )
 
 
-_HEAVY = arrow_from_json._HEAVY
+_HEAVY = arrow_from_json._HEAVY_BYTES
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,16 +57,16 @@ def heavy_records_too() -> Iterator[None]:
         yield
 
 
-def sheet(model: type[Any], raw: Sequence[bytes]) -> Sheet | None:
-    steps = sheet_of(model, [Raw(one) for one in raw])
+def sheet(model: type[Any], raw: Sequence[bytes]) -> FastArrays | None:
+    steps = fast_arrays(model, [Raw(one) for one in raw])
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            return cast("Sheet | None", end.value)
+            return cast("FastArrays | None", end.value)
 
 
-def check(model: type[Any], *raw: bytes) -> Sheet | None:
+def check(model: type[Any], *raw: bytes) -> FastArrays | None:
     """Make a sheet; if there is one, hold it to what the way through models gives."""
     found = sheet(model, raw)
     if found is None:
@@ -76,7 +76,7 @@ def check(model: type[Any], *raw: bytes) -> Sheet | None:
     records = [record for record, _ in read]
     shard = Shard(resource="patients", version="v2", subdomain="demo")
     make = partial(Batch, shard=shard, model=model.__name__, records=tuple(records), raw=raw)
-    table = batch_table(make(sheet=found), pull="p")
+    table = table_of_batch(make(fast_arrow=found), pull="p")
     wanted = table_of(model, records, raw, practice="demo", pull="p")
     assert table.schema.equals(wanted.schema)
     cast("Any", table).validate(full=True)
@@ -272,7 +272,7 @@ async def test_a_copy_makes_models_only_if_it_is_asked_for_them(
         await nex.bulk.copy(["patients"], to=target, per_page=10)
         async with nex.bulk.pull(["patients"], per_page=10) as pull:
             pulled = [record async for batch in pull for record in batch.of(Patient)]
-    assert all(isinstance(batch.sheet, Sheet) for batch in target.batches)
+    assert all(isinstance(batch.fast_arrow, FastArrays) for batch in target.batches)
     copied = [record for batch in target.batches for record in batch.of(Patient)]
     assert sorted(copied, key=lambda one: one.id) == sorted(pulled, key=lambda one: one.id)
     assert target.batches[0].records is target.batches[0].records
@@ -284,19 +284,19 @@ async def test_a_hook_of_ones_own_is_heard_in_a_copy(tmp_path: Path) -> None:
         nex.codec.register_structure_hook(PatientBio, lambda _value, _type: None)
         await nex.bulk.copy(["patients"], to=target)
     assert target.batches
-    assert all(batch.sheet is None for batch in target.batches)
+    assert all(batch.fast_arrow is None for batch in target.batches)
 
 
 def test_of_an_id_that_comes_twice_in_a_page_the_last_is_kept() -> None:
     raw = [b'{"id": 1, "name": "Ida"}', b'{"id": 2}', b'{"id": 1, "name": "Ada"}']
     found = check(Patient, *raw)
-    unread = Unread([Raw(one) for one in raw], LazyDecoder[object](Codec, "Patient"))
+    unread = LazyRecords([Raw(one) for one in raw], LazyDecoder[object](Codec, "Patient"))
     shard = Shard(resource="patients", version="v2", subdomain="demo")
-    batch = Batch(shard=shard, model="Patient", records=unread, raw=unread, sheet=found)
-    kept = latest(batch)
+    batch = Batch(shard=shard, model="Patient", records=unread, raw=unread, fast_arrow=found)
+    kept = latest_records(batch)
     assert [one.name for one in kept.of(Patient)] == [None, "Ada"]
     assert kept.raw == (raw[1], raw[2])
-    assert batch_table(kept, pull="p").column("id").to_pylist() == [2, 1]
+    assert table_of_batch(kept, pull="p").column("id").to_pylist() == [2, 1]
 
 
 def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
@@ -304,14 +304,14 @@ def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
     with pytest.raises(StopIteration) as end:
         for _ in range(9):
             next(steps)
-    assert isinstance(end.value.value, Sheet)
+    assert isinstance(end.value.value, FastArrays)
 
 
 def test_pages_of_ever_new_fields_are_left_to_models_before_they_cost_much() -> None:
     records = [Raw(b'{"id":%d,"k%d":1}' % (at, at)) for at in range(1_000)]
-    before = strict_of.cache_info().misses
-    assert len(list(sheet_of(models.Patient, records))) <= 4
-    assert strict_of.cache_info().misses - before <= 4
+    before = strict_reader.cache_info().misses
+    assert len(list(fast_arrays(models.Patient, records))) <= 4
+    assert strict_reader.cache_info().misses - before <= 4
 
 
 def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,13 +323,13 @@ def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPat
 
 def test_no_records_have_no_sheet() -> None:
     with pytest.raises(StopIteration) as ended:
-        next(sheet_of(models.SyncStatus, []))
+        next(fast_arrays(models.SyncStatus, []))
     assert ended.value.value is None
 
 
 def test_what_was_read_strictly_prints_nothing_of_it() -> None:
     names = frozenset({"id", "name", "bio"})
-    strict = strict_of(models.Patient, names)
+    strict = strict_reader(models.Patient, names)
     assert strict is not None
     read = strict.read(Raw(b'{"id":1,"name":"Ada Example","bio":{"city":"Springfield"}}'))
     assert repr(read) == "<Patient>"
@@ -342,7 +342,7 @@ async def test_a_batch_that_made_no_models_can_be_pickled(tmp_path: Path) -> Non
     class Keeping(ParquetTarget):
         async def write(self, batch: Batch, state: ShardState) -> None:
             kept.append(pickle.loads(pickle.dumps(batch)))  # noqa: S301 - our own
-            assert batch.sheet is not None
+            assert batch.fast_arrow is not None
             assert (kept[-1].records, kept[-1].raw) == (batch.records, batch.raw)
             await super().write(batch, state)
 

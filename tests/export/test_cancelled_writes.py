@@ -12,7 +12,7 @@ from nexhealth_async.bulk import ShardState
 from nexhealth_async.export import duckdb_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
-from nexhealth_async.export.worker_thread import OneThread
+from nexhealth_async.export.worker_thread import SingleThreadExecutor
 from tests.export.database_helpers import batch_of, plan_of, shard_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ DONE = ShardState(status="done", records=1, pages=1)
 
 
 async def test_what_comes_next_begins_when_a_cancelled_one_is_over() -> None:
-    thread, begun, go_on, done = OneThread(), Event(), Event(), list[str]()
+    thread, begun, go_on, done = SingleThreadExecutor(), Event(), Event(), list[str]()
 
     def slow() -> None:
         begun.set()

@@ -17,13 +17,13 @@ from nexhealth_async.export.columns import (
     PRACTICE,
     PULL,
     Check,
-    Column,
-    Kind,
+    ColumnKind,
+    FieldColumn,
     check_of,
     columns_of,
     fields_of,
 )
-from nexhealth_async.export.model_rows import flat_of, values_of
+from nexhealth_async.export.model_rows import flat_columns, values_of
 from nexhealth_async.models import Charge, Money, Patient, Payment, Record
 from tests.models.model_samples import MODELS, SAMPLES
 
@@ -33,7 +33,7 @@ _EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._
 def row(model: type[Any], raw: bytes, **options: Any) -> tuple[dict[str, object], object]:
     record = Codec().decode(model, raw)[0]
     ((values, extra),) = values_of(model, [record], [raw], **options)
-    names = [column.name for column in flat_of(model)]
+    names = [column.name for column in flat_columns(model)]
     return dict(zip(names, values, strict=True)), extra
 
 
@@ -47,36 +47,36 @@ def test_every_field_of_a_model_has_one_column_of_its_name(model: type[Record]) 
 
 
 _KINDS = [
-    ("Patient", "id", Kind.INTEGER),
-    ("Onboarding", "id", Kind.TEXT),
-    ("Patient", "inactive", Kind.BOOLEAN),
-    ("Patient", "created_at", Kind.TIMESTAMP),
-    ("Payment", "paid_at", Kind.DATE),
-    ("Payment", "payment_amount", Kind.MONEY),
-    ("Location", "latitude", Kind.FLOAT),
-    ("Patient", "bio", Kind.STRUCT),
-    ("Patient", "location_ids", Kind.LIST),
-    ("Procedure", "body_site", Kind.STRUCT),
-    ("Charge", "claim_payouts", Kind.LIST),
-    ("Charge", "procedure_id", Kind.INTEGER),
-    ("AppointmentDescriptor", "id", Kind.TEXT),
-    ("Patient", "guarantor", Kind.JSON),
-    ("Patient", "procedures", Kind.JSON),
-    ("Appointment", "misc", Kind.JSON),
-    ("Location", "specialty", Kind.JSON),
+    ("Patient", "id", ColumnKind.INTEGER),
+    ("Onboarding", "id", ColumnKind.TEXT),
+    ("Patient", "inactive", ColumnKind.BOOLEAN),
+    ("Patient", "created_at", ColumnKind.TIMESTAMP),
+    ("Payment", "paid_at", ColumnKind.DATE),
+    ("Payment", "payment_amount", ColumnKind.MONEY),
+    ("Location", "latitude", ColumnKind.FLOAT),
+    ("Patient", "bio", ColumnKind.STRUCT),
+    ("Patient", "location_ids", ColumnKind.LIST),
+    ("Procedure", "body_site", ColumnKind.STRUCT),
+    ("Charge", "claim_payouts", ColumnKind.LIST),
+    ("Charge", "procedure_id", ColumnKind.INTEGER),
+    ("AppointmentDescriptor", "id", ColumnKind.TEXT),
+    ("Patient", "guarantor", ColumnKind.JSON),
+    ("Patient", "procedures", ColumnKind.JSON),
+    ("Appointment", "misc", ColumnKind.JSON),
+    ("Location", "specialty", ColumnKind.JSON),
 ]
 
 
 @pytest.mark.parametrize(("model", "field", "kind"), _KINDS)
-def test_fields_have_the_kind_their_type_says(model: str, field: str, kind: Kind) -> None:
+def test_fields_have_the_kind_their_type_says(model: str, field: str, kind: ColumnKind) -> None:
     columns = {column.name: column for column in fields_of(getattr(models, model))}
     assert columns[field].kind is kind
 
 
 @_EACH_MODEL
 def test_flat_columns_are_plain_or_json(model: type[Record]) -> None:
-    for column, flat in zip(fields_of(model), flat_of(model), strict=True):
-        assert flat == column if column.is_plain else flat.kind is Kind.JSON
+    for column, flat in zip(fields_of(model), flat_columns(model), strict=True):
+        assert flat == column if column.is_plain else flat.kind is ColumnKind.JSON
 
 
 @pytest.mark.parametrize(("name", "text"), SAMPLES)
@@ -87,16 +87,16 @@ def test_rows_of_samples_hold_what_the_records_hold(name: str, text: str) -> Non
     aside: dict[str, object] = json.loads(cast("str", extra or "{}"))
     assert set(aside) <= {"procedure_id"}  # text where other tables have numbers
     sent = json.loads(text)
-    for column in flat_of(model):
+    for column in flat_columns(model):
         if column.name in aside:
             assert found[column.name] is None
             continue
         value = getattr(record, column.name)
-        if column.kind is Kind.JSON and value is not None and column.name in sent:
+        if column.kind is ColumnKind.JSON and value is not None and column.name in sent:
             assert json.loads(cast("str", found[column.name])) == sent[column.name]
         elif column.mixed and value is not None:
             assert found[column.name] == str(value)
-        elif column.kind is not Kind.JSON:
+        elif column.kind is not ColumnKind.JSON:
             assert found[column.name] == value
 
 
@@ -132,7 +132,7 @@ def test_rows_keep_what_no_column_can_hold_beside(
 
 
 def test_a_target_may_refuse_more() -> None:
-    def without_nul(column: Column) -> Check:
+    def without_nul(column: FieldColumn) -> Check:
         check = check_of(column)
         return lambda value: check(value) and "\0" not in str(value) and "\\u0000" not in str(value)
 
@@ -144,38 +144,38 @@ def test_a_target_may_refuse_more() -> None:
     assert set(json.loads(cast("str", extra))) == {"first_name", "bio", "invalid_email"}
 
 
-_CHECKS: list[tuple[Kind, object, bool]] = [
-    (Kind.INTEGER, 2**63 - 1, True),
-    (Kind.INTEGER, 2**63, False),
-    (Kind.INTEGER, -(2**63), True),
-    (Kind.INTEGER, True, False),
-    (Kind.INTEGER, "1", False),
-    (Kind.FLOAT, 0.5, True),
-    (Kind.FLOAT, 2**53, True),
-    (Kind.FLOAT, 2**53 + 1, False),
-    (Kind.BOOLEAN, True, True),
-    (Kind.BOOLEAN, 1, False),
-    (Kind.TEXT, "a\0", True),
-    (Kind.TEXT, "\udcff", False),
-    (Kind.TEXT, 5, False),
-    (Kind.TIMESTAMP, datetime(1, 1, 1, tzinfo=UTC), True),
-    (Kind.TIMESTAMP, datetime(2026, 1, 1), False),  # noqa: DTZ001 - naive on purpose
-    (Kind.DATE, datetime(2026, 1, 1, tzinfo=UTC), False),
-    (Kind.MONEY, Money(amount=Decimal("1.2345"), currency=""), True),
-    (Kind.MONEY, Money(amount=Decimal("1.23456"), currency=""), False),
+_CHECKS: list[tuple[ColumnKind, object, bool]] = [
+    (ColumnKind.INTEGER, 2**63 - 1, True),
+    (ColumnKind.INTEGER, 2**63, False),
+    (ColumnKind.INTEGER, -(2**63), True),
+    (ColumnKind.INTEGER, True, False),
+    (ColumnKind.INTEGER, "1", False),
+    (ColumnKind.FLOAT, 0.5, True),
+    (ColumnKind.FLOAT, 2**53, True),
+    (ColumnKind.FLOAT, 2**53 + 1, False),
+    (ColumnKind.BOOLEAN, True, True),
+    (ColumnKind.BOOLEAN, 1, False),
+    (ColumnKind.TEXT, "a\0", True),
+    (ColumnKind.TEXT, "\udcff", False),
+    (ColumnKind.TEXT, 5, False),
+    (ColumnKind.TIMESTAMP, datetime(1, 1, 1, tzinfo=UTC), True),
+    (ColumnKind.TIMESTAMP, datetime(2026, 1, 1), False),  # noqa: DTZ001 - naive on purpose
+    (ColumnKind.DATE, datetime(2026, 1, 1, tzinfo=UTC), False),
+    (ColumnKind.MONEY, Money(amount=Decimal("1.2345"), currency=""), True),
+    (ColumnKind.MONEY, Money(amount=Decimal("1.23456"), currency=""), False),
     (
-        Kind.MONEY,
+        ColumnKind.MONEY,
         Money(amount=Decimal("12345678901234.00000000000000000000001"), currency=""),
         False,
     ),
-    (Kind.MONEY, Money(amount=Decimal("1e999999999"), currency=""), False),
-    (Kind.MONEY, Money(amount=Decimal("1e-999999999"), currency=""), False),
-    (Kind.MONEY, Decimal(1), False),
-    (Kind.LIST, (), True),
-    (Kind.LIST, "abc", False),
+    (ColumnKind.MONEY, Money(amount=Decimal("1e999999999"), currency=""), False),
+    (ColumnKind.MONEY, Money(amount=Decimal("1e-999999999"), currency=""), False),
+    (ColumnKind.MONEY, Decimal(1), False),
+    (ColumnKind.LIST, (), True),
+    (ColumnKind.LIST, "abc", False),
 ]
 
 
 @pytest.mark.parametrize(("kind", "value", "fits"), _CHECKS)
-def test_columns_know_what_they_can_hold(kind: Kind, value: object, *, fits: bool) -> None:
-    assert check_of(Column(name="x", kind=kind))(value) is fits
+def test_columns_know_what_they_can_hold(kind: ColumnKind, value: object, *, fits: bool) -> None:
+    assert check_of(FieldColumn(name="x", kind=kind))(value) is fits

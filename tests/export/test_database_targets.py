@@ -12,16 +12,16 @@ import attrs
 import pytest
 
 from nexhealth_async import models
-from nexhealth_async.bulk import Batch, Group, GroupState, Refused, Shard, ShardState
+from nexhealth_async.bulk import Batch, Group, GroupState, RejectedRecord, Shard, ShardState
 from nexhealth_async.bulk.resource_facts import facts, resources
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_columns, postgres_columns
-from nexhealth_async.export.columns import Column, Kind, fields_of
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of
 from tests.export.database_helpers import (
     DAY,
-    Killed,
-    Kills,
-    Stage,
+    KilledError,
+    KillPoints,
+    MergingStage,
     batch_of,
     group_of,
     opened,
@@ -34,7 +34,9 @@ from tests.models.model_samples import SAMPLES
 OPEN = ShardState(records=1, pages=1)
 
 
-async def copied(stage: Stage, records: list[Any], model: str = "Patient", **where: Any) -> None:
+async def copied(
+    stage: MergingStage, records: list[Any], model: str = "Patient", **where: Any
+) -> None:
     """Copy one batch in a pull of its own."""
     shard = shard_of(**where)
     async with opened(stage.target()) as target:
@@ -49,7 +51,9 @@ def by_model() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("model", sorted(by_model()))
-async def test_every_model_is_kept_with_its_types_and_values(stage: Stage, model: str) -> None:
+async def test_every_model_is_kept_with_its_types_and_values(
+    stage: MergingStage, model: str
+) -> None:
     resource = by_model()[model]
     sent = [json.loads(data) for name, data in SAMPLES if name == model]
     keyed = "id" in attrs.fields_dict(getattr(models, model))
@@ -79,10 +83,10 @@ async def test_every_model_is_kept_with_its_types_and_values(stage: Stage, model
 
 
 def assert_kept(
-    kind: str, column: Column, row: Mapping[str, Any], value: Any, source: object
+    kind: str, column: FieldColumn, row: Mapping[str, Any], value: Any, source: object
 ) -> None:
     name = column.name
-    if column.kind is Kind.MONEY:
+    if column.kind is ColumnKind.MONEY:
         parts = (row[f"{name}_amount"], row[f"{name}_currency"])
         assert parts == ((None, None) if value is None else (value.amount, value.currency))
     elif kind == "postgres" and value is not None and not column.is_plain:
@@ -91,19 +95,19 @@ def assert_kept(
         assert_equal(column, row[name], value, source)
 
 
-def assert_equal(column: Column, kept: Any, value: Any, source: Any) -> None:
+def assert_equal(column: FieldColumn, kept: Any, value: Any, source: Any) -> None:
     """Compare what is in a column, or in a part of one, with what the model has."""
     if value is None:
         assert kept is None
-    elif column.kind is Kind.JSON:
+    elif column.kind is ColumnKind.JSON:
         assert json.loads(kept) == source
-    elif column.kind is Kind.MONEY:
+    elif column.kind is ColumnKind.MONEY:
         assert kept == {"amount": value.amount, "currency": value.currency}
     elif column.element is not None:
         listed = [source] if isinstance(source, str) else source  # text that became a list
         for one, item, sent in zip(kept, value, listed, strict=True):
             assert_equal(column.element, one, item, sent)
-    elif column.kind is Kind.STRUCT:
+    elif column.kind is ColumnKind.STRUCT:
         for part in column.parts:
             value_of_part = getattr(value, part.name)
             assert_equal(part, kept[part.name], value_of_part, source.get(part.name))
@@ -111,14 +115,18 @@ def assert_equal(column: Column, kept: Any, value: Any, source: Any) -> None:
         assert kept == (str(value) if column.mixed else value)
 
 
-async def test_an_unknown_field_is_kept_and_does_not_disturb_the_others(stage: Stage) -> None:
+async def test_an_unknown_field_is_kept_and_does_not_disturb_the_others(
+    stage: MergingStage,
+) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada", "shoe_size": {"eu": 39.50}}])
     (row,) = await stage.query("select * from patients")
     assert row["first_name"] == "Ada"
     assert json.loads(row["_extra"]) == {"shoe_size": {"eu": 39.5}}
 
 
-async def test_a_field_that_the_model_learns_becomes_a_column_and_rows_stay(stage: Stage) -> None:
+async def test_a_field_that_the_model_learns_becomes_a_column_and_rows_stay(
+    stage: MergingStage,
+) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada"}, {"id": 2, "chart_id": "c"}])
     await stage.query("alter table patients drop column chart_id")  # an older release's table
     await copied(stage, [{"id": 2, "chart_id": "d"}])
@@ -126,7 +134,7 @@ async def test_a_field_that_the_model_learns_becomes_a_column_and_rows_stay(stag
     assert [tuple(row.values()) for row in rows] == [(1, "Ada", None), (2, None, "d")]
 
 
-async def test_a_column_the_model_lacks_is_left_alone(stage: Stage) -> None:
+async def test_a_column_the_model_lacks_is_left_alone(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}])
     await stage.query("alter table patients add column remark text")
     await copied(stage, [{"id": 2}])
@@ -134,7 +142,7 @@ async def test_a_column_the_model_lacks_is_left_alone(stage: Stage) -> None:
     assert [tuple(row.values()) for row in rows] == [(1, None), (2, None)]
 
 
-async def test_a_changed_type_is_refused_before_anything_is_written(stage: Stage) -> None:
+async def test_a_changed_type_is_refused_before_anything_is_written(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}])
     await stage.query("alter table patients drop column last_name")
     await stage.query("alter table patients add column last_name integer")
@@ -151,7 +159,7 @@ async def test_a_changed_type_is_refused_before_anything_is_written(stage: Stage
     assert "providers" not in {row["table_name"] for row in tables}
 
 
-async def test_a_pull_taken_up_by_a_newer_release_is_given_its_columns(stage: Stage) -> None:
+async def test_a_pull_taken_up_by_a_newer_release_is_given_its_columns(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}])
     await stage.query("alter table patients drop column email")
     async with opened(stage.target()) as target:
@@ -161,7 +169,7 @@ async def test_a_pull_taken_up_by_a_newer_release_is_given_its_columns(stage: St
     assert [row["email"] for row in rows] == [None, "a@example.com"]
 
 
-async def test_a_record_that_comes_again_replaces_its_row_whole(stage: Stage) -> None:
+async def test_a_record_that_comes_again_replaces_its_row_whole(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada", "bio": {"city": "Anytown"}}, {"id": 2}])
     await copied(stage, [{"id": 1, "last_name": "Moss", "location_ids": [7, 8]}])
     rows = await stage.query("select * from patients order by id")
@@ -173,7 +181,7 @@ async def test_a_record_that_comes_again_replaces_its_row_whole(stage: Stage) ->
 OF_ACCOUNT = attrs.evolve(shard_of("institutions"), subdomain=None)
 
 
-async def kept_institutions(stage: Stage, *records: Any, id: str, whole: bool = True) -> int:
+async def kept_institutions(stage: MergingStage, *records: Any, id: str, whole: bool = True) -> int:
     """Copy the account's institutions in a pull of its own; return how many rows were deleted."""
     async with opened(stage.target()) as target:
         await target.begin(plan_of(OF_ACCOUNT, id=id))
@@ -183,7 +191,7 @@ async def kept_institutions(stage: Stage, *records: Any, id: str, whole: bool = 
         return await target.complete(group, watermark=DAY, whole=whole)
 
 
-async def test_an_institution_stands_under_its_own_practice(stage: Stage) -> None:
+async def test_an_institution_stands_under_its_own_practice(stage: MergingStage) -> None:
     one, two = {"id": 1, "subdomain": "demo"}, {"id": 2, "subdomain": None}
     await kept_institutions(stage, one, two, id="pull-1")
     await copied(stage, [{"id": 7, "institution_id": 1}], "Patient")
@@ -195,24 +203,26 @@ async def test_an_institution_stands_under_its_own_practice(stage: Stage) -> Non
     assert joined == [{"id": 1}]
 
 
-async def test_an_institution_that_is_renamed_is_still_one_row(stage: Stage) -> None:
+async def test_an_institution_that_is_renamed_is_still_one_row(stage: MergingStage) -> None:
     await kept_institutions(stage, {"id": 1, "subdomain": "old"}, id="pull-1")
     await kept_institutions(stage, {"id": 1, "subdomain": "new"}, id="pull-2", whole=False)
     rows = await stage.query("select id, _practice from institutions")
     assert rows == [{"id": 1, "_practice": "new"}]
 
 
-async def test_an_institution_that_is_gone_is_deleted(stage: Stage) -> None:
+async def test_an_institution_that_is_gone_is_deleted(stage: MergingStage) -> None:
     one, two = {"id": 1, "subdomain": "demo"}, {"id": 2, "subdomain": "other"}
     await kept_institutions(stage, one, two, id="pull-1")
     assert await kept_institutions(stage, one, id="pull-2") == 1
     assert [row["id"] for row in await stage.query("select id from institutions")] == [1]
 
 
-async def test_a_rejected_institution_leaves_its_practice_and_comes_back(stage: Stage) -> None:
+async def test_a_rejected_institution_leaves_its_practice_and_comes_back(
+    stage: MergingStage,
+) -> None:
     good = {"id": 1, "subdomain": "demo"}
     sent = b'{"id":1,"subdomain":"demo","emrs":5}'
-    refused = Refused(record_id=1, path="emrs", expected="a list", raw=sent)
+    refused = RejectedRecord(record_id=1, path="emrs", expected="a list", raw_json=sent)
     group = Group(resource="institutions", subdomain=None)
     await kept_institutions(stage, good, id="pull-1")
     async with opened(stage.target()) as target:
@@ -229,7 +239,7 @@ async def test_a_rejected_institution_leaves_its_practice_and_comes_back(stage: 
     assert await stage.query("select id from _rejected") == []
 
 
-async def test_a_rewound_list_of_the_account_counts_as_not_seen(stage: Stage) -> None:
+async def test_a_rewound_list_of_the_account_counts_as_not_seen(stage: MergingStage) -> None:
     await kept_institutions(stage, {"id": 1, "subdomain": "demo"}, id="pull-1")
     async with opened(stage.target()) as target:
         await target.load()
@@ -238,7 +248,7 @@ async def test_a_rewound_list_of_the_account_counts_as_not_seen(stage: Stage) ->
         assert list(await target.known(group)) == []
 
 
-async def test_tables_join_on_what_names_a_record(stage: Stage) -> None:
+async def test_tables_join_on_what_names_a_record(stage: MergingStage) -> None:
     fee = {"amount": "62.10", "currency": "USD"}
     async with opened(stage.target()) as target:
         charges, works = shard_of("charges", version="v3"), shard_of("procedures", version="v3")
@@ -257,7 +267,7 @@ async def test_tables_join_on_what_names_a_record(stage: Stage) -> None:
     assert json.loads(aside["_extra"]) == {"procedure_id": "NHP:1"}
 
 
-async def test_a_cancellation_is_in_one_column_under_either_spelling(stage: Stage) -> None:
+async def test_a_cancellation_is_in_one_column_under_either_spelling(stage: MergingStage) -> None:
     async with opened(stage.target()) as target:
         shard = shard_of("appointments")
         await target.begin(plan_of(shard))
@@ -268,7 +278,7 @@ async def test_a_cancellation_is_in_one_column_under_either_spelling(stage: Stag
     assert "canceled" not in rows[0]
 
 
-async def test_of_an_id_twice_in_a_batch_the_last_is_kept(stage: Stage) -> None:
+async def test_of_an_id_twice_in_a_batch_the_last_is_kept(stage: MergingStage) -> None:
     records = [{"id": 1, "email": "a"}, {"id": 2}, {"id": 1, "email": "b"}, {"id": 1, "email": "c"}]
     for _ in range(2):
         await copied(stage, records)
@@ -276,7 +286,7 @@ async def test_of_an_id_twice_in_a_batch_the_last_is_kept(stage: Stage) -> None:
     assert [tuple(row.values()) for row in rows] == [(1, "c"), (2, None)]
 
 
-async def test_the_same_id_in_two_practices_is_two_rows(stage: Stage) -> None:
+async def test_the_same_id_in_two_practices_is_two_rows(stage: MergingStage) -> None:
     shards = [attrs.evolve(shard_of(), subdomain=name) for name in ("demo", "other", None)]
     async with opened(stage.target()) as target:
         await target.begin(plan_of(*shards))
@@ -305,7 +315,7 @@ ODD: list[bytes] = [
 
 @pytest.mark.parametrize("sent", ODD)
 async def test_what_a_column_cannot_hold_is_in_extra_as_it_was_sent(
-    stage: Stage, sent: bytes
+    stage: MergingStage, sent: bytes
 ) -> None:
     await copied(stage, [sent])
     (row,) = await stage.query("select * from patients")
@@ -333,7 +343,7 @@ async def test_what_a_column_cannot_hold_is_in_extra_as_it_was_sent(
             assert held[name] == value
 
 
-async def test_the_first_and_the_last_day_are_days_and_not_infinite(stage: Stage) -> None:
+async def test_the_first_and_the_last_day_are_days_and_not_infinite(stage: MergingStage) -> None:
     hipaa = {"authorization_date": "9999-12-31", "privacy_date": "0001-01-01"}
     moments = {"created_at": "0001-01-01T00:00:00Z", "updated_at": "9999-12-31T23:59:59.999999Z"}
     await copied(stage, [{"id": 1, "hipaa": hipaa} | moments])
@@ -352,7 +362,7 @@ async def test_the_first_and_the_last_day_are_days_and_not_infinite(stage: Stage
     assert [(int(row["a"]), int(row["b"])) for row in rows] == [(1, 9999), (1, 9999)]
 
 
-async def test_rows_a_whole_pull_did_not_see_are_deleted_and_counted(stage: Stage) -> None:
+async def test_rows_a_whole_pull_did_not_see_are_deleted_and_counted(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}, {"id": 2}, {"id": 3}])
     shard = shard_of()
     async with opened(stage.target()) as target:
@@ -368,7 +378,9 @@ async def test_rows_a_whole_pull_did_not_see_are_deleted_and_counted(stage: Stag
     assert [row["id"] for row in await stage.query("select id from patients")] == [2]
 
 
-async def test_a_row_of_a_rewound_shard_that_is_gone_meanwhile_is_deleted(stage: Stage) -> None:
+async def test_a_row_of_a_rewound_shard_that_is_gone_meanwhile_is_deleted(
+    stage: MergingStage,
+) -> None:
     first, second = shard_of(location=7), shard_of(location=8)
     async with opened(stage.target()) as target:
         await target.begin(plan_of(first, second))
@@ -401,14 +413,16 @@ def world(*last: int, more: bool = False) -> list[tuple[Shard, str, list[Any]]]:
 
 
 @pytest.mark.parametrize("calls", range(25))
-async def test_killed_between_any_two_calls_the_copy_ends_exact(stage: Stage, calls: int) -> None:
+async def test_killed_between_any_two_calls_the_copy_ends_exact(
+    stage: MergingStage, calls: int
+) -> None:
     async with opened(stage.target()) as target:
-        await pull(Kills(target), world(4, 5, 6, 91, more=True), "pull-1")
-    victim = Kills(stage.target(), calls)
+        await pull(KillPoints(target), world(4, 5, 6, 91, more=True), "pull-1")
+    victim = KillPoints(stage.target(), calls)
     await victim.target.open()
     try:
         await pull(victim, world(4, 5, 6), "pull-2")
-    except Killed:
+    except KilledError:
         await stage.kill(victim.target)
     else:
         await victim.target.aclose()
@@ -418,7 +432,7 @@ async def test_killed_between_any_two_calls_the_copy_ends_exact(stage: Stage, ca
         if progress is not None and not progress.finished:
             assert progress.id == "pull-2"
             assert {n for n, s in progress.states.items() if s.status == "done"} == victim.settled
-        await pull(Kills(target), world(4, 6), "pull-3")
+        await pull(KillPoints(target), world(4, 6), "pull-3")
         last = await target.load()
     assert last is not None
     assert last.finished
@@ -432,7 +446,7 @@ async def test_killed_between_any_two_calls_the_copy_ends_exact(stage: Stage, ca
     assert [row["read_status"] for row in states] == ["green", "red", "red"]
 
 
-async def test_a_begun_pull_is_read_back_as_it_was(stage: Stage) -> None:
+async def test_a_begun_pull_is_read_back_as_it_was(stage: MergingStage) -> None:
     shards = (
         shard_of(version=V3, compares=True),
         shard_of("appointments", 331107, V3),
@@ -441,7 +455,7 @@ async def test_a_begun_pull_is_read_back_as_it_was(stage: Stage) -> None:
     )
     states = {
         shards[0].name: ShardState(status="failed", error="Forbidden: no", refused=2, repaired=3),
-        shards[1].name: ShardState(place='0:{"list":1}', records=9, pages=3, duplicates=1),
+        shards[1].name: ShardState(position='0:{"list":1}', records=9, pages=3, duplicates=1),
     }
     progress = attrs.evolve(plan_of(*shards), states=states)
     async with opened(stage.target()) as target:
@@ -456,14 +470,14 @@ async def test_a_begun_pull_is_read_back_as_it_was(stage: Stage) -> None:
         assert await target.load() == expected
 
 
-async def test_tables_are_there_although_nothing_came(stage: Stage) -> None:
+async def test_tables_are_there_although_nothing_came(stage: MergingStage) -> None:
     async with opened(stage.target()) as target:
         await target.begin(plan_of(shard_of("locations.appointment_descriptors")))
         assert await target.complete(group_of("patients"), watermark=DAY, whole=True) == 0
     assert await stage.query("select id, code from locations_appointment_descriptors") == []
 
 
-async def test_a_second_writer_is_refused_with_a_sentence(stage: Stage) -> None:
+async def test_a_second_writer_is_refused_with_a_sentence(stage: MergingStage) -> None:
     async with opened(stage.target()) as first:
         with pytest.raises(TargetError, match=r"wait for it|is in use"):
             await stage.target().open()
@@ -472,7 +486,7 @@ async def test_a_second_writer_is_refused_with_a_sentence(stage: Stage) -> None:
         assert await second.load() is not None
 
 
-async def test_what_is_used_wrongly_says_so(stage: Stage) -> None:
+async def test_what_is_used_wrongly_says_so(stage: MergingStage) -> None:
     target = stage.target()
     with pytest.raises(SessionStateError, match="not open"):
         await target.load()
@@ -495,7 +509,7 @@ def test_every_model_has_a_type_for_every_column(model: str) -> None:
     assert all(postgres_columns.types_of(kind).values())
 
 
-async def test_state_is_kept_in_utc_whatever_the_zone_of_the_moment(stage: Stage) -> None:
+async def test_state_is_kept_in_utc_whatever_the_zone_of_the_moment(stage: MergingStage) -> None:
     moment = datetime.fromisoformat("2026-03-01T08:00:00.125+05:30")
     async with opened(stage.target()) as target:
         await target.begin(attrs.evolve(plan_of(shard_of()), started=moment))

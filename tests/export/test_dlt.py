@@ -16,7 +16,7 @@ from nexhealth_async import NexHealth, Rates
 from nexhealth_async.bulk import resources
 from nexhealth_async.export.dlt import source
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.sandbox.json_format import format_timestamp
 from nexhealth_async.testing import SandboxThread
 from tests.bulk.helpers import VERSIONS, scene
 
@@ -41,15 +41,15 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def run(
-    pipeline: Any, box: Sandbox, version: str, *, adopt: bool = False, **options: Any
+    pipeline: Any, sandbox: Sandbox, version: str, *, adopt: bool = False, **options: Any
 ) -> None:
     made = source(
         RESOURCES,
         version=version,
         adopt=adopt,
         session=lambda: NexHealth(
-            box.api_key,
-            base_url=box.url,
+            sandbox.api_key,
+            base_url=sandbox.url,
             version=version,
             rates=Rates.unlimited(),
         ),
@@ -110,8 +110,8 @@ def test_a_run_is_quiet_and_its_tables_join(tmp_path: Path) -> None:
 
 
 async def test_a_table_has_practice_and_id_as_its_primary_key(pipeline: Any) -> None:
-    async with scene("v2", patients=3) as (box, _):
-        await run(pipeline, box, "v2")
+    async with scene("v2", patients=3) as (sandbox, _):
+        await run(pipeline, sandbox, "v2")
     tables = pipeline.default_schema.tables
     for name in ("patients", "appointments", "providers"):
         columns = tables[name]["columns"]
@@ -130,25 +130,25 @@ def ids(tmp_path: Path, table: str) -> list[int]:
 async def test_runs_load_everything_and_then_what_changed(
     version: str, tmp_path: Path, pipeline: Any
 ) -> None:
-    async with scene(version, patients=30) as (box, _):
-        await run(pipeline, box, version)
+    async with scene(version, patients=30) as (sandbox, _):
+        await run(pipeline, sandbox, version)
         for table in ("patients", "appointments", "providers"):
-            due = sorted(id for one in box.practices for id in getattr(one, table).ids)
+            due = sorted(id for one in sandbox.practices for id in getattr(one, table).ids)
             assert ids(tmp_path, table) == due, table
-        now = stamp(box.clock.now())
-        box.patients.update(box.patients.ids[3], last_name="Newly", updated_at=now)
-        new = box.patients.insert(0, created_at=now, updated_at=now)
-        box.requests.clear()
-        await run(pipeline, box, version)
-        assert all(one.param("updated_since") for one in box.seen("GET", "/patients"))
+        now = format_timestamp(sandbox.clock.now())
+        sandbox.patients.update(sandbox.patients.ids[3], last_name="Newly", updated_at=now)
+        new = sandbox.patients.insert(0, created_at=now, updated_at=now)
+        sandbox.requests.clear()
+        await run(pipeline, sandbox, version)
+        assert all(one.param("updated_since") for one in sandbox.seen("GET", "/patients"))
         assert new in ids(tmp_path, "patients")
-        due = sorted(id for one in box.practices for id in one.patients.ids)
+        due = sorted(id for one in sandbox.practices for id in one.patients.ids)
         assert ids(tmp_path, "patients") == due
         with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
             db.execute("select count(*) from nexhealth.patients where last_name = 'Newly'")
             assert db.fetchone() == (1,)
             db.execute("select count(*) from nexhealth.sync_status")
-            assert db.fetchone() == (len(box.practices),)
+            assert db.fetchone() == (len(sandbox.practices),)
 
 
 @pytest.mark.parametrize("account", ["v2", "v3"])
@@ -157,12 +157,12 @@ def test_the_version_is_the_one_that_the_account_accepts(
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_VERSION")
     with SandboxThread(Sandbox(patients=3, versions={account})) as thread:
-        monkeypatch.setenv("NEXHEALTH_API_KEY", thread.box.api_key)
-        monkeypatch.setenv("NEXHEALTH_BASE_URL", thread.box.url)
+        monkeypatch.setenv("NEXHEALTH_API_KEY", thread.sandbox.api_key)
+        monkeypatch.setenv("NEXHEALTH_BASE_URL", thread.sandbox.url)
         made: Any = source()
         assert set(made.resources) == {name.replace(".", "_") for name in resources(account)}
         pipeline.run(source(["providers"], version="auto"))
-        assert ids(tmp_path, "providers") == sorted(thread.box.providers.ids)
+        assert ids(tmp_path, "providers") == sorted(thread.sandbox.providers.ids)
 
 
 @pytest.mark.parametrize("where", ["session", "environment", "argument"])
@@ -186,35 +186,37 @@ def test_a_pinned_version_is_read_and_nothing_is_asked(
 async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
     tmp_path: Path, pipeline: Any
 ) -> None:
-    async with scene(practices=1, locations=1) as (box, _):
-        box.fail_next(403, path="/patients?page=1")
+    async with scene(practices=1, locations=1) as (sandbox, _):
+        sandbox.fail_next(403, path="/patients?page=1")
         with pytest.raises(Exception, match="not read to the end"):
-            await run(pipeline, box, "v2")
+            await run(pipeline, sandbox, "v2")
         with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
             db.execute("select count(*) from duckdb_tables() where table_name = 'patients'")
             assert db.fetchone() == (0,)
-        box.requests.clear()
-        await run(pipeline, box, "v2")
-        assert not all(one.param("updated_since") for one in box.seen("GET", "/patients"))
-        assert ids(tmp_path, "patients") == sorted(box.patients.ids)
+        sandbox.requests.clear()
+        await run(pipeline, sandbox, "v2")
+        assert not all(one.param("updated_since") for one in sandbox.seen("GET", "/patients"))
+        assert ids(tmp_path, "patients") == sorted(sandbox.patients.ids)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_record_that_cannot_be_read_is_kept_aside_until_it_can(
     version: str, tmp_path: Path, pipeline: Any
 ) -> None:
-    async with scene(version, practices=1, locations=1) as (box, _):
-        table, id = box.appointments, box.appointments.ids[3]
-        await run(pipeline, box, version)
+    async with scene(version, practices=1, locations=1) as (sandbox, _):
+        table, id = sandbox.appointments, sandbox.appointments.ids[3]
+        await run(pipeline, sandbox, version)
         good = dict(table.row(id))
-        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
-        patient = box.patients.ids[0]
-        box.patients.update(patient, bio="odd", updated_at=stamp(box.clock.now()))
-        await run(pipeline, box, version)  # records of two lists in one run
+        table.update(id, cancelled_at="yesterday", updated_at=format_timestamp(sandbox.clock.now()))
+        patient = sandbox.patients.ids[0]
+        sandbox.patients.update(
+            patient, bio="odd", updated_at=format_timestamp(sandbox.clock.now())
+        )
+        await run(pipeline, sandbox, version)  # records of two lists in one run
         assert sorted(row[0] for row in rejected(tmp_path)) == sorted(map(str, (id, patient)))
-        box.patients.delete(patient)
+        sandbox.patients.delete(patient)
         for _ in range(2):  # it does not fail over one record, nor forget it
-            await run(pipeline, box, version)
+            await run(pipeline, sandbox, version)
             assert ids(tmp_path, "appointments") == sorted(set(table.ids) - {id})
             [row] = rejected(tmp_path)
             assert row[:2] == (str(id), "cancelled_at")
@@ -222,14 +224,14 @@ async def test_a_record_that_cannot_be_read_is_kept_aside_until_it_can(
         assert "yesterday" not in str(pipeline.state)
         old = "2020-01-01T00:00:00.000Z"
         table.update(id, cancelled_at=good["cancelled_at"], updated_at=old)
-        await run(pipeline, box, version)
+        await run(pipeline, sandbox, version)
         assert ids(tmp_path, "appointments") == sorted(table.ids)
         assert rejected(tmp_path) == []
-        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
-        await run(pipeline, box, version)
+        table.update(id, cancelled_at="yesterday", updated_at=format_timestamp(sandbox.clock.now()))
+        await run(pipeline, sandbox, version)
         assert len(rejected(tmp_path)) == 1
         table.delete(id)
-        await run(pipeline, box, version)
+        await run(pipeline, sandbox, version)
         assert rejected(tmp_path) == []
         assert ids(tmp_path, "appointments") == sorted(table.ids)
 
@@ -261,18 +263,18 @@ def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing()
 async def test_a_pipeline_takes_nothing_from_elsewhere_than_before(
     tmp_path: Path, pipeline: Any
 ) -> None:
-    async with Sandbox(patients=9) as box, Sandbox(patients=9, seed=2) as other:
-        await run(pipeline, box, "v2")
-        for wrong, version in ((other, "v2"), (box, "v3")):
+    async with Sandbox(patients=9) as sandbox, Sandbox(patients=9, seed=2) as other:
+        await run(pipeline, sandbox, "v2")
+        for wrong, version in ((other, "v2"), (sandbox, "v3")):
             wrong.requests.clear()
             with pytest.raises(Exception, match=r"another sandbox|from API version v2"):
                 await run(pipeline, wrong, version)
             assert not wrong.seen("GET", "/patients")
-        await run(pipeline, box, "v2")
-        await run(pipeline, box, "v3", refresh="drop_sources")
-        assert ids(tmp_path, "patients") == sorted(box.patients.ids)
+        await run(pipeline, sandbox, "v2")
+        await run(pipeline, sandbox, "v3", refresh="drop_sources")
+        assert ids(tmp_path, "patients") == sorted(sandbox.patients.ids)
         with pytest.raises(Exception, match=r"from API version v3\.0\.0"):
-            await run(pipeline, box, "v2")
+            await run(pipeline, sandbox, "v2")
 
 
 def _no_origin(_: object) -> None:
@@ -282,11 +284,11 @@ def _no_origin(_: object) -> None:
 async def test_a_pipeline_of_an_earlier_release_is_refused_until_it_is_adopted(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Sandbox(patients=9) as box:
+    async with Sandbox(patients=9) as sandbox:
         with monkeypatch.context() as patched:
             patched.setattr("nexhealth_async.export.dlt.origin_to_json", _no_origin)
-            await run(pipeline, box, "v2")
+            await run(pipeline, sandbox, "v2")
         with pytest.raises(Exception, match="adopt=True"):
-            await run(pipeline, box, "v2")
-        await run(pipeline, box, "v2", adopt=True)
-        await run(pipeline, box, "v2")
+            await run(pipeline, sandbox, "v2")
+        await run(pipeline, sandbox, "v2", adopt=True)
+        await run(pipeline, sandbox, "v2")

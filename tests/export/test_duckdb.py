@@ -16,7 +16,7 @@ from nexhealth_async.bulk import Batch, ShardState
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export import common_sql
 from nexhealth_async.export.duckdb import DuckDBTarget
-from nexhealth_async.export.duckdb_columns import changes, widened
+from nexhealth_async.export.duckdb_columns import changes, widen_type
 from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 
 OPEN = ShardState(records=1, pages=1)
@@ -158,7 +158,7 @@ async def test_a_printed_target_shows_the_file_alone(tmp_path: Path) -> None:
 def test_a_type_takes_further_parts_and_nothing_else(
     have: str, want: str, wide: str | None
 ) -> None:
-    assert widened(duckdb.sqltype(have), duckdb.sqltype(want)) == wide
+    assert widen_type(duckdb.sqltype(have), duckdb.sqltype(want)) == wide
 
 
 def test_a_struct_that_has_all_parts_in_another_order_is_left_alone() -> None:

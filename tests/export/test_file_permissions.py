@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from nexhealth_async.bulk import Batch, CheckpointFile, Refused, ShardState
-from nexhealth_async.cli.output import pen_for
+from nexhealth_async.bulk import Batch, CheckpointFile, RejectedRecord, ShardState
+from nexhealth_async.cli.output import open_writer
 from nexhealth_async.errors import TargetError
 from nexhealth_async.export import duckdb_file
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
-from nexhealth_async.stores import SqliteSeen
+from nexhealth_async.stores import SqliteSeenStore
 from tests.bulk.helpers import scene
 from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 from tests.export.file_permissions import watched
@@ -181,7 +181,7 @@ async def test_whoever_had_rejected_records_open_reads_none_that_comes_later(
     path, shard = tmp_path / "out" / "_rejected.jsonl", shard_of()
 
     async def write(target: Target, raw: bytes, id: int) -> None:
-        refused = Refused(record_id=id, path="bio", expected="object", raw=raw)
+        refused = RejectedRecord(record_id=id, path="bio", expected="object", raw_json=raw)
         batch = Batch(shard=shard, model="Patient", records=(), raw=(), refused=(refused,))
         await target.write(batch, ShardState())
 
@@ -204,7 +204,7 @@ async def test_a_pulled_file_is_never_open_to_others_until_it_is_whole(
     path = tmp_path / "patients.jsonl"
     path.touch(mode=0o644)
     path.chmod(0o600)
-    with watched(tmp_path, monkeypatch) as seen, pen_for(path) as pen:
+    with watched(tmp_path, monkeypatch) as seen, open_writer(path) as pen:
         await pen.write(b"{}\n" * 10**6)
     assert seen == {}
     assert path.stat().st_size == 3 * 10**6
@@ -220,7 +220,7 @@ async def test_a_store_of_seen_events_is_never_open_to_others(
     if linked:
         path.symlink_to(tmp_path / "real.sqlite")
     with watched(tmp_path, monkeypatch) as seen:
-        store = SqliteSeen(path)
+        store = SqliteSeenStore(path)
         for at in range(50):
             assert await store.claim(str(at)) == "new"
         await store.aclose()

@@ -20,7 +20,7 @@ from nexhealth_async.export import folder_target
 from nexhealth_async.export.folder_target import CHECKPOINT, directory_of, stem_of
 from tests.bulk.example_shards import planned_shard
 from tests.bulk.helpers import VERSIONS, scene, truth
-from tests.export.folder_helpers import KINDS, Dying, Killed, Kind, die, ids_in
+from tests.export.folder_helpers import KINDS, DyingTarget, KilledError, Kind, ids_in, kill_at
 
 RESOURCES = ["patients", "appointments", "providers", "procedures", "institutions"]
 EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
@@ -28,20 +28,20 @@ EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def assert_true(kind: Kind, path: Path, box: Any) -> None:
+def assert_true(kind: Kind, path: Path, sandbox: Any) -> None:
     for resource in RESOURCES[:-1]:
-        wanted = {name: ids for name, ids in truth(box, resource).items() if ids}
+        wanted = {name: ids for name, ids in truth(sandbox, resource).items() if ids}
         assert ids_in(kind, path, resource) == wanted, resource
-    assert len(ids_in(kind, path, "institutions")["institutions"]) == len(box.practices)
+    assert len(ids_in(kind, path, "institutions")["institutions"]) == len(sandbox.practices)
 
 
 @EACH
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_copy_holds_everything_once(kind: Kind, version: str, tmp_path: Path) -> None:
-    async with scene(version) as (box, nex):
+    async with scene(version) as (sandbox, nex):
         report = await nex.bulk.copy(RESOURCES, to=kind.make(tmp_path / "out"), per_page=7)
         report.raise_if_partial()
-        assert_true(kind, tmp_path / "out", box)
+        assert_true(kind, tmp_path / "out", sandbox)
 
 
 @EACH
@@ -59,16 +59,16 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
         now += ticks
         return now
 
-    async with scene(version, patients=60) as (box, nex):
+    async with scene(version, patients=60) as (sandbox, nex):
         report, kill = None, 0
         for kill in range(12):
             at = 0 if kill == 11 else draw.randrange(1, 50)
-            dying = Dying(kind.make(tmp_path, clock=clock), at=at or 10**6, after=at % 2 == 1)
+            dying = DyingTarget(kind.make(tmp_path, clock=clock), at=at or 10**6, after=at % 2 == 1)
             try:
                 report = await nex.bulk.copy(
                     RESOURCES, to=dying, resume=True, per_page=7, concurrency=draw.randrange(1, 5)
                 )
-            except Killed:
+            except KilledError:
                 if _is_finished(tmp_path):  # killed at the very end: there is nothing to resume
                     break
                 _scribble(kind, tmp_path, draw)
@@ -76,7 +76,7 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
             break
         assert kill
         assert report is not None or _is_finished(tmp_path)
-        assert_true(kind, tmp_path, box)
+        assert_true(kind, tmp_path, sandbox)
     assert not files_in(tmp_path, "*.part")
 
 
@@ -109,9 +109,9 @@ def _scribble(kind: Kind, path: Path, draw: random.Random) -> None:
 
 @EACH
 async def test_what_lies_behind_the_checkpoint_is_cut_off(kind: Kind, tmp_path: Path) -> None:
-    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
-        dying = Dying(kind.make(tmp_path, clock=lambda: 0.0), at=6, after=True)
-        with pytest.raises(Killed):
+    async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
+        dying = DyingTarget(kind.make(tmp_path, clock=lambda: 0.0), at=6, after=True)
+        with pytest.raises(KilledError):
             await nex.bulk.copy(["patients"], to=dying, per_page=10, resume=True)
         target = kind.make(tmp_path)
         await target.open()
@@ -122,31 +122,31 @@ async def test_what_lies_behind_the_checkpoint_is_cut_off(kind: Kind, tmp_path: 
         await target.aclose()
         assert not files_in(tmp_path, f"*{kind.ending}")
         await nex.bulk.copy(["patients"], to=kind.make(tmp_path), resume=True)
-        assert ids_in(kind, tmp_path, "patients") == truth(box, "patients")
+        assert ids_in(kind, tmp_path, "patients") == truth(sandbox, "patients")
 
 
 @EACH
 async def test_a_cursor_list_goes_on_behind_what_was_kept(kind: Kind, tmp_path: Path) -> None:
-    async with scene("v3", practices=1, locations=1, patients=50) as (box, nex):
-        dying = Dying(kind.make(tmp_path), at=6, after=True)
+    async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
+        dying = DyingTarget(kind.make(tmp_path), at=6, after=True)
         dying.aclose = dying._target.aclose  # type: ignore[method-assign]  # an orderly end
 
         async def call(work: Any) -> Any:
             dying._left -= 1
             made = await work()
             if dying._left == 0:
-                raise Killed
+                raise KilledError
             return made
 
         dying._call = call  # type: ignore[method-assign, assignment]  # which keeps the lock
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             await nex.bulk.copy(["patients"], to=dying, per_page=10, resume=True)
         kept = sum(map(len, ids_in(kind, tmp_path, "patients").values()))
         assert 0 < kept < 50
-        box.requests.clear()
+        sandbox.requests.clear()
         await nex.bulk.copy(["patients"], to=kind.make(tmp_path), per_page=10, resume=True)
-        assert box.seen("GET", "/patients")[0].param("end_cursor")
-        assert ids_in(kind, tmp_path, "patients") == truth(box, "patients")
+        assert sandbox.seen("GET", "/patients")[0].param("end_cursor")
+        assert ids_in(kind, tmp_path, "patients") == truth(sandbox, "patients")
 
 
 @EACH
@@ -174,7 +174,7 @@ async def test_a_second_writer_is_refused_until_the_first_is_gone(
         await first.open()
     await first.aclose()
     await second.open()
-    die(second)  # a lock is never left behind
+    kill_at(second)  # a lock is never left behind
     await first.open()
     await first.aclose()
 
@@ -183,19 +183,19 @@ async def test_a_second_writer_is_refused_until_the_first_is_gone(
 async def test_another_pull_is_refused_but_the_same_is_gone_on_with(
     kind: Kind, tmp_path: Path
 ) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/providers?page=1")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/providers?page=1")
         first = await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         assert not first.complete
         with pytest.raises(UsageError, match="an unfinished pull; resume it"):
             await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         second = await nex.bulk.copy(to=kind.make(tmp_path), resume=True)
         assert second.complete
-        assert 0 < second.fresh < second.records
+        assert 0 < second.new_records < second.records
         with pytest.raises(UsageError, match="a complete pull; choose an empty one"):
             await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path), resume=True)
-        assert ids_in(kind, tmp_path, "patients") == truth(box, "patients")
-        assert ids_in(kind, tmp_path, "providers") == truth(box, "providers")
+        assert ids_in(kind, tmp_path, "patients") == truth(sandbox, "patients")
+        assert ids_in(kind, tmp_path, "providers") == truth(sandbox, "providers")
 
 
 @EACH
@@ -229,8 +229,8 @@ async def test_a_checkpoint_that_cannot_be_read_is_refused(kind: Kind, tmp_path:
 
 @EACH
 async def test_files_cut_short_by_somebody_are_noticed(kind: Kind, tmp_path: Path) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        box.fail_next(403, path="/providers?page=1")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        sandbox.fail_next(403, path="/providers?page=1")
         await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
         for path in (tmp_path / "patients").rglob(f"*{kind.ending}"):
             path.unlink()
@@ -242,7 +242,7 @@ async def test_files_cut_short_by_somebody_are_noticed(kind: Kind, tmp_path: Pat
 async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with scene(practices=1, locations=1, patients=60) as (box, nex):
+    async with scene(practices=1, locations=1, patients=60) as (sandbox, nex):
         full = OSError(errno.ENOSPC, "full")
         written = 0
         flush = private_files.flush_to_disk
@@ -263,7 +263,7 @@ async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
             assert caught.value.__cause__ is None
         report = await nex.bulk.copy(to=kind.make(tmp_path), resume=True)
         report.raise_if_partial()
-        assert ids_in(kind, tmp_path, "patients") == truth(box, "patients")
+        assert ids_in(kind, tmp_path, "patients") == truth(sandbox, "patients")
 
 
 @EACH

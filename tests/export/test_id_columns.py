@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from nexhealth_async import models
-from nexhealth_async.export.columns import Column, Kind, fields_of
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of
 from nexhealth_async.models import Record
 from tests.models.model_samples import MODELS
 
@@ -62,11 +62,11 @@ OTHERS: Final = {
 _NAME: Final = re.compile(r"(\w+?)_ids?")
 
 
-def scalar(column: Column) -> Kind:
+def scalar(column: FieldColumn) -> ColumnKind:
     return column.element.kind if column.element is not None else column.kind
 
 
-def column_of(model: type, name: str) -> Column:
+def column_of(model: type, name: str) -> FieldColumn:
     return next(column for column in fields_of(model) if column.name == name)
 
 

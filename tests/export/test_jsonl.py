@@ -92,10 +92,10 @@ async def test_a_file_that_somebody_else_writes_to_is_noticed(tmp_path: Path) ->
 
 async def test_a_place_that_was_not_kept_is_refused(tmp_path: Path) -> None:
     target = await opened(tmp_path)
-    await target.write(batch(b'{"id":1}'), ShardState(records=1, place="a"))
+    await target.write(batch(b'{"id":1}'), ShardState(records=1, position="a"))
     with pytest.raises(TargetError, match="not kept up to where"):
-        await target.rewind(SHARD, ShardState(records=1, place="b"))
-    await target.rewind(SHARD, ShardState(records=1, place="a"))
+        await target.rewind(SHARD, ShardState(records=1, position="b"))
+    await target.rewind(SHARD, ShardState(records=1, position="a"))
     assert list(await target.known(SHARD.group)) == [1]
     await target.aclose()
 

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
 
     from nexhealth_async.bulk import Target
     from nexhealth_async.sandbox import Sandbox
-    from tests.bulk.helpers import Scene
-    from tests.export.database_helpers import Stage
+    from tests.bulk.helpers import BulkScene
+    from tests.export.database_helpers import MergingStage
 
 
-def order(box: Sandbox) -> int:
+def order(sandbox: Sandbox) -> int:
     """Cut the first name of one patient inside an emoji; return the id."""
-    id = box.patients.ids[7]
-    box.patients.update(id, first_name="Ada HALF")
-    box.alter_next(lambda body: body.replace(b"HALF", rb"\ud83d"), path="/patients", times=1_000)
+    id = sandbox.patients.ids[7]
+    sandbox.patients.update(id, first_name="Ada HALF")
+    sandbox.alter_next(
+        lambda body: body.replace(b"HALF", rb"\ud83d"), path="/patients", times=1_000
+    )
     return id
 
 
-async def copy(at: Scene, target: Target) -> int:
+async def copy(at: BulkScene, target: Target) -> int:
     """Copy all patients; check what is told of it."""
-    id = order(at.box)
+    id = order(at.sandbox)
     report = await at.nex.bulk.copy(["patients"], to=target)
     report.raise_if_partial()
-    assert (report.records, report.refused, report.repaired) == (len(at.box.patients), 0, 1)
+    assert (report.records, report.refused, report.repaired) == (len(at.sandbox.patients), 0, 1)
     return id
 
 
@@ -47,16 +49,16 @@ async def test_files_hold_every_record(kind: Kind, version: str, tmp_path: Path)
             if path.is_file()
             for row in kind.read(path)
         }
-        assert sorted(rows) == sorted(at.box.patients.ids)
+        assert sorted(rows) == sorted(at.sandbox.patients.ids)
         assert rows[id]["first_name"] == "Ada \ufffd"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_databases_hold_every_record(stage: Stage, version: str) -> None:
+async def test_databases_hold_every_record(stage: MergingStage, version: str) -> None:
     async with scene(version, practices=1) as at:
         id = await copy(at, stage.target())
         rows = {row["id"]: row for row in await stage.query("SELECT * FROM patients")}
-        assert sorted(rows) == sorted(at.box.patients.ids)
+        assert sorted(rows) == sorted(at.sandbox.patients.ids)
         assert rows[id]["first_name"] == "Ada \ufffd"
         assert not any(row["_extra"] and "HALF" in row["_extra"] for row in rows.values())
 
@@ -64,7 +66,7 @@ async def test_databases_hold_every_record(stage: Stage, version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_tables_and_models_are_the_same(version: str) -> None:
     async with scene(version, practices=1) as at:
-        id = order(at.box)
+        id = order(at.sandbox)
         names: dict[object, object] = {}
         repairs: list[tuple[object, str]] = []
         async with at.nex.bulk.pull(["patients"]) as pull:

@@ -45,10 +45,10 @@ def parts(path: Path) -> list[str]:
 
 
 async def test_a_folder_reads_as_one_table_everywhere(tmp_path: Path) -> None:
-    async with scene(practices=2, locations=2) as (box, nex):
+    async with scene(practices=2, locations=2) as (sandbox, nex):
         await nex.bulk.copy(["patients"], to=ParquetTarget(tmp_path, part_rows=9), per_page=5)
         wanted = sorted(
-            (name, id) for name, ids in truth(box, "patients").items() for id in ids if name
+            (name, id) for name, ids in truth(sandbox, "patients").items() for id in ids if name
         )
     folder = tmp_path / "patients"
     sql = f"from read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
@@ -66,11 +66,11 @@ async def test_a_folder_reads_as_one_table_everywhere(tmp_path: Path) -> None:
 async def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     target = await opened(tmp_path, part_rows=20)
     shard = SHARDS[3]
-    await target.write(batch(shard, 0), ShardState(records=10, place="a"))
+    await target.write(batch(shard, 0), ShardState(records=10, position="a"))
     assert not [name for name in parts(tmp_path) if not name.startswith(".")]
-    await target.write(batch(shard, 10), ShardState(records=20, place="b"))
+    await target.write(batch(shard, 10), ShardState(records=20, position="b"))
     assert parts(tmp_path) == ["3-0000.parquet"]
-    await target.write(batch(shard, 20), ShardState(records=30, place="c"))
+    await target.write(batch(shard, 20), ShardState(records=30, position="c"))
     await target.settle(shard, ShardState(status="done", records=30))
     assert parts(tmp_path) == ["3-0000.parquet", "3-0001.parquet"]
     assert sorted(cast("list[int]", await target.known(shard.group))) == list(range(30))
@@ -81,14 +81,14 @@ async def test_the_place_moves_with_whole_files_only(tmp_path: Path) -> None:
     target = await opened(tmp_path, part_rows=20)
     shard = SHARDS[0]
     for at, place in enumerate(("0:a", "0:b", "0:c")):
-        await target.write(batch(shard, at * 10), ShardState(records=at * 10 + 10, place=place))
-    assert target._states[shard.name].place == "0:b"
+        await target.write(batch(shard, at * 10), ShardState(records=at * 10 + 10, position=place))
+    assert target._states[shard.name].position == "0:b"
     await target.aclose()  # which makes the last file whole, so that nothing is read again
     again = ParquetTarget(tmp_path)
     await again.open()
     loaded = await again.load()
     assert loaded is not None
-    assert loaded.states[shard.name].place == "0:c"
+    assert loaded.states[shard.name].position == "0:c"
     await again.aclose()
     assert parts(tmp_path) == ["0-0000.parquet", "0-0001.parquet"]
 
@@ -103,10 +103,10 @@ async def test_a_shard_that_starts_again_leaves_no_half_file_at_the_end(tmp_path
 async def test_what_others_relied_on_is_kept_with_them(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     first, second, _ = SHARDS[:3]
-    await target.write(batch(first, 0), ShardState(records=10, place="a"))
-    await target.write(batch(second, 10), ShardState(records=10, place="b", duplicates=3))
+    await target.write(batch(first, 0), ShardState(records=10, position="a"))
+    await target.write(batch(second, 10), ShardState(records=10, position="b", duplicates=3))
     await target.settle(second, ShardState(status="done", records=10, duplicates=3))
-    assert target._states[first.name].place == "a"
+    assert target._states[first.name].position == "a"
     assert parts(tmp_path) == ["0-0000.parquet", "1-0000.parquet"]
     await target.aclose()
 
@@ -122,7 +122,7 @@ async def test_what_waits_is_bounded_over_all_shards(
             first = at * 10_000 + page * 10
             await target.write(batch(shard, first), ShardState(records=page * 10 + 10))
             most = max(most, target._waiting_bytes)
-            waiting = sum(part.waiting_bytes for part in target._parts.values())
+            waiting = sum(part.pending_bytes for part in target._parts.values())
             assert waiting == target._waiting_bytes
     assert 0 < most <= 60_000
     for shard in SHARDS:
@@ -149,12 +149,12 @@ async def test_a_file_with_many_row_groups_is_made_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GROUP_ROWS", 10)
-    monkeypatch.setattr(module, "_MOST_GROUPS", 2)
+    monkeypatch.setattr(module, "_MAX_GROUPS", 2)
     target = await opened(tmp_path)
     for page in range(5):
-        state = ShardState(records=page * 10 + 10, place=f"{page}")
+        state = ShardState(records=page * 10 + 10, position=f"{page}")
         await target.write(batch(SHARDS[0], page * 10), state)
-    assert target._states[SHARDS[0].name].place == "3"
+    assert target._states[SHARDS[0].name].position == "3"
     await target.settle(SHARDS[0], ShardState(status="done", records=50))
     assert parts(tmp_path) == ["0-0000.parquet", "0-0001.parquet", "0-0002.parquet"]
     assert sorted(cast("list[int]", await target.known(SHARDS[0].group))) == list(range(50))

@@ -12,7 +12,7 @@ from nexhealth_async.bulk import ShardState
 from nexhealth_async.errors import TargetError, UsageError
 from nexhealth_async.export import postgres_connection, postgres_sql
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.export.postgres_url import place_of
+from nexhealth_async.export.postgres_url import parse_address
 from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
@@ -111,7 +111,7 @@ async def test_when_only_the_answer_was_lost_no_row_comes_twice(
     async with opened(target):
         await target.begin(plan_of(shard_of(resource)))
         connection = connection_of(target)
-        keep, kept = postgres_sql.keep, 0
+        keep, kept = postgres_sql.save_state, 0
 
         async def keep_and_lose(db: Connection, *args: object) -> None:
             nonlocal kept
@@ -259,7 +259,7 @@ def test_a_database_is_named_as_asyncpg_finds_it(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert place_of(url).text == text
+    assert parse_address(url).text == text
 
 
 async def test_a_database_that_does_not_exist_is_refused_at_once(

@@ -13,7 +13,7 @@ from nexhealth_async.errors import UsageError
 from nexhealth_async.export.folder_target import CHECKPOINT
 from tests.bulk.example_shards import planned_shard
 from tests.bulk.helpers import scene, truth
-from tests.export.database_helpers import Stage, batch_of, opened, plan_of, shard_of
+from tests.export.database_helpers import MergingStage, batch_of, opened, plan_of, shard_of
 from tests.export.folder_helpers import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def test_a_changed_checkpoint_is_refused_and_nothing_is_removed(
     async with opened(kind.make(out)) as target:
         await target.begin(plan_of(SHARD))
         await target.write(
-            batch_of(SHARD, [{"id": 1}], "Appointment"), ShardState(records=1, place="0:a")
+            batch_of(SHARD, [{"id": 1}], "Appointment"), ShardState(records=1, position="0:a")
         )
     _change(out / CHECKPOINT, change)
     for folder in (out.parent, out.parent.parent, tmp_path):  # where names with .. in them lead to
@@ -101,21 +101,21 @@ async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_f
 ) -> None:
     """As it was reported: the name of a list that leads out of the folder."""
     out = tmp_path / "one" / "out"
-    async with scene("v3", practices=1, locations=1, patients=20) as (box, nex):
-        box.fail_next(403, path="/patients", times=1)
+    async with scene("v3", practices=1, locations=1, patients=20) as (sandbox, nex):
+        sandbox.fail_next(403, path="/patients", times=1)
         await nex.bulk.copy(["patients"], to=kind.make(out))
         _change(out / CHECKPOINT, _resource)
         prefix = "practice=" if kind.name == "parquet" else ""
-        victim = tmp_path / (prefix + box.subdomain) / f"{box.location_id}{kind.ending}"
+        victim = tmp_path / (prefix + sandbox.subdomain) / f"{sandbox.location_id}{kind.ending}"
         if kind.name == "parquet":
-            victim = victim.with_name(f"{box.location_id}-0000.parquet")
+            victim = victim.with_name(f"{sandbox.location_id}-0000.parquet")
         victim.parent.mkdir()
         victim.write_bytes(b"somebody else's")
-        asked = len(box.requests)
+        asked = len(sandbox.requests)
         with pytest.raises(UsageError, match="choose another directory"):
             await nex.bulk.copy(to=kind.make(out), resume=True)
         assert victim.read_bytes() == b"somebody else's"
-        assert len(box.requests) == asked
+        assert len(sandbox.requests) == asked
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_f
     ],
 )
 async def test_a_changed_row_of_a_database_is_refused(
-    stage: Stage, column: str, old: str, new: str
+    stage: MergingStage, column: str, old: str, new: str
 ) -> None:
     async with opened(stage.target()) as target:
         await target.begin(plan_of(shard_of()))
@@ -145,13 +145,13 @@ async def test_a_changed_row_of_a_database_is_refused(
         assert await target.load() is not None
 
 
-async def test_a_watermark_of_the_future_hides_no_change(stage: Stage) -> None:
-    async with scene("v3", practices=1, locations=1, patients=10) as (box, nex):
+async def test_a_watermark_of_the_future_hides_no_change(stage: MergingStage) -> None:
+    async with scene("v3", practices=1, locations=1, patients=10) as (sandbox, nex):
         (await nex.bulk.copy(["patients"], to=stage.target())).raise_if_partial()
         later = "timestamptz '2099-01-01'"
         await stage.query(f"update _nexhealth_groups set watermark = {later}, compared = {later}")  # noqa: S608 - ours
-        new = await nex.practice(box.subdomain).location(box.location_id).patients.create(
-            provider_id=box.providers.ids[0],
+        new = await nex.practice(sandbox.subdomain).location(sandbox.location_id).patients.create(
+            provider_id=sandbox.providers.ids[0],
             first_name="Ada",
             last_name="Moss",
             email="ada@example.com",
@@ -160,4 +160,4 @@ async def test_a_watermark_of_the_future_hides_no_change(stage: Stage) -> None:
         await nex.bulk.copy(["patients"], to=stage.target(), since="last")
         rows = await stage.query("select id from patients order by id")
         assert new.id in [row["id"] for row in rows]
-        assert [row["id"] for row in rows] == truth(box, "patients")[box.subdomain]
+        assert [row["id"] for row in rows] == truth(sandbox, "patients")[sandbox.subdomain]

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import Queue, fleet_work
+from nexhealth_async.fleet import FleetQueue, fleet_work
 
 __all__ = ["Setting"]
 
@@ -32,13 +32,13 @@ class Setting:
 
 
 async def _work(setting: Setting) -> None:
-    queue = Queue(
+    queue = FleetQueue(
         url=setting.redis,
         name=setting.queue,
         takeover=setting.takeover,
         concurrency=setting.concurrency,
         grace=setting.grace,
-        tries=setting.tries,
+        max_attempts=setting.tries,
     )
     async with NexHealth(setting.key, base_url=setting.api, rates=Rates.unlimited()) as nex:
         await fleet_work(

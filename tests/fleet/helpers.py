@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import FleetStatus, Queue, Reading, fleet_pull, fleet_status
+from nexhealth_async.fleet import FleetQueue, FleetStatus, ReadOptions, fleet_pull, fleet_status
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.helpers import truth
 from tests.export.postgres_server import connected
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncGenerator, Sequence
 
-__all__ = ["RESOURCES", "Crew", "crew"]
+__all__ = ["RESOURCES", "WorkerGroup", "worker_group"]
 
 RESOURCES: Final = ("patients", "appointments", "procedures", "providers", "operatories")
 _ROOT: Final = Path(__file__).parents[2]
 
 
 @define
-class Crew:
+class WorkerGroup:
     """All that a fleet consists of."""
 
-    box: Sandbox
+    sandbox: Sandbox
     nex: NexHealth
     database: str
     redis: str
@@ -49,21 +49,21 @@ class Crew:
         return PostgresTarget(self.database)
 
     @property
-    def queue(self) -> Queue:
-        return Queue(url=self.redis, name=self.name, takeover=2.0)
+    def queue(self) -> FleetQueue:
+        return FleetQueue(url=self.redis, name=self.name, takeover=2.0)
 
     async def begin(self, resources: Sequence[str] = RESOURCES, *, per_page: int = 25) -> str:
-        reading = Reading(per_page=per_page, concurrency=2, drift="watch")
+        reading = ReadOptions(per_page=per_page, concurrency=2, drift="watch")
         return await fleet_pull(
             self.nex, resources, to=self.target, redis=self.queue, reading=reading
         )
 
-    async def hire(self, setting: Setting | None = None) -> Process:
+    async def start_workers(self, setting: Setting | None = None) -> Process:
         """Start a worker."""
         setting = evolve(
             setting or _ANY,
-            api=self.box.url,
-            key=self.box.api_key,
+            api=self.sandbox.url,
+            key=self.sandbox.api_key,
             database=self.database,
             redis=self.redis,
             queue=(setting and setting.queue) or self.name,
@@ -76,10 +76,10 @@ class Crew:
         self.processes.append(process)
         return process
 
-    async def work_off(self, queue: Queue | None = None) -> None:
+    async def work_off(self, queue: FleetQueue | None = None) -> None:
         """Let one worker do all there is to do."""
         name = self.name if queue is None else queue.name
-        worker = await self.hire(evolve(_ANY, until_empty=True, queue=name))
+        worker = await self.start_workers(evolve(_ANY, until_empty=True, queue=name))
         assert await asyncio.wait_for(worker.wait(), 60) == 0
 
     async def status(self) -> FleetStatus:
@@ -94,7 +94,7 @@ class Crew:
             await asyncio.sleep(0.2)
         return status
 
-    async def dismiss(self) -> None:
+    async def stop_workers(self) -> None:
         for process in self.processes:
             if process.returncode is None:
                 process.send_signal(signal.SIGCONT)
@@ -127,7 +127,7 @@ class Crew:
         """Compare with what the sandbox truly holds; returns the number of records."""
         total = 0
         for resource in resources:
-            true = truth(self.box, resource)
+            true = truth(self.sandbox, resource)
             assert await self.rows(resource) == {k: v for k, v in true.items() if v}, resource
             total += sum(map(len, true.values()))
         return total
@@ -137,25 +137,27 @@ _ANY: Final = Setting(api="", key="", database="", redis="", queue="")
 
 
 @asynccontextmanager
-async def crew(
+async def worker_group(
     database: str,
     redis: str,
     *,
     patients: int = 300,
     practices: int = 3,
     latency: float = 0.0,
-) -> AsyncGenerator[Crew]:
+) -> AsyncGenerator[WorkerGroup]:
     async with Sandbox(
         patients=patients,
         practices=practices,
         locations=2,
         appointments=patients,
         procedures=patients,
-    ) as box:
-        box.latency = latency
-        async with NexHealth(box.api_key, base_url=box.url, rates=Rates.unlimited()) as nex:
-            made = Crew(box, nex, database, redis, f"test-{os.getpid()}-{uuid4().hex[:8]}")
+    ) as sandbox:
+        sandbox.latency = latency
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited()) as nex:
+            made = WorkerGroup(
+                sandbox, nex, database, redis, f"test-{os.getpid()}-{uuid4().hex[:8]}"
+            )
             try:
                 yield made
             finally:
-                await made.dismiss()
+                await made.stop_workers()

@@ -16,16 +16,16 @@ from nexhealth_async.errors import TargetError
 from nexhealth_async.export import postgres_connection
 from nexhealth_async.export import postgres_fencing as fences
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import Order, Outcome, order_from_json, orders, run_shard
+from nexhealth_async.fleet import ShardOutcome, ShardTask, run_shard, shard_tasks, task_from_json
 from tests.bulk.example_shards import planned_shard
 from tests.export.database_helpers import DAY, batch_of
 from tests.export.postgres_server import connected
-from tests.fleet.helpers import crew
+from tests.fleet.helpers import worker_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from nexhealth_async.bulk import Batch, Claim, SharedTarget
+    from nexhealth_async.bulk import Batch, ShardClaim, SharedTarget
     from nexhealth_async.export.postgres_connection import Connection
     from nexhealth_async.export.postgres_shared import SharedPostgres
     from nexhealth_async.export.state_tables import Row
@@ -74,17 +74,17 @@ async def _ids(url: str) -> list[int]:
 async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        first = await slow.look("pull", SHARD.name)
+        first = await slow.inspect("pull", SHARD.name)
         assert first is not None
-        mine = await slow.take(first, "slow")
+        mine = await slow.claim(first, "slow")
         assert mine is not None
-        assert await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, place="0:a"))
-        theirs = await fast.look("pull", SHARD.name)
+        assert await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, position="0:a"))
+        theirs = await fast.inspect("pull", SHARD.name)
         assert theirs is not None
         assert theirs.holder.owner == "slow"
-        theirs = await fast.take(theirs, "fast")
+        theirs = await fast.claim(theirs, "fast")
         assert theirs is not None
-        assert theirs.state == ShardState(records=1, place="0:a")
+        assert theirs.state == ShardState(records=1, position="0:a")
         assert not await slow.write(mine, _batch(SHARD, [2]), ShardState(records=2))
         assert not await slow.settle(mine, ShardState(status="done"))
         assert await _ids(database) == [1]
@@ -125,7 +125,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
                 slow.write(
                     mine,
                     batch_of(shard, [{"id": 1}, {"id": 2}], model),
-                    ShardState(records=2, place="0:a"),
+                    ShardState(records=2, position="0:a"),
                 )
             )
             await still.wait()
@@ -146,15 +146,19 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
 ) -> None:
     """Between the messages of a statement no limit of PostgreSQL's own ends that."""
     await _planned(database)
-    monkeypatch.setattr(postgres_connection, "_STILL", 0.5 if between == "statements" else 60.0)
+    monkeypatch.setattr(
+        postgres_connection, "_STILL_LOCKED", 0.5 if between == "statements" else 60.0
+    )
     async with sharing(database) as (slow, fast):
-        monkeypatch.setattr(postgres_connection, "_STILL", 60.0 if between == "statements" else 0.2)
+        monkeypatch.setattr(
+            postgres_connection, "_STILL_LOCKED", 60.0 if between == "statements" else 0.2
+        )
         monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
         mine = await _taken(slow)
         still, onward = asyncio.Event(), asyncio.Event()
 
         async def stands_still(db: Connection) -> bool:
-            held = await fences.hold(db, mine)
+            held = await fences.lock_claim(db, mine)
             if held and between == "messages":
                 await cast("_Preparing", db).prepare("select cast($1 as text)")
             still.set()
@@ -175,23 +179,25 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
     busy: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    transact = postgres_connection.Link.transact
+    transact = postgres_connection.DatabaseLink.transact
 
     async def counted(
-        link: postgres_connection.Link, act: Callable[[Connection], Awaitable[T]]
+        link: postgres_connection.DatabaseLink, act: Callable[[Connection], Awaitable[T]]
     ) -> T:
         looks.append(link._lock)
         return await transact(link, act)
 
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        monkeypatch.setattr(postgres_connection, "_STILL", 0.3 if busy == "the server" else 60.0)
+        monkeypatch.setattr(
+            postgres_connection, "_STILL_LOCKED", 0.3 if busy == "the server" else 60.0
+        )
         monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
         mine = await _taken(slow)
         held = asyncio.Event()
 
         async def takes_its_time(db: Connection) -> bool:
-            mine_still = await fences.hold(db, mine)
+            mine_still = await fences.lock_claim(db, mine)
             held.set()
             if busy == "the server":
                 await db.execute("select pg_sleep(1)")
@@ -202,16 +208,16 @@ async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
 
         holding = asyncio.create_task(_transact(slow, takes_its_time))
         await held.wait()
-        monkeypatch.setattr(postgres_connection.Link, "transact", counted)
+        monkeypatch.setattr(postgres_connection.DatabaseLink, "transact", counted)
         await _taken(fast)
         assert await holding
         assert looks.count("none") > 1
 
 
-async def _taken(worker: SharedTarget, shard: Shard = SHARD) -> Claim:
-    seen = await worker.look("pull", shard.name)
+async def _taken(worker: SharedTarget, shard: Shard = SHARD) -> ShardClaim:
+    seen = await worker.inspect("pull", shard.name)
     assert seen is not None
-    mine = await worker.take(seen, "me")
+    mine = await worker.claim(seen, "me")
     assert mine is not None
     return mine
 
@@ -223,10 +229,10 @@ async def _transact(worker: SharedTarget, act: Callable[[Connection], Awaitable[
 async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None:
     await _planned(database)
     async with sharing(database, 4) as targets:
-        seen = [await one.look("pull", SHARD.name) for one in targets]
+        seen = [await one.inspect("pull", SHARD.name) for one in targets]
         taken = await asyncio.gather(
             *(
-                one.take(it, str(at))
+                one.claim(it, str(at))
                 for at, (one, it) in enumerate(zip(targets, seen, strict=True))
                 if it
             )
@@ -240,9 +246,9 @@ async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
     await _planned(database)
     async with sharing(database) as (slow, fast):
         for target, ids in ((slow, [1, 2]), (fast, [2])):
-            seen = await target.look("pull", SHARD.name)
+            seen = await target.inspect("pull", SHARD.name)
             assert seen is not None
-            claim = await target.take(seen, "me")
+            claim = await target.claim(seen, "me")
             assert claim is not None
             assert claim.state is None
             assert await target.write(claim, _batch(SHARD, ids), ShardState(records=len(ids)))
@@ -256,36 +262,36 @@ async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
 async def test_whoever_takes_a_shard_goes_on_behind_the_last_page_kept(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
-        seen = await slow.look("pull", SHARD.name)
+        seen = await slow.inspect("pull", SHARD.name)
         assert seen is not None
-        mine = await slow.take(seen, "slow")
-        theirs = await fast.look("pull", SHARD.name)
+        mine = await slow.claim(seen, "slow")
+        theirs = await fast.inspect("pull", SHARD.name)
         assert mine is not None
         assert theirs is not None
-        await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, place="0:a"))
-        taken = await fast.take(theirs, "fast")
+        await slow.write(mine, _batch(SHARD, [1]), ShardState(records=1, position="0:a"))
+        taken = await fast.claim(theirs, "fast")
         assert taken is not None
-        assert taken.state == ShardState(records=1, place="0:a")
-        theirs = await slow.look("pull", SHARD.name)
+        assert taken.state == ShardState(records=1, position="0:a")
+        theirs = await slow.inspect("pull", SHARD.name)
         assert theirs is not None
         assert await fast.settle(taken, ShardState(status="done", records=1))
-        assert await slow.take(theirs, "slow") is None
+        assert await slow.claim(theirs, "slow") is None
 
 
 async def test_a_group_is_completed_once_whoever_finds_it_done(database: str) -> None:
     await _planned(database)
     async with sharing(database, 3) as targets:
         for target, shard, id in zip(targets, PLAN.shards, (1, 2, 3), strict=True):
-            seen = await target.look("pull", shard.name)
+            seen = await target.inspect("pull", shard.name)
             assert seen is not None
-            claim = await target.take(seen, "me")
+            claim = await target.claim(seen, "me")
             assert claim is not None
             await target.write(claim, _batch(shard, [id]), ShardState(records=1))
             assert not await target.finish("pull")
             await target.settle(claim, ShardState(status="done", records=1))
         async with connected(database) as db:
             await db.execute("update patients set _pull = 'before' where id = 2")
-        last = await targets[0].look("pull", SWEEP.name)
+        last = await targets[0].inspect("pull", SWEEP.name)
         assert last is not None
         watermark = DAY - timedelta(minutes=15)
         found = await asyncio.gather(
@@ -318,9 +324,9 @@ async def test_whoever_had_a_shard_has_it_no_more_once_one_process_was_at_the_pu
 ) -> None:
     await _planned(database)
     async with sharing(database, 1) as (worker,):
-        seen = await worker.look("pull", SHARD.name)
+        seen = await worker.inspect("pull", SHARD.name)
         assert seen is not None
-        claim = await worker.take(seen, "me")
+        claim = await worker.claim(seen, "me")
         assert claim is not None
     alone = PostgresTarget(database)
     await alone.open()
@@ -334,19 +340,19 @@ async def test_a_shard_of_a_pull_that_gave_way_is_not_there(database: str) -> No
     async with connected(database) as db:
         await db.execute("select 1")
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD.name) is None
+        assert await worker.inspect("pull", SHARD.name) is None
         assert await worker.overview() is None
     await _planned(database)
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("another", SHARD.name) is None
-        seen = await worker.look("pull", SHARD.name)
+        assert await worker.inspect("another", SHARD.name) is None
+        seen = await worker.inspect("pull", SHARD.name)
         assert seen is not None
     alone = PostgresTarget(database)
     await alone.open()
     await alone.begin(evolve(PLAN, id="next", started=datetime.now(UTC)))
     await alone.aclose()
     async with sharing(database, 1) as (worker,):
-        assert await worker.take(seen, "me") is None
+        assert await worker.claim(seen, "me") is None
         late = await worker.complete(seen, SHARD.group, watermark=DAY, whole=True)
         assert late is None
 
@@ -358,24 +364,24 @@ async def test_a_database_of_an_earlier_release_gets_what_it_lacks(database: str
         for column in ("fence", "owner", "touched"):
             await db.execute(f"alter table _nexhealth_shards drop column {column}")
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD.name) is None
+        assert await worker.inspect("pull", SHARD.name) is None
     alone = PostgresTarget(database)
     await alone.open()
     await alone.aclose()
     async with sharing(database, 1) as (worker,):
-        assert await worker.look("pull", SHARD.name) is not None
+        assert await worker.inspect("pull", SHARD.name) is not None
 
 
 async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=30, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=30, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["patients"], to=fleet.target)
-        waiting = list(orders(progress))
+        waiting = list(shard_tasks(progress))
         assert not any(one.shard.endswith("/sweep") for one in waiting)
-        outcomes: list[Outcome] = []
+        outcomes: list[ShardOutcome] = []
         while waiting:
-            order = order_from_json(waiting.pop().to_json())
+            order = task_from_json(waiting.pop().to_json())
             outcome = await run_shard(
                 order.shard, fleet.target, fleet.nex, pull=order.pull, owner="me"
             )
@@ -385,11 +391,11 @@ async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
         assert len(outcomes) == len(progress.shards)
         assert [one.finished for one in outcomes] == [*[False] * (len(outcomes) - 1), True]
         await fleet.check_truth(["patients"])
-        requests = len(fleet.box.requests)
+        requests = len(fleet.sandbox.requests)
         shard = progress.shards[0].name
         again = await run_shard(shard, fleet.target, fleet.nex, pull=progress.id, owner="me")
         assert again.status == "done"
-        assert len(fleet.box.requests) == requests
+        assert len(fleet.sandbox.requests) == requests
         gone = await run_shard(shard, fleet.target, fleet.nex, pull="another", owner="me")
         assert gone.status == "replaced"
 
@@ -403,13 +409,13 @@ async def test_a_shard_is_left_to_a_worker_that_lives_and_taken_from_a_dead_one(
         asked.append(owner)
         return len(asked) == 1
 
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["providers"], to=fleet.target)
         shard = progress.shards[0].name
         async with sharing(database, 1) as (other,):
-            seen = await other.look(progress.id, shard)
+            seen = await other.inspect(progress.id, shard)
             assert seen is not None
-            assert await other.take(seen, "other") is not None
+            assert await other.claim(seen, "other") is not None
         found = [
             await run_shard(
                 shard, fleet.target, fleet.nex, pull=progress.id, owner="me", alive=lives
@@ -426,7 +432,7 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
     def due(*names: Shard, finished: bool = False) -> set[str]:
         states = {one.name: done for one in names}
         progress = evolve(PLAN, states=states, finished=finished)
-        return {one.shard for one in orders(progress)}
+        return {one.shard for one in shard_tasks(progress)}
 
     assert due() == {SHARD.name, OTHER.name}
     assert due(OTHER) == {SHARD.name}
@@ -436,9 +442,9 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
 
 
 def test_an_order_has_one_id_and_tells_a_queue_nothing_but_what_to_read() -> None:
-    order = Order(pull="pull", shard=SHARD.name)
-    assert order_from_json(order.to_json()) == order
-    assert order.id == Order(pull="pull", shard=SHARD.name).id
-    assert order.id != Order(pull="pull", shard=OTHER.name).id
-    assert order.id != Order(pull="other", shard=SHARD.name).id
+    order = ShardTask(pull="pull", shard=SHARD.name)
+    assert task_from_json(order.to_json()) == order
+    assert order.id == ShardTask(pull="pull", shard=SHARD.name).id
+    assert order.id != ShardTask(pull="pull", shard=OTHER.name).id
+    assert order.id != ShardTask(pull="other", shard=SHARD.name).id
     assert SHARD.group == Group(resource="patients", subdomain="demo")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fleet.helpers import Crew, crew
+from tests.fleet.helpers import WorkerGroup, worker_group
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _LISTS = ("patients", "procedures")
 
 
-async def _start(fleet: Crew, *words: str, **more: str) -> Process:
+async def _start(fleet: WorkerGroup, *words: str, **more: str) -> Process:
     env = {
         **os.environ,
-        "NEXHEALTH_API_KEY": fleet.box.api_key,
-        "NEXHEALTH_BASE_URL": fleet.box.url,
+        "NEXHEALTH_API_KEY": fleet.sandbox.api_key,
+        "NEXHEALTH_BASE_URL": fleet.sandbox.url,
         "NEXHEALTH_PULL_TO": fleet.database,
         "NEXHEALTH_REDIS": fleet.redis,
         "COLUMNS": "120",
@@ -43,14 +43,14 @@ async def _said(process: Process) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def _run(fleet: Crew, *words: str, **more: str) -> tuple[int | None, str, str]:
+async def _run(fleet: WorkerGroup, *words: str, **more: str) -> tuple[int | None, str, str]:
     return await _said(await _start(fleet, *words, **more))
 
 
 async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=60, practices=2) as fleet:
+    async with worker_group(database, redis_url, patients=60, practices=2) as fleet:
         queue = ("--queue", fleet.name)
         status, pull, told = await _run(fleet, "pull", *_LISTS, *queue)
         assert status == 0, told
@@ -59,7 +59,7 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
         assert status == 0, told
         assert f"pull {pull.strip()}" in text
         assert "under way" in text
-        fleet.box.latency = 0.3
+        fleet.sandbox.latency = 0.3
         worker = await _start(fleet, "work", *queue, "--grace", "0", "--takeover", "2")
         while not (await fleet.status()).of("reading"):
             await asyncio.sleep(0.05)
@@ -68,7 +68,7 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
         assert status == 0, told
         assert told.endswith("; stopped\n")
         assert not (await fleet.status()).finished
-        fleet.box.latency = 0.0
+        fleet.sandbox.latency = 0.0
         last = await _start(fleet, "work", *queue, "--takeover", "2")
         await fleet.until_finished(90)
         last.send_signal(signal.SIGTERM)
@@ -84,9 +84,9 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
 
 
 async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_url: str) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
-        fleet.box.fail_next(403, path="/procedures", times=100)
+        fleet.sandbox.fail_next(403, path="/procedures", times=100)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         worker = await _run(fleet, "work", *queue, "--tries", "1", "--until-empty")
         assert worker[0] == 0, worker
@@ -102,7 +102,7 @@ async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_u
 async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         status, out, told = await _run(fleet, "pull", "patients", *queue)
@@ -117,7 +117,7 @@ async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
 async def test_a_status_without_redis_leaves_out_what_only_the_queue_knows(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         assert (await _run(fleet, "pull", *_LISTS, "--queue", fleet.name))[0] == 0
         status, text, told = await _run(fleet, "status", NEXHEALTH_REDIS="")
         assert status == 0, told
@@ -133,7 +133,7 @@ async def test_a_status_without_redis_leaves_out_what_only_the_queue_knows(
 async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         status, text, told = await _run(fleet, "status", *queue, COLUMNS="40")
@@ -169,7 +169,7 @@ async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
 async def test_what_cannot_be_is_told_in_a_sentence(
     database: str, redis_url: str, words: tuple[str, ...], more: dict[str, str], says: str
 ) -> None:
-    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
         status, out, told = await _run(fleet, *words, **more)
     assert status == 2, told
     assert says in " ".join(told.split())

@@ -10,11 +10,11 @@ import pytest
 from nexhealth_async.errors import OriginError
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import (
-    Queue,
+    FleetQueue,
     fleet_pull,
     fleet_status,
     fleet_work,
-    queue_again,
+    requeue,
     run_shard,
 )
 from tests.bulk.fake_accounts import account, session
@@ -28,8 +28,8 @@ async def _rows(database: str) -> int | None:
         return cast("int | None", await db.fetchval("select count(*) from patients"))
 
 
-def _queue(redis_url: str) -> Queue:
-    return Queue(url=redis_url, name=uuid4().hex, takeover=2.0)
+def _queue(redis_url: str) -> FleetQueue:
+    return FleetQueue(url=redis_url, name=uuid4().hex, takeover=2.0)
 
 
 async def test_a_worker_of_another_account_is_refused_and_writes_nothing(
@@ -65,18 +65,18 @@ async def test_a_worker_takes_the_version_of_the_pull_and_refuses_to_speak_anoth
     database: str, redis_url: str
 ) -> None:
     target, queue = PostgresTarget(database), _queue(redis_url)
-    async with account(1) as box:
-        async with session(box, "v2") as nex:
+    async with account(1) as sandbox:
+        async with session(sandbox, "v2") as nex:
             (await nex.bulk.copy(_LISTS, to=target)).raise_if_partial()
-        async with session(box, "v3") as nex:
+        async with session(sandbox, "v3") as nex:
             with pytest.raises(OriginError):
                 await fleet_pull(nex, _LISTS, to=target, redis=queue)
             await fleet_pull(nex, _LISTS, to=target, redis=queue, recopy=True)
         assert await _rows(database) == 0
-        async with session(box, "v2") as nex:
+        async with session(sandbox, "v2") as nex:
             with pytest.raises(OriginError, match=r"v3\.0\.0"):
                 await fleet_work(nex, to=target, redis=queue, until_empty=True)
-        async with session(box, "auto") as nex:
+        async with session(sandbox, "auto") as nex:
             await fleet_work(nex, to=target, redis=queue, until_empty=True)
         status = await fleet_status(to=target)
         assert status is not None
@@ -88,7 +88,7 @@ async def test_a_pull_of_an_earlier_release_is_begun_again_by_adopting_its_recor
     database: str, redis_url: str
 ) -> None:
     target, queue = PostgresTarget(database), _queue(redis_url)
-    async with account(1) as box, session(box) as nex:
+    async with account(1) as sandbox, session(sandbox) as nex:
         await nex.bulk.copy(["patients"], to=target)
         await fleet_pull(nex, _LISTS, to=target, redis=queue)
         async with connected(database) as db:
@@ -96,7 +96,7 @@ async def test_a_pull_of_an_earlier_release_is_begun_again_by_adopting_its_recor
         with pytest.raises(OriginError):
             await fleet_work(nex, to=target, redis=queue, until_empty=True)
         with pytest.raises(OriginError):
-            await queue_again(to=target, redis=queue)
+            await requeue(to=target, redis=queue)
         with pytest.raises(OriginError):
             await fleet_pull(nex, _LISTS, to=target, redis=queue, replace=True)
         await fleet_pull(nex, _LISTS, to=target, redis=queue, replace=True, adopt=True)

@@ -14,13 +14,13 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async.bulk import resources
-from nexhealth_async.errors import TargetError, UnfinishedPull, UsageError
+from nexhealth_async.errors import TargetError, UnfinishedPullError, UsageError
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
-from nexhealth_async.fleet import Queue, fleet_pull, fleet_status, fleet_work, queue_again
+from nexhealth_async.fleet import FleetQueue, fleet_pull, fleet_status, fleet_work, requeue
 from tests.export.postgres_server import connected
 from tests.fleet.fleet_process import Setting
-from tests.fleet.helpers import RESOURCES, Crew, crew
+from tests.fleet.helpers import RESOURCES, WorkerGroup, worker_group
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ RECORDS = int(os.environ.get("NEXHEALTH_FLEET_RECORDS", "3000"))
 KILL_EVERY = float(os.environ.get("NEXHEALTH_FLEET_KILL_EVERY", "1"))
 
 
-async def _kill_now_and_then(fleet: Crew, *, most: int) -> int:
+async def _kill_now_and_then(fleet: WorkerGroup, *, most: int) -> int:
     """Kill a worker that is at a shard every so often, and start another; returns how many."""
     killed = 0
     while not (status := await asyncio.to_thread(_asked_elsewhere, fleet)).finished:
@@ -44,13 +44,13 @@ async def _kill_now_and_then(fleet: Crew, *, most: int) -> int:
                 victim.kill()
             await victim.wait()
             killed += 1
-            await fleet.hire()
+            await fleet.start_workers()
             await asyncio.sleep(KILL_EVERY)
         await asyncio.sleep(0.1)
     return killed
 
 
-def _asked_elsewhere(fleet: Crew) -> FleetStatus:
+def _asked_elsewhere(fleet: WorkerGroup) -> FleetStatus:
     """Ask in a loop of its own: the test's loop is the sandbox's, and busy."""
     return asyncio.run(fleet.status())
 
@@ -65,14 +65,16 @@ async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_change
 ) -> None:
     big = RECORDS > 10_000
     patients = RECORDS // 9
-    async with crew(database, redis_url, patients=patients, latency=0 if big else 0.05) as fleet:
+    async with worker_group(
+        database, redis_url, patients=patients, latency=0 if big else 0.05
+    ) as fleet:
         began = time.monotonic()
         await fleet.begin(per_page=200 if big else 30)
         for _ in range(4):
-            await fleet.hire()
+            await fleet.start_workers()
         killed = await _kill_now_and_then(fleet, most=1000 if big else 4)
         status = await fleet.status()
-        assert status.over
+        assert status.is_over
         assert len(status.of("done")) == len(status.shards)
         records = await fleet.check_truth()
         seconds = time.monotonic() - began
@@ -89,7 +91,7 @@ async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_change
         assert await fleet.everything() == rows
 
 
-async def _written(fleet: Crew) -> list[list[tuple[object, ...]]]:
+async def _written(fleet: WorkerGroup) -> list[list[tuple[object, ...]]]:
     """Which transaction wrote each row, the shards' states included: any write shows."""
     tables = (*RESOURCES, "_nexhealth_shards", "_nexhealth_groups")
     async with connected(fleet.database) as db:
@@ -102,15 +104,15 @@ async def _written(fleet: Crew) -> list[list[tuple[object, ...]]]:
 async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=60, practices=1, latency=0.15) as fleet:
+    async with worker_group(database, redis_url, patients=60, practices=1, latency=0.15) as fleet:
         await fleet.begin(per_page=5)
-        zombie = await fleet.hire()
+        zombie = await fleet.start_workers()
         while not any(one.pages for one in (await fleet.status()).of("reading")):
             await asyncio.sleep(0.02)
         zombie.send_signal(signal.SIGSTOP)
         at = {one.shard.name for one in (await fleet.status()).of("reading")}
-        fleet.box.latency = 0.0
-        await fleet.hire()
+        fleet.sandbox.latency = 0.0
+        await fleet.start_workers()
         status = await fleet.until_finished(90)
         overtaken = [one for one in status.shards if one.shard.name in at]
         assert overtaken
@@ -125,16 +127,16 @@ async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
 
 
 async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis_url: str) -> None:
-    async with crew(database, redis_url, patients=60, practices=1, latency=0.2) as fleet:
+    async with worker_group(database, redis_url, patients=60, practices=1, latency=0.2) as fleet:
         await fleet.begin(per_page=5)
-        first = await fleet.hire(_setting(grace=0.0))
+        first = await fleet.start_workers(_setting(grace=0.0))
         while not any(one.pages for one in (await fleet.status()).of("reading")):
             await asyncio.sleep(0.05)
         first.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(first.wait(), 10) == 0
         assert not (await fleet.status()).finished
-        fleet.box.latency = 0.0
-        await fleet.hire()
+        fleet.sandbox.latency = 0.0
+        await fleet.start_workers()
         await fleet.until_finished(90)
         await fleet.check_truth()
 
@@ -142,49 +144,53 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis
 async def test_what_cannot_be_read_ends_as_a_dead_letter_that_can_be_queued_again(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=20, practices=2) as fleet:
-        fleet.box.fail_next(403, path="/procedures", times=10_000)
+    async with worker_group(database, redis_url, patients=20, practices=2) as fleet:
+        fleet.sandbox.fail_next(403, path="/procedures", times=10_000)
         pull = await fleet.begin()
-        worker = await fleet.hire(_setting(tries=2))
-        while not (status := await fleet.status()).over:
+        worker = await fleet.start_workers(_setting(tries=2))
+        while not (status := await fleet.status()).is_over:
             await asyncio.sleep(0.2)
         assert not status.finished
         assert {one.shard.resource for one in status.dead} == {"procedures"}
-        assert all(one.error and one.error.startswith("Forbidden") for one in status.dead)
+        assert all(
+            one.error and one.error.startswith("PermissionDeniedError") for one in status.dead
+        )
         assert all(one.tries == 2 for one in status.dead)
         await fleet.check_truth([one for one in RESOURCES if one != "procedures"])
 
-        fleet.box.faults.clear()
-        assert await queue_again(to=fleet.target, redis=fleet.queue) == pull
+        fleet.sandbox.faults.clear()
+        assert await requeue(to=fleet.target, redis=fleet.queue) == pull
         await fleet.until_finished(90)
         await fleet.check_truth()
         assert worker.returncode is None
-        assert await queue_again(to=fleet.target, redis=fleet.queue) is None
+        assert await requeue(to=fleet.target, redis=fleet.queue) is None
 
 
 async def test_the_queue_holds_nothing_secret_and_nothing_of_a_patient(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=20, practices=1) as fleet:
-        secret = {fleet.box.api_key, fleet.database, "authenticates"}
-        patients = list(fleet.box.patients)
+    async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
+        secret = {fleet.sandbox.api_key, fleet.database, "authenticates"}
+        patients = list(fleet.sandbox.patients)
         names = {one["last_name"] for one in patients}
-        fleet.box.fail_next(500, path="/procedures", times=10_000, body=" ".join(names).encode())
+        fleet.sandbox.fail_next(
+            500, path="/procedures", times=10_000, body=" ".join(names).encode()
+        )
         await fleet.begin(["patients", "procedures"])
         before = await _values(fleet)
-        worker = await fleet.hire(_setting(tries=1))
-        while not (status := await fleet.status()).over:
+        worker = await fleet.start_workers(_setting(tries=1))
+        while not (status := await fleet.status()).is_over:
             await asyncio.sleep(0.2)
         held = before | await _values(fleet)
         assert {one.error for one in status.dead if one.error}
-        assert any("ServerFailure" in one for one in held)
+        assert any("ServerError" in one for one in held)
         text = "\n".join(held)
         assert "sandbox-dental" in text
         assert not [one for one in secret | names if one in text]
         assert worker.returncode is None
 
 
-async def _values(fleet: Crew) -> set[str]:
+async def _values(fleet: WorkerGroup) -> set[str]:
     """All that Redis holds of a queue, keys included."""
     found: set[str] = set()
     client = cast("Any", Redis).from_url(fleet.redis, decode_responses=True)
@@ -206,14 +212,14 @@ async def _values(fleet: Crew) -> set[str]:
 async def test_a_redis_that_lost_its_memory_costs_nothing_but_a_word(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
         await fleet.begin()
-        lost = Queue(url=fleet.redis, name=f"{fleet.name}-new", takeover=2.0)
+        lost = FleetQueue(url=fleet.redis, name=f"{fleet.name}-new", takeover=2.0)
         found = await fleet_status(to=fleet.target, redis=lost)
         assert found is not None
         assert len(found.dead) == len([one for one in found.shards if not one.shard.sweep])
-        assert found.over
-        await queue_again(to=fleet.target, redis=lost)
+        assert found.is_over
+        await requeue(to=fleet.target, redis=lost)
         await fleet.work_off(lost)
         await fleet.check_truth()
         found = await fleet_status(found.pull, to=fleet.target)
@@ -224,7 +230,7 @@ async def test_a_redis_that_lost_its_memory_costs_nothing_but_a_word(
 async def test_a_pull_of_every_list_equals_that_of_one_process(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=12, practices=2) as fleet:
+    async with worker_group(database, redis_url, patients=12, practices=2) as fleet:
         every = [one for one in resources("v2") if one != "sync_status"]  # it tells the time
         await fleet.begin(every)
         await fleet.work_off()
@@ -257,13 +263,13 @@ async def _content(db: Connection, table: str) -> list[str]:
 async def test_records_that_are_gone_are_deleted_once_their_group_is_complete(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
         await fleet.begin()
         await fleet.work_off()
-        gone = fleet.box.procedures.ids[0]
-        fleet.box.procedures.delete(gone)
+        gone = fleet.sandbox.procedures.ids[0]
+        fleet.sandbox.procedures.delete(gone)
         await fleet.begin()
-        assert gone in (await fleet.rows("procedures"))[fleet.box.subdomain]
+        assert gone in (await fleet.rows("procedures"))[fleet.sandbox.subdomain]
         await fleet.work_off()
         await fleet.check_truth()
 
@@ -271,13 +277,13 @@ async def test_records_that_are_gone_are_deleted_once_their_group_is_complete(
 async def test_targets_of_one_process_are_refused_before_anything_is_asked(
     tmp_path: Path, redis_url: str, database: str
 ) -> None:
-    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
         for target in (DuckDBTarget(tmp_path / "it.duckdb"), JsonLinesTarget(tmp_path / "out")):
             with pytest.raises(UsageError, match="belongs to one process at a time"):
                 await fleet_pull(fleet.nex, ["patients"], to=target, redis=fleet.queue)
             with pytest.raises(UsageError, match="copy to PostgreSQL"):
                 await fleet_work(fleet.nex, to=target, redis=fleet.queue)
-        assert not fleet.box.requests
+        assert not fleet.sandbox.requests
         assert not os.listdir(tmp_path)  # noqa: PTH208 - in a test
 
 
@@ -286,8 +292,8 @@ async def test_a_redis_that_is_not_there_is_told_without_its_password(
     database: str, redis_url: str
 ) -> None:
     nowhere = "redis://user:geheim@127.0.0.1:1/0"
-    assert "geheim" not in repr(Queue(url=nowhere))
-    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+    assert "geheim" not in repr(FleetQueue(url=nowhere))
+    async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
         with pytest.raises(TargetError, match=r"in Redis at 127\.0\.0\.1:1 cannot") as caught:
             await fleet_pull(fleet.nex, ["patients"], to=fleet.target, redis=nowhere)
         assert "geheim" not in str(caught.value)
@@ -311,7 +317,7 @@ async def test_a_redis_that_is_not_there_is_told_without_its_password(
 )
 def test_what_is_no_address_of_a_redis_is_refused_at_once(url: str) -> None:
     with pytest.raises(UsageError, match="no address of a Redis") as caught:
-        Queue(url=url)
+        FleetQueue(url=url)
     assert "geheim" not in repr(caught.value)
 
 
@@ -323,7 +329,7 @@ async def test_a_redis_that_wants_a_password_is_told_apart_from_one_that_is_away
             await redis.config_set("requirepass", "geheim")
         for wrong in (url, url.replace("unix://", "unix://:falsch@")):
             with pytest.raises(TargetError, match="refuses the login; check") as caught:
-                async with Queue(url=wrong).connected():
+                async with FleetQueue(url=wrong).connected():
                     raise AssertionError("it was let in")
             assert url.removeprefix("unix://") in str(caught.value)
             assert "falsch" not in str(caught.value)
@@ -333,15 +339,15 @@ async def test_a_redis_that_wants_a_password_is_told_apart_from_one_that_is_away
 async def test_a_pull_that_is_unfinished_is_not_forgotten_unless_that_is_meant(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         first = await fleet.begin(["patients", "procedures"])
-        asked = len(fleet.box.requests)
-        with pytest.raises(UnfinishedPull, match="a pull of 2 lists is unfinished") as caught:
+        asked = len(fleet.sandbox.requests)
+        with pytest.raises(UnfinishedPullError, match="a pull of 2 lists is unfinished") as caught:
             await fleet.begin(["providers"])
         assert "0 of 5 parts are done" in str(caught.value)
-        assert len(fleet.box.requests) == asked
-        elsewhere = Queue(url=fleet.redis, name=f"{fleet.name}-other")
-        with pytest.raises(UnfinishedPull, match="replace=True"):
+        assert len(fleet.sandbox.requests) == asked
+        elsewhere = FleetQueue(url=fleet.redis, name=f"{fleet.name}-other")
+        with pytest.raises(UnfinishedPullError, match="replace=True"):
             await fleet_pull(fleet.nex, ["providers"], to=fleet.target, redis=elsewhere)
         assert (await fleet.status()).pull == first
         await fleet.work_off()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nexhealth_async.bulk import RejectedCount
 from nexhealth_async.export.postgres import PostgresTarget
-from nexhealth_async.fleet import FleetStatus, fleet_status, orders, run_shard
-from nexhealth_async.sandbox.json_format import stamp
+from nexhealth_async.fleet import FleetStatus, fleet_status, run_shard, shard_tasks
+from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import scene
 from tests.cli.helpers import nexhealth
 from tests.export.postgres_server import connected
@@ -23,7 +23,7 @@ async def _pulled(
     """Let one worker after the other read a part of a pull."""
     target = PostgresTarget(url)
     progress = await nex.bulk.begin(["appointments"], to=target, since=since, compare=None)
-    due = list(orders(progress))
+    due = list(shard_tasks(progress))
     while due:
         order = due.pop()
         outcome = await run_shard(order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}")
@@ -42,13 +42,13 @@ async def _ids(url: str) -> list[int]:
 
 
 async def test_a_fleet_keeps_what_cannot_be_read_and_reads_it_again(database: str) -> None:
-    async with scene(practices=1, locations=2) as (box, nex):
-        table, id = box.appointments, box.appointments.ids[4]
-        name = f"appointments/{box.subdomain}"
+    async with scene(practices=1, locations=2) as (sandbox, nex):
+        table, id = sandbox.appointments, sandbox.appointments.ids[4]
+        name = f"appointments/{sandbox.subdomain}"
         await _pulled(nex, database, since=None)
         assert await _ids(database) == sorted(table.ids)
         good = dict(table.row(id))
-        table.update(id, cancelled_at="yesterday", updated_at=stamp(box.clock.now()))
+        table.update(id, cancelled_at="yesterday", updated_at=format_timestamp(sandbox.clock.now()))
         status = await _pulled(nex, database)
         assert status.rejected == {name: RejectedCount(total=1, new=1)}
         assert f"1 rejected in {name}" in repr(status)
@@ -74,9 +74,9 @@ async def test_a_fleet_keeps_what_cannot_be_read_and_reads_it_again(database: st
 
 
 async def test_a_rejected_record_that_is_gone_is_forgotten_by_a_fleet(database: str) -> None:
-    async with scene(practices=1, locations=1) as (box, nex):
-        id = box.appointments.ids[4]
-        box.appointments.update(id, cancelled_at="yesterday")
+    async with scene(practices=1, locations=1) as (sandbox, nex):
+        id = sandbox.appointments.ids[4]
+        sandbox.appointments.update(id, cancelled_at="yesterday")
         assert (await _pulled(nex, database, since=None)).rejected
-        box.appointments.delete(id)
+        sandbox.appointments.delete(id)
         assert not (await _pulled(nex, database)).rejected

@@ -12,10 +12,10 @@ import pytest
 from redis.asyncio import Redis
 
 from nexhealth_async.errors import UsageError
-from nexhealth_async.fleet import Queue, order_from_json, orders, queue_again
+from nexhealth_async.fleet import FleetQueue, requeue, shard_tasks, task_from_json
 from tests.export.postgres_server import connected
 from tests.fleet.fleet_process import Setting
-from tests.fleet.helpers import Crew, crew
+from tests.fleet.helpers import WorkerGroup, worker_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -27,23 +27,25 @@ PATIENTS = ["patients"]
 
 
 @asynccontextmanager
-async def redis_of(fleet: Crew) -> AsyncGenerator[Any]:
+async def redis_of(fleet: WorkerGroup) -> AsyncGenerator[Any]:
     async with cast("Any", Redis).from_url(fleet.redis) as redis:
         yield redis
 
 
-def key(fleet: Crew, name: str) -> str:
+def key(fleet: WorkerGroup, name: str) -> str:
     return f"streaq:{fleet.name}:{name}"
 
 
-async def stream_of(fleet: Crew, redis: Any) -> str:
+async def stream_of(fleet: WorkerGroup, redis: Any) -> str:
     for name in await redis.keys(key(fleet, "queues:*")):
         if await redis.type(name) == b"stream":
             return str(name.decode())
     raise AssertionError("nothing is queued")
 
 
-async def change_messages(fleet: Crew, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+async def change_messages(
+    fleet: WorkerGroup, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     """Write every message that is queued anew."""
     async with redis_of(fleet) as redis:
         for name in await redis.keys(key(fleet, "task:data:*")):
@@ -62,7 +64,7 @@ def poisoned(shard: Shard) -> dict[str, Any]:
 async def test_a_message_that_says_what_to_read_empties_no_table(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=60, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=60, practices=1) as fleet:
         await fleet.begin(PATIENTS)
         await fleet.work_off()
         await fleet.check_truth(PATIENTS)
@@ -82,7 +84,7 @@ async def test_a_message_that_says_what_to_read_empties_no_table(
         await fleet.check_truth(PATIENTS)
         assert any("no order" in (one.error or "") for one in (await fleet.status()).dead)
 
-        await queue_again(to=fleet.target, redis=fleet.queue)
+        await requeue(to=fleet.target, redis=fleet.queue)
         await change_messages(
             fleet, lambda message: {**poisoned(shards[message["shard"]]), **message}
         )
@@ -92,20 +94,20 @@ async def test_a_message_that_says_what_to_read_empties_no_table(
 
 
 async def test_a_message_does_not_say_how_a_list_is_read(database: str, redis_url: str) -> None:
-    async with crew(database, redis_url, patients=30, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=30, practices=1) as fleet:
         await fleet.begin(PATIENTS, per_page=25)
         reading = {"drift": "ignore", "per_page": 1, "concurrency": 10**9}
         await change_messages(fleet, lambda message: {**message, "reading": reading})
         await fleet.work_off()
         await fleet.check_truth(PATIENTS)
-        pages = {one.param("per_page") for one in fleet.box.seen("GET", "/patients")}
+        pages = {one.param("per_page") for one in fleet.sandbox.seen("GET", "/patients")}
         assert pages == {"25"}
 
 
 async def test_a_plan_that_was_changed_in_the_database_deletes_nothing(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=40, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=40, practices=1) as fleet:
         await fleet.begin(PATIENTS)
         await fleet.work_off()
         pull = await fleet.begin(PATIENTS)
@@ -116,7 +118,7 @@ async def test_a_plan_that_was_changed_in_the_database_deletes_nothing(
                 await db.execute(
                     "update _nexhealth_shards set shard = $1 where name = $2", text, shard.name
                 )
-        worker = await fleet.hire(_setting(tries=1))
+        worker = await fleet.start_workers(_setting(tries=1))
         found: list[int] = []
         async with asyncio.timeout(30):
             while len(found) < 1:
@@ -153,7 +155,7 @@ FOREIGN = (
 
 
 async def test_no_foreign_message_ends_a_worker(database: str, redis_url: str) -> None:
-    async with crew(database, redis_url, patients=20, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
         await fleet.begin(PATIENTS)
         async with redis_of(fleet) as redis:
             stream = await stream_of(fleet, redis)
@@ -171,8 +173,8 @@ async def test_no_foreign_message_ends_a_worker(database: str, redis_url: str) -
             await redis.xadd(stream, {"task_id": "uncounted", "enqueue_time": "1"})
             await redis.zadd(key(fleet, "cron:schedule"), {"nothing": 1})
             await redis.sadd(key(fleet, "aborted"), "foreign-0", "nobody")
-        worker = await fleet.hire()
-        again = await fleet.hire()
+        worker = await fleet.start_workers()
+        again = await fleet.start_workers()
         assert (await fleet.until_finished(60)).records
         assert (worker.returncode, again.returncode) == (None, None)
         await fleet.check_truth(PATIENTS)
@@ -184,7 +186,7 @@ async def test_no_foreign_message_ends_a_worker(database: str, redis_url: str) -
 async def test_a_foreign_reason_does_not_keep_the_status_from_being_told(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=5, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         await fleet.begin(["patients", "providers", "procedures"])
         reasons = [
             "{}",
@@ -205,7 +207,7 @@ async def test_a_foreign_reason_does_not_keep_the_status_from_being_told(
 
 
 async def test_a_sign_of_life_without_an_end_is_none(database: str, redis_url: str) -> None:
-    async with crew(database, redis_url, patients=1, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
         async with redis_of(fleet) as redis:
             await redis.set(key(fleet, "health:forged"), "x")
             await redis.set(key(fleet, "health:long"), "x", ex=3600)
@@ -231,24 +233,24 @@ async def test_a_sign_of_life_without_an_end_is_none(database: str, redis_url: s
 )
 def test_what_is_no_order_is_refused(text: str | bytes) -> None:
     with pytest.raises(UsageError, match="no order of a fleet"):
-        order_from_json(text)
+        task_from_json(text)
 
 
 async def test_an_order_of_a_part_that_was_not_planned_does_nothing(
     database: str, redis_url: str
 ) -> None:
-    async with crew(database, redis_url, patients=10, practices=1) as fleet:
+    async with worker_group(database, redis_url, patients=10, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(PATIENTS, to=fleet.target)
-        order = orders(progress)[0]
-        fleet.box.requests.clear()
+        order = shard_tasks(progress)[0]
+        fleet.sandbox.requests.clear()
         messages = {
             "a": order.to_json().replace("patients", "procedures"),
             "b": order.to_json().replace(progress.id, "another"),
         }
         async with fleet.queue.connected() as line:
-            await line.put(messages)
-        await fleet.work_off(Queue(url=fleet.redis, name=fleet.name))
-        assert {seen.path for seen in fleet.box.requests} <= {"/authenticates"}
+            await line.enqueue(messages)
+        await fleet.work_off(FleetQueue(url=fleet.redis, name=fleet.name))
+        assert {seen.path for seen in fleet.sandbox.requests} <= {"/authenticates"}
         assert not (await fleet.status()).finished
 
 

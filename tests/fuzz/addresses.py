@@ -11,9 +11,14 @@ from urllib.parse import parse_qsl, unquote
 from multidict import CIMultiDict
 from yarl import URL
 
-from nexhealth_async._client.transport import Transport, _redirected
+from nexhealth_async._client.transport import Transport, _redirect_error
 from nexhealth_async._protocol.download_urls import download_call
-from nexhealth_async._protocol.requests import Call, check_base_url, check_subdomain, free_call
+from nexhealth_async._protocol.requests import (
+    PlannedCall,
+    check_base_url,
+    check_subdomain,
+    raw_call,
+)
 from tests.fuzz.findings import Feed, Finding, target
 from tests.fuzz.seeds import chosen
 
@@ -96,7 +101,7 @@ def path_of_a_request(data: bytes) -> None:
     """`nex.request` reaches nothing but what is below the base URL."""
     feed = Feed(data)
     base = feed.pick(_BASES)
-    _stays(base, free_call("GET", _decoded(feed.rest), params={"name": "x&y=z"}))
+    _stays(base, raw_call("GET", _decoded(feed.rest), params={"name": "x&y=z"}))
 
 
 def _links() -> list[bytes]:
@@ -129,7 +134,7 @@ def address_of_a_document(data: bytes) -> None:
     _stays(base, call)
 
 
-def _stays(base: str, call: Call) -> None:
+def _stays(base: str, call: PlannedCall) -> None:
     home = URL(base)
     url = URL(base + call.request(headers={}).target, encoded=True)
     if (url.scheme, url.host, url.port, url.user) != (home.scheme, home.host, home.port, None):
@@ -169,7 +174,7 @@ def redirect_of_a_file(data: bytes) -> None:
     url = URL(feed.pick(_BASES) + "/documents/18/download")
     headers = CIMultiDict(Location=feed.rest.decode("utf-8", "surrogateescape"))
     reply: Any = SimpleNamespace(status=feed.pick((302, 307)), headers=headers)
-    hop = _redirected(reply, url)
+    hop = _redirect_error(reply, url)
     if hop is None or hop.scheme == "https":
         return
     if url.scheme == "https":
@@ -186,7 +191,7 @@ def _names() -> list[bytes]:
 def subdomain(data: bytes) -> None:
     """A subdomain is refused, or arrives as one parameter with just this value."""
     name = check_subdomain(_decoded(data))
-    call = free_call("GET", "/patients", params={"subdomain": name})
+    call = raw_call("GET", "/patients", params={"subdomain": name})
     query = call.request(headers={}).target.partition("?")[2]
     if parse_qsl(query, keep_blank_values=True, max_num_fields=5) != [("subdomain", name)]:
         raise Finding("a subdomain changes the query", query)

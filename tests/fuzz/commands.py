@@ -20,7 +20,7 @@ from nexhealth_async.cli import (
     practices,
     sandbox,
 )
-from nexhealth_async.cli.exit_status import Quit
+from nexhealth_async.cli.exit_status import CliError
 from tests.fuzz.findings import Finding, target
 
 _COMMANDS = (bulk_pull, check, list_pull, practices, sandbox)
@@ -57,7 +57,7 @@ def _lines() -> list[bytes]:
 
 def _refuse(work: Coroutine[object, None, object]) -> NoReturn:
     work.close()
-    raise Quit("the network begins here")
+    raise CliError("the network begins here")
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def _indoors() -> Generator[io.BytesIO]:
     with ExitStack() as stack:
         for command in _COMMANDS:
             stack.enter_context(patch.object(command, "run", _refuse))
-        stack.enter_context(patch.object(list_pull, "pen_for", _no_file))
+        stack.enter_context(patch.object(list_pull, "open_writer", _no_file))
         stack.enter_context(patch.dict(os.environ, {"NEXHEALTH_API_KEY": "k", "COLUMNS": "80"}))
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))
@@ -90,8 +90,8 @@ def command_line(data: bytes) -> None:
     arguments = [os.fsdecode(one) for one in data.split(_NUL)][:12]
     with _indoors() as sink:
         try:
-            # Without `supervised`, which sets the process's own signals and warnings.
-            status = exit_status._status(lambda: app._carry_out(arguments))
+            # Without `run_supervised`, which sets the process's own signals and warnings.
+            status = exit_status._status(lambda: app._execute(arguments))
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 2
         sys.stdout.flush()

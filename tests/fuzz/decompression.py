@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
+from nexhealth_async._protocol.decompression import CHUNK_SIZE, BodyDecompressor, DecompressionError
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 
 _MOST = 8 * 1024 * 1024
@@ -31,14 +31,14 @@ def packed_body(data: bytes) -> None:
     """Whatever is sent comes out in small pieces, or is refused without a word of it."""
     feed = Feed(data)
     size = feed.number(64) or max(1, len(data))
-    unpacker, total = Unpacker(), 0
+    unpacker, total = BodyDecompressor(), 0
     try:
         for at in range(0, len(feed.rest), size):
-            for piece in unpacker.pieces(feed.rest[at : at + size]):
-                if not 0 < len(piece) <= PIECE:
+            for piece in unpacker.chunks(feed.rest[at : at + size]):
+                if not 0 < len(piece) <= CHUNK_SIZE:
                     raise Finding(f"a piece of {len(piece)} bytes came out")
                 total += len(piece)
                 if total > _MOST:
                     return
-    except Damaged as error:
+    except DecompressionError as error:
         private(error)

@@ -13,13 +13,13 @@ from msgspec import Raw
 
 from nexhealth_async import NexHealthError, to_builtins, to_json
 from nexhealth_async.cli.list_pull import _json_lines, _rows
-from nexhealth_async.cli.table_columns import KINDS
-from nexhealth_async.cli.tables import Table
+from nexhealth_async.cli.table_columns import RESOURCE_TABLES
+from nexhealth_async.cli.tables import TextTable
 from nexhealth_async.codec import Codec
 from nexhealth_async.codec.converter import _parse
-from nexhealth_async.codec.native_decoding import REFUSALS
+from nexhealth_async.codec.native_decoding import NATIVE_ERRORS
 from nexhealth_async.models import Record
-from nexhealth_async.pagination.batch_decoder import AS_DICTS, Slices
+from nexhealth_async.pagination.batch_decoder import AS_DICTS, BatchDecoder
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import chosen, records
 from tests.models.model_samples import MODELS
@@ -35,7 +35,7 @@ def _native(model: type[Record], record: bytes) -> Record | None:
     """Read by msgspec alone, as the codec does first."""
     read = _CODEC.native(model)
     assert read is not None
-    with suppress(*REFUSALS):
+    with suppress(*NATIVE_ERRORS):
         return read(record)
     return None
 
@@ -46,7 +46,7 @@ def record_of_a_model(data: bytes) -> None:
     feed = Feed(data)
     model = feed.pick(MODELS)
     made, repairs = _CODEC.decode(model, feed.rest)
-    shown = "".join(str(getattr(made, name)) for name in model._shown)
+    shown = "".join(str(getattr(made, name)) for name in model._repr_fields)
     if CANARY in repr(made) and CANARY not in shown:
         raise Finding(f"the repr of a {model.__name__} shows a value")
     if any(CANARY in path for path in repairs):
@@ -128,7 +128,7 @@ def _exactly(value: object) -> object:
 @target(seeds=lambda: [text for _, text in records()])
 def raw_record(data: bytes) -> None:
     """`.raw()` gives a dict or an error that shows nothing."""
-    slices = Slices(AS_DICTS, None)
+    slices = BatchDecoder(AS_DICTS, None)
     slices.begin([Raw(data)])
     made = slices.read()
     if slices.failure is not None:
@@ -137,7 +137,7 @@ def raw_record(data: bytes) -> None:
         raise Finding("a raw record is no dict")
 
 
-_KINDS = tuple(KINDS.values())
+_KINDS = tuple(RESOURCE_TABLES.values())
 
 
 def _lined() -> list[bytes]:
@@ -154,7 +154,7 @@ def record_on_a_terminal(data: bytes) -> None:
         split = [bytes(one) for one in msgspec.json.decode(b"[" + feed.rest + b"]", type=list[Raw])]
     except (ValueError, RecursionError):
         return
-    table = Table(kind.columns, width=100, colour=False)
+    table = TextTable(kind.columns, width=100, colour=False)
     shown = _rows(table, kind, split).decode()
     if any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in shown.replace("\n", "")):
         raise Finding("a table gives the terminal orders")

@@ -8,28 +8,28 @@ from itertools import product
 from math import isfinite
 
 from nexhealth_async._protocol.envelopes import (
-    ListReading,
-    Reading,
+    ParsedBody,
+    ParsedList,
     read_data,
-    read_done,
+    read_empty,
     read_list,
     read_record,
     read_token,
 )
-from nexhealth_async._protocol.error_mapping import refusal
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.error_mapping import error_for_response
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async._protocol.token_life import lifetime_of
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 
 _STATUSES = (200, 201, 400, 401, 403, 404, 422, 429, 500, 503, 302, 204, 415, 100, 999, 0)
-_READERS: tuple[Callable[[Reply, Row], object], ...] = (
+_READERS: tuple[Callable[[Response, OperationSpec], object], ...] = (
     read_list,
     read_record,
     read_data,
-    read_done,
+    read_empty,
     read_token,
 )
 _DAY = 24 * 3600.0
@@ -66,10 +66,10 @@ def envelope_of_a_reply(data: bytes) -> None:
     """Each way to read a reply gives a reading that keeps its word, or an error of ours."""
     feed = Feed(data)
     row, status, read = feed.pick(ROWS), feed.pick(_STATUSES), feed.pick(_READERS)
-    reading = read(Reply(status=status, body=feed.rest, received_at=_NOW), row)
-    if isinstance(reading, Reading) and CANARY in repr(reading):
+    reading = read(Response(status=status, body=feed.rest, received_at=_NOW), row)
+    if isinstance(reading, ParsedBody) and CANARY in repr(reading):
         raise Finding("the repr of a reading shows a value")
-    if isinstance(reading, ListReading) and reading.count is not None and reading.count < 0:
+    if isinstance(reading, ParsedList) and reading.count is not None and reading.count < 0:
         raise Finding("a count below zero was believed")
     if isinstance(reading, str) and not all("!" <= sign <= "~" for sign in reading):
         raise Finding("a token was taken that no header can hold")
@@ -144,7 +144,9 @@ def text_of_a_refusal(data: bytes) -> None:
     row, status = feed.pick(ROWS), feed.pick(_STATUSES)
     # Sentences come here cut to size.
     texts = [text[:1_000] for text in feed.rest.decode("utf-8", "replace").split("\n")]
-    error = refusal(Reply(status=status, body=feed.rest, received_at=_NOW), row, texts=texts)
+    error = error_for_response(
+        Response(status=status, body=feed.rest, received_at=_NOW), row, texts=texts
+    )
     private(error)
     if len(str(error)) > 400:
         raise Finding("a refusal's message grows with the server's text")

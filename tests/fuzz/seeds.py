@@ -6,7 +6,7 @@ from functools import cache
 
 import msgspec
 
-from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async.resources import ENDPOINTS, locations, patients
 from tests.fuzz.findings import CANARY
 from tests.models.model_samples import MODELS, SAMPLES
@@ -16,7 +16,7 @@ __all__ = ["BREAK", "ROWS", "chosen", "envelope", "records", "refusals"]
 BREAK = b"\n--\n"
 """Stands between the replies of one conversation."""
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[OperationSpec, ...] = (
     *(row for row in (patients.LIST.v2, patients.LIST.v3) if row),
     *(row for row in (locations.LIST.v2, locations.LIST.v3) if row),
     *(row for one in ENDPOINTS for row in (one.v2, one.v3) if row),

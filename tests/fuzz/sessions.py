@@ -11,7 +11,7 @@ from itertools import cycle
 from typing import Any, cast
 
 from nexhealth_async import NexHealth, NexHealthError, Rates, RetryPolicy, models
-from nexhealth_async._protocol.http_messages import Reply, Request
+from nexhealth_async._protocol.http_messages import Request, Response
 from tests.conftest import MovableLoop
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, envelope, refusals
@@ -40,13 +40,13 @@ class _Server:
     async def close(self) -> None:
         pass
 
-    async def send(self, request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - the transport's signature
+    async def send(self, request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - the transport's signature
         self.left -= 1
         if self.left < 0:
             raise Finding("a call never ends")
         await asyncio.sleep(0)
         if request.target.startswith("/authenticates"):
-            return Reply(status=201, body=_LOGGED_IN)
+            return Response(status=201, body=_LOGGED_IN)
         feed = Feed(next(self._replies))
         status = feed.pick(_STATUSES)
         head, _, body = feed.rest.rpartition(b"\n\n")
@@ -54,7 +54,7 @@ class _Server:
             line.partition(":") for line in head.decode("utf-8", "surrogateescape").split("\n")
         )
         headers = {name.strip().lower(): value.strip() for name, _, value in lines}
-        return Reply(status=status, headers=headers, body=body, received_at=1_780_000_000.0)
+        return Response(status=status, headers=headers, body=body, received_at=1_780_000_000.0)
 
 
 async def _walk(nex: NexHealth) -> object:

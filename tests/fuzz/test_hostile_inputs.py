@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async import BrokenBody, NexHealthError
+from nexhealth_async import MalformedBodyError, NexHealthError
 from tests.fuzz.cases import CASES, OPEN, Case
 from tests.fuzz.findings import CANARY, Finding, Target, judge, private
 from tests.fuzz.strategies import inputs
@@ -101,11 +101,11 @@ def _fails(data: bytes) -> None:
 
 
 def _tells(data: bytes) -> None:
-    raise BrokenBody(f"cannot read {CANARY}")
+    raise MalformedBodyError(f"cannot read {CANARY}")
 
 
 def _refuses(data: bytes) -> None:
-    raise BrokenBody("cannot read this")
+    raise MalformedBodyError("cannot read this")
 
 
 def _target(run: Callable[[bytes], None]) -> Target:

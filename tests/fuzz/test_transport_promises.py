@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import nexhealth_async
-from nexhealth_async import InvalidArgument, NexHealth
+from nexhealth_async import InvalidArgumentError, NexHealth
 from nexhealth_async._client.transport import Transport
 
 _PACKAGE = Path(nexhealth_async.__file__).parent
@@ -65,7 +65,7 @@ def test_a_context_that_does_not_verify_is_refused(checks: tuple[str, ...]) -> N
     NexHealth("a-key", ssl=context)
     for name in checks:
         setattr(context, name, 0)
-    with pytest.raises(InvalidArgument, match="verifies"):
+    with pytest.raises(InvalidArgumentError, match="verifies"):
         NexHealth("a-key", ssl=context)
 
 

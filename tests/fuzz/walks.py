@@ -9,15 +9,15 @@ from typing import Any, cast
 from attrs import frozen
 
 from nexhealth_async import NexHealthError
-from nexhealth_async._protocol.envelopes import ListReading, read_list
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.operations import Endpoint, Paging, Row
-from nexhealth_async._protocol.requests import Call
-from nexhealth_async.errors import UsageError, WalkDrifted
+from nexhealth_async._protocol.envelopes import ParsedList, read_list
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging
+from nexhealth_async._protocol.requests import PlannedCall
+from nexhealth_async.errors import DriftError, UsageError
 from nexhealth_async.pagination.batch_decoder import AS_BYTES
-from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, Plan
-from nexhealth_async.pagination.record_ids import ids_of
-from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, PagePlan
+from nexhealth_async.pagination.record_ids import read_ids
+from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
 from tests.fuzz.findings import CANARY, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
 from tests.pagination.page_source import FakePageSource
@@ -29,7 +29,7 @@ _DRIFTS: tuple[Drift, ...] = ("watch", "verify", "ignore")
 _ENDPOINT: Endpoint[object] = Endpoint(resource="fuzz", verb="walk", model=None)
 
 
-def _first(paging: Paging) -> Row:
+def _first(paging: Paging) -> OperationSpec:
     return next(row for row in ROWS if row.paging is paging)
 
 
@@ -47,22 +47,22 @@ class _Cycle(FakePageSource):
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         async with slots:
             return await self._answer(call, pairs)
 
-    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         self._left -= 1
         self.exceeded = self._left < 0
         if self.exceeded:
             raise Finding("a walk never ends")
         body = self._replies[-self._left % len(self._replies)]
-        return read_list(Reply(status=200, body=body), call.row)
+        return read_list(Response(status=200, body=body), call.row)
 
 
 @frozen(kw_only=True)
@@ -72,13 +72,13 @@ class _Seen:
     error: NexHealthError | None
 
 
-async def _walked(settings: WalkSettings[bytes]) -> _Seen:
+async def _walked(settings: WalkConfig[bytes]) -> _Seen:
     walk = Walk(settings)
     ids: list[object] = []
     resume: str | None = None
     try:
         async for page in walk.raw_json().pages():
-            ids += ids_of(cast("Any", page.items))
+            ids += read_ids(cast("Any", page.items))
             resume = page.resume or resume
             # A cursor is shown, and may be any text.
             if CANARY in repr(page) and CANARY not in f"{resume}{page.cursor}":
@@ -129,9 +129,9 @@ def whole_walk(data: bytes) -> None:
     source = _Cycle(replies, bound)
     if row.paging is not Paging.NUMBERED:
         drift = "watch"
-    settings: WalkSettings[bytes] = WalkSettings(
+    settings: WalkConfig[bytes] = WalkConfig(
         source=source,
-        call=Call(endpoint=_ENDPOINT, row=row, path=row.path, query=()),
+        call=PlannedCall(endpoint=_ENDPOINT, row=row, path=row.path, query=()),
         decoder=AS_BYTES,
         per_page=per_page,
         limit=limit,
@@ -140,7 +140,7 @@ def whole_walk(data: bytes) -> None:
         passes=passes,
     )
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        seen = runner.run(_walked(check_settings(settings)))
+        seen = runner.run(_walked(check_config(settings)))
     if source.exceeded:
         raise Finding("a walk never ends")
     named = [id for id in seen.ids if id is not None]
@@ -149,10 +149,10 @@ def whole_walk(data: bytes) -> None:
     if limit is not None and len(seen.ids) > limit:
         raise Finding("a walk delivers more than its limit")
     if seen.resume is not None and drift != "verify":
-        _plan(row, drift, seen.resume).ask(0)
+        _plan(row, drift, seen.resume).next_request(0)
 
 
-def _plan(row: Row, drift: Drift, after: str) -> Plan:
+def _plan(row: OperationSpec, drift: Drift, after: str) -> PagePlan:
     if row.paging is Paging.CURSOR:
         return CursorPlan(per_page=3, after=after)
     return NumberedPlan(per_page=3, drift=drift, after=after)
@@ -191,18 +191,18 @@ def resume_value(data: bytes) -> None:
     except UsageError as error:
         private(error)
         return
-    first = plan.ask(0)
+    first = plan.next_request(0)
     assert first is not None
     if not all(text.isprintable() or name == "end_cursor" for name, text in first.pairs):
         raise Finding("a resume value puts control signs into a request")
     for info in ({"has_next_page": True, "end_cursor": "new"}, {"has_next_page": False}):
-        reading = ListReading(records=(), count=0, page_info=dict(info))
+        reading = ParsedList(records=(), count=0, page_info=dict(info))
         try:
-            taken = plan.take(reading, ())
-        except WalkDrifted as error:
+            taken = plan.accept(reading, ())
+        except DriftError as error:
             private(error)
             return
         if taken.resume is not None and drift != "verify":
             _plan(row, drift, taken.resume)
-        if plan.ask(0) is None:
+        if plan.next_request(0) is None:
             return

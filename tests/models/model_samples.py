@@ -12,7 +12,7 @@ import attrs
 from hypothesis import strategies as st
 
 from nexhealth_async import models
-from nexhealth_async.codec import prepare
+from nexhealth_async.codec import resolve_annotations
 from nexhealth_async.models import Record
 
 __all__ = [
@@ -502,7 +502,7 @@ def instances(model: type[Record], depth: int = 2) -> st.SearchStrategy[Record]:
 @cache
 def _instances(name: str, depth: int) -> st.SearchStrategy[Record]:
     model: type[Record] = getattr(models, name)
-    prepare(model)
+    resolve_annotations(model)
     needed: dict[str, st.SearchStrategy[object]] = {}
     optional: dict[str, st.SearchStrategy[object]] = {}
     for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
@@ -541,7 +541,7 @@ def _smallest(model: type[Record]) -> Record:
 
 def filled(model: type[Record], *, depth: int = 2) -> Any:
     """Make an object with every field set: texts ``canary-<field>``, numbers 5."""
-    prepare(model)
+    resolve_annotations(model)
     made: dict[str, object] = {}
     for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
         if depth or attribute.default is attrs.NOTHING:

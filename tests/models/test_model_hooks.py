@@ -14,7 +14,7 @@ import cattrs
 import pytest
 
 from nexhealth_async.codec import Codec
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.errors import UndecodableRecordError
 from nexhealth_async.models import (
     Appointment,
     Location,
@@ -135,7 +135,7 @@ def test_a_hook_may_build_on_ours_and_its_repairs_are_still_reported(codec: Code
     made, repairs = codec.decode(Patient, b'{"id":1,"bio":{"city":5}}')
     assert made.bio == PatientBio(city="5", state="IA")
     assert repairs == ("bio.city",)
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         codec.decode(Patient, b'{"id":1,"bio":{"city":[1]}}')
     assert (caught.value.path, caught.value.expected, caught.value.record_id) == (
         "bio.city",
@@ -149,7 +149,7 @@ def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None
         raise LookupError(f"bad city {value['city']}")
 
     codec.register_structure_hook(PatientBio, fail)
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         codec.decode(Patient, f'{{"id":1,"bio":{{"city":"{CANARY}"}}}}'.encode())
     assert (caught.value.path, caught.value.record_id) == ("bio", 1)
     assert caught.value.expected == "what the hook for PatientBio takes"
@@ -158,7 +158,7 @@ def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None
 
 def test_money_from_a_careless_hook_is_still_finite(codec: Codec) -> None:
     codec.register_structure_hook(Decimal, lambda _value, _type: Decimal("NaN"))
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         codec.decode(Patient, b'{"id":1,"balance":{"amount":"1","currency":"USD"}}')
     assert (caught.value.path, caught.value.expected) == ("balance", "an amount of money")
 
@@ -186,7 +186,7 @@ def test_it_can_be_used_as_any_cattrs_converter(codec: Codec) -> None:
     assert moment == datetime.fromisoformat("2020-08-12T00:00:00+00:00")
     wrong: list[tuple[object, type]] = [("no", bool), ({"a": 1}, str), ([], int)]
     for value, kind in wrong:
-        with pytest.raises(UndecodableRecord):
+        with pytest.raises(UndecodableRecordError):
             codec.structure(value, kind)
 
 
@@ -210,7 +210,7 @@ def test_a_users_own_class_is_read_by_the_same_rules(codec: Codec) -> None:
         (b'{"since":null}', "colour", "a value"),
         (b'{"colour":"red","bios":[{},{}]}', "", "a valid Own"),
     ):
-        with pytest.raises(UndecodableRecord) as caught:
+        with pytest.raises(UndecodableRecordError) as caught:
             codec.decode(Own, data)
         assert (caught.value.path, caught.value.expected) == (path, expected)
 

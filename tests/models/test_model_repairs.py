@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexhealth_async.codec import Codec
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.errors import UndecodableRecordError
 from nexhealth_async.models import (
     Appointment,
     AppointmentDescriptor,
@@ -58,8 +58,8 @@ def decode(model: type[T], **fields: object) -> tuple[T, tuple[str, ...]]:
     return CODEC.decode(model, json.dumps({"id": 1, **fields}).encode())
 
 
-def refusal(model: type[Record], data: object) -> UndecodableRecord:
-    with pytest.raises(UndecodableRecord) as caught:
+def refusal(model: type[Record], data: object) -> UndecodableRecordError:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(model, json.dumps(data).encode())
     return caught.value
 
@@ -326,7 +326,7 @@ def test_a_record_without_a_readable_id_is_refused(record: object) -> None:
 
 @pytest.mark.parametrize("data", [b"[]", b"null", b'"x"', b"7", b"true"])
 def test_a_record_that_is_no_object_is_refused(data: bytes) -> None:
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(SlotGroup, data)
     assert (caught.value.record_id, caught.value.path) == (None, "")
     assert caught.value.expected == "an object"
@@ -346,7 +346,7 @@ def test_a_record_that_is_no_object_is_refused(data: bytes) -> None:
     ],
 )
 def test_bytes_that_are_no_json_are_refused(data: bytes) -> None:
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, data)
     assert (caught.value.expected, caught.value.path) == ("JSON", "")
 
@@ -365,13 +365,13 @@ def test_a_readable_id_of_another_kind_names_the_refused_record() -> None:
 def test_absurd_nesting_is_refused_and_does_not_exhaust_the_stack(field: str) -> None:
     depth = 20_000
     data = b'{"id":1,"%s":' % field.encode() * depth + b"{}" + b"}" * depth
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, data)
     assert caught.value.expected == "less deep nesting"
     nested: dict[str, object] = {"id": 1}
     for _ in range(sys.getrecursionlimit()):
         nested = {"id": 1, "guarantor": nested}
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.structure_record(Patient, nested)
     assert (caught.value.expected, caught.value.record_id) == ("less deep nesting", 1)
 
@@ -493,13 +493,13 @@ def test_parsed_records_may_hold_dates_already() -> None:
     ],
 )
 def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None:
-    caught = UndecodableRecord(model="", path="", expected="")
+    caught = UndecodableRecordError(model="", path="", expected="")
     try:
         json.loads(CANARY)
     except ValueError:
         try:
             CODEC.decode(model, json.dumps(record).encode())
-        except UndecodableRecord as error:
+        except UndecodableRecordError as error:
             caught = error
     assert caught.model == model.__name__
     assert caught.__cause__ is None
@@ -509,7 +509,7 @@ def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None
 
 
 def test_bad_bytes_leave_no_trace_of_the_body() -> None:
-    with pytest.raises(UndecodableRecord) as caught:
+    with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, b'{"id":1,"name":"' + CANARY.encode() + b'\xff"}')
     assert caught.value.__context__ is None
     assert CANARY not in "".join(traceback.format_exception(caught.value))
@@ -524,7 +524,7 @@ def test_whatever_stands_in_a_field_is_read_or_refused_and_never_crashes(
 ) -> None:
     try:
         made, repairs = CODEC.structure_record(Patient, {"id": 1, field: value})
-    except UndecodableRecord as error:
+    except UndecodableRecordError as error:
         assert error.path == field or error.path.startswith((f"{field}.", f"{field}["))  # noqa: PT017
     else:
         assert isinstance(made, Patient)

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import models
-from nexhealth_async.codec import Codec, prepare, to_builtins, to_json
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.codec import Codec, resolve_annotations, to_builtins, to_json
+from nexhealth_async.errors import UndecodableRecordError
 from nexhealth_async.models import (
     Appointment,
     BookingParams,
@@ -46,7 +46,7 @@ def test_a_clean_record_needs_no_repair_and_equals_the_native_one(name: str, dat
     model = BY_NAME[name]
     made, repairs = CODEC.decode(model, data.encode())
     assert repairs == ()
-    prepare(model)
+    resolve_annotations(model)
     assert msgspec.json.decode(data, type=model) == made
     parsed, again = CODEC.structure_record(model, json.loads(data))
     assert (parsed, again) == (made, ())
@@ -107,7 +107,7 @@ def test_a_tooth_is_a_tuple_in_both_versions(tooth: str) -> None:
     assert procedure.body_site is not None
     assert procedure.body_site.tooth == ("14",)
     assert repairs == ()
-    prepare(Procedure)
+    resolve_annotations(Procedure)
     assert msgspec.json.decode(data, type=Procedure) == procedure
 
 
@@ -128,7 +128,7 @@ def test_a_cancellation_under_either_spelling_is_seen(
 ) -> None:
     data = f'{{"id":1,{flags}}}'
     assert CODEC.decode(Appointment, data.encode())[0].cancelled is cancelled
-    prepare(Appointment)
+    resolve_annotations(Appointment)
     assert msgspec.json.decode(data, type=Appointment).cancelled is cancelled
 
 
@@ -155,7 +155,7 @@ def test_a_location_chosen_in_setup_is_a_number_however_it_was_sent() -> None:
 
 @pytest.mark.parametrize("model", [Claim, InsurancePlan, Payment])
 def test_a_deletion_that_cannot_be_read_is_not_forgotten(model: type[Record]) -> None:
-    with pytest.raises(UndecodableRecord, match="deleted_at"):
+    with pytest.raises(UndecodableRecordError, match="deleted_at"):
         CODEC.decode(model, b'{"id":1,"deleted_at":"soon"}')
 
 
@@ -265,8 +265,8 @@ def test_every_model_is_frozen_slotted_and_keyword_only() -> None:
 
 
 def test_an_absent_field_costs_no_place_and_reads_like_one_that_was_null() -> None:
-    """Half of a patient's fields are rare; see ``often_absent``."""
-    prepare(Patient)
+    """Half of a patient's fields are rare; see ``optional_fields``."""
+    resolve_annotations(Patient)
     absent = msgspec.json.decode(b'{"id":1}', type=Patient)
     null = msgspec.json.decode(b'{"id":1,"bio":null,"name":null}', type=Patient)
     made = Patient(id=1)

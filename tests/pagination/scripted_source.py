@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nexhealth_async._protocol.envelopes import ListReading, read_list
-from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.envelopes import ParsedList, read_list
+from nexhealth_async._protocol.http_messages import Response
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.codec import Codec, LazyDecoder
 from nexhealth_async.models import Patient
-from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
 from nexhealth_async.resources.patients import LIST as LIST_PATIENTS
 from tests.pagination.page_source import FakePageSource
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async._protocol.requests import PlannedCall
 
 CODEC = Codec()
 PATIENTS: LazyDecoder[Patient] = LazyDecoder(lambda: CODEC, "Patient")
@@ -43,16 +43,16 @@ class ListSource(FakePageSource):
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         async with slots:
             return await self._answer(call, pairs)
 
-    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         number = int(dict(pairs)["page"])
         size = min(self.cap, int(dict(pairs)["per_page"]))
         self.pages_asked.append(number)
@@ -63,7 +63,7 @@ class ListSource(FakePageSource):
                 await self.before(number)
             rows = self.rows[(number - 1) * size : number * size]
             body = {"code": True, "data": [{"id": row} for row in rows], "count": len(self.rows)}
-            reading = read_list(Reply(status=200, body=json.dumps(body).encode()), call.row)
+            reading = read_list(Response(status=200, body=json.dumps(body).encode()), call.row)
             if self.after is not None:
                 self.after(number)
             return reading
@@ -72,13 +72,13 @@ class ListSource(FakePageSource):
 
     def walk(self, **options: object) -> Walk[Patient]:
         call = plan(LIST_PATIENTS, "v2", subdomain="demo", location_id=1, arguments={})
-        settings = WalkSettings(
+        settings = WalkConfig(
             source=self,
             call=call,
             decoder=PATIENTS,
             **options,  # type: ignore[arg-type]  # checked in the next line
         )
-        return Walk(check_settings(settings))
+        return Walk(check_config(settings))
 
 
 def ids(patients: list[Patient]) -> list[int]:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from nexhealth_async.pagination.page_plans import Ask, Drift, NumberedPlan
+from nexhealth_async.pagination.page_plans import Drift, NumberedPlan, PageRequest
 from tests.protocol.page_simulation import Page, Walked, drive, numbered
 
 RUNS = 2_000
 VISIBLE = ("insert", "delete", "move", "exchange")
 
 
-class Office:
+class ChangingList:
     """People at work on a list, for a while."""
 
     def __init__(self, rng: random.Random, kinds: Sequence[str]) -> None:
@@ -52,15 +52,15 @@ class Office:
         self.next_id += 1
 
 
-def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, Office]:
+def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, ChangingList]:
     rng = random.Random(seed)
-    office = Office(rng, kinds)
-    serve = numbered(office.rows, cap=rng.choice([300, 7, 3, 1]))
+    changing_list = ChangingList(rng, kinds)
+    serve = numbered(changing_list.rows, cap=rng.choice([300, 7, 3, 1]))
 
-    def answer(ask: Ask) -> Page:
-        office.work()
+    def answer(ask: PageRequest) -> Page:
+        changing_list.work()
         page = serve(ask)
-        office.work()
+        changing_list.work()
         return page
 
     plan = NumberedPlan(
@@ -68,19 +68,19 @@ def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, Office]
     )
     walked = drive(plan, answer, window=rng.choice([1, 2, 4, 8]), rng=rng)
     assert len(walked.ids) == len(set(walked.ids)), f"seed {seed}: delivered twice"
-    return walked, office
+    return walked, changing_list
 
 
 def test_a_verified_walk_delivers_all_that_stayed_or_says_that_it_could_not() -> None:
     drifted = changed = 0
     for seed in range(RUNS):
-        walked, office = walk(seed, "verify", (*VISIBLE, "swap"))
-        missing = office.stayed - set(walked.ids)
+        walked, changing_list = walk(seed, "verify", (*VISIBLE, "swap"))
+        missing = changing_list.stayed - set(walked.ids)
         assert walked.drifted is not None or not missing, f"seed {seed}: lost in silence"
         if walked.drifted is not None and walked.drifted.at_most_missing is not None:
             assert len(missing) <= walked.drifted.at_most_missing, f"seed {seed}"
         drifted += walked.drifted is not None
-        changed += office.next_id > 1_000
+        changed += changing_list.next_id > 1_000
     assert changed > RUNS / 4, "the simulation must change its lists"
     assert drifted < RUNS / 20, "it should seldom have to give up"
 
@@ -94,18 +94,18 @@ def test_a_watching_walk_does_the_same_where_numbers_cannot_balance(
     kinds: tuple[str, ...],
 ) -> None:
     for seed in range(RUNS // 2):
-        walked, office = walk(seed, "watch", kinds)
-        missing = office.stayed - set(walked.ids)
+        walked, changing_list = walk(seed, "watch", kinds)
+        missing = changing_list.stayed - set(walked.ids)
         assert walked.drifted is not None or not missing, f"seed {seed}: lost in silence"
 
 
 def test_watching_loses_only_to_equal_numbers_entering_and_leaving() -> None:
     lost = 0
     for seed in range(RUNS):
-        walked, office = walk(seed, "watch", (*VISIBLE, "swap"))
-        if walked.drifted is None and office.stayed - set(walked.ids):
+        walked, changing_list = walk(seed, "watch", (*VISIBLE, "swap"))
+        if walked.drifted is None and changing_list.stayed - set(walked.ids):
             lost += 1
-            entered = office.next_id - 1_000
+            entered = changing_list.next_id - 1_000
             assert entered, f"seed {seed}: lost without anything entering"
     assert lost, "the documented case must show, or the simulation is too tame"
 
@@ -116,7 +116,7 @@ def balanced_swap(drift: Drift) -> list[object]:
     serve = numbered(rows)
     swapped = False
 
-    def answer(ask: Ask) -> Page:
+    def answer(ask: PageRequest) -> Page:
         nonlocal swapped
         page = serve(ask)
         if not swapped:
@@ -160,7 +160,7 @@ def scripted(*pages: Page) -> tuple[NumberedPlan, Walked]:
 def test_every_visible_sign_starts_a_verification(pages: list[Page], why: str) -> None:
     quiet = [Page([1, 2], 4), Page([3, 4], 4)]
     plan, walked = scripted(*pages, *quiet, *quiet)
-    assert plan.over
+    assert plan.is_finished
     assert walked.drifted is None
     assert {1, 2, 3, 4} <= set(walked.ids), why
     assert len(walked.asked) > len(pages), why

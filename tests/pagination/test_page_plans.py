@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async.errors import InvalidArgument, StalledCursor, WalkDrifted
+from nexhealth_async.errors import DriftError, InvalidArgumentError, StalledCursorError
 from nexhealth_async.pagination.page_plans import (
-    Ask,
     CursorPlan,
     Drift,
     NumberedPlan,
-    Plan,
-    WholePlan,
+    PagePlan,
+    PageRequest,
+    UnpagedPlan,
 )
 from tests.protocol.page_simulation import Page, drive, numbered
 
@@ -57,11 +57,11 @@ def test_an_eager_walk_asks_for_page_2_at_once_and_gets_the_same(
 
 def test_an_eager_walk_asks_for_no_third_page_before_the_first_is_in() -> None:
     plan = NumberedPlan(per_page=3, eager=True)
-    asks = [plan.ask(outstanding) for outstanding in range(3)]
+    asks = [plan.next_request(outstanding) for outstanding in range(3)]
     assert [ask and ask.number for ask in asks] == [1, 2, None]
     resumed = NumberedPlan(per_page=3, eager=True, after="n:1:3:3:9")
-    assert resumed.ask(0) is not None
-    assert resumed.ask(1) is None
+    assert resumed.next_request(0) is not None
+    assert resumed.next_request(1) is None
 
 
 def test_a_true_count_ends_the_walk_without_a_request_too_many() -> None:
@@ -89,20 +89,20 @@ def test_first_page_and_pivot_go_alone() -> None:
     plan = NumberedPlan(per_page=2, drift="verify")
     serve = numbered(range(4))
     for _ in range(2):
-        first = plan.ask(0)
+        first = plan.next_request(0)
         assert first is not None
         assert first.number == 1
-        assert plan.ask(1) is None
+        assert plan.next_request(1) is None
         page = serve(first)
-        plan.take(page.reading, page.ids)
-        second = plan.ask(0)
+        plan.accept(page.reading, page.ids)
+        second = plan.next_request(0)
         assert second is not None
-        assert plan.ask(1) is None, "there is no third page"
+        assert plan.next_request(1) is None, "there is no third page"
         page = serve(second)
-        plan.take(page.reading, page.ids)
-        if not plan.over:
-            assert plan.ask(1) is None, "the pivot waits for every earlier reply"
-    assert plan.over
+        plan.accept(page.reading, page.ids)
+        if not plan.is_finished:
+            assert plan.next_request(1) is None, "the pivot waits for every earlier reply"
+    assert plan.is_finished
 
 
 UNUSABLE: dict[str, Callable[[int], int | None]] = {
@@ -179,10 +179,10 @@ def test_a_count_too_small_is_left_as_soon_as_rows_contradict_it() -> None:
 
 
 def test_an_empty_first_page_beside_a_count_is_drift() -> None:
-    with pytest.raises(WalkDrifted) as caught:
+    with pytest.raises(DriftError) as caught:
         plan = NumberedPlan(per_page=5)
-        plan.ask(0)
-        plan.take(Page([], 12).reading, [])
+        plan.next_request(0)
+        plan.accept(Page([], 12).reading, [])
     assert caught.value.at_most_missing == 12
 
 
@@ -193,7 +193,7 @@ def test_an_empty_first_page_beside_a_count_is_drift() -> None:
 def test_a_server_that_goes_in_circles_is_found_out(
     drift: Drift, count: int | None, circle: int, *, known: bool
 ) -> None:
-    def answer(ask: Ask) -> Page:
+    def answer(ask: PageRequest) -> Page:
         turn = ask.number % circle
         return Page([turn * 10 + n if known else None for n in range(3)], count)
 
@@ -242,11 +242,11 @@ def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
     """An id came twice, so the list moved; the resumed walk alone could not know."""
     plan = NumberedPlan(per_page=3)
     serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
-    first = plan.ask(0)
+    first = plan.next_request(0)
     assert first is not None
-    plan.take(serve(first).reading, serve(first).ids)
-    plan.ask(0)
-    resume = plan.take(Page([3, 4, 5], 9).reading, [3, 4, 5]).resume
+    plan.accept(serve(first).reading, serve(first).ids)
+    plan.next_request(0)
+    resume = plan.accept(Page([3, 4, 5], 9).reading, [3, 4, 5]).resume
     walked = drive(NumberedPlan(per_page=3, after=resume), serve)
     assert walked.drifted is not None
     careless = drive(NumberedPlan(per_page=3, drift="ignore", after=resume), serve)
@@ -257,7 +257,7 @@ def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
     serve = numbered(range(12))
     resume = drive(NumberedPlan(per_page=3), serve, stop_after=1).resumes[0]
 
-    def moved(ask: Ask) -> Page:
+    def moved(ask: PageRequest) -> Page:
         return Page([5, 6, 7], 12) if ask.number == 3 else serve(ask)
 
     walked = drive(NumberedPlan(per_page=3, after=resume), moved)
@@ -288,12 +288,12 @@ def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
     ids=lambda value: f"{value[:12]}",
 )
 def test_a_foreign_resume_value_is_refused(after: str) -> None:
-    with pytest.raises(InvalidArgument, match="resume"):
+    with pytest.raises(InvalidArgumentError, match="resume"):
         NumberedPlan(per_page=5, after=after)
 
 
 def test_a_verified_walk_cannot_begin_in_the_middle() -> None:
-    with pytest.raises(InvalidArgument, match="verified"):
+    with pytest.raises(InvalidArgumentError, match="verified"):
         NumberedPlan(per_page=5, drift="verify", after="n:1:5:5:9")
 
 
@@ -336,7 +336,7 @@ def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) 
     told = iter(pages)
     plan = CursorPlan(per_page=9)
     assert drive(plan, lambda _: next(told)).ids == [one for page in pages for one in page.ids]
-    assert isinstance(plan.failure, StalledCursor)
+    assert isinstance(plan.failure, StalledCursorError)
 
 
 @pytest.mark.parametrize("info", [None, {}, {"has_next_page": None, "end_cursor": "a"}])
@@ -350,10 +350,10 @@ def test_an_empty_page_without_page_info_is_the_end_with_a_warning(
     assert len(walked.warnings) == 1
 
 
-def endless(most_empty: int) -> Callable[[Ask], Page]:
+def endless(most_empty: int) -> Callable[[PageRequest], Page]:
     """Serve new cursors without end, and a record after so many pages without any."""
 
-    def answer(ask: Ask) -> Page:
+    def answer(ask: PageRequest) -> Page:
         ids = [ask.number] if ask.number % (most_empty + 1) == 0 else []
         info: dict[str, object] = {"has_next_page": True, "end_cursor": f"at {ask.number}"}
         return Page(ids, page_info=info)
@@ -373,7 +373,7 @@ def test_pages_without_a_record_are_passed_over_while_others_have_some() -> None
 
 
 def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
-    def answer(ask: Ask) -> Page:
+    def answer(ask: PageRequest) -> Page:
         info = {"has_next_page": ask.number < 50, "end_cursor": f"at {ask.number}"}
         return Page([], page_info=dict(info))
 
@@ -382,10 +382,10 @@ def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
 
 def test_resuming_by_cursor_asks_behind_it_first() -> None:
     plan = CursorPlan(per_page=7, after="c:4:a:b")
-    assert plan.ask(0) == Ask(1, (("end_cursor", "a:b"), ("per_page", "4")))
-    plan.take(cursor_page(1, "a:b").reading, [1])
-    assert plan.over
-    assert isinstance(plan.failure, StalledCursor)
+    assert plan.next_request(0) == PageRequest(1, (("end_cursor", "a:b"), ("per_page", "4")))
+    plan.accept(cursor_page(1, "a:b").reading, [1])
+    assert plan.is_finished
+    assert isinstance(plan.failure, StalledCursorError)
 
 
 @pytest.mark.parametrize(
@@ -408,14 +408,14 @@ def test_resuming_by_cursor_asks_behind_it_first() -> None:
     ids=lambda value: ascii(value)[:12],
 )
 def test_a_foreign_cursor_is_refused(after: str) -> None:
-    with pytest.raises(InvalidArgument, match="resume"):
+    with pytest.raises(InvalidArgumentError, match="resume"):
         CursorPlan(per_page=4, after=after)
 
 
 @pytest.mark.parametrize("after", ["n:3:Zaphquill:1:1", "c:Zaphquill:a"])
 def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
     plan = CursorPlan if after.startswith("c") else NumberedPlan
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         plan(per_page=4, after=after)
     assert "Zaphquill" not in repr(caught.value)
     assert caught.value.__context__ is None
@@ -424,12 +424,12 @@ def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
 @pytest.mark.parametrize("cursor", ["a", "a:b\nc", "\u00e9", "x" * 3_996, "x" * 3_997, "x" * 9_000])
 def test_what_a_walk_gives_to_resume_by_is_taken_back(cursor: str) -> None:
     page = cursor_page(1, cursor)
-    resume = CursorPlan(per_page=9).take(page.reading, [1]).resume
+    resume = CursorPlan(per_page=9).accept(page.reading, [1]).resume
     if len(cursor) > 3_996:
         assert resume is None, "no checkpoint rather than one that is refused"
     else:
-        ask = CursorPlan(per_page=1, after=resume).ask(0)
-        assert ask == Ask(1, (("end_cursor", cursor), ("per_page", "9")))
+        ask = CursorPlan(per_page=1, after=resume).next_request(0)
+        assert ask == PageRequest(1, (("end_cursor", cursor), ("per_page", "9")))
 
 
 def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
@@ -438,7 +438,7 @@ def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
 
 
 def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
-    plan: Plan = WholePlan()
+    plan: PagePlan = UnpagedPlan()
     walked = drive(plan, lambda _: Page([3, 3, 5], count=1), window=4)
     assert walked.ids == [3, 3, 5]
     assert walked.asked == [{}]
@@ -452,7 +452,7 @@ class Growing:
         self.rows = list(range(rows))
         self.more, self.cap, self.until = more, cap, until
 
-    def __call__(self, ask: Ask) -> Page:
+    def __call__(self, ask: PageRequest) -> Page:
         page = numbered(list(self.rows), cap=self.cap)(ask)
         new = min(self.more, self.until - len(self.rows))
         self.rows += range(len(self.rows), len(self.rows) + new)

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from nexhealth_async import InvalidArgument, ServerFailure, UndecodableRecord, WalkOver
+from nexhealth_async import (
+    InvalidArgumentError,
+    ServerError,
+    UndecodableRecordError,
+    WalkClosedError,
+)
 from tests.pagination.scripted_source import ListSource, ids
 
 if TYPE_CHECKING:
@@ -90,10 +95,10 @@ async def test_a_cancelled_anext_leaves_the_walk_usable() -> None:
 async def test_a_finished_walk_says_so_instead_of_looking_empty() -> None:
     walk = ListSource(3).walk()
     assert len([p async for p in walk]) == 3
-    with pytest.raises(WalkOver, match="has ended; start a new one"):
+    with pytest.raises(WalkClosedError, match="has ended; start a new one"):
         async for _ in walk:
             pass
-    with pytest.raises(WalkOver):
+    with pytest.raises(WalkClosedError):
         await anext(walk)
 
 
@@ -102,17 +107,17 @@ async def test_a_failed_walk_says_so_and_names_where_to_go_on() -> None:
 
     async def fail(number: int) -> None:
         if number == 3:
-            raise ServerFailure("the API failed", status=500)
+            raise ServerError("the API failed", status=500)
 
     source.before = fail
     walk = source.walk(per_page=5, prefetch=4)
     got: list[Patient] = []
-    with pytest.raises(ServerFailure) as caught:
+    with pytest.raises(ServerError) as caught:
         async for patient in walk:
             got.append(patient)
     assert ids(got) == source.rows[:10]
     assert caught.value.resume is not None
-    with pytest.raises(WalkOver, match="has failed"):
+    with pytest.raises(WalkClosedError, match="has failed"):
         await anext(walk)
 
     source.before = None
@@ -157,11 +162,11 @@ async def test_dropping_a_failed_walk_leaves_no_cycle() -> None:
     source = ListSource(5)
 
     async def fail(_: int) -> None:
-        raise ServerFailure("the API failed", status=500)
+        raise ServerError("the API failed", status=500)
 
     source.before = fail
     walk = source.walk()
-    with suppress(ServerFailure):
+    with suppress(ServerError):
         await anext(walk)
     gone = weakref.ref(walk)
     del walk
@@ -203,7 +208,7 @@ async def test_aclose_under_a_timeout_leaves_no_task() -> None:
         async with asyncio.timeout(0.001):
             await walk.aclose()
     assert not source.tasks
-    with pytest.raises(WalkOver, match="was closed"):
+    with pytest.raises(WalkClosedError, match="was closed"):
         await anext(walk)
 
 
@@ -287,7 +292,7 @@ async def test_views_are_made_of_fresh_walks_only() -> None:
     walk = ListSource(3).walk()
     await anext(walk)
     for view in (walk.pages, walk.raw, walk.raw_json):
-        with pytest.raises(WalkOver, match="is under way"):
+        with pytest.raises(WalkClosedError, match="is under way"):
             view()
     await walk.aclose()
 
@@ -306,11 +311,11 @@ async def test_a_walk_is_an_async_generator_by_protocol() -> None:
         await walk.asend(1)  # type: ignore[arg-type]
     with pytest.raises(KeyError):
         await walk.athrow(KeyError("thrown"))
-    with pytest.raises(WalkOver):
+    with pytest.raises(WalkClosedError):
         await anext(walk)
     untouched = source.walk()
     await untouched.aclose()
-    with pytest.raises(WalkOver):
+    with pytest.raises(WalkClosedError):
         await anext(untouched)
 
 
@@ -330,7 +335,7 @@ async def test_a_walk_is_an_async_generator_by_protocol() -> None:
     ids=str,
 )
 def test_options_no_walk_can_have_are_refused_at_once(options: dict[str, object]) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         ListSource(3).walk(**options)
 
 
@@ -338,7 +343,7 @@ async def test_the_bad_record_is_raised_after_the_good_ones_before_it() -> None:
     source = ListSource()
     source.rows = [1, 2, None, 4]  # type: ignore[list-item]  # a record without an id
     got: list[Patient] = []
-    with pytest.raises(UndecodableRecord):
+    with pytest.raises(UndecodableRecordError):
         async for patient in source.walk(drift="ignore"):
             got.append(patient)
     assert ids(got) == [1, 2]
@@ -349,7 +354,7 @@ async def test_bad_records_go_to_whoever_asked_for_them() -> None:
     source.rows = [1, 2, None, 4]  # type: ignore[list-item]
     bad: list[bytes] = []
 
-    def set_aside(_: UndecodableRecord, record: bytes) -> None:
+    def set_aside(_: UndecodableRecordError, record: bytes) -> None:
         bad.append(record)
 
     walk = source.walk(drift="ignore", on_bad_record=set_aside)
@@ -362,7 +367,7 @@ async def test_records_set_aside_do_not_count_for_the_limit(prefetch: int) -> No
     source = ListSource()
     source.rows = [1, None, 2, 3, 4, 5]  # type: ignore[list-item]
 
-    def set_aside(_: UndecodableRecord, __: bytes) -> None: ...
+    def set_aside(_: UndecodableRecordError, __: bytes) -> None: ...
 
     options = {"limit": 3, "drift": "ignore", "prefetch": prefetch, "on_bad_record": set_aside}
     assert ids([p async for p in source.walk(**options)]) == [1, 2, 3]

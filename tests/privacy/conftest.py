@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.privacy.sentinel_search import Watch
-from tests.privacy.sentinel_server import Office
-from tests.privacy.sentinels import Marks
+from tests.privacy.sentinel_search import SentinelScanner
+from tests.privacy.sentinel_server import PrivacyServer
+from tests.privacy.sentinels import Sentinels
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
 @pytest.fixture
-def office() -> Generator[Office]:
-    with Office.opened(Marks()) as served:
+def privacy_server() -> Generator[PrivacyServer]:
+    with PrivacyServer.opened(Sentinels()) as served:
         yield served
 
 
 @pytest.fixture
-def watch(office: Office) -> Watch:
-    return Watch(office.marks)
+def watch(privacy_server: PrivacyServer) -> SentinelScanner:
+    return SentinelScanner(privacy_server.marks)

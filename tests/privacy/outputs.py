@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from nexhealth_async import Attempt, Hook, Outcome
+from nexhealth_async import Attempt, AttemptOutcome, Hook
 from nexhealth_async._client.hooks import Hooks
 from nexhealth_async._client.state import ClientState
 from nexhealth_async.otel import OpenTelemetry
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from tests.privacy.sentinel_search import Watch
+    from tests.privacy.sentinel_search import SentinelScanner
 
 __all__ = ["SURFACES", "under_watch"]
 
 _SPEAKERS = ("aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio", "nexhealth_async")
 
 
-class _Ear(logging.Handler):
+class _LogCapture(logging.Handler):
     """Hands records to a watch, the server's own left out: it runs in a thread of its own."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: SentinelScanner) -> None:
         super().__init__(logging.NOTSET)
         self._watch = watch
 
@@ -60,8 +60,8 @@ class _Ear(logging.Handler):
 
 
 @contextmanager
-def _logs(watch: Watch) -> Generator[None]:
-    ear, root = _Ear(watch), logging.getLogger()
+def _logs(watch: SentinelScanner) -> Generator[None]:
+    ear, root = _LogCapture(watch), logging.getLogger()
     loggers = [root, *map(logging.getLogger, _SPEAKERS)]
     levels, usual = [one.level for one in loggers], root.handlers
     # Instead of pytest's own, which would keep and format some hundred thousand records.
@@ -77,7 +77,7 @@ def _logs(watch: Watch) -> Generator[None]:
 
 
 @contextmanager
-def _warnings(watch: Watch) -> Generator[None]:
+def _warnings(watch: SentinelScanner) -> Generator[None]:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         yield
@@ -86,7 +86,7 @@ def _warnings(watch: Watch) -> Generator[None]:
 
 
 @contextmanager
-def _streams(watch: Watch) -> Generator[None]:
+def _streams(watch: SentinelScanner) -> Generator[None]:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         yield
@@ -95,7 +95,7 @@ def _streams(watch: Watch) -> Generator[None]:
 
 
 @contextmanager
-def _asyncio_debug(watch: Watch) -> Generator[None]:
+def _asyncio_debug(watch: SentinelScanner) -> Generator[None]:
     """Asyncio's debug mode, in which every callback counts as a slow one that is logged."""
     loop = asyncio.get_running_loop()
 
@@ -122,7 +122,7 @@ def _asyncio_debug(watch: Watch) -> Generator[None]:
 
 
 @contextmanager
-def _unraisable(watch: Watch) -> Generator[None]:
+def _unraisable(watch: SentinelScanner) -> Generator[None]:
     def hook(heard: Any) -> None:
         watch.text("unraisable", f"{heard.err_msg} {heard.object!r}")
         if heard.exc_value is not None:
@@ -133,31 +133,31 @@ def _unraisable(watch: Watch) -> Generator[None]:
         yield
 
 
-class _Eye(Hook):
+class _HookCapture(Hook):
     """Hands over all that hooks are told."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: SentinelScanner) -> None:
         self._watch = watch
 
     def before(self, attempt: Attempt, /) -> None:
         self._look(attempt)
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         self._look(outcome)
 
-    def _look(self, news: Attempt | Outcome) -> None:
+    def _look(self, news: Attempt | AttemptOutcome) -> None:
         self._watch.text("what hooks are told", f"{news!r} {attrs.asdict(news)}")
 
 
 @contextmanager
-def _hooks(watch: Watch) -> Generator[None]:
+def _hooks(watch: SentinelScanner) -> Generator[None]:
     """A hook, and OpenTelemetry, for every session, whenever it was made."""
     spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(spans))
     meters = MeterProvider([metrics], resource=Resource({}), shutdown_on_exit=False)
     telemetry = OpenTelemetry(tracer_provider=tracers, meter_provider=meters, practice=True)
-    hooks = Hooks([_Eye(watch), telemetry])
+    hooks = Hooks([_HookCapture(watch), telemetry])
 
     def watched(_: ClientState) -> Hooks:
         return hooks
@@ -176,7 +176,7 @@ def _hooks(watch: Watch) -> Generator[None]:
     meters.shutdown()
 
 
-SURFACES: dict[str, Callable[[Watch], AbstractContextManager[None]]] = {
+SURFACES: dict[str, Callable[[SentinelScanner], AbstractContextManager[None]]] = {
     "logs": _logs,
     "warnings": _warnings,
     "streams": _streams,
@@ -187,7 +187,7 @@ SURFACES: dict[str, Callable[[Watch], AbstractContextManager[None]]] = {
 
 
 @contextmanager
-def under_watch(watch: Watch, doing: str) -> Generator[None]:
+def under_watch(watch: SentinelScanner, doing: str) -> Generator[None]:
     """Let a watch look at every surface while something is done."""
     watch.doing = doing
     with ExitStack() as stack:

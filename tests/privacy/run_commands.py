@@ -26,14 +26,14 @@ def _modes(folder: Path) -> dict[str, set[str]]:
 
 def _watch_files(folder: Path) -> None:
     """Note the mode of every file that is there while data are written."""
-    write = output.FilePen.write
+    write = output.FileWriter.write
 
     async def noted(self: Any, data: bytes) -> None:
         await write(self, data)
         for suffix, modes in _modes(folder).items():
             _SEEN.setdefault(suffix, set()).update(modes)
 
-    output.FilePen.write = noted  # type: ignore[method-assign]  # to look inside
+    output.FileWriter.write = noted  # type: ignore[method-assign]  # to look inside
 
 
 def _fail(mark: str) -> None:
@@ -59,7 +59,7 @@ def _main() -> None:
         heard.truncate()
         _SEEN.clear()
         terminal.stderr.cache_clear()
-        terminal.out.cache_clear()
+        terminal.stdout_console.cache_clear()
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 status = run(command["arguments"])

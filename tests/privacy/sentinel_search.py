@@ -13,9 +13,9 @@ from nexhealth_async.models import Record
 from tests.privacy.frames import chained, frames, name_of, variables
 
 if TYPE_CHECKING:
-    from tests.privacy.sentinels import Kind, Marks
+    from tests.privacy.sentinels import Kind, Sentinels
 
-__all__ = ["Watch"]
+__all__ = ["SentinelScanner"]
 
 _HOLD_ARGUMENTS = (
     "_protocol/requests.py:check_base_url",
@@ -27,17 +27,17 @@ _HOLD_ARGUMENTS = (
     "session.py:with_options",
     "_client/transport.py:__init__",
     "_client/transport.py:_host_of",
-    "pagination/walk.py:check_settings",
+    "pagination/walk.py:check_config",
     "pagination/walk.py:_check_start",
 )
 """Frames that hold what a session, scope or walk is made with: addresses, versions, sizes."""
 
 
 @define(eq=False)
-class Watch:
+class SentinelScanner:
     """Everything that was looked at, and what was found in it."""
 
-    marks: Marks
+    marks: Sentinels
     doing: str = "nothing"
     found: set[str] = Factory(set[str])
     behind: set[str] = Factory(set[str])
@@ -115,7 +115,7 @@ def _parts(thing: object) -> list[object]:
     return found
 
 
-def _held(thing: object, marks: Marks) -> set[tuple[Kind, str]]:
+def _held(thing: object, marks: Sentinels) -> set[tuple[Kind, str]]:
     """Return the marks in a record's fields."""
     found: set[tuple[Kind, str]] = set()
     for one in _parts(thing):

@@ -20,23 +20,23 @@ import pytest
 from attrs import define
 
 from nexhealth_async import models
-from nexhealth_async._protocol.operations import Row
-from nexhealth_async.codec import prepare
+from nexhealth_async._protocol.operations import OperationSpec
+from nexhealth_async.codec import resolve_annotations
 from nexhealth_async.models import Record
 from nexhealth_async.resources import ENDPOINTS
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.auth import Keys
-from nexhealth_async.sandbox.server import Server
+from nexhealth_async.sandbox.auth import KeyRing
+from nexhealth_async.sandbox.server import RequestHandler
 from tests.event_loops import end_tasks
-from tests.privacy.sentinels import BORN, PHONE, Marks
+from tests.privacy.sentinels import BORN, PHONE, Sentinels
 
-__all__ = ["SERVER", "Office", "reply_headers", "text_fields"]
+__all__ = ["SERVER", "PrivacyServer", "reply_headers", "text_fields"]
 
 T = TypeVar("T")
 
 SERVER = "the canary's server"
 """Name of its thread."""
-_GONE_ON_WITH = {"id", "subdomain", "url"}
+_CONTINUED_PATHS = {"id", "subdomain", "url"}
 """Texts that later calls send, and that must stay as they are."""
 _SHOWN = {
     *(
@@ -82,7 +82,7 @@ _PLAIN: dict[object, object] = {
 }
 
 
-def reply_headers(marks: Marks) -> dict[str, str]:
+def reply_headers(marks: Sentinels) -> dict[str, str]:
     return {
         "X-Canary": marks.sent("header"),
         "Set-Cookie": f"canary={marks.sent('cookie')}; Path=/",
@@ -100,7 +100,7 @@ def _kinds(kind: object) -> list[object]:
 
 def text_fields(model: type) -> list[str]:
     """Return the fields of a model that hold text."""
-    prepare(model)
+    resolve_annotations(model)
     return [
         f"{model.__name__}.{one.name}"
         for one in attrs.fields(cast("type[attrs.AttrsInstance]", model))
@@ -109,18 +109,18 @@ def text_fields(model: type) -> list[str]:
 
 
 def _is_private(model: type, field: str) -> bool:
-    return field not in _GONE_ON_WITH and f"{model.__name__}.{field}" not in _SHOWN
+    return field not in _CONTINUED_PATHS and f"{model.__name__}.{field}" not in _SHOWN
 
 
 @define
-class _Scribe:
+class _SentinelFiller:
     """Fills records with marks, one for each field of each model."""
 
-    marks: Marks
+    marks: Sentinels
 
     def fill(self, model: type, record: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         """Return a record with every field that its model has, its texts being marks."""
-        prepare(model)
+        resolve_annotations(model)
         done = dict(record)
         for one in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
             name, kind = one.name, _kinds(one.type)[0]
@@ -131,7 +131,7 @@ class _Scribe:
             elif kind is str:
                 if _is_private(model, name):
                     done[name] = self.marks.sent(f"{model.__name__}.{name}")
-                elif name not in _GONE_ON_WITH:
+                elif name not in _CONTINUED_PATHS:
                     done[name] = "invented"
             elif there is None and (required or depth < _DEEPEST) and kind in _PLAIN:
                 done[name] = _PLAIN[kind] if required else None
@@ -156,7 +156,7 @@ class _Scribe:
             return self.fill(kind, old_part, depth + 1)
         return there
 
-    def envelope(self, model: type, row: Row, data: object) -> object:
+    def envelope(self, model: type, row: OperationSpec, data: object) -> object:
         """Fill whatever records the data of a reply hold."""
         if isinstance(data, dict):
             fields = cast("dict[str, Any]", data)
@@ -182,7 +182,7 @@ def _nameless(method: str, path: str, version: str) -> tuple[str, str, str]:
     return method, _PLACE.sub("{}", path), version
 
 
-_MODELS: dict[tuple[str, str, str], tuple[type, Row]] = {
+_MODELS: dict[tuple[str, str, str], tuple[type, OperationSpec]] = {
     _nameless(row.method, row.path, version): (getattr(models, endpoint.model), row)
     for endpoint in ENDPOINTS
     for version, row in (("v2", endpoint.v2), ("v3", endpoint.v3))
@@ -190,7 +190,7 @@ _MODELS: dict[tuple[str, str, str], tuple[type, Row]] = {
 }
 
 
-class Office:
+class PrivacyServer:
     """A running sandbox, and its thread."""
 
     person: int
@@ -198,11 +198,11 @@ class Office:
     document: int
     """A file of that patient's."""
 
-    def __init__(self, box: Sandbox, marks: Marks) -> None:
-        self.box = box
+    def __init__(self, sandbox: Sandbox, marks: Sentinels) -> None:
+        self.sandbox = sandbox
         self.marks = marks
         self._loop = asyncio.new_event_loop()
-        self.marks.know("secret", "API key", box.api_key)
+        self.marks.know("secret", "API key", sandbox.api_key)
 
     def do(self, act: Callable[[], T]) -> T:
         """Do something in the server's thread, where its event loop runs."""
@@ -214,47 +214,51 @@ class Office:
 
     async def listen(self) -> None:
         """Accept connections again, after they were refused."""
-        again = asyncio.run_coroutine_threadsafe(self.box.accept_connections(), self._loop)
+        again = asyncio.run_coroutine_threadsafe(self.sandbox.accept_connections(), self._loop)
         await asyncio.wrap_future(again)
 
     @classmethod
     @contextmanager
-    def opened(cls, marks: Marks) -> Generator[Office]:
+    def opened(cls, marks: Sentinels) -> Generator[PrivacyServer]:
         """Serve, with one patient at the end who bears the marks that filters ask for."""
-        box = Sandbox(patients=6, seed=4)
-        office = cls(box, marks)
-        person = box.patients.insert(
+        sandbox = Sandbox(patients=6, seed=4)
+        privacy_server = cls(sandbox, marks)
+        person = sandbox.patients.insert(
             first_name=marks.given("first name"),
             last_name=marks.given("last name"),
             name=marks.given("name"),
             email=marks.given("email"),
             bio={"date_of_birth": BORN.isoformat(), "phone_number": PHONE, "new_patient": False},
         )
-        document = box.practice.documents.add({"patient_id": person, "type": "text/plain"})
-        box.practice.documents.update(document, url=f"/documents/{document}/download")
-        box.practice.document_bytes[document] = marks.sent("document").encode()
-        office.person, office.document = person, document
-        thread = threading.Thread(target=office._loop.run_forever, name=SERVER)
+        document = sandbox.practice.documents.add({"patient_id": person, "type": "text/plain"})
+        sandbox.practice.documents.update(document, url=f"/documents/{document}/download")
+        sandbox.practice.document_bytes[document] = marks.sent("document").encode()
+        privacy_server.person, privacy_server.document = person, document
+        thread = threading.Thread(target=privacy_server._loop.run_forever, name=SERVER)
         thread.start()
         try:
             with pytest.MonkeyPatch.context() as patch:
-                office._bewitch(patch)
-                asyncio.run_coroutine_threadsafe(box.start(), office._loop).result(10)
+                privacy_server._patch_handlers(patch)
+                asyncio.run_coroutine_threadsafe(sandbox.start(), privacy_server._loop).result(10)
                 try:
-                    yield office
+                    yield privacy_server
                 finally:
-                    asyncio.run_coroutine_threadsafe(box.stop(), office._loop).result(10)
+                    asyncio.run_coroutine_threadsafe(sandbox.stop(), privacy_server._loop).result(
+                        10
+                    )
         finally:
-            asyncio.run_coroutine_threadsafe(end_tasks(), office._loop).result(10)
-            office._loop.call_soon_threadsafe(office._loop.stop)
+            asyncio.run_coroutine_threadsafe(end_tasks(), privacy_server._loop).result(10)
+            privacy_server._loop.call_soon_threadsafe(privacy_server._loop.stop)
             thread.join()
-            office._loop.close()
+            privacy_server._loop.close()
 
-    def _bewitch(self, patch: pytest.MonkeyPatch) -> None:
-        marks, scribe = self.marks, _Scribe(self.marks)
-        respond, login = Server._respond, Keys.login
+    def _patch_handlers(self, patch: pytest.MonkeyPatch) -> None:
+        marks, scribe = self.marks, _SentinelFiller(self.marks)
+        respond, login = RequestHandler._respond, KeyRing.login
 
-        def marked(server: Server, status: int, envelope: dict[str, Any], found: Any) -> Any:
+        def marked(
+            server: RequestHandler, status: int, envelope: dict[str, Any], found: Any
+        ) -> Any:
             route = found.route
             key = _nameless(route.method, route.path, found.spoken) if route else None
             if key in _MODELS and envelope["data"] is not None and status < 300:
@@ -264,11 +268,11 @@ class Office:
             reply.headers.update(reply_headers(marks))
             return reply
 
-        def known(keys: Keys, authorization: str | None) -> str | None:
+        def known(keys: KeyRing, authorization: str | None) -> str | None:
             token = login(keys, authorization)
             if token is not None:
                 marks.know_token(token)
             return token
 
-        patch.setattr(Server, "_respond", marked)
-        patch.setattr(Keys, "login", known)
+        patch.setattr(RequestHandler, "_respond", marked)
+        patch.setattr(KeyRing, "login", known)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from attrs import Factory, define
 
-__all__ = ["BORN", "PHONE", "STEM", "Kind", "Marks"]
+__all__ = ["BORN", "PHONE", "STEM", "Kind", "Sentinels"]
 
 STEM = "zq7f"
 """What every mark begins with, so that a part of one is noticed too."""
@@ -24,7 +24,7 @@ _MARK = re.compile(rf"{STEM}(\d{{4}}[gs])?", re.IGNORECASE)
 
 
 @define
-class Marks:
+class Sentinels:
     """All marks of one test, and what each stands for."""
 
     _known: dict[str, tuple[Kind, str]] = Factory(dict[str, tuple[Kind, str]])

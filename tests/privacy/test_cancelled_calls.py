@@ -19,7 +19,7 @@ from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.sandbox import Sandbox
 from tests.cancellation.suspensions import Moment, Steps, follow
 from tests.contract import test_every_operation as driver
-from tests.privacy.calls import ACTS, RETRY, Act, seated
+from tests.privacy.calls import ACTS, RETRY, PrivacyAct, open_context
 from tests.privacy.outputs import under_watch
 from tests.privacy.test_every_operation import mark_writes, perform
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nexhealth_async._protocol.operations import Endpoint
-    from tests.privacy.calls import Desk
-    from tests.privacy.sentinel_search import Watch
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.calls import ActContext
+    from tests.privacy.sentinel_search import SentinelScanner
+    from tests.privacy.sentinel_server import PrivacyServer
 
 _MOMENTS: tuple[Moment, ...] = ("at_once", "as_it_wakes")
 
@@ -44,7 +44,7 @@ async def _ending(task: asyncio.Task[object]) -> BaseException | None:
     return None
 
 
-async def _cancelled_at(at: Desk, act: Act, steps: Steps) -> BaseException | None:
+async def _cancelled_at(at: ActContext, act: PrivacyAct, steps: Steps) -> BaseException | None:
     """Perform a call in a task that is cancelled at one of its suspensions."""
     loop = asyncio.get_running_loop()
     try:
@@ -55,17 +55,21 @@ async def _cancelled_at(at: Desk, act: Act, steps: Steps) -> BaseException | Non
         loop.set_task_factory(None)
 
 
-async def _performed(act: Act, at: Desk) -> None:
+async def _performed(act: PrivacyAct, at: ActContext) -> None:
     await act.does(at)
 
 
 @pytest.mark.parametrize("moment", _MOMENTS)
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 async def test_a_call_cancelled_anywhere_shows_nothing(
-    act: Act, moment: Moment, office: Office, watch: Watch, tmp_path: Path
+    act: PrivacyAct,
+    moment: Moment,
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    tmp_path: Path,
 ) -> None:
     cancelled = 0
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         for step in count(1):
             steps = Steps(step, moment)
             with under_watch(watch, f"cancelled at step {step}"), suppress(FileExistsError):
@@ -82,9 +86,9 @@ async def test_a_call_cancelled_anywhere_shows_nothing(
 
 
 async def test_a_call_cancelled_before_its_first_step_shows_nothing(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         calls: list[Coroutine[Any, Any, object]] = [
             at.scope.patients.create(**at.person),
             at.scope.patients.find_or_create(**at.person),
@@ -100,32 +104,35 @@ async def test_a_call_cancelled_before_its_first_step_shows_nothing(
     watch.clean()
 
 
-async def _pull(at: Desk) -> None:
+async def _pull(at: ActContext) -> None:
     async with at.nex.bulk.pull(["patients", "providers"], concurrency=2) as pull:
         async for batch in pull:
             at.watch.thing(batch)
 
 
-async def _copy(at: Desk) -> None:
+async def _copy(at: ActContext) -> None:
     folder = at.folder / "copy"
     target = JsonLinesTarget(folder)
     await at.nex.bulk.copy(["patients", "providers"], to=target, concurrency=2)
 
 
-async def _estimate(at: Desk) -> None:
+async def _estimate(at: ActContext) -> None:
     await at.nex.bulk.estimate(["patients"])
 
 
 @pytest.mark.parametrize("does", [_pull, _copy, _estimate], ids=lambda one: one.__name__)
 async def test_a_pull_cancelled_anywhere_shows_nothing(
-    does: Callable[[Desk], Awaitable[None]], office: Office, watch: Watch, tmp_path: Path
+    does: Callable[[ActContext], Awaitable[None]],
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    tmp_path: Path,
 ) -> None:
     cancelled = 0
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         for step in count(1):
             steps = Steps(step, "at_once")
             with under_watch(watch, f"cancelled at step {step}"):
-                error = await _cancelled_at(at, Act(does), steps)
+                error = await _cancelled_at(at, PrivacyAct(does), steps)
                 if error is not None:
                     watch.error(error)
                 cancelled += isinstance(error, asyncio.CancelledError)
@@ -182,52 +189,54 @@ _LIMITS = [_by_timeout, _by_wait_for, _by_fail_after, _by_group]
 async def test_a_time_limit_of_the_callers_own_shows_nothing(
     limited: Callable[[Coroutine[Any, Any, object], float], Awaitable[None]],
     when: Any,
-    office: Office,
-    watch: Watch,
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
     tmp_path: Path,
 ) -> None:
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         await at.nex.log_in()
         for name in ("create", "upload", "list", "find", "free write", "record"):
             act = ACTS[name]
-            office.box.hang_next(when=when, path=act.path, method=act.method)
+            privacy_server.sandbox.hang_next(when=when, path=act.path, method=act.method)
             with under_watch(watch, f"{name}, silent {when}"):
                 with pytest.raises((TimeoutError, ExceptionGroup)) as caught:
                     await limited(_performed(act, at), 0.05)
                 assert not isinstance(caught.value, NexHealthError)
                 watch.error(caught.value)
-                assert not _secrets(caught.value, [*office.box.keys._live, at.person["email"]])
-            office.do(office.box.clear)
+                assert not _secrets(
+                    caught.value, [*privacy_server.sandbox.keys._live, at.person["email"]]
+                )
+            privacy_server.do(privacy_server.sandbox.clear)
     watch.clean()
     assert not watch.behind, "\n".join(watch.behind)
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_every_operation_cancelled_under_way_shows_nothing(
-    version: str, office: Office, watch: Watch
+    version: str, privacy_server: PrivacyServer, watch: SentinelScanner
 ) -> None:
     """Each request of each operation in turn is left without an answer, and then cancelled."""
-    box, hung, cancelled = office.box, list[str](), set[str]()
+    sandbox, hung, cancelled = privacy_server.sandbox, list[str](), set[str]()
     async with NexHealth(
-        box.api_key,
-        base_url=box.url,
+        sandbox.api_key,
+        base_url=sandbox.url,
         version=version,
-        subdomain=box.subdomain,
-        location_id=box.location_id,
+        subdomain=sandbox.subdomain,
+        location_id=sandbox.location_id,
         retry=RETRY,
     ) as nex:
-        mark_writes(nex, office.marks)
-        at = driver.Stage(box, nex)
+        mark_writes(nex, privacy_server.marks)
+        at = driver.ContractStage(sandbox, nex)
         operations = [one.values[0] for one in driver.CASES if one.values[1] == version]
         for endpoint in cast("list[Endpoint[object]]", operations):
             operation = f"{endpoint.resource}.{endpoint.verb}"
             row = endpoint.v2 if version == "v2" else endpoint.v3
             assert row is not None
             hung.append(operation)
-            office.do(partial(box.hang_next, path=row.path, method=row.method))
+            privacy_server.do(partial(sandbox.hang_next, path=row.path, method=row.method))
             with under_watch(watch, operation):
                 task = asyncio.ensure_future(perform(at, endpoint.resource, endpoint.verb))
-                while not task.done() and len(box.faults):
+                while not task.done() and len(sandbox.faults):
                     await asyncio.sleep(0.001)
                 task.cancel()
                 error = await _ending(task)
@@ -235,21 +244,24 @@ async def test_every_operation_cancelled_under_way_shows_nothing(
                 if isinstance(error, asyncio.CancelledError):
                     cancelled.add(operation)
                     watch.error(error)
-            office.do(box.clear)
+            privacy_server.do(sandbox.clear)
     watch.clean()
     assert not watch.behind, "\n".join(watch.behind)
     assert cancelled == set(hung)
 
 
 async def test_a_foreign_error_leads_to_neither_token_nor_body(
-    office: Office, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Such a defect keeps its whole traceback, through the frames of aiohttp too."""
 
     async def connect(*_: object, **__: object) -> None:
         raise LookupError("a defect, made on purpose")
 
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         await at.nex.log_in()
         monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
         for name in ("create", "upload", "record", "free write"):
@@ -266,8 +278,11 @@ class _OfTheCaller(Exception):
 
 
 async def test_the_cancellation_stays_the_same_object_with_its_message() -> None:
-    async with Sandbox(patients=3) as box, NexHealth(box.api_key, base_url=box.url) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
+    async with (
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
+    ):
+        privacy_server = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         await nex.log_in()
         thrown: list[BaseException] = []
 
@@ -287,7 +302,7 @@ async def test_the_cancellation_stays_the_same_object_with_its_message() -> None
             try:
                 fail()
             except _OfTheCaller:
-                await office.patients.get(box.patients.ids[0])
+                await privacy_server.patients.get(sandbox.patients.ids[0])
 
         task = asyncio.ensure_future(read())
         await asyncio.sleep(0.05)
@@ -302,8 +317,11 @@ async def test_the_cancellation_stays_the_same_object_with_its_message() -> None
 
 async def test_a_cancellation_that_replaced_anyios_is_still_anyios() -> None:
     """Anyio finds its own cancellation behind the one that third parties raise in its place."""
-    async with Sandbox(patients=3) as box, NexHealth(box.api_key, base_url=box.url) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
+    async with (
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
+    ):
+        privacy_server = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         await nex.log_in()
 
         async def replaced(*_: object, **__: object) -> None:
@@ -314,18 +332,26 @@ async def test_a_cancellation_that_replaced_anyios_is_still_anyios() -> None:
 
         nex._client.state.transport.send = replaced  # type: ignore[method-assign,assignment]  # to look inside
         with anyio.move_on_after(0.02) as scope:
-            await office.patients.get(box.patients.ids[0])
+            await privacy_server.patients.get(sandbox.patients.ids[0])
         assert scope.cancelled_caught
 
 
 async def test_methods_are_still_coroutine_functions() -> None:
-    async with Sandbox(patients=3) as box, NexHealth(box.api_key, base_url=box.url) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        for method in (nex.request, office.patients.get, office.patients.create, nex.aclose):
+    async with (
+        Sandbox(patients=3) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
+    ):
+        privacy_server = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        for method in (
+            nex.request,
+            privacy_server.patients.get,
+            privacy_server.patients.create,
+            nex.aclose,
+        ):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of later Pythons
                 assert cast("Any", asyncio).iscoroutinefunction(method)
-        call: Any = cast("Any", office.patients.get(box.patients.ids[0]))
+        call: Any = cast("Any", privacy_server.patients.get(sandbox.patients.ids[0]))
         assert asyncio.iscoroutine(call)
         assert getattr(call, "__qualname__", "") == "Patients.get"
-        assert (await call).id == box.patients.ids[0]
+        assert (await call).id == sandbox.patients.ids[0]

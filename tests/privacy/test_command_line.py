@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from tests.cli.helpers import nexhealth
-from tests.privacy.calls import ACTS, Act
+from tests.privacy.calls import ACTS, PrivacyAct
 from tests.privacy.transport_errors import WEATHERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.privacy.sentinel_search import Watch
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.sentinel_search import SentinelScanner
+    from tests.privacy.sentinel_server import PrivacyServer
 
 _PRIVATE = oct(stat.S_IRUSR | stat.S_IWUSR)
 
@@ -32,13 +32,15 @@ class _Ran:
     after: dict[str, list[str]]
 
 
-async def _run(office: Office, folder: Path, *commands: dict[str, object]) -> list[_Ran]:
+async def _run(
+    privacy_server: PrivacyServer, folder: Path, *commands: dict[str, object]
+) -> list[_Ran]:
     """Run commands in one process, with debug logging and asyncio's debug mode."""
     folder.mkdir()  # noqa: ASYNC240 - nobody else waits
     given = json.dumps({"folder": str(folder), "commands": commands})
     ran = await nexhealth(
         given,
-        box=office.box,
+        sandbox=privacy_server.sandbox,
         command=(sys.executable, "-m", "tests.privacy.run_commands"),
         PYTHONASYNCIODEBUG="1",
         PYTHONWARNINGS="default",
@@ -49,8 +51,10 @@ async def _run(office: Office, folder: Path, *commands: dict[str, object]) -> li
     return [_Ran(*json.loads(line)) for line in lines]
 
 
-async def test_only_data_hold_data(office: Office, watch: Watch, tmp_path: Path) -> None:
-    folder, mark = tmp_path / "out", office.marks.given("an option's value")
+async def test_only_data_hold_data(
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
+) -> None:
+    folder, mark = tmp_path / "out", privacy_server.marks.given("an option's value")
     pull = ["pull", "patients", "-o", str(folder / "patients.jsonl")]
     table = [*pull, "--format", "table"]
     told: list[dict[str, object]] = [
@@ -63,10 +67,10 @@ async def test_only_data_hold_data(office: Office, watch: Watch, tmp_path: Path)
         {"arguments": ["pull", "appointments", "--start", mark, "--end", mark]},
         {"arguments": [*pull, "--subdomain", mark.upper()]},
         {"arguments": [*pull, "--subdomain", mark]},
-        {"arguments": ["check", "--api-key", office.box.api_key]},
-        {"arguments": pull, "defect": office.marks.sent("defect")},
+        {"arguments": ["check", "--api-key", privacy_server.sandbox.api_key]},
+        {"arguments": pull, "defect": privacy_server.marks.sent("defect")},
     ]
-    done = await _run(office, folder, *told)
+    done = await _run(privacy_server, folder, *told)
     assert [one.status for one in done] == [0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 1]
     for command, ran in zip(told, done, strict=True):
         watch.doing = " ".join(map(str, command["arguments"]))  # type: ignore[call-overload]  # a list
@@ -74,7 +78,7 @@ async def test_only_data_hold_data(office: Office, watch: Watch, tmp_path: Path)
         # What a key sees is what these two are asked for.
         shown = command in told[:2]
         watch.text("stdout", "" if shown else ran.out)
-        assert not {kind for kind, _ in office.marks.found(ran.out)} & {"secret", "given"}
+        assert not {kind for kind, _ in privacy_server.marks.found(ran.out)} & {"secret", "given"}
         watch.text("log", ran.log)
         assert "unexpected" not in ran.err or "defect" in command
     watch.clean()
@@ -88,7 +92,7 @@ async def test_only_data_hold_data(office: Office, watch: Watch, tmp_path: Path)
 
 
 async def test_no_refusal_reaches_the_terminal(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
     weathers = {
@@ -98,12 +102,17 @@ async def test_no_refusal_reaches_the_terminal(
         "procedures": "307",
     }
     for noun, weather in weathers.items():
-        act = Act(ACTS["list"].does, "GET", f"/{noun}")
-        WEATHERS[weather](office, act)
-    where = ["--subdomain", office.box.subdomain, "--location", str(office.box.location_id)]
+        act = PrivacyAct(ACTS["list"].does, "GET", f"/{noun}")
+        WEATHERS[weather](privacy_server, act)
+    where = [
+        "--subdomain",
+        privacy_server.sandbox.subdomain,
+        "--location",
+        str(privacy_server.sandbox.location_id),
+    ]
     target = ["-o", str(folder / "x"), *where]
     commands: list[dict[str, object]] = [{"arguments": ["pull", one, *target]} for one in weathers]
-    done = await _run(office, folder, *commands)
+    done = await _run(privacy_server, folder, *commands)
     for noun, ran in zip(weathers, done, strict=True):
         watch.doing = noun
         watch.text("stderr", ran.err)

@@ -13,20 +13,20 @@ import msgspec
 import pytest
 
 from nexhealth_async import (
-    InvalidArgument,
+    DriftError,
+    InvalidArgumentError,
     NexHealth,
     NexHealthError,
-    UndecodableRecord,
-    WalkDrifted,
+    UndecodableRecordError,
 )
 from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async._protocol.requests import version_name
 from nexhealth_async.codec import Codec
 from nexhealth_async.models import Patient, PatientBio
-from tests.privacy.calls import ACTS, seated
+from tests.privacy.calls import ACTS, open_context
 from tests.privacy.outputs import under_watch
-from tests.privacy.sentinel_search import Watch
-from tests.privacy.sentinels import STEM, Marks
+from tests.privacy.sentinel_search import SentinelScanner
+from tests.privacy.sentinels import STEM, Sentinels
 from tests.privacy.test_transport_errors import through
 from tests.privacy.transport_errors import RECORDS, WEATHERS
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.privacy.calls import Desk
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.calls import ActContext
+    from tests.privacy.sentinel_server import PrivacyServer
 
 
 def _page(records: list[object]) -> bytes:
@@ -43,26 +43,26 @@ def _page(records: list[object]) -> bytes:
     return msgspec.json.encode({"code": True, "data": data, "count": len(records)})
 
 
-async def _walked(at: Desk) -> None:
+async def _walked(at: ActContext) -> None:
     async for _ in at.scope.patients.walk(new_patient=None, prefetch=0):
         pass
 
 
-async def _paged(at: Desk) -> None:
+async def _paged(at: ActContext) -> None:
     async for _ in at.scope.patients.walk(new_patient=None, prefetch=0).pages():
         pass
 
 
-async def _got(at: Desk) -> None:
-    await at.scope.patients.get(at.office.person)
+async def _got(at: ActContext) -> None:
+    await at.scope.patients.get(at.privacy_server.person)
 
 
-async def _made(at: Desk) -> None:
+async def _made(at: ActContext) -> None:
     await at.scope.patients.create(**at.person)
 
 
-async def _left_out(at: Desk) -> None:
-    def note(error: UndecodableRecord, _: bytes) -> None:
+async def _left_out(at: ActContext) -> None:
+    def note(error: UndecodableRecordError, _: bytes) -> None:
         at.watch.error(error)
         logging.getLogger("an application").error("left out", exc_info=error)
 
@@ -71,8 +71,8 @@ async def _left_out(at: Desk) -> None:
     raise NexHealthError("nothing failed, as it should")
 
 
-async def _refused_by_caller(at: Desk) -> None:
-    def refuse(error: UndecodableRecord, record: bytes) -> None:
+async def _refused_by_caller(at: ActContext) -> None:
+    def refuse(error: UndecodableRecordError, record: bytes) -> None:
         raise ValueError(record) from error
 
     walk = at.scope.patients.walk(new_patient=None, prefetch=0, on_bad_record=refuse)
@@ -85,8 +85,8 @@ async def _refused_by_caller(at: Desk) -> None:
 
 
 def test_the_search_looks_into_the_frames_of_an_error() -> None:
-    watch = Watch(marks := Marks())
-    with pytest.raises(InvalidArgument) as caught:
+    watch = SentinelScanner(marks := Sentinels())
+    with pytest.raises(InvalidArgumentError) as caught:
         version_name(marks.given("version"))
     watch.error(caught.value)
     assert watch.arguments == {"_protocol/requests.py:version_name: version"}
@@ -98,36 +98,41 @@ def test_the_search_looks_into_the_frames_of_an_error() -> None:
     ids=lambda one: one.__name__,
 )
 async def test_a_record_that_cannot_be_read_shows_nowhere(
-    reads: Callable[[Desk], Awaitable[None]], office: Office, watch: Watch, tmp_path: Path
+    reads: Callable[[ActContext], Awaitable[None]],
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    tmp_path: Path,
 ) -> None:
     for name, record in RECORDS.items():
-        row = record(office.marks)
+        row = record(privacy_server.marks)
         single = msgspec.json.encode({"code": True, "data": row})
         body = single if reads in {_got, _made} else _page([row, {"id": 9}, row])
         with under_watch(watch, name):
-            office.box.fail_next(200, body=body, times=9)
-            async with seated(office, watch, tmp_path) as at:
+            privacy_server.sandbox.fail_next(200, body=body, times=9)
+            async with open_context(privacy_server, watch, tmp_path) as at:
                 with pytest.raises(NexHealthError) as caught:
                     await reads(at)
                 watch.error(caught.value)
-            office.do(office.box.clear)
+            privacy_server.do(privacy_server.sandbox.clear)
     watch.clean()
     # The errors of a walk have no frames of the library at all; see the test of the search itself.
     assert watch.looked_at["errors"] >= len(RECORDS)
 
 
 async def test_records_read_before_a_bad_one_show_nowhere(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     """A raw walk has plain dicts in hand when the caller's own function raises."""
-    good = {"id": 1, "first_name": office.marks.sent("good")}
+    good = {"id": 1, "first_name": privacy_server.marks.sent("good")}
     with under_watch(watch, "raw"):
-        office.box.fail_next(200, body=_page([good, office.marks.sent("bad")]), times=9)
+        privacy_server.sandbox.fail_next(
+            200, body=_page([good, privacy_server.marks.sent("bad")]), times=9
+        )
 
         def refuse(*_: object) -> None:
             raise ValueError
 
-        async with seated(office, watch, tmp_path) as at:
+        async with open_context(privacy_server, watch, tmp_path) as at:
             walk = at.scope.patients.walk(new_patient=None, on_bad_record=refuse).raw()
             with pytest.raises(ValueError, match=r"^$") as caught:
                 await anext(walk)
@@ -166,8 +171,8 @@ def _decode(codec: Codec, row: object, way: int) -> object:
 
 @pytest.mark.parametrize("hooked", [False, True])
 def test_the_codec_by_itself_leads_to_no_value(*, hooked: bool) -> None:
-    marks = Marks()
-    watch = Watch(marks)
+    marks = Sentinels()
+    watch = SentinelScanner(marks)
     codec = Codec()
     if hooked:
 
@@ -179,7 +184,7 @@ def test_the_codec_by_itself_leads_to_no_value(*, hooked: bool) -> None:
         watch.doing = name
         row = _with_bio(make(marks)) if hooked else make(marks)
         for way in range(6):
-            with pytest.raises(UndecodableRecord) as caught:
+            with pytest.raises(UndecodableRecordError) as caught:
                 _decode_late(codec, row, way, KeyError(marks.sent("earlier")))
             watch.error(caught.value)
     watch.clean()
@@ -188,14 +193,14 @@ def test_the_codec_by_itself_leads_to_no_value(*, hooked: bool) -> None:
 
 
 async def test_a_hook_that_raises_with_the_value_shows_nothing(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     def hook(value: object, _: object) -> PatientBio:
         raise ValueError(value)
 
     for name in ("list", "pages", "record", "create", "find"):
         with under_watch(watch, name):
-            async with seated(office, watch, tmp_path) as at:
+            async with open_context(privacy_server, watch, tmp_path) as at:
                 at.nex.codec.register_structure_hook(PatientBio, hook)
                 with pytest.raises(NexHealthError) as caught:
                     await ACTS[name].does(at)
@@ -204,19 +209,19 @@ async def test_a_hook_that_raises_with_the_value_shows_nothing(
 
 
 async def test_a_walk_that_drifts_shows_nothing(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    box = office.box
+    sandbox = privacy_server.sandbox
 
     def stir(_: object) -> None:
-        box.patients.move(box.patients.ids[-1], 0)
-        box.patients.insert(0, first_name=office.marks.sent("new"))
+        sandbox.patients.move(sandbox.patients.ids[-1], 0)
+        sandbox.patients.insert(0, first_name=privacy_server.marks.sent("new"))
 
     with under_watch(watch, "drift"):
-        box.between_pages(stir)
-        async with seated(office, watch, tmp_path) as at:
+        sandbox.between_pages(stir)
+        async with open_context(privacy_server, watch, tmp_path) as at:
             walk = at.scope.patients.walk(new_patient=None, per_page=2, passes=0, drift="verify")
-            with pytest.raises(WalkDrifted) as caught:
+            with pytest.raises(DriftError) as caught:
                 async for one in walk:
                     watch.thing([one, walk])
             watch.error(caught.value)
@@ -225,22 +230,22 @@ async def test_a_walk_that_drifts_shows_nothing(
 
 
 async def test_errors_of_tasks_come_in_a_group_that_shows_nothing(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with under_watch(watch, "group"):
-        WEATHERS["400"](office, ACTS["grouped"])
-        error = await through(ACTS["grouped"], office, watch, tmp_path)
+        WEATHERS["400"](privacy_server, ACTS["grouped"])
+        error = await through(ACTS["grouped"], privacy_server, watch, tmp_path)
     assert isinstance(error, BaseExceptionGroup)
     watch.clean()
 
 
 async def test_what_is_left_behind_shows_nothing(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     """Tasks whose errors nobody asks for, and walks that are dropped half way."""
     with under_watch(watch, "left"):
-        WEATHERS["400"](office, ACTS["grouped"])
-        async with seated(office, watch, tmp_path) as at:
+        WEATHERS["400"](privacy_server, ACTS["grouped"])
+        async with open_context(privacy_server, watch, tmp_path) as at:
             tasks = [asyncio.ensure_future(ACTS[name].does(at)) for name in ("list", "record")]
             await asyncio.wait(tasks)
             watch.text("repr of a task", " ".join(map(repr, tasks)))
@@ -256,7 +261,7 @@ async def test_what_is_left_behind_shows_nothing(
     assert watch.looked_at["asyncio's exception handler"] == 2
 
 
-_BAD: dict[str, Callable[[Desk, str], Any]] = {
+_BAD: dict[str, Callable[[ActContext, str], Any]] = {
     "key": lambda _, mark: NexHealth(f"{mark} {mark}"),
     "address": lambda _, mark: NexHealth(mark, base_url=f"https://{mark}:{mark}@example.com"),
     "plain address": lambda _, mark: NexHealth(mark, base_url=f"http://{mark}.example.com"),
@@ -319,43 +324,45 @@ def _folder(path: Path) -> Path:
 
 
 async def test_no_refused_argument_is_repeated(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    async with seated(office, watch, tmp_path) as at:
+    async with open_context(privacy_server, watch, tmp_path) as at:
         for name, call in _BAD.items():
             with under_watch(watch, name):
                 with pytest.raises((NexHealthError, TypeError)) as caught:
-                    done = call(at, office.marks.given(name))
+                    done = call(at, privacy_server.marks.given(name))
                     await (done if asyncio.iscoroutine(done) else anext(done))
                 watch.error(caught.value)
     watch.clean()
 
 
 async def test_no_frame_holds_what_the_caller_gave(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     for name, act in ACTS.items():
         with under_watch(watch, name):
-            WEATHERS["400"](office, act)
-            await through(act, office, watch, tmp_path)
-            office.do(office.box.clear)
+            WEATHERS["400"](privacy_server, act)
+            await through(act, privacy_server, watch, tmp_path)
+            privacy_server.do(privacy_server.sandbox.clear)
     assert not watch.arguments, watch.arguments
 
 
-async def test_nothing_hides_behind_an_error(office: Office, watch: Watch, tmp_path: Path) -> None:
+async def test_nothing_hides_behind_an_error(
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
+) -> None:
     for weather in ("odd gzip", "odd packing", "cut", "garbage", "429", "503"):
         for name in ("list", "create", "download"):
             with under_watch(watch, f"{name} under {weather}"):
-                WEATHERS[weather](office, ACTS[name])
-                await through(ACTS[name], office, watch, tmp_path)
-                office.do(office.box.clear)
+                WEATHERS[weather](privacy_server, ACTS[name])
+                await through(ACTS[name], privacy_server, watch, tmp_path)
+                privacy_server.do(privacy_server.sandbox.clear)
     assert not watch.behind, "\n".join(watch.behind)
 
 
 @pytest.mark.parametrize("wrong", ["key", "version", "base_url", "user_agent", "preload"])
 def test_no_frame_holds_a_key_when_another_argument_is_refused(wrong: str) -> None:
-    marks = Marks()
-    watch = Watch(marks, doing=wrong)
+    marks = Sentinels()
+    watch = SentinelScanner(marks, doing=wrong)
     key = marks.of("secret", "key")
     given: dict[str, Any] = {"api_key": key, wrong: {"preload": ["x"], "key": None}.get(wrong, "?")}
     given.pop("key", None)
@@ -371,8 +378,8 @@ def test_no_frame_holds_a_key_when_another_argument_is_refused(wrong: str) -> No
 
 def test_a_printed_traceback_is_what_is_searched() -> None:
     """The search sees whatever the standard library's tracebacks with variables print."""
-    marks = Marks()
-    watch = Watch(marks)
+    marks = Sentinels()
+    watch = SentinelScanner(marks)
     with pytest.raises(NexHealthError) as caught:
         NexHealth("a-key", subdomain=f"{marks.given('subdomain')}.x")
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)

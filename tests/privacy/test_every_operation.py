@@ -12,11 +12,11 @@ from nexhealth_async import NexHealth
 from nexhealth_async._client.client import Client
 from tests.contract import test_every_operation as driver
 from tests.models.model_samples import MODELS
-from tests.privacy.calls import ACTS, RETRY, Act, seated
+from tests.privacy.calls import ACTS, RETRY, PrivacyAct, open_context
 from tests.privacy.outputs import under_watch
-from tests.privacy.sentinel_search import Watch
-from tests.privacy.sentinel_server import Office, text_fields
-from tests.privacy.sentinels import Marks
+from tests.privacy.sentinel_search import SentinelScanner
+from tests.privacy.sentinel_server import PrivacyServer, text_fields
+from tests.privacy.sentinels import Sentinels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ _FREE_TEXT = {
 class MarkedClient(Client):
     """A client whose writes carry marks, whoever drives it."""
 
-    marks: ClassVar[Marks]
+    marks: ClassVar[Sentinels]
     numbers = count()
     days: ClassVar[int] = 0
     """By which appointments are put off, lest they meet."""
@@ -56,13 +56,13 @@ class MarkedClient(Client):
         return super()._plan(endpoint, given, ids)
 
 
-def mark_writes(nex: NexHealth, marks: Marks) -> None:
+def mark_writes(nex: NexHealth, marks: Sentinels) -> None:
     """Have a session's writes carry marks."""
     MarkedClient.marks = marks
     nex._session_client = MarkedClient(nex._client.options, nex._client.state)
 
 
-async def perform(at: driver.Stage, resource: str, verb: str) -> object:
+async def perform(at: driver.ContractStage, resource: str, verb: str) -> object:
     perform = driver.SPECIAL.get(f"{resource}.{verb}")
     if perform is not None:
         return await perform(at)
@@ -71,19 +71,19 @@ async def perform(at: driver.Stage, resource: str, verb: str) -> object:
     return await driver._get(at, resource)
 
 
-async def _drive(office: Office, watch: Watch, version: str) -> int:
+async def _drive(privacy_server: PrivacyServer, watch: SentinelScanner, version: str) -> int:
     """Perform every operation of a version; return how many there are."""
-    box, done = office.box, 0
+    sandbox, done = privacy_server.sandbox, 0
     async with NexHealth(
-        box.api_key,
-        base_url=box.url,
+        sandbox.api_key,
+        base_url=sandbox.url,
         version=version,
-        subdomain=box.subdomain,
-        location_id=box.location_id,
+        subdomain=sandbox.subdomain,
+        location_id=sandbox.location_id,
         retry=RETRY,
     ) as nex:
-        mark_writes(nex, office.marks)
-        at = driver.Stage(box, nex)
+        mark_writes(nex, privacy_server.marks)
+        at = driver.ContractStage(sandbox, nex)
         for case in driver.CASES:
             endpoint: Any = case.values[0]
             if case.values[1] == version:
@@ -94,11 +94,11 @@ async def _drive(office: Office, watch: Watch, version: str) -> int:
 
 
 async def test_every_operation_keeps_to_itself() -> None:
-    marks = Marks()
-    watch = Watch(marks)
+    marks = Sentinels()
+    watch = SentinelScanner(marks)
     for version in ("v2", "v3"):
-        with Office.opened(marks) as office:
-            assert await _drive(office, watch, version) > 40
+        with PrivacyServer.opened(marks) as privacy_server:
+            assert await _drive(privacy_server, watch, version) > 40
     watch.clean()
     assert watch.looked_at["log of nexhealth_async"] > 200
     assert watch.looked_at["log of asyncio"] > 2_000
@@ -109,13 +109,13 @@ async def test_every_operation_keeps_to_itself() -> None:
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 async def test_a_call_keeps_to_itself(
-    act: Act, office: Office, watch: Watch, tmp_path: Path
+    act: PrivacyAct, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with under_watch(watch, "call"):
-        async with seated(office, watch, tmp_path) as at:
+        async with open_context(privacy_server, watch, tmp_path) as at:
             await act.does(at)
     watch.clean()
-    assert len(office.marks) > 5
+    assert len(privacy_server.marks) > 5
     assert watch.looked_at["log of nexhealth_async"] >= 2
     assert watch.looked_at["what hooks are told"] == 2 * watch.looked_at["span"] >= 2
     assert watch.looked_at["metrics"] == 1

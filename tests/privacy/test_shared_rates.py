@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from nexhealth_async import InvalidArgument, Limit, NexHealthError, Rates, TimedOut
+from nexhealth_async import APITimeoutError, InvalidArgumentError, Limit, NexHealthError, Rates
 from nexhealth_async.stores import RedisRates
-from tests.privacy.calls import seated
+from tests.privacy.calls import open_context
 from tests.privacy.outputs import under_watch
 from tests.redis_server import running_redis
 from tests.stores.tokens.helpers import Line, client_of
 
 if TYPE_CHECKING:
     from nexhealth_async.stores.redis_rates import _Member
-    from tests.privacy.calls import Desk
-    from tests.privacy.sentinel_search import Watch
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.calls import ActContext
+    from tests.privacy.sentinel_search import SentinelScanner
+    from tests.privacy.sentinel_server import PrivacyServer
 
 PASSWORD = "zq7password"
 TIGHT = Rates(overall=Limit(6, 0.4), slow=None, people=Limit(4, 0.4), other=None)
@@ -41,11 +41,11 @@ class Tap(Line):
         raise OSError("closed")
 
 
-def _member(at: Desk) -> _Member:
-    return cast("_Member", at.nex._client.state.gates._shared)
+def _member(at: ActContext) -> _Member:
+    return cast("_Member", at.nex._client.state.rate_limiter._shared)
 
 
-def _look_at_member(at: Desk) -> None:
+def _look_at_member(at: ActContext) -> None:
     member = _member(at)
     for one in (member, member.hand, member._line, member.hand._recent, member._task):
         at.watch.thing(one)
@@ -53,7 +53,7 @@ def _look_at_member(at: Desk) -> None:
     at.watch.text("what Redis is told", repr(member.hand.message(now, {})))
 
 
-async def _look_into(redis: str, watch: Watch) -> set[bytes]:
+async def _look_into(redis: str, watch: SentinelScanner) -> set[bytes]:
     """Look at every key and value; return the kinds of the values."""
     kinds = set[bytes]()
     async with client_of(redis) as client:
@@ -71,28 +71,32 @@ async def _look_into(redis: str, watch: Watch) -> set[bytes]:
     return kinds
 
 
-async def _use(at: Desk) -> None:
+async def _use(at: ActContext) -> None:
     """Call, list, wait for a place, and be refused by the server."""
     for _ in range(4):
         with suppress(NexHealthError):
-            await at.scope.patients.get(at.office.person)
+            await at.scope.patients.get(at.privacy_server.person)
         _look_at_member(at)
     with suppress(NexHealthError):
         async for one in at.scope.patients.walk(**at.filters):
             at.watch.thing(one)
-    at.office.do(lambda: at.office.box.fail_next(429, headers={"Retry-After": "0"}))
+    at.privacy_server.do(
+        lambda: at.privacy_server.sandbox.fail_next(429, headers={"Retry-After": "0"})
+    )
     with suppress(NexHealthError):
-        await at.scope.patients.get(at.office.person)
+        await at.scope.patients.get(at.privacy_server.person)
     _look_at_member(at)
 
 
 async def test_redis_is_told_times_and_numbers_and_nothing_of_key_or_records(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with running_redis() as redis, under_watch(watch, "sharing limits"):
         line = Tap(Path(redis.removeprefix("unix://")))
         await line.mend()
-        async with seated(office, watch, tmp_path, rates=RedisRates(line.url, TIGHT)) as desk:
+        async with open_context(
+            privacy_server, watch, tmp_path, rates=RedisRates(line.url, TIGHT)
+        ) as desk:
             await _use(desk)
             assert _member(desk).turns >= 2
             assert _member(desk).hand.alone is None
@@ -107,7 +111,7 @@ async def test_redis_is_told_times_and_numbers_and_nothing_of_key_or_records(
 
 @pytest.mark.parametrize("how", ["away", "wrong password", "lent"])
 async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
-    office: Office, watch: Watch, tmp_path: Path, how: str
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path, how: str
 ) -> None:
     watch.marks.know("secret", "password", PASSWORD)
     with running_redis() as redis, under_watch(watch, "sharing limits"):
@@ -118,7 +122,7 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
         async with client_of(url) as client:
             rates = RedisRates(client if how == "lent" else url, TIGHT, processes=2)
             watch.thing(rates)
-            async with seated(office, watch, tmp_path, rates=rates) as desk:
+            async with open_context(privacy_server, watch, tmp_path, rates=rates) as desk:
                 await _use(desk)
                 assert _member(desk).hand.alone is not None
     assert any("nexhealth_async" in where for where in watch.looked_at), "it was said in the log"
@@ -126,23 +130,27 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
 
 
 async def test_who_waits_in_vain_is_told_so_without_key_or_records(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     rates = Rates(overall=Limit(2, 60.0), slow=None, people=None, other=None)
     with running_redis() as redis, under_watch(watch, "waiting for shared limits"):
-        async with seated(office, watch, tmp_path, rates=RedisRates(redis, rates)) as desk:
-            await desk.scope.patients.get(office.person)  # a login and a call
-            with pytest.raises(TimedOut) as caught:
-                await desk.scope.patients.get(office.person)
+        async with open_context(
+            privacy_server, watch, tmp_path, rates=RedisRates(redis, rates)
+        ) as desk:
+            await desk.scope.patients.get(privacy_server.person)  # a login and a call
+            with pytest.raises(APITimeoutError) as caught:
+                await desk.scope.patients.get(privacy_server.person)
             watch.error(caught.value)
         await _look_into(redis, watch)
     watch.clean()
 
 
 @pytest.mark.parametrize("address", ["http://:{}@redis.invented.example", "redis://:{}@host:port"])
-def test_an_address_that_is_none_is_refused_without_being_shown(watch: Watch, address: str) -> None:
+def test_an_address_that_is_none_is_refused_without_being_shown(
+    watch: SentinelScanner, address: str
+) -> None:
     watch.marks.know("secret", "password", PASSWORD)
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         RedisRates(address.format(PASSWORD))
     watch.error(caught.value)
     watch.found = {one for one in watch.found if "test_shared_rates_too" not in one}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import InvalidArgument, KeyRefused, NexHealthError
+from nexhealth_async import InvalidAPIKeyError, InvalidArgumentError, NexHealthError
 from nexhealth_async.stores import RedisTokens
-from tests.privacy.calls import seated
+from tests.privacy.calls import open_context
 from tests.privacy.outputs import under_watch
 from tests.redis_server import running_redis
 from tests.stores.tokens.helpers import client_of
@@ -17,12 +17,12 @@ from tests.stores.tokens.helpers import client_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.privacy.calls import Desk
-    from tests.privacy.sentinel_search import Watch
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.calls import ActContext
+    from tests.privacy.sentinel_search import SentinelScanner
+    from tests.privacy.sentinel_server import PrivacyServer
 
 
-async def _look_into(redis: str, watch: Watch) -> int:
+async def _look_into(redis: str, watch: SentinelScanner) -> int:
     """Look at every key and value; return how many there are."""
     async with client_of(redis) as client:
         keys = [key async for key in client.scan_iter()]
@@ -33,10 +33,10 @@ async def _look_into(redis: str, watch: Watch) -> int:
     return len(keys)
 
 
-async def _use(at: Desk) -> None:
+async def _use(at: ActContext) -> None:
     with suppress(NexHealthError):
-        await at.scope.patients.get(at.office.person)
-    keeper = at.nex._client.state.keeper
+        await at.scope.patients.get(at.privacy_server.person)
+    keeper = at.nex._client.state.token_manager
     at.watch.thing(keeper.link)
     keeper._accepted = True
     await keeper.replace(keeper._generation, None)
@@ -44,19 +44,19 @@ async def _use(at: Desk) -> None:
 
 
 async def test_redis_holds_nothing_that_tells_of_key_or_token(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with running_redis() as redis, under_watch(watch, "sharing a token"):
-        async with seated(office, watch, tmp_path, tokens=RedisTokens(redis)) as desk:
+        async with open_context(privacy_server, watch, tmp_path, tokens=RedisTokens(redis)) as desk:
             await _use(desk)
             assert await _look_into(redis, watch) >= 2
-            assert office.box.logins == 2
+            assert privacy_server.sandbox.logins == 2
     watch.clean()
 
 
 @pytest.mark.parametrize("away", [True, False], ids=["away", "wrong password"])
 async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
-    office: Office, watch: Watch, tmp_path: Path, *, away: bool
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path, *, away: bool
 ) -> None:
     password = "zq7password"
     watch.marks.know("secret", "password", password)
@@ -66,29 +66,31 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
         host = "redis://:{}@127.0.0.1:1" if away else redis.replace("unix://", "unix://:{}@")
         tokens = RedisTokens(host.format(password))
         watch.thing(tokens)
-        async with seated(office, watch, tmp_path, tokens=tokens) as desk:
+        async with open_context(privacy_server, watch, tmp_path, tokens=tokens) as desk:
             await _use(desk)
-            assert "away" in repr(desk.nex._client.state.keeper.link)
+            assert "away" in repr(desk.nex._client.state.token_manager.link)
     watch.clean()
 
 
 async def test_a_refused_key_is_told_of_without_it(
-    office: Office, watch: Watch, tmp_path: Path
+    privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    office.box.revoke_key()
+    privacy_server.sandbox.revoke_key()
     with running_redis() as redis, under_watch(watch, "sharing a token"):
         for _ in range(2):  # the second is told by the first
-            async with seated(office, watch, tmp_path, tokens=RedisTokens(redis)) as desk:
-                with pytest.raises(KeyRefused) as caught:
-                    await desk.scope.patients.get(office.person)
+            async with open_context(
+                privacy_server, watch, tmp_path, tokens=RedisTokens(redis)
+            ) as desk:
+                with pytest.raises(InvalidAPIKeyError) as caught:
+                    await desk.scope.patients.get(privacy_server.person)
                 watch.error(caught.value)
         await _look_into(redis, watch)
     watch.clean()
 
 
-def test_an_address_that_is_none_is_refused_without_being_shown(watch: Watch) -> None:
+def test_an_address_that_is_none_is_refused_without_being_shown(watch: SentinelScanner) -> None:
     watch.marks.know("secret", "password", "zq7password")
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         RedisTokens("http://:zq7password@redis.invented.example")
     watch.error(caught.value)
     found = {one for one in watch.found if "test_shared_tokens_too" not in one}

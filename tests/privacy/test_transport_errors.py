@@ -9,29 +9,34 @@ import pytest
 
 from nexhealth_async import NexHealthError, RetryPolicy
 from nexhealth_async._client import transport
-from tests.privacy.calls import ACTS, RETRY, seated
+from tests.privacy.calls import ACTS, RETRY, open_context
 from tests.privacy.outputs import under_watch
 from tests.privacy.transport_errors import WEATHERS
-from tests.session.faults.fault_table import FAULTS, LARGEST, Aim
+from tests.session.faults.fault_table import FAULTS, LARGEST, FaultTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.privacy.calls import Act
-    from tests.privacy.sentinel_search import Watch
-    from tests.privacy.sentinel_server import Office
+    from tests.privacy.calls import PrivacyAct
+    from tests.privacy.sentinel_search import SentinelScanner
+    from tests.privacy.sentinel_server import PrivacyServer
 
 _WIDE = {"400", "401", "429", "503", "cut", "garbage", "data an object", "ignored", "warned", "307"}
 """Those that every call goes through; the others meet one of each kind."""
-_QUICK = RetryPolicy(attempts=1, base=0.0, longest_retry_after=0.0, attempt_timeout=0.08)
+_QUICK = RetryPolicy(attempts=1, base_delay=0.0, max_retry_after=0.0, attempt_timeout=0.08)
 
 
 async def through(
-    act: Act, office: Office, watch: Watch, folder: Path, *, retry: RetryPolicy = RETRY
+    act: PrivacyAct,
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    folder: Path,
+    *,
+    retry: RetryPolicy = RETRY,
 ) -> BaseException | None:
     """Perform a call, look at what comes of it, and return its error."""
     caught: BaseException | None = None
-    async with seated(office, watch, folder, retry=retry) as at:
+    async with open_context(privacy_server, watch, folder, retry=retry) as at:
         try:
             await act.does(at)
         except (NexHealthError, BaseExceptionGroup) as error:
@@ -42,15 +47,15 @@ async def through(
 
 @pytest.mark.parametrize("weather", list(WEATHERS))
 async def test_what_the_server_says_shows_nowhere(
-    weather: str, office: Office, watch: Watch, tmp_path: Path
+    weather: str, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     failed = 0
     acts = {name: act for name, act in ACTS.items() if act.first or weather in _WIDE}
     for name, act in acts.items():
         with under_watch(watch, f"{name} under {weather}"):
-            WEATHERS[weather](office, act)
-            failed += await through(act, office, watch, tmp_path) is not None
-            office.do(office.box.clear)
+            WEATHERS[weather](privacy_server, act)
+            failed += await through(act, privacy_server, watch, tmp_path) is not None
+            privacy_server.do(privacy_server.sandbox.clear)
     watch.clean()
     assert failed or weather == "warned"
     # Walks fail without a frame of the library, all other calls with that of the boundary.
@@ -64,18 +69,24 @@ _BARE = ("204", "304", "500 huge", "503 packed", "308 nowhere")
 
 @pytest.mark.parametrize("fault", [n for n in FAULTS if not n[0].isdigit() or n in _BARE])
 async def test_no_fault_of_the_table_shows_what_was_sent_or_came(
-    fault: str, office: Office, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str,
+    privacy_server: PrivacyServer,
+    watch: SentinelScanner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_BODY", LARGEST)
-    box = office.box
+    monkeypatch.setattr(transport, "_MAX_BODY_BYTES", LARGEST)
+    sandbox = privacy_server.sandbox
     patient = fault.startswith(("silent", "drip"))
     for name, act in ACTS.items():
         if not act.first:
             continue
         with under_watch(watch, f"{name} under {fault}"):
-            aim = Aim(box=box, method=act.method or "GET", path=act.path or "", times=9)
-            office.do(partial(FAULTS[fault].order, aim))
-            await through(act, office, watch, tmp_path, retry=_QUICK if patient else RETRY)
-            office.do(box.clear)
-            await office.listen()
+            aim = FaultTarget(
+                sandbox=sandbox, method=act.method or "GET", path=act.path or "", times=9
+            )
+            privacy_server.do(partial(FAULTS[fault].order, aim))
+            await through(act, privacy_server, watch, tmp_path, retry=_QUICK if patient else RETRY)
+            privacy_server.do(sandbox.clear)
+            await privacy_server.listen()
     watch.clean()

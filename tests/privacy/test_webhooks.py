@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from nexhealth_async import NexHealthError, models
-from nexhealth_async._protocol.webhook_events import CATALOGUE
-from nexhealth_async.stores import MemorySeen, SqliteSeen
+from nexhealth_async._protocol.webhook_events import EVENT_TYPES
+from nexhealth_async.stores import MemorySeenStore, SqliteSeenStore
 from nexhealth_async.webhooks import (
     EVENTS,
     Event,
@@ -19,13 +19,13 @@ from nexhealth_async.webhooks import (
     parse,
     receive,
     sign,
-    unreadable,
+    unreadable_event,
     verify,
 )
 from tests.privacy.outputs import under_watch
-from tests.privacy.sentinel_search import Watch
-from tests.privacy.sentinel_server import _Scribe
-from tests.privacy.sentinels import Marks
+from tests.privacy.sentinel_search import SentinelScanner
+from tests.privacy.sentinel_server import _SentinelFiller
+from tests.privacy.sentinels import Sentinels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 _AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def _deliveries(marks: Marks) -> list[bytes]:
+def _deliveries(marks: Sentinels) -> list[bytes]:
     """Return a delivery of every event, whose every text is a mark."""
     found: list[bytes] = []
-    for kind in CATALOGUE:
+    for kind in EVENT_TYPES:
         record: dict[str, Any] = {"id": 7, "name": marks.sent("name of no model")}
         if kind.model is not None:
-            record = _Scribe(marks).fill(kind.model, {"id": 7})
+            record = _SentinelFiller(marks).fill(kind.model, {"id": 7})
         broken = {**record, "id": marks.sent("broken id"), "deleted_at": marks.sent("no moment")}
         found += (
             msgspec.json.encode(
@@ -60,11 +60,11 @@ def _deliveries(marks: Marks) -> list[bytes]:
 
 
 @pytest.fixture
-def watched() -> Watch:
-    return Watch(Marks())
+def watched() -> SentinelScanner:
+    return SentinelScanner(Sentinels())
 
 
-def _look_at(watch: Watch, event: Event) -> None:
+def _look_at(watch: SentinelScanner, event: Event) -> None:
     watch.thing(event)
     for one in (*event.records, *event.faults):
         if isinstance(one, models.Record):
@@ -75,7 +75,7 @@ def _look_at(watch: Watch, event: Event) -> None:
     watch.text("repairs", repr(event.repairs))
 
 
-async def test_an_event_hands_over_data_and_shows_none(watched: Watch) -> None:
+async def test_an_event_hands_over_data_and_shows_none(watched: SentinelScanner) -> None:
     bodies = _deliveries(watched.marks)
     for body in bodies:
         with under_watch(watched, "parse"):
@@ -86,7 +86,7 @@ async def test_an_event_hands_over_data_and_shows_none(watched: Watch) -> None:
     assert watched.looked_at["errors"] >= len(bodies) // 2
 
 
-async def test_a_refusal_shows_nothing_in_any_frame(watched: Watch) -> None:
+async def test_a_refusal_shows_nothing_in_any_frame(watched: SentinelScanner) -> None:
     marks = watched.marks
     secret = marks.of("secret", "secret of an endpoint")
     body = _deliveries(marks)[0]
@@ -103,12 +103,12 @@ async def test_a_refusal_shows_nothing_in_any_frame(watched: Watch) -> None:
         with under_watch(watched, "a refusal"), pytest.raises(NexHealthError) as refused:
             mistake()
         watched.error(refused.value)
-    _look_at(watched, unreadable(body[:-1]))
+    _look_at(watched, unreadable_event(body[:-1]))
     watched.clean()
     assert watched.looked_at["errors"] == len(mistakes)
 
 
-class _Broken(MemorySeen):
+class _Broken(MemorySeenStore):
     def __init__(self, mark: str) -> None:
         super().__init__()
         self._mark = mark
@@ -117,7 +117,9 @@ class _Broken(MemorySeen):
         raise ConnectionError(self._mark)
 
 
-async def test_a_receiver_shows_nothing_whatever_befalls_it(watched: Watch, tmp_path: Path) -> None:
+async def test_a_receiver_shows_nothing_whatever_befalls_it(
+    watched: SentinelScanner, tmp_path: Path
+) -> None:
     marks = watched.marks
     secret = marks.of("secret", "secret of an endpoint")
     bodies = _deliveries(marks)
@@ -129,7 +131,7 @@ async def test_a_receiver_shows_nothing_whatever_befalls_it(watched: Watch, tmp_
         if len(got) % 2:
             raise ValueError(marks.sent("error of a handler"))
 
-    stores: Any = (SqliteSeen(tmp_path / "seen.db"), _Broken(marks.sent("error of a store")))
+    stores: Any = (SqliteSeenStore(tmp_path / "seen.db"), _Broken(marks.sent("error of a store")))
     with under_watch(watched, "a receiver"):
         for store in stores:
             async with Receiver([secret, "another"], handle, store=store) as receiver:

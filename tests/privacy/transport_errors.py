@@ -11,16 +11,16 @@ from tests.privacy.sentinel_server import reply_headers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.privacy.calls import Act
-    from tests.privacy.sentinel_server import Office
-    from tests.privacy.sentinels import Marks
+    from tests.privacy.calls import PrivacyAct
+    from tests.privacy.sentinel_server import PrivacyServer
+    from tests.privacy.sentinels import Sentinels
 
 __all__ = ["RECORDS", "WEATHERS"]
 
 _TIMES = 9
 
 
-def _aimed(act: Act) -> dict[str, Any]:
+def _aimed(act: PrivacyAct) -> dict[str, Any]:
     return {"method": act.method, "path": act.path, "times": _TIMES}
 
 
@@ -30,14 +30,16 @@ def _refused(texts: list[str]) -> bytes:
     )
 
 
-def _says(status: int, sentence: str = "", **headers: str) -> Callable[[Office, Act], object]:
+def _says(
+    status: int, sentence: str = "", **headers: str
+) -> Callable[[PrivacyServer, PrivacyAct], object]:
     """The server refuses, and repeats what it should not."""
 
-    def order(office: Office, act: Act) -> object:
-        marks = office.marks
+    def order(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
+        marks = privacy_server.marks
         text = f"{marks.sent('refusal')} {sentence} {marks.given('name')}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return office.box.fail_next(
+        return privacy_server.sandbox.fail_next(
             status,
             body=_refused([text, marks.given("email")]),
             headers={**reply_headers(marks), **named},
@@ -48,14 +50,14 @@ def _says(status: int, sentence: str = "", **headers: str) -> Callable[[Office, 
 
 
 def _replies(
-    body: Callable[[Marks], object], status: int = 200, **headers: str
-) -> Callable[[Office, Act], object]:
+    body: Callable[[Sentinels], object], status: int = 200, **headers: str
+) -> Callable[[PrivacyServer, PrivacyAct], object]:
     """The server answers with these bytes, or this as JSON."""
 
-    def order(office: Office, act: Act) -> object:
-        marks, made = office.marks, body(office.marks)
+    def order(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
+        marks, made = privacy_server.marks, body(privacy_server.marks)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return office.box.fail_next(
+        return privacy_server.sandbox.fail_next(
             status,
             body=made if isinstance(made, bytes) else msgspec.json.encode(made),
             headers={**reply_headers(marks), **named},
@@ -69,52 +71,55 @@ def _envelope(data: object, **more: object) -> dict[str, object]:
     return {"code": True, "data": data, "count": 1, "error": None, "description": None, **more}
 
 
-def _person(marks: Marks) -> dict[str, object]:
+def _person(marks: Sentinels) -> dict[str, object]:
     return {"id": 7, "first_name": marks.sent("first name"), "email": marks.sent("email")}
 
 
-def _redirect(status: int, scheme: str = "https") -> Callable[[Office, Act], object]:
-    def order(office: Office, act: Act) -> object:
-        marks = office.marks
+def _redirect(status: int, scheme: str = "https") -> Callable[[PrivacyServer, PrivacyAct], object]:
+    def order(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
+        marks = privacy_server.marks
         address = f"{scheme}://127.0.0.1:1/{marks.sent('path')}?a={marks.sent('query')}"
         headers = {**reply_headers(marks), "Location": address}
-        return office.box.fail_next(
+        return privacy_server.sandbox.fail_next(
             status, body=marks.sent("redirect").encode(), headers=headers, **_aimed(act)
         )
 
     return order
 
 
-def _ignored(office: Office, act: Act) -> object:
-    sentence = f"Note that following parameters are ignored: name, email, {office.marks.sent('x')}."
+def _ignored(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
+    mark = privacy_server.marks.sent("x")
+    sentence = f"Note that following parameters are ignored: name, email, {mark}."
 
     def change(body: bytes) -> bytes:
         whole = msgspec.json.decode(body, type=dict[str, object])
         return msgspec.json.encode({**whole, "description": sentence})
 
-    return office.box.alter_next(change, **_aimed(act))
+    return privacy_server.sandbox.alter_next(change, **_aimed(act))
 
 
-def _warned(office: Office, act: Act) -> object:
-    text = office.marks.sent("warning")
+def _warned(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
+    text = privacy_server.marks.sent("warning")
 
     def change(body: bytes) -> bytes:
         whole = msgspec.json.decode(body, type=dict[str, object])
         return msgspec.json.encode({**whole, "error": [text, [text]]})
 
-    return office.box.alter_next(change, **_aimed(act))
+    return privacy_server.sandbox.alter_next(change, **_aimed(act))
 
 
-def _key(office: Office, _: Act) -> object:
-    return office.do(office.box.revoke_key)
+def _key(privacy_server: PrivacyServer, _: PrivacyAct) -> object:
+    return privacy_server.do(privacy_server.sandbox.revoke_key)
 
 
-def _bad_token(data: Callable[[Marks], object]) -> Callable[[Office, Act], object]:
+def _bad_token(
+    data: Callable[[Sentinels], object],
+) -> Callable[[PrivacyServer, PrivacyAct], object]:
     """The login is answered with what cannot be a token."""
 
-    def order(office: Office, _: Act) -> object:
-        marks = office.marks
-        return office.box.fail_next(
+    def order(privacy_server: PrivacyServer, _: PrivacyAct) -> object:
+        marks = privacy_server.marks
+        return privacy_server.sandbox.fail_next(
             201,
             body=msgspec.json.encode(_envelope(data(marks))),
             headers=reply_headers(marks),
@@ -125,7 +130,7 @@ def _bad_token(data: Callable[[Marks], object]) -> Callable[[Office, Act], objec
     return order
 
 
-WEATHERS: dict[str, Callable[[Office, Act], object]] = {
+WEATHERS: dict[str, Callable[[PrivacyServer, PrivacyAct], object]] = {
     "400": _says(400),
     "duplicate": _says(400, "A patient already exists - id=4711"),
     "taken": _says(400, "is no longer available"),
@@ -189,7 +194,7 @@ WEATHERS: dict[str, Callable[[Office, Act], object]] = {
     "no token": _bad_token(lambda marks: marks.sent("token")),
 }
 
-RECORDS: dict[str, Callable[[Marks], object]] = {
+RECORDS: dict[str, Callable[[Sentinels], object]] = {
     "an object for text": lambda marks: {"id": 5, "first_name": {"x": marks.sent("a")}},
     "text for an object": lambda marks: {"id": 5, "bio": marks.sent("a")},
     "text for an id": lambda marks: {"id": marks.sent("a"), "email": marks.sent("b")},

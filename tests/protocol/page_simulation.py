@@ -10,12 +10,12 @@ from typing import TypeAlias
 from attrs import define, field
 from msgspec import Raw
 
-from nexhealth_async._protocol.envelopes import ListReading
-from nexhealth_async.errors import WalkDrifted
-from nexhealth_async.pagination.page_plans import Ask, Plan
+from nexhealth_async._protocol.envelopes import ParsedList
+from nexhealth_async.errors import DriftError
+from nexhealth_async.pagination.page_plans import PagePlan, PageRequest
 
 Id: TypeAlias = int | str | None
-Answer: TypeAlias = Callable[[Ask], "Page"]
+Answer: TypeAlias = Callable[[PageRequest], "Page"]
 
 
 @define
@@ -25,9 +25,9 @@ class Page:
     page_info: dict[str, object] | None = None
 
     @property
-    def reading(self) -> ListReading:
+    def reading(self) -> ParsedList:
         records = tuple(Raw(f'{{"id":{id},"at":{n}}}'.encode()) for n, id in enumerate(self.ids))
-        return ListReading(records=records, count=self.count, page_info=self.page_info)
+        return ParsedList(records=records, count=self.count, page_info=self.page_info)
 
 
 @define
@@ -36,12 +36,12 @@ class Walked:
     asked: list[dict[str, str]] = field(factory=list[dict[str, str]])
     resumes: list[str | None] = field(factory=list["str | None"])
     warnings: list[str] = field(factory=list[str])
-    drifted: WalkDrifted | None = None
+    drifted: DriftError | None = None
 
 
 @define
 class _Flight:
-    ask: Ask
+    ask: PageRequest
     page: Page | None = None
 
 
@@ -53,7 +53,7 @@ def numbered(
 ) -> Answer:
     """Serve a list by page numbers, with at most ``cap`` rows whatever is asked for."""
 
-    def answer(ask: Ask) -> Page:
+    def answer(ask: PageRequest) -> Page:
         wanted = dict(ask.pairs)
         size = min(cap, int(wanted["per_page"]))
         start = (int(wanted["page"]) - 1) * size
@@ -63,7 +63,7 @@ def numbered(
 
 
 def drive(
-    plan: Plan,
+    plan: PagePlan,
     answer: Answer,
     *,
     window: int = 1,
@@ -75,11 +75,11 @@ def drive(
     walked = Walked()
     flights: deque[_Flight] = deque()
     while stop_after is None or len(walked.resumes) < stop_after:
-        while len(flights) < window and (ask := plan.ask(len(flights))) is not None:
+        while len(flights) < window and (ask := plan.next_request(len(flights))) is not None:
             flights.append(_Flight(ask))
         if not flights:
-            assert plan.over
-            walked.drifted = plan.failure if isinstance(plan.failure, WalkDrifted) else None
+            assert plan.is_finished
+            walked.drifted = plan.failure if isinstance(plan.failure, DriftError) else None
             return walked
         while flights[0].page is None:
             waiting = [flight for flight in flights if flight.page is None]
@@ -90,11 +90,11 @@ def drive(
         page = flights.popleft().page
         assert page is not None
         try:
-            taken = plan.take(page.reading, page.ids)
-        except WalkDrifted as error:
+            taken = plan.accept(page.reading, page.ids)
+        except DriftError as error:
             walked.drifted = error
             return walked
-        fresh = range(len(page.ids)) if taken.fresh is None else taken.fresh
+        fresh = range(len(page.ids)) if taken.new_records is None else taken.new_records
         walked.ids.extend(page.ids[place] for place in fresh)
         walked.resumes.append(taken.resume)
         walked.warnings.extend(taken.warnings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexhealth_async._protocol.download_urls import download_call
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async.errors import InvalidArgumentError
 
 BASE = "https://nexhealth.info"
 
@@ -40,7 +40,7 @@ def test_an_address_on_the_own_host_is_asked_for_with_the_practice(url: str, tar
     ids=lambda value: ascii(value)[:16],
 )
 def test_any_other_address_is_refused_without_a_word_of_it(url: str | None) -> None:
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         download_call(url, base_url=BASE, subdomain=None)
     assert not url or url not in str(caught.value)
     assert caught.value.__context__ is None

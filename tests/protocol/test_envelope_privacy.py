@@ -10,37 +10,37 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 from nexhealth_async._protocol.envelopes import (
-    DataReading,
-    ListReading,
-    RecordReading,
+    ParsedData,
+    ParsedList,
+    ParsedRecord,
     read_data,
-    read_done,
+    read_empty,
     read_list,
     read_record,
     read_stream,
     read_token,
 )
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.operations import LOGIN, Endpoint, Row
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, OperationSpec
 from nexhealth_async.errors import NexHealthError
 from nexhealth_async.resources import appointment_types, locations, patients
 
-Reader: TypeAlias = Callable[[Reply, Row], object]
+Reader: TypeAlias = Callable[[Response, OperationSpec], object]
 
 CANARY = "Zephyrine-Q-Canary"
 
 
-def v2(endpoint: Endpoint[object]) -> Row:
+def v2(endpoint: Endpoint[object]) -> OperationSpec:
     assert endpoint.v2 is not None
     return endpoint.v2
 
 
-READERS: tuple[tuple[Reader, Row], ...] = (
+READERS: tuple[tuple[Reader, OperationSpec], ...] = (
     (read_list, v2(patients.LIST)),
     (read_list, v2(locations.LIST)),
     (read_record, v2(patients.GET)),
     (read_record, v2(patients.CREATE)),
-    (read_done, v2(appointment_types.DELETE)),
+    (read_empty, v2(appointment_types.DELETE)),
     (read_data, v2(patients.GET)),
     (read_stream, v2(patients.GET)),
     (read_token, LOGIN),
@@ -103,7 +103,7 @@ def told() -> Iterator[bytes]:
 BODIES_TOLD = tuple(dict.fromkeys(told()))
 
 
-def refused(read: Reader, reply: Reply, row: Row) -> NexHealthError | None:
+def refused(read: Reader, reply: Response, row: OperationSpec) -> NexHealthError | None:
     try:
         read(reply, row)
     except NexHealthError as error:
@@ -140,7 +140,7 @@ def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> 
     for body in BODIES_TOLD:
         for status in STATUSES:
             for read, row in READERS:
-                error = refused(read, Reply(status=status, body=body), row)
+                error = refused(read, Response(status=status, body=body), row)
                 if error is None:
                     continue
                 named = {sentence for sentence in SENTENCES if sentence in str(error)}
@@ -153,11 +153,11 @@ def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> 
 
 
 def test_locals_that_hold_a_value_would_be_found() -> None:
-    def read(reply: Reply, row: Row) -> object:
+    def read(reply: Response, row: OperationSpec) -> object:
         fields: Any = json.loads(reply.body)
         raise NexHealthError(f"{row.operation} brought {len(fields)}")
 
-    reply = Reply(status=200, body=json.dumps({CANARY: 1}).encode())
+    reply = Response(status=200, body=json.dumps({CANARY: 1}).encode())
     error = refused(read, reply, LOGIN)
     assert error is not None
     assert CANARY in printed(error)
@@ -167,7 +167,7 @@ def test_locals_that_hold_a_value_would_be_found() -> None:
 def test_no_reading_shows_a_word_of_the_reply(body: dict[str, object]) -> None:
     shown: list[str] = []
     for other in stained(body):
-        reply = Reply(status=200, body=json.dumps(other).encode())
+        reply = Response(status=200, body=json.dumps(other).encode())
         for read, row in READERS:
             if read is read_token:
                 continue
@@ -175,10 +175,10 @@ def test_no_reading_shows_a_word_of_the_reply(body: dict[str, object]) -> None:
                 reading = read(reply, row)
             except NexHealthError:
                 continue
-            if isinstance(reading, (ListReading, RecordReading, DataReading)):
+            if isinstance(reading, (ParsedList, ParsedRecord, ParsedData)):
                 shown.append(repr(reading))
     ignoring = json.dumps({"data": [], "error": f"parameters are ignored: {CANARY}."}).encode()
-    reading = read_list(Reply(status=200, body=ignoring), READERS[0][1])
+    reading = read_list(Response(status=200, body=ignoring), READERS[0][1])
     assert reading.ignored
     shown.append(repr(reading))
     assert len(shown) > 50

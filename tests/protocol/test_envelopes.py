@@ -12,25 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async._protocol.envelopes import (
-    Reading,
+    ParsedBody,
     read_data,
-    read_done,
+    read_empty,
     read_list,
     read_record,
     read_token,
 )
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.operations import LOGIN, Endpoint, Row
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.operations import LOGIN, Endpoint, OperationSpec
 from nexhealth_async.errors import (
     APIError,
-    BrokenBody,
-    EdgeBlocked,
-    Forbidden,
-    Invalid,
+    FirewallBlockedError,
+    InvalidRequestError,
+    MalformedBodyError,
     NexHealthError,
-    NotFound,
-    ServerFailure,
-    UnexpectedShape,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+    UnexpectedStructureError,
 )
 from nexhealth_async.resources import (
     appointment_descriptors,
@@ -40,12 +40,12 @@ from nexhealth_async.resources import (
     patients,
 )
 
-Reader: TypeAlias = Callable[[Reply, Row], object]
+Reader: TypeAlias = Callable[[Response, OperationSpec], object]
 
 CANARY = "Zephyrine-Q-Canary"
 
 
-def v2(endpoint: Endpoint[object]) -> Row:
+def v2(endpoint: Endpoint[object]) -> OperationSpec:
     assert endpoint.v2 is not None
     return endpoint.v2
 
@@ -53,20 +53,20 @@ def v2(endpoint: Endpoint[object]) -> Row:
 PATIENTS, PATIENT, MADE = v2(patients.LIST), v2(patients.GET), v2(patients.CREATE)
 BOOKED, LOCATIONS, TYPES = v2(appointments.CREATE), v2(locations.LIST), v2(appointment_types.LIST)
 GONE = v2(appointment_types.DELETE)
-READERS: tuple[tuple[Reader, Row], ...] = (
+READERS: tuple[tuple[Reader, OperationSpec], ...] = (
     (read_list, PATIENTS),
     (read_list, LOCATIONS),
     (read_record, PATIENT),
     (read_record, MADE),
-    (read_done, GONE),
+    (read_empty, GONE),
     (read_data, PATIENT),
     (read_token, LOGIN),
 )
 
 
-def reply(body: object, status: int = 200) -> Reply:
+def reply(body: object, status: int = 200) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status=status, body=raw)
+    return Response(status=status, body=raw)
 
 
 def envelope(data: object = None, **more: object) -> dict[str, object]:
@@ -96,7 +96,7 @@ def envelope(data: object = None, **more: object) -> dict[str, object]:
         *("plain too", "under its noun", "under its path", "in groups"),
     ],
 )
-def test_a_list_is_found_wherever_it_lies(row: Row, data: object) -> None:
+def test_a_list_is_found_wherever_it_lies(row: OperationSpec, data: object) -> None:
     page = read_list(reply(envelope(data, count=105)), row)
     assert [json.loads(bytes(record))["id"] for record in page.records] == [1, 2]
     assert page.count == 105
@@ -131,7 +131,7 @@ def test_a_location_that_is_no_object_is_left_to_the_decoder() -> None:
         (v2(appointments.GET), {"id": 7}),
     ],
 )
-def test_a_record_is_found_wherever_it_lies(row: Row, data: object) -> None:
+def test_a_record_is_found_wherever_it_lies(row: OperationSpec, data: object) -> None:
     record = read_record(reply(envelope(data, count=None)), row).record
     assert record is not None
     assert json.loads(bytes(record))["id"] == 7
@@ -174,7 +174,7 @@ SENTENCE = "Note that following parameters are ignored: per_page, include[]."
 def test_ignored_parameters_are_read_in_both_places(where: str, shape: object) -> None:
     body = {**envelope([{"id": 1}]), where: shape}
     for reading in (read_list(reply(body), TYPES), read_data(reply(body), TYPES)):
-        assert isinstance(reading, Reading)
+        assert isinstance(reading, ParsedBody)
         assert reading.ignored == {"per_page", "include"}
         assert reading.warnings == (SENTENCE,)
 
@@ -235,7 +235,7 @@ def test_page_info_is_handed_on() -> None:
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("body", [b"", b"  \n"])
 def test_nothing_is_an_answer_where_nothing_is_due(status: int, body: bytes) -> None:
-    assert read_done(reply(body, status), GONE).record is None
+    assert read_empty(reply(body, status), GONE).record is None
     assert read_data(reply(body, status), GONE).data is None
 
 
@@ -253,7 +253,7 @@ def test_of_duplicate_keys_the_last_counts() -> None:
 def test_code_false_is_an_error_whatever_the_status(status: int, error: object) -> None:
     body = {"code": False, "description": None, "data": None, "error": error}
     for read, row in READERS:
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             read(reply(body, status), row)
         assert caught.value.texts == ("no",)
         assert caught.value.status == status
@@ -262,7 +262,7 @@ def test_code_false_is_an_error_whatever_the_status(status: int, error: object) 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 399])
 def test_a_redirect_is_never_followed(status: int) -> None:
     for read, row in READERS:
-        with pytest.raises(UnexpectedShape, match="redirect"):
+        with pytest.raises(UnexpectedStructureError, match="redirect"):
             read(reply(envelope([]), status), row)
 
 
@@ -313,7 +313,7 @@ def test_a_single_record_and_free_data_are_read_despite_a_lone_surrogate() -> No
 
 def test_a_refusal_keeps_its_sentences_despite_a_lone_surrogate() -> None:
     body = rb'{"code":false,"error":["The slot is taken \ud83d"]}'
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         read_list(reply(body, 400), PATIENTS)
     assert caught.value.texts == ("The slot is taken \ufffd",)
 
@@ -336,7 +336,7 @@ def test_a_refusal_keeps_its_sentences_despite_a_lone_surrogate() -> None:
     ids=lambda value: repr(value)[:32],
 )
 def test_a_broken_success_is_a_broken_body(body: bytes, says: str) -> None:
-    with pytest.raises(BrokenBody, match=says) as caught:
+    with pytest.raises(MalformedBodyError, match=says) as caught:
         read_list(reply(body), PATIENTS)
     assert caught.value.status == 200
     assert caught.value.__cause__ is None
@@ -346,18 +346,18 @@ def test_a_broken_success_is_a_broken_body(body: bytes, says: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (403, b"<html>blocked</html>", EdgeBlocked),
-        (403, b"error code: 1010", EdgeBlocked),
-        (403, b"", EdgeBlocked),
-        (403, b'{"code":false,"error":[1e400]}', Forbidden),
-        (403, b'{"code":false,"error":["Access', Forbidden),
-        (403, b' {"code":false', Forbidden),
-        (403, b'"code"', EdgeBlocked),
-        (404, b"", NotFound),
-        (500, b"<html>", ServerFailure),
-        (502, b"", ServerFailure),
-        (400, b'{"error":1e400}', Invalid),
-        (400, b'{"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}", Invalid),
+        (403, b"<html>blocked</html>", FirewallBlockedError),
+        (403, b"error code: 1010", FirewallBlockedError),
+        (403, b"", FirewallBlockedError),
+        (403, b'{"code":false,"error":[1e400]}', PermissionDeniedError),
+        (403, b'{"code":false,"error":["Access', PermissionDeniedError),
+        (403, b' {"code":false', PermissionDeniedError),
+        (403, b'"code"', FirewallBlockedError),
+        (404, b"", NotFoundError),
+        (500, b"<html>", ServerError),
+        (502, b"", ServerError),
+        (400, b'{"error":1e400}', InvalidRequestError),
+        (400, b'{"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}", InvalidRequestError),
     ],
     ids=lambda value: repr(value)[:32],
 )
@@ -383,7 +383,7 @@ def test_a_refusal_is_read_by_its_status_when_its_body_cannot_be(
     ],
 )
 def test_a_list_that_is_none_is_no_empty_list(data: object, count: object, says: str) -> None:
-    with pytest.raises(UnexpectedShape, match=says):
+    with pytest.raises(UnexpectedStructureError, match=says):
         read_list(reply(envelope(data, count=count)), PATIENTS)
 
 
@@ -393,20 +393,20 @@ def test_null_beside_a_count_of_zero_is_an_empty_list() -> None:
 
 @pytest.mark.parametrize("group", [5, None, {"id": 9}, {"id": 9, "locations": {}}], ids=repr)
 def test_a_group_without_its_list_is_an_error(group: object) -> None:
-    with pytest.raises(UnexpectedShape, match="locations"):
+    with pytest.raises(UnexpectedStructureError, match="locations"):
         read_list(reply(envelope([group])), LOCATIONS)
 
 
 @pytest.mark.parametrize("data", [[], [{"id": 1}], "x", 5], ids=repr)
 def test_a_record_that_is_none_is_an_error(data: object) -> None:
-    with pytest.raises(UnexpectedShape):
+    with pytest.raises(UnexpectedStructureError):
         read_record(reply(envelope(data)), PATIENT)
 
 
 def test_null_is_not_found_for_a_look_up_and_strange_after_a_write() -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         read_record(reply(envelope(None)), PATIENT)
-    with pytest.raises(UnexpectedShape):
+    with pytest.raises(UnexpectedStructureError):
         read_record(reply(envelope(None)), MADE)
 
 
@@ -421,7 +421,7 @@ def test_a_login_brings_its_token() -> None:
     ids=repr,
 )
 def test_what_no_header_can_hold_is_no_token(token: object) -> None:
-    with pytest.raises(UnexpectedShape, match="without a token") as caught:
+    with pytest.raises(UnexpectedStructureError, match="without a token") as caught:
         read_token(reply(envelope({"token": token})), LOGIN)
     assert caught.value.status == 200
 

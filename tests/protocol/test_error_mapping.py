@@ -9,66 +9,73 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async._protocol.error_mapping import refusal
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.operations import Row
+from nexhealth_async._protocol.error_mapping import error_for_response
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async.errors import (
-    AlreadyCancelled,
+    AlreadyCancelledError,
     APIError,
-    DuplicatePatient,
-    EdgeBlocked,
-    FinancialAccessOff,
-    Forbidden,
-    Invalid,
-    NotFound,
-    NotYetSynced,
-    RateLimited,
-    ServerFailure,
-    SlotTaken,
-    Unauthorized,
-    UnsupportedBySystem,
-    VersionRefused,
+    AuthenticationError,
+    DuplicatePatientError,
+    FinancialAccessDisabledError,
+    FirewallBlockedError,
+    InvalidRequestError,
+    NotFoundError,
+    NotYetSyncedError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    SlotTakenError,
+    UnsupportedBySystemError,
+    VersionNotEnabledError,
 )
 from nexhealth_async.resources import patients
 
-ROW = patients.CREATE.v2 or Row(method="POST", path="/patients")
-LEDGER = Row(method="GET", path="/payments/{id}")
+ROW = patients.CREATE.v2 or OperationSpec(method="POST", path="/patients")
+LEDGER = OperationSpec(method="GET", path="/payments/{id}")
 BELOW = "API version 'v2' is below the minimum allowed"
 DENIED = "You don't have access to perform this action."
 
 
-def refused(status: int, *texts: str, row: Row = ROW) -> APIError:
-    return refusal(Reply(status=status, body=b"{}"), row, texts=texts)
+def refused(status: int, *texts: str, row: OperationSpec = ROW) -> APIError:
+    return error_for_response(Response(status=status, body=b"{}"), row, texts=texts)
 
 
 @pytest.mark.parametrize(
     ("status", "text", "row", "kind"),
     [
-        (401, "", ROW, Unauthorized),
-        (403, DENIED, ROW, Forbidden),
-        (403, BELOW, ROW, VersionRefused),
-        (403, BELOW.upper(), ROW, VersionRefused),
-        (403, DENIED, LEDGER, FinancialAccessOff),
-        (403, BELOW, LEDGER, VersionRefused),
-        (404, "Resource not found", ROW, NotFound),
-        (400, "Missing parameter start", ROW, Invalid),
-        (415, "Unsupported Media Type", ROW, Invalid),
-        (422, "User phone number is invalid", ROW, Invalid),
-        (200, "whatever", ROW, Invalid),
-        (429, "Too many requests", ROW, RateLimited),
-        (500, "", ROW, ServerFailure),
-        (503, "this time is no longer available", ROW, ServerFailure),
-        (400, "this time is no longer available", ROW, SlotTaken),
-        (400, "Cannot update already cancelled appointment", ROW, AlreadyCancelled),
-        (400, "Cannot update already canceled appointment", ROW, AlreadyCancelled),
-        (400, "Patient is not synced with the PMS and/or a live client", ROW, NotYetSynced),
-        (400, "This update is not supported by the practice's system", ROW, UnsupportedBySystem),
-        (400, "The EMR doesn't support it", ROW, UnsupportedBySystem),
-        (400, "A webhook endpoint already exists - id=5", ROW, Invalid),
+        (401, "", ROW, AuthenticationError),
+        (403, DENIED, ROW, PermissionDeniedError),
+        (403, BELOW, ROW, VersionNotEnabledError),
+        (403, BELOW.upper(), ROW, VersionNotEnabledError),
+        (403, DENIED, LEDGER, FinancialAccessDisabledError),
+        (403, BELOW, LEDGER, VersionNotEnabledError),
+        (404, "Resource not found", ROW, NotFoundError),
+        (400, "Missing parameter start", ROW, InvalidRequestError),
+        (415, "Unsupported Media Type", ROW, InvalidRequestError),
+        (422, "User phone number is invalid", ROW, InvalidRequestError),
+        (200, "whatever", ROW, InvalidRequestError),
+        (429, "Too many requests", ROW, RateLimitError),
+        (500, "", ROW, ServerError),
+        (503, "this time is no longer available", ROW, ServerError),
+        (400, "this time is no longer available", ROW, SlotTakenError),
+        (400, "Cannot update already cancelled appointment", ROW, AlreadyCancelledError),
+        (400, "Cannot update already canceled appointment", ROW, AlreadyCancelledError),
+        (400, "Patient is not synced with the PMS and/or a live client", ROW, NotYetSyncedError),
+        (
+            400,
+            "This update is not supported by the practice's system",
+            ROW,
+            UnsupportedBySystemError,
+        ),
+        (400, "The EMR doesn't support it", ROW, UnsupportedBySystemError),
+        (400, "A webhook endpoint already exists - id=5", ROW, InvalidRequestError),
     ],
 )
-def test_the_table_of_meanings(status: int, text: str, row: Row, kind: type[APIError]) -> None:
+def test_the_table_of_meanings(
+    status: int, text: str, row: OperationSpec, kind: type[APIError]
+) -> None:
     error = refused(status, "something", text, row=row)
     assert type(error) is kind
     assert error.status == status
@@ -93,19 +100,19 @@ def test_a_duplicate_names_the_patient_that_exists(
     text: str, patient_id: int | None, status: int
 ) -> None:
     error = refused(status, text)
-    assert isinstance(error, DuplicatePatient)
+    assert isinstance(error, DuplicatePatientError)
     assert error.patient_id == patient_id
 
 
 def test_an_id_in_another_sentence_is_not_the_patients() -> None:
     error = refused(400, "A patient with that information already exists", "see id=3")
-    assert isinstance(error, DuplicatePatient)
+    assert isinstance(error, DuplicatePatientError)
     assert error.patient_id is None
 
 
 def test_a_403_that_is_no_envelope_comes_from_the_edge() -> None:
-    error = refusal(Reply(status=403, body=b"<html>"), LEDGER, texts=None)
-    assert type(error) is EdgeBlocked
+    error = error_for_response(Response(status=403, body=b"<html>"), LEDGER, texts=None)
+    assert type(error) is FirewallBlockedError
 
 
 @settings(max_examples=80, deadline=None)
@@ -115,13 +122,15 @@ def test_every_refusal_is_an_error_of_its_own_without_the_texts(
 ) -> None:
     error = refused(status, *texts)
     assert error.texts == tuple(texts)
-    assert str(error) == str(refusal(Reply(status=status), ROW, texts=[])) or type(error) in {
-        VersionRefused,
-        SlotTaken,
-        AlreadyCancelled,
-        NotYetSynced,
-        UnsupportedBySystem,
-        DuplicatePatient,
+    assert str(error) == str(error_for_response(Response(status=status), ROW, texts=[])) or type(
+        error
+    ) in {
+        VersionNotEnabledError,
+        SlotTakenError,
+        AlreadyCancelledError,
+        NotYetSyncedError,
+        UnsupportedBySystemError,
+        DuplicatePatientError,
     }
 
 
@@ -189,7 +198,7 @@ def test_no_header_raises_or_asks_for_less_than_nothing(wait: str, date: str) ->
 
 
 def test_the_servers_wish_is_on_the_error() -> None:
-    reply = Reply(status=429, headers={"retry-after": "3"}, received_at=NOW)
-    error = refusal(reply, ROW, texts=None)
-    assert isinstance(error, RateLimited)
+    reply = Response(status=429, headers={"retry-after": "3"}, received_at=NOW)
+    error = error_for_response(reply, ROW, texts=None)
+    assert isinstance(error, RateLimitError)
     assert error.retry_after == 3

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from nexhealth_async._protocol.ignored_params import misread
-from nexhealth_async._protocol.operations import Endpoint, Paging, Row
-from nexhealth_async._protocol.requests import Call, free_call, plan
+from nexhealth_async._protocol.ignored_params import significant_ignored_params
+from nexhealth_async._protocol.operations import Endpoint, OperationSpec, Paging
+from nexhealth_async._protocol.requests import PlannedCall, plan, raw_call
 from nexhealth_async.resources import appointment_types, patients
 
 
-def call(endpoint: Endpoint[object], **arguments: object) -> Call:
+def call(endpoint: Endpoint[object], **arguments: object) -> PlannedCall:
     return plan(endpoint, "v2", subdomain="demo-practice", location_id=7, arguments=arguments)
 
 
 PATIENTS = call(patients.LIST, inactive=True, include=["upcoming_appts"])
 TYPES = call(appointment_types.LIST)
-CURSOR = Call(
+CURSOR = PlannedCall(
     endpoint=patients.LIST,
-    row=Row(method="GET", path="/patients", paging=Paging.CURSOR),
+    row=OperationSpec(method="GET", path="/patients", paging=Paging.CURSOR),
     path="/patients",
     query=(("inactive", "true"),),
 )
@@ -40,11 +40,11 @@ CURSOR = Call(
         (CURSOR, {"end_cursor"}, {"end_cursor"}),
         (CURSOR, {"per_page"}, set[str]()),
         (CURSOR, {"inactive", "other"}, {"inactive"}),
-        (free_call("GET", "/patients", params={"sort": "id"}), {"sort"}, {"sort"}),
+        (raw_call("GET", "/patients", params={"sort": "id"}), {"sort"}, {"sort"}),
         (PATIENTS, set[str](), set[str]()),
     ],
 )
 def test_only_what_was_sent_and_matters_counts(
-    asked: Call, ignored: set[str], harm: set[str]
+    asked: PlannedCall, ignored: set[str], harm: set[str]
 ) -> None:
-    assert misread(asked, frozenset(ignored)) == harm
+    assert significant_ignored_params(asked, frozenset(ignored)) == harm

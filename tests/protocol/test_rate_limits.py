@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import Departure, Limit, Rates, RatesLog
-from nexhealth_async.errors import InvalidArgument
+from nexhealth_async._protocol.rate_limits import Limit, Permit, Rates, SlidingWindowLog
+from nexhealth_async.errors import InvalidArgumentError
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 SLACK = 0.25
@@ -23,15 +23,13 @@ def only(count: int, seconds: float) -> Rates:
 
 
 @define
-class World:
+class RateSimulation:
     """A client that sends as soon as it may, and a server that counts what arrives."""
 
-    log: RatesLog
+    log: SlidingWindowLog
     now: float = 0.0
     arrivals: list[float] = field(factory=list[float])
-    _answers: list[tuple[float, int, Departure]] = field(
-        factory=list["tuple[float, int, Departure]"]
-    )
+    _answers: list[tuple[float, int, Permit]] = field(factory=list["tuple[float, int, Permit]"])
 
     def pass_until(self, moment: float) -> None:
         while self._answers and self._answers[0][0] <= moment:
@@ -67,7 +65,7 @@ TRIP = st.tuples(
 def test_no_window_of_any_kind_or_phase_holds_more_than_the_limit(
     trips: list[tuple[float, float, float]], limit: int, seconds: float, phase: float
 ) -> None:
-    world = World(RatesLog(only(limit, seconds)))
+    world = RateSimulation(SlidingWindowLog(only(limit, seconds)))
     for latency, travelled, idle in trips:
         world.pass_until(world.now + idle)
         world.send(OTHER, latency, travelled)
@@ -92,8 +90,8 @@ STEP = st.tuples(
 @settings(max_examples=300, deadline=None)
 def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, polite: bool) -> None:
     """It says what a plain look at every departure says, however often it is asked."""
-    log, now = RatesLog(only(limit, 1.0)), 100.0
-    gone: list[Departure] = []
+    log, now = SlidingWindowLog(only(limit, 1.0)), 100.0
+    gone: list[Permit] = []
     for step, seconds, which in steps:
         if step == "leave" and (not polite or log.earliest(OTHER, now) <= now):
             gone.append(log.leave(OTHER, now))
@@ -123,7 +121,7 @@ def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, po
 def test_a_place_is_free_a_window_after_the_answer_or_a_quarter_second_later_at_most(
     left: float, answered: float | None, free: float
 ) -> None:
-    log = RatesLog(only(1, 1.0))
+    log = SlidingWindowLog(only(1, 1.0))
     departure = log.leave(OTHER, left)
     if answered is not None:
         departure.answer(answered)
@@ -135,7 +133,7 @@ def test_a_place_is_free_a_window_after_the_answer_or_a_quarter_second_later_at_
 @pytest.mark.parametrize(("count", "seconds"), [(10, 1.0), (100, 1.0), (1_000, 60.0)])
 @pytest.mark.parametrize("latency", [0.01, 0.2, 0.25, 5.0])
 def test_throughput_is_what_the_limit_leaves(count: int, seconds: float, latency: float) -> None:
-    world = World(RatesLog(only(count, seconds)))
+    world = RateSimulation(SlidingWindowLog(only(count, seconds)))
     rounds = 20
     for _ in range(count * rounds):
         world.send(OTHER, latency, 1.0)
@@ -149,14 +147,14 @@ def test_throughput_is_what_the_limit_leaves(count: int, seconds: float, latency
 def test_the_place_that_opens_first_counts_whichever_way_it_opens(
     left: float, answered: float, free: float
 ) -> None:
-    log = RatesLog(only(2, 1.0))
+    log = SlidingWindowLog(only(2, 1.0))
     log.leave(OTHER, 0.0)
     log.leave(OTHER, left).answer(answered)
     assert log.earliest(OTHER, 0.5) == pytest.approx(free)
 
 
 def test_a_withdrawn_place_is_free_at_once() -> None:
-    log = RatesLog(only(1, 1.0))
+    log = SlidingWindowLog(only(1, 1.0))
     departure = log.leave(OTHER, 5.0)
     assert log.earliest(OTHER, 5.0) > 5.0
     departure.withdraw()
@@ -165,7 +163,7 @@ def test_a_withdrawn_place_is_free_at_once() -> None:
 
 
 def test_taking_and_giving_back_for_ever_fills_no_memory() -> None:
-    log = RatesLog(only(2, 60.0))
+    log = SlidingWindowLog(only(2, 60.0))
     log.leave(OTHER, 0.0)
     for n in range(5_000):
         log.leave(OTHER, n * 1e-3).withdraw()
@@ -187,7 +185,7 @@ def test_taking_and_giving_back_for_ever_fills_no_memory() -> None:
 def test_a_request_counts_in_every_limit_of_its_class(
     taken: tuple[RateClass, ...], asked: RateClass, *, free: bool
 ) -> None:
-    log = RatesLog(Rates())
+    log = SlidingWindowLog(Rates())
     for rate in taken:
         assert log.earliest(rate, 0.0) == 0.0
         log.leave(rate, 0.0)
@@ -195,7 +193,7 @@ def test_a_request_counts_in_every_limit_of_its_class(
 
 
 def test_the_minute_limits_outlast_the_second() -> None:
-    log = RatesLog(Rates(overall=None))
+    log = SlidingWindowLog(Rates(overall=None))
     for _ in range(1_000):
         log.leave(PEOPLE, 0.0)
     assert log.earliest(SLOW, 2.0) == 60.25
@@ -203,7 +201,7 @@ def test_the_minute_limits_outlast_the_second() -> None:
 
 
 def test_unlimited_lets_everything_leave_and_still_waits_out_a_429() -> None:
-    log = RatesLog(Rates.unlimited())
+    log = SlidingWindowLog(Rates.unlimited())
     for _ in range(5_000):
         log.leave(OTHER, 0.0)
     assert log.earliest(OTHER, 0.0) == 0.0
@@ -215,7 +213,7 @@ def test_unlimited_lets_everything_leave_and_still_waits_out_a_429() -> None:
 
 
 def test_asking_while_throttled_is_cheap() -> None:
-    log = RatesLog(only(2_000, 60.0))
+    log = SlidingWindowLog(only(2_000, 60.0))
     for n in range(2_000):
         log.leave(OTHER, n * 1e-4)
     assert timeit(lambda: log.earliest(OTHER, 1.0), number=2_000) / 2_000 < 50e-6
@@ -231,7 +229,7 @@ def test_shares_are_whole_and_never_nothing() -> None:
 
 @pytest.mark.parametrize("part", [0, -1, 1.5, float("nan"), float("inf")])
 def test_a_part_is_more_than_nothing_and_at_most_all(part: float) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         Rates().share(part)
 
 

@@ -7,9 +7,9 @@ import tracemalloc
 import pytest
 
 from nexhealth_async._protocol.envelopes import read_list
-from nexhealth_async._protocol.http_messages import Reply
-from nexhealth_async._protocol.record_limit import MOST_RECORDS
-from nexhealth_async.errors import BrokenBody, UnexpectedShape
+from nexhealth_async._protocol.http_messages import Response
+from nexhealth_async._protocol.record_limit import MAX_RECORDS
+from nexhealth_async.errors import MalformedBodyError, UnexpectedStructureError
 from nexhealth_async.resources import locations, patients
 
 assert patients.LIST.v2 is not None
@@ -27,10 +27,10 @@ def many(record: bytes, number: int) -> bytes:
 def test_a_page_of_tiny_records_is_refused_and_costs_no_memory(
     around: bytes, record: bytes
 ) -> None:
-    reply = Reply(status=200, body=around % many(record, 6 * MB // (len(record) + 1)))
+    reply = Response(status=200, body=around % many(record, 6 * MB // (len(record) + 1)))
     tracemalloc.start()
     try:
-        with pytest.raises(UnexpectedShape):
+        with pytest.raises(UnexpectedStructureError):
             read_list(reply, PATIENTS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -39,21 +39,21 @@ def test_a_page_of_tiny_records_is_refused_and_costs_no_memory(
 
 
 def test_records_inside_groups_count_as_well() -> None:
-    body = b'{"data":[{"id":1,"locations":%b}]}' % many(b'{"id":1}', 3 * MOST_RECORDS)
-    with pytest.raises(UnexpectedShape):
-        read_list(Reply(status=200, body=body + b" " * 2 * MB), LOCATIONS)
+    body = b'{"data":[{"id":1,"locations":%b}]}' % many(b'{"id":1}', 3 * MAX_RECORDS)
+    with pytest.raises(UnexpectedStructureError):
+        read_list(Response(status=200, body=body + b" " * 2 * MB), LOCATIONS)
 
 
 def test_pages_up_to_the_bound_are_read() -> None:
     record = b'{"id":1,"a":[1,2,3],"b":{"c":"1,2"}}'
-    body = b'{"data":%b,"count":1}' % many(record, MOST_RECORDS)
+    body = b'{"data":%b,"count":1}' % many(record, MAX_RECORDS)
     assert len(body) > 2 * MB
-    assert body.count(b",") > 5 * MOST_RECORDS
-    assert len(read_list(Reply(status=200, body=body), PATIENTS).records) == MOST_RECORDS
+    assert body.count(b",") > 5 * MAX_RECORDS
+    assert len(read_list(Response(status=200, body=body), PATIENTS).records) == MAX_RECORDS
 
 
 def test_a_large_page_that_is_cut_short_is_broken_and_no_more() -> None:
     record = b'{"id":1,"a":[1,2,3],"b":{"c":"1,2"}}'
-    body = b'{"data":%b' % many(record, MOST_RECORDS // 2)
-    with pytest.raises(BrokenBody):
-        read_list(Reply(status=200, body=body), PATIENTS)
+    body = b'{"data":%b' % many(record, MAX_RECORDS // 2)
+    with pytest.raises(MalformedBodyError):
+        read_list(Response(status=200, body=body), PATIENTS)

@@ -12,18 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async._protocol.operations import Endpoint, Need, Paging, RateClass, Row
+from nexhealth_async._protocol.operations import (
+    Endpoint,
+    OperationSpec,
+    Paging,
+    RateClass,
+    ScopeNeed,
+)
 from nexhealth_async._protocol.requests import (
-    Call,
+    PlannedCall,
     check_base_url,
     check_subdomain,
-    free_call,
     plan,
-    row_for,
+    raw_call,
+    spec_for,
     version_headers,
     version_name,
 )
-from nexhealth_async.errors import InvalidArgument, MissingScope, NotInThisVersion
+from nexhealth_async.errors import InvalidArgumentError, MissingScopeError, NotInVersionError
 from nexhealth_async.resources import (
     appointment_categories,
     appointment_types,
@@ -70,7 +76,7 @@ def call(
     subdomain: str | None = "demo-practice",
     location_id: int | None = 7,
     **arguments: object,
-) -> Call:
+) -> PlannedCall:
     return plan(
         endpoint,
         version,
@@ -81,17 +87,17 @@ def call(
     )
 
 
-def target(made: Call, *extra: tuple[str, str]) -> str:
+def target(made: PlannedCall, *extra: tuple[str, str]) -> str:
     return made.request(*extra, headers={}).target
 
 
-def sent(made: Call, *extra: tuple[str, str]) -> list[tuple[str, str]]:
+def sent(made: PlannedCall, *extra: tuple[str, str]) -> list[tuple[str, str]]:
     return parse_qsl(
         urlsplit(target(made, *extra)).query, keep_blank_values=True, strict_parsing=True
     )
 
 
-def body(made: Call) -> object:
+def body(made: PlannedCall) -> object:
     assert made.body is not None
     return json.loads(made.body)
 
@@ -107,7 +113,7 @@ def test_any_text_comes_back_as_it_was(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             call(patients.LIST, name=text)
         return
     made = call(patients.LIST, name=text)
@@ -130,10 +136,10 @@ def test_any_parameters_of_a_free_call_come_back_as_they_were(
     try:
         json.dumps(due, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        with pytest.raises(InvalidArgument):
-            free_call("GET", "/patients", params=params)
+        with pytest.raises(InvalidArgumentError):
+            raw_call("GET", "/patients", params=params)
         return
-    made = free_call("GET", "/patients", params=params)
+    made = raw_call("GET", "/patients", params=params)
     assert (sent(made) if due else []) == due
 
 
@@ -173,7 +179,7 @@ def test_a_plus_is_always_encoded(moment: datetime) -> None:
 )
 def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> None:
     assert ("name", text) in sent(call(patients.LIST, name=value))
-    assert sent(free_call("GET", "/x", params={"name": value})) == [("name", text)]
+    assert sent(raw_call("GET", "/x", params={"name": value})) == [("name", text)]
 
 
 @pytest.mark.parametrize(
@@ -197,20 +203,20 @@ def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> Non
     ids=lambda value: type(value).__name__,
 )
 def test_what_the_api_would_misread_is_refused(value: object) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         call(patients.LIST, name=value)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         call(providers.LIST, ids=[1, value])
-    with pytest.raises(InvalidArgument):
-        free_call("GET", "/x", params={"name": value})
+    with pytest.raises(InvalidArgumentError):
+        raw_call("GET", "/x", params={"name": value})
 
 
 @pytest.mark.parametrize("empty", [[], (), set[int](), range(0)], ids=repr)
 def test_an_empty_list_is_refused_since_it_would_mean_everything(empty: object) -> None:
-    with pytest.raises(InvalidArgument, match="empty"):
+    with pytest.raises(InvalidArgumentError, match="empty"):
         call(providers.LIST, ids=empty)
-    with pytest.raises(InvalidArgument, match="empty"):
-        free_call("GET", "/providers", params={"ids": empty})
+    with pytest.raises(InvalidArgumentError, match="empty"):
+        raw_call("GET", "/providers", params={"ids": empty})
 
 
 def test_none_is_not_sent() -> None:
@@ -218,11 +224,11 @@ def test_none_is_not_sent() -> None:
         ("subdomain", "demo-practice"),
         ("location_id", "7"),
     ]
-    assert sent(free_call("GET", "/x", params={"a": None, "b": 1})) == [("b", "1")]
+    assert sent(raw_call("GET", "/x", params={"a": None, "b": 1})) == [("b", "1")]
 
 
 def test_a_filter_for_one_value_takes_no_list() -> None:
-    with pytest.raises(InvalidArgument, match="one value"):
+    with pytest.raises(InvalidArgumentError, match="one value"):
         call(patients.LIST, email=["ada@example.com"])
 
 
@@ -231,7 +237,7 @@ def test_names_that_differ_in_v2_are_sent_by_their_own() -> None:
     made = call(appointments.LIST, start=when, end=when, patient_ids=[5])
     assert ("patient_id", "5") in sent(made)
     assert ("updated_after", "2026-02-03") in sent(call(procedures.LIST, updated_since=when))
-    with pytest.raises(NotInThisVersion, match="one id"):
+    with pytest.raises(NotInVersionError, match="one id"):
         call(appointments.LIST, start=when, end=when, patient_ids=[5, 6])
 
 
@@ -245,7 +251,7 @@ def test_page_parameters_come_after_the_calls_own() -> None:
 
 
 def test_a_required_filter_must_be_there() -> None:
-    with pytest.raises(InvalidArgument, match="start is required"):
+    with pytest.raises(InvalidArgumentError, match="start is required"):
         call(appointments.LIST, end=date(2026, 2, 3))
 
 
@@ -282,15 +288,15 @@ def test_a_required_filter_must_be_there() -> None:
     ids=["both", "practice", "own place", "own practice", "account", "several", "slots", "none"],
 )
 def test_the_scope_is_bound_where_the_row_takes_it(
-    made: Call, pairs: list[tuple[str, str]]
+    made: PlannedCall, pairs: list[tuple[str, str]]
 ) -> None:
     assert sorted(sent(made) if pairs else made.query) == sorted(pairs)
 
 
 def test_a_missing_scope_is_said_before_anything_is_sent() -> None:
-    with pytest.raises(MissingScope, match="practice"):
+    with pytest.raises(MissingScopeError, match="practice"):
         call(patients.LIST, subdomain=None)
-    with pytest.raises(MissingScope, match="location"):
+    with pytest.raises(MissingScopeError, match="location"):
         call(patients.LIST, location_id=None)
 
 
@@ -299,13 +305,13 @@ def test_a_filter_that_needs_a_location_says_so() -> None:
         providers.LIST, "v2", subdomain="s", location_id=3, arguments={"requestable": True}
     )
     assert ("location_id", "3") in bound.query
-    with pytest.raises(MissingScope, match="location"):
+    with pytest.raises(MissingScopeError, match="location"):
         plan(providers.LIST, "v2", subdomain="s", arguments={"requestable": True})
 
 
 def test_two_places_at_once_are_refused() -> None:
     arguments = {"start_date": date(2026, 2, 3), "days": 1, "lids": [1], "location_id": 2}
-    with pytest.raises(InvalidArgument, match="not both"):
+    with pytest.raises(InvalidArgumentError, match="not both"):
         plan(available_slots.LIST, "v2", subdomain="a", arguments=arguments)
 
 
@@ -326,8 +332,10 @@ BOTH: Endpoint[object] = Endpoint(
     resource="nouns",
     verb="walk",
     model=None,
-    v2=Row(method="GET", path="/old", filters=("common", "old_only")),
-    v3=Row(method="GET", path="/new", paging=Paging.CURSOR, filters=("common", "new_only[]")),
+    v2=OperationSpec(method="GET", path="/old", filters=("common", "old_only")),
+    v3=OperationSpec(
+        method="GET", path="/new", paging=Paging.CURSOR, filters=("common", "new_only[]")
+    ),
 )
 
 
@@ -342,16 +350,16 @@ BOTH: Endpoint[object] = Endpoint(
     ],
 )
 def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path: str) -> None:
-    assert row_for(BOTH, version).path == path
+    assert spec_for(BOTH, version).path == path
     own, other = ("old_only", "new_only") if path == "/old" else ("new_only", "old_only")
     plan(BOTH, version, subdomain="demo", arguments={own: 1})
-    with pytest.raises(NotInThisVersion, match=other):
+    with pytest.raises(NotInVersionError, match=other):
         plan(BOTH, version, subdomain="demo", arguments={other: 1})
 
 
 def test_an_operation_of_the_other_version_says_so() -> None:
-    with pytest.raises(NotInThisVersion, match='version="v2"'):
-        row_for(appointment_categories.LIST, "v3.0.0")
+    with pytest.raises(NotInVersionError, match='version="v2"'):
+        spec_for(appointment_categories.LIST, "v3.0.0")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +376,7 @@ def test_versions_by_name(version: str, header: str) -> None:
 
 @pytest.mark.parametrize("version", ["", "3", "V3", "v3.", "v3\n", "v3 ", "v٣", "latest", "v3.x"])
 def test_what_is_no_version_is_refused(version: str) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         version_name(version)
 
 
@@ -418,22 +426,22 @@ def test_safe_addresses_are_kept(url: str, kept: str) -> None:
     ],
 )
 def test_addresses_that_would_leak_are_refused(url: str) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         check_base_url(url)
 
 
 def test_who_spells_a_host_beyond_ascii_is_told_how_to() -> None:
-    with pytest.raises(InvalidArgument, match="punycode"):
+    with pytest.raises(InvalidArgumentError, match="punycode"):
         check_base_url("https://stra\u00dfe.example")
 
 
 def test_plain_http_beyond_loopback_must_be_asked_for() -> None:
-    with pytest.raises(InvalidArgument, match="allow_http=True"):
+    with pytest.raises(InvalidArgumentError, match="allow_http=True"):
         check_base_url("http://sandbox:8000")
     assert check_base_url("http://sandbox:8000/", allow_http=True) == "http://sandbox:8000"
     assert check_base_url("https://api.example", allow_http=True) == "https://api.example"
     for url in ("http://user@sandbox", "http://sandbox?x=1", "ftp://sandbox", "http://"):
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             check_base_url(url, allow_http=True)
 
 
@@ -458,9 +466,9 @@ def test_plain_http_beyond_loopback_must_be_asked_for() -> None:
     ids=repr,
 )
 def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         check_subdomain(subdomain)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         call(patients.LIST, subdomain=subdomain)
 
 
@@ -487,7 +495,7 @@ def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
 
 @pytest.mark.parametrize("id", ["", " ", ".", "..", " .. ", None, True, 1.5, "\ud800"], ids=repr)
 def test_what_is_no_identifier_is_refused(id: object) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         plan(patients.GET, "v2", ids=[id], subdomain="demo", arguments={})  # type: ignore[list-item]  # the case
 
 
@@ -554,13 +562,13 @@ def endless() -> list[object]:
     ids=lambda value: type(value).__name__,
 )
 def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) -> None:
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         call(patients.CREATE, first_name=value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    with pytest.raises(InvalidArgument) as caught:
-        free_call("POST", "/patients", params={}, json=value)
+    with pytest.raises(InvalidArgumentError) as caught:
+        raw_call("POST", "/patients", params={}, json=value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -576,8 +584,8 @@ def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) ->
 )
 def test_a_body_is_what_was_given_or_is_refused(value: object) -> None:
     try:
-        made = free_call("POST", "/x", params={}, json=value)
-    except InvalidArgument:
+        made = raw_call("POST", "/x", params={}, json=value)
+    except InvalidArgumentError:
         with pytest.raises(UnicodeEncodeError):
             json.dumps(value, ensure_ascii=False).encode()
         return
@@ -605,17 +613,17 @@ def test_a_body_is_what_was_given_or_is_refused(value: object) -> None:
 def test_a_free_call_counts_in_its_class_and_is_named_without_values(
     method: str, path: str, operation: str, rate: RateClass, *, safe: bool
 ) -> None:
-    made = free_call(method, path, params={})
+    made = raw_call(method, path, params={})
     assert made.operation == operation
     assert made.row.rate is rate
     assert made.row.safe is safe
-    assert made.row.subdomain is Need.NONE
+    assert made.row.subdomain is ScopeNeed.NONE
     assert made.request(headers={}).fresh_connection is not safe
 
 
 def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
-    assert free_call("GET", "/x/a%2Fb", params={}).path == "/x/a%2Fb"
-    assert free_call("GET", "/x/é", params={}).path == "/x/%C3%A9"
+    assert raw_call("GET", "/x/a%2Fb", params={}).path == "/x/a%2Fb"
+    assert raw_call("GET", "/x/é", params={}).path == "/x/%C3%A9"
 
 
 @pytest.mark.parametrize(
@@ -639,25 +647,25 @@ def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
     ids=repr,
 )
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(InvalidArgument):
-        free_call("GET", path, params={})
+    with pytest.raises(InvalidArgumentError):
+        raw_call("GET", path, params={})
 
 
 def test_a_path_longer_than_any_server_reads_is_refused() -> None:
-    assert len(free_call("GET", "/" + "a" * 3_999, params={}).path) == 4_000
+    assert len(raw_call("GET", "/" + "a" * 3_999, params={}).path) == 4_000
     for long in (4_000, 1_000_000):
-        with pytest.raises(InvalidArgument, match="longer than 4,000"):
-            free_call("GET", "/" + "a" * long, params={})
+        with pytest.raises(InvalidArgumentError, match="longer than 4,000"):
+            raw_call("GET", "/" + "a" * long, params={})
 
 
 def test_what_is_no_verb_is_refused() -> None:
-    with pytest.raises(InvalidArgument):
-        free_call("CONNECT", "/x", params={})
+    with pytest.raises(InvalidArgumentError):
+        raw_call("CONNECT", "/x", params={})
 
 
 def test_safety_can_be_chosen() -> None:
-    assert free_call("POST", "/x", params={}, safe=True).row.safe
-    assert not free_call("DELETE", "/x", params={}, safe=False).row.safe
+    assert raw_call("POST", "/x", params={}, safe=True).row.safe
+    assert not raw_call("DELETE", "/x", params={}, safe=False).row.safe
 
 
 # Privacy

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async._protocol.token_life import (
+    AuthAction,
     Token,
-    Verdict,
+    action_after_401,
     lifetime_of,
-    pause_after,
-    verdict_on_refusal,
+    login_backoff,
 )
 
 UNREADABLE = 55 * 60
@@ -26,7 +26,7 @@ def jwt(claims: bytes) -> str:
 
 
 def token(lifetime: float, *, generation: int = 1, asked_at: float = 1_000) -> Token:
-    return Token(value="secret", generation=generation, asked_at=asked_at, lifetime=lifetime)
+    return Token(value="secret", generation=generation, requested_at=asked_at, lifetime=lifetime)
 
 
 @pytest.mark.parametrize(
@@ -94,51 +94,51 @@ def test_renewal_comes_before_the_end_and_the_end_before_expiry(
     lifetime: float, renew_at: float, dead_at: float
 ) -> None:
     one = token(lifetime)
-    assert one.renew_at - one.asked_at == pytest.approx(renew_at)
-    assert one.dead_at - one.asked_at == pytest.approx(dead_at)
+    assert one.refresh_at - one.requested_at == pytest.approx(renew_at)
+    assert one.expires_at - one.requested_at == pytest.approx(dead_at)
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.floats(1, DAY))
 def test_a_token_of_any_lifetime_has_a_life(lifetime: float) -> None:
     one = token(lifetime)
-    assert one.asked_at < one.renew_at < one.dead_at < one.asked_at + lifetime
+    assert one.requested_at < one.refresh_at < one.expires_at < one.requested_at + lifetime
 
 
 @pytest.mark.parametrize(
     ("current", "refused", "accepted", "age", "verdict"),
     [
-        (None, 1, True, 0, Verdict.LOG_IN),
-        (None, 1, False, 100, Verdict.LOG_IN),
-        (2, 1, True, 0, Verdict.USE_CURRENT),
-        (2, 1, False, 500, Verdict.USE_CURRENT),
-        (1, 1, True, 500, Verdict.LOG_IN),
-        (1, 1, False, 500, Verdict.LOG_IN),
-        (1, 1, True, 10, Verdict.LOG_IN),
-        (1, 1, True, 9.9, Verdict.GIVE_UP),
-        (1, 1, False, 9.9, Verdict.KEY_REFUSED),
-        (1, 1, False, 0, Verdict.KEY_REFUSED),
+        (None, 1, True, 0, AuthAction.LOG_IN),
+        (None, 1, False, 100, AuthAction.LOG_IN),
+        (2, 1, True, 0, AuthAction.USE_CURRENT),
+        (2, 1, False, 500, AuthAction.USE_CURRENT),
+        (1, 1, True, 500, AuthAction.LOG_IN),
+        (1, 1, False, 500, AuthAction.LOG_IN),
+        (1, 1, True, 10, AuthAction.LOG_IN),
+        (1, 1, True, 9.9, AuthAction.GIVE_UP),
+        (1, 1, False, 9.9, AuthAction.REPORT_INVALID_KEY),
+        (1, 1, False, 0, AuthAction.REPORT_INVALID_KEY),
     ],
 )
 def test_what_a_401_means(
-    current: int | None, refused: int, *, accepted: bool, age: float, verdict: Verdict
+    current: int | None, refused: int, *, accepted: bool, age: float, verdict: AuthAction
 ) -> None:
     held = None if current is None else token(3600, generation=current)
     later = 1_000 + age
-    said = verdict_on_refusal(held, refused, ever_accepted=accepted, now=later, wall=age)
+    said = action_after_401(held, refused, ever_accepted=accepted, now=later, wall=age)
     assert said is verdict
 
 
 def test_a_token_is_not_young_after_its_machine_slept() -> None:
     """A suspended machine's monotonic clock stands still; the one on the wall does not."""
     held, now = token(3600), 1_001.0
-    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=7_200) is Verdict.LOG_IN
-    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=-60) is Verdict.LOG_IN
-    assert verdict_on_refusal(held, 1, ever_accepted=True, now=now, wall=1) is Verdict.GIVE_UP
+    assert action_after_401(held, 1, ever_accepted=True, now=now, wall=7_200) is AuthAction.LOG_IN
+    assert action_after_401(held, 1, ever_accepted=True, now=now, wall=-60) is AuthAction.LOG_IN
+    assert action_after_401(held, 1, ever_accepted=True, now=now, wall=1) is AuthAction.GIVE_UP
 
 
 def test_failed_logins_are_remembered_ever_longer_up_to_five_minutes() -> None:
-    pauses = [pause_after(n) for n in (1, 2, 3, 7, 1_000_000)]
+    pauses = [login_backoff(n) for n in (1, 2, 3, 7, 1_000_000)]
     assert pauses == [5, 10, 20, 300, 300]
 
 

@@ -8,8 +8,8 @@ from types import TracebackType
 
 import pytest
 
-from nexhealth_async import InvalidArgument, NexHealthError
-from nexhealth_async._protocol.traceback_boundary import discreet, strip_error
+from nexhealth_async import InvalidArgumentError, NexHealthError
+from nexhealth_async._protocol.traceback_boundary import strip_error, strip_traceback
 
 
 class _Clears:
@@ -34,7 +34,7 @@ def _names(error: BaseException) -> list[str]:
 
 async def _fails(secret: str) -> None:
     await asyncio.sleep(0)
-    raise InvalidArgument(f"refused after {len(secret)} characters")
+    raise InvalidArgumentError(f"refused after {len(secret)} characters")
 
 
 async def test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block() -> None:
@@ -42,7 +42,7 @@ async def test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_blo
         with _Clears():
             await _fails("private")
 
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         await holds()
     assert _names(caught.value) == [
         "test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block"
@@ -68,13 +68,13 @@ async def test_an_error_of_ours_keeps_only_what_the_caller_was_handling(kind: st
         try:
             raise LookupError  # noqa: TRY301 - what is left behind
         except LookupError:
-            raise InvalidArgument("refused")  # noqa: B904 - the context is the point
+            raise InvalidArgumentError("refused")  # noqa: B904 - the context is the point
 
-    @discreet
+    @strip_traceback
     def function() -> None:
         refuse()
 
-    @discreet
+    @strip_traceback
     async def coroutine() -> None:
         refuse()
 
@@ -93,6 +93,6 @@ async def test_an_error_of_ours_keeps_only_what_the_caller_was_handling(kind: st
 
 
 def test_a_chain_that_leads_back_to_itself_is_cleared() -> None:
-    one, other = InvalidArgument("one"), ValueError("other")
+    one, other = InvalidArgumentError("one"), ValueError("other")
     one.__context__, other.__context__ = other, one
     assert strip_error(one, handled=None).__context__ is None

@@ -17,10 +17,10 @@ async def dial() -> AsyncIterator[Dial]:
     """Start a sandbox and log in to it; both end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(box: Sandbox) -> Wire:
-            await stack.enter_async_context(box)
+        async def start(sandbox: Sandbox) -> Wire:
+            await stack.enter_async_context(sandbox)
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            return await Wire(box, http).login()
+            return await Wire(sandbox, http).login()
 
         yield start
 

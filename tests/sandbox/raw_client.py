@@ -56,21 +56,21 @@ class Reply:
 class Wire:
     """Speaks to one sandbox; subdomain and location go along unless told otherwise."""
 
-    def __init__(self, box: Sandbox, http: aiohttp.ClientSession) -> None:
-        self.box = box
+    def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+        self.sandbox = sandbox
         self.http = http
         self.token = ""
         self.headers = V2
 
     def as_v3(self) -> Wire:
         """The same caller, speaking v3."""
-        other = Wire(self.box, self.http)
+        other = Wire(self.sandbox, self.http)
         other.token, other.headers = self.token, V3
         return other
 
     async def login(self) -> Self:
         reply = await self.call(
-            "POST", "/authenticates", scope=None, headers={"Authorization": self.box.api_key}
+            "POST", "/authenticates", scope=None, headers={"Authorization": self.sandbox.api_key}
         )
         assert reply.status == 201
         self.token = reply.data["token"]
@@ -90,13 +90,13 @@ class Wire:
     ) -> Reply:
         query = list(params.items() if isinstance(params, dict) else params or [])
         if scope is not None:
-            query.append(("subdomain", self.box.subdomain))
+            query.append(("subdomain", self.sandbox.subdomain))
         if scope == "location":
-            query.append(("location_id", self.box.location_id))
+            query.append(("location_id", self.sandbox.location_id))
         sent = {} if bare else {**self.headers, "Authorization": f"Bearer {self.token}"}
         async with self.http.request(
             method,
-            self.box.url + path,
+            self.sandbox.url + path,
             params=[(name, str(value)) for name, value in query],
             headers={**sent, **(headers or {})},
             json=json,

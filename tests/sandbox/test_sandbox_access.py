@@ -24,7 +24,7 @@ async def test_login_answers_as_documented(dial: Dial) -> None:
     clock = Clock(datetime(2026, 6, 1, 12, tzinfo=UTC))
     wire = await dial(Sandbox(clock=clock, token_lifetime=120))
     reply = await wire.call(
-        "POST", "/authenticates", scope=None, headers={"Authorization": wire.box.api_key}
+        "POST", "/authenticates", scope=None, headers={"Authorization": wire.sandbox.api_key}
     )
     assert reply.status == 201
     token = reply.data["token"]
@@ -39,30 +39,30 @@ async def test_login_answers_as_documented(dial: Dial) -> None:
     assert said["scp"] == "api_user"
     assert said["iat"] == int(clock.now())
     assert said["exp"] - said["iat"] == 120
-    assert wire.box.logins == 2
+    assert wire.sandbox.logins == 2
 
 
 @pytest.mark.parametrize("sent", [None, "wrong", "Bearer {key}"])
 async def test_login_takes_the_bare_key_only(wire: Wire, sent: str | None) -> None:
-    headers = {"Authorization": sent.format(key=wire.box.api_key)} if sent else {}
+    headers = {"Authorization": sent.format(key=wire.sandbox.api_key)} if sent else {}
     reply = await wire.call(
         "POST", "/authenticates", scope=None, headers={**V2, **headers}, bare=True
     )
     assert reply.status == 401
     assert reply.error
-    assert wire.box.logins == 1
+    assert wire.sandbox.logins == 1
 
 
 async def test_token_expires_on_the_sandboxs_clock(wire: Wire) -> None:
     assert (await wire.get("/institutions", scope=None)).status == 200
-    wire.box.clock.advance(3540)
+    wire.sandbox.clock.advance(3540)
     assert (await wire.get("/institutions", scope=None)).status == 200
-    wire.box.clock.advance(61)
+    wire.sandbox.clock.advance(61)
     assert (await wire.get("/institutions", scope=None)).status == 401
 
 
 async def test_all_tokens_can_be_expired_and_new_ones_work(wire: Wire) -> None:
-    wire.box.expire_tokens()
+    wire.sandbox.expire_tokens()
     assert (await wire.get("/institutions", scope=None)).status == 401
     await wire.login()
     assert (await wire.get("/institutions", scope=None)).status == 200
@@ -71,21 +71,23 @@ async def test_all_tokens_can_be_expired_and_new_ones_work(wire: Wire) -> None:
 async def test_forged_and_bare_tokens_are_refused(wire: Wire) -> None:
     good = wire.token
     head, said, _ = good.split(".")
-    for authorization in (f"Bearer {head}.{said}.AAAA", good, "Bearer ", wire.box.api_key):
+    for authorization in (f"Bearer {head}.{said}.AAAA", good, "Bearer ", wire.sandbox.api_key):
         reply = await wire.call("GET", "/patients", headers={"Authorization": authorization})
         assert reply.status == 401
 
 
 async def test_revoked_and_rotated_keys(wire: Wire) -> None:
-    old = wire.box.api_key
-    assert wire.box.rotate_key() != old
+    old = wire.sandbox.api_key
+    assert wire.sandbox.rotate_key() != old
     assert (await wire.get("/institutions", scope=None)).status == 200
     reply = await wire.call("POST", "/authenticates", headers={"Authorization": old})
     assert reply.status == 401
     await wire.login()
-    wire.box.revoke_key()
+    wire.sandbox.revoke_key()
     assert (await wire.get("/institutions", scope=None)).status == 401
-    reply = await wire.call("POST", "/authenticates", headers={"Authorization": wire.box.api_key})
+    reply = await wire.call(
+        "POST", "/authenticates", headers={"Authorization": wire.sandbox.api_key}
+    )
     assert reply.status == 401
 
 
@@ -113,7 +115,7 @@ async def test_version_is_chosen_by_header(
 
 
 async def test_v2_can_be_below_the_minimum(wire: Wire) -> None:
-    wire.box.versions = frozenset({"v3"})
+    wire.sandbox.versions = frozenset({"v3"})
     reply = await wire.get("/patients")
     assert (reply.status, reply.error) == (403, "API version 'v2' is below the minimum allowed")
 
@@ -129,7 +131,7 @@ async def test_each_version_has_its_own_paths(wire: Wire) -> None:
 async def test_media_type_can_be_switched(wire: Wire) -> None:
     reply = await wire.get("/patients")
     assert reply.headers["Content-Type"] == "application/vnd.Nexhealth+json;version=2"
-    wire.box.media_type = "application/json"
+    wire.sandbox.media_type = "application/json"
     assert (await wire.get("/patients")).headers["Content-Type"] == "application/json"
 
 
@@ -145,20 +147,20 @@ async def test_media_type_can_be_switched(wire: Wire) -> None:
 async def test_subdomain_is_checked(
     wire: Wire, subdomain: str | None, status: int, text: str
 ) -> None:
-    params = {"location_id": wire.box.location_id}
+    params = {"location_id": wire.sandbox.location_id}
     sent = params if subdomain is None else {**params, "subdomain": subdomain}
     reply = await wire.get("/patients", sent, scope=None)
     assert (reply.status, reply.error) == (status, text)
 
 
 async def test_subdomain_in_the_body_is_no_subdomain(wire: Wire) -> None:
-    body = {"subdomain": wire.box.subdomain, "appointment_type": {"name": "New"}}
+    body = {"subdomain": wire.sandbox.subdomain, "appointment_type": {"name": "New"}}
     assert (await wire.call("POST", "/appointment_types", json=body, scope=None)).status == 403
 
 
 async def test_location_must_be_the_practices_own(dial: Dial) -> None:
     wire = await dial(Sandbox(practices=2))
-    foreign = wire.box.practices[1].locations.ids[0]
+    foreign = wire.sandbox.practices[1].locations.ids[0]
     for location in (12, foreign):
         params = {"location_id": location}
         reply = await wire.get("/patients", params, scope="subdomain")
@@ -168,7 +170,7 @@ async def test_location_must_be_the_practices_own(dial: Dial) -> None:
 
 
 async def test_edge_can_block_stock_user_agents(wire: Wire) -> None:
-    wire.box.guesses.block_stock_agents = True
+    wire.sandbox.assumptions.block_stock_agents = True
     stock = {"User-Agent": "Python/3.11 aiohttp/3.14"}
     reply = await wire.call("GET", "/patients", headers=stock)
     assert reply.status == 403
@@ -177,11 +179,13 @@ async def test_edge_can_block_stock_user_agents(wire: Wire) -> None:
 
 
 def test_nothing_secret_in_reprs() -> None:
-    box = Sandbox()
-    shown = f"{box!r} {box.keys!r} {box.practice!r} {box.patients!r} {box.clock!r}"
-    assert box.api_key not in shown
-    assert "not started" in repr(box)
-    first = box.patients.row(box.patients.ids[0])
+    sandbox = Sandbox()
+    shown = (
+        f"{sandbox!r} {sandbox.keys!r} {sandbox.practice!r} {sandbox.patients!r} {sandbox.clock!r}"
+    )
+    assert sandbox.api_key not in shown
+    assert "not started" in repr(sandbox)
+    first = sandbox.patients.row(sandbox.patients.ids[0])
     assert str(first["last_name"]) not in shown
 
 
@@ -191,16 +195,16 @@ def test_url_before_the_start_says_what_to_do() -> None:
 
 
 async def test_start_and_stop_by_hand() -> None:
-    box = Sandbox(patients=1)
-    await box.start()
+    sandbox = Sandbox(patients=1)
+    await sandbox.start()
     with pytest.raises(RuntimeError):
-        await box.start()
-    url = box.url
-    await box.stop()
-    await box.stop()
-    assert box.url == url
-    await box.start()
-    await box.stop()
+        await sandbox.start()
+    url = sandbox.url
+    await sandbox.stop()
+    await sandbox.stop()
+    assert sandbox.url == url
+    await sandbox.start()
+    await sandbox.stop()
 
 
 def test_clock_wants_a_zone() -> None:

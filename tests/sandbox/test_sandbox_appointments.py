@@ -22,9 +22,9 @@ async def wire(dial: Dial) -> Wire:
 
 def booking(wire: Wire, **changes: Any) -> dict[str, Any]:
     appt = {
-        "patient_id": wire.box.patients.ids[0],
-        "provider_id": wire.box.providers.ids[0],
-        "operatory_id": wire.box.operatories.ids[0],
+        "patient_id": wire.sandbox.patients.ids[0],
+        "provider_id": wire.sandbox.providers.ids[0],
+        "operatory_id": wire.sandbox.operatories.ids[0],
         "start_time": "2026-07-01T09:00:00.000-04:00",
         "end_time": "2026-07-01T09:30:00.000-04:00",
         **changes,
@@ -50,18 +50,18 @@ async def test_cancelled_ones_are_left_out_unless_asked_for(wire: Wire) -> None:
     gone = await wire.get("/appointments", {**WINDOW, "cancelled": "true"})
     assert active.json["count"] + gone.json["count"] == 40
     assert all(row["cancelled"] and row["cancelled_at"] for row in gone.rows)
-    wire.box.guesses.cancelled_when_unset = None
+    wire.sandbox.assumptions.cancelled_when_unset = None
     assert (await wire.get("/appointments", WINDOW)).json["count"] == 40
 
 
 async def test_filters(wire: Wire) -> None:
-    box = wire.box
-    patient = box.patients.ids[3]
+    sandbox = wire.sandbox
+    patient = sandbox.patients.ids[3]
     for name, value, field in (
         ("patient_id", patient, "patient_id"),
-        ("appointment_type_id", box.appointment_types.ids[1], "appointment_type_id"),
-        ("provider_ids[]", box.providers.ids[2], "provider_id"),
-        ("operatory_ids[]", box.operatories.ids[0], "operatory_id"),
+        ("appointment_type_id", sandbox.appointment_types.ids[1], "appointment_type_id"),
+        ("provider_ids[]", sandbox.providers.ids[2], "provider_id"),
+        ("operatory_ids[]", sandbox.operatories.ids[0], "operatory_id"),
     ):
         reply = await wire.get("/appointments", {**WINDOW, name: value})
         assert reply.rows
@@ -95,8 +95,8 @@ async def test_booking_echoes_utc_and_waits_for_the_sync(wire: Wire) -> None:
     assert (made["timezone"], made["timezone_offset"]) == ("America/New_York", "-04:00")
     assert (made["foreign_id"], made["foreign_id_type"]) == (None, "nex")
     assert made["provider_name"]
-    assert wire.box.sync() == 1
-    assert wire.box.sync() == 0
+    assert wire.sandbox.sync() == 1
+    assert wire.sandbox.sync() == 0
     row = (await wire.get(f"/appointments/{made['id']}", scope="subdomain")).data
     assert row["foreign_id"]
     assert row["last_sync_time"]
@@ -106,7 +106,7 @@ async def test_booking_echoes_utc_and_waits_for_the_sync(wire: Wire) -> None:
 
 
 async def test_type_gives_the_length(wire: Wire) -> None:
-    kind = wire.box.appointment_types.ids[0]
+    kind = wire.sandbox.appointment_types.ids[0]
     made = (await book(wire, end_time=None, appointment_type_id=kind)).data["appt"]
     assert made["end_time"] == "2026-07-01T14:00:00.000Z"
 
@@ -126,15 +126,15 @@ async def test_confirming_waits_for_the_sync_and_cancelling_does_not(wire: Wire)
 
 
 async def test_the_offset_may_contradict_the_zone(wire: Wire) -> None:
-    wire.box.practice.locations.update(wire.box.location_id, tz="America/Chicago")
-    wire.box.guesses.contradictory_offset = True
+    wire.sandbox.practice.locations.update(wire.sandbox.location_id, tz="America/Chicago")
+    wire.sandbox.assumptions.contradictory_offset = True
     made = (await book(wire)).data["appt"]
     assert (made["timezone"], made["timezone_offset"]) == ("America/Chicago", "-04:00")
 
 
 async def test_descriptor_ids_may_be_text(wire: Wire) -> None:
-    wire.box.guesses.text_descriptor_ids = True
-    path = f"/locations/{wire.box.location_id}/appointment_descriptors"
+    wire.sandbox.assumptions.text_descriptor_ids = True
+    path = f"/locations/{wire.sandbox.location_id}/appointment_descriptors"
     ids = [row["id"] for row in (await wire.get(path, scope=None)).rows]
     assert all(isinstance(id, str) for id in ids)
     made = (await book(wire, descriptor_ids=ids[:2])).data["appt"]
@@ -145,8 +145,8 @@ async def test_descriptor_ids_may_be_text(wire: Wire) -> None:
 
 async def test_a_practice_without_a_system_has_no_sync_status(wire: Wire) -> None:
     await book(wire)
-    wire.box.practice.connected = False
-    assert wire.box.sync() == 0
+    wire.sandbox.practice.connected = False
+    assert wire.sandbox.sync() == 0
     assert (await wire.get("/sync_status", scope="subdomain")).data == []
     assert Sandbox(practice_system=False).practice.connected is False
 
@@ -177,7 +177,7 @@ async def test_booking_is_refused(
     reply = await book(wire, **changes)
     assert reply.status == status
     assert text in reply.error
-    assert len(wire.box.appointments) == 40
+    assert len(wire.sandbox.appointments) == 40
 
 
 async def test_unwrapped_bookings_are_refused(wire: Wire) -> None:
@@ -188,8 +188,8 @@ async def test_unwrapped_bookings_are_refused(wire: Wire) -> None:
 async def test_taken_slots_are_refused(wire: Wire) -> None:
     first = await book(wire)
     other = {
-        "provider_id": wire.box.providers.ids[1],
-        "operatory_id": wire.box.operatories.ids[1],
+        "provider_id": wire.sandbox.providers.ids[1],
+        "operatory_id": wire.sandbox.operatories.ids[1],
     }
     for changes in (
         {},
@@ -244,7 +244,7 @@ async def test_updates_take_three_fields_only(wire: Wire) -> None:
     async def patch(**fields: Any) -> Reply:
         return await wire.call("PATCH", path, json={"appt": fields}, scope="subdomain")
 
-    wire.box.sync()
+    wire.sandbox.sync()
     reply = await patch(confirmed=True, checkin_at="2026-07-01T09:05:00-04:00")
     assert (reply.status, reply.json["description"]) == (200, "Resource updated successfully.")
     assert reply.data["appt"]["confirmed"] is True
@@ -262,7 +262,7 @@ async def test_updates_take_three_fields_only(wire: Wire) -> None:
 
 
 async def test_open_facts_of_updates_are_switches(wire: Wire) -> None:
-    guesses = wire.box.guesses
+    guesses = wire.sandbox.assumptions
     guesses.v2_checkin, guesses.confirm_needs_sync = False, False
     guesses.appointment_record_at = "bare"
     made = (await book(wire)).data
@@ -275,7 +275,7 @@ async def test_open_facts_of_updates_are_switches(wire: Wire) -> None:
 
 
 async def test_includes_and_descriptors(wire: Wire) -> None:
-    ids = list(wire.box.practice.descriptors.ids[:2])
+    ids = list(wire.sandbox.practice.descriptors.ids[:2])
     made = (await book(wire, descriptor_ids=ids)).data["appt"]
     path = f"/appointments/{made['id']}"
     wanted = ["patient", "guarantor", "descriptors", "booking_details", "operatory"]
@@ -323,6 +323,6 @@ async def test_types_of_one_office(wire: Wire) -> None:
     body = {"appointment_type": fields}
     reply = await wire.call("POST", "/appointment_types", json=body, scope="subdomain")
     assert reply.error == "Missing parameter parent_id"
-    fields["parent_id"] = wire.box.location_id
+    fields["parent_id"] = wire.sandbox.location_id
     made = await wire.call("POST", "/appointment_types", json=body, scope="subdomain")
     assert made.data["id"] in (await wire.get("/appointment_types")).ids

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexhealth_async.sandbox import PageShown, Sandbox
+from nexhealth_async.sandbox import RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
 from tests.sandbox.raw_client import Wire
 
@@ -14,7 +14,7 @@ from tests.sandbox.raw_client import Wire
 async def test_forward_walk_shows_every_patient_once(v3: Wire) -> None:
     pages = await v3.pages("/patients", per_page=10)
     assert [len(page.rows) for page in pages] == [10, 10, 5]
-    assert [id for page in pages for id in page.ids] == list(v3.box.patients.ids)
+    assert [id for page in pages for id in page.ids] == list(v3.sandbox.patients.ids)
     first, _, last = (page.json for page in pages)
     assert set(first) == {"code", "description", "error", "data", "page_info"}
     assert isinstance(first["data"], list)
@@ -38,7 +38,7 @@ async def test_page_sizes(dial: Dial) -> None:
     v3 = (await dial(Sandbox(patients=1200))).as_v3()
     assert len((await v3.get("/patients")).rows) == 5
     assert len((await v3.get("/patients", {"per_page": 5000})).rows) == 1000
-    v3.box.guesses.cursor_per_page = 1000
+    v3.sandbox.assumptions.cursor_per_page = 1000
     assert len((await v3.get("/patients")).rows) == 1000
     assert (await v3.get("/patients", {"per_page": 0})).status == 400
 
@@ -73,19 +73,19 @@ async def test_both_directions_at_once_are_refused(v3: Wire) -> None:
 
 @pytest.mark.parametrize("sort", [None, "updated_at", "-updated_at"])
 async def test_deletions_and_insertions_neither_repeat_nor_hide(v3: Wire, sort: str | None) -> None:
-    before = list(v3.box.patients.ids)
+    before = list(v3.sandbox.patients.ids)
     dropped: list[int] = []
 
-    def meddle(page: PageShown) -> None:
+    def meddle(page: RecordedPage) -> None:
         if page.page == 1:
-            rows = sorted(v3.box.patients, key=lambda row: str(row["updated_at"]))
+            rows = sorted(v3.sandbox.patients, key=lambda row: str(row["updated_at"]))
             ids = [int(str(row["id"])) for row in (rows if sort != "-updated_at" else rows[::-1])]
             shown = before[:10] if sort is None else ids[:10]
             for id in shown[-3:]:
-                v3.box.patients.delete(id)
+                v3.sandbox.patients.delete(id)
                 dropped.append(id)
 
-    v3.box.between_pages(meddle)
+    v3.sandbox.between_pages(meddle)
     pages = await v3.pages("/patients", {"sort": sort} if sort else None, per_page=10)
     ids = [id for page in pages for id in page.ids]
     assert sorted(ids) == before
@@ -109,7 +109,7 @@ async def test_include_is_ignored_where_v3_dropped_it(v3: Wire) -> None:
     reply = await v3.get("/patients", [("include[]", "procedures")])
     assert "include[]" in reply.json["description"]
     assert "procedures" not in reply.rows[0]
-    v3.box.guesses.ignored_in = "error"
+    v3.sandbox.assumptions.ignored_in = "error"
     reply = await v3.get("/patients", [("include[]", "procedures")])
     assert "include[]" in reply.json["error"][0]
 
@@ -121,7 +121,7 @@ async def test_shapes_differ_by_version(wire: Wire) -> None:
     assert set(old) - set(new) == {"balance", "location_ids", "preferred_locale", "unsubscribe_sms"}
     assert set(new) - set(old) == {"hipaa"}
     single = (await v3.get(f"/patients/{new['id']}", scope="subdomain")).data
-    assert single["location_ids"] == [wire.box.location_id]
+    assert single["location_ids"] == [wire.sandbox.location_id]
 
 
 async def test_media_types(v3: Wire) -> None:
@@ -135,7 +135,7 @@ async def test_nulls_the_document_does_not_allow_are_a_switch(v3: Wire) -> None:
         "/working_hours",
         {
             "working_hour": {
-                "provider_id": v3.box.providers.ids[0],
+                "provider_id": v3.sandbox.providers.ids[0],
                 "begin_time": "09:00",
                 "end_time": "10:00",
                 "days": ["Monday"],
@@ -145,7 +145,7 @@ async def test_nulls_the_document_does_not_allow_are_a_switch(v3: Wire) -> None:
     assert made.status == 201
     path = f"/working_hours/{made.data['id']}"
     assert "label" not in (await v3.get(path, scope="subdomain")).data
-    v3.box.guesses.undeclared_nulls = True
+    v3.sandbox.assumptions.undeclared_nulls = True
     reply = await v3.get(path, scope="subdomain")
     assert reply.data["label"] is None
     assert (reply.json["description"], reply.json["error"]) == (None, None)

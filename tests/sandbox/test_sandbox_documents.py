@@ -16,8 +16,8 @@ def form(content: bytes, **fields: str) -> aiohttp.FormData:
 
 async def test_documents_come_back_as_sent(wire: Wire) -> None:
     content = bytes(range(256)) * 40 + b"\r\n--\r\n"
-    kind = wire.box.practice.document_types.ids[1]
-    path = f"/patients/{wire.box.patients.ids[0]}/documents"
+    kind = wire.sandbox.practice.document_types.ids[1]
+    path = f"/patients/{wire.sandbox.patients.ids[0]}/documents"
     counts: list[int] = []
     for caller in (wire, wire.as_v3()):
         made = await caller.call("POST", path, form=form(content, document_type_id=str(kind)))
@@ -35,7 +35,7 @@ async def test_documents_come_back_as_sent(wire: Wire) -> None:
 
 
 async def test_refused_documents(v3: Wire) -> None:
-    path = f"/patients/{v3.box.patients.ids[0]}/documents"
+    path = f"/patients/{v3.sandbox.patients.ids[0]}/documents"
     empty = aiohttp.FormData({"document_type_id": "1"}, default_to_multipart=True)
     assert (await v3.call("POST", path, form=empty)).status == 404
     assert (await v3.call("POST", "/patients/1/documents", form=form(b"x"))).status == 404
@@ -46,7 +46,7 @@ async def test_refused_documents(v3: Wire) -> None:
 
 
 async def test_a_coverage_points_to_a_plan(v3: Wire) -> None:
-    patient_id = v3.box.patients.ids[0]
+    patient_id = v3.sandbox.patients.ids[0]
     listed = await v3.get("/insurance_coverages", {"patient_id": patient_id}, scope="subdomain")
     (coverage,) = listed.rows
     plan = await v3.get(
@@ -58,7 +58,7 @@ async def test_a_coverage_points_to_a_plan(v3: Wire) -> None:
     assert patient_id in [one["id"] for one in plan.data["subscribers"]]
     single = await v3.get(f"/insurance_coverages/{coverage['id']}", scope="subdomain")
     assert single.data["subscriber"]["id"] == patient_id
-    v3.box.practice.insurance_coverages.update(coverage["id"], active=False)
+    v3.sandbox.practice.insurance_coverages.update(coverage["id"], active=False)
     assert (await v3.get("/insurance_coverages", {"patient_id": patient_id})).rows == []
     asked = {"patient_id": patient_id, "active": "false"}
     assert (await v3.get("/insurance_coverages", asked)).ids == [coverage["id"]]
@@ -124,7 +124,7 @@ async def test_webhooks_live_their_life(wire: Wire) -> None:
         )
         assert one.status == 201
         assert "version" not in one.data
-        pinned = wire.box.world.webhook_subscriptions.row(one.data["id"])["version"]
+        pinned = wire.sandbox.world.webhook_subscriptions.row(one.data["id"])["version"]
         assert pinned == ("v2" if caller is wire else "v3")
         at = f"{path}/webhook_subscriptions/{one.data['id']}"
         stopped = await caller.call("PATCH", at, scope="subdomain", json={"active": False})
@@ -163,7 +163,7 @@ async def test_onboardings(v3: Wire) -> None:
     assert (await v3.get(path, scope=None)).data["status"] == "in_progress"
     listed = await v3.get("/onboardings", {"status": "in_progress", "per_page": 1}, scope=None)
     assert listed.json["page_info"]["has_next_page"] is True
-    v3.box.sync()
+    v3.sandbox.sync()
     assert (await v3.get(path, scope=None)).data["status"] == "complete"
     assert (await v3.get("/onboardings/nothing", scope=None)).status == 404
     wrong = {"onboarding": {"institution_name": "X", "emr_name": "abacus"}}

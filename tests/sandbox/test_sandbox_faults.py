@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from nexhealth_async import NexHealth, RetryPolicy
-from nexhealth_async.errors import ServerFailure
-from nexhealth_async.sandbox import Clock, PageShown, Sandbox
+from nexhealth_async.errors import ServerError
+from nexhealth_async.sandbox import Clock, RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
 from tests.sandbox.raw_client import Wire
 
@@ -26,87 +26,87 @@ NEW = {"appointment_type": {"name": "Whitening"}}
 
 
 async def test_failures_come_in_order_and_change_nothing(wire: Wire) -> None:
-    wire.box.fail_next(503, times=2)
-    wire.box.fail_next(500, body=b"oops", headers={"X-Seen": "yes"})
+    wire.sandbox.fail_next(503, times=2)
+    wire.sandbox.fail_next(500, body=b"oops", headers={"X-Seen": "yes"})
     statuses = [(await wire.get("/patients")).status for _ in range(2)]
     reply = await wire.call("POST", "/appointment_types", json=NEW, scope="subdomain")
     assert (statuses, reply.status, reply.body) == ([503, 503], 500, b"oops")
     assert reply.headers["X-Seen"] == "yes"
-    assert len(wire.box.appointment_types) == 4
+    assert len(wire.sandbox.appointment_types) == 4
     assert (await wire.get("/patients")).status == 200
 
 
 async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
-    wire.box.fail_next(502, path="/patients/{id}")
-    wire.box.fail_next(504, method="post")
-    wire.box.fail_next(401, path="/authenticates")
+    wire.sandbox.fail_next(502, path="/patients/{id}")
+    wire.sandbox.fail_next(504, method="post")
+    wire.sandbox.fail_next(401, path="/authenticates")
     assert (await wire.get("/patients")).status == 200
-    one = f"/patients/{wire.box.patients.ids[0]}"
+    one = f"/patients/{wire.sandbox.patients.ids[0]}"
     assert (await wire.get(one, scope="subdomain")).status == 502
     assert (await wire.call("POST", "/patients", json={})).status == 504
     reply = await wire.call("POST", "/authenticates", headers={"Authorization": "x"})
-    assert (reply.status, wire.box.logins) == (401, 1)
-    assert len(wire.box.faults) == 0
+    assert (reply.status, wire.sandbox.logins) == (401, 1)
+    assert len(wire.sandbox.faults) == 0
 
 
 async def test_faults_wait_for_the_parameters_named(wire: Wire) -> None:
-    wire.box.fail_next(502, path="/patients?page=2&inactive=false")
-    wire.box.fail_next(504, path="/patients/{id}?include[]=upcoming_appts")
-    one = f"/patients/{wire.box.patients.ids[0]}"
+    wire.sandbox.fail_next(502, path="/patients?page=2&inactive=false")
+    wire.sandbox.fail_next(504, path="/patients/{id}?include[]=upcoming_appts")
+    one = f"/patients/{wire.sandbox.patients.ids[0]}"
     assert (await wire.get(one, scope="subdomain")).status == 200
     asked = [{"page": "1"}, {"page": "2"}, {"page": "2", "inactive": "false"}]
     statuses = [(await wire.get("/patients", query)).status for query in asked]
     assert statuses == [200, 200, 502]
     reply = await wire.get(one, {"include[]": "upcoming_appts"}, scope="subdomain")
-    assert (reply.status, len(wire.box.faults)) == (504, 0)
+    assert (reply.status, len(wire.sandbox.faults)) == (504, 0)
 
 
 async def test_logins_are_spared_unless_named(wire: Wire) -> None:
-    wire.box.fail_next(503)
+    wire.sandbox.fail_next(503)
     await wire.login()
     assert (await wire.get("/patients")).status == 503
 
 
 @pytest.mark.parametrize(("when", "made"), [("before", 4), ("after", 5)])
 async def test_dropped_connections(wire: Wire, when: Literal["before", "after"], made: int) -> None:
-    wire.box.drop_next(when=when)
+    wire.sandbox.drop_next(when=when)
     with pytest.raises(aiohttp.ClientError):
         await wire.call("POST", "/appointment_types", json=NEW, scope="subdomain")
-    assert len(wire.box.appointment_types) == made
-    assert wire.box.requests[-1].status is None
+    assert len(wire.sandbox.appointment_types) == made
+    assert wire.sandbox.requests[-1].status is None
     assert (await wire.get("/patients")).status == 200
 
 
 async def test_connection_dropped_inside_the_body(wire: Wire) -> None:
-    wire.box.drop_next(when="mid_body")
+    wire.sandbox.drop_next(when="mid_body")
     headers = {"Nex-Api-Version": "v2", "Authorization": f"Bearer {wire.token}"}
-    async with wire.http.get(f"{wire.box.url}/institutions", headers=headers) as answer:
+    async with wire.http.get(f"{wire.sandbox.url}/institutions", headers=headers) as answer:
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
 
 
 async def test_truncated_garbled_and_empty_bodies(wire: Wire) -> None:
-    wire.box.truncate_next()
+    wire.sandbox.truncate_next()
     reply = await wire.call("POST", "/appointment_types", json=NEW, scope="subdomain")
     assert reply.status == 201
     with pytest.raises(msgspec.DecodeError):
         _ = reply.json
-    assert len(wire.box.appointment_types) == 5
-    wire.box.garbage_next()
+    assert len(wire.sandbox.appointment_types) == 5
+    wire.sandbox.garbage_next()
     reply = await wire.get("/patients")
     assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html")
-    wire.box.garbage_next(b"[[[", content_type="application/json", status=502)
+    wire.sandbox.garbage_next(b"[[[", content_type="application/json", status=502)
     reply = await wire.get("/patients")
     assert (reply.status, reply.body) == (502, b"[[[")
     for status in (200, 204):
-        wire.box.empty_next(status=status)
+        wire.sandbox.empty_next(status=status)
         reply = await wire.get("/patients")
         assert (reply.status, reply.body) == (status, b"")
 
 
 async def test_edge_blocks_look_like_the_edge(wire: Wire) -> None:
-    wire.box.edge_block_next()
+    wire.sandbox.firewall_block_next()
     reply = await wire.get("/patients")
     assert (reply.status, reply.headers["Content-Type"]) == (403, "text/html")
     assert b"1010" in reply.body
@@ -114,23 +114,23 @@ async def test_edge_blocks_look_like_the_edge(wire: Wire) -> None:
 
 async def test_delays_and_latency(wire: Wire) -> None:
     loop = asyncio.get_running_loop()
-    wire.box.delay_next(0.03)
+    wire.sandbox.delay_next(0.03)
     began = loop.time()
     await wire.get("/patients")
     assert loop.time() - began >= 0.029
-    wire.box.latency, wire.box.jitter = 0.02, 0.005
+    wire.sandbox.latency, wire.sandbox.jitter = 0.02, 0.005
     began = loop.time()
     await asyncio.gather(*[wire.get("/patients") for _ in range(5)])
     assert loop.time() - began >= 0.014
-    assert wire.box.most_in_flight == 5
-    assert wire.box.in_flight == 0
+    assert wire.sandbox.most_in_flight == 5
+    assert wire.sandbox.in_flight == 0
 
 
 async def test_a_fault_needs_a_request_to_befall(wire: Wire) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        wire.box.fail_next(times=0)
-    wire.box.fail_next()
-    wire.box.clear()
+        wire.sandbox.fail_next(times=0)
+    wire.sandbox.fail_next()
+    wire.sandbox.clear()
     assert (await wire.get("/patients")).status == 200
 
 
@@ -141,7 +141,7 @@ async def statuses(wire: Wire, number: int, path: str = "/appointments") -> list
 
 async def limited(dial: Dial, kind: Literal["fixed", "sliding"]) -> Wire:
     wire = await dial(Sandbox(clock=Clock(datetime(2026, 6, 1, tzinfo=UTC))))
-    wire.box.rate_limits = kind
+    wire.sandbox.rate_limits = kind
     return wire
 
 
@@ -151,21 +151,21 @@ async def test_no_limits_unless_asked_for(wire: Wire) -> None:
 
 async def test_fixed_windows_open_at_their_phase(dial: Dial) -> None:
     wire = await limited(dial, "fixed")
-    wire.box.rate_phase = 0.5
+    wire.sandbox.rate_phase = 0.5
     assert await statuses(wire, 11) == [200] * 10 + [429]
-    wire.box.clock.advance(0.49)
+    wire.sandbox.clock.advance(0.49)
     assert await statuses(wire, 1) == [429]
-    wire.box.clock.advance(0.02)
+    wire.sandbox.clock.advance(0.02)
     assert await statuses(wire, 11) == [200] * 10 + [429]
-    assert wire.box.rejected == 3
+    assert wire.sandbox.rejected == 3
 
 
 async def test_sliding_windows_look_back(dial: Dial) -> None:
     wire = await limited(dial, "sliding")
     assert await statuses(wire, 5) == [200] * 5
-    wire.box.clock.advance(0.6)
+    wire.sandbox.clock.advance(0.6)
     assert await statuses(wire, 6) == [200] * 5 + [429]
-    wire.box.clock.advance(0.5)
+    wire.sandbox.clock.advance(0.5)
     assert await statuses(wire, 6) == [200] * 5 + [429]
 
 
@@ -180,9 +180,9 @@ async def test_minute_windows(dial: Dial) -> None:
     wire = await limited(dial, "sliding")
     sent = 0
     for _ in range(10):
-        wire.box.clock.advance(1.01)
+        wire.sandbox.clock.advance(1.01)
         sent += (await statuses(wire, 100, "/patients")).count(200)
-    wire.box.clock.advance(1.01)
+    wire.sandbox.clock.advance(1.01)
     assert sent == 1000
     assert await statuses(wire, 1, "/patients") == [429]
     assert await statuses(wire, 1, "/providers") == [200]
@@ -199,46 +199,46 @@ async def test_retry_after_in_every_form(dial: Dial) -> None:
         return reply.headers.get("Retry-After")
 
     assert await header() is None
-    wire.box.retry_after = 2
+    wire.sandbox.retry_after = 2
     assert await header() == "2"
-    wire.box.retry_after = "exact"
+    wire.sandbox.retry_after = "exact"
     assert await header() == "1"
-    wire.box.retry_after = "date"
-    assert parsedate_to_datetime(await header()).timestamp() == wire.box.clock.now() + 1
+    wire.sandbox.retry_after = "date"
+    assert parsedate_to_datetime(await header()).timestamp() == wire.sandbox.clock.now() + 1
 
 
 async def test_requests_are_remembered_without_secrets(wire: Wire) -> None:
-    wire.box.clear()
+    wire.sandbox.clear()
     await wire.get("/patients", [("name", "Ada"), ("include[]", "a"), ("include[]", "b")])
-    await wire.get(f"/patients/{wire.box.patients.ids[0]}", scope="subdomain")
-    first, second = wire.box.requests
+    await wire.get(f"/patients/{wire.sandbox.patients.ids[0]}", scope="subdomain")
+    first, second = wire.sandbox.requests
     assert (first.method, first.path, first.status) == ("GET", "/patients", 200)
     assert first.headers["authorization"] == "Bearer"
     assert first.headers["nex-api-version"] == "v2"
     assert first.param("name") == "Ada"
     assert first.params("include[]") == ["a", "b"]
-    assert ("subdomain", wire.box.subdomain) in first.query
+    assert ("subdomain", wire.sandbox.subdomain) in first.query
     assert second.template == "/patients/{id}"
     assert "Ada" not in repr(first)
-    assert str(wire.box.patients.ids[0]) not in repr(second)
-    assert wire.token not in str([one.headers for one in wire.box.requests])
+    assert str(wire.sandbox.patients.ids[0]) not in repr(second)
+    assert wire.token not in str([one.headers for one in wire.sandbox.requests])
     await wire.login()
-    assert wire.box.requests[-1].headers["authorization"] == "bare"
-    assert len(wire.box.seen("get")) == 2
-    assert len(wire.box.seen("GET", "/patients")) == 1
-    assert len(wire.box.seen(path="/patients/{id}")) == 1
+    assert wire.sandbox.requests[-1].headers["authorization"] == "bare"
+    assert len(wire.sandbox.seen("get")) == 2
+    assert len(wire.sandbox.seen("GET", "/patients")) == 1
+    assert len(wire.sandbox.seen(path="/patients/{id}")) == 1
 
 
 async def test_memory_of_requests_is_bounded(dial: Dial) -> None:
     wire = await dial(Sandbox(remember=3))
     for _ in range(5):
         await wire.get("/patients")
-    assert len(wire.box.requests) == 3
+    assert len(wire.sandbox.requests) == 3
 
 
 async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    wire.box.drop_next(times=2)  # aiohttp itself repeats a read once on a reused connection
+    wire.sandbox.drop_next(times=2)  # aiohttp itself repeats a read once on a reused connection
     with pytest.raises(aiohttp.ClientError):
         await wire.get("/patients", {"name": "Ada"})
     await wire.get("/patients", {"name": "Ada"})
@@ -247,15 +247,15 @@ async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_callers_departure_leaves_nothing_behind(wire: Wire) -> None:
-    wire.box.latency = 0.05
+    wire.sandbox.latency = 0.05
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(wire.get("/patients"), 0.01)
     await asyncio.sleep(0.06)
-    assert wire.box.in_flight == 0
+    assert wire.sandbox.in_flight == 0
 
 
 async def test_bodies_of_another_type_can_be_refused(wire: Wire) -> None:
-    wire.box.guesses.refuse_wrong_content_type = True
+    wire.sandbox.assumptions.refuse_wrong_content_type = True
     headers = {"Content-Type": "text/plain"}
     reply = await wire.call(
         "POST", "/appointment_types", json=NEW, headers=headers, scope="subdomain"
@@ -264,30 +264,32 @@ async def test_bodies_of_another_type_can_be_refused(wire: Wire) -> None:
 
 
 async def test_a_defect_is_an_answer_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: PageShown) -> None:
+    def fail(_: RecordedPage) -> None:
         raise ZeroDivisionError
 
-    async with Sandbox(patients=3) as box:
-        box.page_callback = fail
-        policy = RetryPolicy(attempts=3, base=0.0)
-        async with NexHealth(box.api_key, base_url=box.url, retry=policy) as nex:
-            office = nex.with_options(subdomain=box.subdomain, location_id=box.location_id)
+    async with Sandbox(patients=3) as sandbox:
+        sandbox.page_callback = fail
+        policy = RetryPolicy(attempts=3, base_delay=0.0)
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, retry=policy) as nex:
+            location = nex.with_options(
+                subdomain=sandbox.subdomain, location_id=sandbox.location_id
+            )
             for _ in range(2):
-                with pytest.raises(ServerFailure):
-                    await office.patients.walk().count()
-        assert [one.status for one in box.seen("GET")] == [500] * 6
+                with pytest.raises(ServerError):
+                    await location.patients.walk().count()
+        assert [one.status for one in sandbox.seen("GET")] == [500] * 6
     told = [one for one in caplog.records if one.name == "nexhealth_async.sandbox"]
     assert [one.exc_info and one.exc_info[0] for one in told] == [ZeroDivisionError]
 
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_connection_that_comes_in_at_the_end_is_ended(turns: int) -> None:
-    async with Sandbox(patients=1) as box:
-        port = urlsplit(box.url).port
+    async with Sandbox(patients=1) as sandbox:
+        port = urlsplit(sandbox.url).port
         with socket.create_connection(("127.0.0.1", port), timeout=5) as visitor:
             for _ in range(turns):
                 await asyncio.sleep(0)
-            await box.stop()
+            await sandbox.stop()
             with suppress(ConnectionResetError):
                 assert await asyncio.to_thread(visitor.recv, 1) == b""
 

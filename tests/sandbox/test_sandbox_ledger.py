@@ -31,7 +31,7 @@ async def ledger_of(v3: Wire, guarantor_id: int) -> Decimal:
 
 async def test_balances_are_the_sums_of_their_entries(v3: Wire) -> None:
     rows = (await v3.get("/guarantor_balances", {**EVER, "show_zero_balances": "true"})).rows
-    assert len(rows) == len(v3.box.patients)
+    assert len(rows) == len(v3.sandbox.patients)
     for row in rows[:8]:
         assert amount(row, "total_balance") == await ledger_of(v3, row["guarantor_id"])
     row = rows[0]
@@ -45,8 +45,8 @@ async def test_balances_are_the_sums_of_their_entries(v3: Wire) -> None:
 
 
 async def test_a_guarantor_pays_for_others(v3: Wire) -> None:
-    payer, child = list(v3.box.patients.ids)[:2]
-    v3.box.patients.update(child, guarantor_id=payer)
+    payer, child = list(v3.sandbox.patients.ids)[:2]
+    v3.sandbox.patients.update(child, guarantor_id=payer)
     rows = (await v3.get("/guarantor_balances", {"guarantor_id": payer})).rows
     assert [amount(row, "total_balance") for row in rows] == [await ledger_of(v3, payer)]
     charged = (await v3.get("/charges", {"guarantor_id": payer})).rows
@@ -54,14 +54,14 @@ async def test_a_guarantor_pays_for_others(v3: Wire) -> None:
 
 
 async def test_payments_are_accepted_and_written_later(v3: Wire) -> None:
-    patient_id = v3.box.patients.ids[1]
+    patient_id = v3.sandbox.patients.ids[1]
     before = await ledger_of(v3, patient_id)
     payment = {"patient_id": patient_id, "amount": -25.5, "transaction_id": "T-1"}
     accepted = await v3.post("/payments", {"payment": payment})
     assert (accepted.status, accepted.body) == (202, b"")
     asked = {"transaction_id": "T-1"}
     assert (await v3.get("/payments", asked)).rows == []
-    assert v3.box.sync() == 1
+    assert v3.sandbox.sync() == 1
     (row,) = (await v3.get("/payments", asked)).rows
     assert row["foreign_id"]
     assert row["payment_amount"] == {"amount": "-25.50", "currency": "USD"}
@@ -71,18 +71,18 @@ async def test_payments_are_accepted_and_written_later(v3: Wire) -> None:
 
 
 async def test_adjustments_are_accepted_and_split(v3: Wire) -> None:
-    charges = list(v3.box.practice.charges.ids)[:2]
+    charges = list(v3.sandbox.practice.charges.ids)[:2]
     adjustment = {
-        "patient_id": v3.box.patients.ids[0],
+        "patient_id": v3.sandbox.patients.ids[0],
         "amount": -10,
         "transaction_id": "A-1",
-        "adjustment_type_id": v3.box.practice.adjustment_types.ids[0],
+        "adjustment_type_id": v3.sandbox.practice.adjustment_types.ids[0],
         "charge_splits": {str(charges[0]): "-4.00", str(charges[1]): -5},
         "notes": "Kindness",
     }
     assert (await v3.post("/adjustments", {"adjustment": adjustment})).status == 202
-    v3.box.sync()
-    rows = (await v3.get("/adjustments", {"patient_id": v3.box.patients.ids[0]})).rows
+    v3.sandbox.sync()
+    rows = (await v3.get("/adjustments", {"patient_id": v3.sandbox.patients.ids[0]})).rows
     made = {row["charge_id"]: row for row in rows if row["transaction_id"] == "A-1"}
     assert {id: row["adjustment_amount"]["amount"] for id, row in made.items()} == {
         charges[0]: "-4.00",
@@ -112,19 +112,19 @@ async def test_adjustments_are_accepted_and_split(v3: Wire) -> None:
     ],
 )
 async def test_refused_payments(v3: Wire, changed: dict[str, Any]) -> None:
-    good = {"patient_id": v3.box.patients.ids[0], "amount": -1, "transaction_id": "T-2"}
+    good = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-2"}
     reply = await v3.post("/payments", {"payment": {**good, **changed}})
     assert reply.status == 400
-    assert v3.box.sync() == 0
+    assert v3.sandbox.sync() == 0
 
 
 async def test_a_transaction_can_come_twice(v3: Wire) -> None:
-    payment = {"patient_id": v3.box.patients.ids[0], "amount": -1, "transaction_id": "T-3"}
+    payment = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-3"}
     for _ in range(2):
         assert (await v3.post("/payments", {"payment": payment})).status == 202
-    v3.box.sync()
+    v3.sandbox.sync()
     assert len((await v3.get("/payments", {"transaction_id": "T-3"})).rows) == 2
-    v3.box.guesses.repeat_transactions = False
+    v3.sandbox.assumptions.repeat_transactions = False
     assert (await v3.post("/payments", {"payment": payment})).status == 400
 
 
@@ -151,24 +151,24 @@ async def test_lists_that_refuse_without_a_filter(v3: Wire, path: str) -> None:
     "path", ["/charges", "/claims", "/insurance_plans", "/payment_types", "/payment_plans"]
 )
 async def test_financial_access(v3: Wire, path: str) -> None:
-    v3.box.financial_access = False
+    v3.sandbox.financial_access = False
     reply = await v3.get(path, EVER)
     assert reply.status == 403
     assert reply.error == "You don't have access to perform this action."
-    payment = {"patient_id": v3.box.patients.ids[0], "amount": -1, "transaction_id": "T-4"}
+    payment = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-4"}
     assert (await v3.post("/payments", {"payment": payment})).status == 403
     assert (await v3.get("/patients")).status == 200
 
 
 async def test_deletions_show_when_asked(v3: Wire) -> None:
-    id = v3.box.practice.charges.ids[0]
-    v3.box.practice.charges.update(id, deleted_at="2026-06-01T00:00:00.000Z")
+    id = v3.sandbox.practice.charges.ids[0]
+    v3.sandbox.practice.charges.update(id, deleted_at="2026-06-01T00:00:00.000Z")
     assert id not in (await v3.get("/charges", EVER)).ids
     assert id in (await v3.get("/charges", {**EVER, "include_deleted": "true"})).ids
 
 
 async def test_includes_of_claims_and_charges(v3: Wire) -> None:
-    claim_id = v3.box.practice.claims.ids[0]
+    claim_id = v3.sandbox.practice.claims.ids[0]
     names = ("patient", "provider", "guarantor", "charges", "charge_payouts")
     asked = [("include[]", name) for name in names]
     claim = (await v3.get(f"/claims/{claim_id}", asked, scope="subdomain")).data
@@ -184,10 +184,10 @@ async def test_includes_of_claims_and_charges(v3: Wire) -> None:
 
 async def test_unknown_ids(v3: Wire) -> None:
     assert (await v3.get("/claims/1", scope="subdomain")).status == 404
-    v3.box.guesses.unknown_claim_status = 500
+    v3.sandbox.assumptions.unknown_claim_status = 500
     assert (await v3.get("/claims/1", scope="subdomain")).status == 500
     assert (await v3.get("/charges/1", scope="subdomain")).status == 400
-    v3.box.guesses.undeclared_not_found = 404
+    v3.sandbox.assumptions.undeclared_not_found = 404
     assert (await v3.get("/charges/1", scope="subdomain")).status == 404
 
 

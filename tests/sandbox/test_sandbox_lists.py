@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nexhealth_async import sandbox
-from nexhealth_async.sandbox import PageShown, Sandbox
+from nexhealth_async.sandbox import RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
 from tests.sandbox.raw_client import Wire
 
@@ -25,7 +25,7 @@ async def test_pages_of_five_by_default_in_order_of_id(wire: Wire) -> None:
     assert first.ids == sorted(first.ids)
     assert len(first.ids) == 5
     second = await wire.get("/patients", {"page": 2})
-    assert [*first.ids, *second.ids] == list(wire.box.patients.ids)[:10]
+    assert [*first.ids, *second.ids] == list(wire.sandbox.patients.ids)[:10]
 
 
 async def test_page_beyond_the_end_is_empty(wire: Wire) -> None:
@@ -44,7 +44,7 @@ async def test_page_size_is_cut_silently(dial: Dial) -> None:
     reply = await wire.get("/patients", {"per_page": 1000})
     assert len(reply.rows) == 300
     assert reply.json["description"] is None
-    wire.box.page_cap = 7
+    wire.sandbox.page_cap = 7
     assert len((await wire.get("/patients", {"per_page": 300})).rows) == 7
 
 
@@ -52,12 +52,12 @@ async def test_page_size_is_cut_silently(dial: Dial) -> None:
     ("count_as", "shown"), [(None, None), (-1, -1), (3, 3), ("string", "25"), ("total", 25)]
 )
 async def test_count_can_be_misreported(wire: Wire, count_as: object, shown: object) -> None:
-    wire.box.count_as = count_as  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- a table of cases
+    wire.sandbox.count_as = count_as  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- a table of cases
     assert (await wire.get("/patients")).json["count"] == shown
 
 
 async def test_count_can_be_missing(wire: Wire) -> None:
-    wire.box.count_as = "missing"
+    wire.sandbox.count_as = "missing"
     assert "count" not in (await wire.get("/patients")).json
     assert (await wire.get("/locations", scope=None)).json["count"] == 1
 
@@ -69,7 +69,7 @@ async def test_ignored_parameters_are_warned_about(wire: Wire) -> None:
     reply = await wire.get("/patients", {"search": "x", "ids[]": 1})
     assert reply.json["description"].endswith(": search, ids[].")
     assert reply.json["count"] == 25
-    wire.box.guesses.ignored_in = "error"
+    wire.sandbox.assumptions.ignored_in = "error"
     reply = await wire.get("/locations", {"per_page": 3}, scope="subdomain")
     assert reply.json["error"] == [warning]
     assert reply.json["code"] is True
@@ -104,15 +104,15 @@ async def test_a_hundred_thousand_start_and_page_quickly(dial: Dial) -> None:
 
 
 async def test_callback_between_pages_changes_the_next_page_only(wire: Wire) -> None:
-    box = wire.box
-    shown: list[PageShown] = []
+    sandbox = wire.sandbox
+    shown: list[RecordedPage] = []
 
-    def delete_first(page: PageShown) -> None:
+    def delete_first(page: RecordedPage) -> None:
         shown.append(page)
-        box.patients.delete(box.patients.ids[0])
+        sandbox.patients.delete(sandbox.patients.ids[0])
 
-    box.between_pages(delete_first)
-    before = list(box.patients.ids)
+    sandbox.between_pages(delete_first)
+    before = list(sandbox.patients.ids)
     first = await wire.get("/patients", {"per_page": 10})
     assert (first.ids, first.json["count"]) == (before[:10], 25)
     second = await wire.get("/patients", {"per_page": 10, "page": 2})
@@ -121,23 +121,23 @@ async def test_callback_between_pages_changes_the_next_page_only(wire: Wire) -> 
         (1, 10, 25, 10),
         (2, 10, 24, 10),
     ]
-    box.between_pages(None)
+    sandbox.between_pages(None)
     await wire.get("/patients")
     assert len(shown) == 2
 
 
 async def test_callback_between_pages_may_be_async(wire: Wire) -> None:
-    async def insert(_page: PageShown) -> None:
-        wire.box.patients.insert(0)
+    async def insert(_page: RecordedPage) -> None:
+        wire.sandbox.patients.insert(0)
 
-    wire.box.between_pages(insert)
+    wire.sandbox.between_pages(insert)
     await wire.get("/patients")
-    await wire.get(f"/patients/{wire.box.patients.ids[3]}", scope="subdomain")
-    assert len(wire.box.patients) == 26
+    await wire.get(f"/patients/{wire.sandbox.patients.ids[3]}", scope="subdomain")
+    assert len(wire.sandbox.patients) == 26
 
 
 async def test_rows_can_be_inserted_moved_updated_and_deleted(wire: Wire) -> None:
-    patients = wire.box.patients
+    patients = wire.sandbox.patients
     last = patients.ids[-1]
     made = patients.insert(0, first_name="Zorro", updated_at={})
     patients.move(last, 1)
@@ -160,9 +160,9 @@ async def test_rows_can_be_inserted_moved_updated_and_deleted(wire: Wire) -> Non
 
 async def test_filtered_lists_notice_changes(wire: Wire) -> None:
     before = (await wire.get("/patients", {"inactive": "false"})).json["count"]
-    found = wire.box.patients.insert(inactive=False)
+    found = wire.sandbox.patients.insert(inactive=False)
     assert (await wire.get("/patients", {"inactive": "false"})).json["count"] == before + 1
-    wire.box.patients.update(found, inactive=True)
+    wire.sandbox.patients.update(found, inactive=True)
     assert (await wire.get("/patients", {"inactive": "false"})).json["count"] == before
 
 
@@ -171,7 +171,7 @@ async def test_practices_do_not_share_records(dial: Dial) -> None:
     groups = (await wire.get("/locations", scope=None)).json
     assert groups["count"] == 3
     assert [len(one["locations"]) for one in groups["data"]] == [2, 2, 2]
-    ids = {id for practice in wire.box.practices for id in practice.patients.ids}
+    ids = {id for practice in wire.sandbox.practices for id in practice.patients.ids}
     assert len(ids) == 75
 
 

@@ -13,16 +13,16 @@ async def test_institutions_and_locations(wire: Wire) -> None:
     listed = await wire.get("/institutions", scope=None)
     assert listed.json["count"] == 1
     (institution,) = listed.rows
-    assert institution["subdomain"] == wire.box.subdomain
-    assert institution["locations"][0]["id"] == wire.box.location_id
+    assert institution["subdomain"] == wire.sandbox.subdomain
+    assert institution["locations"][0]["id"] == wire.sandbox.location_id
     single = await wire.get(f"/institutions/{institution['id']}", scope=None)
     assert single.data == institution
     assert (await wire.get("/institutions/1", scope=None)).error == "Resource not found"
     (group,) = (await wire.get("/locations", scope="subdomain")).rows
     assert set(group) == {"id", "name", "subdomain", "locations"}
-    (office,) = group["locations"]
-    assert {"tz", "map_by_operatory", "wlogo", "weight", "latitude"} <= set(office)
-    assert (await wire.get(f"/locations/{office['id']}", scope=None)).data == office
+    (location,) = group["locations"]
+    assert {"tz", "map_by_operatory", "wlogo", "weight", "latitude"} <= set(location)
+    assert (await wire.get(f"/locations/{location['id']}", scope=None)).data == location
     unknown = await wire.get("/locations/5", scope=None)
     assert (unknown.status, unknown.error) == (404, "Location with id 5 not found")
     (group,) = (await wire.get("/locations", {"inactive": "true"}, scope=None)).rows
@@ -30,7 +30,7 @@ async def test_institutions_and_locations(wire: Wire) -> None:
 
 
 async def test_descriptors_of_an_office(wire: Wire) -> None:
-    path = f"/locations/{wire.box.location_id}/appointment_descriptors"
+    path = f"/locations/{wire.sandbox.location_id}/appointment_descriptors"
     every = await wire.get(path, scope=None)
     codes = await wire.get(path, {"descriptor_type": "Procedure Codes"}, scope=None)
     assert (len(every.rows), len(codes.rows)) == (8, 6)
@@ -44,15 +44,15 @@ async def test_providers(wire: Wire) -> None:
     listed = await wire.get("/providers", scope="subdomain")
     assert listed.json["count"] == 3
     row = listed.rows[0]
-    assert row["locations"][0]["id"] == wire.box.location_id
+    assert row["locations"][0]["id"] == wire.sandbox.location_id
     assert "availabilities" not in row
     query = [("include[]", "availabilities"), ("include[]", "appointment_types")]
     single = await wire.get(f"/providers/{row['id']}", query, scope="subdomain")
     assert len(single.data["availabilities"]) == 1
     assert single.data["appointment_types"]
-    some = [("ids[]", id) for id in wire.box.providers.ids[:2]]
+    some = [("ids[]", id) for id in wire.sandbox.providers.ids[:2]]
     assert (await wire.get("/providers", some)).json["count"] == 2
-    wire.box.providers.update(row["id"], inactive=True)
+    wire.sandbox.providers.update(row["id"], inactive=True)
     assert (await wire.get("/providers", scope="subdomain")).json["count"] == 2
     assert (await wire.get("/providers", {"inactive": "true"})).ids == [row["id"]]
     reply = await wire.get("/providers", {"requestable": "true"}, scope="subdomain")
@@ -65,7 +65,7 @@ async def test_operatories(dial: Dial) -> None:
     wire = await dial(Sandbox(locations=2, operatories=3))
     listed = await wire.get("/operatories")
     assert listed.json["count"] == 3
-    assert {row["location_id"] for row in listed.rows} == {wire.box.location_id}
+    assert {row["location_id"] for row in listed.rows} == {wire.sandbox.location_id}
     assert listed.rows[0]["appt_categories"]
     assert (await wire.get("/operatories", {"search_name": "room 3"})).json["count"] == 1
     path = f"/operatories/{listed.ids[0]}"
@@ -112,7 +112,7 @@ async def test_unknown_records_are_not_found(wire: Wire, path: str) -> None:
 async def test_sync_status_shows_what_the_practice_says(wire: Wire) -> None:
     (row,) = (await wire.get("/sync_status", scope=None)).rows
     assert (row["read_status"], row["write_status"]) == ("green", "green")
-    wire.box.practice.write_status = "red"
+    wire.sandbox.practice.write_status = "red"
     assert (await wire.get("/sync_status", {"write_status": "green"}, scope=None)).rows == []
-    reply = await wire.get("/sync_status", {"location_ids[]": wire.box.location_id}, scope=None)
+    reply = await wire.get("/sync_status", {"location_ids[]": wire.sandbox.location_id}, scope=None)
     assert reply.json["count"] == 1

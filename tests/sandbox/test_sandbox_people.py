@@ -46,7 +46,7 @@ def newcomer(wire: Wire, **changes: Any) -> dict[str, Any]:
         "bio": bio,
         **changes,
     }
-    return {"provider": {"provider_id": wire.box.providers.ids[0]}, "patient": patient}
+    return {"provider": {"provider_id": wire.sandbox.providers.ids[0]}, "patient": patient}
 
 
 async def test_patients_have_every_field_recorded(wire: Wire) -> None:
@@ -58,7 +58,7 @@ async def test_patients_have_every_field_recorded(wire: Wire) -> None:
 
 
 async def test_filters_narrow_together(wire: Wire) -> None:
-    chosen = wire.box.patients.row(wire.box.patients.ids[4])
+    chosen = wire.sandbox.patients.row(wire.sandbox.patients.ids[4])
     bio: Any = chosen["bio"]
     for params in (
         {"email": chosen["email"]},
@@ -76,15 +76,15 @@ async def test_email_and_phone_together_widen_or_narrow_as_assumed(
     wire: Wire, version: str
 ) -> None:
     caller = wire.as_v3() if version == "v3" else wire
-    chosen = wire.box.patients.row(wire.box.patients.ids[4])
+    chosen = wire.sandbox.patients.row(wire.sandbox.patients.ids[4])
     both = {"email": chosen["email"], "phone_number": "2125550000"}
     assert (await caller.get("/patients", both)).ids == [chosen["id"]]
-    wire.box.guesses.email_or_phone = False
+    wire.sandbox.assumptions.email_or_phone = False
     assert (await caller.get("/patients", both)).rows == []
 
 
 async def test_inactive_new_and_non_patients(wire: Wire) -> None:
-    patients = wire.box.patients
+    patients = wire.sandbox.patients
     patients.insert(inactive=False, bio={"new_patient": True})
     patients.insert(inactive=False, bio={"non_patient": True})
     every = {"per_page": 300}
@@ -95,13 +95,13 @@ async def test_inactive_new_and_non_patients(wire: Wire) -> None:
     assert len((await wire.get("/patients", {"new_patient": "true"})).rows) == 1
     assert len((await wire.get("/patients", {"non_patient": "true"})).rows) == 1
     assert (await wire.get("/patients", {"non_patient": "false"})).json["count"] == 26
-    wire.box.guesses.new_patient_when_unset = False
+    wire.sandbox.assumptions.new_patient_when_unset = False
     assert (await wire.get("/patients", every)).json["count"] == 26
     assert (await wire.get("/patients", {"inactive": "True"})).status == 400
 
 
 async def test_updated_since_is_inclusive(wire: Wire) -> None:
-    stamps = sorted(str(row["updated_at"]) for row in wire.box.patients)
+    stamps = sorted(str(row["updated_at"]) for row in wire.sandbox.patients)
     for since in (stamps[20], stamps[20].replace("Z", "+0000")):
         reply = await wire.get("/patients", {"updated_since": since, "per_page": 300})
         assert len(reply.rows) == 5
@@ -116,7 +116,7 @@ async def test_location_strict_narrows_to_the_office(dial: Dial) -> None:
     strict = await wire.get("/patients", {"per_page": 300, "location_strict": "true"})
     assert len(loose.rows) == 10
     assert len(strict.rows) == 5
-    assert all(row["location_ids"] == [wire.box.location_id] for row in strict.rows)
+    assert all(row["location_ids"] == [wire.sandbox.location_id] for row in strict.rows)
 
 
 async def test_sort(wire: Wire) -> None:
@@ -125,7 +125,7 @@ async def test_sort(wire: Wire) -> None:
     stamps = [row["updated_at"] for row in down.rows]
     assert stamps == sorted(stamps, reverse=True)
     assert (await wire.get("/patients", {**every, "sort": "-id"})).ids == sorted(
-        wire.box.patients.ids, reverse=True
+        wire.sandbox.patients.ids, reverse=True
     )
     assert (await wire.get("/patients", {"sort": "shoe_size"})).status == 400
 
@@ -143,7 +143,7 @@ async def test_includes_are_there_only_when_asked_for(wire: Wire) -> None:
         "address",
         "charges",
     ]
-    id = wire.box.patients.ids[1]
+    id = wire.sandbox.patients.ids[1]
     plain = await wire.get(f"/patients/{id}", scope="subdomain")
     assert set(plain.data) == OBSERVED
     query = [("include[]", one) for one in wanted]
@@ -156,7 +156,7 @@ async def test_includes_are_there_only_when_asked_for(wire: Wire) -> None:
 
 
 async def test_upcoming_appointments_are_short(wire: Wire) -> None:
-    wire.box.clock.advance(1_767_225_600 - wire.box.clock.now())
+    wire.sandbox.clock.advance(1_767_225_600 - wire.sandbox.clock.now())
     query = [("include[]", "upcoming_appts"), ("per_page", 300)]
     rows = (await wire.get("/patients", query)).rows
     visit = next(row["upcoming_appts"][0] for row in rows if row["upcoming_appts"])
@@ -166,7 +166,7 @@ async def test_upcoming_appointments_are_short(wire: Wire) -> None:
 
 
 async def test_location_id_on_a_single_patient_is_ignored_with_a_warning(wire: Wire) -> None:
-    reply = await wire.get(f"/patients/{wire.box.patients.ids[0]}")
+    reply = await wire.get(f"/patients/{wire.sandbox.patients.ids[0]}")
     assert reply.status == 200
     assert "location_id" in reply.json["description"]
     assert (await wire.get("/patients/1", scope="subdomain")).status == 404
@@ -183,10 +183,10 @@ async def test_create_then_duplicate(wire: Wire) -> None:
     again = await wire.call("POST", "/patients", json=newcomer(wire))
     text = f"A patient with that information already exists - id={user['id']}"
     assert (again.status, again.error) == (400, text)
-    wire.box.guesses.duplicate_status = 200
+    wire.sandbox.assumptions.duplicate_status = 200
     again = await wire.call("POST", "/patients", json=newcomer(wire))
     assert (again.status, again.error) == (200, text)
-    assert wire.box.sync() == 1
+    assert wire.sandbox.sync() == 1
     row = await wire.get(f"/patients/{user['id']}", scope="subdomain")
     assert row.data["foreign_id"]
     assert row.data["bio"]["new_patient"] is False
@@ -215,19 +215,19 @@ async def test_create_refuses_what_is_missing_or_wrong(wire: Wire) -> None:
         bio = {**whole["patient"]["bio"], "phone_number": phone}
         assert await refusal(newcomer(wire, bio=bio)) == "User phone number is invalid"
     assert await refusal([1]) == "The request body is not a JSON object"
-    assert len(wire.box.patients) == 25
+    assert len(wire.sandbox.patients) == 25
 
 
 async def test_a_missing_gender_is_stored_as_the_guess_says(wire: Wire) -> None:
     body = newcomer(wire)
     del body["patient"]["bio"]["gender"]
-    wire.box.guesses.patient_record_at = "bare"
+    wire.sandbox.assumptions.patient_record_at = "bare"
     made = await wire.call("POST", "/patients", json=body)
     assert made.data["bio"]["gender"] == "Female"
 
 
 async def test_coverages_of_a_patient(wire: Wire) -> None:
-    id = wire.box.patients.ids[2]
+    id = wire.sandbox.patients.ids[2]
     reply = await wire.get(f"/patients/{id}/insurance_coverages", scope="subdomain")
     assert reply.json["count"] == 1
     (row,) = reply.rows
@@ -238,7 +238,7 @@ async def test_coverages_of_a_patient(wire: Wire) -> None:
 
 
 async def test_alerts_are_written_disabled_and_listed(wire: Wire) -> None:
-    id = wire.box.patients.ids[0]
+    id = wire.sandbox.patients.ids[0]
     path = f"/patients/{id}/alerts"
     body = {"patient_alert": {"note": "Latex"}}
     made = await wire.call("POST", path, json=body, scope="subdomain")
@@ -253,7 +253,7 @@ async def test_alerts_are_written_disabled_and_listed(wire: Wire) -> None:
     assert (await wire.get(path, scope="subdomain")).rows == []
     every = await wire.get(path, {"include_disabled": "true"}, scope="subdomain")
     assert len(every.rows) == 1
-    other = f"/patients/{wire.box.patients.ids[1]}/alerts/{made.data['id']}"
+    other = f"/patients/{wire.sandbox.patients.ids[1]}/alerts/{made.data['id']}"
     assert (await wire.get(other, scope="subdomain")).status == 404
     empty = await wire.call("POST", path, json={"note": "x"}, scope="subdomain")
     assert empty.error == "Missing parameter patient_alert"

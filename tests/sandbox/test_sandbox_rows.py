@@ -57,18 +57,18 @@ def check(value: object, kind: Any, where: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_rows_are_what_their_types_say(name: str) -> None:
-    box = Sandbox(patients=30, operatories=2)
-    table: Rows[Any] = getattr(box, name)
+    sandbox = Sandbox(patients=30, operatories=2)
+    table: Rows[Any] = getattr(sandbox, name)
     assert len(table)
     for row in table:
         check(row, KINDS[name], name)
 
 
 def test_fields_of_a_row_need_no_cast() -> None:
-    box = Sandbox(patients=3)
-    id = box.patients.ids[0]
-    phone: str = box.patients.row(id)["bio"]["phone_number"]
-    found = box.patients.get(id)
+    sandbox = Sandbox(patients=3)
+    id = sandbox.patients.ids[0]
+    phone: str = sandbox.patients.row(id)["bio"]["phone_number"]
+    found = sandbox.patients.get(id)
     assert found is not None
     born: str = found["bio"]["date_of_birth"]
     assert phone.isdigit()
@@ -78,40 +78,40 @@ def test_fields_of_a_row_need_no_cast() -> None:
 async def test_an_update_moves_updated_at_so_that_updated_since_finds_it() -> None:
     clock = Clock(NOW)
     async with (
-        Sandbox(patients=6, clock=clock) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=6, clock=clock) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        changed, spelled, _ = box.patients.ids[:3]
-        made = box.patients.row(changed)["created_at"]
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        changed, spelled, _ = sandbox.patients.ids[:3]
+        made = sandbox.patients.row(changed)["created_at"]
         clock.advance(60)
-        box.patients.update(changed, last_name="Example")
-        box.patients.update(spelled, last_name="Example", updated_at="2020-01-01T00:00:00.000Z")
+        sandbox.patients.update(changed, last_name="Example")
+        sandbox.patients.update(spelled, last_name="Example", updated_at="2020-01-01T00:00:00.000Z")
         since = NOW + timedelta(seconds=30)
-        found = [one async for one in office.patients.walk(updated_since=since)]
+        found = [one async for one in location.patients.walk(updated_since=since)]
         assert [(one.id, one.updated_at) for one in found] == [
             (changed, NOW + timedelta(seconds=60))
         ]
-        assert box.patients.row(changed)["created_at"] == made
-        visit = box.appointments.ids[0]
-        box.appointments.update(visit, note="late")
-        assert box.appointments.row(visit)["updated_at"] == "2026-06-15T12:01:00.000Z"
-        assert box.patients.row(spelled)["updated_at"] == "2020-01-01T00:00:00.000Z"
+        assert sandbox.patients.row(changed)["created_at"] == made
+        visit = sandbox.appointments.ids[0]
+        sandbox.appointments.update(visit, note="late")
+        assert sandbox.appointments.row(visit)["updated_at"] == "2026-06-15T12:01:00.000Z"
+        assert sandbox.patients.row(spelled)["updated_at"] == "2020-01-01T00:00:00.000Z"
 
 
 def test_rows_without_updated_at_get_none() -> None:
-    box = Sandbox(patients=1)
-    id = box.appointment_types.ids[0]
-    box.appointment_types.update(id, name="Other")
-    assert "updated_at" not in box.appointment_types.row(id)
+    sandbox = Sandbox(patients=1)
+    id = sandbox.appointment_types.ids[0]
+    sandbox.appointment_types.update(id, name="Other")
+    assert "updated_at" not in sandbox.appointment_types.row(id)
 
 
 async def test_start_returns_the_sandbox() -> None:
-    box = await Sandbox(patients=1).start()
+    sandbox = await Sandbox(patients=1).start()
     try:
-        assert box.url.startswith("http://127.0.0.1:")
+        assert sandbox.url.startswith("http://127.0.0.1:")
     finally:
-        await box.stop()
+        await sandbox.stop()
 
 
 @pytest.mark.parametrize(("patients", "visits"), [(0, 0), (1, 1), (5, 8), (25, 40), (5_000, 8_000)])

@@ -23,8 +23,8 @@ async def wire(dial: Dial) -> Wire:
 async def search(
     wire: Wire, *, pids: int = 1, more: list[tuple[str, Any]] | None = None, **params: Any
 ) -> Reply:
-    query = [("lids[]", wire.box.location_id)]
-    query += [("pids[]", id) for id in wire.box.providers.ids[:pids]]
+    query = [("lids[]", wire.sandbox.location_id)]
+    query += [("pids[]", id) for id in wire.sandbox.providers.ids[:pids]]
     whole = {"start_date": DAY, "days": 1, **params}
     return await wire.get(
         "/appointment_slots", [*query, *whole.items(), *(more or [])], scope="subdomain"
@@ -45,7 +45,7 @@ async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: Wir
     assert group["slots"][0] == {
         "time": "2026-07-01T09:00:00.000-04:00",
         "end_time": "2026-07-01T09:15:00.000-04:00",
-        "operatory_id": wire.box.operatories.ids[0],
+        "operatory_id": wire.sandbox.operatories.ids[0],
     }
     assert group["slots"][-1]["end_time"] == "2026-07-01T17:00:00.000-04:00"
 
@@ -60,10 +60,10 @@ async def test_length_interval_and_type(wire: Wire) -> None:
     hour = await slots(wire, slot_length=60)
     assert len(hour) == 8
     assert len(await slots(wire, slot_length=60, slot_interval=30)) == 15
-    cleaning = wire.box.appointment_types.ids[0]
+    cleaning = wire.sandbox.appointment_types.ids[0]
     assert await slots(wire, appointment_type_id=cleaning) == hour
-    for id in wire.box.availabilities.ids:
-        wire.box.availabilities.update(id, appointment_type_ids=[])
+    for id in wire.sandbox.availabilities.ids:
+        wire.sandbox.availabilities.update(id, appointment_type_ids=[])
     assert await slots(wire, appointment_type_id=cleaning) == []
     assert (await search(wire, slot_length=0)).status == 400
     assert (await search(wire, appointment_type_id=7)).status == 404
@@ -73,7 +73,7 @@ async def test_a_slot_can_be_booked_as_it_is_and_is_gone_then(wire: Wire) -> Non
     (group,) = (await search(wire, slot_length=30)).rows
     slot = group["slots"][3]
     appt = {
-        "patient_id": wire.box.patients.ids[0],
+        "patient_id": wire.sandbox.patients.ids[0],
         "provider_id": group["pid"],
         "operatory_id": slot["operatory_id"],
         "start_time": slot["time"],
@@ -92,23 +92,23 @@ async def test_a_slot_can_be_booked_as_it_is_and_is_gone_then(wire: Wire) -> Non
 
 
 async def test_the_past_is_not_bookable(wire: Wire) -> None:
-    wire.box.clock.advance(3 * 3600)
+    wire.sandbox.clock.advance(3 * 3600)
     await wire.login()
     today = await slots(wire, start_date="2026-06-01")
     assert today[0] == "2026-06-01T11:15:00.000-04:00"
 
 
 async def test_required_parameters(wire: Wire) -> None:
-    base: dict[str, Any] = {"start_date": DAY, "days": 1, "lids[]": wire.box.location_id}
+    base: dict[str, Any] = {"start_date": DAY, "days": 1, "lids[]": wire.sandbox.location_id}
     for name in ("start_date", "days"):
         some = {key: value for key, value in base.items() if key != name}
         reply = await wire.get("/appointment_slots", some, scope="subdomain")
         assert (reply.status, reply.error) == (400, f"Missing parameter {name}")
     reply = await wire.get("/appointment_slots", base, scope="subdomain")
     assert reply.error == "Missing parameter pids"
-    kind = {"appointment_type_id": wire.box.appointment_types.ids[0]}
+    kind = {"appointment_type_id": wire.sandbox.appointment_types.ids[0]}
     assert (await wire.get("/appointment_slots", {**base, **kind}, scope="subdomain")).status == 400
-    wire.box.guesses.pids_required = False
+    wire.sandbox.assumptions.pids_required = False
     reply = await wire.get("/appointment_slots", {**base, **kind}, scope="subdomain")
     assert reply.json["count"] == 3
     base["lids[]"] = 5
@@ -126,15 +126,15 @@ async def test_next_available_date_only_when_there_are_no_slots(wire: Wire) -> N
     saturday = await search(wire, start_date="2026-07-04", days=2)
     (group,) = saturday.rows
     assert (group["slots"], group["next_available_date"]) == ([], "2026-07-06")
-    for id in tuple(wire.box.availabilities.ids):
-        wire.box.availabilities.update(id, active=False)
+    for id in tuple(wire.sandbox.availabilities.ids):
+        wire.sandbox.availabilities.update(id, active=False)
     (group,) = (await search(wire)).rows
     assert group["next_available_date"] is None
 
 
 async def add_hours(wire: Wire, **fields: Any) -> Reply:
     record = {
-        "provider_id": wire.box.providers.ids[0],
+        "provider_id": wire.sandbox.providers.ids[0],
         "begin_time": "00:00",
         "end_time": "04:00",
         **fields,
@@ -143,13 +143,13 @@ async def add_hours(wire: Wire, **fields: Any) -> Reply:
 
 
 def only_new_hours(wire: Wire) -> None:
-    for id in tuple(wire.box.availabilities.ids):
-        wire.box.availabilities.delete(id)
+    for id in tuple(wire.sandbox.availabilities.ids):
+        wire.sandbox.availabilities.delete(id)
 
 
 async def test_clocks_going_forward_and_back(wire: Wire) -> None:
     only_new_hours(wire)
-    room = wire.box.operatories.ids[0]
+    room = wire.sandbox.operatories.ids[0]
     await add_hours(wire, days=["Sunday"], operatory_id=room)
     back = await slots(wire, start_date="2026-11-01", slot_length=60)
     assert [one[11:] for one in back] == [
@@ -171,14 +171,14 @@ async def test_hours_without_a_room_use_any_free_one(wire: Wire) -> None:
     only_new_hours(wire)
     await add_hours(wire, days=["Wednesday"])
     (group,) = (await search(wire, slot_length=60)).rows
-    first, second, _ = wire.box.operatories.ids
+    first, second, _ = wire.sandbox.operatories.ids
     assert [one["operatory_id"] for one in group["slots"]] == [first] * 4
     (group,) = (await search(wire, slot_length=60, overlapping_operatory_slots="true")).rows
     assert len(group["slots"]) == 12
     only = [("operatory_ids[]", second)]
     (group,) = (await search(wire, slot_length=60, more=only)).rows
     assert {one["operatory_id"] for one in group["slots"]} == {second}
-    wire.box.practice.locations.update(wire.box.location_id, map_by_operatory=False)
+    wire.sandbox.practice.locations.update(wire.sandbox.location_id, map_by_operatory=False)
     (group,) = (await search(wire, slot_length=60)).rows
     assert "operatory_id" not in group["slots"][0]
 
@@ -224,7 +224,7 @@ async def test_bad_working_hours_are_refused(wire: Wire, fields: dict[str, Any],
 
 
 async def test_working_hours_live_and_die(wire: Wire) -> None:
-    kinds = list(wire.box.appointment_types.ids[:2])
+    kinds = list(wire.sandbox.appointment_types.ids[:2])
     made = await add_hours(wire, days=["Sunday"], appointment_type_ids=kinds)
     assert made.status == 201
     assert set(made.data) == {
@@ -246,13 +246,13 @@ async def test_working_hours_live_and_die(wire: Wire) -> None:
     await wire.call("PATCH", path, json=off, scope="subdomain")
     assert (await wire.get("/availabilities")).json["count"] == 3
     assert (await wire.get("/availabilities", {"active": "false"})).ids == [made.data["id"]]
-    one = {"provider_id": wire.box.providers.ids[1]}
+    one = {"provider_id": wire.sandbox.providers.ids[1]}
     assert (await wire.get("/availabilities", one)).json["count"] == 1
     gone = await wire.call("DELETE", path, scope="subdomain")
     assert (gone.status, gone.body) == (204, b"")
     assert (await wire.call("DELETE", path, scope="subdomain")).status == 404
-    wire.box.guesses.delete_availability_status = 200
-    last = f"/availabilities/{wire.box.availabilities.ids[0]}"
+    wire.sandbox.assumptions.delete_availability_status = 200
+    last = f"/availabilities/{wire.sandbox.availabilities.ids[0]}"
     assert (await wire.call("DELETE", last, scope="subdomain")).status == 200
 
 

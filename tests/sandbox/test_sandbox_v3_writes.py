@@ -18,9 +18,9 @@ async def start(dial: Dial, **given: Any) -> Wire:
     return (await dial(Sandbox(clock=Clock(NOW), appointments=0, **given))).as_v3()
 
 
-def newcomer(box: Sandbox, **more: object) -> Row:
+def newcomer(sandbox: Sandbox, **more: object) -> Row:
     return {
-        "provider": {"provider_id": box.providers.ids[0]},
+        "provider": {"provider_id": sandbox.providers.ids[0]},
         "patient": {
             "first_name": "Nell",
             "last_name": "Harrowgate",
@@ -31,12 +31,12 @@ def newcomer(box: Sandbox, **more: object) -> Row:
     }
 
 
-def visit(box: Sandbox, at: str = "2026-06-02T14:00:00Z", **more: object) -> Row:
+def visit(sandbox: Sandbox, at: str = "2026-06-02T14:00:00Z", **more: object) -> Row:
     return {
         "appt": {
-            "patient_id": box.patients.ids[0],
-            "provider_id": box.providers.ids[0],
-            "operatory_id": box.operatories.ids[0],
+            "patient_id": sandbox.patients.ids[0],
+            "provider_id": sandbox.providers.ids[0],
+            "operatory_id": sandbox.operatories.ids[0],
             "start_time": at,
             "end_time": at.replace(":00:00Z", ":30:00Z"),
             **more,
@@ -45,26 +45,26 @@ def visit(box: Sandbox, at: str = "2026-06-02T14:00:00Z", **more: object) -> Row
 
 
 async def test_found_or_created(v3: Wire) -> None:
-    asked = newcomer(v3.box, return_existing_if_match=True)
+    asked = newcomer(v3.sandbox, return_existing_if_match=True)
     made, met = await v3.post("/patients", asked), await v3.post("/patients", asked)
     assert (made.status, met.status) == (201, 200)
     assert made.data["user"]["id"] == met.data["user"]["id"]
-    refused = await v3.post("/patients", newcomer(v3.box))
+    refused = await v3.post("/patients", newcomer(v3.sandbox))
     assert refused.status == 400
     assert refused.error.endswith(f"id={made.data['user']['id']}")
 
 
 async def test_v2_does_not_know_return_existing(wire: Wire) -> None:
-    asked = newcomer(wire.box, return_existing_if_match=True)
+    asked = newcomer(wire.sandbox, return_existing_if_match=True)
     assert (await wire.post("/patients", asked)).status == 201
     assert (await wire.post("/patients", asked)).status == 400
 
 
 async def test_accepted_now_written_later(dial: Dial) -> None:
     v3 = await start(dial)
-    made = (await v3.post("/appointments", visit(v3.box))).data["appt"]
+    made = (await v3.post("/appointments", visit(v3.sandbox))).data["appt"]
     assert (made["foreign_id"], made["foreign_id_type"]) == (None, "nex")
-    assert v3.box.sync() == 1
+    assert v3.sandbox.sync() == 1
     known = (await v3.get(f"/appointments/{made['id']}", scope="subdomain")).data
     assert known["foreign_id"]
     assert known["last_sync_time"]
@@ -73,7 +73,7 @@ async def test_accepted_now_written_later(dial: Dial) -> None:
 
 async def test_moving_an_appointment(dial: Dial) -> None:
     v3 = await start(dial)
-    made = (await v3.post("/appointments", visit(v3.box))).data["appt"]
+    made = (await v3.post("/appointments", visit(v3.sandbox))).data["appt"]
     path = f"/appointments/{made['id']}"
     wanted = {"start_time": "2026-06-03T15:00:00Z", "note": "Later"}
     moved = await v3.call("PATCH", path, scope="subdomain", json={"appt": wanted})
@@ -82,13 +82,13 @@ async def test_moving_an_appointment(dial: Dial) -> None:
     assert appt["start_time"] == "2026-06-03T15:00:00.000Z"
     assert appt["end_time"] == "2026-06-03T15:30:00.000Z"
     assert appt["note"] == "Later"
-    other = (await v3.post("/appointments", visit(v3.box))).data["appt"]
+    other = (await v3.post("/appointments", visit(v3.sandbox))).data["appt"]
     clash = await v3.call("PATCH", path, scope="subdomain", json=visit_at(other["start_time"]))
     assert clash.error == "this time is no longer available"
     for wrong in ({"start_time": "2020-01-01T00:00:00Z"}, {"note": "x" * 129}, {"operatory_id": 1}):
         reply = await v3.call("PATCH", path, scope="subdomain", json={"appt": wrong})
         assert reply.status in {400, 404}
-    v3.box.guesses.system_reschedules = False
+    v3.sandbox.assumptions.system_reschedules = False
     assert (await v3.call("PATCH", path, scope="subdomain", json={"appt": wanted})).status == 400
 
 
@@ -98,7 +98,7 @@ def visit_at(start: str) -> Row:
 
 async def test_v2_does_not_move_appointments(dial: Dial) -> None:
     wire = await dial(Sandbox(clock=Clock(NOW), appointments=0))
-    made = (await wire.post("/appointments", visit(wire.box))).data["appt"]
+    made = (await wire.post("/appointments", visit(wire.sandbox))).data["appt"]
     reply = await wire.call(
         "PATCH",
         f"/appointments/{made['id']}",
@@ -113,8 +113,8 @@ async def test_appointments_of_some_patients(v3: Wire) -> None:
     window = [("start", "2026-01-01"), ("end", "2027-01-01"), ("per_page", 100)]
     every = await v3.get("/appointments", window)
     assert {row["cancelled"] for row in every.rows} == {True, False}
-    assert len(every.rows) == len(v3.box.appointments)
-    people = list(v3.box.patients.ids)[:2]
+    assert len(every.rows) == len(v3.sandbox.appointments)
+    people = list(v3.sandbox.patients.ids)[:2]
     some = await v3.get("/appointments", [*window, *[("patient_ids[]", id) for id in people]])
     assert {row["patient_id"] for row in some.rows} == set(people)
     many = [("patient_ids[]", at) for at in range(26)]
@@ -126,28 +126,28 @@ async def test_appointments_of_some_patients(v3: Wire) -> None:
 
 
 async def test_include_replaces_what_comes_unasked(v3: Wire) -> None:
-    path = f"/appointments/{v3.box.appointments.ids[0]}"
+    path = f"/appointments/{v3.sandbox.appointments.ids[0]}"
     asked = [("include[]", "operatory")]
     assert "patient" not in (await v3.get(path, asked, scope="subdomain")).data
-    v3.box.guesses.include_replaces_default = False
+    v3.sandbox.assumptions.include_replaces_default = False
     assert "patient" in (await v3.get(path, asked, scope="subdomain")).data
 
 
 async def test_slots(dial: Dial) -> None:
     v3 = await start(dial)
-    box = v3.box
+    sandbox = v3.sandbox
     asked: list[tuple[str, Any]] = [
         ("start_date", "2026-06-02"),
         ("days", 1),
-        ("lids[]", box.location_id),
+        ("lids[]", sandbox.location_id),
     ]
     assert (await v3.get("/available_slots", asked, scope="subdomain")).status == 400
-    asked.append(("pids[]", box.providers.ids[0]))
+    asked.append(("pids[]", sandbox.providers.ids[0]))
     (group,) = (await v3.get("/available_slots", asked, scope="subdomain")).data
     slot = group["slots"][0]
     assert slot["time"] == "2026-06-02T09:00:00.000-04:00"
-    assert slot["provider_id"] == box.providers.ids[0]
-    assert slot["working_hour_label_id"] == box.practice.working_hour_labels.ids[0]
+    assert slot["provider_id"] == sandbox.providers.ids[0]
+    assert slot["working_hour_label_id"] == sandbox.practice.working_hour_labels.ids[0]
     for none in (("working_hour_source", "synced"), ("working_hour_label_id", 1)):
         (group,) = (await v3.get("/available_slots", [*asked, none], scope="subdomain")).data
         assert group["slots"] == []
@@ -155,18 +155,18 @@ async def test_slots(dial: Dial) -> None:
 
 @pytest.mark.parametrize("days", [0, 400])
 async def test_unreasonable_spans_of_slots(v3: Wire, days: int) -> None:
-    asked = [("start_date", "2026-06-02"), ("days", days), ("lids[]", v3.box.location_id)]
-    asked.append(("pids[]", v3.box.providers.ids[0]))
+    asked = [("start_date", "2026-06-02"), ("days", days), ("lids[]", v3.sandbox.location_id)]
+    asked.append(("pids[]", v3.sandbox.providers.ids[0]))
     assert (await v3.get("/available_slots", asked, scope="subdomain")).status == 400
 
 
 async def test_working_hours_live_their_life(v3: Wire) -> None:
     fields = {
-        "provider_id": v3.box.providers.ids[0],
+        "provider_id": v3.sandbox.providers.ids[0],
         "begin_time": "07:00",
         "end_time": "08:00",
         "days": ["Saturday"],
-        "appointment_type_ids": [v3.box.appointment_types.ids[0]],
+        "appointment_type_ids": [v3.sandbox.appointment_types.ids[0]],
     }
     assert (await v3.post("/working_hours", {"availability": fields})).status == 400
     made = (await v3.post("/working_hours", {"working_hour": fields})).data
@@ -191,10 +191,10 @@ async def test_working_hours_live_their_life(v3: Wire) -> None:
 
 
 async def test_aliases_of_old(wire: Wire) -> None:
-    path = f"/locations/{wire.box.location_id}/providers"
-    assert (await wire.get(path, scope="subdomain")).ids == list(wire.box.providers.ids)
+    path = f"/locations/{wire.sandbox.location_id}/providers"
+    assert (await wire.get(path, scope="subdomain")).ids == list(wire.sandbox.providers.ids)
     kinds = await wire.get("/appointment_categories")
-    assert kinds.ids == list(wire.box.appointment_types.ids)
+    assert kinds.ids == list(wire.sandbox.appointment_types.ids)
 
 
 async def test_operatories_and_providers(v3: Wire) -> None:

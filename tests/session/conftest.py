@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
+async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=25, seed=1) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-async def nex(box: Sandbox) -> AsyncIterator[NexHealth]:
-    async with NexHealth(box.api_key, base_url=box.url) as session:
+async def nex(sandbox: Sandbox) -> AsyncIterator[NexHealth]:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url) as session:
         yield session
 
 
 @pytest.fixture
-def office(nex: NexHealth, box: Sandbox) -> LocationScope:
-    return nex.practice(box.subdomain).location(box.location_id)
+def location(nex: NexHealth, sandbox: Sandbox) -> LocationScope:
+    return nex.practice(sandbox.subdomain).location(sandbox.location_id)

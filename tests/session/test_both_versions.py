@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import NexHealth, Rates
-from nexhealth_async.sandbox import ANCHOR, Sandbox
+from nexhealth_async.sandbox import DEFAULT_ANCHOR, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def crowd() -> AsyncIterator[Sandbox]:
-    async with Sandbox(patients=230, seed=3, appointments=120) as box:
-        yield box
+    async with Sandbox(patients=230, seed=3, appointments=120) as sandbox:
+        yield sandbox
 
 
-def appointments(office: LocationScope, per_page: int) -> Walk[Appointment]:
+def appointments(location: LocationScope, per_page: int) -> Walk[Appointment]:
     from datetime import UTC, datetime
 
-    noon = datetime(ANCHOR.year, ANCHOR.month, ANCHOR.day, 12, tzinfo=UTC)
+    noon = datetime(DEFAULT_ANCHOR.year, DEFAULT_ANCHOR.month, DEFAULT_ANCHOR.day, 12, tzinfo=UTC)
     year = timedelta(days=366)
-    return office.appointments.walk(
+    return location.appointments.walk(
         start=noon - year, end=noon + year, cancelled=False, per_page=per_page
     )
 
 
 WALKS: dict[str, Callable[[LocationScope, int], AnyWalk]] = {
-    "patients": lambda office, size: office.patients.walk(per_page=size),
-    "active patients": lambda office, size: office.patients.walk(inactive=False, per_page=size),
+    "patients": lambda location, size: location.patients.walk(per_page=size),
+    "active patients": lambda location, size: location.patients.walk(inactive=False, per_page=size),
     "appointments": appointments,
-    "providers": lambda office, size: office.providers.walk(per_page=size),
-    "recalls": lambda office, size: office.patient_recalls.walk(per_page=size),
+    "providers": lambda location, size: location.providers.walk(per_page=size),
+    "recalls": lambda location, size: location.patient_recalls.walk(per_page=size),
 }
 
 
@@ -59,9 +59,9 @@ async def test_the_same_text_gives_the_same_records_in_both_versions(
     paged: dict[str, list[int]] = {}
     for version in ("v2", "v3"):
         async with session(crowd, version) as nex:
-            office = nex.practice(crowd.subdomain).location(crowd.location_id)
-            found[version] = [one.id async for one in walk(office, per_page)]
-            pages = walk(office, per_page).pages()
+            location = nex.practice(crowd.subdomain).location(crowd.location_id)
+            found[version] = [one.id async for one in walk(location, per_page)]
+            pages = walk(location, per_page).pages()
             paged[version] = [one.id async for page in pages for one in page.items]
     assert sorted(found["v2"]) == sorted(found["v3"])
     assert found["v2"]
@@ -71,10 +71,10 @@ async def test_the_same_text_gives_the_same_records_in_both_versions(
 async def test_a_walk_is_taken_up_again_in_both_versions(crowd: Sandbox) -> None:
     for version in ("v2", "v3"):
         async with session(crowd, version) as nex:
-            office = nex.practice(crowd.subdomain).location(crowd.location_id)
-            whole = [one.id async for one in office.patients.walk(per_page=50)]
-            async for page in office.patients.walk(per_page=50).pages():
+            location = nex.practice(crowd.subdomain).location(crowd.location_id)
+            whole = [one.id async for one in location.patients.walk(per_page=50)]
+            async for page in location.patients.walk(per_page=50).pages():
                 got = [one.id for one in page.items]
-                rest = [one.id async for one in office.patients.walk(after=page.resume)]
+                rest = [one.id async for one in location.patients.walk(after=page.resume)]
                 assert got + rest == whole
                 break

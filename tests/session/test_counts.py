@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexhealth_async import NexHealthWarning, UnexpectedShape, WalkDrifted
-from tests.session.transport_error_helpers import Scene, envelope, scene
+from nexhealth_async import DriftError, NexHealthWarning, UnexpectedStructureError
+from tests.session.transport_error_helpers import ErrorScene, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 PER_PAGE = 10
 
 
-async def walked(at: Scene, **options: Any) -> tuple[list[int], list[str]]:
+async def walked(at: ErrorScene, **options: Any) -> tuple[list[int], list[str]]:
     """Walk all patients; return ids in order and the texts of the library's warnings."""
     options = {"per_page": PER_PAGE, "new_patient": None, **options}
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        ids = [one.id async for one in at.office.patients.walk(**options)]
+        ids = [one.id async for one in at.location.patients.walk(**options)]
     assert all(one.category is NexHealthWarning for one in heard)
     return ids, [str(one.message) for one in heard]
 
 
-def asked(at: Scene) -> list[Mapping[str, str]]:
-    return [dict(one.query) for one in at.box.seen("GET", "/patients")]
+def asked(at: ErrorScene) -> list[Mapping[str, str]]:
+    return [dict(one.query) for one in at.sandbox.seen("GET", "/patients")]
 
 
 LIES: dict[str, tuple[CountAs, bool]] = {
@@ -52,11 +52,11 @@ async def test_every_record_comes_once_whatever_the_count_says(
     lie: str, total: int, prefetch: int
 ) -> None:
     async with scene(patients=total) as at:
-        at.box.count_as, uncounted = LIES[lie]
-        if at.box.count_as == total:
+        at.sandbox.count_as, uncounted = LIES[lie]
+        if at.sandbox.count_as == total:
             uncounted = False
         ids, heard = await walked(at, prefetch=prefetch)
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
         assert bool(heard) == uncounted
         # Without a count only a short or an empty page tells the end, and page 1 gives the size;
         # page 2 may be asked for beside page 1.
@@ -67,8 +67,8 @@ async def test_every_record_comes_once_whatever_the_count_says(
 
 async def test_the_warning_stands_on_the_page_it_came_with() -> None:
     async with scene(patients=25) as at:
-        at.box.count_as = "missing"
-        walk = at.office.patients.walk(per_page=PER_PAGE, new_patient=None)
+        at.sandbox.count_as = "missing"
+        walk = at.location.patients.walk(per_page=PER_PAGE, new_patient=None)
         pages = [page async for page in walk.pages()]
         assert [bool(page.warnings) for page in pages] == [True, False, False]
         assert [page.count for page in pages] == [None] * 3
@@ -81,9 +81,9 @@ async def test_a_count_below_the_rows_is_dropped_once_rows_contradict_it(
     lie: int, prefetch: int
 ) -> None:
     async with scene(patients=47) as at:
-        at.box.count_as = lie
+        at.sandbox.count_as = lie
         ids, heard = await walked(at, prefetch=prefetch)
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
         assert any("below the rows" in text or "warnings" in text for text in heard)
         assert at.sent <= 10
 
@@ -91,8 +91,8 @@ async def test_a_count_below_the_rows_is_dropped_once_rows_contradict_it(
 async def test_a_count_that_ends_with_a_full_page_is_believed() -> None:
     """Two full pages and a count of 20: nothing on the wire says that there is more."""
     async with scene(patients=30) as at:
-        at.box.count_as = 20
-        assert await walked(at) == (list(at.box.patients.ids)[:20], [])
+        at.sandbox.count_as = 20
+        assert await walked(at) == (list(at.sandbox.patients.ids)[:20], [])
         assert at.sent == 2
 
 
@@ -102,27 +102,27 @@ async def test_a_count_above_the_rows_ends_as_drift_with_everything_delivered(
     lie: int, drift: Drift
 ) -> None:
     async with scene(patients=30) as at:
-        at.box.count_as = lie
-        walk = at.office.patients.walk(per_page=PER_PAGE, new_patient=None, drift=drift, passes=2)
+        at.sandbox.count_as = lie
+        walk = at.location.patients.walk(per_page=PER_PAGE, new_patient=None, drift=drift, passes=2)
         ids: list[int] = []
-        with pytest.raises(WalkDrifted) as caught:
+        with pytest.raises(DriftError) as caught:
             async for one in walk:
                 ids.append(one.id)
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
         assert caught.value.at_most_missing == lie - 30
         assert at.sent <= 3 * (lie // PER_PAGE + 1)
 
 
 async def test_a_count_far_too_large_does_not_ask_for_every_page_it_promises() -> None:
     async with scene(patients=30) as at:
-        at.box.count_as = 1_000_000
+        at.sandbox.count_as = 1_000_000
         ids: list[int] = []
-        with pytest.raises(WalkDrifted):
-            async for one in at.office.patients.walk(
+        with pytest.raises(DriftError):
+            async for one in at.location.patients.walk(
                 per_page=PER_PAGE, new_patient=None, prefetch=4
             ):
                 ids.append(one.id)
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
         assert at.sent < 80
 
 
@@ -136,10 +136,10 @@ async def test_a_server_that_cuts_the_page_costs_no_record(
     cap: int, total: int, lie: CountAs, prefetch: int
 ) -> None:
     async with scene(patients=total) as at:
-        at.box.page_cap = cap
-        at.box.count_as = lie
+        at.sandbox.page_cap = cap
+        at.sandbox.count_as = lie
         ids, heard = await walked(at, per_page=300, prefetch=prefetch)
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
         assert bool(heard) == (lie == "missing")
         pages = -(-total // cap)
         assert pages <= at.sent <= pages + (lie == "missing" or prefetch > 1)
@@ -148,18 +148,18 @@ async def test_a_server_that_cuts_the_page_costs_no_record(
 
 async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:
     async with scene(patients=60) as at:
-        at.box.page_cap = 20
-        walk = at.office.patients.walk(per_page=300, new_patient=None, prefetch=0)
+        at.sandbox.page_cap = 20
+        walk = at.location.patients.walk(per_page=300, new_patient=None, prefetch=0)
         ids = [(await anext(walk)).id for _ in range(20)]
-        at.box.page_cap = 10
+        at.sandbox.page_cap = 10
         failed = False
         try:
             async for one in walk:
                 ids.append(one.id)
-        except WalkDrifted:
+        except DriftError:
             failed = True
         assert len(ids) == len(set(ids))
-        assert failed or sorted(ids) == sorted(at.box.patients.ids)
+        assert failed or sorted(ids) == sorted(at.sandbox.patients.ids)
         assert at.sent < 40
 
 
@@ -171,11 +171,11 @@ async def test_a_server_that_ignores_the_page_is_found_out(
     """The same ten rows for ever: with a count the total is wrong, without one the pages repeat."""
     async with scene() as at:
         rows = [{"id": id} for id in range(1, 11)]
-        at.box.fail_next(200, body=envelope({"patients": rows}, count), times=1000)
+        at.sandbox.fail_next(200, body=envelope({"patients": rows}, count), times=1000)
         ids: list[int] = []
         heard = pytest.warns(NexHealthWarning) if count is None else nullcontext()
-        with heard, pytest.raises(WalkDrifted):
-            async for one in at.office.patients.walk(per_page=PER_PAGE, prefetch=prefetch):
+        with heard, pytest.raises(DriftError):
+            async for one in at.location.patients.walk(per_page=PER_PAGE, prefetch=prefetch):
                 ids.append(one.id)
         assert ids == list(range(1, 11))
         assert at.sent <= 20
@@ -184,20 +184,20 @@ async def test_a_server_that_ignores_the_page_is_found_out(
 @pytest.mark.parametrize("drift", ["watch", "verify", "ignore"])
 async def test_an_empty_first_page_beside_a_count_is_drift(drift: Drift) -> None:
     async with scene() as at:
-        at.box.fail_next(200, body=envelope({"patients": []}, 25), times=1000)
-        with pytest.raises(WalkDrifted) as caught:
-            await anext(at.office.patients.walk(drift=drift))
+        at.sandbox.fail_next(200, body=envelope({"patients": []}, 25), times=1000)
+        with pytest.raises(DriftError) as caught:
+            await anext(at.location.patients.walk(drift=drift))
         assert caught.value.at_most_missing == 25
         assert at.sent == 1
-        at.box.clear()
+        at.sandbox.clear()
         await at.works()
 
 
 async def test_drift_names_the_operation() -> None:
     async with scene() as at:
-        at.box.fail_next(200, body=envelope({"patients": []}, 25))
-        with pytest.raises(WalkDrifted, match=r"^GET /patients: "):
-            await anext(at.office.patients.walk())
+        at.sandbox.fail_next(200, body=envelope({"patients": []}, 25))
+        with pytest.raises(DriftError, match=r"^GET /patients: "):
+            await anext(at.location.patients.walk())
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ async def test_drift_names_the_operation() -> None:
 async def test_a_count_of_any_kind_is_read_or_set_aside(count: object) -> None:
     async with scene() as at:
         rows = [{"id": id} for id in range(1, 4)]
-        at.box.fail_next(200, body=envelope({"patients": rows}, count), times=1)
-        walk = at.office.patients.walk(per_page=PER_PAGE, prefetch=0)
+        at.sandbox.fail_next(200, body=envelope({"patients": rows}, count), times=1)
+        walk = at.location.patients.walk(per_page=PER_PAGE, prefetch=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NexHealthWarning)
             assert [(await anext(walk)).id for _ in range(3)] == [1, 2, 3]
@@ -218,14 +218,14 @@ async def test_a_count_of_any_kind_is_read_or_set_aside(count: object) -> None:
 @pytest.mark.parametrize("lie", ["missing", None, -5])
 async def test_a_total_that_cannot_be_read_is_an_error_where_it_is_asked_for(lie: CountAs) -> None:
     async with scene() as at:
-        at.box.count_as = lie
-        with pytest.raises(UnexpectedShape, match="no usable count"):
-            await at.office.patients.walk().count()
+        at.sandbox.count_as = lie
+        with pytest.raises(UnexpectedStructureError, match="no usable count"):
+            await at.location.patients.walk().count()
         assert at.sent == 1
 
 
 async def test_null_for_no_records_is_an_empty_list() -> None:
     async with scene() as at:
-        at.box.fail_next(200, body=envelope(None, 0))
+        at.sandbox.fail_next(200, body=envelope(None, 0))
         assert await walked(at) == ([], [])
         assert at.sent == 1

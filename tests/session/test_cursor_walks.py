@@ -16,18 +16,18 @@ import msgspec
 import pytest
 
 from nexhealth_async import (
-    InvalidArgument,
-    ServerFailure,
-    StalledCursor,
-    UndecodableRecord,
+    InvalidArgumentError,
+    ServerError,
+    StalledCursorError,
+    UndecodableRecordError,
     UsageError,
-    WalkOver,
+    WalkClosedError,
 )
-from nexhealth_async._protocol.envelopes import ListReading, read_list
-from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.envelopes import ParsedList, read_list
+from nexhealth_async._protocol.http_messages import Response
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.models import Patient
-from nexhealth_async.pagination.walk import Walk, WalkSettings, check_settings
+from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
 from nexhealth_async.resources import patients
 from tests.pagination.page_source import FakePageSource
 from tests.pagination.scripted_source import PATIENTS, ids
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async._protocol.requests import PlannedCall
 
 
 @pytest.fixture(autouse=True)
@@ -68,16 +68,16 @@ class CursorSource(FakePageSource):
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         async with slots:
             return await self._answer(call, pairs)
 
-    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         wanted = dict(pairs)
         assert set(wanted) <= {"end_cursor", "per_page"}
         cursor = wanted.get("end_cursor")
@@ -93,7 +93,9 @@ class CursorSource(FakePageSource):
         finally:
             self.in_flight -= 1
 
-    def _read(self, call: Call, cursor: str | None, per_page: str, number: int) -> ListReading:
+    def _read(
+        self, call: PlannedCall, cursor: str | None, per_page: str, number: int
+    ) -> ParsedList:
         start = 0
         if cursor is not None:
             place, _, bound = cursor.partition("/")
@@ -112,7 +114,7 @@ class CursorSource(FakePageSource):
             "data": [{"id": row} for row in rows],
             "page_info": self.info(number, info),
         }
-        return read_list(Reply(status=200, body=msgspec.json.encode(body)), call.row)
+        return read_list(Response(status=200, body=msgspec.json.encode(body)), call.row)
 
     def native(self) -> None:
         return None
@@ -123,13 +125,13 @@ class CursorSource(FakePageSource):
 
     def walk(self, **options: object) -> Walk[Patient]:
         call = plan(patients.LIST, "v3.0.0", subdomain="demo", location_id=1, arguments={})
-        settings = WalkSettings(
+        settings = WalkConfig(
             source=self,
             call=call,
             decoder=self,
             **options,  # type: ignore[arg-type]  # checked in the next line
         )
-        return Walk(check_settings(settings))
+        return Walk(check_config(settings))
 
 
 async def settle() -> None:
@@ -156,11 +158,11 @@ async def test_an_empty_page_in_the_middle_is_no_end() -> None:
     source = CursorSource(20)
     full = source._read
 
-    def read(call: Call, cursor: str | None, per_page: str, number: int) -> ListReading:
+    def read(call: PlannedCall, cursor: str | None, per_page: str, number: int) -> ParsedList:
         if number == 2:
             info = {"has_next_page": True, "end_cursor": "10/10"}
             body: dict[str, object] = {"code": True, "data": [], "page_info": info}
-            return read_list(Reply(status=200, body=msgspec.json.encode(body)), call.row)
+            return read_list(Response(status=200, body=msgspec.json.encode(body)), call.row)
         return full(call, cursor, per_page, number)
 
     source._read = read  # type: ignore[method-assign]
@@ -220,12 +222,12 @@ async def test_a_cursor_that_leads_nowhere_is_an_error_that_says_where_to_go_on(
     source.info = lambda number, info: stall(info) if number == 3 else info
     got: list[Patient] = []
     walk = source.walk(per_page=5, prefetch=prefetch)
-    with pytest.raises(StalledCursor, match=r"^GET /patients: ") as caught:
+    with pytest.raises(StalledCursorError, match=r"^GET /patients: ") as caught:
         async for patient in walk:
             got.append(patient)
     assert ids(got) == source.rows[:15]
     assert caught.value.operation == "GET /patients"
-    with pytest.raises(WalkOver, match="has failed"):
+    with pytest.raises(WalkClosedError, match="has failed"):
         await anext(walk)
     source.info = lambda _, info: info
     rest = [p async for p in source.walk(after=caught.value.resume)]
@@ -237,11 +239,11 @@ async def test_a_first_page_without_page_info_is_delivered_before_the_error() ->
     source.info = lambda _, __: None
     walk = source.walk(per_page=5)
     assert [(await anext(walk)).id for _ in range(5)] == source.rows[:5]
-    with pytest.raises(StalledCursor):
+    with pytest.raises(StalledCursorError):
         await anext(walk)
     pages = source.walk(per_page=5).pages()
     assert ids(list((await anext(pages)).items)) == source.rows[:5]
-    with pytest.raises(StalledCursor):
+    with pytest.raises(StalledCursorError):
         await anext(pages)
 
 
@@ -270,11 +272,11 @@ async def test_a_resumed_walk_that_fails_at_once_can_be_resumed_again() -> None:
     source = CursorSource(20)
 
     async def fail(_: int) -> None:
-        raise ServerFailure("the API failed", status=500)
+        raise ServerError("the API failed", status=500)
 
     source.before = fail
     for walk in (source.walk(after="c:5:10/5"), source.walk(after="c:5:10/5").pages()):
-        with pytest.raises(ServerFailure) as caught:
+        with pytest.raises(ServerError) as caught:
             await anext(walk)
         assert caught.value.resume == "c:5:10/5"
 
@@ -284,11 +286,11 @@ async def test_a_failed_page_comes_after_the_good_ones_and_names_where_to_go_on(
 
     async def fail(number: int) -> None:
         if number == 3:
-            raise ServerFailure("the API failed", status=500)
+            raise ServerError("the API failed", status=500)
 
     source.before = fail
     got: list[Patient] = []
-    with pytest.raises(ServerFailure) as caught:
+    with pytest.raises(ServerError) as caught:
         async for patient in source.walk(per_page=5):
             got.append(patient)
     assert ids(got) == source.rows[:10]
@@ -332,13 +334,13 @@ async def test_drift_and_passes_have_nothing_to_do(drift: str) -> None:
 
 
 def test_verifying_is_refused_with_the_reason() -> None:
-    with pytest.raises(InvalidArgument, match="no count to verify it by"):
+    with pytest.raises(InvalidArgumentError, match="no count to verify it by"):
         CursorSource(3).walk(drift="verify")
 
 
 @pytest.mark.parametrize("after", ["nonsense", "n:1:5:5:9", "c:", "c:cursor", "c:0:cursor"])
 def test_a_foreign_resume_value_is_refused_at_once(after: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"page\.resume unchanged"):
+    with pytest.raises(InvalidArgumentError, match=r"page\.resume unchanged"):
         CursorSource(3).walk(after=after)
 
 
@@ -389,7 +391,7 @@ async def test_dropping_a_stalled_walk_leaves_no_cycle() -> None:
     source = CursorSource(5)
     source.info = lambda _, __: None
     walk = source.walk()
-    with suppress(StalledCursor):
+    with suppress(StalledCursorError):
         while True:
             await anext(walk)
     gone = weakref.ref(walk)
@@ -429,7 +431,7 @@ async def test_a_bad_record_stops_no_cursor() -> None:
     source.rows[1] = None  # type: ignore[call-overload]  # a record without an id
     set_aside: list[bytes] = []
 
-    def note(_: UndecodableRecord, record: bytes) -> None:
+    def note(_: UndecodableRecordError, record: bytes) -> None:
         set_aside.append(record)
 
     assert ids([p async for p in source.walk(per_page=1, on_bad_record=note)]) == [1, 3]

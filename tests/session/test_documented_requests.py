@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from nexhealth_async import NexHealth, NotInThisVersion
+from nexhealth_async import NexHealth, NotInVersionError
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ GUIDE = {
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
-    async with Sandbox(patients=6, seed=2, appointments=12) as box:
-        yield box
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(patients=6, seed=2, appointments=12) as sandbox:
+        yield sandbox
 
 
-async def test_the_query_of_the_start_guide_can_be_made_by_keyword(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url, version="v2") as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        walk = office.patients.walk(
+async def test_the_query_of_the_start_guide_can_be_made_by_keyword(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex:
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        walk = location.patients.walk(
             new_patient=False,
             include_upcoming_appts=False,
             location_strict=False,
@@ -36,33 +36,33 @@ async def test_the_query_of_the_start_guide_can_be_made_by_keyword(box: Sandbox)
             limit=1,
         )
         (patient,) = [patient async for patient in walk]
-    assert patient.id == box.patients.ids[0]
+    assert patient.id == sandbox.patients.ids[0]
     assert patient.upcoming_appts is None
-    (seen,) = box.seen("GET", "/patients")
+    (seen,) = sandbox.seen("GET", "/patients")
     assert dict(seen.query)["include_upcoming_appts"] == "false"
 
 
-async def test_the_query_of_the_start_guide_can_be_made_by_hand(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url, version="v2") as nex:
-        scope = {"subdomain": box.subdomain, "location_id": box.location_id}
+async def test_the_query_of_the_start_guide_can_be_made_by_hand(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex:
+        scope = {"subdomain": sandbox.subdomain, "location_id": sandbox.location_id}
         answer = await nex.request(
             "GET", "/patients", params={**scope, **GUIDE, "page": 1, "per_page": 1}
         )
     data = cast("dict[str, list[dict[str, object]]]", answer.data)
-    assert [row["id"] for row in data["patients"]] == [box.patients.ids[0]]
+    assert [row["id"] for row in data["patients"]] == [sandbox.patients.ids[0]]
     assert answer.count == 6
     assert answer.warnings == ()
 
 
-async def test_upcoming_appointments_come_along_when_asked_for(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url, version="v2") as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        walk = office.patients.walk(include_upcoming_appts=True)
+async def test_upcoming_appointments_come_along_when_asked_for(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex:
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        walk = location.patients.walk(include_upcoming_appts=True)
         assert all([patient.upcoming_appts is not None async for patient in walk])
 
 
-async def test_v3_says_that_the_filter_is_v2s(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url, version="v3") as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        with pytest.raises(NotInThisVersion, match="include_upcoming_appts"):
-            office.patients.walk(include_upcoming_appts=True)
+async def test_v3_says_that_the_filter_is_v2s(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex:
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        with pytest.raises(NotInVersionError, match="include_upcoming_appts"):
+            location.patients.walk(include_upcoming_appts=True)

@@ -13,14 +13,14 @@ from attrs import Factory, define
 from yarl import URL
 
 from nexhealth_async import (
-    ConnectionLost,
-    InvalidArgument,
+    APITimeoutError,
+    AuthenticationError,
+    ConnectionLostError,
+    InvalidArgumentError,
     NexHealth,
-    NotFound,
-    OutcomeUnknown,
-    TimedOut,
-    Unauthorized,
-    UnexpectedShape,
+    NotFoundError,
+    OutcomeUnknownError,
+    UnexpectedStructureError,
     UsageError,
 )
 from nexhealth_async._protocol.multipart import form
@@ -74,7 +74,7 @@ def test_a_form_is_made_of_parts_with_a_boundary_that_stands_in_none() -> None:
 def test_names_and_kinds_no_file_can_have_are_refused(
     filename: object, content_type: object
 ) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         form(content=b"x", filename=filename, content_type=content_type)
 
 
@@ -88,8 +88,8 @@ async def test_a_document_is_filed_listed_and_fetched(version: str, tmp_path: Pa
     path = tmp_path / "x-ray.pdf"
     path.write_bytes(CONTENT)
     async with scene(version=version) as at:
-        patient = at.box.patients.ids[0]
-        documents = at.office.patients.documents
+        patient = at.sandbox.patients.ids[0]
+        documents = at.location.patients.documents
         with path.open("rb") as opened:
             made = [
                 await documents.create(patient, file=CONTENT, filename="note.txt"),
@@ -109,20 +109,22 @@ async def test_a_document_is_filed_listed_and_fetched(version: str, tmp_path: Pa
 
 async def test_a_path_that_cannot_be_read_is_refused_without_its_name(tmp_path: Path) -> None:
     async with scene() as at:
-        with pytest.raises(InvalidArgument, match="cannot be read: no such file") as caught:
-            await at.office.patients.documents.create(1, file=tmp_path / f"{CANARY}.pdf")
+        with pytest.raises(InvalidArgumentError, match="cannot be read: no such file") as caught:
+            await at.location.patients.documents.create(1, file=tmp_path / f"{CANARY}.pdf")
         assert CANARY not in str(caught.value)
         assert at.sent == 0
 
 
 async def test_an_upload_is_never_repeated_blindly() -> None:
     async with scene() as at:
-        patient = at.box.patients.ids[0]
-        at.box.drop_next(when="after")
-        with pytest.raises(OutcomeUnknown, match=r"patients\.documents") as caught:
-            await at.office.patients.documents.create(patient, file=b"x", filename=f"{CANARY}.pdf")
+        patient = at.sandbox.patients.ids[0]
+        at.sandbox.drop_next(when="after")
+        with pytest.raises(OutcomeUnknownError, match=r"patients\.documents") as caught:
+            await at.location.patients.documents.create(
+                patient, file=b"x", filename=f"{CANARY}.pdf"
+            )
         check_text(caught.value, operation="POST /patients/{id}/documents", attempts=1)
-        assert len([one async for one in at.office.patients.documents.walk(patient)]) == 1
+        assert len([one async for one in at.location.patients.documents.walk(patient)]) == 1
 
 
 # Fetching
@@ -182,7 +184,7 @@ def document(url: str | None) -> Document:
 )
 async def test_credentials_go_to_the_apis_own_host_only(url: str | None) -> None:
     async with keeping() as (keeper, nex):
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             nex.patients.documents.download(document(url))
         assert not keeper.asked
 
@@ -233,7 +235,7 @@ async def test_a_redirect_that_leaves_tls_or_never_ends_is_not_followed() -> Non
             raise web.HTTPFound(f"{keeper.elsewhere}/18")
 
         keeper.answer = leave
-        with pytest.raises(UnexpectedShape, match="redirect"):
+        with pytest.raises(UnexpectedStructureError, match="redirect"):
             async with nex.patients.documents.download(document("/documents/18/download")):
                 pass
         assert len(keeper.asked) == 1
@@ -242,7 +244,7 @@ async def test_a_redirect_that_leaves_tls_or_never_ends_is_not_followed() -> Non
             raise web.HTTPFound(request.path)
 
         keeper.answer = again
-        with pytest.raises(UnexpectedShape):
+        with pytest.raises(UnexpectedStructureError):
             async with nex.patients.documents.download(document("/documents/18/download")):
                 pass
         assert len(keeper.asked) == 1 + 4
@@ -250,13 +252,13 @@ async def test_a_redirect_that_leaves_tls_or_never_ends_is_not_followed() -> Non
 
 async def test_a_download_meets_errors_retries_and_tokens_as_any_read() -> None:
     async with scene() as at:
-        patient = at.box.patients.ids[0]
-        documents = at.office.patients.documents
+        patient = at.sandbox.patients.ids[0]
+        documents = at.location.patients.documents
         made = await documents.create(patient, file=CONTENT, filename="a.pdf")
-        at.box.fail_next(503, times=2)
+        at.sandbox.fail_next(503, times=2)
         async with documents.download(made) as file:
             assert await file.read() == CONTENT
-        with pytest.raises(NotFound, match=r"^GET /documents/\{id\}/download: "):
+        with pytest.raises(NotFoundError, match=r"^GET /documents/\{id\}/download: "):
             async with documents.download(document("/documents/999999/download")):
                 pass
 
@@ -265,7 +267,7 @@ async def test_a_success_that_is_a_refusal_is_an_error() -> None:
     async with keeping() as (keeper, nex):
 
         async def refuse(_: web.Request) -> web.StreamResponse:
-            return web.json_response({"code": False, "error": ["Unauthorized"]}, status=401)
+            return web.json_response({"code": False, "error": ["AuthenticationError"]}, status=401)
 
         async def lie(_: web.Request) -> web.StreamResponse:
             return web.json_response({"code": False, "error": [f"no, {CANARY}"]})
@@ -279,7 +281,7 @@ async def test_a_success_that_is_a_refusal_is_an_error() -> None:
             await read(download(document("/documents/18/download")))
         assert CANARY not in str(caught.value)
         keeper.answer = refuse
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AuthenticationError):
             await read(download(document("/documents/18/download")))
         keeper.answer = be_json
         assert await read(download(document("/documents/18/download"))) == b'{"id": 1}'
@@ -306,7 +308,7 @@ async def test_a_body_that_breaks_off_is_never_a_short_file(*, chunked: bool) ->
             return reply
 
         keeper.answer = break_off
-        with pytest.raises(ConnectionLost, match=r"^GET /documents"):
+        with pytest.raises(ConnectionLostError, match=r"^GET /documents"):
             await read(nex.patients.documents.download(document("/documents/18/download")))
 
 
@@ -327,7 +329,7 @@ async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> Non
         keeper.answer = trickle
         download = patience.patients.documents.download
         assert await read(download(document("/documents/18/download"))) == b"x" * 8
-        with pytest.raises(TimedOut, match="nothing more came"):
+        with pytest.raises(APITimeoutError, match="nothing more came"):
             await read(download(document("/documents/19/download")))
 
 

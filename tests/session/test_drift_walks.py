@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import WalkDrifted
+from nexhealth_async import DriftError
 from tests.pagination.scripted_source import ListSource, ids
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RUNS = 2_000
 
 
-class Office:
+class ChangingSandbox:
     """People at work on a list, between any two replies."""
 
     def __init__(self, source: ListSource, rng: random.Random, kinds: Sequence[str]) -> None:
@@ -55,20 +55,20 @@ async def run(seed: int, drift: str, kinds: Sequence[str]) -> tuple[bool, bool]:
     """Walk once; return whether a record that stayed was lost, and whether the walk said so."""
     rng = random.Random(seed)
     source = ListSource(rng.randint(0, 60), cap=rng.choice([300, 7, 3]))
-    office = Office(source, rng, kinds)
+    changing_list = ChangingSandbox(source, rng, kinds)
     got: list[int] = []
     said = False
     walk = source.walk(per_page=rng.randint(1, 12), prefetch=rng.choice([0, 1, 2, 8]), drift=drift)
     try:
         async for patient in walk:
             got.append(patient.id)
-    except WalkDrifted:
+    except DriftError:
         said = True
     assert len(got) == len(set(got)), f"seed {seed}: a record was delivered twice"
     for _ in range(10):
         await asyncio.sleep(0)
     assert not source.tasks
-    return not office.stayed <= set(got), said
+    return not changing_list.stayed <= set(got), said
 
 
 ALL_KINDS = ("delete", "insert", "swap", "move")
@@ -150,7 +150,7 @@ async def test_a_list_that_never_rests_ends_in_an_error_that_bounds_the_loss() -
 
     source.after = churn
     got: list[int] = []
-    with pytest.raises(WalkDrifted) as caught:
+    with pytest.raises(DriftError) as caught:
         async for patient in source.walk(per_page=10, drift="verify", passes=2):
             got.append(patient.id)
     assert caught.value.at_most_missing is not None
@@ -163,32 +163,32 @@ async def test_a_resumed_walk_refuses_to_go_on_in_a_list_that_changed() -> None:
     source = ListSource(30)
     first = await anext(source.walk(per_page=10).pages())
     source.rows.pop(0)
-    with pytest.raises(WalkDrifted, match="start from the beginning"):
+    with pytest.raises(DriftError, match="start from the beginning"):
         await anext(source.walk(after=first.resume))
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 @pytest.mark.parametrize("drift", ["watch", "verify"])
 async def test_rows_that_come_and_go_in_the_sandbox_cost_no_record(
-    office: LocationScope, box: Sandbox, drift: str, prefetch: int
+    changing_list: LocationScope, sandbox: Sandbox, drift: str, prefetch: int
 ) -> None:
     rng = random.Random(f"{drift} {prefetch}")
-    box.page_cap = 5
-    stayed = set(box.patients.ids)
+    sandbox.page_cap = 5
+    stayed = set(sandbox.patients.ids)
     changes = iter(range(6))
 
     def work(_: object) -> None:
         if next(changes, None) is None:
             return
         if rng.random() < 0.5:
-            gone = rng.choice(list(box.patients.ids))
-            box.patients.delete(gone)
+            gone = rng.choice(list(sandbox.patients.ids))
+            sandbox.patients.delete(gone)
             stayed.discard(gone)
         else:
-            box.patients.insert(rng.randint(0, len(box.patients)))
+            sandbox.patients.insert(rng.randint(0, len(sandbox.patients)))
 
-    box.between_pages(work)
-    walk = office.patients.walk(drift=drift, prefetch=prefetch)  # type: ignore[arg-type]  # one of the two
+    sandbox.between_pages(work)
+    walk = changing_list.patients.walk(drift=drift, prefetch=prefetch)  # type: ignore[arg-type]  # one of the two
     got = ids([p async for p in walk])
     assert len(got) == len(set(got))
     assert stayed <= set(got)
@@ -200,10 +200,10 @@ async def test_ten_thousand_patients_come_once_and_in_order(prefetch: int) -> No
     from nexhealth_async.sandbox import Sandbox
 
     async with (
-        Sandbox(patients=10_000, seed=1) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=10_000, seed=1) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        walk = office.patients.walk(per_page=300, prefetch=prefetch)
-        assert ids([p async for p in walk]) == list(box.patients.ids)
-        assert len(box.seen("GET", "/patients")) == 34
+        changing_list = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        walk = changing_list.patients.walk(per_page=300, prefetch=prefetch)
+        assert ids([p async for p in walk]) == list(sandbox.patients.ids)
+        assert len(sandbox.seen("GET", "/patients")) == 34

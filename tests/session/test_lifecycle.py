@@ -14,13 +14,13 @@ import pytest
 
 from nexhealth_async import (
     NO_RETRY,
-    InvalidArgument,
-    MissingScope,
+    InvalidArgumentError,
+    MissingScopeError,
     NexHealth,
-    NotInThisVersion,
-    OutcomeUnknown,
+    NotInVersionError,
+    OutcomeUnknownError,
     SessionStateError,
-    VersionRefused,
+    VersionNotEnabledError,
 )
 from nexhealth_async.codec import lazy_decoding
 from nexhealth_async.resources import AccountResources
@@ -38,8 +38,8 @@ def left_behind() -> set[str]:
     return {name for name in running if "Client.fetch_page" in name or "_renew" in name}
 
 
-async def test_an_unopened_session_says_how_to_open_it(box: Sandbox) -> None:
-    nex = NexHealth(box.api_key, base_url=box.url)
+async def test_an_unopened_session_says_how_to_open_it(sandbox: Sandbox) -> None:
+    nex = NexHealth(sandbox.api_key, base_url=sandbox.url)
     with pytest.raises(SessionStateError, match="async with"):
         await nex.institutions.get(1)
     with pytest.raises(SessionStateError, match="async with"):
@@ -47,8 +47,8 @@ async def test_an_unopened_session_says_how_to_open_it(box: Sandbox) -> None:
             pass
 
 
-async def test_a_closed_session_says_so(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url) as nex:
+async def test_a_closed_session_says_so(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
         assert len([i async for i in nex.institutions.walk()]) == 1
     with pytest.raises(SessionStateError, match="closed"):
         await nex.institutions.get(1)
@@ -91,28 +91,28 @@ async def test_a_session_opened_before_a_fork_is_refused(
         await nex.institutions.get(1)
 
 
-async def test_a_borrowed_session_is_used_and_left_open(box: Sandbox) -> None:
+async def test_a_borrowed_session_is_used_and_left_open(sandbox: Sandbox) -> None:
     async with aiohttp.ClientSession() as http:
-        async with NexHealth(box.api_key, base_url=box.url, http=http) as nex:
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, http=http) as nex:
             assert [i async for i in nex.institutions.walk()]
         assert not http.closed
 
 
-async def test_a_borrowed_session_that_its_owner_closed_is_named(box: Sandbox) -> None:
+async def test_a_borrowed_session_that_its_owner_closed_is_named(sandbox: Sandbox) -> None:
     http = aiohttp.ClientSession()
-    async with NexHealth(box.api_key, base_url=box.url, http=http) as nex:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, http=http) as nex:
         await http.close()
         with pytest.raises(SessionStateError, match="closed"):
             await nex.institutions.get(1)
 
 
 async def test_closing_ends_walks_and_their_tasks(
-    nex: NexHealth, office: LocationScope, box: Sandbox
+    nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.page_cap = 2
-    walk = office.patients.walk(prefetch=3)
+    sandbox.page_cap = 2
+    walk = location.patients.walk(prefetch=3)
     await anext(walk)
-    box.latency = 10
+    sandbox.latency = 10
     pending = asyncio.ensure_future(_drain(walk))
     await asyncio.sleep(0.02)
     await nex.aclose()
@@ -126,68 +126,68 @@ async def _drain(walk: object) -> None:
         pass
 
 
-async def test_closing_in_a_cancelled_scope_leaves_nothing(box: Sandbox) -> None:
-    box.page_cap = 2
-    nex = NexHealth(box.api_key, base_url=box.url)
+async def test_closing_in_a_cancelled_scope_leaves_nothing(sandbox: Sandbox) -> None:
+    sandbox.page_cap = 2
+    nex = NexHealth(sandbox.api_key, base_url=sandbox.url)
     with anyio.CancelScope() as scope:
         async with nex:
-            office = nex.practice(box.subdomain).location(box.location_id)
-            walk = office.patients.walk(prefetch=3)
+            location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+            walk = location.patients.walk(prefetch=3)
             await anext(walk)
-            box.latency = 10
+            sandbox.latency = 10
             scope.cancel()
     assert nex._client.state.closed
     assert not left_behind()
 
 
 async def test_calls_under_way_when_the_session_closes_are_told(
-    nex: NexHealth, office: LocationScope, box: Sandbox
+    nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
-    await office.patients.walk().count()
-    box.latency = 0.05
-    read = asyncio.ensure_future(office.patients.get(box.patients.ids[0]))
+    await location.patients.walk().count()
+    sandbox.latency = 0.05
+    read = asyncio.ensure_future(location.patients.get(sandbox.patients.ids[0]))
     write = asyncio.ensure_future(
-        office.appointment_types.create(name="An invented type", minutes=30)
+        location.appointment_types.create(name="An invented type", minutes=30)
     )
     await asyncio.sleep(0.02)
     await nex.aclose()
     with pytest.raises(SessionStateError, match="closed"):
         await read
-    with pytest.raises(OutcomeUnknown, match="look for the name"):
+    with pytest.raises(OutcomeUnknownError, match="look for the name"):
         await write
 
 
-async def test_copies_share_connections_token_and_life(nex: NexHealth, box: Sandbox) -> None:
+async def test_copies_share_connections_token_and_life(nex: NexHealth, sandbox: Sandbox) -> None:
     quick = nex.with_options(timeout=5, retry=NO_RETRY)
     async with quick:
-        office = quick.practice(box.subdomain).location(box.location_id)
-        assert await office.patients.walk().count() == 25
-    bound = nex.with_options(subdomain=box.subdomain, location_id=box.location_id)
+        location = quick.practice(sandbox.subdomain).location(sandbox.location_id)
+        assert await location.patients.walk().count() == 25
+    bound = nex.with_options(subdomain=sandbox.subdomain, location_id=sandbox.location_id)
     assert await bound.patients.walk().count() == 25
-    assert box.logins == 1
+    assert sandbox.logins == 1
     await nex.aclose()
     with pytest.raises(SessionStateError):
         await bound.patients.walk().count()
 
 
-async def test_open_and_aclose_serve_frameworks(box: Sandbox) -> None:
-    nex = NexHealth(box.api_key, base_url=box.url)
+async def test_open_and_aclose_serve_frameworks(sandbox: Sandbox) -> None:
+    nex = NexHealth(sandbox.api_key, base_url=sandbox.url)
     assert await nex.open() is nex
     assert [i async for i in nex.institutions.walk()]
     await nex.aclose()
 
 
-async def test_decoders_can_be_built_when_the_session_opens(box: Sandbox) -> None:
-    async with NexHealth(box.api_key, base_url=box.url, preload=["patients"]) as nex:
+async def test_decoders_can_be_built_when_the_session_opens(sandbox: Sandbox) -> None:
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url, preload=["patients"]) as nex:
         assert nex._client.state.ready == {"Patient", "Document", "PatientAlert"}
-        assert not box.requests
+        assert not sandbox.requests
 
 
 async def test_key_and_address_come_from_the_environment(
-    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEXHEALTH_API_KEY", box.api_key)
-    monkeypatch.setenv("NEXHEALTH_BASE_URL", box.url + "/")
+    monkeypatch.setenv("NEXHEALTH_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("NEXHEALTH_BASE_URL", sandbox.url + "/")
     async with NexHealth() as nex:
         assert [i async for i in nex.institutions.walk()]
 
@@ -221,39 +221,41 @@ def test_what_cannot_work_is_refused_with_a_sentence(
     make: Callable[[], NexHealth], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_KEY", raising=False)
-    with pytest.raises(InvalidArgument, match=says) as caught:
+    with pytest.raises(InvalidArgumentError, match=says) as caught:
         make()
     assert "invented" not in str(caught.value)
 
 
 async def test_a_missing_scope_is_named_before_anything_is_sent(
-    nex: NexHealth, box: Sandbox
+    nex: NexHealth, sandbox: Sandbox
 ) -> None:
-    with pytest.raises(MissingScope, match=r"nex\.practice"):
+    with pytest.raises(MissingScopeError, match=r"nex\.practice"):
         nex.patients.walk()
-    with pytest.raises(MissingScope, match=r"location\(id\)"):
-        nex.practice(box.subdomain).patients.walk()
-    assert not box.requests
+    with pytest.raises(MissingScopeError, match=r"location\(id\)"):
+        nex.practice(sandbox.subdomain).patients.walk()
+    assert not sandbox.requests
 
 
 async def test_an_operation_the_version_lacks_is_refused_before_anything_is_sent(
-    nex: NexHealth, box: Sandbox
+    nex: NexHealth, sandbox: Sandbox
 ) -> None:
-    with pytest.raises(NotInThisVersion, match='version="v2"'):
+    with pytest.raises(NotInVersionError, match='version="v2"'):
         nex.with_options(version="v3", subdomain="demo").appointment_categories.walk()
-    assert not box.requests
+    assert not sandbox.requests
 
 
-async def test_an_account_that_v2_refuses_is_told_what_to_pass(box: Sandbox) -> None:
-    box.versions = frozenset({"v3"})
-    async with NexHealth(box.api_key, base_url=box.url) as nex:
-        with pytest.raises(VersionRefused, match='version="v3"'):
+async def test_an_account_that_v2_refuses_is_told_what_to_pass(sandbox: Sandbox) -> None:
+    sandbox.versions = frozenset({"v3"})
+    async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
+        with pytest.raises(VersionNotEnabledError, match='version="v3"'):
             await nex.institutions.get(1)
 
 
-async def test_any_path_can_be_requested(nex: NexHealth, box: Sandbox) -> None:
+async def test_any_path_can_be_requested(nex: NexHealth, sandbox: Sandbox) -> None:
     answer = await nex.request(
-        "GET", "/patients", params={"subdomain": box.subdomain, "location_id": box.location_id}
+        "GET",
+        "/patients",
+        params={"subdomain": sandbox.subdomain, "location_id": sandbox.location_id},
     )
     assert answer.count == 25
     assert len(cast("dict[str, list[object]]", answer.data)["patients"]) == 5
@@ -271,7 +273,7 @@ async def test_any_path_can_be_requested(nex: NexHealth, box: Sandbox) -> None:
     ],
 )
 async def test_paths_that_are_none_are_refused(nex: NexHealth, method: str, path: str) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         await nex.request(method, path)
 
 
@@ -302,11 +304,11 @@ async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_mill
             raise RuntimeError(model.__name__)
 
     monkeypatch.setattr(lazy_decoding, "native_of", build)
-    async with Sandbox() as box, NexHealth(box.api_key, base_url=box.url) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
-        await office.providers.walk(limit=1).count()
+    async with Sandbox() as sandbox, NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        await location.providers.walk(limit=1).count()
         with pytest.raises(RuntimeError):
-            await office.operatories.walk(limit=1).count()
+            await location.operatories.walk(limit=1).count()
     assert [inside for _, inside in seen] == [False, False]
     assert all(turn == pytest.approx(min(usual, 0.001)) for turn, _ in seen)
     assert sys.getswitchinterval() == usual

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from nexhealth_async import Limit, RateLimited, Rates, TimedOut
-from tests.session.transport_error_helpers import LoopClock, Scene, check_text, scene
+from nexhealth_async import APITimeoutError, Limit, RateLimitError, Rates
+from tests.session.transport_error_helpers import ErrorScene, LoopClock, check_text, scene
 
 if TYPE_CHECKING:
     from tests.session.transport_error_helpers import Movable
@@ -33,13 +33,13 @@ def skipping(loop: Movable, monkeypatch: pytest.MonkeyPatch) -> Movable:
     return loop
 
 
-async def booked(at: Scene) -> int:
+async def booked(at: ErrorScene) -> int:
     """Count appointments: one request of the class of 10 a second."""
-    return await at.office.appointments.walk(start=START, end=END).count()
+    return await at.location.appointments.walk(start=START, end=END).count()
 
 
-def arrivals(at: Scene) -> list[float]:
-    return [one.at for one in at.box.seen("GET", "/appointments") if one.status == 200]
+def arrivals(at: ErrorScene) -> list[float]:
+    return [one.at for one in at.sandbox.seen("GET", "/appointments") if one.status == 200]
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.37, 0.999])
@@ -48,12 +48,12 @@ async def test_60_tasks_meet_no_429_and_waste_no_time(
     kind: Kind, phase: float, skipping: Movable
 ) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.rate_limits, at.box.rate_phase = kind, phase
+        at.sandbox.rate_limits, at.sandbox.rate_phase = kind, phase
         await at.works()
         began = skipping.time()
         await asyncio.gather(*(booked(at) for _ in range(60)))
         took = skipping.time() - began
-        assert at.box.rejected == 0
+        assert at.sandbox.rejected == 0
         times = arrivals(at)
         assert len(times) == 60
         assert all(later - early >= 1.0 for early, later in zip(times, times[10:], strict=False))
@@ -63,17 +63,17 @@ async def test_60_tasks_meet_no_429_and_waste_no_time(
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: Movable) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.rate_limits = kind
-        at.box.latency, at.box.jitter = 0.12, 0.1
+        at.sandbox.rate_limits = kind
+        at.sandbox.latency, at.sandbox.jitter = 0.12, 0.1
         await asyncio.gather(*(booked(at) for _ in range(40)))
-        assert at.box.rejected == 0
+        assert at.sandbox.rejected == 0
         assert len(arrivals(at)) == 40
 
 
 async def test_classes_wait_beside_each_other(skipping: Movable) -> None:
     """A full slow class holds up nobody else."""
     async with scene(clock=LoopClock()) as at:
-        at.box.rate_limits = "sliding"
+        at.sandbox.rate_limits = "sliding"
         await at.works()
         began = skipping.time()
         slow = [asyncio.ensure_future(booked(at)) for _ in range(30)]
@@ -81,17 +81,17 @@ async def test_classes_wait_beside_each_other(skipping: Movable) -> None:
         assert skipping.time() - began < 1.0
         assert not all(task.done() for task in slow)
         await asyncio.gather(*slow)
-        assert at.box.rejected == 0
+        assert at.sandbox.rejected == 0
 
 
 async def test_the_overall_limit_counts_every_class(skipping: Movable) -> None:
     """Scaled down on both sides: a hundred requests at once take a loaded machine too long."""
     async with scene(clock=LoopClock(), rates=Rates(overall=Limit(12, 1.0))) as at:
-        at.box.limits.windows["all"].limit = 12
-        at.box.rate_limits = "sliding"
+        at.sandbox.limits.windows["all"].limit = 12
+        at.sandbox.rate_limits = "sliding"
         await asyncio.gather(*(at.works() for _ in range(25)), *(booked(at) for _ in range(8)))
-        assert at.box.rejected == 0
-        times = sorted(one.at for one in at.box.requests)
+        assert at.sandbox.rejected == 0
+        times = sorted(one.at for one in at.sandbox.requests)
         assert len(times) == 1 + 33
         assert all(later - early >= 1.0 for early, later in zip(times, times[12:], strict=False))
 
@@ -103,12 +103,12 @@ async def test_a_429_closes_its_class_for_as_long_as_it_says(
     """Another process spent the limit: one 429, then everyone of the class waits, no one else."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
-        at.box.fail_next(429, path="/appointments", headers=_asking(form))
+        at.sandbox.fail_next(429, path="/appointments", headers=_asking(form))
         began = skipping.time()
         waiting = [asyncio.ensure_future(booked(at))]
-        while not at.box.seen("GET", "/appointments"):
+        while not at.sandbox.seen("GET", "/appointments"):
             await asyncio.sleep(0)
-        while at.box.seen("GET", "/appointments")[0].status is None:
+        while at.sandbox.seen("GET", "/appointments")[0].status is None:
             await asyncio.sleep(0)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -138,16 +138,16 @@ async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
 ) -> None:
     """Without limits of its own the session lives on what the server says, and loses nothing."""
     async with scene(clock=LoopClock(), timeout=None, rates=Rates.unlimited()) as at:
-        at.box.rate_limits, at.box.retry_after = kind, "exact"
+        at.sandbox.rate_limits, at.sandbox.retry_after = kind, "exact"
         results = await asyncio.gather(*(booked(at) for _ in range(25)), return_exceptions=True)
-        assert at.box.rejected > 0
-        assert all(result == 0 or isinstance(result, RateLimited) for result in results)
+        assert at.sandbox.rejected > 0
+        assert all(result == 0 or isinstance(result, RateLimitError) for result in results)
         assert sum(result == 0 for result in results) >= 20
 
 
 async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: Movable) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.rate_limits = "sliding"
+        at.sandbox.rate_limits = "sliding"
         await at.works()
         began = skipping.time()
         tasks = [asyncio.ensure_future(booked(at)) for _ in range(60)]
@@ -159,7 +159,7 @@ async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: Movable) -> Non
         assert skipping.time() - began < 1.25 + 0.3
         await asyncio.wait(tasks)
         assert len(arrivals(at)) == 20
-        assert at.box.rejected == 0
+        assert at.sandbox.rejected == 0
 
 
 async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
@@ -171,7 +171,7 @@ async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
         first, second, third = (asyncio.ensure_future(booked(at)) for _ in range(3))
         await asyncio.sleep(0)
         loop.shift(0.8)
-        at.nex._client.state.gates._serve()
+        at.nex._client.state.rate_limiter._serve()
         began = loop.time()
         first.cancel()
         second.cancel()
@@ -187,11 +187,11 @@ async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: Mova
     async with scene(clock=LoopClock()) as at:
         await asyncio.gather(*(booked(at) for _ in range(10)))
         hasty = at.nex.with_options(
-            timeout=0.5, subdomain=at.box.subdomain, location_id=at.box.location_id
+            timeout=0.5, subdomain=at.sandbox.subdomain, location_id=at.sandbox.location_id
         )
         began = loop.time()
         for _ in range(3):
-            with pytest.raises(TimedOut, match="rate limit") as caught:
+            with pytest.raises(APITimeoutError, match="rate limit") as caught:
                 await hasty.appointments.walk(start=START, end=END).count()
             check_text(caught.value, operation="GET /appointments")
         assert loop.time() - began < 0.1
@@ -205,19 +205,19 @@ async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(skipping
         results = await asyncio.gather(*(booked(at) for _ in range(60)), return_exceptions=True)
         served = sum(result == 0 for result in results)
         assert served in (20, 30)
-        assert all(result == 0 or isinstance(result, TimedOut) for result in results)
+        assert all(result == 0 or isinstance(result, APITimeoutError) for result in results)
         assert len(arrivals(at)) == served
 
 
 async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Movable) -> None:
-    """So it says `TimedOut`, which is safe to repeat, and not that nobody knows."""
+    """So it says `APITimeoutError`, which is safe to repeat, and not that nobody knows."""
     rates = Rates(other=Limit(2, 60.0))  # the login counts too
     async with scene(rates=rates, clock=LoopClock(), timeout=5.0) as at:
-        id = at.box.appointment_types.ids[0]
-        await at.office.appointment_types.get(id)
-        with pytest.raises(TimedOut, match="nothing was sent"):
-            await at.office.appointment_types.create(name="Polish")
-        assert len(at.box.appointment_types) == 4
+        id = at.sandbox.appointment_types.ids[0]
+        await at.location.appointment_types.get(id)
+        with pytest.raises(APITimeoutError, match="nothing was sent"):
+            await at.location.appointment_types.create(name="Polish")
+        assert len(at.sandbox.appointment_types) == 4
 
 
 async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
@@ -226,29 +226,29 @@ async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
     """The place is given back during the login, and taken again at once."""
     rates = Rates(slow=Limit(1, 60.0))
     async with scene(rates=rates, clock=LoopClock(), timeout=None) as at:
-        at.box.token_lifetime = 30
+        at.sandbox.token_lifetime = 30
         await booked(at)
         began = skipping.time()
         await booked(at)
         assert 59 < skipping.time() - began < 62
-        assert at.box.logins == 2
-        assert all(one.status in (200, 201) for one in at.box.requests)
+        assert at.sandbox.logins == 2
+        assert all(one.status in (200, 201) for one in at.sandbox.requests)
 
 
 async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: Movable) -> None:
     rates = Rates(people=Limit(1, 50.0))
     async with scene(patients=50, rates=rates, clock=LoopClock()) as at:
-        walk = at.office.patients.walk(per_page=10, new_patient=None, prefetch=2)
+        walk = at.location.patients.walk(per_page=10, new_patient=None, prefetch=2)
         began = skipping.time()
-        assert [one.id async for one in walk] == list(at.box.patients.ids)
+        assert [one.id async for one in walk] == list(at.sandbox.patients.ids)
         assert skipping.time() - began >= 4 * 50
         assert at.sent == 5
 
 
 async def test_copies_share_the_limits(skipping: Movable) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.rate_limits = "sliding"
-        place = {"subdomain": at.box.subdomain, "location_id": at.box.location_id}
+        at.sandbox.rate_limits = "sliding"
+        place = {"subdomain": at.sandbox.subdomain, "location_id": at.sandbox.location_id}
         copies = [at.nex.with_options(timeout=30 + n) for n in range(5)]
         await asyncio.gather(
             *(
@@ -257,5 +257,5 @@ async def test_copies_share_the_limits(skipping: Movable) -> None:
                 for _ in range(6)
             )
         )
-        assert at.box.rejected == 0
+        assert at.sandbox.rejected == 0
         assert len(arrivals(at)) == 30

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async.pagination.batch_decoder import Repair
-from nexhealth_async.pagination.prefetching import renumber
+from nexhealth_async.pagination.prefetching import renumber_repairs
 
 if TYPE_CHECKING:
-    from nexhealth_async import LocationScope, UndecodableRecord
+    from nexhealth_async import LocationScope, UndecodableRecordError
     from nexhealth_async.sandbox import Sandbox
 
 _HERE = b"HALF"
@@ -23,9 +23,9 @@ class Rejects:
     """Keeps the errors of rejected records."""
 
     def __init__(self) -> None:
-        self.errors: list[UndecodableRecord] = []
+        self.errors: list[UndecodableRecordError] = []
 
-    def __call__(self, error: UndecodableRecord, _: bytes) -> None:
+    def __call__(self, error: UndecodableRecordError, _: bytes) -> None:
         self.errors.append(error)
 
 
@@ -34,80 +34,80 @@ def cut(body: bytes) -> bytes:
 
 
 @pytest.fixture
-def id(box: Sandbox) -> int:
+def id(sandbox: Sandbox) -> int:
     """Id of the patient whose first name is cut; the others are as they should be."""
-    found = box.patients.ids[7]
-    box.patients.update(found, first_name="Ada HALF")
-    box.alter_next(cut, path="/patients", times=20)
-    box.alter_next(cut, path="/patients/{id}", times=20)
+    found = sandbox.patients.ids[7]
+    sandbox.patients.update(found, first_name="Ada HALF")
+    sandbox.alter_next(cut, path="/patients", times=20)
+    sandbox.alter_next(cut, path="/patients/{id}", times=20)
     return found
 
 
 @pytest.mark.parametrize("reports", [False, True])
 async def test_a_walk_delivers_every_record(
-    office: LocationScope, box: Sandbox, id: int, *, reports: bool
+    location: LocationScope, sandbox: Sandbox, id: int, *, reports: bool
 ) -> None:
     rejects = Rejects()
-    walk = office.patients.walk(per_page=10, on_bad_record=rejects if reports else None)
+    walk = location.patients.walk(per_page=10, on_bad_record=rejects if reports else None)
     found = {patient.id: patient async for patient in walk}
-    assert sorted(found) == sorted(box.patients.ids)
+    assert sorted(found) == sorted(sandbox.patients.ids)
     assert found[id].first_name == "Ada \ufffd"
     assert not rejects.errors
-    assert len(box.seen("GET", "/patients")) == 3
+    assert len(sandbox.seen("GET", "/patients")) == 3
 
 
-async def test_pages_report_the_repair(office: LocationScope, id: int) -> None:
-    pages = [page async for page in office.patients.walk(per_page=10).pages()]
+async def test_pages_report_the_repair(location: LocationScope, id: int) -> None:
+    pages = [page async for page in location.patients.walk(per_page=10).pages()]
     repairs = [repair for page in pages for repair in page.repairs]
     assert repairs == [Repair(id, "first_name")]
 
 
 async def test_dicts_bytes_and_pairs_hold_the_replacement_character(
-    office: LocationScope, box: Sandbox, id: int
+    location: LocationScope, sandbox: Sandbox, id: int
 ) -> None:
-    dicts = {row["id"]: row async for row in office.patients.walk().raw()}
-    texts = [json.loads(row) async for row in office.patients.walk().raw_json()]
-    pairs = [pair async for pair in office.patients.walk().with_json()]
+    dicts = {row["id"]: row async for row in location.patients.walk().raw()}
+    texts = [json.loads(row) async for row in location.patients.walk().raw_json()]
+    pairs = [pair async for pair in location.patients.walk().with_json()]
     assert dicts[id]["first_name"] == "Ada \ufffd"
     assert {row["id"]: row for row in texts} == dicts
     assert {one.id: json.loads(row) for one, row in pairs} == dicts
-    assert sorted(dicts) == sorted(box.patients.ids)  # type: ignore[type-var]  # they are numbers
+    assert sorted(dicts) == sorted(sandbox.patients.ids)  # type: ignore[type-var]  # they are numbers
 
 
-async def test_a_single_record_is_read(office: LocationScope, id: int) -> None:
-    assert (await office.patients.get(id)).first_name == "Ada \ufffd"
+async def test_a_single_record_is_read(location: LocationScope, id: int) -> None:
+    assert (await location.patients.get(id)).first_name == "Ada \ufffd"
 
 
 async def test_what_cannot_be_read_beside_it_is_rejected_alone(
-    office: LocationScope, box: Sandbox, id: int
+    location: LocationScope, sandbox: Sandbox, id: int
 ) -> None:
-    box.practice.patients._rows[id] = {**box.patients.row(id), "id": "HALF"}
+    sandbox.practice.patients._rows[id] = {**sandbox.patients.row(id), "id": "HALF"}
     rejects = Rejects()
-    walk = office.patients.walk(on_bad_record=rejects)
+    walk = location.patients.walk(on_bad_record=rejects)
     found = [patient.id async for patient in walk]
-    assert sorted(found) == sorted(one for one in box.patients.ids if one != id)
+    assert sorted(found) == sorted(one for one in sandbox.patients.ids if one != id)
     assert [error.path for error in rejects.errors] == ["id"]
 
 
-async def test_a_write_is_known_to_be_done(office: LocationScope, box: Sandbox) -> None:
-    box.alter_next(cut, method="POST", path="/appointment_types")
-    made = await office.appointment_types.create(name="Cleaning HALF", minutes=30)
+async def test_a_write_is_known_to_be_done(location: LocationScope, sandbox: Sandbox) -> None:
+    sandbox.alter_next(cut, method="POST", path="/appointment_types")
+    made = await location.appointment_types.create(name="Cleaning HALF", minutes=30)
     assert made.name == "Cleaning \ufffd"
-    assert len(box.seen("POST", "/appointment_types")) == 1
+    assert len(sandbox.seen("POST", "/appointment_types")) == 1
 
 
 async def test_a_rejected_record_before_a_repaired_one_does_not_move_the_report(
-    office: LocationScope, box: Sandbox, id: int
+    location: LocationScope, sandbox: Sandbox, id: int
 ) -> None:
-    other = box.patients.ids[2]
-    box.practice.patients._rows[other] = {**box.patients.row(other), "id": "odd"}
-    pages = office.patients.walk(on_bad_record=Rejects()).pages()
+    other = sandbox.patients.ids[2]
+    sandbox.practice.patients._rows[other] = {**sandbox.patients.row(other), "id": "odd"}
+    pages = location.patients.walk(on_bad_record=Rejects()).pages()
     async with aclosing(pages):
         page = await anext(pages)
     assert page.repairs == (Repair(id, "first_name"),)
-    assert len(page.items) == len(box.patients) - 1
+    assert len(page.items) == len(sandbox.patients) - 1
 
 
 def test_repairs_stay_with_their_records_when_others_are_left_out() -> None:
-    assert renumber({0: ("name",), 3: ("bio.city",)}, [1, 3, 4]) == {1: ("bio.city",)}
-    assert renumber({}, [1, 2]) == {}
+    assert renumber_repairs({0: ("name",), 3: ("bio.city",)}, [1, 3, 4]) == {1: ("bio.city",)}
+    assert renumber_repairs({}, [1, 2]) == {}

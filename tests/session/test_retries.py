@@ -12,27 +12,27 @@ from attrs import frozen
 
 from nexhealth_async import (
     NO_RETRY,
-    BadReply,
-    BrokenBody,
-    ConnectFailed,
-    ConnectionLost,
-    Invalid,
+    APITimeoutError,
+    AuthenticationError,
+    ConnectError,
+    ConnectionLostError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MalformedBodyError,
     NexHealth,
     NexHealthError,
-    NotFound,
-    OutcomeUnknown,
-    RateLimited,
+    NotFoundError,
+    OutcomeUnknownError,
+    RateLimitError,
     RetryPolicy,
-    ServerFailure,
-    TimedOut,
-    Unauthorized,
-    UnexpectedShape,
+    ServerError,
+    UnexpectedStructureError,
 )
 from tests.session.transport_error_helpers import (
     CANARY,
     QUICK,
-    Raw,
-    Scene,
+    ErrorScene,
+    RawServer,
     check_text,
     envelope,
     head,
@@ -40,23 +40,23 @@ from tests.session.transport_error_helpers import (
 )
 
 if TYPE_CHECKING:
-    from nexhealth_async._protocol.http_messages import Reply, Request
+    from nexhealth_async._protocol.http_messages import Request, Response
     from nexhealth_async.sandbox import Sandbox
     from tests.session.transport_error_helpers import Movable
 
 Fault: TypeAlias = Callable[["Sandbox", int], object]
 
 HIT_AND_RUN: dict[str, Fault] = {
-    "500": lambda box, times: box.fail_next(500, times=times),
-    "502": lambda box, times: box.fail_next(502, body=b"<html>bad gateway", times=times),
-    "503": lambda box, times: box.fail_next(503, times=times),
-    "504": lambda box, times: box.fail_next(504, body=b"", times=times),
-    "drop before": lambda box, times: box.drop_next(times=times),
-    "drop after": lambda box, times: box.drop_next(when="after", times=times),
-    "drop inside": lambda box, times: box.drop_next(when="mid_body", times=times),
-    "cut": lambda box, times: box.truncate_next(times=times),
-    "empty": lambda box, times: box.empty_next(times=times),
-    "web page": lambda box, times: box.garbage_next(times=times),
+    "500": lambda sandbox, times: sandbox.fail_next(500, times=times),
+    "502": lambda sandbox, times: sandbox.fail_next(502, body=b"<html>bad gateway", times=times),
+    "503": lambda sandbox, times: sandbox.fail_next(503, times=times),
+    "504": lambda sandbox, times: sandbox.fail_next(504, body=b"", times=times),
+    "drop before": lambda sandbox, times: sandbox.drop_next(times=times),
+    "drop after": lambda sandbox, times: sandbox.drop_next(when="after", times=times),
+    "drop inside": lambda sandbox, times: sandbox.drop_next(when="mid_body", times=times),
+    "cut": lambda sandbox, times: sandbox.truncate_next(times=times),
+    "empty": lambda sandbox, times: sandbox.empty_next(times=times),
+    "web page": lambda sandbox, times: sandbox.garbage_next(times=times),
 }
 """What may pass, so that reads are repeated."""
 
@@ -70,54 +70,54 @@ class Write:
     """An operation, how it is done, and the table that shows how often it was."""
 
     operation: str
-    does: Callable[[Scene], Awaitable[object]]
+    does: Callable[[ErrorScene], Awaitable[object]]
     table: Callable[[Sandbox], Sized]
 
 
 UNSAFE = {
     "patient": Write(
         operation="POST /patients",
-        does=lambda at: at.office.patients.create(
-            provider_id=at.box.providers.ids[0],
+        does=lambda at: at.location.patients.create(
+            provider_id=at.sandbox.providers.ids[0],
             first_name="Ada",
             last_name=CANARY,
             email="ada@example.com",
             bio={"date_of_birth": date(1990, 1, 2), "phone_number": "2125550133"},
         ),
-        table=lambda box: box.patients,
+        table=lambda sandbox: sandbox.patients,
     ),
     "appointment": Write(
         operation="POST /appointments",
-        does=lambda at: at.office.appointments.create(
-            patient_id=at.box.patients.ids[0],
-            provider_id=at.box.providers.ids[0],
-            operatory_id=at.box.operatories.ids[0],
+        does=lambda at: at.location.appointments.create(
+            patient_id=at.sandbox.patients.ids[0],
+            provider_id=at.sandbox.providers.ids[0],
+            operatory_id=at.sandbox.operatories.ids[0],
             start_time=far_ahead(),
-            appointment_type_id=at.box.appointment_types.ids[0],
+            appointment_type_id=at.sandbox.appointment_types.ids[0],
             note=CANARY,
         ),
-        table=lambda box: box.appointments,
+        table=lambda sandbox: sandbox.appointments,
     ),
     "working hours": Write(
         operation="POST /availabilities",
-        does=lambda at: at.office.working_hours.create(
-            provider_id=at.box.providers.ids[0],
+        does=lambda at: at.location.working_hours.create(
+            provider_id=at.sandbox.providers.ids[0],
             begin_time="08:00",
             end_time="09:00",
             days=["Monday"],
         ),
-        table=lambda box: box.availabilities,
+        table=lambda sandbox: sandbox.availabilities,
     ),
     "appointment type": Write(
         operation="POST /appointment_types",
-        does=lambda at: at.office.appointment_types.create(name=CANARY),
-        table=lambda box: box.appointment_types,
+        does=lambda at: at.location.appointment_types.create(name=CANARY),
+        table=lambda sandbox: sandbox.appointment_types,
     ),
 }
 unsafe = pytest.mark.parametrize("write", UNSAFE.values(), ids=UNSAFE)
 
 
-async def arrived(at: Scene, requests: int) -> None:
+async def arrived(at: ErrorScene, requests: int) -> None:
     """Wait until so many data requests have reached the sandbox."""
     while at.sent < requests:
         await asyncio.sleep(0)
@@ -130,22 +130,22 @@ async def arrived(at: Scene, requests: int) -> None:
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_read_is_repeated_until_it_succeeds(fault: Fault, times: int) -> None:
     async with scene() as at:
-        fault(at.box, times)
-        id = at.box.patients.ids[4]
-        assert (await at.office.patients.get(id)).id == id
+        fault(at.sandbox, times)
+        id = at.sandbox.patients.ids[4]
+        assert (await at.location.patients.get(id)).id == id
         assert at.sent == times + 1
-        fault(at.box, times)
+        fault(at.sandbox, times)
         await at.works()
         assert at.sent == 2 * (times + 1)
-        assert at.box.logins == 1
+        assert at.sandbox.logins == 1
 
 
 @pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
 @pytest.mark.parametrize("attempts", [1, 2, 6])
 async def test_attempts_are_bounded_and_counted(fault: Fault, attempts: int) -> None:
-    async with scene(retry=RetryPolicy(attempts=attempts, base=0.0)) as at:
-        fault(at.box, 100)
-        with pytest.raises((ServerFailure, ConnectionLost, BrokenBody)) as caught:
+    async with scene(retry=RetryPolicy(attempts=attempts, base_delay=0.0)) as at:
+        fault(at.sandbox, 100)
+        with pytest.raises((ServerError, ConnectionLostError, MalformedBodyError)) as caught:
             await at.names()
         check_text(caught.value, attempts=attempts)
         assert at.sent == attempts
@@ -154,7 +154,7 @@ async def test_attempts_are_bounded_and_counted(fault: Fault, attempts: int) -> 
 @pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
 async def test_no_retry_sends_once(fault: Fault) -> None:
     async with scene(retry=NO_RETRY) as at:
-        fault(at.box, 1)
+        fault(at.sandbox, 1)
         with pytest.raises(NexHealthError):
             await at.names()
         assert at.sent == 1
@@ -164,20 +164,20 @@ async def test_no_retry_sends_once(fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, Invalid),
-        (404, NotFound),
-        (415, Invalid),
-        (422, Invalid),
-        (418, Invalid),
-        (501, ServerFailure),
-        (505, ServerFailure),
-        (599, ServerFailure),
-        (302, UnexpectedShape),
+        (400, InvalidRequestError),
+        (404, NotFoundError),
+        (415, InvalidRequestError),
+        (422, InvalidRequestError),
+        (418, InvalidRequestError),
+        (501, ServerError),
+        (505, ServerError),
+        (599, ServerError),
+        (302, UnexpectedStructureError),
     ],
 )
 async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHealthError]) -> None:
     async with scene() as at:
-        at.box.fail_next(status, times=9)
+        at.sandbox.fail_next(status, times=9)
         with pytest.raises(error) as caught:
             await at.names()
         check_text(caught.value, attempts=1, status=status)
@@ -187,21 +187,21 @@ async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHe
 async def test_code_false_is_an_error_under_a_success_and_not_repeated() -> None:
     async with scene() as at:
         body = b'{"code":false,"error":["' + CANARY.encode() + b'"],"data":null}'
-        at.box.fail_next(200, body=body, times=9)
-        with pytest.raises(Invalid) as caught:
+        at.sandbox.fail_next(200, body=body, times=9)
+        with pytest.raises(InvalidRequestError) as caught:
             await at.names()
         check_text(caught.value, attempts=1, status=200)
         assert caught.value.texts == (CANARY,)
 
 
 async def test_pauses_grow_and_stay_under_their_ceiling(loop: Movable) -> None:
-    policy = RetryPolicy(attempts=6, base=1.0, longest_wait=4.0)
+    policy = RetryPolicy(attempts=6, base_delay=1.0, max_wait=4.0)
     async with scene(retry=policy, timeout=None) as at:
         await at.works()
-        at.box.fail_next(503, times=9)
+        at.sandbox.fail_next(503, times=9)
         loop.skip_waits, loop.patience = True, 0.002
         began = loop.time()
-        with pytest.raises(ServerFailure):
+        with pytest.raises(ServerError):
             await at.names()
         assert (1 + 2 + 4 + 4 + 4) / 2 <= loop.time() - began < 15 + 1
 
@@ -215,18 +215,18 @@ async def test_an_unsafe_write_is_never_sent_twice_where_it_may_have_happened(
     write: Write, fault: Fault
 ) -> None:
     async with scene() as at:
-        rows = len(write.table(at.box))
-        fault(at.box, 9)
-        with pytest.raises(OutcomeUnknown) as caught:
+        rows = len(write.table(at.sandbox))
+        fault(at.sandbox, 9)
+        with pytest.raises(OutcomeUnknownError) as caught:
             await write.does(at)
         error = caught.value
         check_text(error, operation=write.operation, attempts=1)
         assert error.lookup.endswith(".")
         assert "Walk " in error.lookup
         assert error.lookup in str(error)
-        assert len(at.box.seen("POST", write.operation.removeprefix("POST "))) == 1
-        assert len(write.table(at.box)) <= rows + 1
-        at.box.clear()
+        assert len(at.sandbox.seen("POST", write.operation.removeprefix("POST "))) == 1
+        assert len(write.table(at.sandbox)) <= rows + 1
+        at.sandbox.clear()
         await at.works()
 
 
@@ -234,8 +234,8 @@ async def test_an_unsafe_write_is_never_sent_twice_where_it_may_have_happened(
 @pytest.mark.parametrize("status", [200, 201, 204, 500, 503])
 async def test_the_status_of_an_unreadable_answer_is_told(write: Write, status: int) -> None:
     async with scene() as at:
-        at.box.garbage_next(b"", status=status)
-        with pytest.raises(OutcomeUnknown) as caught:
+        at.sandbox.garbage_next(b"", status=status)
+        with pytest.raises(OutcomeUnknownError) as caught:
             await write.does(at)
         assert caught.value.status == status
 
@@ -244,8 +244,8 @@ async def test_the_status_of_an_unreadable_answer_is_told(write: Write, status: 
 @pytest.mark.parametrize("body", [envelope(None), envelope("x"), envelope([1])])
 async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, body: bytes) -> None:
     async with scene() as at:
-        at.box.garbage_next(body, status=201)
-        with pytest.raises(OutcomeUnknown) as caught:
+        at.sandbox.garbage_next(body, status=201)
+        with pytest.raises(OutcomeUnknownError) as caught:
             await write.does(at)
         assert caught.value.status == 201
         assert at.sent == 1
@@ -254,12 +254,12 @@ async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, bo
 @unsafe
 async def test_an_unsafe_write_refused_by_429_is_sent_again(write: Write, loop: Movable) -> None:
     async with scene() as at:
-        rows = len(write.table(at.box))
-        at.box.fail_next(429, times=2, headers={"Retry-After": "2"})
+        rows = len(write.table(at.sandbox))
+        at.sandbox.fail_next(429, times=2, headers={"Retry-After": "2"})
         loop.skip_waits, loop.patience = True, 0.005
         await write.does(at)
         assert at.sent == 3
-        assert len(write.table(at.box)) == rows + 1
+        assert len(write.table(at.sandbox)) == rows + 1
 
 
 @unsafe
@@ -268,12 +268,12 @@ async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
 ) -> None:
     async with scene() as at:
         await at.works()
-        rows = len(write.table(at.box))
-        at.box.expire_tokens()
+        rows = len(write.table(at.sandbox))
+        at.sandbox.expire_tokens()
         loop.shift(60)
         await write.does(at)
-        assert (at.sent, at.box.logins) == (3, 2)
-        assert len(write.table(at.box)) == rows + 1
+        assert (at.sent, at.sandbox.logins) == (3, 2)
+        assert len(write.table(at.sandbox)) == rows + 1
 
 
 @unsafe
@@ -281,25 +281,25 @@ async def test_an_unsafe_write_refused_by_401_twice_is_refused(write: Write, loo
     async with scene() as at:
         await at.works()
         loop.shift(60)
-        at.box.fail_next(401, times=9)
-        with pytest.raises(Unauthorized):
+        at.sandbox.fail_next(401, times=9)
+        with pytest.raises(AuthenticationError):
             await write.does(at)
-        assert (at.sent, at.box.logins) == (3, 2)
+        assert (at.sent, at.sandbox.logins) == (3, 2)
 
 
 @unsafe
 async def test_an_unsafe_write_without_a_connection_is_tried_again(write: Write) -> None:
     async with scene() as at:
         await at.works()
-        await at.box.stop()
-        with pytest.raises(ConnectFailed) as caught:
+        await at.sandbox.stop()
+        with pytest.raises(ConnectError) as caught:
             await write.does(at)
         check_text(caught.value, operation=write.operation, attempts=4)
 
 
 async def test_an_unsafe_write_arrives_once_when_a_connection_comes_about_at_last() -> None:
-    server = Raw()
-    policy = RetryPolicy(attempts=6, base=0.01)
+    server = RawServer()
+    policy = RetryPolicy(attempts=6, base_delay=0.01)
     async with (
         server.listening(),
         NexHealth("a-key", base_url=server.url, subdomain="demo", retry=policy) as nex,
@@ -314,8 +314,8 @@ async def test_an_unsafe_write_arrives_once_when_a_connection_comes_about_at_las
 @unsafe
 async def test_an_unsafe_write_refused_by_400_is_just_refused(write: Write) -> None:
     async with scene() as at:
-        at.box.fail_next(400)
-        with pytest.raises(Invalid):
+        at.sandbox.fail_next(400)
+        with pytest.raises(InvalidRequestError):
             await write.does(at)
         assert at.sent == 1
 
@@ -326,11 +326,11 @@ async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
 ) -> None:
     async with scene(timeout=10.0, retry=RetryPolicy(attempt_timeout=None)) as at:
         await at.works()
-        at.box.delay_next(1000)
+        at.sandbox.delay_next(1000)
         task = asyncio.ensure_future(write.does(at))
         await arrived(at, 2)
         loop.shift(11)
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(OutcomeUnknownError) as caught:
             await task
         assert caught.value.status is None
         assert at.sent == 2
@@ -343,7 +343,7 @@ async def test_a_foreign_cancellation_of_a_write_passes_untouched(
 ) -> None:
     async with scene() as at:
         await at.works()
-        at.box.delay_next(1000)
+        at.sandbox.delay_next(1000)
         task = asyncio.ensure_future(write.does(at))
         await arrived(at, 2)
         task.cancel("by a stranger")
@@ -356,13 +356,13 @@ async def test_a_foreign_cancellation_of_a_write_passes_untouched(
 
 @unsafe
 async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: Movable) -> None:
-    async def bounded(at: Scene) -> None:
+    async def bounded(at: ErrorScene) -> None:
         async with asyncio.timeout(3):
             await write.does(at)
 
     async with scene() as at:
         await at.works()
-        at.box.delay_next(1000)
+        at.sandbox.delay_next(1000)
         task = asyncio.ensure_future(bounded(at))
         await arrived(at, 2)
         loop.shift(3.5)
@@ -379,7 +379,7 @@ async def test_unsafe_writes_leave_on_a_fresh_connection(write: Write) -> None:
         await at.works()
         await write.does(at)
         await at.works()
-        read, sent, again = list(at.box.requests)[-3:]
+        read, sent, again = list(at.sandbox.requests)[-3:]
         assert sent.method == "POST"
         assert read.port == again.port, "reads share a connection"
         assert sent.port not in {None, read.port}
@@ -388,7 +388,7 @@ async def test_unsafe_writes_leave_on_a_fresh_connection(write: Write) -> None:
 async def test_an_unsafe_write_never_meets_a_connection_that_was_closed_while_it_idled() -> None:
     """A server closes idle connections silently; a write on one would have an unknown outcome."""
     closing = head(envelope({"id": 7}), status="201 Created")
-    server = Raw(says=closing)
+    server = RawServer(says=closing)
     async with (
         server.listening(),
         NexHealth("a-key", base_url=server.url, subdomain="demo", retry=QUICK) as nex,
@@ -402,13 +402,13 @@ async def test_an_unsafe_write_never_meets_a_connection_that_was_closed_while_it
 async def test_aiohttp_does_not_repeat_by_itself() -> None:
     async with scene(retry=NO_RETRY) as at:
         await at.works()
-        at.box.drop_next(times=9)
-        with pytest.raises(ConnectionLost) as caught:
+        at.sandbox.drop_next(times=9)
+        with pytest.raises(ConnectionLostError) as caught:
             await at.names()
         assert at.sent == 2
         assert caught.value.attempts == 1
-        with pytest.raises(ConnectionLost):
-            await at.office.appointment_types.delete(at.box.appointment_types.ids[0])
+        with pytest.raises(ConnectionLostError):
+            await at.location.appointment_types.delete(at.sandbox.appointment_types.ids[0])
         assert at.sent == 3
 
 
@@ -419,14 +419,14 @@ async def test_the_escape_hatch_repeats_writes_only_when_told(
     safe: bool | None,  # noqa: FBT001 - a column of the table
 ) -> None:
     async with scene() as at:
-        at.box.fail_next(503)
+        at.sandbox.fail_next(503)
         if safe:
-            at.box.fail_next(200, body=envelope({"done": True}))
+            at.sandbox.fail_next(200, body=envelope({"done": True}))
             answer = await at.nex.request(method, "/invented", json={}, safe=True)
             assert answer.data == {"done": True}
             assert at.sent == 2
         else:
-            with pytest.raises(OutcomeUnknown) as caught:
+            with pytest.raises(OutcomeUnknownError) as caught:
                 await at.nex.request(method, "/invented", json={})
             assert caught.value.lookup
             assert at.sent == 1
@@ -438,11 +438,11 @@ async def test_the_escape_hatch_repeats_writes_only_when_told(
 @pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
 async def test_a_change_is_repeated(fault: Fault) -> None:
     async with scene() as at:
-        id = at.box.appointment_types.ids[0]
-        fault(at.box, 2)
-        assert (await at.office.appointment_types.update(id, minutes=25)).minutes == 25
+        id = at.sandbox.appointment_types.ids[0]
+        fault(at.sandbox, 2)
+        assert (await at.location.appointment_types.update(id, minutes=25)).minutes == 25
         assert at.sent == 3
-        assert at.box.appointment_types.row(id)["minutes"] == 25
+        assert at.sandbox.appointment_types.row(id)["minutes"] == 25
 
 
 @pytest.mark.parametrize("when", ["after", "mid_body"])
@@ -452,33 +452,33 @@ async def test_a_deletion_whose_answer_was_lost_succeeds(
     hatch: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     async with scene() as at:
-        id = at.box.appointment_types.ids[0]
-        at.box.drop_next(when=when)
+        id = at.sandbox.appointment_types.ids[0]
+        at.sandbox.drop_next(when=when)
         if hatch:
-            params = {"subdomain": at.box.subdomain}
+            params = {"subdomain": at.sandbox.subdomain}
             answer = await at.nex.request("DELETE", f"/appointment_types/{id}", params=params)
             assert answer.data is None
         else:
-            await at.office.appointment_types.delete(id)
-        assert [one.status for one in at.box.seen("DELETE")][-1] == 404
-        assert id not in at.box.appointment_types
+            await at.location.appointment_types.delete(id)
+        assert [one.status for one in at.sandbox.seen("DELETE")][-1] == 404
+        assert id not in at.sandbox.appointment_types
         assert at.sent == 2
 
 
 async def test_a_deletion_that_finds_nothing_at_once_says_so() -> None:
     async with scene() as at:
-        with pytest.raises(NotFound):
-            await at.office.appointment_types.delete(987_654)
+        with pytest.raises(NotFoundError):
+            await at.location.appointment_types.delete(987_654)
         assert at.sent == 1
 
 
 async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(loop: Movable) -> None:
     async with scene() as at:
         await at.works()
-        at.box.fail_next(429, headers={"Retry-After": "1"})
+        at.sandbox.fail_next(429, headers={"Retry-After": "1"})
         loop.skip_waits, loop.patience = True, 0.005
-        with pytest.raises(NotFound) as caught:
-            await at.office.appointment_types.delete(987_654)
+        with pytest.raises(NotFoundError) as caught:
+            await at.location.appointment_types.delete(987_654)
         assert caught.value.attempts == 2
 
 
@@ -489,16 +489,16 @@ async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
     async with scene() as at:
         await at.works()
         transport = at.nex._client.state.transport
-        send, failures = transport.send, [ConnectFailed("no connection")]
+        send, failures = transport.send, [ConnectError("no connection")]
 
-        async def first_failing(request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - as what it replaces
+        async def first_failing(request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - as what it replaces
             if failures:
                 raise failures.pop()
             return await send(request, timeout=timeout)
 
         monkeypatch.setattr(transport, "send", first_failing)
-        with pytest.raises(NotFound) as caught:
-            await at.office.appointment_types.delete(987_654)
+        with pytest.raises(NotFoundError) as caught:
+            await at.location.appointment_types.delete(987_654)
         assert caught.value.attempts == 2
 
 
@@ -506,23 +506,23 @@ async def test_a_renewed_token_costs_no_attempt(loop: Movable) -> None:
     async with scene() as at:
         await at.works()
         loop.shift(60)
-        at.box.expire_tokens()
-        at.box.fail_next(401)
-        at.box.fail_next(503, times=3)
+        at.sandbox.expire_tokens()
+        at.sandbox.fail_next(401)
+        at.sandbox.fail_next(503, times=3)
         await at.works()
-        assert (at.sent, at.box.logins) == (1 + 1 + 4, 2)
+        assert (at.sent, at.sandbox.logins) == (1 + 1 + 4, 2)
 
 
 # Deadlines
 
 
 async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: Movable) -> None:
-    policy = RetryPolicy(base=8.0)
+    policy = RetryPolicy(base_delay=8.0)
     async with scene(retry=policy, timeout=2.0) as at:
         await at.works()
-        at.box.fail_next(503, times=9)
+        at.sandbox.fail_next(503, times=9)
         began = loop.time()
-        with pytest.raises(ServerFailure) as caught:
+        with pytest.raises(ServerError) as caught:
             await at.names()
         check_text(caught.value, attempts=1, status=503)
         assert loop.time() - began < 1
@@ -535,9 +535,9 @@ async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_onc
 ) -> None:
     async with scene(timeout=5.0) as at:
         await at.works()
-        at.box.fail_next(429, headers={"Retry-After": "30"})
+        at.sandbox.fail_next(429, headers={"Retry-After": "30"})
         began = loop.time()
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(RateLimitError) as caught:
             await (write.does(at) if write else at.names())
         assert caught.value.retry_after == 30
         assert caught.value.attempts == 1
@@ -548,40 +548,40 @@ async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_onc
 async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: Movable) -> None:
     async with scene(timeout=None) as at:
         await at.works()
-        at.box.fail_next(429, headers={"Retry-After": "30"}, times=2)
-        id = at.box.patients.ids[0]
-        hasty = at.nex.with_options(timeout=3, subdomain=at.box.subdomain)
-        with pytest.raises(RateLimited):
+        at.sandbox.fail_next(429, headers={"Retry-After": "30"}, times=2)
+        id = at.sandbox.patients.ids[0]
+        hasty = at.nex.with_options(timeout=3, subdomain=at.sandbox.subdomain)
+        with pytest.raises(RateLimitError):
             await hasty.patients.get(id)
         loop.skip_waits, loop.patience = True, 0.005
         began = loop.time()
-        assert (await at.office.patients.get(id)).id == id
+        assert (await at.location.patients.get(id)).id == id
         assert 59 < loop.time() - began < 61.5
 
 
 async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: Movable) -> None:
     async with scene(timeout=4.0, retry=RetryPolicy()) as at:
-        at.box.delay_next(7, path="/authenticates")
+        at.sandbox.delay_next(7, path="/authenticates")
         task = asyncio.ensure_future(at.names())
-        while not at.box.requests:
+        while not at.sandbox.requests:
             await asyncio.sleep(0)
         loop.shift(4.5)
-        with pytest.raises(TimedOut) as caught:
+        with pytest.raises(APITimeoutError) as caught:
             await task
         check_text(caught.value, attempts=0)
         assert at.sent == 0
         loop.shift(3)
         await at.works()
-        assert at.box.logins == 1
+        assert at.sandbox.logins == 1
 
 
 async def test_attempts_share_one_deadline(loop: Movable) -> None:
-    async with scene(timeout=10.0, retry=RetryPolicy(base=0.0, attempt_timeout=4.0)) as at:
+    async with scene(timeout=10.0, retry=RetryPolicy(base_delay=0.0, attempt_timeout=4.0)) as at:
         await at.works()
-        at.box.delay_next(1000, times=9)
+        at.sandbox.delay_next(1000, times=9)
         loop.skip_waits, loop.patience = True, 0.005
         began = loop.time()
-        with pytest.raises(TimedOut) as caught:
+        with pytest.raises(APITimeoutError) as caught:
             await at.names()
         assert 10 <= loop.time() - began < 11
         check_text(caught.value, attempts=3)
@@ -589,10 +589,10 @@ async def test_attempts_share_one_deadline(loop: Movable) -> None:
 
 
 async def test_an_unreadable_success_of_a_write_is_no_bad_reply() -> None:
-    """Callers who catch BadReply and try again must not be led to write twice."""
+    """Callers who catch InvalidResponseError and try again must not be led to write twice."""
     async with scene() as at:
-        at.box.truncate_next()
-        with pytest.raises(OutcomeUnknown) as caught:
-            await at.office.appointment_types.create(name="Polish")
-        assert not isinstance(caught.value, BadReply)
-        assert len(at.box.appointment_types) == 5
+        at.sandbox.truncate_next()
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await at.location.appointment_types.create(name="Polish")
+        assert not isinstance(caught.value, InvalidResponseError)
+        assert len(at.sandbox.appointment_types) == 5

@@ -17,8 +17,8 @@ import pytest
 from attrs import frozen
 
 import nexhealth_async
-from nexhealth_async import NexHealth, NexHealthError, NexHealthWarning, UndecodableRecord
-from tests.session.transport_error_helpers import QUICK, Scene, envelope, scene
+from nexhealth_async import NexHealth, NexHealthError, NexHealthWarning, UndecodableRecordError
+from tests.session.transport_error_helpers import QUICK, ErrorScene, envelope, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -37,7 +37,7 @@ PERSONAL = (FIRST, LAST, MAIL, PHONE, BORN.isoformat(), NOTE, repr(BORN))
 class Watched:
     """A scene whose secrets are known."""
 
-    at: Scene
+    at: ErrorScene
     id: int
     secrets: tuple[str, ...]
 
@@ -53,7 +53,7 @@ async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[Watched]:
     for name in ("nexhealth_async", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
     async with scene(patients=3) as at:
-        id = at.box.patients.insert(
+        id = at.sandbox.patients.insert(
             first_name=FIRST,
             last_name=LAST,
             name=f"{FIRST} {LAST}",
@@ -61,10 +61,10 @@ async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[Watched]:
             bio={"date_of_birth": BORN.isoformat(), "phone_number": PHONE, "new_patient": False},
         )
         await at.nex.patients.walk(
-            subdomain=at.box.subdomain, location_id=at.box.location_id
+            subdomain=at.sandbox.subdomain, location_id=at.sandbox.location_id
         ).count()
-        (token,) = at.box.keys._live
-        found = Watched(at=at, id=id, secrets=(*PERSONAL, at.box.api_key, token))
+        (token,) = at.sandbox.keys._live
+        found = Watched(at=at, id=id, secrets=(*PERSONAL, at.sandbox.api_key, token))
         yield found
     for record in caplog.records:
         found.clean(logging.Formatter("%(name)s %(message)s").format(record))
@@ -73,7 +73,7 @@ async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[Watched]:
     assert ours, "the library logs at DEBUG, else this proves nothing"
 
 
-def walk(at: Scene, **filters: Any) -> Any:
+def walk(at: ErrorScene, **filters: Any) -> Any:
     given: dict[str, Any] = {
         "name": f"{FIRST} {LAST}",
         "email": MAIL,
@@ -82,20 +82,20 @@ def walk(at: Scene, **filters: Any) -> Any:
         "new_patient": None,
         **filters,
     }
-    return at.office.patients.walk(**given)
+    return at.location.patients.walk(**given)
 
 
-async def listed(at: Scene) -> object:
+async def listed(at: ErrorScene) -> object:
     return [one async for one in walk(at)]
 
 
-async def looked_up(at: Scene) -> object:
-    return await at.office.patients.get(at.box.patients.ids[-1])
+async def looked_up(at: ErrorScene) -> object:
+    return await at.location.patients.get(at.sandbox.patients.ids[-1])
 
 
-async def created(at: Scene) -> object:
-    return await at.office.patients.create(
-        provider_id=at.box.providers.ids[0],
+async def created(at: ErrorScene) -> object:
+    return await at.location.patients.create(
+        provider_id=at.sandbox.providers.ids[0],
         first_name=FIRST,
         last_name=LAST,
         email=MAIL,
@@ -103,23 +103,23 @@ async def created(at: Scene) -> object:
     )
 
 
-async def booked(at: Scene) -> object:
-    return await at.office.appointments.create(
-        patient_id=at.box.patients.ids[-1],
-        provider_id=at.box.providers.ids[0],
-        operatory_id=at.box.operatories.ids[0],
+async def booked(at: ErrorScene) -> object:
+    return await at.location.appointments.create(
+        patient_id=at.sandbox.patients.ids[-1],
+        provider_id=at.sandbox.providers.ids[0],
+        operatory_id=at.sandbox.operatories.ids[0],
         start_time=datetime.now(UTC) + timedelta(days=400),
-        appointment_type_id=at.box.appointment_types.ids[0],
+        appointment_type_id=at.sandbox.appointment_types.ids[0],
         note=NOTE,
     )
 
 
-async def asked_freely(at: Scene) -> object:
+async def asked_freely(at: ErrorScene) -> object:
     params = {"name": f"{FIRST} {LAST}", "email": MAIL}
     return await at.nex.request("GET", "/patients", params=params)
 
 
-ACTS: tuple[Callable[[Scene], Awaitable[object]], ...] = (
+ACTS: tuple[Callable[[ErrorScene], Awaitable[object]], ...] = (
     listed,
     looked_up,
     created,
@@ -130,34 +130,34 @@ ACTS: tuple[Callable[[Scene], Awaitable[object]], ...] = (
 _PERSON = {"first_name": FIRST, "last_name": LAST, "email": MAIL}
 
 FAULTS: dict[str, Callable[[Sandbox], object]] = {
-    "400 that repeats the input": lambda box: box.fail_next(
+    "400 that repeats the input": lambda sandbox: sandbox.fail_next(
         400, body=_refused(f"{FIRST} {LAST} with {MAIL} and {PHONE} is not welcome"), times=9
     ),
-    "a duplicate": lambda box: box.fail_next(
+    "a duplicate": lambda sandbox: sandbox.fail_next(
         400, body=_refused(f"A patient {LAST} already exists - id=4711"), times=9
     ),
-    "403": lambda box: box.fail_next(403, body=_refused(MAIL), times=9),
-    "404": lambda box: box.fail_next(404, body=_refused(LAST), times=9),
-    "429": lambda box: box.fail_next(
+    "403": lambda sandbox: sandbox.fail_next(403, body=_refused(MAIL), times=9),
+    "404": lambda sandbox: sandbox.fail_next(404, body=_refused(LAST), times=9),
+    "429": lambda sandbox: sandbox.fail_next(
         429, body=_refused(LAST), headers={"Retry-After": "999"}, times=9
     ),
-    "500": lambda box: box.fail_next(500, body=_refused(PHONE), times=9),
-    "web page": lambda box: box.garbage_next(f"<html>{FIRST} {LAST}".encode(), times=9),
-    "cut": lambda box: box.fail_next(200, body=envelope([_PERSON])[:-9], times=9),
-    "code false": lambda box: box.fail_next(200, body=_refused(LAST), times=9),
-    "a text for data": lambda box: box.fail_next(200, body=envelope(LAST), times=9),
-    "no list": lambda box: box.fail_next(200, body=envelope({LAST: {MAIL: 1}}), times=9),
-    "latin-1": lambda box: box.fail_next(
+    "500": lambda sandbox: sandbox.fail_next(500, body=_refused(PHONE), times=9),
+    "web page": lambda sandbox: sandbox.garbage_next(f"<html>{FIRST} {LAST}".encode(), times=9),
+    "cut": lambda sandbox: sandbox.fail_next(200, body=envelope([_PERSON])[:-9], times=9),
+    "code false": lambda sandbox: sandbox.fail_next(200, body=_refused(LAST), times=9),
+    "a text for data": lambda sandbox: sandbox.fail_next(200, body=envelope(LAST), times=9),
+    "no list": lambda sandbox: sandbox.fail_next(200, body=envelope({LAST: {MAIL: 1}}), times=9),
+    "latin-1": lambda sandbox: sandbox.fail_next(
         200, body=f'{{"code":true,"data":[{{"id":1,"name":"{LAST}é"}}]}}'.encode("latin-1"), times=9
     ),
-    "reset": lambda box: box.drop_next(times=9),
-    "reset inside": lambda box: box.drop_next(when="mid_body", times=9),
-    "redirect": lambda box: box.fail_next(
+    "reset": lambda sandbox: sandbox.drop_next(times=9),
+    "reset inside": lambda sandbox: sandbox.drop_next(when="mid_body", times=9),
+    "redirect": lambda sandbox: sandbox.fail_next(
         302, headers={"Location": f"https://example.com/{LAST}"}, body=LAST.encode(), times=9
     ),
-    "401": lambda box: box.fail_next(401, body=_refused(LAST), times=9),
-    "edge": lambda box: box.edge_block_next(times=9),
-    "gzip": lambda box: box.fail_next(
+    "401": lambda sandbox: sandbox.fail_next(401, body=_refused(LAST), times=9),
+    "edge": lambda sandbox: sandbox.firewall_block_next(times=9),
+    "gzip": lambda sandbox: sandbox.fail_next(
         200, body=LAST.encode(), headers={"Content-Encoding": "gzip"}, times=9
     ),
 }
@@ -201,12 +201,12 @@ _CASES = [
 
 @pytest.mark.parametrize(("act", "fault"), _CASES)
 async def test_no_fault_brings_a_secret_into_error_log_or_warning(
-    act: Callable[[Scene], Awaitable[object]],
+    act: Callable[[ErrorScene], Awaitable[object]],
     fault: Callable[[Sandbox], object],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with watched(caplog) as seen:
-        fault(seen.at.box)
+        fault(seen.at.sandbox)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             with pytest.raises(NexHealthError) as caught:
@@ -222,7 +222,7 @@ async def test_no_fault_brings_a_secret_into_error_log_or_warning(
             *(str(one.message) for one in heard),
         ):
             seen.clean(text)
-        for secret in (seen.at.box.api_key, *seen.at.box.keys._live):
+        for secret in (seen.at.sandbox.api_key, *seen.at.sandbox.keys._live):
             assert secret not in frames_with_locals(error)
         # What the caller gave stands in the caller's own frames; on the way it is not unpacked.
         seen.clean(frames_with_locals(error, _ON_THE_WAY))
@@ -247,11 +247,11 @@ async def test_a_login_that_answers_nonsense_shows_none_of_it(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with scene() as at:
-        at.box.fail_next(201, body=body, path="/authenticates", times=9)
+        at.sandbox.fail_next(201, body=body, path="/authenticates", times=9)
         with pytest.raises(NexHealthError) as caught:
             await listed(at)
         shown = "".join(traceback.format_exception(caught.value)) + frames_with_locals(caught.value)
-        for secret in ("to ken", "token-canary", at.box.api_key):
+        for secret in ("to ken", "token-canary", at.sandbox.api_key):
             assert secret not in shown
             assert secret not in caplog.text
 
@@ -259,7 +259,7 @@ async def test_a_login_that_answers_nonsense_shows_none_of_it(
 async def test_nothing_shows_its_contents_in_repr(caplog: pytest.LogCaptureFixture) -> None:
     async with watched(caplog) as seen:
         at = seen.at
-        patient = await at.office.patients.get(seen.id)
+        patient = await at.location.patients.get(seen.id)
         assert patient.last_name == LAST
         seen.clean(repr(patient))
         seen.clean(repr(patient.bio))
@@ -274,15 +274,15 @@ async def test_nothing_shows_its_contents_in_repr(caplog: pytest.LogCaptureFixtu
         seen.clean(repr(pages))
         seen.clean(repr(page))
         answer = await at.nex.request(
-            "GET", f"/patients/{seen.id}", params={"subdomain": at.box.subdomain}
+            "GET", f"/patients/{seen.id}", params={"subdomain": at.sandbox.subdomain}
         )
         assert LAST in str(answer.data)
         seen.clean(repr(answer))
         for thing in (
             at.nex,
-            at.office,
-            at.office.patients,
-            at.nex._client.state.keeper,
+            at.location,
+            at.location.patients,
+            at.nex._client.state.token_manager,
             at.nex._client.state,
         ):
             seen.clean(repr(thing))
@@ -325,14 +325,14 @@ async def test_warnings_name_filters_and_pages_but_repeat_no_sentence(
         body = envelope({"patients": [{"id": 1}]}, 1).replace(
             b'"error":null', f'"error":["{text}"]'.encode()
         )
-        at.box.fail_next(200, body=body)
+        at.sandbox.fail_next(200, body=body)
         with pytest.warns(NexHealthWarning) as heard:
             await listed(at)
         record = envelope({"id": 1}).replace(b'"error":null', f'"error":["{text}"]'.encode())
-        at.box.fail_next(200, body=record)
+        at.sandbox.fail_next(200, body=record)
         with pytest.warns(NexHealthWarning) as more:
             await looked_up(at)
-        at.box.fail_next(200, body=body)
+        at.sandbox.fail_next(200, body=body)
         page = await anext(walk(at).pages())
         assert page.warnings == (text,)
         seen.clean(repr(page))
@@ -357,8 +357,8 @@ async def test_a_record_that_cannot_be_read_is_named_by_id_and_path(
     row: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with watched(caplog) as seen:
-        seen.at.box.fail_next(200, body=envelope({"patients": [row]}, 1))
-        with pytest.raises(UndecodableRecord) as caught:
+        seen.at.sandbox.fail_next(200, body=envelope({"patients": [row]}, 1))
+        with pytest.raises(UndecodableRecordError) as caught:
             await listed(seen.at)
         error = caught.value
         shown = (str(error), repr(error), "".join(traceback.format_exception(error)))
@@ -375,7 +375,7 @@ async def test_a_page_task_left_behind_says_nothing(caplog: pytest.LogCaptureFix
     """Asyncio logs what nobody asked for, with the task's repr and its error."""
     async with watched(caplog) as seen:
         at = seen.at
-        at.box.fail_next(400, body=_refused(LAST), times=9)
+        at.sandbox.fail_next(400, body=_refused(LAST), times=9)
         asyncio.get_running_loop().set_debug(True)
         going = walk(at, prefetch=4)
         with pytest.raises(NexHealthError):
@@ -394,7 +394,7 @@ async def test_the_library_logs_operation_status_attempt_and_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with watched(caplog) as seen:
-        seen.at.box.fail_next(503)
+        seen.at.sandbox.fail_next(503)
         await looked_up(seen.at)
         said = [one.getMessage() for one in caplog.records if one.name == "nexhealth_async"]
     assert said[-2].startswith("GET /patients/{id}: 503, attempt 1, ")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from nexhealth_async import Limit, NexHealth, Rates, TimedOut
+from nexhealth_async import APITimeoutError, Limit, NexHealth, Rates
 from nexhealth_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
 
 async def test_a_walk_made_wider_has_more_requests_in_flight(
-    box: Sandbox, office: LocationScope
+    sandbox: Sandbox, location: LocationScope
 ) -> None:
-    box.latency = 0.03
-    pages = office.patients.walk(per_page=1, prefetch=1).pages()
+    sandbox.latency = 0.03
+    pages = location.patients.walk(per_page=1, prefetch=1).pages()
     ids = [one.id for one in (await anext(pages)).items]
-    box.most_in_flight = 0
-    pages.widen(5)
+    sandbox.most_in_flight = 0
+    pages.set_prefetch(5)
     async for page in pages:
         ids += [one.id for one in page.items]
-    assert box.most_in_flight == 5
-    assert sorted(ids) == sorted(box.patients.ids)
+    assert sandbox.most_in_flight == 5
+    assert sorted(ids) == sorted(sandbox.patients.ids)
 
 
-async def test_asking_for_less_changes_nothing(box: Sandbox, office: LocationScope) -> None:
-    box.latency = 0.03
-    pages = office.patients.walk(per_page=1, prefetch=4).pages()
+async def test_asking_for_less_changes_nothing(sandbox: Sandbox, location: LocationScope) -> None:
+    sandbox.latency = 0.03
+    pages = location.patients.walk(per_page=1, prefetch=4).pages()
     await anext(pages)
-    box.most_in_flight = 0
-    pages.widen(2)
+    sandbox.most_in_flight = 0
+    pages.set_prefetch(2)
     assert len([page async for page in pages]) == 24
-    assert box.most_in_flight == 4
+    assert sandbox.most_in_flight == 4
 
 
 async def test_a_patient_walk_waits_for_the_limit_beyond_the_usual_deadline() -> None:
-    async with Sandbox(patients=3) as box:
+    async with Sandbox(patients=3) as sandbox:
         rates = Rates(people=Limit(1, 0.6))
-        async with NexHealth(box.api_key, base_url=box.url, rates=rates) as nex:
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, rates=rates) as nex:
             nex._session_client = evolve(
                 nex._client, options=evolve(nex._client.options, timeout=0.3)
             )  # as if that were the default
-            office = nex.practice(box.subdomain).location(box.location_id)
-            await office.patients.walk().count()
-            with pytest.raises(TimedOut):
-                await anext(office.patients.walk().pages())
-            pages = office.patients.walk(prefetch=0).pages()
-            pages.be_patient()
+            location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+            await location.patients.walk().count()
+            with pytest.raises(APITimeoutError):
+                await anext(location.patients.walk().pages())
+            pages = location.patients.walk(prefetch=0).pages()
+            pages.without_deadline()
             page = await asyncio.wait_for(anext(pages), 10)
             assert len(page.items) == 3

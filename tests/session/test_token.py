@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from nexhealth_async import KeyRefused, NexHealth, ServerFailure, TimedOut, Unauthorized
-from nexhealth_async._client.token_manager import TokenKeeper
+from nexhealth_async import (
+    APITimeoutError,
+    AuthenticationError,
+    InvalidAPIKeyError,
+    NexHealth,
+    ServerError,
+)
+from nexhealth_async._client.token_manager import TokenManager
 
 if TYPE_CHECKING:
     from nexhealth_async import LocationScope
@@ -18,207 +24,209 @@ if TYPE_CHECKING:
     from tests.conftest import MovableLoop
 
 
-def rejected(box: Sandbox) -> int:
-    return sum(seen.status == 401 for seen in box.requests)
+def rejected(sandbox: Sandbox) -> int:
+    return sum(seen.status == 401 for seen in sandbox.requests)
 
 
-async def gather(office: LocationScope, calls: int) -> list[int]:
-    return await asyncio.gather(*(office.patients.walk().count() for _ in range(calls)))
+async def gather(location: LocationScope, calls: int) -> list[int]:
+    return await asyncio.gather(*(location.patients.walk().count() for _ in range(calls)))
 
 
 async def test_100_tasks_that_begin_together_cause_one_login(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    assert await gather(office, 100) == [25] * 100
-    assert (box.logins, rejected(box)) == (1, 0)
+    assert await gather(location, 100) == [25] * 100
+    assert (sandbox.logins, rejected(sandbox)) == (1, 0)
 
 
 async def test_100_tasks_that_meet_an_expired_token_cause_one_login_and_no_refusal(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
+    await gather(location, 1)
     loop.shift(3_700)
-    box.clock.advance(3_700)
-    assert await gather(office, 100) == [25] * 100
-    assert (box.logins, rejected(box)) == (2, 0)
+    sandbox.clock.advance(3_700)
+    assert await gather(location, 100) == [25] * 100
+    assert (sandbox.logins, rejected(sandbox)) == (2, 0)
 
 
 async def test_a_token_near_its_end_is_renewed_beside_the_requests_that_use_it(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
+    await gather(location, 1)
     loop.shift(3_400)
-    box.clock.advance(3_400)
-    box.latency = 0.02
-    await gather(office, 50)
+    sandbox.clock.advance(3_400)
+    sandbox.latency = 0.02
+    await gather(location, 50)
     async with asyncio.timeout(5):
-        while box.logins < 2:
+        while sandbox.logins < 2:
             await asyncio.sleep(0.005)
     await asyncio.sleep(0.05)
     loop.shift(400)
-    box.clock.advance(400)
-    await gather(office, 50)
-    assert (box.logins, rejected(box)) == (2, 0)
+    sandbox.clock.advance(400)
+    await gather(location, 50)
+    assert (sandbox.logins, rejected(sandbox)) == (2, 0)
 
 
 async def test_50_late_401s_cause_one_login_and_one_more_try_each(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
+    await gather(location, 1)
     loop.shift(60)
-    box.expire_tokens()
-    box.latency = 0.01
-    box.clear()
-    assert await gather(office, 50) == [25] * 50
-    assert box.logins == 2
-    assert rejected(box) == 50
-    assert len(box.requests) == 101
+    sandbox.expire_tokens()
+    sandbox.latency = 0.01
+    sandbox.clear()
+    assert await gather(location, 50) == [25] * 50
+    assert sandbox.logins == 2
+    assert rejected(sandbox) == 50
+    assert len(sandbox.requests) == 101
 
 
 async def test_401s_that_straggle_in_after_the_new_login_cause_no_other(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
+    await gather(location, 1)
     loop.shift(60)
-    box.expire_tokens()
-    box.latency, box.jitter = 0.03, 0.03
-    assert await gather(office, 50) == [25] * 50
-    assert box.logins == 2
+    sandbox.expire_tokens()
+    sandbox.latency, sandbox.jitter = 0.03, 0.03
+    assert await gather(location, 50) == [25] * 50
+    assert sandbox.logins == 2
 
 
-async def test_a_refused_key_is_said_once_and_not_hammered(box: Sandbox, loop: MovableLoop) -> None:
-    async with NexHealth("an-invented-wrong-key", base_url=box.url) as nex:
-        office = nex.practice(box.subdomain).location(box.location_id)
+async def test_a_refused_key_is_said_once_and_not_hammered(
+    sandbox: Sandbox, loop: MovableLoop
+) -> None:
+    async with NexHealth("an-invented-wrong-key", base_url=sandbox.url) as nex:
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         errors = await asyncio.gather(
-            *(office.patients.get(1) for _ in range(20)), return_exceptions=True
+            *(location.patients.get(1) for _ in range(20)), return_exceptions=True
         )
-        assert {type(error) for error in errors} == {KeyRefused}
+        assert {type(error) for error in errors} == {InvalidAPIKeyError}
         assert len({id(error) for error in errors}) == 20, "each task has an error of its own"
-        assert len(box.seen("POST", "/authenticates")) == 1
+        assert len(sandbox.seen("POST", "/authenticates")) == 1
         loop.shift(5.1)
-        with pytest.raises(KeyRefused):
-            await office.patients.get(1)
+        with pytest.raises(InvalidAPIKeyError):
+            await location.patients.get(1)
         loop.shift(5.1)
-        with pytest.raises(KeyRefused):
-            await office.patients.get(1)
-        assert len(box.seen("POST", "/authenticates")) == 2, "the second pause is longer"
+        with pytest.raises(InvalidAPIKeyError):
+            await location.patients.get(1)
+        assert len(sandbox.seen("POST", "/authenticates")) == 2, "the second pause is longer"
 
 
 async def test_a_new_token_that_nothing_accepts_means_that_the_key_is_refused(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.fail_next(status=401, times=100, path="/patients/1")
-    with pytest.raises(KeyRefused):
-        await office.patients.get(1)
-    assert box.logins == 1
+    sandbox.fail_next(status=401, times=100, path="/patients/1")
+    with pytest.raises(InvalidAPIKeyError):
+        await location.patients.get(1)
+    assert sandbox.logins == 1
 
 
 async def test_an_operation_that_always_says_401_does_not_log_in_on_every_call(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    await gather(office, 1)
-    box.fail_next(status=401, times=100, path="/patients/1")
+    await gather(location, 1)
+    sandbox.fail_next(status=401, times=100, path="/patients/1")
     for _ in range(5):
-        with pytest.raises(Unauthorized):
-            await office.patients.get(1)
-    assert box.logins == 1
+        with pytest.raises(AuthenticationError):
+            await location.patients.get(1)
+    assert sandbox.logins == 1
 
 
 async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
-    box.fail_next(status=401, times=100, path="/patients/1")
+    await gather(location, 1)
+    sandbox.fail_next(status=401, times=100, path="/patients/1")
     for logins in (2, 3):
         loop.shift(60)
-        with pytest.raises(Unauthorized) as caught:
-            await office.patients.get(1)
-        assert type(caught.value) is Unauthorized
-        assert box.logins == logins
+        with pytest.raises(AuthenticationError) as caught:
+            await location.patients.get(1)
+        assert type(caught.value) is AuthenticationError
+        assert sandbox.logins == logins
 
 
 async def test_a_token_revoked_within_ten_seconds_of_its_issue_is_replaced_after_them(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     """Until then nobody can tell it from an operation that refuses whatever is sent."""
-    await gather(office, 1)
-    box.expire_tokens()
+    await gather(location, 1)
+    sandbox.expire_tokens()
     loop.shift(9)
     for _ in range(5):
-        with pytest.raises(Unauthorized):
-            await office.patients.walk().count()
-    assert box.logins == 1
+        with pytest.raises(AuthenticationError):
+            await location.patients.walk().count()
+    assert sandbox.logins == 1
     loop.shift(1.5)
-    assert await gather(office, 5) == [25] * 5
-    assert box.logins == 2
+    assert await gather(location, 5) == [25] * 5
+    assert sandbox.logins == 2
 
 
 async def test_a_failed_renewal_harms_nobody_while_the_token_lives(
-    office: LocationScope, box: Sandbox, loop: MovableLoop
+    location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    await gather(office, 1)
+    await gather(location, 1)
     loop.shift(3_400)
-    box.clock.advance(3_400)
-    box.fail_next(status=503, times=1, path="/authenticates")
-    assert await gather(office, 5) == [25] * 5
+    sandbox.clock.advance(3_400)
+    sandbox.fail_next(status=503, times=1, path="/authenticates")
+    assert await gather(location, 5) == [25] * 5
     async with asyncio.timeout(5):
-        while not box.seen("POST", "/authenticates"):
+        while not sandbox.seen("POST", "/authenticates"):
             await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_cancelling_the_one_who_logs_in_leaves_the_others_served(
-    office: LocationScope, box: Sandbox, steps: int
+    location: LocationScope, sandbox: Sandbox, steps: int
 ) -> None:
-    box.latency = 0.002
-    first = asyncio.ensure_future(office.patients.walk().count())
+    sandbox.latency = 0.002
+    first = asyncio.ensure_future(location.patients.walk().count())
     for _ in range(steps):
         await asyncio.sleep(0)
-    others = [asyncio.ensure_future(office.patients.walk().count()) for _ in range(3)]
+    others = [asyncio.ensure_future(location.patients.walk().count()) for _ in range(3)]
     for _ in range(steps):
         await asyncio.sleep(0)
     first.cancel()
     async with asyncio.timeout(5):
         assert await asyncio.gather(*others) == [25] * 3
-    assert box.logins == 1
+    assert sandbox.logins == 1
 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))
 async def test_when_everyone_who_waits_is_cancelled_the_login_still_serves_the_next(
-    nex: NexHealth, office: LocationScope, box: Sandbox, steps: int
+    nex: NexHealth, location: LocationScope, sandbox: Sandbox, steps: int
 ) -> None:
     async with anyio.create_task_group() as group:
         for _ in range(5):
-            group.start_soon(office.patients.get, box.patients.ids[0])
+            group.start_soon(location.patients.get, sandbox.patients.ids[0])
         for _ in range(steps):
             await asyncio.sleep(0)
         group.cancel_scope.cancel()
     async with asyncio.timeout(5):
-        assert await office.patients.walk().count() == 25
-    assert box.logins == 1
+        assert await location.patients.walk().count() == 25
+    assert sandbox.logins == 1
 
 
 async def test_a_call_with_too_little_time_leaves_the_login_to_the_others(
-    nex: NexHealth, office: LocationScope, box: Sandbox
+    nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.latency = 0.05
-    quick = nex.with_options(timeout=0.01).practice(box.subdomain).location(box.location_id)
-    patient = asyncio.ensure_future(office.patients.walk().count())
-    with pytest.raises(TimedOut, match="login"):
+    sandbox.latency = 0.05
+    quick = nex.with_options(timeout=0.01).practice(sandbox.subdomain).location(sandbox.location_id)
+    patient = asyncio.ensure_future(location.patients.walk().count())
+    with pytest.raises(APITimeoutError, match="login"):
         await quick.patients.get(1)
     assert await patient == 25
-    assert box.logins == 1
+    assert sandbox.logins == 1
 
 
 async def test_neither_key_nor_token_shows_in_any_repr(
-    nex: NexHealth, office: LocationScope, box: Sandbox
+    nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
-    await gather(office, 1)
-    keeper = nex._client.state.keeper
+    await gather(location, 1)
+    keeper = nex._client.state.token_manager
     token = keeper.current(0)
     assert token is not None
-    for thing in (nex, office, keeper, token, nex._client.state, nex._client.options):
-        assert box.api_key not in repr(thing)
+    for thing in (nex, location, keeper, token, nex._client.state, nex._client.options):
+        assert sandbox.api_key not in repr(thing)
         assert token.value not in repr(thing)
 
 
@@ -243,7 +251,7 @@ class Login:
 @pytest.mark.parametrize("steps", range(8))
 async def test_a_waiter_cancelled_at_any_await_takes_nobody_along(awaits: int, steps: int) -> None:
     login = Login(awaits)
-    keeper = TokenKeeper(login)
+    keeper = TokenManager(login)
     waiters = [asyncio.ensure_future(keeper.get(None)) for _ in range(3)]
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -255,14 +263,14 @@ async def test_a_waiter_cancelled_at_any_await_takes_nobody_along(awaits: int, s
 
 async def test_a_failure_is_remembered_longer_each_time(loop: MovableLoop) -> None:
     login = Login(1)
-    login.error = ServerFailure("the API failed", status=503)
-    keeper = TokenKeeper(login)
+    login.error = ServerError("the API failed", status=503)
+    keeper = TokenManager(login)
     for pause in (5, 10, 20, 40, 80, 160, 300, 300):
-        with pytest.raises(ServerFailure):
+        with pytest.raises(ServerError):
             await keeper.get(None)
         begun = login.begun
         loop.shift(pause - 0.5)
-        with pytest.raises(ServerFailure):
+        with pytest.raises(ServerError):
             await keeper.get(None)
         assert login.begun == begun, "it was asked again inside the pause"
         loop.shift(0.6)
@@ -272,19 +280,19 @@ async def test_a_failure_is_remembered_longer_each_time(loop: MovableLoop) -> No
 
 async def test_a_remembered_failure_holds_no_frame_of_who_met_it() -> None:
     login = Login(1)
-    login.error = ServerFailure("the API failed", status=503)
-    keeper = TokenKeeper(login)
+    login.error = ServerError("the API failed", status=503)
+    keeper = TokenManager(login)
     for _ in range(3):
-        with pytest.raises(ServerFailure):
+        with pytest.raises(ServerError):
             await keeper.get(None)
     assert keeper._failure is not None
     assert keeper._failure.__traceback__ is None
     gc.collect()
 
 
-async def test_closing_tells_those_who_wait_for_the_login(box: Sandbox) -> None:
-    box.latency = 10
-    nex = await NexHealth(box.api_key, base_url=box.url).open()
+async def test_closing_tells_those_who_wait_for_the_login(sandbox: Sandbox) -> None:
+    sandbox.latency = 10
+    nex = await NexHealth(sandbox.api_key, base_url=sandbox.url).open()
     waiting = asyncio.ensure_future(nex.institutions.get(1))
     await asyncio.sleep(0.01)
     await nex.aclose()

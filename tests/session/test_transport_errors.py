@@ -14,25 +14,32 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from attrs import frozen
 
 from nexhealth_async import (
-    BrokenBody,
-    ConnectFailed,
-    ConnectionLost,
-    EdgeBlocked,
-    Forbidden,
-    InvalidArgument,
-    KeyRefused,
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ConnectError,
+    ConnectionLostError,
+    FirewallBlockedError,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
+    MalformedBodyError,
     NexHealth,
     NexHealthError,
-    NotFound,
-    RateLimited,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
     RetryPolicy,
-    TimedOut,
-    TransportError,
-    Unauthorized,
-    UnexpectedShape,
+    UnexpectedStructureError,
 )
 from nexhealth_async.sandbox import Sandbox
-from tests.session.transport_error_helpers import CANARY, QUICK, Raw, check_text, envelope, scene
+from tests.session.transport_error_helpers import (
+    CANARY,
+    QUICK,
+    RawServer,
+    check_text,
+    envelope,
+    scene,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +53,7 @@ FOR_EVER = 10_000
 
 
 @frozen(kw_only=True)
-class Weather:
+class TransportErrorCase:
     """What a server does to every request, and what a read must come to."""
 
     does: Callable[[Sandbox], object]
@@ -62,81 +69,85 @@ def says(
     attempts: int = 1,
     status: int = 200,
     headers: dict[str, str] | None = None,
-) -> Weather:
-    def does(box: Sandbox) -> object:
-        return box.fail_next(status, body=body, headers=headers, times=FOR_EVER)
+) -> TransportErrorCase:
+    def does(sandbox: Sandbox) -> object:
+        return sandbox.fail_next(status, body=body, headers=headers, times=FOR_EVER)
 
-    return Weather(does=does, error=error, attempts=attempts, status=status)
+    return TransportErrorCase(does=does, error=error, attempts=attempts, status=status)
 
 
 CUT = b'{"code":true,"data":[{"id":1,"name":"' + CANARY.encode()
 NESTED = b'{"code":true,"count":1,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 WEATHERS = {
-    "a web page": says(HTML, error=BrokenBody, attempts=4),
-    "a web page after the work": Weather(
-        does=lambda box: box.garbage_next(times=FOR_EVER),
-        error=BrokenBody,
+    "a web page": says(HTML, error=MalformedBodyError, attempts=4),
+    "a web page after the work": TransportErrorCase(
+        does=lambda sandbox: sandbox.garbage_next(times=FOR_EVER),
+        error=MalformedBodyError,
         attempts=4,
         status=200,
     ),
-    "the edge's page": Weather(
-        does=lambda box: box.edge_block_next(times=FOR_EVER),
-        error=EdgeBlocked,
+    "the edge's page": TransportErrorCase(
+        does=lambda sandbox: sandbox.firewall_block_next(times=FOR_EVER),
+        error=FirewallBlockedError,
         attempts=1,
         status=403,
     ),
-    "an empty body": says(b"", error=BrokenBody, attempts=4),
-    "blanks": says(b" \r\n ", error=BrokenBody, attempts=4),
-    "204": Weather(
-        does=lambda box: box.empty_next(status=204, times=FOR_EVER),
-        error=BrokenBody,
+    "an empty body": says(b"", error=MalformedBodyError, attempts=4),
+    "blanks": says(b" \r\n ", error=MalformedBodyError, attempts=4),
+    "204": TransportErrorCase(
+        does=lambda sandbox: sandbox.empty_next(status=204, times=FOR_EVER),
+        error=MalformedBodyError,
         attempts=4,
         status=204,
     ),
-    "truncated JSON": says(CUT, error=BrokenBody, attempts=4),
-    "JSON cut in half": Weather(
-        does=lambda box: box.truncate_next(times=FOR_EVER),
-        error=BrokenBody,
+    "truncated JSON": says(CUT, error=MalformedBodyError, attempts=4),
+    "JSON cut in half": TransportErrorCase(
+        does=lambda sandbox: sandbox.truncate_next(times=FOR_EVER),
+        error=MalformedBodyError,
         attempts=4,
         status=200,
     ),
-    "deep nesting": says(NESTED, error=BrokenBody, attempts=4),
-    "no number": says(b'{"code":true,"data":NaN}', error=BrokenBody, attempts=4),
-    "bytes": says(bytes(range(256)), error=BrokenBody, attempts=4),
-    "a list for an envelope": says(b"[]", error=BrokenBody, attempts=4),
-    "data a text": says(envelope(CANARY), error=UnexpectedShape),
-    "data a number": says(envelope(7), error=UnexpectedShape),
-    "data true": says(envelope(data=True), error=UnexpectedShape),
-    "data an object without a list": says(envelope({CANARY: 1}), error=UnexpectedShape),
-    "data null beside a count": says(envelope(None, 3), error=UnexpectedShape),
-    "data null without a count": says(envelope(None, None), error=UnexpectedShape),
+    "deep nesting": says(NESTED, error=MalformedBodyError, attempts=4),
+    "no number": says(b'{"code":true,"data":NaN}', error=MalformedBodyError, attempts=4),
+    "bytes": says(bytes(range(256)), error=MalformedBodyError, attempts=4),
+    "a list for an envelope": says(b"[]", error=MalformedBodyError, attempts=4),
+    "data a text": says(envelope(CANARY), error=UnexpectedStructureError),
+    "data a number": says(envelope(7), error=UnexpectedStructureError),
+    "data true": says(envelope(data=True), error=UnexpectedStructureError),
+    "data an object without a list": says(envelope({CANARY: 1}), error=UnexpectedStructureError),
+    "data null beside a count": says(envelope(None, 3), error=UnexpectedStructureError),
+    "data null without a count": says(envelope(None, None), error=UnexpectedStructureError),
     "a wrong encoding": says(
         b"no gzip at all",
         headers={"Content-Encoding": "gzip"},
-        error=ConnectionLost,
+        error=ConnectionLostError,
         attempts=4,
     ),
-    "a reset before": Weather(
-        does=lambda box: box.drop_next(times=FOR_EVER), error=ConnectionLost, attempts=4
-    ),
-    "a reset after": Weather(
-        does=lambda box: box.drop_next(when="after", times=FOR_EVER),
-        error=ConnectionLost,
+    "a reset before": TransportErrorCase(
+        does=lambda sandbox: sandbox.drop_next(times=FOR_EVER),
+        error=ConnectionLostError,
         attempts=4,
     ),
-    "a reset inside the body": Weather(
-        does=lambda box: box.drop_next(when="mid_body", times=FOR_EVER),
-        error=ConnectionLost,
+    "a reset after": TransportErrorCase(
+        does=lambda sandbox: sandbox.drop_next(when="after", times=FOR_EVER),
+        error=ConnectionLostError,
+        attempts=4,
+    ),
+    "a reset inside the body": TransportErrorCase(
+        does=lambda sandbox: sandbox.drop_next(when="mid_body", times=FOR_EVER),
+        error=ConnectionLostError,
         attempts=4,
     ),
 }
 
 
 @pytest.mark.parametrize("weather", WEATHERS.values(), ids=WEATHERS)
-async def test_a_listing_says_what_befell_it_and_the_session_lives_on(weather: Weather) -> None:
+async def test_a_listing_says_what_befell_it_and_the_session_lives_on(
+    weather: TransportErrorCase,
+) -> None:
     async with scene() as at:
-        weather.does(at.box)
+        weather.does(at.sandbox)
         with pytest.raises(weather.error) as caught:
             await at.names()
         assert type(caught.value) is weather.error
@@ -147,12 +158,12 @@ async def test_a_listing_says_what_befell_it_and_the_session_lives_on(weather: W
             caught.value,
             attempts=weather.attempts,
             status=status,
-            secrets=(at.box.api_key, at.box.subdomain),
+            secrets=(at.sandbox.api_key, at.sandbox.subdomain),
         )
         assert at.sent == weather.attempts
-        at.box.clear()
+        at.sandbox.clear()
         await at.works()
-        assert (at.sent, at.box.logins) == (1, 1)
+        assert (at.sent, at.sandbox.logins) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -160,53 +171,55 @@ async def test_a_listing_says_what_befell_it_and_the_session_lives_on(weather: W
     [one for name, one in WEATHERS.items() if not name.startswith("data ")],
     ids=[name for name in WEATHERS if not name.startswith("data ")],
 )
-async def test_a_single_record_says_the_same(weather: Weather) -> None:
+async def test_a_single_record_says_the_same(weather: TransportErrorCase) -> None:
     async with scene() as at:
-        weather.does(at.box)
+        weather.does(at.sandbox)
         with pytest.raises(weather.error) as caught:
-            await at.office.patients.get(at.box.patients.ids[0])
+            await at.location.patients.get(at.sandbox.patients.ids[0])
         check_text(caught.value, operation="GET /patients/{id}", attempts=weather.attempts)
         assert at.sent == weather.attempts
-        at.box.clear()
+        at.sandbox.clear()
         await at.works()
 
 
 @pytest.mark.parametrize("data", ["text", 7, [], [{}], True])
 async def test_data_of_the_wrong_kind_is_no_record(data: object) -> None:
     async with scene() as at:
-        at.box.fail_next(200, body=envelope(data))
-        with pytest.raises(UnexpectedShape) as caught:
-            await at.office.patients.get(at.box.patients.ids[0])
+        at.sandbox.fail_next(200, body=envelope(data))
+        with pytest.raises(UnexpectedStructureError) as caught:
+            await at.location.patients.get(at.sandbox.patients.ids[0])
         check_text(caught.value, operation="GET /patients/{id}", attempts=1, status=200)
         await at.works()
 
 
 async def test_a_lookup_answered_with_null_found_nothing() -> None:
     async with scene() as at:
-        at.box.fail_next(200, body=envelope(None))
-        with pytest.raises(NotFound):
-            await at.office.patients.get(at.box.patients.ids[0])
+        at.sandbox.fail_next(200, body=envelope(None))
+        with pytest.raises(NotFoundError):
+            await at.location.patients.get(at.sandbox.patients.ids[0])
 
 
 @pytest.mark.parametrize("bad", ["truncated JSON", "a reset inside the body", "a web page"])
 async def test_bad_weather_that_passes_costs_a_walk_no_record(bad: str) -> None:
     weather = WEATHERS[bad]
     async with scene(patients=47) as at:
-        walk = at.office.patients.walk(per_page=10, new_patient=None)
+        walk = at.location.patients.walk(per_page=10, new_patient=None)
         seen = [(await anext(walk)).id for _ in range(10)]
-        fault: Any = weather.does(at.box)
+        fault: Any = weather.does(at.sandbox)
         fault.times = 2
         seen += [one.id async for one in walk]
-        assert seen == list(at.box.patients.ids)
+        assert seen == list(at.sandbox.patients.ids)
         assert at.sent == 7
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/html", "image/png", "x", ""])
 async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
     async with scene() as at:
-        at.box.media_type = media_type
+        at.sandbox.media_type = media_type
         await at.works()
-        assert (await at.office.patients.get(at.box.patients.ids[3])).id == at.box.patients.ids[3]
+        assert (
+            await at.location.patients.get(at.sandbox.patients.ids[3])
+        ).id == at.sandbox.patients.ids[3]
         assert at.sent == 2
 
 
@@ -216,7 +229,7 @@ async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
 async def test_a_wrong_key_is_refused_and_not_hammered(loop: Movable) -> None:
     async with scene(api_key="key-of-someone-else") as at:
         for _ in range(3):
-            with pytest.raises(KeyRefused) as caught:
+            with pytest.raises(InvalidAPIKeyError) as caught:
                 await at.names()
             check_text(
                 caught.value,
@@ -225,31 +238,31 @@ async def test_a_wrong_key_is_refused_and_not_hammered(loop: Movable) -> None:
                 status=401,
                 secrets=("key-of-someone-else",),
             )
-        assert [one.path for one in at.box.requests] == ["/authenticates"]
+        assert [one.path for one in at.sandbox.requests] == ["/authenticates"]
         loop.shift(5.1)
-        with pytest.raises(KeyRefused):
+        with pytest.raises(InvalidAPIKeyError):
             await at.names()
-        assert len(at.box.requests) == 2
+        assert len(at.sandbox.requests) == 2
 
 
 async def test_a_key_revoked_in_use_is_refused(loop: Movable) -> None:
     async with scene() as at:
         await at.works()
         loop.shift(60)
-        at.box.revoke_key()
+        at.sandbox.revoke_key()
         for _ in range(3):
-            with pytest.raises(KeyRefused) as caught:
+            with pytest.raises(InvalidAPIKeyError) as caught:
                 await at.names()
-            check_text(caught.value, operation="POST /authenticates", secrets=(at.box.api_key,))
-        statuses = [(one.path, one.status) for one in at.box.requests][2:]
+            check_text(caught.value, operation="POST /authenticates", secrets=(at.sandbox.api_key,))
+        statuses = [(one.path, one.status) for one in at.sandbox.requests][2:]
         assert statuses == [("/patients", 401), ("/authenticates", 401)]
 
 
 async def test_an_unknown_practice_is_forbidden() -> None:
     async with scene() as at:
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(PermissionDeniedError) as caught:
             await at.nex.practice("no-such-dental").location(1).patients.walk().count()
-        assert type(caught.value) is Forbidden
+        assert type(caught.value) is PermissionDeniedError
         check_text(caught.value, attempts=1, status=403, secrets=("no-such-dental",))
         await at.works()
 
@@ -257,17 +270,17 @@ async def test_an_unknown_practice_is_forbidden() -> None:
 @pytest.mark.parametrize("subdomain", ["Sandbox-Dental", "SANDBOX", " ", "", "a.b", "a&b"])
 async def test_a_subdomain_that_cannot_be_one_is_refused_before_sending(subdomain: str) -> None:
     async with scene() as at:
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             at.nex.practice(subdomain)
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await at.nex.patients.get(1, subdomain=subdomain)
-        assert not at.box.requests
+        assert not at.sandbox.requests
 
 
 async def test_a_location_of_another_practice_is_not_found() -> None:
     async with scene() as at:
-        with pytest.raises(NotFound) as caught:
-            await at.nex.practice(at.box.subdomain).location(987_654).patients.walk().count()
+        with pytest.raises(NotFoundError) as caught:
+            await at.nex.practice(at.sandbox.subdomain).location(987_654).patients.walk().count()
         check_text(caught.value, attempts=1, status=404, secrets=("987654", "987_654"))
         await at.works()
 
@@ -275,13 +288,13 @@ async def test_a_location_of_another_practice_is_not_found() -> None:
 async def test_an_endpoint_that_refuses_every_token_does_not_log_in_on_each_call() -> None:
     async with scene() as at:
         await at.works()
-        at.box.fail_next(401, path="/institutions", times=FOR_EVER)
+        at.sandbox.fail_next(401, path="/institutions", times=FOR_EVER)
         for _ in range(20):
-            with pytest.raises(Unauthorized) as caught:
+            with pytest.raises(AuthenticationError) as caught:
                 await anext(at.nex.institutions.walk())
             check_text(caught.value, operation="GET /institutions", attempts=1, status=401)
             await at.works()
-        assert at.box.logins == 1
+        assert at.sandbox.logins == 1
         assert at.sent == 41
 
 
@@ -290,13 +303,13 @@ async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_
 ) -> None:
     async with scene() as at:
         await at.works()
-        at.box.fail_next(401, path="/institutions", times=FOR_EVER)
+        at.sandbox.fail_next(401, path="/institutions", times=FOR_EVER)
         for _ in range(30):
             loop.shift(2)
-            with pytest.raises(Unauthorized):
+            with pytest.raises(AuthenticationError):
                 await anext(at.nex.institutions.walk())
             await at.works()
-        assert 2 <= at.box.logins <= 7
+        assert 2 <= at.sandbox.logins <= 7
 
 
 # The network
@@ -305,13 +318,13 @@ async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_
 async def test_without_a_network_nothing_is_sent_and_it_works_once_there_is_one(
     loop: Movable,
 ) -> None:
-    server = Raw()
+    server = RawServer()
     async with server.listening():
         pass
     before = asyncio.all_tasks()
     async with NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex:
         walk = nex.patients.walk(location_id=1, name=CANARY)
-        with pytest.raises(ConnectFailed) as caught:
+        with pytest.raises(ConnectError) as caught:
             await anext(walk)
         check_text(caught.value, operation="POST /authenticates", attempts=4)
         loop.shift(5.1)
@@ -344,7 +357,7 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http,
         NexHealth("a-key", base_url="https://api.nexhealth.invalid", http=http, retry=QUICK) as nex,
     ):
-        with pytest.raises(ConnectFailed, match=r"api\.nexhealth\.invalid") as caught:
+        with pytest.raises(ConnectError, match=r"api\.nexhealth\.invalid") as caught:
             await nex.institutions.get(1)
         check_text(caught.value, operation="POST /authenticates", attempts=4)
         assert "resolved" in str(caught.value)
@@ -352,13 +365,13 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
 
 
 async def test_tls_to_a_port_that_speaks_none_is_a_failed_connection() -> None:
-    async with Sandbox() as box:
-        url = box.url.replace("http:", "https:")
+    async with Sandbox() as sandbox:
+        url = sandbox.url.replace("http:", "https:")
         async with NexHealth("a-key", base_url=url, retry=QUICK) as nex:
-            with pytest.raises(ConnectFailed, match="TLS") as caught:
+            with pytest.raises(ConnectError, match="TLS") as caught:
                 await nex.institutions.get(1)
             check_text(caught.value, operation="POST /authenticates", attempts=4)
-        assert not box.requests
+        assert not sandbox.requests
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(tmp_path: Path) -> None:
@@ -383,7 +396,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(tmp_
     url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
     try:
         async with NexHealth("a-key", base_url=url, retry=QUICK) as nex:
-            with pytest.raises(ConnectFailed, match="certificate") as caught:
+            with pytest.raises(ConnectError, match="certificate") as caught:
                 await nex.institutions.get(1)
             check_text(caught.value, operation="POST /authenticates", attempts=4)
     finally:
@@ -396,8 +409,8 @@ async def test_a_redirect_is_never_followed() -> None:
     async with Sandbox() as other, scene() as at:
         for status in (301, 302, 303, 307, 308):
             target = f"{other.url}/patients?name={CANARY}"
-            at.box.fail_next(status, headers={"Location": target}, body=b"")
-            with pytest.raises(UnexpectedShape, match="redirect") as caught:
+            at.sandbox.fail_next(status, headers={"Location": target}, body=b"")
+            with pytest.raises(UnexpectedStructureError, match="redirect") as caught:
                 await at.names()
             check_text(caught.value, attempts=1, status=status, secrets=(other.url,))
         assert at.sent == 5
@@ -408,8 +421,8 @@ async def test_a_redirect_is_never_followed() -> None:
 async def test_a_redirected_login_takes_the_key_nowhere(loop: Movable) -> None:
     async with Sandbox() as other, scene() as at:
         target = f"{other.url}/authenticates"
-        at.box.fail_next(307, path="/authenticates", headers={"Location": target}, body=b"")
-        with pytest.raises(UnexpectedShape, match="redirect"):
+        at.sandbox.fail_next(307, path="/authenticates", headers={"Location": target}, body=b"")
+        with pytest.raises(UnexpectedStructureError, match="redirect"):
             await at.names()
         assert not other.requests
         loop.shift(5.1)
@@ -427,32 +440,32 @@ async def test_a_redirected_login_takes_the_key_nowhere(loop: Movable) -> None:
     ],
 )
 async def test_a_server_that_speaks_no_http_is_a_lost_connection(noise: bytes) -> None:
-    server = Raw(says=noise)
+    server = RawServer(says=noise)
     async with (
         server.listening(),
         NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex,
     ):
-        with pytest.raises(ConnectionLost) as caught:
+        with pytest.raises(ConnectionLostError) as caught:
             await nex.patients.walk(location_id=1, name=CANARY).count()
         check_text(caught.value, attempts=4, secrets=("ESMTP", "twohundred"))
         assert server.hits == 4
-        server.says = Raw().says
+        server.says = RawServer().says
         assert await nex.patients.walk(location_id=1).count() == 0
 
 
 async def test_a_server_that_hangs_up_inside_the_headers_is_a_lost_connection() -> None:
-    server = Raw(says=b"HTT")
+    server = RawServer(says=b"HTT")
     async with (
         server.listening(),
         NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex,
     ):
-        with pytest.raises(ConnectionLost) as caught:
+        with pytest.raises(ConnectionLostError) as caught:
             await nex.patients.walk(location_id=1).count()
         check_text(caught.value, attempts=4)
 
 
 async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Movable) -> None:
-    server = Raw()
+    server = RawServer()
     async with (
         server.listening(),
         NexHealth(
@@ -463,20 +476,20 @@ async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Mova
         server.says = None
         loop.skip_waits, loop.patience = True, 0.005
         began = loop.time()
-        with pytest.raises(TimedOut) as caught:
+        with pytest.raises(APITimeoutError) as caught:
             await nex.with_options(timeout=3.0).patients.walk(name=CANARY).count()
         assert isinstance(caught.value, TimeoutError)
         check_text(caught.value, attempts=1)
         assert 3 <= loop.time() - began < 4
         loop.skip_waits = False
-        server.says = Raw().says
+        server.says = RawServer().says
         assert await nex.patients.walk().count() == 0
         assert server.hits == 3
 
 
 async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(loop: Movable) -> None:
-    server = Raw()
-    patience = RetryPolicy(base=0.0, attempt_timeout=7.0, attempts=3)
+    server = RawServer()
+    patience = RetryPolicy(base_delay=0.0, attempt_timeout=7.0, attempts=3)
     async with (
         server.listening(),
         NexHealth("a-key", base_url=server.url, retry=patience, subdomain="demo") as nex,
@@ -484,7 +497,7 @@ async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(loop:
         await nex.patients.walk(location_id=1).count()
         server.says = None
         loop.skip_waits, loop.patience = True, 0.005
-        with pytest.raises(TimedOut) as caught:
+        with pytest.raises(APITimeoutError) as caught:
             await nex.patients.walk(location_id=1).count()
         check_text(caught.value, attempts=3)
         assert server.hits == 4
@@ -512,7 +525,7 @@ async def test_retry_after_is_obeyed_in_both_forms(
     async with scene(timeout=None) as at:
         await at.works()
         headers = {"Retry-After": form, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
-        at.box.fail_next(429, headers=headers)
+        at.sandbox.fail_next(429, headers=headers)
         loop.skip_waits, loop.patience = True, 0.005
         began = loop.time()
         await at.works()
@@ -527,7 +540,7 @@ async def test_retry_after_is_obeyed_in_both_forms(
 async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: Movable) -> None:
     async with scene() as at:
         await at.works()
-        at.box.fail_next(429, headers={"Retry-After": form})
+        at.sandbox.fail_next(429, headers={"Retry-After": form})
         loop.skip_waits, loop.patience = True, 0.005
         began = loop.time()
         await at.works()
@@ -544,9 +557,9 @@ async def test_an_absurd_retry_after_is_raised_at_once(
 ) -> None:
     async with scene(timeout=seconds) as at, asyncio.timeout(5):
         await at.works()
-        at.box.fail_next(429, headers={"Retry-After": form})
+        at.sandbox.fail_next(429, headers={"Retry-After": form})
         began = loop.time()
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(RateLimitError) as caught:
             await at.names()
         assert loop.time() - began < 1
         assert caught.value.retry_after is not None
@@ -558,9 +571,9 @@ async def test_an_absurd_retry_after_is_raised_at_once(
 async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: Movable) -> None:
     async with scene(timeout=None) as at:
         await at.works()
-        at.box.fail_next(429, times=FOR_EVER)
+        at.sandbox.fail_next(429, times=FOR_EVER)
         loop.skip_waits, loop.patience = True, 0.005
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(RateLimitError) as caught:
             await at.names()
         check_text(caught.value, attempts=4, status=429)
         assert at.sent == 5
@@ -570,12 +583,12 @@ async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
     """Whatever breaks, callers catch one class."""
     async with scene() as at:
         for weather in WEATHERS.values():
-            weather.does(at.box)
+            weather.does(at.sandbox)
             with pytest.raises(NexHealthError) as caught:
                 await at.names()
             assert not isinstance(caught.value, (aiohttp.ClientError, ValueError))
-            assert isinstance(caught.value, TransportError) == issubclass(
-                weather.error, TransportError
+            assert isinstance(caught.value, APIConnectionError) == issubclass(
+                weather.error, APIConnectionError
             )
-            at.box.clear()
+            at.sandbox.clear()
         await at.works()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import NotFound, OutcomeUnknown, UndecodableRecord
+from nexhealth_async import NotFoundError, OutcomeUnknownError, UndecodableRecordError
 
 if TYPE_CHECKING:
     from nexhealth_async import LocationScope
@@ -19,26 +19,28 @@ def odd(**data: object) -> bytes:
 
 
 async def test_a_record_that_cannot_be_read_is_said_with_its_place(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.fail_next(status=200, body=odd(id=7, cancelled_at="someday"), path="/appointments/7")
-    with pytest.raises(UndecodableRecord, match=r"^GET /appointments/\{id\}: record 7 ") as caught:
-        await office.appointments.get(7)
+    sandbox.fail_next(status=200, body=odd(id=7, cancelled_at="someday"), path="/appointments/7")
+    with pytest.raises(
+        UndecodableRecordError, match=r"^GET /appointments/\{id\}: record 7 "
+    ) as caught:
+        await location.appointments.get(7)
     assert (caught.value.record_id, caught.value.path) == (7, "cancelled_at")
     assert "someday" not in str(caught.value)
 
 
 async def test_a_write_whose_record_cannot_be_read_was_accepted_all_the_same(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.fail_next(status=201, body=odd(id=None), path="/appointment_types", method="POST")
-    with pytest.raises(OutcomeUnknown, match="accepted, but its record cannot be read"):
-        await office.appointment_types.create(name="An invented type", minutes=30)
+    sandbox.fail_next(status=201, body=odd(id=None), path="/appointment_types", method="POST")
+    with pytest.raises(OutcomeUnknownError, match="accepted, but its record cannot be read"):
+        await location.appointment_types.create(name="An invented type", minutes=30)
 
 
 async def test_null_for_a_record_means_that_there_is_none(
-    office: LocationScope, box: Sandbox
+    location: LocationScope, sandbox: Sandbox
 ) -> None:
-    box.fail_next(status=200, body=b'{"code": true, "data": null}', path="/procedures/1")
-    with pytest.raises(NotFound):
-        await office.procedures.get(1)
+    sandbox.fail_next(status=200, body=b'{"code": true, "data": null}', path="/procedures/1")
+    with pytest.raises(NotFoundError):
+        await location.procedures.get(1)

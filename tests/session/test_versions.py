@@ -13,17 +13,17 @@ import pytest
 
 from nexhealth_async import NO_RETRY, NexHealth, Rates
 from nexhealth_async.errors import (
-    ConnectFailed,
-    InvalidArgument,
-    KeyRefused,
-    NotFound,
-    NotInThisVersion,
-    ServerFailure,
+    ConnectError,
+    InvalidAPIKeyError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotInVersionError,
+    ServerError,
     SessionStateError,
     UsageError,
-    VersionRefused,
+    VersionNotEnabledError,
 )
-from nexhealth_async.sandbox import ANCHOR, Sandbox
+from nexhealth_async.sandbox import DEFAULT_ANCHOR, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,37 +36,41 @@ V3_ONLY = frozenset[str]({"v3"})
 @pytest.fixture(params=["login refuses", "first read refuses"])
 async def new_account(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """An account that refuses v2, at the login or only at the first read."""
-    async with Sandbox(patients=12, seed=1, versions={"v3"}) as box:
-        box.guesses.any_version_logs_in = request.param == "first read refuses"
-        yield box
+    async with Sandbox(patients=12, seed=1, versions={"v3"}) as sandbox:
+        sandbox.assumptions.any_version_logs_in = request.param == "first read refuses"
+        yield sandbox
 
 
 @pytest.fixture
 async def old_account() -> AsyncIterator[Sandbox]:
-    async with Sandbox(patients=12, seed=1, versions={"v2"}) as box:
-        yield box
+    async with Sandbox(patients=12, seed=1, versions={"v2"}) as sandbox:
+        yield sandbox
 
 
-def session(box: Sandbox, version: str = "auto") -> NexHealth:
+def session(sandbox: Sandbox, version: str = "auto") -> NexHealth:
     return NexHealth(
-        box.api_key, base_url=box.url, version=version, retry=NO_RETRY, rates=Rates.unlimited()
+        sandbox.api_key,
+        base_url=sandbox.url,
+        version=version,
+        retry=NO_RETRY,
+        rates=Rates.unlimited(),
     )
 
 
-def at_location(nex: NexHealth, box: Sandbox) -> LocationScope:
-    return nex.practice(box.subdomain).location(box.location_id)
+def at_location(nex: NexHealth, sandbox: Sandbox) -> LocationScope:
+    return nex.practice(sandbox.subdomain).location(sandbox.location_id)
 
 
-def versions_of(box: Sandbox, *, logins: bool = False) -> list[str | None]:
+def versions_of(sandbox: Sandbox, *, logins: bool = False) -> list[str | None]:
     return [
         seen.headers.get("nex-api-version")
-        for seen in box.requests
+        for seen in sandbox.requests
         if logins or seen.path != "/authenticates"
     ]
 
 
-def logins(box: Sandbox) -> int:
-    return sum(seen.path == "/authenticates" for seen in box.requests)
+def logins(sandbox: Sandbox) -> int:
+    return sum(seen.path == "/authenticates" for seen in sandbox.requests)
 
 
 async def test_an_old_account_speaks_v2_after_one_login(old_account: Sandbox) -> None:
@@ -77,36 +81,36 @@ async def test_an_old_account_speaks_v2_after_one_login(old_account: Sandbox) ->
 
 
 async def test_an_account_with_both_versions_keeps_to_v2() -> None:
-    async with Sandbox(patients=3) as box, session(box) as nex:
-        await at_location(nex, box).patients.get(box.patients.ids[0])
+    async with Sandbox(patients=3) as sandbox, session(sandbox) as nex:
+        await at_location(nex, sandbox).patients.get(sandbox.patients.ids[0])
         assert nex.version == "v2"
-    assert set(versions_of(box, logins=True)) == {"v2"}
+    assert set(versions_of(sandbox, logins=True)) == {"v2"}
 
 
 async def test_a_new_account_speaks_v3_in_every_kind_of_call(new_account: Sandbox) -> None:
-    box = new_account
-    async with session(box) as nex:
-        here = at_location(nex, box)
+    sandbox = new_account
+    async with session(sandbox) as nex:
+        here = at_location(nex, sandbox)
         assert len([one async for one in here.patients.walk(per_page=5)]) == 12
-        assert (await here.patients.get(box.patients.ids[0])).id == box.patients.ids[0]
+        assert (await here.patients.get(sandbox.patients.ids[0])).id == sandbox.patients.ids[0]
         assert (await nex.request("GET", "/institutions")).data
         assert nex.version == "v3.0.0"
-        before = len(box.requests)
-        await here.patients.get(box.patients.ids[1])
-        assert versions_of(box)[-1] == "v3.0.0"
-        assert len(box.requests) == before + 1
+        before = len(sandbox.requests)
+        await here.patients.get(sandbox.patients.ids[1])
+        assert versions_of(sandbox)[-1] == "v3.0.0"
+        assert len(sandbox.requests) == before + 1
 
 
 @pytest.mark.parametrize("first", ["get", "walk", "pages", "count", "request", "download", "find"])
 async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
-    async with Sandbox(patients=12, versions={"v3"}) as box:
-        box.guesses.any_version_logs_in = True
-        async with session(box) as nex:
-            here = at_location(nex, box)
+    async with Sandbox(patients=12, versions={"v3"}) as sandbox:
+        sandbox.assumptions.any_version_logs_in = True
+        async with session(sandbox) as nex:
+            here = at_location(nex, sandbox)
             assert nex.version == "v2"
             match first:
                 case "get":
-                    await here.patients.get(box.patients.ids[0])
+                    await here.patients.get(sandbox.patients.ids[0])
                 case "walk":
                     assert len([one async for one in here.patients.walk(per_page=5)]) == 12
                 case "pages":
@@ -118,12 +122,12 @@ async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
                 case "request":
                     assert (await nex.request("GET", "/institutions")).data
                 case "download":
-                    with pytest.raises(NotFound):
+                    with pytest.raises(NotFoundError):
                         async with nex.download("/documents/1/download") as file:
                             await file.read()
                 case _:
                     found = await here.patients.find_or_create(
-                        provider_id=box.providers.ids[0],
+                        provider_id=sandbox.providers.ids[0],
                         first_name="Ada",
                         last_name="Example",
                         email="ada@example.com",
@@ -131,7 +135,7 @@ async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
                     )
                     assert found.created
             assert nex.version == "v3.0.0"
-        assert logins(box) == 1
+        assert logins(sandbox) == 1
 
 
 async def test_what_only_v3_has_works_first_on_a_new_account(new_account: Sandbox) -> None:
@@ -151,7 +155,7 @@ async def test_what_only_v3_has_is_refused_on_an_old_account_before_it_is_sent(
         walk = at_location(nex, old_account).charges.walk(
             updated_since=datetime(2020, 1, 1, tzinfo=UTC)
         )
-        with pytest.raises(NotInThisVersion, match='version="v3"'):
+        with pytest.raises(NotInVersionError, match='version="v3"'):
             await anext(walk)
     assert {seen.path for seen in old_account.requests} == {"/authenticates", "/institutions"}
 
@@ -165,22 +169,22 @@ async def test_arguments_that_no_version_knows_are_refused_at_once(old_account: 
 
 
 async def test_a_version_is_kept_after_a_first_success() -> None:
-    async with Sandbox(patients=3) as box, session(box) as nex:
-        here = at_location(nex, box)
-        await here.patients.get(box.patients.ids[0])
-        box.versions = frozenset({"v3"})
-        with pytest.raises(VersionRefused):
-            await here.patients.get(box.patients.ids[0])
+    async with Sandbox(patients=3) as sandbox, session(sandbox) as nex:
+        here = at_location(nex, sandbox)
+        await here.patients.get(sandbox.patients.ids[0])
+        sandbox.versions = frozenset({"v3"})
+        with pytest.raises(VersionNotEnabledError):
+            await here.patients.get(sandbox.patients.ids[0])
         assert nex.version == "v2"
 
 
 async def test_many_first_calls_at_once_move_together(new_account: Sandbox) -> None:
-    box = new_account
-    async with session(box) as nex:
-        here = at_location(nex, box)
-        got = await asyncio.gather(*(here.patients.get(one) for one in box.patients.ids))
-        assert sorted(one.id for one in got) == sorted(box.patients.ids)
-    assert logins(box) <= 2
+    sandbox = new_account
+    async with session(sandbox) as nex:
+        here = at_location(nex, sandbox)
+        got = await asyncio.gather(*(here.patients.get(one) for one in sandbox.patients.ids))
+        assert sorted(one.id for one in got) == sorted(sandbox.patients.ids)
+    assert logins(sandbox) <= 2
 
 
 async def test_copies_share_what_was_found_out(new_account: Sandbox) -> None:
@@ -193,66 +197,66 @@ async def test_copies_share_what_was_found_out(new_account: Sandbox) -> None:
 
 
 async def test_both_versions_refused_is_raised_when_opening() -> None:
-    async with Sandbox() as box:
+    async with Sandbox() as sandbox:
         refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'
-        box.fail_next(403, path="/authenticates", body=refusal, times=2)
-        nex = session(box)
-        with pytest.raises(VersionRefused, match="neither v2 nor v3"):
+        sandbox.fail_next(403, path="/authenticates", body=refusal, times=2)
+        nex = session(sandbox)
+        with pytest.raises(VersionNotEnabledError, match="neither v2 nor v3"):
             await nex.open()
         with pytest.raises(SessionStateError):
             await nex.institutions.get(1)
 
 
 async def test_a_bad_key_is_raised_when_opening() -> None:
-    async with Sandbox() as box:
-        nex = NexHealth("not-the-key", base_url=box.url, version="auto", retry=NO_RETRY)
-        with pytest.raises(KeyRefused):
+    async with Sandbox() as sandbox:
+        nex = NexHealth("not-the-key", base_url=sandbox.url, version="auto", retry=NO_RETRY)
+        with pytest.raises(InvalidAPIKeyError):
             await nex.open()
-    async with Sandbox() as box, NexHealth("not-the-key", base_url=box.url, version="v2"):
-        assert not box.requests  # a pinned version logs in with the first call
+    async with Sandbox() as sandbox, NexHealth("not-the-key", base_url=sandbox.url, version="v2"):
+        assert not sandbox.requests  # a pinned version logs in with the first call
 
 
 @pytest.mark.parametrize("trouble", ["no server", "503"])
 async def test_an_outage_keeps_no_session_from_opening(
     trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = Sandbox(patients=3, versions={"v3"})
-    await box.start()
+    sandbox = Sandbox(patients=3, versions={"v3"})
+    await sandbox.start()
     if trouble == "no server":
-        await box.stop()
+        await sandbox.stop()
     else:
-        box.fail_next(503, path="/authenticates")
+        sandbox.fail_next(503, path="/authenticates")
     with caplog.at_level(logging.WARNING, logger="nexhealth_async"):
-        async with session(box) as nex:
+        async with session(sandbox) as nex:
             assert nex.version is None
             assert "auto" in repr(nex)
-            with pytest.raises((ConnectFailed, ServerFailure)):
-                await at_location(nex, box).patients.get(1)
-            walk = at_location(nex, box).patients.walk()
-            with pytest.raises((ConnectFailed, ServerFailure)):
+            with pytest.raises((ConnectError, ServerError)):
+                await at_location(nex, sandbox).patients.get(1)
+            walk = at_location(nex, sandbox).patients.walk()
+            with pytest.raises((ConnectError, ServerError)):
                 await anext(walk)
     assert "not known yet" in caplog.text
-    await box.stop()
+    await sandbox.stop()
 
 
 async def test_an_outage_over_the_first_call_finds_the_version_out() -> None:
-    async with Sandbox(patients=3, versions={"v3"}) as box:
-        box.fail_next(503, path="/authenticates")
-        async with session(box) as nex:
+    async with Sandbox(patients=3, versions={"v3"}) as sandbox:
+        sandbox.fail_next(503, path="/authenticates")
+        async with session(sandbox) as nex:
             assert nex.version is None
-            nex._client.state.keeper.take_heart()  # the pause after a failed login is over
-            assert len([one async for one in at_location(nex, box).patients.walk()]) == 3
+            nex._client.state.token_manager.take_heart()  # the pause after a failed login is over
+            assert len([one async for one in at_location(nex, sandbox).patients.walk()]) == 3
             assert nex.version == "v3.0.0"
 
 
 async def test_a_cancelled_first_page_loses_nothing(new_account: Sandbox) -> None:
-    box = new_account
-    async with session(box) as nex:
-        walk = at_location(nex, box).patients.walk(per_page=5)
-        box.latency = 0.05
+    sandbox = new_account
+    async with session(sandbox) as nex:
+        walk = at_location(nex, sandbox).patients.walk(per_page=5)
+        sandbox.latency = 0.05
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(walk), 0.01)
-        box.latency = 0.0
+        sandbox.latency = 0.0
         assert len([one async for one in walk]) == 12
 
 
@@ -262,7 +266,7 @@ async def test_the_environment_names_the_version(monkeypatch: pytest.MonkeyPatch
     assert NexHealth("key", version="v2").version == "v2"
     assert NexHealth("key", version="auto").version is None
     monkeypatch.setenv("NEXHEALTH_API_VERSION", "newest")
-    with pytest.raises(InvalidArgument, match="NEXHEALTH_API_VERSION"):
+    with pytest.raises(InvalidArgumentError, match="NEXHEALTH_API_VERSION"):
         NexHealth("key")
     monkeypatch.setenv("NEXHEALTH_API_VERSION", "")
     assert NexHealth("key").version is None
@@ -293,10 +297,10 @@ async def test_a_refusal_is_known_by_its_meaning(
         "message": json.dumps({"message": text}),
         "text": text,
     }
-    async with Sandbox(patients=3) as box:
-        box.fail_next(status, path=where, body=body[form].encode())
-        async with session(box) as nex:
-            assert len([one async for one in at_location(nex, box).patients.walk()]) == 3
+    async with Sandbox(patients=3) as sandbox:
+        sandbox.fail_next(status, path=where, body=body[form].encode())
+        async with session(sandbox) as nex:
+            assert len([one async for one in at_location(nex, sandbox).patients.walk()]) == 3
             assert nex.version == "v3.0.0"
 
 
@@ -304,16 +308,16 @@ async def test_a_refusal_is_known_by_its_meaning(
 async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
     old_account: Sandbox, version: str, recwarn: pytest.WarningsRecorder
 ) -> None:
-    box = old_account
-    for id in [*box.practice.availabilities.ids]:
-        box.practice.availabilities.delete(id)
-    async with session(box, version) as nex:
-        here = at_location(nex, box)
+    sandbox = old_account
+    for id in [*sandbox.practice.availabilities.ids]:
+        sandbox.practice.availabilities.delete(id)
+    async with session(sandbox, version) as nex:
+        here = at_location(nex, sandbox)
         hours = [one async for one in here.working_hours.walk()]
         groups = [
             one
             async for one in here.available_slots.walk(
-                start_date=ANCHOR, days=3, pids=[*box.providers.ids]
+                start_date=DEFAULT_ANCHOR, days=3, pids=[*sandbox.providers.ids]
             )
         ]
     assert not hours

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from attrs import Factory, define, frozen
 
-from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
+from nexhealth_async import NexHealth, OutcomeUnknownError, RetryPolicy
 from nexhealth_async.sandbox import Clock, Sandbox
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async import LocationScope, NexHealthError
 
-QUICK = RetryPolicy(base=0.0, attempt_timeout=5.0)
+QUICK = RetryPolicy(base_delay=0.0, attempt_timeout=5.0)
 """The usual four attempts, without a pause between them."""
 
 CANARY = "Canarywood"
@@ -46,23 +46,25 @@ class LoopClock(Clock):
 
 
 @frozen(kw_only=True)
-class Scene:
-    box: Sandbox
+class ErrorScene:
+    sandbox: Sandbox
     nex: NexHealth
-    office: LocationScope
+    location: LocationScope
 
     async def names(self) -> list[int]:
         """Walk the patients who bear the canary's name: none, unless a test made some."""
-        return [one.id async for one in self.office.patients.walk(name=CANARY, prefetch=0)]
+        return [one.id async for one in self.location.patients.walk(name=CANARY, prefetch=0)]
 
     async def works(self) -> None:
         """Prove by a good call that the session survived."""
-        assert await self.office.patients.walk(new_patient=None).count() == len(self.box.patients)
+        assert await self.location.patients.walk(new_patient=None).count() == len(
+            self.sandbox.patients
+        )
 
     @property
     def sent(self) -> int:
         """Requests that arrived, logins left out."""
-        return sum(one.path != "/authenticates" for one in self.box.requests)
+        return sum(one.path != "/authenticates" for one in self.sandbox.requests)
 
 
 @asynccontextmanager
@@ -72,15 +74,15 @@ async def scene(
     retry: RetryPolicy = QUICK,
     clock: Clock | None = None,
     **options: Any,
-) -> AsyncGenerator[Scene]:
+) -> AsyncGenerator[ErrorScene]:
     """A sandbox with a session on it, which leaves no task behind."""
     before = asyncio.all_tasks()
-    async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as box:
-        given: dict[str, Any] = {"base_url": box.url, "retry": retry, **options}
-        key = given.pop("api_key", box.api_key)
+    async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as sandbox:
+        given: dict[str, Any] = {"base_url": sandbox.url, "retry": retry, **options}
+        key = given.pop("api_key", sandbox.api_key)
         async with NexHealth(key, **given) as nex:
-            office = nex.practice(box.subdomain).location(box.location_id)
-            yield Scene(box=box, nex=nex, office=office)
+            location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+            yield ErrorScene(sandbox=sandbox, nex=nex, location=location)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before
 
@@ -99,7 +101,7 @@ def check_text(
     assert operation is None or text.startswith(f"{operation}: ")
     assert "\n" not in text
     assert len(text) < LONGEST_SENTENCE
-    assert ". " not in text or isinstance(error, OutcomeUnknown)
+    assert ". " not in text or isinstance(error, OutcomeUnknownError)
     if attempts is not None:
         assert error.attempts == attempts
         assert (f"({attempts} attempts)" in text) == (attempts > 1)
@@ -124,7 +126,7 @@ TOKEN = head(b'{"code":true,"data":{"token":"a.b.c"}}', status="201 Created")
 
 
 @define
-class Raw:
+class RawServer:
     """A server that says to data requests what it is told, in bytes: None is silence."""
 
     port: int = 0
@@ -184,7 +186,7 @@ class Raw:
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[Raw]:
+    async def listening(self) -> AsyncGenerator[RawServer]:
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         try:

@@ -26,7 +26,7 @@ _WARM = 0.1
 """The part of the walks after which everything is warm: pools filled, caches and the heap grown."""
 _RATES = Rates(overall=Limit(300, 0.2), slow=None, people=None, other=None)
 """So narrow that walks wait at it now and then."""
-_RETRY = RetryPolicy(attempts=4, base=0.002, longest_wait=0.01)
+_RETRY = RetryPolicy(attempts=4, base_delay=0.002, max_wait=0.01)
 
 
 @define

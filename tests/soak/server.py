@@ -23,27 +23,27 @@ _EXPIRY = 0.001
 that calls are refused for that long if it happens twice in a row."""
 
 
-def misbehave(box: Sandbox, rng: random.Random) -> None:
+def misbehave(sandbox: Sandbox, rng: random.Random) -> None:
     """Order one fault, of any kind there is."""
     if rng.random() < _EXPIRY:
-        box.expire_tokens()
+        sandbox.expire_tokens()
     match rng.randrange(8):
         case 0:
-            box.fail_next(rng.choice([500, 502, 503, 504]), times=rng.randint(1, 3))
+            sandbox.fail_next(rng.choice([500, 502, 503, 504]), times=rng.randint(1, 3))
         case 1 if rng.random() < _PAUSE:
-            box.fail_next(429)
+            sandbox.fail_next(429)
         case 2:
-            box.drop_next(when=rng.choice(["before", "after", "mid_body"]))
+            sandbox.drop_next(when=rng.choice(["before", "after", "mid_body"]))
         case 3:
-            box.truncate_next()
+            sandbox.truncate_next()
         case 4:
-            box.garbage_next()
+            sandbox.garbage_next()
         case 5:
-            box.empty_next()
+            sandbox.empty_next()
         case 6:
-            box.delay_next(rng.uniform(0.005, 0.05))
+            sandbox.delay_next(rng.uniform(0.005, 0.05))
         case _:
-            box.fail_next(rng.choice([400, 401, 403, 404]))
+            sandbox.fail_next(rng.choice([400, 401, 403, 404]))
 
 
 async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
@@ -51,25 +51,25 @@ async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
     rng = random.Random(seed)
     # That it cannot answer those who went away is the point, and no news.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    async with Sandbox(patients=patients, seed=seed, remember=10) as box:
-        box.page_cap = box.cursor_page_cap = page
-        tell(box)
+    async with Sandbox(patients=patients, seed=seed, remember=10) as sandbox:
+        sandbox.page_cap = sandbox.cursor_page_cap = page
+        tell(sandbox)
         loop = asyncio.get_running_loop()
         ended = loop.run_in_executor(None, sys.stdin.read)
         while not ended.done():
             await asyncio.wait((ended,), timeout=rng.uniform(0, 2 * pause))
-            if len(box.faults) < 3:
-                misbehave(box, rng)
+            if len(sandbox.faults) < 3:
+                misbehave(sandbox, rng)
 
 
-def tell(box: Sandbox) -> None:
+def tell(sandbox: Sandbox) -> None:
     """Print what a client has to know."""
     told = {
-        "api_key": box.api_key,
-        "url": box.url,
-        "subdomain": box.subdomain,
-        "location_id": box.location_id,
-        "patients": sorted(box.patients.ids),
+        "api_key": sandbox.api_key,
+        "url": sandbox.url,
+        "subdomain": sandbox.subdomain,
+        "location_id": sandbox.location_id,
+        "patients": sorted(sandbox.patients.ids),
     }
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import NO_RETRY, NexHealth, OutcomeUnknown, RateLimited, ServerFailure
+from nexhealth_async import NO_RETRY, NexHealth, OutcomeUnknownError, RateLimitError, ServerError
 from nexhealth_async.testing import is_testing, set_testing
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.nexhealth_sandbox(patients=3)
 
 
-async def took(nex: NexHealth, box: Sandbox) -> float:
+async def took(nex: NexHealth, sandbox: Sandbox) -> float:
     started = time.perf_counter()
-    await nex.practice(box.subdomain).patients.get(box.patients.ids[0])
+    await nex.practice(sandbox.subdomain).patients.get(sandbox.patients.ids[0])
     return time.perf_counter() - started
 
 
@@ -52,7 +52,7 @@ async def test_a_429_that_is_raised_holds_up_nobody_after_it(
 ) -> None:
     await took(nexhealth, nexhealth_sandbox)
     nexhealth_sandbox.fail_next(429, headers={"Retry-After": "30"})
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitError):
         await took(nexhealth.with_options(retry=NO_RETRY), nexhealth_sandbox)
     assert await took(nexhealth, nexhealth_sandbox) < 0.5
 
@@ -62,12 +62,12 @@ async def test_how_often_and_what_is_repeated_stays_as_it_is(
     nexhealth: NexHealth, nexhealth_sandbox: Sandbox
 ) -> None:
     nexhealth_sandbox.fail_next(503, times=9)
-    with pytest.raises(ServerFailure) as failure:
+    with pytest.raises(ServerError) as failure:
         await took(nexhealth, nexhealth_sandbox)
     assert failure.value.attempts == 4
     nexhealth_sandbox.clear()
     nexhealth_sandbox.drop_next(when="after", method="POST", path="/patients/{id}/alerts")
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknownError):
         await nexhealth.practice(nexhealth_sandbox.subdomain).patients.alerts.create(
             nexhealth_sandbox.patients.ids[0], note="invented"
         )

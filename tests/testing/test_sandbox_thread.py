@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import NexHealth, TransportError
+from nexhealth_async import APIConnectionError, NexHealth
 from nexhealth_async.models import Patient
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.testing import SandboxThread
@@ -19,29 +19,33 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 
-def patient_of(box: Sandbox) -> int:
+def patient_of(sandbox: Sandbox) -> int:
     async def ask() -> int:
-        async with NexHealth(box.api_key, base_url=box.url, timeout=10) as nex:
-            return (await nex.practice(box.subdomain).patients.get(box.patients.ids[0])).id
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, timeout=10) as nex:
+            return (await nex.practice(sandbox.subdomain).patients.get(sandbox.patients.ids[0])).id
 
     return asyncio.run(ask())
 
 
 def test_it_serves_a_loop_that_comes_and_goes() -> None:
     with SandboxThread(Sandbox(patients=3)) as thread:
-        assert patient_of(thread.box) == patient_of(thread.box) == thread.box.patients.ids[0]
-        assert thread.box.logins == 2
-    with pytest.raises(TransportError):
-        patient_of(thread.box)
+        assert (
+            patient_of(thread.sandbox)
+            == patient_of(thread.sandbox)
+            == thread.sandbox.patients.ids[0]
+        )
+        assert thread.sandbox.logins == 2
+    with pytest.raises(APIConnectionError):
+        patient_of(thread.sandbox)
 
 
 def test_orders_given_from_the_tests_thread_are_kept() -> None:
     with SandboxThread() as thread:
-        id = thread.box.patients.add({"first_name": "Zoe"})
-        thread.box.fail_next(503)
-        thread.box.token_lifetime = 60
-        assert patient_of(thread.box) != id
-        assert len(thread.box.seen("GET", "/patients/{id}")) == 2
+        id = thread.sandbox.patients.add({"first_name": "Zoe"})
+        thread.sandbox.fail_next(503)
+        thread.sandbox.token_lifetime = 60
+        assert patient_of(thread.sandbox) != id
+        assert len(thread.sandbox.seen("GET", "/patients/{id}")) == 2
 
 
 def test_work_in_the_servers_thread_answers() -> None:
@@ -52,11 +56,11 @@ def test_work_in_the_servers_thread_answers() -> None:
     with SandboxThread() as thread:
         assert thread.call(where, "!").endswith("!")
         assert thread.call(where, "") != threading.current_thread().name
-        assert thread.call(thread.box.sync) == 0
+        assert thread.call(thread.sandbox.sync) == 0
         with pytest.raises(ZeroDivisionError):
             thread.call(lambda: 1 // 0)
     with pytest.raises(RuntimeError, match="Start the thread first"):
-        thread.call(thread.box.sync)
+        thread.call(thread.sandbox.sync)
 
 
 def test_its_end_leaves_no_thread() -> None:
@@ -70,15 +74,15 @@ def test_its_end_leaves_no_thread() -> None:
 def test_the_environment_leads_every_session_to_the_sandbox(
     nexhealth_env: SandboxThread, nexhealth_url: str, nexhealth_factory: Factory
 ) -> None:
-    assert len(nexhealth_env.box.patients) == 4
-    assert nexhealth_url == nexhealth_env.box.url
+    assert len(nexhealth_env.sandbox.patients) == 4
+    assert nexhealth_url == nexhealth_env.sandbox.url
 
     async def ask() -> int:
         async with NexHealth() as nex:
-            box = nexhealth_env.box
+            sandbox = nexhealth_env.sandbox
             return (
-                await nex.practice(box.subdomain)
-                .location(box.location_id)
+                await nex.practice(sandbox.subdomain)
+                .location(sandbox.location_id)
                 .patients.walk(new_patient=None)
                 .count()
             )

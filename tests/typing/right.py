@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import BinaryIO, assert_type
 
 from nexhealth_async import models as m
-from nexhealth_async.errors import UndecodableRecord
+from nexhealth_async.errors import UndecodableRecordError
 from nexhealth_async.pagination.walk import Page, Walk
 from nexhealth_async.scopes import AccountScope, LocationScope, PracticeScope
 
@@ -17,7 +17,7 @@ END = datetime(2031, 1, 7, tzinfo=UTC)
 TODAY = date(2031, 1, 6)
 
 
-def set_aside(error: UndecodableRecord, record: bytes) -> None:
+def set_aside(error: UndecodableRecordError, record: bytes) -> None:
     del error, record
 
 
@@ -84,33 +84,33 @@ def more_listings(nex: AccountScope) -> None:
 def scopes(nex: AccountScope) -> None:
     practice = assert_type(nex.practice("demo"), PracticeScope)
     assert_type(practice.subdomain, str)
-    office = assert_type(practice.location(7), LocationScope)
-    assert_type(office.location_id, int)
+    location = assert_type(practice.location(7), LocationScope)
+    assert_type(location.location_id, int)
     assert_type(practice.locations.walk(), Walk[m.Location])
-    assert_type(office.patients.walk(), Walk[m.Patient])
-    office.appointments.walk(start=START, end=END)
+    assert_type(location.patients.walk(), Walk[m.Patient])
+    location.appointments.walk(start=START, end=END)
 
 
-async def single(nex: AccountScope, office: LocationScope) -> None:
+async def single(nex: AccountScope, location: LocationScope) -> None:
     assert_type(await nex.institutions.get(1), m.Institution)
     assert_type(await nex.locations.get(7), m.Location)
-    assert_type(await office.patients.get(5, include=["upcoming_appts"]), m.Patient)
-    assert_type(await office.providers.get(3), m.Provider)
-    assert_type(await office.operatories.get(2), m.Operatory)
-    assert_type(await office.procedures.get(4, subdomain="demo"), m.Procedure)
-    assert_type(await office.appointments.get(9, include=["patient"]), m.Appointment)
-    assert_type(await office.working_hours.get(6), m.WorkingHours)
-    assert_type(await office.appointment_types.get(8), m.AppointmentType)
-    assert_type(await office.patients.alerts.get(5, 6), m.PatientAlert)
-    assert_type(await office.document_types.get(2, location_id=7), m.DocumentType)
-    assert_type(await office.patient_recalls.get(2), m.PatientRecall)
-    assert_type(await office.recall_types.get(2), m.RecallType)
+    assert_type(await location.patients.get(5, include=["upcoming_appts"]), m.Patient)
+    assert_type(await location.providers.get(3), m.Provider)
+    assert_type(await location.operatories.get(2), m.Operatory)
+    assert_type(await location.procedures.get(4, subdomain="demo"), m.Procedure)
+    assert_type(await location.appointments.get(9, include=["patient"]), m.Appointment)
+    assert_type(await location.working_hours.get(6), m.WorkingHours)
+    assert_type(await location.appointment_types.get(8), m.AppointmentType)
+    assert_type(await location.patients.alerts.get(5, 6), m.PatientAlert)
+    assert_type(await location.document_types.get(2, location_id=7), m.DocumentType)
+    assert_type(await location.patient_recalls.get(2), m.PatientRecall)
+    assert_type(await location.recall_types.get(2), m.RecallType)
     assert_type(await nex.treatment_plans.get(2, subdomain="demo"), m.TreatmentPlan)
     assert_type(await nex.onboardings.get("h4sh"), m.Onboarding)
 
 
-async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
-    patient = await office.patients.create(
+async def writes(location: LocationScope, slot: m.Slot, text: str) -> None:
+    patient = await location.patients.create(
         provider_id=3,
         first_name="Ada",
         last_name="Example",
@@ -119,38 +119,40 @@ async def writes(office: LocationScope, slot: m.Slot, text: str) -> None:
     )
     assert_type(patient, m.Patient)
     assert slot.time is not None
-    booked = await office.appointments.create(
+    booked = await location.appointments.create(
         patient_id=patient.id, provider_id=3, start_time=slot.time, notify_patient=True
     )
     assert_type(booked, m.Appointment)
-    await office.appointments.create(
+    await location.appointments.create(
         patient_id=None, provider_id=3, start_time=text, unavailable=True
     )
-    await office.appointments.create(
+    await location.appointments.create(
         patient_id=patient.id,
         provider_id=3,
         start_time=START,
         is_guardian=True,
         patient={"first_name": "Bo", "last_name": "Example", "bio": {"date_of_birth": TODAY}},
     )
-    assert_type(await office.appointments.update(booked.id, cancelled=True), m.Appointment)
-    hours = await office.working_hours.create(
+    assert_type(await location.appointments.update(booked.id, cancelled=True), m.Appointment)
+    hours = await location.working_hours.create(
         provider_id=3,
         begin_time="09:00",
         end_time="17:00",
         custom_recurrence={"num": 3, "unit": "week", "ref": TODAY},
     )
     assert_type(hours, m.WorkingHours)
-    await office.working_hours.update(hours.id, days=["Monday", "Friday"], appointment_type_ids=[])
-    assert_type(await office.working_hours.delete(hours.id), None)
-    kind = await office.appointment_types.create(name="Cleaning", minutes=30)
+    await location.working_hours.update(
+        hours.id, days=["Monday", "Friday"], appointment_type_ids=[]
+    )
+    assert_type(await location.working_hours.delete(hours.id), None)
+    kind = await location.appointment_types.create(name="Cleaning", minutes=30)
     assert_type(kind, m.AppointmentType)
-    await office.appointment_types.update(kind.id, bookable_online=True)
-    await office.appointment_types.delete(kind.id)
+    await location.appointment_types.update(kind.id, bookable_online=True)
+    await location.appointment_types.delete(kind.id)
 
 
-async def more_writes(nex: AccountScope, office: LocationScope, open_file: BinaryIO) -> None:
-    await office.patients.create(
+async def more_writes(nex: AccountScope, location: LocationScope, open_file: BinaryIO) -> None:
+    await location.patients.create(
         provider_id=3,
         first_name="Ada",
         last_name="Example",
@@ -158,24 +160,26 @@ async def more_writes(nex: AccountScope, office: LocationScope, open_file: Binar
         bio={"date_of_birth": TODAY, "phone_number": "5550100100"},
         return_existing_if_match=True,
     )
-    await office.appointments.update(9, start_time=START, end_time=END, operatory_id=2, note="n")
-    await office.working_hours.update(6, provider_id=3)
-    await office.working_hours.update(6, custom_recurrence={"num": 3, "unit": "week", "ref": TODAY})
-    alert = await office.patients.alerts.create(5, note="Allergic")
-    assert_type(await office.patients.alerts.update(5, alert.id, disabled=True), m.PatientAlert)
-    document = await office.patients.documents.create(5, file=b"%PDF", filename="consent.pdf")
+    await location.appointments.update(9, start_time=START, end_time=END, operatory_id=2, note="n")
+    await location.working_hours.update(6, provider_id=3)
+    await location.working_hours.update(
+        6, custom_recurrence={"num": 3, "unit": "week", "ref": TODAY}
+    )
+    alert = await location.patients.alerts.create(5, note="Allergic")
+    assert_type(await location.patients.alerts.update(5, alert.id, disabled=True), m.PatientAlert)
+    document = await location.patients.documents.create(5, file=b"%PDF", filename="consent.pdf")
     assert_type(document, m.Document)
-    await office.patients.documents.create(5, file=open_file, document_type_id=2)
-    office.patients.documents.download(document)
+    await location.patients.documents.create(5, file=open_file, document_type_id=2)
+    location.patients.documents.download(document)
     assert_type(await nex.onboardings.create(subdomain="demo", emr_name="ecw"), m.Onboarding)
 
 
-async def walking(office: LocationScope) -> None:
-    async for patient in office.patients.walk():
+async def walking(location: LocationScope) -> None:
+    async for patient in location.patients.walk():
         assert_type(patient, m.Patient)
-    async for page in office.patients.walk(per_page=300).pages():
+    async for page in location.patients.walk(per_page=300).pages():
         assert_type(page, Page[m.Patient])
         assert_type(page.items, tuple[m.Patient, ...])
-    assert_type(await office.patients.walk().count(), int)
-    assert_type(office.patients.walk().raw(), Walk[dict[str, object]])
-    assert_type(office.patients.walk().raw_json(), Walk[bytes])
+    assert_type(await location.patients.walk().count(), int)
+    assert_type(location.patients.walk().raw(), Walk[dict[str, object]])
+    assert_type(location.patients.walk().raw_json(), Walk[bytes])

@@ -71,11 +71,11 @@ def test_the_nouns_are_all_there() -> None:
 
 
 def test_a_filter_that_may_be_left_out_shows_as_three_dots() -> None:
-    office = NexHealth("key").practice("demo").location(7)
-    shown = render_doc(office.patients.walk)
+    location = NexHealth("key").practice("demo").location(7)
+    shown = render_doc(location.patients.walk)
     assert "inactive: bool | None = ..." in shown
     assert "Ellipsis" not in shown
-    assert "patient_id: int, " in render_doc(office.appointments.book).replace("\n    ", " ")
+    assert "patient_id: int, " in render_doc(location.appointments.book).replace("\n    ", " ")
 
 
 def test_a_renamed_name_works_and_names_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,14 +67,14 @@ def listings(nex: AccountScope) -> None:
     nex.locations.providers.walk()  # wrong: without the location
 
 
-def scopes(nex: AccountScope, practice: PracticeScope, office: LocationScope) -> None:
+def scopes(nex: AccountScope, practice: PracticeScope, location: LocationScope) -> None:
     nex.practice(7)  # wrong: a number for a subdomain
     nex.location(7)  # wrong: a location needs its practice
     practice.location("7")  # wrong: text for a number
     practice.institutions.walk()  # wrong: institutions take no practice
-    office.institutions.walk()  # wrong: institutions take no location
-    office.locations.walk()  # wrong: locations take no location
-    office.location_id = 8  # wrong: scopes are frozen
+    location.institutions.walk()  # wrong: institutions take no location
+    location.locations.walk()  # wrong: locations take no location
+    location.location_id = 8  # wrong: scopes are frozen
 
 
 async def awaited(nex: AccountScope, patient: m.Patient) -> None:
@@ -85,41 +85,41 @@ async def awaited(nex: AccountScope, patient: m.Patient) -> None:
     patient.json()  # wrong: to_json(patient)
 
 
-async def single(office: LocationScope) -> None:
-    await office.patients.get()  # wrong: without the id
-    await office.patients.get(id=5)  # wrong: identifiers are positional
-    await office.patients.get("5")  # wrong: text for a number
-    await office.patients.get(5, location_id=7)  # wrong: a single patient takes no location
-    await office.patients.get(5, include=["patient"])  # wrong: no such part
-    await office.patients.delete(5)  # wrong: patients cannot be deleted
-    await office.patients.alerts.get(5)  # wrong: without the alert
-    await office.recall_types.get(5, location_id=7)  # wrong: a single type takes no location
-    appointment: m.Appointment = await office.patients.get(5)  # wrong: another record
+async def single(location: LocationScope) -> None:
+    await location.patients.get()  # wrong: without the id
+    await location.patients.get(id=5)  # wrong: identifiers are positional
+    await location.patients.get("5")  # wrong: text for a number
+    await location.patients.get(5, location_id=7)  # wrong: a single patient takes no location
+    await location.patients.get(5, include=["patient"])  # wrong: no such part
+    await location.patients.delete(5)  # wrong: patients cannot be deleted
+    await location.patients.alerts.get(5)  # wrong: without the alert
+    await location.recall_types.get(5, location_id=7)  # wrong: a single type takes no location
+    appointment: m.Appointment = await location.patients.get(5)  # wrong: another record
     del appointment
 
 
-async def writes(office: LocationScope) -> None:
-    await office.patients.create(first_name="Ada")  # wrong: without the rest
-    await office.appointments.create(provider_id=3, start_time=START)  # wrong: without a patient
-    await office.appointments.create(patient_id=1, provider_id=3, start_time=7)  # wrong: no time
-    await office.appointments.update(9, start_time=7)  # wrong: no time
-    await office.appointments.update(9, provider_id=3)  # wrong: the provider stays
-    await office.appointments.update(9, cancelled="yes")  # wrong: text for a flag
-    await office.working_hours.update(6, label_id=3)  # wrong: labels cannot be given
-    await office.working_hours.update(6, days=["Mon"])  # wrong: no such day
-    await office.working_hours.update(6, days="Monday")  # wrong: a scalar instead of a list
-    await office.appointment_types.create(minutes=30)  # wrong: without a name
-    await office.appointment_types.create(name="X", parent_type="Chain")  # wrong: no such parent
-    await office.patients.alerts.create(5)  # wrong: without a note
-    await office.patients.alerts.update(5, 6, note="n")  # wrong: the note stays
-    await office.patients.documents.create(5, filename="a.pdf")  # wrong: without the file
-    await office.patients.documents.create(5, file="a.pdf")  # wrong: a name for a file
-    office.patients.documents.download(7)  # wrong: a number for a document
+async def writes(location: LocationScope) -> None:
+    await location.patients.create(first_name="Ada")  # wrong: without the rest
+    await location.appointments.create(provider_id=3, start_time=START)  # wrong: without a patient
+    await location.appointments.create(patient_id=1, provider_id=3, start_time=7)  # wrong: no time
+    await location.appointments.update(9, start_time=7)  # wrong: no time
+    await location.appointments.update(9, provider_id=3)  # wrong: the provider stays
+    await location.appointments.update(9, cancelled="yes")  # wrong: text for a flag
+    await location.working_hours.update(6, label_id=3)  # wrong: labels cannot be given
+    await location.working_hours.update(6, days=["Mon"])  # wrong: no such day
+    await location.working_hours.update(6, days="Monday")  # wrong: a scalar instead of a list
+    await location.appointment_types.create(minutes=30)  # wrong: without a name
+    await location.appointment_types.create(name="X", parent_type="Chain")  # wrong: no such parent
+    await location.patients.alerts.create(5)  # wrong: without a note
+    await location.patients.alerts.update(5, 6, note="n")  # wrong: the note stays
+    await location.patients.documents.create(5, filename="a.pdf")  # wrong: without the file
+    await location.patients.documents.create(5, file="a.pdf")  # wrong: a name for a file
+    location.patients.documents.download(7)  # wrong: a number for a document
 
 
-async def set_up(nex: AccountScope, office: LocationScope) -> None:
+async def set_up(nex: AccountScope, location: LocationScope) -> None:
     await nex.onboardings.get(7)  # wrong: the id is a text
     await nex.onboardings.create(emr_name="fax")  # wrong: no such system
     await nex.onboardings.create(name="New")  # wrong: it is institution_name
-    office.onboardings.walk()  # wrong: onboardings take no location
-    office.treatment_plans.walk()  # wrong: plans take no location
+    location.onboardings.walk()  # wrong: onboardings take no location
+    location.treatment_plans.walk()  # wrong: plans take no location

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexhealth_async import Codec, InvalidArgument, WebhookRefused, models
+from nexhealth_async import Codec, InvalidArgumentError, InvalidWebhookError, models
 from nexhealth_async.models import Appointment, Patient, PatientBio, SyncStatus
 from nexhealth_async.webhooks import (
     EVENTS as CATALOGUE,
 )
 from nexhealth_async.webhooks import (
-    LARGEST_BODY,
+    MAX_BODY_BYTES,
     Event,
     parse,
     receive,
     sign,
-    unreadable,
+    unreadable_event,
 )
 from tests.webhooks.payloads import EVENTS, OUTCOMES, delivery, sample
 
@@ -248,23 +248,23 @@ GARBAGE: dict[str, bytes] = {
     "an endless name": b'{"event_name":"' + b"a" * 201 + b'"}',
     "no UTF-8": b'{"event_name":"' + CANARY.encode() + b'\xff"}',
     "too deep": b'{"event_name":"x","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "too large": b'{"event_name":"x","data":"' + b"x" * LARGEST_BODY + b'"}',
+    "too large": b'{"event_name":"x","data":"' + b"x" * MAX_BODY_BYTES + b'"}',
     "too many": b'{"event_name":"patient_created","data":[' + b"{}," * 1000 + b"{}]}",
 }
 
 
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -> None:
-    with pytest.raises(WebhookRefused) as refused:
+    with pytest.raises(InvalidWebhookError) as refused:
         parse(body)
     shown = "".join(traceback.format_exception(refused.value))
     assert CANARY not in shown
     assert refused.value.__cause__ is None is refused.value.__context__
-    with pytest.raises(WebhookRefused):
+    with pytest.raises(InvalidWebhookError):
         receive("secret", sign("secret", body, "2026-01-01T00:00:00Z"), body)
-    found = unreadable(body)
+    found = unreadable_event(body)
     assert (found.event, found.records, found.body) == ("", (), body)
-    assert found.key == unreadable(body).key
+    assert found.key == unreadable_event(body).key
     assert not found.is_known
     assert CANARY not in repr(found)
 
@@ -272,13 +272,13 @@ def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -
 def test_how_large_a_body_may_be_can_be_chosen() -> None:
     body = delivery("appointment_created", {})
     assert parse(body, largest=len(body)).event == "appointment_created"
-    with pytest.raises(WebhookRefused, match="bytes"):
+    with pytest.raises(InvalidWebhookError, match="bytes"):
         parse(body, largest=len(body) - 1)
 
 
 def test_text_instead_of_bytes_is_a_mistake_of_the_program() -> None:
     text: Any = '{"event_name":"x"}'
-    with pytest.raises(InvalidArgument, match="raw bytes"):
+    with pytest.raises(InvalidArgumentError, match="raw bytes"):
         parse(text)
 
 
@@ -293,7 +293,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_hashed(
         raise Hashing
 
     monkeypatch.setattr("nexhealth_async.webhooks.signature.hmac.new", new)
-    for size, due in ((LARGEST_BODY + 1, WebhookRefused), (LARGEST_BODY, Hashing)):
+    for size, due in ((MAX_BODY_BYTES + 1, InvalidWebhookError), (MAX_BODY_BYTES, Hashing)):
         body = b"x" * size
         headers = {"timestamp": "2026-01-01T00:00:00Z", "signature": "0" * 64}
         for form in (body, bytearray(body), memoryview(body)):
@@ -364,8 +364,8 @@ bodies = st.binary(max_size=300) | st.builds(named, st.dictionaries(members, jso
 def test_whatever_comes_is_an_event_or_refused(body: bytes) -> None:
     try:
         found = parse(body)
-    except WebhookRefused:
-        found = unreadable(body)
+    except InvalidWebhookError:
+        found = unreadable_event(body)
     assert found.key
     assert hash(found) is not None
     assert repr(found)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nexhealth_async import InvalidArgument, SessionStateError
+from nexhealth_async import InvalidArgumentError, SessionStateError
 from nexhealth_async.models import Patient
-from nexhealth_async.stores import Claim, MemorySeen
-from nexhealth_async.webhooks import Counts, Event, Receiver, sign
+from nexhealth_async.stores import Claim, MemorySeenStore
+from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts, sign
 from tests.webhooks.payloads import delivery, sample
 
 SECRET = "an-invented-secret"
@@ -69,7 +69,7 @@ async def test_a_delivery_is_answered_before_it_is_handled_if_asked_for(handler:
         assert ids(handler.got) == [1]
         handler.free.set()
     assert ids(handler.got) == [1, 2, 3]
-    assert receiver.counts == Counts(queued=3, handled=3)
+    assert receiver.counts == ReceiverCounts(queued=3, handled=3)
 
 
 async def test_duplicates_are_dropped_while_in_hand_and_after(handler: Handler) -> None:
@@ -84,7 +84,7 @@ async def test_duplicates_are_dropped_while_in_hand_and_after(handler: Handler) 
         answers += [await receiver.receive(*posted())]
     assert set(answers) == {200}
     assert ids(handler.got) == [1]
-    assert receiver.counts == Counts(queued=1, handled=1, duplicates=20)
+    assert receiver.counts == ReceiverCounts(queued=1, handled=1, duplicates=20)
 
 
 async def test_one_change_told_by_two_versions_is_handled_once(handler: Handler) -> None:
@@ -169,7 +169,7 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_agai
         assert await receiver.receive(*posted(2)) == 200
         assert await receiver.receive(*posted(1)) == 200
     assert ids(handler.got) == [1, 2, 1]
-    assert receiver.counts == Counts(queued=3, handled=2, failed=1)
+    assert receiver.counts == ReceiverCounts(queued=3, handled=2, failed=1)
     assert "ValueError" in caplog.text
     assert CANARY not in caplog.text
     assert [(event.key, str(error)) for event, error in told] == [(handler.got[0].key, CANARY)]
@@ -227,7 +227,7 @@ async def test_answering_when_handled_tells_the_vendor_what_failed(handler: Hand
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
 async def test_a_caller_that_goes_away_loses_nothing(handler: Handler, answer: Any) -> None:
-    class Slow(MemorySeen):
+    class Slow(MemorySeenStore):
         async def claim(self, key: str) -> Claim:
             await turns(5)
             return await super().claim(key)
@@ -303,7 +303,7 @@ async def test_events_can_be_walked(caplog: pytest.LogCaptureFixture) -> None:
             assert await receiver.receive(*posted(id)) == 200
     await task
     assert ids(got) == list(range(5))
-    assert receiver.counts == Counts(queued=5, handled=5)
+    assert receiver.counts == ReceiverCounts(queued=5, handled=5)
 
 
 async def test_an_event_at_which_a_walk_was_left_comes_again() -> None:
@@ -344,7 +344,7 @@ async def test_closing_drains_the_queue_and_takes_no_more(handler: Handler) -> N
 async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = MemorySeen()
+    store = MemorySeenStore()
     handler.free.clear()
     receiver = Receiver(SECRET, handler, store=store, answer="queued", drain=0.05)
     receiver.start()
@@ -364,7 +364,7 @@ async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
 async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
     handler: Handler, answer: Any
 ) -> None:
-    class Slow(MemorySeen):
+    class Slow(MemorySeenStore):
         async def confirm(self, key: str) -> None:
             await asyncio.sleep(0.2)
             await super().confirm(key)
@@ -382,7 +382,7 @@ async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
 
 
 async def test_closing_a_receiver_nobody_walks_is_quick(loop: Any) -> None:
-    store = MemorySeen()
+    store = MemorySeenStore()
     async with Receiver(SECRET, store=store, answer="queued") as receiver:
         await receiver.receive(*posted())
         before = loop.time()
@@ -424,7 +424,7 @@ OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("options", OPTIONS, ids=repr)
 def test_impossible_settings_are_refused(options: dict[str, Any]) -> None:
     options = dict(options)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         Receiver(options.pop("secrets", SECRET), **options)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from starlette.datastructures import Headers
 
-from nexhealth_async import InvalidArgument
+from nexhealth_async import InvalidArgumentError
 from nexhealth_async.webhooks import receive, sign, verify
 
 SECRET = "an-invented-secret"
@@ -184,9 +184,9 @@ BODIES: list[Any] = [BODY.decode(), {"event_name": "x"}, None, 7, [1, 2]]
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
 def test_a_body_that_is_no_bytes_is_a_mistake_of_the_program(body: Any) -> None:
-    with pytest.raises(InvalidArgument, match="raw bytes"):
+    with pytest.raises(InvalidArgumentError, match="raw bytes"):
         verify(SECRET, sign(SECRET, BODY, STAMP), body)
-    with pytest.raises(InvalidArgument, match="raw bytes"):
+    with pytest.raises(InvalidArgumentError, match="raw bytes"):
         sign(SECRET, body, STAMP)
 
 
@@ -195,17 +195,17 @@ SECRETS: list[Any] = ["", b"", [], ["good", ""], (), [None], None, 7, [b""]]
 
 @pytest.mark.parametrize("secrets", SECRETS, ids=repr)
 def test_no_secret_or_an_empty_one_is_a_mistake_of_the_program(secrets: Any) -> None:
-    with pytest.raises(InvalidArgument, match="secret_key"):
+    with pytest.raises(InvalidArgumentError, match="secret_key"):
         verify(secrets, {}, BODY)
 
 
 def test_a_negative_tolerance_and_moments_without_zone_are_mistakes() -> None:
     naive = datetime(2026, 6, 1)  # noqa: DTZ001 - naive on purpose
-    with pytest.raises(InvalidArgument, match="negative"):
+    with pytest.raises(InvalidArgumentError, match="negative"):
         verify(SECRET, {}, BODY, tolerance=timedelta(seconds=-1))
-    with pytest.raises(InvalidArgument, match="zone"):
+    with pytest.raises(InvalidArgumentError, match="zone"):
         verify(SECRET, {}, BODY, now=naive)
-    with pytest.raises(InvalidArgument, match="zone"):
+    with pytest.raises(InvalidArgumentError, match="zone"):
         sign(SECRET, BODY, naive)
 
 

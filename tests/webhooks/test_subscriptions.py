@@ -12,16 +12,16 @@ import pytest
 from attrs import frozen
 
 from nexhealth_async import (
-    Ensured,
-    Invalid,
-    InvalidArgument,
+    InvalidArgumentError,
+    InvalidRequestError,
     NexHealth,
     NexHealthError,
-    OutcomeUnknown,
+    OutcomeUnknownError,
+    WebhookSyncResult,
 )
 from nexhealth_async.sandbox import Clock, Sandbox
 from nexhealth_async.sandbox.handlers.webhooks import EVENTS
-from nexhealth_async.webhooks.subscription_plan import Subscribed, resource_of
+from nexhealth_async.webhooks.subscription_plan import SubscriptionKey, resource_of
 from tests.session.transport_error_helpers import QUICK
 from tests.workflows.helpers import versions
 
@@ -31,39 +31,47 @@ TWO = ("appointment_insertion", "patient_created")
 
 @frozen
 class Account:
-    box: Sandbox
+    sandbox: Sandbox
     nex: NexHealth
 
-    async def ensure(self, *events: Any, practices: Any = None, **more: Any) -> Ensured:
-        named = [one.subdomain for one in self.box.practices] if practices is None else practices
+    async def ensure(self, *events: Any, practices: Any = None, **more: Any) -> WebhookSyncResult:
+        named = (
+            [one.subdomain for one in self.sandbox.practices] if practices is None else practices
+        )
         return await self.nex.webhooks.ensure(URL, events or TWO, named, **more)
 
     @property
     def there(self) -> list[tuple[object, ...]]:
         """All subscriptions: institution, event, version, whether active."""
-        rows = self.box.world.webhook_subscriptions
+        rows = self.sandbox.world.webhook_subscriptions
         names = ("institution_id", "event", "version", "active")
         return sorted(tuple(row[name] for name in names) for row in rows)
 
     @property
     def writes(self) -> int:
         return sum(
-            one.method != "GET" and one.path != "/authenticates" for one in self.box.requests
+            one.method != "GET" and one.path != "/authenticates" for one in self.sandbox.requests
         )
 
 
 @asynccontextmanager
 async def account(version: str = "v2", **options: Any) -> AsyncGenerator[Account]:
     async with (
-        Sandbox(patients=1, appointments=0, practices=2, clock=options.pop("clock", None)) as box,
-        NexHealth(box.api_key, base_url=box.url, version=version, retry=QUICK, **options) as nex,
+        Sandbox(
+            patients=1, appointments=0, practices=2, clock=options.pop("clock", None)
+        ) as sandbox,
+        NexHealth(
+            sandbox.api_key, base_url=sandbox.url, version=version, retry=QUICK, **options
+        ) as nex,
     ):
-        yield Account(box, nex)
+        yield Account(sandbox, nex)
 
 
 def expected(at: Account, *events: str, version: str = "v2") -> list[tuple[object, ...]]:
     return sorted(
-        (one.institution_id, event, version, True) for one in at.box.practices for event in events
+        (one.institution_id, event, version, True)
+        for one in at.sandbox.practices
+        for event in events
     )
 
 
@@ -75,12 +83,12 @@ async def test_everything_is_made_once_and_then_left_alone(version: str) -> None
         assert first.changed
         assert first.endpoint is not None
         assert first.endpoint.secret_key
-        assert len(first.subscribed) == 4
+        assert len(first.created_subscriptions) == 4
         assert at.there == expected(at, *TWO, version=version)
         sent = at.writes
         again = await at.ensure()
         assert not again.changed
-        assert again.already == first.subscribed
+        assert again.unchanged == first.created_subscriptions
         assert again.endpoint is not None
         assert again.endpoint.id == first.endpoint.id
         assert at.writes == sent == 5
@@ -98,11 +106,11 @@ async def test_neither_secret_nor_address_is_printed() -> None:
 @versions
 async def test_what_is_missing_is_added_and_the_rest_kept(version: str) -> None:
     async with account(version) as at:
-        await at.ensure("appointment_insertion", practices=at.box.subdomain)
+        await at.ensure("appointment_insertion", practices=at.sandbox.subdomain)
         done = await at.ensure()
         assert not done.created
-        assert len(done.already) == 1
-        assert len(done.subscribed) == 3
+        assert len(done.unchanged) == 1
+        assert len(done.created_subscriptions) == 3
         assert at.there == expected(at, *TWO, version=version)
 
 
@@ -111,23 +119,23 @@ async def test_an_endpoint_that_was_switched_off_is_revived(version: str) -> Non
     async with account(version) as at:
         first = await at.ensure()
         assert first.endpoint is not None
-        at.box.world.webhook_endpoints.update(first.endpoint.id, active=False)
+        at.sandbox.world.webhook_endpoints.update(first.endpoint.id, active=False)
         done = await at.ensure()
-        assert (done.revived, done.created) == (True, False)
+        assert (done.reactivated, done.created) == (True, False)
         assert done.endpoint is not None
         assert done.endpoint.active
         assert done.endpoint.secret_key == first.endpoint.secret_key
-        assert at.box.world.webhook_endpoints.row(first.endpoint.id)["active"] is True
+        assert at.sandbox.world.webhook_endpoints.row(first.endpoint.id)["active"] is True
 
 
 @versions
 async def test_a_subscription_that_was_switched_off_is_switched_on(version: str) -> None:
     async with account(version) as at:
         await at.ensure()
-        table = at.box.world.webhook_subscriptions
+        table = at.sandbox.world.webhook_subscriptions
         table.update(table.ids[2], active=False)
         done = await at.ensure()
-        assert len(done.switched_on) == 1
+        assert len(done.activated) == 1
         assert at.there == expected(at, *TWO, version=version)
         assert not (await at.ensure()).changed
 
@@ -136,15 +144,15 @@ async def test_a_subscription_that_was_switched_off_is_switched_on(version: str)
 async def test_a_dry_run_tells_it_all_and_changes_nothing(version: str) -> None:
     async with account(version) as at:
         told = await at.ensure(dry_run=True)
-        assert (told.created, told.endpoint, len(told.subscribed)) == (True, None, 4)
+        assert (told.created, told.endpoint, len(told.created_subscriptions)) == (True, None, 4)
         assert at.writes == 0
         done = await at.ensure()
-        assert done.subscribed == told.subscribed
+        assert done.created_subscriptions == told.created_subscriptions
         assert done.endpoint is not None
-        at.box.world.webhook_endpoints.update(done.endpoint.id, active=False)
+        at.sandbox.world.webhook_endpoints.update(done.endpoint.id, active=False)
         before = at.writes
         told = await at.ensure("patient_created", prune=True, dry_run=True)
-        assert told.revived
+        assert told.reactivated
         assert len(told.removed) == 2
         assert at.writes == before
         assert len(at.there) == 4
@@ -154,10 +162,10 @@ async def test_a_dry_run_tells_it_all_and_changes_nothing(version: str) -> None:
 async def test_pruning_removes_what_the_practices_have_beyond(version: str) -> None:
     async with account(version) as at:
         await at.ensure()
-        first, other = at.box.practices
+        first, other = at.sandbox.practices
         done = await at.ensure("patient_created", practices=[first.subdomain], prune=True)
         assert done.removed == (
-            Subscribed(
+            SubscriptionKey(
                 practice=first.subdomain,
                 resource_type="Appointment",
                 event="appointment_insertion",
@@ -173,9 +181,9 @@ async def test_pruning_removes_what_the_practices_have_beyond(version: str) -> N
 async def test_doubles_are_reported_and_pruned(version: str) -> None:
     async with account(version) as at:
         done = await at.ensure()
-        table = at.box.world.webhook_subscriptions
+        table = at.sandbox.world.webhook_subscriptions
         table.add({**table.row(table.ids[0])})
-        assert len((await at.ensure()).doubled) == 1
+        assert len((await at.ensure()).duplicated) == 1
         assert len(table) == 5
         done = await at.ensure(prune=True)
         assert len(done.removed) == 1
@@ -190,16 +198,16 @@ async def test_moving_to_another_version_makes_the_new_before_it_removes_the_old
         clock.advance(600)
         moment = datetime.fromtimestamp(clock.now(), UTC)
         clock.advance(60)
-        at.box.clear()
+        at.sandbox.clear()
         done = await at.ensure(version="v3", renew_before=moment)
         assert len(done.renewed) == 4
-        assert not done.subscribed
+        assert not done.created_subscriptions
         assert at.there == expected(at, *TWO, version="v3")
-        steps = [one.method for one in at.box.requests if one.method in {"POST", "DELETE"}]
+        steps = [one.method for one in at.sandbox.requests if one.method in {"POST", "DELETE"}]
         assert steps == ["POST"] * 4 + ["DELETE"] * 4
         again = await at.ensure(version="v3", renew_before=moment)
         assert not again.changed
-        assert len(again.already) == 4
+        assert len(again.unchanged) == 4
 
 
 async def test_a_move_that_broke_off_is_finished_by_the_next() -> None:
@@ -210,11 +218,11 @@ async def test_a_move_that_broke_off_is_finished_by_the_next() -> None:
         moment = datetime.fromtimestamp(clock.now(), UTC)
         clock.advance(60)
         deletion = "/webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}"
-        at.box.fail_next(400, times=99, path=deletion, method="DELETE")
-        with pytest.raises(Invalid):
+        at.sandbox.fail_next(400, times=99, path=deletion, method="DELETE")
+        with pytest.raises(InvalidRequestError):
             await at.ensure(version="v3", renew_before=moment)
         assert len(at.there) == 8
-        at.box.clear()
+        at.sandbox.clear()
         done = await at.ensure(version="v3", renew_before=moment)
         assert len(done.renewed) == 4
         assert at.there == expected(at, *TWO, version="v3")
@@ -234,7 +242,7 @@ async def test_events_of_no_practice_are_found_without_one(version: str) -> None
     async with account(version) as at:
         made = await at.ensure()
         assert made.endpoint is not None
-        at.box.world.webhook_subscriptions.add(
+        at.sandbox.world.webhook_subscriptions.add(
             {
                 "webhook_endpoint_id": made.endpoint.id,
                 "institution_id": None,
@@ -245,7 +253,9 @@ async def test_events_of_no_practice_are_found_without_one(version: str) -> None
         )
         done = await at.ensure("onboarding_created", practices=[])
         assert not done.changed
-        assert [(one.practice, one.event) for one in done.already] == [(None, "onboarding_created")]
+        assert [(one.practice, one.event) for one in done.unchanged] == [
+            (None, "onboarding_created")
+        ]
         assert not (await at.ensure(*TWO, prune=True)).changed
 
 
@@ -255,12 +265,12 @@ async def test_processes_that_ensure_at_once_end_without_doubles(
     version: str, processes: int
 ) -> None:
     async with account(version) as at:
-        at.box.latency, at.box.jitter = 0.01, 0.01
+        at.sandbox.latency, at.sandbox.jitter = 0.01, 0.01
         sessions = [
-            NexHealth(at.box.api_key, base_url=at.box.url, version=version)
+            NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, version=version)
             for _ in range(processes)
         ]
-        names = [one.subdomain for one in at.box.practices]
+        names = [one.subdomain for one in at.sandbox.practices]
         try:
             for one in sessions:
                 await one.open()
@@ -268,12 +278,12 @@ async def test_processes_that_ensure_at_once_end_without_doubles(
         finally:
             for one in sessions:
                 await one.aclose()
-        assert len(at.box.world.webhook_endpoints) == 1
+        assert len(at.sandbox.world.webhook_endpoints) == 1
         assert at.there == expected(at, *TWO, version=version)
         assert sum(one.created for one in done) == 1
-        winner = at.box.world.webhook_endpoints.ids[0]
+        winner = at.sandbox.world.webhook_endpoints.ids[0]
         assert {one.endpoint.id for one in done if one.endpoint} == {winner}
-        at.box.latency = at.box.jitter = 0.0
+        at.sandbox.latency = at.sandbox.jitter = 0.0
         assert not (await at.ensure()).changed
 
 
@@ -286,17 +296,17 @@ async def test_answers_lost_at_any_moment_leave_nothing_double(
     async with account(version) as at:
         await at.nex.log_in()
         for _ in range(nth):
-            at.box.alter_next(lambda body: body)
-        at.box.drop_next(when=when)
+            at.sandbox.alter_next(lambda body: body)
+        at.sandbox.drop_next(when=when)
         for _ in range(3):
             try:
                 await at.ensure()
-            except (OutcomeUnknown, NexHealthError):
+            except (OutcomeUnknownError, NexHealthError):
                 continue
             break
-        at.box.clear()
+        at.sandbox.clear()
         assert not (await at.ensure()).changed
-        assert len(at.box.world.webhook_endpoints) == 1
+        assert len(at.sandbox.world.webhook_endpoints) == 1
         assert at.there == expected(at, *TWO, version=version)
 
 
@@ -314,21 +324,21 @@ async def test_answers_lost_at_any_moment_leave_nothing_double(
 async def test_what_cannot_be_meant_is_refused_before_anything_is_written(wrong: Any) -> None:
     async with account() as at:
         given: Any = {"events": TWO, "practices": ["sandbox-dental"], **wrong}
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await at.nex.webhooks.ensure(URL, **given)
         assert at.writes == 0
 
 
 async def test_an_address_the_api_does_not_take_is_its_refusal() -> None:
     async with account() as at:
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidRequestError):
             await at.nex.webhooks.ensure("http://example.com/", TWO, ["sandbox-dental"])
 
 
 async def test_an_event_the_library_does_not_know_is_given_with_its_resource_type() -> None:
     async with account() as at:
         done = await at.ensure(("Patient", "patient_updated"))
-        assert {one.event for one in done.subscribed} == {"patient_updated"}
+        assert {one.event for one in done.created_subscriptions} == {"patient_updated"}
 
 
 def test_every_documented_event_is_placed() -> None:
@@ -350,7 +360,7 @@ async def test_a_resource_type_in_the_vendors_other_spelling_is_the_same_subscri
     """The vendor's pages write both ``Appointment`` and ``appointment``."""
     async with account("v3") as at:
         await at.ensure("appointment_insertion", "patient_insurance_created")
-        rows = at.box.world.webhook_subscriptions
+        rows = at.sandbox.world.webhook_subscriptions
         spelled = {
             "Appointment": "appointment",
             "PatientInsuranceCoverage": "patient_insurance_coverage",
@@ -359,6 +369,6 @@ async def test_a_resource_type_in_the_vendors_other_spelling_is_the_same_subscri
             rows.update(id, resource_type=spelled[str(rows.row(id)["resource_type"])])
         again = await at.ensure("appointment_insertion", "patient_insurance_created", prune=True)
         assert not again.changed
-        assert len(again.already) == 4
+        assert len(again.unchanged) == 4
         pair = ("appointment", "appointment_insertion")
         assert not (await at.ensure(pair, "patient_insurance_created")).changed

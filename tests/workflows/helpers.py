@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import frozen
 
-from nexhealth_async.sandbox import ANCHOR
+from nexhealth_async.sandbox import DEFAULT_ANCHOR
 from tests.conftest import MovableLoop
-from tests.session.transport_error_helpers import LoopClock, Scene, scene
+from tests.session.transport_error_helpers import ErrorScene, LoopClock, scene
 
 if TYPE_CHECKING:
     from nexhealth_async import FreeSlot
@@ -22,7 +22,7 @@ versions = pytest.mark.parametrize("version", ["v2", "v3"])
 
 
 @frozen(kw_only=True)
-class Told:
+class FakeEvents:
     """An event as a receiver would publish it."""
 
     event: str
@@ -34,12 +34,12 @@ class Told:
 @asynccontextmanager
 async def practice(
     version: str = "v2", *, zone: str = "America/New_York", **options: Any
-) -> AsyncGenerator[Scene]:
+) -> AsyncGenerator[ErrorScene]:
     """A sandbox without appointments, whose time is the loop's, and whose waits are skipped."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, MovableLoop)
     async with scene(version=version, clock=LoopClock(), **options) as at:
-        at.box.practice.locations.update(at.box.location_id, tz=zone)
+        at.sandbox.practice.locations.update(at.sandbox.location_id, tz=zone)
         await at.nex.log_in()
         loop.skip_waits, loop.patience = True, 0.02
         try:
@@ -48,25 +48,27 @@ async def practice(
             loop.skip_waits = False
 
 
-async def free(at: Scene, *, provider: int = 0, days: int = 3, length: int = 30) -> list[FreeSlot]:
+async def free(
+    at: ErrorScene, *, provider: int = 0, days: int = 3, length: int = 30
+) -> list[FreeSlot]:
     """The free times of one provider."""
-    pids = [at.box.providers.ids[provider]]
-    found = at.office.available_slots.flat(
-        pids=pids, start_date=ANCHOR, days=days, slot_length=length
+    pids = [at.sandbox.providers.ids[provider]]
+    found = at.location.available_slots.flat(
+        pids=pids, start_date=DEFAULT_ANCHOR, days=days, slot_length=length
     )
     return [slot async for slot in found]
 
 
-async def booked(at: Scene, *, slot: int = 0) -> Appointment:
+async def booked(at: ErrorScene, *, slot: int = 0) -> Appointment:
     """One appointment of the first patient."""
-    return await at.office.appointments.book(
-        (await free(at))[slot], patient_id=at.box.patients.ids[0]
+    return await at.location.appointments.book(
+        (await free(at))[slot], patient_id=at.sandbox.patients.ids[0]
     )
 
 
-def live(at: Scene) -> list[int]:
+def live(at: ErrorScene) -> list[int]:
     """Ids of the appointments that the server has and that are not cancelled."""
-    rows = at.box.appointments
+    rows = at.sandbox.appointments
     return [id for id in rows.ids if not rows.row(id)["cancelled"]]
 
 

@@ -10,16 +10,16 @@ import pytest
 from attrs import evolve
 
 from nexhealth_async import (
-    Forbidden,
-    InvalidArgument,
+    InvalidArgumentError,
     NexHealthError,
-    OutcomeUnknown,
+    OutcomeUnknownError,
+    PermissionDeniedError,
     RetryPolicy,
-    ServerFailure,
-    SlotTaken,
+    ServerError,
+    SlotTakenError,
 )
-from nexhealth_async.sandbox.json_format import stamp
-from tests.session.transport_error_helpers import CANARY, Scene
+from nexhealth_async.sandbox.json_format import format_timestamp
+from tests.session.transport_error_helpers import CANARY, ErrorScene
 from tests.workflows.helpers import booked, free, live, practice, versions
 
 if TYPE_CHECKING:
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 
     from nexhealth_async import FreeSlot
 
-IMPATIENT = RetryPolicy(base=0.0, attempt_timeout=1.0)
+IMPATIENT = RetryPolicy(base_delay=0.0, attempt_timeout=1.0)
 
 
-async def book(at: Scene, slot: FreeSlot, who: int = 0, **more: Any) -> Any:
-    return await at.office.appointments.book(slot, patient_id=at.box.patients.ids[who], **more)
+async def book(at: ErrorScene, slot: FreeSlot, who: int = 0, **more: Any) -> Any:
+    return await at.location.appointments.book(
+        slot, patient_id=at.sandbox.patients.ids[who], **more
+    )
 
 
-def take(at: Scene, slot: FreeSlot, *, who: int) -> int:
+def take(at: ErrorScene, slot: FreeSlot, *, who: int) -> int:
     """Let a patient have the time by another way."""
     assert slot.end is not None
-    return at.box.appointments.add(
+    return at.sandbox.appointments.add(
         {
-            "patient_id": at.box.patients.ids[who],
+            "patient_id": at.sandbox.patients.ids[who],
             "provider_id": slot.provider_id,
             "operatory_id": slot.operatory_id,
             "location_id": slot.location_id,
-            "start_time": stamp(slot.start.timestamp()),
-            "end_time": stamp(slot.end.timestamp()),
-            "updated_at": stamp(slot.start.timestamp()),
+            "start_time": format_timestamp(slot.start.timestamp()),
+            "end_time": format_timestamp(slot.end.timestamp()),
+            "updated_at": format_timestamp(slot.start.timestamp()),
             "cancelled": False,
         }
     )
@@ -67,11 +69,11 @@ async def test_a_slot_is_booked_as_it_was_found(version: str) -> None:
 @versions
 async def test_a_type_brings_its_own_length(version: str) -> None:
     async with practice(version) as at:
-        type_id = at.box.appointment_types.ids[0]
-        minutes = at.box.appointment_types.row(type_id)["minutes"]
-        found = at.office.available_slots.flat(
-            pids=[at.box.providers.ids[0]],
-            start_date=at.box.anchor,
+        type_id = at.sandbox.appointment_types.ids[0]
+        minutes = at.sandbox.appointment_types.row(type_id)["minutes"]
+        found = at.location.available_slots.flat(
+            pids=[at.sandbox.providers.ids[0]],
+            start_date=at.sandbox.anchor,
             days=1,
             appointment_type_id=type_id,
         )
@@ -84,7 +86,7 @@ async def test_a_type_brings_its_own_length(version: str) -> None:
 @versions
 async def test_locations_without_operatories_are_booked_without(version: str) -> None:
     async with practice(version) as at:
-        at.box.practice.locations.update(at.box.location_id, map_by_operatory=False)
+        at.sandbox.practice.locations.update(at.sandbox.location_id, map_by_operatory=False)
         slot = evolve((await free(at))[0], operatory_id=None)
         assert (await book(at, slot)).operatory_id is None
 
@@ -93,9 +95,9 @@ async def test_locations_without_operatories_are_booked_without(version: str) ->
 async def test_a_slot_found_at_another_location_is_booked_there(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
-        other = at.nex.practice(at.box.subdomain).location(999_999)
-        made = await other.appointments.book(slot, patient_id=at.box.patients.ids[0])
-        assert made.location_id == at.box.location_id
+        other = at.nex.practice(at.sandbox.subdomain).location(999_999)
+        made = await other.appointments.book(slot, patient_id=at.sandbox.patients.ids[0])
+        assert made.location_id == at.sandbox.location_id
 
 
 @versions
@@ -119,7 +121,7 @@ async def test_a_time_refused_because_the_patient_has_it_by_now_is_found(version
             return body
 
         path = "/appointment_slots" if version == "v2" else "/available_slots"
-        at.box.alter_next(already, path=path)
+        at.sandbox.alter_next(already, path=path)
         made = await book(at, slot)
         assert live(at) == [made.id]
 
@@ -129,10 +131,10 @@ async def test_a_time_that_is_gone_is_told_without_booking(version: str) -> None
     async with practice(version) as at:
         slot = (await free(at))[0]
         await book(at, slot)
-        at.box.clear()
-        with pytest.raises(SlotTaken) as caught:
+        at.sandbox.clear()
+        with pytest.raises(SlotTakenError) as caught:
             await book(at, slot, who=1)
-        assert not at.box.seen("POST", "/appointments")
+        assert not at.sandbox.seen("POST", "/appointments")
         assert "search" in str(caught.value)
         assert len(live(at)) == 1
 
@@ -143,7 +145,7 @@ async def test_a_time_lost_between_search_and_booking_is_told_apart(
     version: str, status: int
 ) -> None:
     async with practice(version) as at:
-        at.box.guesses.slot_taken_status = status
+        at.sandbox.assumptions.slot_taken_status = status
         slot = (await free(at))[0]
 
         def snatched(body: bytes) -> bytes:
@@ -151,8 +153,8 @@ async def test_a_time_lost_between_search_and_booking_is_told_apart(
             return body
 
         path = "/appointment_slots" if version == "v2" else "/available_slots"
-        at.box.alter_next(snatched, path=path)
-        with pytest.raises(SlotTaken):
+        at.sandbox.alter_next(snatched, path=path)
+        with pytest.raises(SlotTakenError):
             await book(at, slot)
         assert len(live(at)) == 1
 
@@ -161,8 +163,8 @@ async def test_a_time_lost_between_search_and_booking_is_told_apart(
 async def test_other_refusals_are_raised_as_they_are(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
-        at.box.fail_next(403, path="/appointments", method="POST")
-        with pytest.raises(Forbidden):
+        at.sandbox.fail_next(403, path="/appointments", method="POST")
+        with pytest.raises(PermissionDeniedError):
             await book(at, slot)
         assert not live(at)
 
@@ -175,34 +177,36 @@ async def test_asking_again_returns_what_was_booked(version: str) -> None:
         again = await book(at, slot)
         assert again.id == made.id
         assert live(at) == [made.id]
-        at.box.appointments.update(made.id, cancelled=True)
+        at.sandbox.appointments.update(made.id, cancelled=True)
         fresh = await book(at, slot)
         assert live(at) == [fresh.id]
 
 
 LOST: dict[str, Callable[[Any], object]] = {
-    "the answer is lost": lambda box: box.drop_next(
+    "the answer is lost": lambda sandbox: sandbox.drop_next(
         when="after", path="/appointments", method="POST"
     ),
-    "the answer breaks off": lambda box: box.drop_next(
+    "the answer breaks off": lambda sandbox: sandbox.drop_next(
         when="mid_body", path="/appointments", method="POST"
     ),
-    "the answer never comes": lambda box: box.hang_next(
+    "the answer never comes": lambda sandbox: sandbox.hang_next(
         when="after", path="/appointments", method="POST"
     ),
-    "the answer is cut": lambda box: box.truncate_next(path="/appointments", method="POST"),
-    "the answer is garbage": lambda box: box.garbage_next(path="/appointments", method="POST"),
-    "the answer is a failure": lambda box: box.garbage_next(
+    "the answer is cut": lambda sandbox: sandbox.truncate_next(path="/appointments", method="POST"),
+    "the answer is garbage": lambda sandbox: sandbox.garbage_next(
+        path="/appointments", method="POST"
+    ),
+    "the answer is a failure": lambda sandbox: sandbox.garbage_next(
         status=502, path="/appointments", method="POST"
     ),
-    "the answer is empty": lambda box: box.empty_next(path="/appointments", method="POST"),
+    "the answer is empty": lambda sandbox: sandbox.empty_next(path="/appointments", method="POST"),
 }
 NOT_DONE: dict[str, Callable[[Any], object]] = {
-    "the request is lost": lambda box: box.drop_next(
+    "the request is lost": lambda sandbox: sandbox.drop_next(
         when="before", path="/appointments", method="POST"
     ),
-    "the server fails": lambda box: box.fail_next(500, path="/appointments", method="POST"),
-    "the server says nothing": lambda box: box.hang_next(
+    "the server fails": lambda sandbox: sandbox.fail_next(500, path="/appointments", method="POST"),
+    "the server says nothing": lambda sandbox: sandbox.hang_next(
         when="before", path="/appointments", method="POST"
     ),
 }
@@ -213,11 +217,11 @@ NOT_DONE: dict[str, Callable[[Any], object]] = {
 async def test_a_booking_whose_answer_was_lost_is_found(version: str, what: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        LOST[what](at.box)
+        LOST[what](at.sandbox)
         made = await book(at, slot)
         assert made.start_time == slot.start
         assert live(at) == [made.id]
-        assert len(at.box.seen("POST", "/appointments")) == 1
+        assert len(at.sandbox.seen("POST", "/appointments")) == 1
 
 
 @versions
@@ -226,14 +230,14 @@ async def test_a_booking_that_never_happened_is_unknown_too(version: str, what: 
     """Nobody can tell that it will not be carried out later."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        NOT_DONE[what](at.box)
-        with pytest.raises(OutcomeUnknown) as caught:
+        NOT_DONE[what](at.sandbox)
+        with pytest.raises(OutcomeUnknownError) as caught:
             await book(at, slot)
         assert not live(at)
         assert caught.value.operation == "POST /appointments"
         assert caught.value.__suppress_context__
         assert "booked again" not in str(caught.value)
-        asyncio.get_running_loop().shift(IMPATIENT.late_commit)  # type: ignore[attr-defined]  # the tests' loop
+        asyncio.get_running_loop().shift(IMPATIENT.late_commit_window)  # type: ignore[attr-defined]  # the tests' loop
         made = await book(at, slot)
         assert live(at) == [made.id]
 
@@ -243,7 +247,7 @@ async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
     """The server goes on with a request after its client gave up."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        at.box.drop_next(when="before", path="/appointments", method="POST")
+        at.sandbox.drop_next(when="before", path="/appointments", method="POST")
         loop = asyncio.get_running_loop()
         landed: list[int] = []
 
@@ -259,14 +263,14 @@ async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
 async def test_what_cannot_be_told_is_unknown_and_asking_again_is_safe(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        at.box.drop_next(when="after", path="/appointments", method="POST")
-        at.box.alter_next(path="/appointments", method="GET")  # the look before the booking
-        fault = at.box.fail_next(500, times=99, path="/appointments", method="GET")
-        with pytest.raises(OutcomeUnknown):
+        at.sandbox.drop_next(when="after", path="/appointments", method="POST")
+        at.sandbox.alter_next(path="/appointments", method="GET")  # the look before the booking
+        fault = at.sandbox.fail_next(500, times=99, path="/appointments", method="GET")
+        with pytest.raises(OutcomeUnknownError):
             await book(at, slot)
         assert len(live(at)) == 1
         assert fault.times < 99
-        at.box.clear()
+        at.sandbox.clear()
         made = await book(at, slot)
         assert live(at) == [made.id]
 
@@ -275,19 +279,19 @@ async def test_what_cannot_be_told_is_unknown_and_asking_again_is_safe(version: 
 async def test_a_time_that_somebody_else_has_by_now_cannot_be_told(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        at.box.drop_next(when="before", path="/appointments", method="POST")
+        at.sandbox.drop_next(when="before", path="/appointments", method="POST")
 
         def snatched(body: bytes) -> bytes:
             take(at, slot, who=7)
             return body
 
-        at.box.alter_next(path="/appointments", method="GET")  # the look before the booking
-        at.box.alter_next(snatched, path="/appointments", method="GET")
+        at.sandbox.alter_next(path="/appointments", method="GET")  # the look before the booking
+        at.sandbox.alter_next(snatched, path="/appointments", method="GET")
         for _ in range(2):
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(OutcomeUnknownError):
                 await book(at, slot)
-        asyncio.get_running_loop().shift(IMPATIENT.late_commit)  # type: ignore[attr-defined]  # the tests' loop
-        with pytest.raises(SlotTaken):
+        asyncio.get_running_loop().shift(IMPATIENT.late_commit_window)  # type: ignore[attr-defined]  # the tests' loop
+        with pytest.raises(SlotTakenError):
             await book(at, slot)
         assert len(live(at)) == 1
 
@@ -297,8 +301,8 @@ async def test_a_search_that_fails_books_nothing(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
         path = "/appointment_slots" if version == "v2" else "/available_slots"
-        at.box.fail_next(500, times=9, path=path)
-        with pytest.raises(ServerFailure):
+        at.sandbox.fail_next(500, times=9, path=path)
+        with pytest.raises(ServerError):
             await book(at, slot)
         assert not live(at)
 
@@ -307,7 +311,7 @@ async def test_a_search_that_fails_books_nothing(version: str) -> None:
 async def test_a_guardians_booking_is_found_as_well(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
-        at.box.drop_next(when="after", path="/appointments", method="POST")
+        at.sandbox.drop_next(when="after", path="/appointments", method="POST")
         child: Any = {
             "first_name": "Ada",
             "last_name": CANARY,
@@ -329,7 +333,9 @@ async def test_fifty_at_once_get_one_time_once(version: str) -> None:
         done = [one for one in results if not isinstance(one, BaseException)]
         assert {one.id for one in done} == {*live(at)}
         assert len(done) in {1, 2}
-        assert all(isinstance(one, SlotTaken) for one in results if isinstance(one, BaseException))
+        assert all(
+            isinstance(one, SlotTakenError) for one in results if isinstance(one, BaseException)
+        )
 
 
 @versions
@@ -338,16 +344,16 @@ async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented
 ) -> None:
     """Each fault befalls the n-th request of a booking that is then asked for until it is done."""
     faults: list[Callable[[Any], object]] = [
-        lambda box: box.drop_next(when="before"),
-        lambda box: box.drop_next(when="after"),
-        lambda box: box.drop_next(when="mid_body"),
-        lambda box: box.fail_next(500),
-        lambda box: box.fail_next(429),
-        lambda box: box.truncate_next(),
-        lambda box: box.hang_next(when="after"),
+        lambda sandbox: sandbox.drop_next(when="before"),
+        lambda sandbox: sandbox.drop_next(when="after"),
+        lambda sandbox: sandbox.drop_next(when="mid_body"),
+        lambda sandbox: sandbox.fail_next(500),
+        lambda sandbox: sandbox.fail_next(429),
+        lambda sandbox: sandbox.truncate_next(),
+        lambda sandbox: sandbox.hang_next(when="after"),
     ]
     # What is late is for `test_late_commits`.
-    at_once = RetryPolicy(base=0.0, attempt_timeout=1.0, late_commit=0.0)
+    at_once = RetryPolicy(base_delay=0.0, attempt_timeout=1.0, late_commit_window=0.0)
     async with practice(version, retry=at_once, timeout=20, patients=30) as at:
         slots = await free(at, days=5)
         for number, fault in enumerate(faults):
@@ -355,8 +361,8 @@ async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented
                 slot = slots[number * 4 + nth]
                 before = len(live(at))
                 for _ in range(nth):
-                    at.box.alter_next(lambda body: body)
-                fault(at.box)
+                    at.sandbox.alter_next(lambda body: body)
+                fault(at.sandbox)
                 made = None
                 for _ in range(4):
                     try:
@@ -365,7 +371,7 @@ async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented
                         assert len(live(at)) - before in {0, 1}
                     else:
                         break
-                at.box.clear()
+                at.sandbox.clear()
                 assert made is not None
                 assert made.id in live(at)
                 assert len(live(at)) == before + 1
@@ -383,7 +389,7 @@ async def test_slots_that_cannot_be_booked_are_refused_at_once(wrong: dict[str, 
     async with practice() as at:
         slot = evolve((await free(at))[0], **wrong)
         sent = at.sent
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await book(at, slot)
         assert at.sent == sent
 
@@ -392,7 +398,7 @@ async def test_a_long_note_is_refused_before_anything_is_sent() -> None:
     async with practice() as at:
         slot = (await free(at))[0]
         sent = at.sent
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await book(at, slot, note="x" * 129)
         assert at.sent == sent
         assert (await booked(at)).note is None

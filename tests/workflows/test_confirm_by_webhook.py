@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from nexhealth_async import EventBoard, webhooks
+from nexhealth_async import EventBus, webhooks
 from nexhealth_async.webhooks import Receiver
 from nexhealth_async.webhooks.aiohttp import endpoint
-from tests.session.transport_error_helpers import LoopClock, Scene, scene
-from tests.workflows.helpers import Told, booked, versions
+from tests.session.transport_error_helpers import ErrorScene, LoopClock, scene
+from tests.workflows.helpers import FakeEvents, booked, versions
 
 if TYPE_CHECKING:
-    from nexhealth_async.workflows import Event
+    from nexhealth_async.workflows import WriteEvent
 
 EVENTS = ("appointment_insertion", "payment_insertion", "adjustment_insertion")
 
 
 @asynccontextmanager
-async def received(version: str) -> AsyncGenerator[tuple[Scene, EventBoard]]:
+async def received(version: str) -> AsyncGenerator[tuple[ErrorScene, EventBus]]:
     """A sandbox whose deliveries arrive on a board."""
-    board, ready = EventBoard(), list[Receiver]()
+    board, ready = EventBus(), list[Receiver]()
 
     async def take(request: web.Request) -> web.Response:
         return await endpoint(ready[0])(request)
@@ -39,7 +39,7 @@ async def received(version: str) -> AsyncGenerator[tuple[Scene, EventBoard]]:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
     try:
         async with scene(version=version, clock=LoopClock()) as at:
-            done = await at.nex.webhooks.ensure(url, EVENTS, [at.box.subdomain])
+            done = await at.nex.webhooks.ensure(url, EVENTS, [at.sandbox.subdomain])
             assert done.endpoint is not None
             assert done.endpoint.secret_key is not None
             async with Receiver(done.endpoint.secret_key, board) as receiver:
@@ -53,14 +53,14 @@ async def received(version: str) -> AsyncGenerator[tuple[Scene, EventBoard]]:
 async def test_success_and_failure_of_bookings_are_both_told(version: str) -> None:
     async with received(version) as (at, board):
         good, bad = await booked(at), await booked(at, slot=1)
-        at.box.sync(fail=[bad.id])
-        confirm = at.office.appointments.confirm
+        at.sandbox.sync(fail=[bad.id])
+        confirm = at.location.appointments.confirm
         written = await confirm(good, events=board, timeout=30)
         assert written.complete
         assert written.record is not None
         assert written.record.foreign_id
         written = await confirm(bad, events=board, timeout=30)
-        assert (written.status, written.told_by) == ("failed", "webhook")
+        assert (written.status, written.source) == ("failed", "webhook")
         assert written.record is not None
         assert written.record.foreign_id is None
 
@@ -70,44 +70,44 @@ async def test_success_and_failure_of_bookings_are_both_told(version: str) -> No
 async def test_every_way_of_failing_is_told_apart(version: str, outcome: Any) -> None:
     async with received(version) as (at, board):
         made = await booked(at)
-        at.box.sync(fail=[made.id], outcome=outcome)
-        written = await at.office.appointments.confirm(made, events=board, timeout=30)
+        at.sandbox.sync(fail=[made.id], outcome=outcome)
+        written = await at.location.appointments.confirm(made, events=board, timeout=30)
         assert written.status == outcome.replace("_", " ")
 
 
 async def test_entries_of_the_ledger_are_told_by_their_transaction() -> None:
     async with received("v3") as (at, board):
-        patient_id = at.box.patients.ids[0]
+        patient_id = at.sandbox.patients.ids[0]
         for name in ("good", "bad"):
-            await at.office.payments.create(
+            await at.location.payments.create(
                 patient_id=patient_id, amount=Decimal(-5), transaction_id=name
             )
-        at.box.sync(fail=["bad"])
-        confirm = at.office.payments.confirm
+        at.sandbox.sync(fail=["bad"])
+        confirm = at.location.payments.confirm
         good = await confirm(transaction_id="good", events=board, timeout=30)
         assert good.complete
         assert good.record is not None
         bad = await confirm(transaction_id="bad", events=board, timeout=30)
-        assert (bad.status, bad.told_by) == ("failed", "webhook")
+        assert (bad.status, bad.source) == ("failed", "webhook")
 
 
 def test_what_is_parsed_is_what_a_board_takes() -> None:
     """Checked by the type checkers: an event of `webhooks` is an event here."""
-    board = EventBoard()
+    board = EventBus()
     body = b'{"resource_type":"Patient","event_name":"patient_created","data":{"patients":[]}}'
-    event: Event = webhooks.parse(body)
+    event: WriteEvent = webhooks.parse(body)
     board.publish(event)
-    other: Event = Told(event="a", outcome=None, records=())
+    other: WriteEvent = FakeEvents(event="a", outcome=None, records=())
     board.publish(other)
-    assert repr(board) == "<EventBoard: 2 kept, 0 listening>"
+    assert repr(board) == "<EventBus: 2 kept, 0 listening>"
 
 
 async def test_what_the_practice_refused_stays_refused() -> None:
     async with scene(clock=LoopClock()) as at:
         good, bad = await booked(at), await booked(at, slot=1)
-        assert at.box.sync(fail=[bad.id]) == 1
-        assert at.box.sync() == 0
-        assert at.box.appointments.row(bad.id)["foreign_id"] is None
-        assert at.box.appointments.row(good.id)["foreign_id"] is not None
-        told = [(one.record["id"], one.outcome) for one in at.box.insertions]
+        assert at.sandbox.sync(fail=[bad.id]) == 1
+        assert at.sandbox.sync() == 0
+        assert at.sandbox.appointments.row(bad.id)["foreign_id"] is None
+        assert at.sandbox.appointments.row(good.id)["foreign_id"] is not None
+        told = [(one.record["id"], one.outcome) for one in at.sandbox.insertions]
         assert told == [(good.id, "complete"), (bad.id, "failed")]

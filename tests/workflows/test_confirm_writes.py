@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexhealth_async import EventBoard, InvalidArgument, KeyRefused, Written
+from nexhealth_async import EventBus, InvalidAPIKeyError, InvalidArgumentError, WriteResult
 from nexhealth_async.models import Appointment
-from nexhealth_async.workflows.confirmation_rules import reached
+from nexhealth_async.workflows.confirmation_rules import is_synced
 from tests.session.transport_error_helpers import CANARY
-from tests.workflows.helpers import Told, after, booked, practice, versions
+from tests.workflows.helpers import FakeEvents, after, booked, practice, versions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from nexhealth_async.workflows import Event
+    from nexhealth_async.workflows import WriteEvent
 
 
 @pytest.mark.parametrize(
@@ -39,34 +39,34 @@ if TYPE_CHECKING:
 def test_only_a_foreign_id_of_the_practices_system_counts(
     foreign_id: str | None, kind: str | None, *, is_there: bool
 ) -> None:
-    assert reached(Appointment(id=1, foreign_id=foreign_id, foreign_id_type=kind)) is is_there
+    assert is_synced(Appointment(id=1, foreign_id=foreign_id, foreign_id_type=kind)) is is_there
 
 
 @versions
 async def test_a_booking_is_complete_once_the_practice_took_it(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        after(40, at.box.sync)
+        after(40, at.sandbox.sync)
         start = asyncio.get_running_loop().time()
-        written = await at.office.appointments.confirm(made)
-        assert (written.status, written.told_by) == ("complete", "look")
+        written = await at.location.appointments.confirm(made)
+        assert (written.status, written.source) == ("complete", "look")
         assert written.complete
         assert written.record is not None
         assert written.record.foreign_id is not None
         assert 40 <= asyncio.get_running_loop().time() - start < 100
-        assert 3 <= written.looks <= 6
+        assert 3 <= written.polls <= 6
 
 
 @versions
 async def test_what_is_there_already_is_asked_for_no_more(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.sync()
-        known = await at.office.appointments.get(made.id)
+        at.sandbox.sync()
+        known = await at.location.appointments.get(made.id)
         sent = at.sent
-        assert (await at.office.appointments.confirm(known)).complete
+        assert (await at.location.appointments.confirm(known)).complete
         assert at.sent == sent
-        assert (await at.office.appointments.confirm(made.id)).complete
+        assert (await at.location.appointments.confirm(made.id)).complete
 
 
 @versions
@@ -76,32 +76,32 @@ async def test_a_write_that_failed_is_never_success_however_long_one_looks(
 ) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.sync(fail=[made.id])
+        at.sandbox.sync(fail=[made.id])
         start = asyncio.get_running_loop().time()
-        written = await at.office.appointments.confirm(made, timeout=seconds)
+        written = await at.location.appointments.confirm(made, timeout=seconds)
         spent = asyncio.get_running_loop().time() - start
         assert written.status == "waiting"
         assert not written.final
-        assert written.told_by is None
+        assert written.source is None
         assert seconds <= spent < seconds + 2
 
 
 async def test_pauses_grow_so_that_an_hour_costs_few_requests() -> None:
     async with practice() as at:
         made = await booked(at)
-        at.box.clear()
-        written = await at.office.appointments.confirm(made, timeout=3600)
-        assert 10 <= written.looks <= 20
-        looked = at.box.seen("GET", "/appointments/{id}")
-        assert len(looked) == written.looks
-        assert at.sent <= written.looks + 2
+        at.sandbox.clear()
+        written = await at.location.appointments.confirm(made, timeout=3600)
+        assert 10 <= written.polls <= 20
+        looked = at.sandbox.seen("GET", "/appointments/{id}")
+        assert len(looked) == written.polls
+        assert at.sent <= written.polls + 2
 
 
 async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
     async with practice() as at:
         made = await booked(at)
-        after(70, at.box.sync)
-        assert (await at.office.appointments.confirm(made, timeout=74)).complete
+        after(70, at.sandbox.sync)
+        assert (await at.location.appointments.confirm(made, timeout=74)).complete
 
 
 @versions
@@ -116,12 +116,12 @@ async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
 )
 async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, status: str) -> None:
     async with practice(version) as at:
-        made, board = await booked(at), EventBoard()
-        told = Told(event="appointment_insertion", outcome=outcome, records=(made,))
+        made, board = await booked(at), EventBus()
+        told = FakeEvents(event="appointment_insertion", outcome=outcome, records=(made,))
         after(3, board.publish, told)
         start = asyncio.get_running_loop().time()
-        written = await at.office.appointments.confirm(made, events=board)
-        assert (written.status, written.told_by) == (status, "webhook")
+        written = await at.location.appointments.confirm(made, events=board)
+        assert (written.status, written.source) == (status, "webhook")
         assert written.final
         assert (written.reason is None) == (outcome == "complete")
         assert asyncio.get_running_loop().time() - start < 5
@@ -130,63 +130,69 @@ async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, statu
 
 async def test_a_failure_that_was_told_before_anybody_asked_is_heard() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBoard()
+        made, board = await booked(at), EventBus()
         await board(
-            Told(event="appointment_insertion", outcome="failed", records=({"id": made.id},))
+            FakeEvents(event="appointment_insertion", outcome="failed", records=({"id": made.id},))
         )
-        written = await at.office.appointments.confirm(made, events=board)
-        assert (written.status, written.looks) == ("failed", 1)
+        written = await at.location.appointments.confirm(made, events=board)
+        assert (written.status, written.polls) == ("failed", 1)
         assert written.record is not None
 
 
 async def test_events_about_others_tell_nothing() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBoard()
+        made, board = await booked(at), EventBus()
         for told in (
-            Told(event="appointment_insertion", outcome="failed", records=({"id": made.id + 1},)),
-            Told(event="appointment_updated", outcome="failed", records=({"id": made.id},)),
-            Told(event="appointment_insertion", outcome="failed", records=()),
-            Told(
+            FakeEvents(
+                event="appointment_insertion", outcome="failed", records=({"id": made.id + 1},)
+            ),
+            FakeEvents(event="appointment_updated", outcome="failed", records=({"id": made.id},)),
+            FakeEvents(event="appointment_insertion", outcome="failed", records=()),
+            FakeEvents(
                 event="appointment_insertion",
                 outcome="failed",
                 records=({"id": made.id, "institution_id": -1},),
             ),
         ):
             board.publish(told)
-        written = await at.office.appointments.confirm(made, events=board, timeout=100)
+        written = await at.location.appointments.confirm(made, events=board, timeout=100)
         assert written.status == "waiting"
 
 
 async def test_a_lost_webhook_only_costs_time() -> None:
     async with practice() as at:
         made = await booked(at)
-        after(90, at.box.sync)
+        after(90, at.sandbox.sync)
         start = asyncio.get_running_loop().time()
-        written = await at.office.appointments.confirm(made, events=EventBoard(), timeout=900)
-        assert (written.status, written.told_by) == ("complete", "look")
+        written = await at.location.appointments.confirm(made, events=EventBus(), timeout=900)
+        assert (written.status, written.source) == ("complete", "look")
         assert asyncio.get_running_loop().time() - start < 300
-        assert written.looks <= 4
+        assert written.polls <= 4
 
 
 async def test_an_outcome_nobody_knows_makes_one_look() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBoard()
-        after(2, board.publish, Told(event="appointment_insertion", outcome="new", records=(made,)))
-        written = await at.office.appointments.confirm(made, events=board, timeout=20)
-        assert (written.status, written.looks) == ("waiting", 3)
+        made, board = await booked(at), EventBus()
+        after(
+            2,
+            board.publish,
+            FakeEvents(event="appointment_insertion", outcome="new", records=(made,)),
+        )
+        written = await at.location.appointments.confirm(made, events=board, timeout=20)
+        assert (written.status, written.polls) == ("waiting", 3)
 
 
 class Ending:
     """Events that end after those it was given."""
 
-    def __init__(self, *events: Event) -> None:
+    def __init__(self, *events: WriteEvent) -> None:
         self.events = events
 
     @asynccontextmanager
     async def subscribe(
-        self, wanted: Callable[[Event], bool], /
-    ) -> AsyncGenerator[AsyncIterator[Event]]:
-        async def wanted_ones() -> AsyncIterator[Event]:
+        self, wanted: Callable[[WriteEvent], bool], /
+    ) -> AsyncGenerator[AsyncIterator[WriteEvent]]:
+        async def wanted_ones() -> AsyncIterator[WriteEvent]:
             for one in filter(wanted, self.events):
                 yield one
 
@@ -196,28 +202,28 @@ class Ending:
 async def test_events_that_end_leave_the_looking() -> None:
     async with practice() as at:
         made = await booked(at)
-        after(90, at.box.sync)
-        written = await at.office.appointments.confirm(made, events=Ending())
-        assert (written.status, written.told_by) == ("complete", "look")
+        after(90, at.sandbox.sync)
+        written = await at.location.appointments.confirm(made, events=Ending())
+        assert (written.status, written.source) == ("complete", "look")
 
 
 @versions
 async def test_a_cancelled_booking_is_waited_for_no_longer(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.appointments.update(made.id, cancelled=True)
-        written = await at.office.appointments.confirm(made)
-        assert (written.status, written.looks) == ("cancelled", 1)
-        at.box.appointments.delete(made.id)
-        assert (await at.office.appointments.confirm(made)).status == "gone"
+        at.sandbox.appointments.update(made.id, cancelled=True)
+        written = await at.location.appointments.confirm(made)
+        assert (written.status, written.polls) == ("cancelled", 1)
+        at.sandbox.appointments.delete(made.id)
+        assert (await at.location.appointments.confirm(made)).status == "gone"
 
 
 @versions
 async def test_a_location_that_takes_no_bookings_holds_them(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.practice.locations.update(at.box.location_id, insert_appt_client=False)
-        written = await at.office.appointments.confirm(made, timeout=None)
+        at.sandbox.practice.locations.update(at.sandbox.location_id, insert_appt_client=False)
+        written = await at.location.appointments.confirm(made, timeout=None)
         assert written.status == "held"
         assert written.reason is not None
         assert "insert_appt_client" in written.reason
@@ -226,11 +232,11 @@ async def test_a_location_that_takes_no_bookings_holds_them(version: str) -> Non
 @versions
 async def test_a_write_without_a_practice_system_ends_with_the_reason(version: str) -> None:
     async with practice(version) as at:
-        at.box.practice.connected = False
+        at.sandbox.practice.connected = False
         made = await booked(at)
-        assert at.box.sync() == 0
-        written = await at.office.appointments.confirm(made, timeout=None)
-        assert (written.status, written.looks) == ("not connected", 2)
+        assert at.sandbox.sync() == 0
+        written = await at.location.appointments.confirm(made, timeout=None)
+        assert (written.status, written.polls) == ("not connected", 2)
         assert written.record is not None
         assert written.record.foreign_id is None
         assert "no practice system is connected" in str(written.reason)
@@ -241,42 +247,42 @@ async def test_a_write_without_a_practice_system_ends_with_the_reason(version: s
 @versions
 async def test_a_patient_without_a_practice_system_ends_with_the_reason(version: str) -> None:
     async with practice(version) as at:
-        at.box.practice.connected = False
-        created = await at.office.patients.create(
-            provider_id=at.box.providers.ids[0],
+        at.sandbox.practice.connected = False
+        created = await at.location.patients.create(
+            provider_id=at.sandbox.providers.ids[0],
             first_name="Ida",
             last_name="Moss",
             email="ida@example.com",
             bio={"date_of_birth": date(1990, 6, 5), "phone_number": "2065550124"},
         )
-        written = await at.office.patients.confirm(created, timeout=None)
+        written = await at.location.patients.confirm(created, timeout=None)
         assert written.status == "not connected"
 
 
 async def test_a_payment_without_a_practice_system_ends_with_the_reason() -> None:
     async with practice("v3") as at:
-        at.box.practice.connected = False
+        at.sandbox.practice.connected = False
         await pay(at, "pay-0")
-        written = await at.office.payments.confirm(transaction_id="pay-0", timeout=None)
+        written = await at.location.payments.confirm(transaction_id="pay-0", timeout=None)
         assert written.status == "not connected"
 
 
 @versions
 async def test_a_practice_that_gets_its_system_later_takes_the_write(version: str) -> None:
     async with practice(version) as at:
-        at.box.practice.connected = False
+        at.sandbox.practice.connected = False
         made = await booked(at)
-        at.box.practice.connected = True
-        assert at.box.sync() == 1
-        assert (await at.office.appointments.confirm(made)).status == "complete"
+        at.sandbox.practice.connected = True
+        assert at.sandbox.sync() == 1
+        assert (await at.location.appointments.confirm(made)).status == "complete"
 
 
 @versions
 async def test_a_practice_out_of_reach_is_given_as_the_reason(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.practice.write_status = "red"
-        written = await at.office.appointments.confirm(made, timeout=60)
+        at.sandbox.practice.write_status = "red"
+        written = await at.location.appointments.confirm(made, timeout=60)
         assert written.status == "waiting"
         assert "write_status is red" in str(written.reason)
 
@@ -285,12 +291,12 @@ async def test_a_practice_out_of_reach_is_given_as_the_reason(version: str) -> N
 async def test_looks_that_fail_in_passing_end_nothing(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
-        at.box.fail_next(503, times=8, path="/appointments/{id}", method="GET")
-        after(30, at.box.sync)
-        assert (await at.office.appointments.confirm(made)).complete
+        at.sandbox.fail_next(503, times=8, path="/appointments/{id}", method="GET")
+        after(30, at.sandbox.sync)
+        assert (await at.location.appointments.confirm(made)).complete
         other = await booked(at, slot=1)
-        at.box.fail_next(500, times=999, path="/appointments/{id}", method="GET")
-        written = await at.office.appointments.confirm(other, timeout=60)
+        at.sandbox.fail_next(500, times=999, path="/appointments/{id}", method="GET")
+        written = await at.location.appointments.confirm(other, timeout=60)
         assert written.status == "waiting"
         assert "failed" in str(written.reason)
 
@@ -298,17 +304,17 @@ async def test_looks_that_fail_in_passing_end_nothing(version: str) -> None:
 async def test_a_refused_key_is_raised() -> None:
     async with practice() as at:
         made = await booked(at)
-        after(7, at.box.revoke_key)
-        with pytest.raises(KeyRefused):
-            await at.office.appointments.confirm(made)
+        after(7, at.sandbox.revoke_key)
+        with pytest.raises(InvalidAPIKeyError):
+            await at.location.appointments.confirm(made)
 
 
-@pytest.mark.parametrize("board", [None, EventBoard()])
-async def test_cancelling_leaves_nothing_behind(board: EventBoard | None) -> None:
+@pytest.mark.parametrize("board", [None, EventBus()])
+async def test_cancelling_leaves_nothing_behind(board: EventBus | None) -> None:
     async with practice() as at:
         made = await booked(at)
         before = asyncio.all_tasks()
-        waiting = asyncio.create_task(at.office.appointments.confirm(made, events=board))
+        waiting = asyncio.create_task(at.location.appointments.confirm(made, events=board))
         await asyncio.sleep(20)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -321,33 +327,33 @@ async def test_cancelling_leaves_nothing_behind(board: EventBoard | None) -> Non
 async def test_a_timeout_below_zero_is_refused() -> None:
     async with practice() as at:
         made = await booked(at)
-        with pytest.raises(InvalidArgument):
-            await at.office.appointments.confirm(made, timeout=-1)
+        with pytest.raises(InvalidArgumentError):
+            await at.location.appointments.confirm(made, timeout=-1)
 
 
 @versions
 async def test_a_patient_is_followed_too(version: str) -> None:
     async with practice(version) as at:
-        made = await at.office.patients.create(
-            provider_id=at.box.providers.ids[0],
+        made = await at.location.patients.create(
+            provider_id=at.sandbox.providers.ids[0],
             first_name="Ada",
             last_name=CANARY,
             email="ada@example.com",
             bio={"date_of_birth": "1990-01-02", "phone_number": "2125550133"},  # type: ignore[typeddict-item]  # text is what the wire has
         )
-        after(100, at.box.sync)
-        written = await at.office.patients.confirm(made)
+        after(100, at.sandbox.sync)
+        written = await at.location.patients.confirm(made)
         assert written.complete
         assert CANARY not in repr(written)
-        at.box.patients.delete(made.id)
-        gone = await at.office.patients.confirm(made.id)
+        at.sandbox.patients.delete(made.id)
+        gone = await at.location.patients.confirm(made.id)
         assert gone.status == "gone"
         assert "another id" in str(gone.reason)
 
 
 async def pay(at: Any, transaction_id: str, splits: dict[int, Decimal] | None = None) -> None:
-    await at.office.payments.create(
-        patient_id=at.box.patients.ids[0],
+    await at.location.payments.create(
+        patient_id=at.sandbox.patients.ids[0],
         amount=Decimal(-50),
         transaction_id=transaction_id,
         **({"charge_splits": splits} if splits else {}),
@@ -356,13 +362,13 @@ async def pay(at: Any, transaction_id: str, splits: dict[int, Decimal] | None = 
 
 async def test_a_payment_is_complete_once_the_ledger_shows_all_of_it() -> None:
     async with practice("v3") as at:
-        await pay(at, "pay-1", {at.box.practice.charges.ids[0]: Decimal(-20)})
-        after(60, at.box.sync)
-        written = await at.office.payments.confirm(transaction_id="pay-1", amount=Decimal(-50))
+        await pay(at, "pay-1", {at.sandbox.practice.charges.ids[0]: Decimal(-20)})
+        after(60, at.sandbox.sync)
+        written = await at.location.payments.confirm(transaction_id="pay-1", amount=Decimal(-50))
         assert written.complete
         assert written.record is not None
         assert len(written.record) == 2
-        short = await at.office.payments.confirm(
+        short = await at.location.payments.confirm(
             transaction_id="pay-1", amount=Decimal(-70), timeout=60
         )
         assert short.status == "waiting"
@@ -372,30 +378,30 @@ async def test_a_payment_is_complete_once_the_ledger_shows_all_of_it() -> None:
 async def test_a_payment_that_failed_is_waiting_or_failed_and_never_complete() -> None:
     async with practice("v3") as at:
         await pay(at, "pay-2")
-        assert at.box.sync(fail=["pay-2"]) == 0
-        at.box.sync()
-        confirm = at.office.payments.confirm
+        assert at.sandbox.sync(fail=["pay-2"]) == 0
+        at.sandbox.sync()
+        confirm = at.location.payments.confirm
         assert (await confirm(transaction_id="pay-2", timeout=600)).status == "waiting"
-        board = EventBoard()
+        board = EventBus()
         record = {"transaction_id": "pay-2"}
-        board.publish(Told(event="payment_insertion", outcome="failed", records=(record,)))
+        board.publish(FakeEvents(event="payment_insertion", outcome="failed", records=(record,)))
         written = await confirm(transaction_id="pay-2", events=board)
         assert (written.status, written.record) == ("failed", None)
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await confirm(transaction_id=" ")
 
 
 async def test_an_adjustment_is_followed_by_its_transaction() -> None:
     async with practice("v3") as at:
-        patient_id = at.box.patients.ids[0]
-        await at.office.adjustments.create(
+        patient_id = at.sandbox.patients.ids[0]
+        await at.location.adjustments.create(
             patient_id=patient_id,
             amount=Decimal(-10),
             transaction_id="adj-1",
             adjustment_type_id=2_201,
         )
-        after(60, at.box.sync)
-        written = await at.office.adjustments.confirm(
+        after(60, at.sandbox.sync)
+        written = await at.location.adjustments.confirm(
             transaction_id="adj-1", patient_id=patient_id, amount=Decimal(-10)
         )
         assert written.complete
@@ -405,18 +411,18 @@ async def test_an_adjustment_is_followed_by_its_transaction() -> None:
 
 def test_what_is_known_of_a_write_shows_no_record() -> None:
     record = Appointment(id=1, note=CANARY)
-    assert CANARY not in repr(Written(status="complete", record=record))
+    assert CANARY not in repr(WriteResult(status="complete", record=record))
 
 
 async def test_a_board_keeps_the_latest_and_hands_them_to_all_who_want_them() -> None:
-    board = EventBoard(keep=2)
+    board = EventBus(history_size=2)
     for id in (1, 2, 3):
-        board.publish(Told(event="appointment_insertion", outcome=str(id), records=(CANARY,)))
-    assert repr(board) == "<EventBoard: 2 kept, 0 listening>"
+        board.publish(FakeEvents(event="appointment_insertion", outcome=str(id), records=(CANARY,)))
+    assert repr(board) == "<EventBus: 2 kept, 0 listening>"
     async with (
         board.subscribe(lambda event: event.outcome != "3") as some,
         board.subscribe(lambda _: True) as every,
     ):
-        board.publish(Told(event="appointment_insertion", outcome="4", records=()))
+        board.publish(FakeEvents(event="appointment_insertion", outcome="4", records=()))
         assert [(await anext(some)).outcome for _ in range(2)] == ["2", "4"]
         assert [(await anext(every)).outcome for _ in range(3)] == ["2", "3", "4"]

@@ -14,12 +14,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from nexhealth_async import NexHealth, OutcomeUnknown, RetryPolicy
+from nexhealth_async import NexHealth, OutcomeUnknownError, RetryPolicy
 from nexhealth_async.sandbox import Clock
 from nexhealth_async.sandbox.handlers import appointment_checks, patient_create
 from nexhealth_async.testing import set_testing
 from tests.conftest import MovableLoop
-from tests.session.transport_error_helpers import Scene, scene
+from tests.session.transport_error_helpers import ErrorScene, scene
 from tests.workflows.helpers import booked, free, live, versions
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nexhealth_async import FreeSlot
 
 LATE_COMMIT = 120.0
-QUICK = RetryPolicy(base=0.0)
+QUICK = RetryPolicy(base_delay=0.0)
 POST: dict[str, Any] = {"path": "/appointments", "method": "POST"}
 PATCH: dict[str, Any] = {"path": "/appointments/{id}", "method": "PATCH"}
 DELAYS = pytest.mark.parametrize("seconds", [0.5, 9.0, 45.0, 119.0])
@@ -42,7 +42,7 @@ def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def practice(version: str, **options: Any) -> AsyncGenerator[Scene]:
+async def practice(version: str, **options: Any) -> AsyncGenerator[ErrorScene]:
     """A sandbox whose clock stands still but for `pass_by`, and a session without pauses."""
     clock = Clock(datetime(2026, 5, 30, 12, tzinfo=UTC))
     with set_testing(True):
@@ -50,19 +50,19 @@ async def practice(version: str, **options: Any) -> AsyncGenerator[Scene]:
             yield at
 
 
-async def book(at: Scene, slot: FreeSlot, who: int = 0) -> Any:
-    return await at.office.appointments.book(slot, patient_id=at.box.patients.ids[who])
+async def book(at: ErrorScene, slot: FreeSlot, who: int = 0) -> Any:
+    return await at.location.appointments.book(slot, patient_id=at.sandbox.patients.ids[who])
 
 
-def pass_by(at: Scene, seconds: float) -> None:
+def pass_by(at: ErrorScene, seconds: float) -> None:
     """Let time pass, for the session and for the server."""
     cast("MovableLoop", asyncio.get_running_loop()).shift(seconds)
-    at.box.clock.advance(seconds)
-    at.box.commit_due()
+    at.sandbox.clock.advance(seconds)
+    at.sandbox.commit_due()
 
 
-def sent(at: Scene, method: str = "POST", path: str = "/appointments") -> int:
-    return len(at.box.seen(method, path))
+def sent(at: ErrorScene, method: str = "POST", path: str = "/appointments") -> int:
+    return len(at.sandbox.seen(method, path))
 
 
 @versions
@@ -72,12 +72,12 @@ async def test_a_booking_asked_for_until_it_is_known_is_booked_once(
 ) -> None:
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
-        at.box.commit_late_next(seconds, **POST)
+        at.sandbox.commit_late_next(seconds, **POST)
         made = None
         for _ in range(40):
             try:
                 made = await book(at, slot)
-            except OutcomeUnknown:
+            except OutcomeUnknownError:
                 pass_by(at, 5)
             else:
                 break
@@ -85,22 +85,22 @@ async def test_a_booking_asked_for_until_it_is_known_is_booked_once(
         pass_by(at, 10 * LATE_COMMIT)
         assert live(at) == [made.id]
         assert sent(at) == 1
-        assert not at.box.late
+        assert not at.sandbox.late
 
 
 @versions
 async def test_a_lost_answer_says_until_when_to_reckon_with_the_booking(version: str) -> None:
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
-        at.box.commit_late_next(9.0, **POST)
+        at.sandbox.commit_late_next(9.0, **POST)
         began = datetime.now(UTC)
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(OutcomeUnknownError) as caught:
             await book(at, slot)
         error = caught.value
         assert error.operation == "POST /appointments"
         assert error.unsettled_until is not None
         assert error.unsettled_until >= began + timedelta(seconds=LATE_COMMIT)
-        with pytest.raises(OutcomeUnknown) as again:
+        with pytest.raises(OutcomeUnknownError) as again:
             await book(at, slot)
         assert again.value.unsettled_until is not None
         assert abs(again.value.unsettled_until - error.unsettled_until) < timedelta(seconds=5)
@@ -109,14 +109,14 @@ async def test_a_lost_answer_says_until_when_to_reckon_with_the_booking(version:
 
 @versions
 async def test_a_booking_that_never_comes_is_sent_again_after_that_time(version: str) -> None:
-    retry = RetryPolicy(base=0.0, late_commit=30.0)
+    retry = RetryPolicy(base_delay=0.0, late_commit_window=30.0)
     async with practice(version, retry=retry) as at:
         slot = (await free(at))[0]
-        at.box.drop_next(when="before", **POST)
-        with pytest.raises(OutcomeUnknown):
+        at.sandbox.drop_next(when="before", **POST)
+        with pytest.raises(OutcomeUnknownError):
             await book(at, slot)
         pass_by(at, 15)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknownError):
             await book(at, slot)
         pass_by(at, 30)
         made = await book(at, slot)
@@ -128,8 +128,8 @@ async def test_a_booking_that_never_comes_is_sent_again_after_that_time(version:
 async def test_other_bookings_are_not_held_up(version: str) -> None:
     async with practice(version, retry=QUICK) as at:
         first, second, *_ = await free(at)
-        at.box.commit_late_next(300.0, **POST)
-        with pytest.raises(OutcomeUnknown):
+        at.sandbox.commit_late_next(300.0, **POST)
+        with pytest.raises(OutcomeUnknownError):
             await book(at, first)
         assert (await book(at, first, who=1)).start_time == first.start
         assert (await book(at, second)).start_time == second.start
@@ -141,14 +141,14 @@ async def test_a_booking_that_was_cancelled_under_way_is_not_sent_again_at_once(
 ) -> None:
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
-        at.box.hang_next(when="before", **POST)
+        at.sandbox.hang_next(when="before", **POST)
         task = asyncio.ensure_future(book(at, slot))
         while not sent(at):
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknownError):
             await book(at, slot)
         assert sent(at) == 1
 
@@ -160,14 +160,14 @@ async def test_another_session_finds_what_came_late_although_the_time_is_still_o
     """It knows nothing of the first try; so it looks before it books."""
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
-        at.box.commit_late_next(9.0, **POST)
-        with pytest.raises(OutcomeUnknown):
+        at.sandbox.commit_late_next(9.0, **POST)
+        with pytest.raises(OutcomeUnknownError):
             await book(at, slot)
         pass_by(at, 9)
-        other = NexHealth(at.box.api_key, base_url=at.box.url, version=version)
+        other = NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, version=version)
         async with other:
-            office = other.practice(at.box.subdomain).location(at.box.location_id)
-            made = await office.appointments.book(slot, patient_id=at.box.patients.ids[0])
+            location = other.practice(at.sandbox.subdomain).location(at.sandbox.location_id)
+            made = await location.appointments.book(slot, patient_id=at.sandbox.patients.ids[0])
         assert live(at) == [made.id]
         assert sent(at) == 1
 
@@ -181,9 +181,9 @@ async def test_the_same_booking_at_once_is_sent_once(version: str) -> None:
         assert sent(at) == 1
 
 
-def person(at: Scene) -> dict[str, Any]:
+def person(at: ErrorScene) -> dict[str, Any]:
     return {
-        "provider_id": at.box.providers.ids[0],
+        "provider_id": at.sandbox.providers.ids[0],
         "first_name": "Ada",
         "last_name": "Example",
         "email": "ada@example.com",
@@ -198,31 +198,31 @@ def person(at: Scene) -> dict[str, Any]:
 @DELAYS
 async def test_a_patient_asked_for_until_known_is_made_once(seconds: float) -> None:
     async with practice("v2", retry=QUICK) as at:
-        before = len(at.box.patients)
-        at.box.commit_late_next(seconds, path="/patients", method="POST")
+        before = len(at.sandbox.patients)
+        at.sandbox.commit_late_next(seconds, path="/patients", method="POST")
         found = None
         for _ in range(40):
             try:
-                found = await at.office.patients.find_or_create(**person(at))
-            except OutcomeUnknown:
+                found = await at.location.patients.find_or_create(**person(at))
+            except OutcomeUnknownError:
                 pass_by(at, 5)
             else:
                 break
         assert found is not None
         assert not found.created
         pass_by(at, 10 * LATE_COMMIT)
-        assert len(at.box.patients) == before + 1
+        assert len(at.sandbox.patients) == before + 1
         assert sent(at, path="/patients") == 1
 
 
 async def test_in_v3_the_api_matches_what_came_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     async with practice("v3", retry=QUICK) as at:
-        before = len(at.box.patients)
-        at.box.commit_late_next(9.0, path="/patients", method="POST")
-        found = await at.office.patients.find_or_create(**person(at))
+        before = len(at.sandbox.patients)
+        at.sandbox.commit_late_next(9.0, path="/patients", method="POST")
+        found = await at.location.patients.find_or_create(**person(at))
         pass_by(at, 10)
-        assert list(at.box.patients.ids)[before:] == [found.patient.id]
+        assert list(at.sandbox.patients.ids)[before:] == [found.patient.id]
 
 
 @versions
@@ -233,13 +233,13 @@ async def test_a_move_to_another_provider_asked_for_until_known_leaves_one(
     async with practice(version, retry=QUICK) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[0]
-        at.box.clear()
-        at.box.commit_late_next(seconds, **POST)
+        at.sandbox.clear()
+        at.sandbox.commit_late_next(seconds, **POST)
         done = None
         for _ in range(40):
             try:
-                done = await at.office.appointments.reschedule(old, slot)
-            except OutcomeUnknown:
+                done = await at.location.appointments.reschedule(old, slot)
+            except OutcomeUnknownError:
                 assert old.id in live(at)
                 pass_by(at, 5)
             else:
@@ -255,13 +255,13 @@ async def test_a_move_in_place_whose_answers_are_lost_is_unknown(seconds: float)
     async with practice("v3", retry=QUICK) as at:
         old = await booked(at)
         slot = (await free(at))[-1]
-        at.box.commit_late_next(seconds, times=4, **PATCH)
-        with pytest.raises(OutcomeUnknown) as caught:
-            await at.office.appointments.reschedule(old, slot)
+        at.sandbox.commit_late_next(seconds, times=4, **PATCH)
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await at.location.appointments.reschedule(old, slot)
         assert caught.value.unsettled_until is not None
         assert caught.value.operation == "PATCH /appointments/{id}"
         pass_by(at, seconds)
-        done = await at.office.appointments.reschedule(old, slot)
+        done = await at.location.appointments.reschedule(old, slot)
         assert (done.appointment.id, done.replaced) == (old.id, None)
         assert done.appointment.start_time == slot.start
         assert live(at) == [old.id]
@@ -271,8 +271,8 @@ async def test_a_move_in_place_that_was_done_is_found() -> None:
     async with practice("v3", retry=QUICK) as at:
         old = await booked(at)
         slot = (await free(at))[-1]
-        at.box.drop_next(when="after", times=4, **PATCH)
-        done = await at.office.appointments.reschedule(old, slot)
+        at.sandbox.drop_next(when="after", times=4, **PATCH)
+        done = await at.location.appointments.reschedule(old, slot)
         assert (done.appointment.id, done.appointment.start_time) == (old.id, slot.start)
         assert live(at) == [old.id]
 
@@ -280,13 +280,13 @@ async def test_a_move_in_place_that_was_done_is_found() -> None:
 @versions
 async def test_any_write_whose_answer_was_lost_tells_the_time(version: str) -> None:
     async with practice(version, retry=QUICK) as at:
-        patient = at.box.patients.ids[0]
-        at.box.commit_late_next(9.0, path="/patients/{id}/alerts", method="POST")
-        with pytest.raises(OutcomeUnknown) as caught:
-            await at.office.patients.alerts.create(patient, note="late")
+        patient = at.sandbox.patients.ids[0]
+        at.sandbox.commit_late_next(9.0, path="/patients/{id}/alerts", method="POST")
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await at.location.patients.alerts.create(patient, note="late")
         assert caught.value.unsettled_until is not None
-        walked = [one.note async for one in at.office.patients.alerts.walk(patient)]
+        walked = [one.note async for one in at.location.patients.alerts.walk(patient)]
         assert "late" not in walked
         pass_by(at, 9)
-        walked = [one.note async for one in at.office.patients.alerts.walk(patient)]
+        walked = [one.note async for one in at.location.patients.alerts.walk(patient)]
         assert "late" in walked

@@ -9,20 +9,20 @@ import pytest
 from attrs import evolve
 
 from nexhealth_async import (
-    AlreadyCancelled,
-    BothBooked,
-    InvalidArgument,
+    AlreadyCancelledError,
+    DoubleBookedError,
+    InvalidArgumentError,
     NexHealthError,
-    Rescheduled,
+    RescheduleResult,
     RetryPolicy,
-    SlotTaken,
+    SlotTakenError,
 )
 from tests.workflows.helpers import booked, free, live, practice, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-IMPATIENT = RetryPolicy(base=0.0, attempt_timeout=1.0)
+IMPATIENT = RetryPolicy(base_delay=0.0, attempt_timeout=1.0)
 PATCH: dict[str, Any] = {"path": "/appointments/{id}", "method": "PATCH"}
 
 
@@ -30,7 +30,7 @@ async def test_v3_moves_the_appointment_itself() -> None:
     async with practice("v3") as at:
         old = await booked(at)
         slot = (await free(at))[-1]
-        done = await at.office.appointments.reschedule(old, slot)
+        done = await at.location.appointments.reschedule(old, slot)
         assert (done.appointment.id, done.replaced) == (old.id, None)
         assert done.appointment.start_time == slot.start
         assert done.appointment.operatory_id == slot.operatory_id
@@ -41,8 +41,8 @@ async def test_a_slot_without_an_end_keeps_the_length() -> None:
     async with practice("v3") as at:
         old = await booked(at)
         slot = evolve((await free(at))[-1], end=None)
-        at.box.clear()
-        done = await at.office.appointments.reschedule(old, slot, note="moved")
+        at.sandbox.clear()
+        done = await at.location.appointments.reschedule(old, slot, note="moved")
         now = done.appointment
         assert done.replaced is None
         assert now.note == "moved"
@@ -52,19 +52,19 @@ async def test_a_slot_without_an_end_keeps_the_length() -> None:
 @versions
 async def test_otherwise_the_new_one_is_booked_and_then_the_old_one_cancelled(version: str) -> None:
     async with practice(version) as at:
-        at.box.guesses.system_reschedules = False
-        old = await at.office.appointments.book(
-            (await free(at))[0], patient_id=at.box.patients.ids[0], note="nervous"
+        at.sandbox.assumptions.system_reschedules = False
+        old = await at.location.appointments.book(
+            (await free(at))[0], patient_id=at.sandbox.patients.ids[0], note="nervous"
         )
         slot = (await free(at))[-1]
-        at.box.clear()
-        done = await at.office.appointments.reschedule(old, slot)
+        at.sandbox.clear()
+        done = await at.location.appointments.reschedule(old, slot)
         assert done.replaced == old.id
         assert live(at) == [done.appointment.id]
         assert done.appointment.start_time == slot.start
         assert done.appointment.patient_id == old.patient_id
         assert done.appointment.note == "nervous"
-        writes = [one.method for one in at.box.requests if one.method in {"POST", "PATCH"}]
+        writes = [one.method for one in at.sandbox.requests if one.method in {"POST", "PATCH"}]
         assert writes[-2:] == ["POST", "PATCH"]
 
 
@@ -73,7 +73,7 @@ async def test_another_provider_means_another_appointment(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[0]
-        done = await at.office.appointments.reschedule(old, slot)
+        done = await at.location.appointments.reschedule(old, slot)
         assert done.replaced == old.id
         assert done.appointment.provider_id == slot.provider_id
         assert live(at) == [done.appointment.id]
@@ -82,16 +82,16 @@ async def test_another_provider_means_another_appointment(version: str) -> None:
 async def test_a_server_that_ignores_the_new_time_is_not_believed() -> None:
     async with practice("v3") as at:
         old = await booked(at)
-        was = {**at.box.appointments.row(old.id)}
+        was = {**at.sandbox.appointments.row(old.id)}
         del was["id"]
         slot = (await free(at))[-1]
 
         def ignored(body: bytes) -> bytes:
-            at.box.appointments.update(old.id, **was)
+            at.sandbox.appointments.update(old.id, **was)
             return body.replace(b"2026-06-03T", b"2026-06-01T")
 
-        at.box.alter_next(ignored, **PATCH)
-        done = await at.office.appointments.reschedule(old, slot)
+        at.sandbox.alter_next(ignored, **PATCH)
+        done = await at.location.appointments.reschedule(old, slot)
         assert done.replaced == old.id
         assert live(at) == [done.appointment.id]
 
@@ -101,12 +101,12 @@ async def test_a_time_that_is_gone_changes_nothing(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at))[-1]
-        await at.office.appointments.book(slot, patient_id=at.box.patients.ids[1])
+        await at.location.appointments.book(slot, patient_id=at.sandbox.patients.ids[1])
         before = live(at)
-        with pytest.raises(SlotTaken):
-            await at.office.appointments.reschedule(old, slot)
+        with pytest.raises(SlotTakenError):
+            await at.location.appointments.reschedule(old, slot)
         assert live(at) == before
-        assert not at.box.seen("PATCH", "/appointments/{id}")
+        assert not at.sandbox.seen("PATCH", "/appointments/{id}")
 
 
 async def test_an_overlapping_time_can_be_had_in_place_only() -> None:
@@ -121,23 +121,23 @@ async def test_an_overlapping_time_can_be_had_in_place_only() -> None:
             end=old.end_time + half,
             operatory_id=old.operatory_id,
         )
-        done = await at.office.appointments.reschedule(old, later)
+        done = await at.location.appointments.reschedule(old, later)
         assert (done.replaced, done.appointment.start_time) == (None, later.start)
-        at.box.guesses.system_reschedules = False
+        at.sandbox.assumptions.system_reschedules = False
         back = evolve(later, start=old.start_time, end=old.end_time)
-        with pytest.raises(SlotTaken):
-            await at.office.appointments.reschedule(done.appointment, back)
+        with pytest.raises(SlotTakenError):
+            await at.location.appointments.reschedule(done.appointment, back)
         assert live(at) == [old.id]
 
 
 @versions
 async def test_the_same_time_again_never_ends_in_no_appointment(version: str) -> None:
     async with practice(version) as at:
-        at.box.guesses.system_reschedules = False
+        at.sandbox.assumptions.system_reschedules = False
         slot = (await free(at))[0]
         old = await booked(at)
-        with pytest.raises(SlotTaken):
-            await at.office.appointments.reschedule(old, slot)
+        with pytest.raises(SlotTakenError):
+            await at.location.appointments.reschedule(old, slot)
         assert live(at) == [old.id]
 
 
@@ -146,15 +146,15 @@ async def test_if_the_old_one_stays_both_are_named(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[-1]
-        at.box.fail_next(500, times=99, **PATCH)
-        with pytest.raises(BothBooked) as caught:
-            await at.office.appointments.reschedule(old, slot)
+        at.sandbox.fail_next(500, times=99, **PATCH)
+        with pytest.raises(DoubleBookedError) as caught:
+            await at.location.appointments.reschedule(old, slot)
         error = caught.value
         assert error.old_id == old.id
         assert sorted(live(at)) == sorted([old.id, error.new_id])
         assert str(old.id) in str(error)
-        at.box.clear()
-        await at.office.appointments.update(error.old_id, cancelled=True)
+        at.sandbox.clear()
+        await at.location.appointments.update(error.old_id, cancelled=True)
         assert live(at) == [error.new_id]
 
 
@@ -166,11 +166,11 @@ async def test_asked_again_after_it_was_broken_off_it_ends_with_one_appointment(
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[-1]
-        at.box.fail_next(500, times=99, **PATCH)
-        with pytest.raises(BothBooked) as caught:
-            await at.office.appointments.reschedule(old, slot)
-        at.box.clear()
-        done = await at.office.appointments.reschedule(old, slot)
+        at.sandbox.fail_next(500, times=99, **PATCH)
+        with pytest.raises(DoubleBookedError) as caught:
+            await at.location.appointments.reschedule(old, slot)
+        at.sandbox.clear()
+        done = await at.location.appointments.reschedule(old, slot)
         assert (done.appointment.id, done.replaced) == (caught.value.new_id, old.id)
         assert live(at) == [caught.value.new_id]
 
@@ -180,8 +180,8 @@ async def test_a_cancellation_whose_answer_was_lost_counts(version: str) -> None
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[-1]
-        at.box.truncate_next(**PATCH)
-        done = await at.office.appointments.reschedule(old, slot)
+        at.sandbox.truncate_next(**PATCH)
+        done = await at.location.appointments.reschedule(old, slot)
         assert live(at) == [done.appointment.id]
 
 
@@ -189,39 +189,41 @@ async def test_a_cancellation_whose_answer_was_lost_counts(version: str) -> None
 async def test_what_was_cancelled_is_not_moved(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
-        await at.office.appointments.update(old.id, cancelled=True)
-        with pytest.raises(AlreadyCancelled):
-            await at.office.appointments.reschedule(old, (await free(at))[-1])
+        await at.location.appointments.update(old.id, cancelled=True)
+        with pytest.raises(AlreadyCancelledError):
+            await at.location.appointments.reschedule(old, (await free(at))[-1])
         assert not live(at)
 
 
 async def test_blocked_time_is_not_booked_anew() -> None:
     async with practice() as at:
         slot = (await free(at))[0]
-        block = await at.office.appointments.create(
+        block = await at.location.appointments.create(
             patient_id=None,
             unavailable=True,
-            provider_id=at.box.providers.ids[0],
+            provider_id=at.sandbox.providers.ids[0],
             start_time=slot.start,
             end_time=slot.end or slot.start,
             operatory_id=slot.operatory_id or 0,
         )
-        with pytest.raises(InvalidArgument):
-            await at.office.appointments.reschedule(block, (await free(at))[-1])
+        with pytest.raises(InvalidArgumentError):
+            await at.location.appointments.reschedule(block, (await free(at))[-1])
         assert live(at) == [block.id]
 
 
 FAULTS: list[Callable[[Any], object]] = [
-    lambda box: box.drop_next(when="before"),
-    lambda box: box.drop_next(when="after"),
-    lambda box: box.fail_next(500, times=5),
-    lambda box: box.truncate_next(times=5),
-    lambda box: box.hang_next(when="after"),
-    lambda box: box.hang_next(when="before", times=5),
+    lambda sandbox: sandbox.drop_next(when="before"),
+    lambda sandbox: sandbox.drop_next(when="after"),
+    lambda sandbox: sandbox.fail_next(500, times=5),
+    lambda sandbox: sandbox.truncate_next(times=5),
+    lambda sandbox: sandbox.hang_next(when="after"),
+    lambda sandbox: sandbox.hang_next(when="before", times=5),
 ]
 
 
-async def outcome(work: Coroutine[object, None, Rescheduled]) -> Rescheduled | NexHealthError:
+async def outcome(
+    work: Coroutine[object, None, RescheduleResult],
+) -> RescheduleResult | NexHealthError:
     try:
         return await work
     except NexHealthError as error:
@@ -233,20 +235,20 @@ async def outcome(work: Coroutine[object, None, Rescheduled]) -> Rescheduled | N
 async def test_in_any_weather_the_patient_has_an_appointment(version: str, fault: int) -> None:
     """The fault befalls each request in turn; afterwards the error says how things stand."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
-        patient = at.box.patients.ids[0]
+        patient = at.sandbox.patients.ids[0]
         for nth in range(6):
             slots = await free(at)
-            old = await at.office.appointments.book(slots[0], patient_id=patient)
+            old = await at.location.appointments.book(slots[0], patient_id=patient)
             for _ in range(nth):
-                at.box.alter_next(lambda body: body)
-            FAULTS[fault](at.box)
-            match await outcome(at.office.appointments.reschedule(old, slots[-1])):
-                case BothBooked(old_id=old_id, new_id=new_id):
+                at.sandbox.alter_next(lambda body: body)
+            FAULTS[fault](at.sandbox)
+            match await outcome(at.location.appointments.reschedule(old, slots[-1])):
+                case DoubleBookedError(old_id=old_id, new_id=new_id):
                     assert sorted(live(at)) == sorted([old_id, new_id])
                 case NexHealthError():
                     assert live(at)
-                case Rescheduled(appointment=now):
+                case RescheduleResult(appointment=now):
                     assert live(at) == [now.id]
-            at.box.clear()
+            at.sandbox.clear()
             for id in live(at):
-                at.box.appointments.update(id, cancelled=True)
+                at.sandbox.appointments.update(id, cancelled=True)

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nexhealth_async import (
-    DuplicatePatient,
+    DuplicatePatientError,
     FreeSlot,
-    InvalidArgument,
-    MissingScope,
-    WalkOver,
+    InvalidArgumentError,
+    MissingScopeError,
+    WalkClosedError,
     normalize_phone,
 )
 from nexhealth_async.models import Slot, SlotGroup
-from nexhealth_async.pagination.flatten import Flat
-from nexhealth_async.sandbox import ANCHOR
+from nexhealth_async.pagination.flatten import FlatWalk
+from nexhealth_async.sandbox import DEFAULT_ANCHOR
 from tests.pagination.scripted_source import ListSource
 from tests.session.transport_error_helpers import CANARY, scene
 
 if TYPE_CHECKING:
-    from tests.session.transport_error_helpers import Scene
+    from tests.session.transport_error_helpers import ErrorScene
 
 versions = pytest.mark.parametrize("version", ["v2", "v3"])
 
@@ -55,10 +55,10 @@ def test_what_is_no_such_number_is_refused_without_being_shown(text: str) -> Non
     assert "555" not in str(caught.value)
 
 
-def ada(at: Scene, **changes: Any) -> Any:
+def ada(at: ErrorScene, **changes: Any) -> Any:
     bio = {"date_of_birth": date(1990, 1, 2), "phone_number": "+1 (212) 555-0133"}
     fields = {
-        "provider_id": at.box.providers.ids[0],
+        "provider_id": at.sandbox.providers.ids[0],
         "first_name": "Ada",
         "last_name": CANARY,
         "email": "ada@example.com",
@@ -74,55 +74,55 @@ async def test_a_patient_is_made_once_and_then_found(
 ) -> None:
     """Whatever the server lists where ``new_patient`` is left out."""
     async with scene(version=version) as at:
-        at.box.guesses.new_patient_when_unset = listed_unasked
-        first = await at.office.patients.find_or_create(**ada(at))
+        at.sandbox.assumptions.new_patient_when_unset = listed_unasked
+        first = await at.location.patients.find_or_create(**ada(at))
         assert first.created
         assert CANARY not in repr(first)
         assert first.patient.bio is not None
         assert first.patient.bio.phone_number == "2125550133"
         for _ in range(2):
-            again = await at.office.patients.find_or_create(**ada(at))
+            again = await at.location.patients.find_or_create(**ada(at))
             assert not again.created
             assert again.patient.id == first.patient.id
-        other = await at.office.patients.find_or_create(**ada(at, first_name="Grace"))
+        other = await at.location.patients.find_or_create(**ada(at, first_name="Grace"))
         assert other.created
-        assert len(at.box.patients) == 27
+        assert len(at.sandbox.patients) == 27
 
 
 @versions
 async def test_a_patient_who_was_just_made_is_found_by_name(version: str) -> None:
     async with scene(version=version) as at:
-        made = await at.office.patients.find_or_create(**ada(at))
-        found = [one.id async for one in at.office.patients.walk(name=f"Ada {CANARY}")]
+        made = await at.location.patients.find_or_create(**ada(at))
+        found = [one.id async for one in at.location.patients.walk(name=f"Ada {CANARY}")]
         assert found == [made.patient.id]
 
 
 async def test_in_v2_a_number_typed_in_another_form_is_found_too() -> None:
     async with scene() as at:
-        id = at.box.patients.ids[3]
-        stored: Any = at.box.patients.row(id)["bio"]
+        id = at.sandbox.patients.ids[3]
+        stored: Any = at.sandbox.patients.row(id)["bio"]
         bio: Any = {**stored, "phone_number": "1-212-555-0133"}
         bio["date_of_birth"] = "1990-01-02"
-        at.box.patients.update(id, first_name="ADA", last_name=CANARY, bio=bio)
-        found = await at.office.patients.find_or_create(**ada(at))
+        at.sandbox.patients.update(id, first_name="ADA", last_name=CANARY, bio=bio)
+        found = await at.location.patients.find_or_create(**ada(at))
         assert (found.patient.id, found.created) == (id, False)
-        assert not at.box.seen("POST", "/patients")
+        assert not at.sandbox.seen("POST", "/patients")
 
 
 async def test_in_v2_a_refusal_that_names_nobody_stays_one() -> None:
     async with scene() as at:
         body = b'{"code":false,"error":["A patient with that information already exists"]}'
-        at.box.fail_next(400, body=body, path="/patients", method="POST")
-        with pytest.raises(DuplicatePatient):
-            await at.office.patients.find_or_create(**ada(at))
+        at.sandbox.fail_next(400, body=body, path="/patients", method="POST")
+        with pytest.raises(DuplicatePatientError):
+            await at.location.patients.find_or_create(**ada(at))
 
 
 @versions
 async def test_a_bad_phone_number_is_refused_before_anything_is_sent(version: str) -> None:
     async with scene(version=version) as at:
         bio = {"date_of_birth": date(1990, 1, 2), "phone_number": "555-0133"}
-        with pytest.raises(InvalidArgument):
-            await at.office.patients.find_or_create(**ada(at, bio=bio))
+        with pytest.raises(InvalidArgumentError):
+            await at.location.patients.find_or_create(**ada(at, bio=bio))
         assert at.sent == 0
 
 
@@ -130,35 +130,39 @@ async def test_a_bad_phone_number_is_refused_before_anything_is_sent(version: st
 @pytest.mark.parametrize("days", [1, 14, 15, 31])
 async def test_slots_come_one_by_one_from_windows_of_14_days(version: str, days: int) -> None:
     async with scene(version=version) as at:
-        wanted: Any = {"pids": [*at.box.providers.ids], "start_date": ANCHOR, "slot_length": 30}
-        flat = [one async for one in at.office.available_slots.flat(**wanted, days=days)]
-        asked = [dict(one.query) for one in at.box.requests if one.path.endswith("_slots")]
-        starts = [ANCHOR + timedelta(days=gone) for gone in range(0, days, 14)]
+        wanted: Any = {
+            "pids": [*at.sandbox.providers.ids],
+            "start_date": DEFAULT_ANCHOR,
+            "slot_length": 30,
+        }
+        flat = [one async for one in at.location.available_slots.flat(**wanted, days=days)]
+        asked = [dict(one.query) for one in at.sandbox.requests if one.path.endswith("_slots")]
+        starts = [DEFAULT_ANCHOR + timedelta(days=gone) for gone in range(0, days, 14)]
         assert [one["start_date"] for one in asked] == [day.isoformat() for day in starts]
         assert sum(int(one["days"]) for one in asked) == days
         assert max(int(one["days"]) for one in asked) <= 14
-        groups = [one async for one in at.office.available_slots.walk(**wanted, days=days)]
+        groups = [one async for one in at.location.available_slots.walk(**wanted, days=days)]
         assert sorted((one.start, one.provider_id or 0) for one in flat) == sorted(
             (slot.time, group.pid or 0)
             for group in groups
             for slot in group.slots
             if slot.time is not None
         )
-        assert {one.location_id for one in flat} <= {at.box.location_id}
-        some = at.office.available_slots.flat(**wanted, days=days, limit=3)
+        assert {one.location_id for one in flat} <= {at.sandbox.location_id}
+        some = at.location.available_slots.flat(**wanted, days=days, limit=3)
         assert [one async for one in some] == flat[:3]
 
 
 async def test_slots_are_refused_at_once_for_what_no_search_can_have() -> None:
     async with scene() as at:
-        with pytest.raises(InvalidArgument):
-            at.office.available_slots.flat(start_date=ANCHOR, days=3)
-        with pytest.raises(InvalidArgument):
-            at.office.available_slots.flat(start_date=ANCHOR, days=0, pids=[1])
-        with pytest.raises(InvalidArgument, match="limit"):
-            at.office.available_slots.flat(start_date=ANCHOR, days=3, pids=[1], limit=-1)
-        with pytest.raises(MissingScope):
-            at.nex.available_slots.flat(start_date=ANCHOR, days=3, pids=[1])
+        with pytest.raises(InvalidArgumentError):
+            at.location.available_slots.flat(start_date=DEFAULT_ANCHOR, days=3)
+        with pytest.raises(InvalidArgumentError):
+            at.location.available_slots.flat(start_date=DEFAULT_ANCHOR, days=0, pids=[1])
+        with pytest.raises(InvalidArgumentError, match="limit"):
+            at.location.available_slots.flat(start_date=DEFAULT_ANCHOR, days=3, pids=[1], limit=-1)
+        with pytest.raises(MissingScopeError):
+            at.nex.available_slots.flat(start_date=DEFAULT_ANCHOR, days=3, pids=[1])
 
 
 def test_a_free_slot_says_with_whom_and_where() -> None:
@@ -179,7 +183,7 @@ async def test_flattening_loses_nothing_to_a_wait_for_loop_and_never_ends_by_fai
 
     source.before = slowly
     walks = (source.walk(per_page=5) for _ in range(2))
-    flat: Flat[Any, int] = Flat(walks, lambda patient: (patient.id, -patient.id))
+    flat: FlatWalk[Any, int] = FlatWalk(walks, lambda patient: (patient.id, -patient.id))
     got: list[int] = []
     while True:
         try:
@@ -194,10 +198,10 @@ async def test_flattening_loses_nothing_to_a_wait_for_loop_and_never_ends_by_fai
         raise RuntimeError
 
     source.before = fail
-    broken: Flat[Any, int] = Flat([source.walk()], lambda patient: (patient.id,))
+    broken: FlatWalk[Any, int] = FlatWalk([source.walk()], lambda patient: (patient.id,))
     with pytest.raises(RuntimeError):
         await anext(broken)
-    with pytest.raises(WalkOver):
+    with pytest.raises(WalkClosedError):
         await anext(broken)
     await broken.aclose()
 
@@ -208,12 +212,14 @@ async def test_practices_are_all_a_key_can_see_whatever_the_session_is_bound_to(
 ) -> None:
     async with scene(version=version) as at:
         seen = [one async for one in at.nex.practices()]
-        assert (at.box.subdomain, at.box.location_id) in {
+        assert (at.sandbox.subdomain, at.sandbox.location_id) in {
             (one.subdomain, one.location_id) for one in seen
         }
-        bound = at.nex.with_options(subdomain=at.box.subdomain, location_id=at.box.location_id)
+        bound = at.nex.with_options(
+            subdomain=at.sandbox.subdomain, location_id=at.sandbox.location_id
+        )
         assert [one async for one in bound.practices()] == seen
         for one in seen:
             assert one.institution_id != one.location_id
-            office = at.nex.practice(one.subdomain).location(one.location_id)
-            assert [provider async for provider in office.providers.walk()] or one.inactive
+            location = at.nex.practice(one.subdomain).location(one.location_id)
+            assert [provider async for provider in location.providers.walk()] or one.inactive

@@ -9,12 +9,12 @@ from pkgutil import iter_modules
 from typing import Final
 from urllib.parse import unquote
 
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Route, Version
+from nexhealth_async.sandbox.routes import BOTH, HandlerResult, Route, SandboxCall, Version
 
 __all__ = ["LOGIN", "ROUTES", "Router"]
 
 
-def _login(_call: Call) -> Answer:
+def _login(_call: SandboxCall) -> HandlerResult:
     raise NotImplementedError  # the server answers logins itself: they carry no token
 
 

@@ -7,19 +7,19 @@ from datetime import datetime
 from attrs import frozen
 
 from nexhealth_async.sandbox.json_format import (
-    Refusal,
-    Row,
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
     ints,
-    moment,
     number,
-    refuse_missing,
-    stamp,
+    parse_timestamp,
+    reject_missing,
 )
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import Call
+from nexhealth_async.sandbox.routes import SandboxCall
 from nexhealth_async.sandbox.v3_fields import descriptor_ids
 
-__all__ = ["Busy", "busy_times", "create", "moved"]
+__all__ = ["BusyTime", "busy_times", "create", "reschedule"]
 
 _NOTE_LENGTH = 128
 _USUAL_MINUTES = 15
@@ -27,7 +27,7 @@ _USUAL_MINUTES = 15
 
 
 @frozen
-class Busy:
+class BusyTime:
     """A stretch of time somebody or some room is taken, in seconds since 1970."""
 
     start: float
@@ -37,19 +37,19 @@ class Busy:
     location_id: object
 
 
-def busy_times(practice: Practice) -> list[Busy]:
+def busy_times(practice: Practice) -> list[BusyTime]:
     """All bookings and blocks that hold, in no order."""
-    return practice.appointments.remembered("busy", lambda: _busy(practice))
+    return practice.appointments.cached("busy", lambda: _busy(practice))
 
 
-def _busy(practice: Practice) -> list[Busy]:
-    found: list[Busy] = []
+def _busy(practice: Practice) -> list[BusyTime]:
+    found: list[BusyTime] = []
     for one in practice.appointments:
-        start, end = moment(one.get("start_time")), moment(one.get("end_time"))
+        start, end = parse_timestamp(one.get("start_time")), parse_timestamp(one.get("end_time"))
         if one.get("cancelled") or one.get("deleted") or start is None or end is None:
             continue
         found.append(
-            Busy(
+            BusyTime(
                 start.timestamp(),
                 end.timestamp(),
                 one.get("provider_id"),
@@ -60,7 +60,7 @@ def _busy(practice: Practice) -> list[Busy]:
     return found
 
 
-def create(call: Call) -> int:
+def create(call: SandboxCall) -> int:
     """Book, and return the new appointment's id."""
     wanted = call.wrapped("appt")
     practice = call.practice
@@ -68,42 +68,42 @@ def create(call: Call) -> int:
     office = practice.locations.row(location_id)
     block = wanted.get("unavailable") is True
     needs_room = office.get("map_by_operatory") is True
-    refuse_missing(
+    reject_missing(
         call.body,
         *(() if block else ("appt.patient_id",)),
         "appt.provider_id",
         "appt.start_time",
         *(("appt.operatory_id",) if needs_room else ()),
     )
-    patient_id = _known(practice, wanted, "patient")
-    provider_id = _known(practice, wanted, "provider")
-    operatory_id = _known(practice, wanted, "operatory")
+    patient_id = _check_exists(practice, wanted, "patient")
+    provider_id = _check_exists(practice, wanted, "provider")
+    operatory_id = _check_exists(practice, wanted, "operatory")
     if operatory_id is not None:
         room = practice.operatories.row(operatory_id)
         if room.get("location_id") != location_id:
-            raise Refusal(404, f"Operatory with id {operatory_id} not found")
+            raise RequestRejectedError(404, f"Operatory with id {operatory_id} not found")
     start = _time(wanted, "start_time")
     if start.timestamp() <= call.now:
-        raise Refusal(400, "Appointment start time cannot be in the past")
-    type_id = _known(practice, wanted, "appointment_type")
+        raise RequestRejectedError(400, "Appointment start time cannot be in the past")
+    type_id = _check_exists(practice, wanted, "appointment_type")
     end = _end(call, wanted, start, type_id, (provider_id or 0, location_id))
     note = wanted.get("note")
     if isinstance(note, str) and len(note) > _NOTE_LENGTH:
-        raise Refusal(400, f"note is too long (maximum is {_NOTE_LENGTH} characters)")
+        raise RequestRejectedError(400, f"note is too long (maximum is {_NOTE_LENGTH} characters)")
     _refuse_clash(call, start.timestamp(), end, provider_id, operatory_id)
-    now = stamp(call.now)
+    now = format_timestamp(call.now)
     id = practice.appointments.add(
         {
             "patient_id": patient_id,
             "provider_id": provider_id,
             "provider_name": None,
-            "start_time": stamp(start.timestamp()),
+            "start_time": format_timestamp(start.timestamp()),
             "confirmed": False,
             "patient_missed": False,
             "created_at": now,
             "updated_at": now,
             "note": note,
-            "end_time": stamp(end),
+            "end_time": format_timestamp(end),
             "unavailable": block,
             "cancelled": False,
             "timezone": office["tz"],
@@ -136,34 +136,34 @@ def create(call: Call) -> int:
     return id
 
 
-def _known(practice: Practice, wanted: Row, noun: str) -> int | None:
-    name = f"{noun}_id"
+def _check_exists(practice: Practice, wanted: JsonRow, resource: str) -> int | None:
+    name = f"{resource}_id"
     id = wanted.get(name)
     if id is None:
         return None
     if not isinstance(id, int):
-        raise Refusal(400, f"{name} is invalid")
+        raise RequestRejectedError(400, f"{name} is invalid")
     table = {
         "patient": practice.patients,
         "provider": practice.providers,
         "operatory": practice.operatories,
         "appointment_type": practice.appointment_types,
-    }[noun]
+    }[resource]
     if id not in table:
-        title = noun.replace("_", " ").capitalize()
-        raise Refusal(404, f"{title} with id {id} not found")
+        title = resource.replace("_", " ").capitalize()
+        raise RequestRejectedError(404, f"{title} with id {id} not found")
     return id
 
 
-def _time(wanted: Row, name: str) -> datetime:
-    found = moment(wanted[name])
+def _time(wanted: JsonRow, name: str) -> datetime:
+    found = parse_timestamp(wanted[name])
     if found is None:
-        raise Refusal(400, f"{name} is invalid")
+        raise RequestRejectedError(400, f"{name} is invalid")
     return found
 
 
 def _end(
-    call: Call, wanted: Row, start: datetime, type_id: int | None, at: tuple[int, int]
+    call: SandboxCall, wanted: JsonRow, start: datetime, type_id: int | None, at: tuple[int, int]
 ) -> float:
     practice = call.practice
     if type_id is not None and not any(
@@ -171,7 +171,7 @@ def _end(
         for hours in practice.availabilities
         if (hours.get("provider_id"), hours.get("location_id")) == at
     ):
-        raise Refusal(
+        raise RequestRejectedError(
             400, "appointment_type_id was not found to be configured for the requested slot"
         )
     if wanted.get("end_time") is None:
@@ -180,17 +180,19 @@ def _end(
         return start.timestamp() + minutes * 60
     end = _time(wanted, "end_time").timestamp()
     if end <= start.timestamp():
-        raise Refusal(400, "end_time must be after start_time")
+        raise RequestRejectedError(400, "end_time must be after start_time")
     return end
 
 
-def moved(call: Call, found: Row, wanted: Row) -> Row:
+def reschedule(call: SandboxCall, appointment: JsonRow, wanted: JsonRow) -> JsonRow:
     """What changes when an appointment is put elsewhere (v3): the time, the room, the note."""
-    changes: Row = {}
+    changes: JsonRow = {}
     note = wanted.get("note")
     if isinstance(note, str):
         if len(note) > _NOTE_LENGTH:
-            raise Refusal(400, f"note is too long (maximum is {_NOTE_LENGTH} characters)")
+            raise RequestRejectedError(
+                400, f"note is too long (maximum is {_NOTE_LENGTH} characters)"
+            )
         changes["note"] = note
     placing = {
         name: wanted[name]
@@ -200,29 +202,32 @@ def moved(call: Call, found: Row, wanted: Row) -> Row:
     if not placing:
         return changes
     if not call.world.guesses.system_reschedules:
-        raise Refusal(400, "The practice's system does not support this update")
-    now_at = {**found, **placing}
+        raise RequestRejectedError(400, "The practice's system does not support this update")
+    now_at = {**appointment, **placing}
     start, end = _time(now_at, "start_time"), _time(now_at, "end_time")
-    was = moment(found.get("end_time")), moment(found.get("start_time"))
+    was = (
+        parse_timestamp(appointment.get("end_time")),
+        parse_timestamp(appointment.get("start_time")),
+    )
     if "start_time" in placing and "end_time" not in placing and was[0] and was[1]:
         end = start + (was[0] - was[1])
     if "start_time" in placing and start.timestamp() <= call.now:
-        raise Refusal(400, "Appointment start time cannot be in the past")
+        raise RequestRejectedError(400, "Appointment start time cannot be in the past")
     if end <= start:
-        raise Refusal(400, "end_time must be after start_time")
-    room = _known(call.practice, now_at, "operatory")
+        raise RequestRejectedError(400, "end_time must be after start_time")
+    room = _check_exists(call.practice, now_at, "operatory")
     if room is not None and "operatory_id" in placing:
         office = call.practice.operatories.row(room).get("location_id")
-        if office != found.get("location_id"):
-            raise Refusal(404, f"Operatory with id {room} not found")
-    own = Busy(
+        if office != appointment.get("location_id"):
+            raise RequestRejectedError(404, f"Operatory with id {room} not found")
+    own = BusyTime(
         was[1].timestamp() if was[1] else 0.0,
         was[0].timestamp() if was[0] else 0.0,
-        found.get("provider_id"),
-        found.get("operatory_id"),
-        found.get("location_id"),
+        appointment.get("provider_id"),
+        appointment.get("operatory_id"),
+        appointment.get("location_id"),
     )
-    provider = found.get("provider_id")
+    provider = appointment.get("provider_id")
     _refuse_clash(
         call,
         start.timestamp(),
@@ -233,24 +238,24 @@ def moved(call: Call, found: Row, wanted: Row) -> Row:
     )
     return {
         **changes,
-        "start_time": stamp(start.timestamp()),
-        "end_time": stamp(end.timestamp()),
+        "start_time": format_timestamp(start.timestamp()),
+        "end_time": format_timestamp(end.timestamp()),
         "operatory_id": room,
         "timezone_offset": call.practice.offset(start.timestamp()),
     }
 
 
 def _refuse_clash(
-    call: Call,
+    call: SandboxCall,
     start: float,
     end: float,
     provider_id: int | None,
     operatory_id: int | None,
-    own: Busy | None = None,
+    own: BusyTime | None = None,
 ) -> None:
     room_for = call.body.get("appointments_per_timeslot", 1)
     if not isinstance(room_for, int) or not 1 <= room_for <= 5:
-        raise Refusal(400, "appointments_per_timeslot is invalid")
+        raise RequestRejectedError(400, "appointments_per_timeslot is invalid")
     taken = [
         one
         for one in busy_times(call.practice)
@@ -263,4 +268,6 @@ def _refuse_clash(
         )
     ]
     if len(taken) >= room_for:
-        raise Refusal(call.world.guesses.slot_taken_status, "this time is no longer available")
+        raise RequestRejectedError(
+            call.world.guesses.slot_taken_status, "this time is no longer available"
+        )

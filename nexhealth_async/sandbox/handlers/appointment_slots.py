@@ -9,11 +9,18 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from nexhealth_async.sandbox.handlers.appointment_checks import Busy, busy_times
+from nexhealth_async.sandbox.handlers.appointment_checks import BusyTime, busy_times
 from nexhealth_async.sandbox.handlers.working_hours import WEEKDAYS
-from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, row, text
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    ints,
+    number,
+    row,
+    text,
+)
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Route
+from nexhealth_async.sandbox.routes import V3, HandlerResult, Route, SandboxCall
 
 __all__ = ["ROUTES"]
 
@@ -34,29 +41,32 @@ class _Search:
     type_id: int | None
     operatory_ids: Sequence[int]
     overlapping: bool
-    busy: Sequence[Busy]
+    busy: Sequence[BusyTime]
     now: float
     label_id: int | None
     synced: bool | None
     v3: bool
 
-    def slots(self, day: date) -> list[Row]:
+    def slots(self, day: date) -> list[JsonRow]:
         """The slots that start on a day, earliest first."""
         found: dict[tuple[float, int | None], object] = {}
         for hours in self.practice.availabilities:
-            if not self._meant(hours) or not _applies(hours, day):
+            if not self._matches_hours(hours) or not _applies(hours, day):
                 continue
-            for room in self._rooms(hours):
+            for room in self._operatories(hours):
                 window = self._window(hours, day)
                 starts = self._starts(window, room)
                 found |= dict.fromkeys(((start, room) for start in starts), hours.get("label_id"))
         chosen = sorted(found, key=lambda one: (one[0], one[1] or 0))
-        shown: list[Row] = []
+        shown: list[JsonRow] = []
         for at, (start, room) in enumerate(chosen):
             if not self.overlapping and at and chosen[at - 1][0] == start:
                 continue
             label = found[start, room]
-            slot: Row = {"time": self._local(start), "end_time": self._local(start + self.length)}
+            slot: JsonRow = {
+                "time": self._local(start),
+                "end_time": self._local(start + self.length),
+            }
             if room is not None:
                 slot["operatory_id"] = room
             if self.v3:
@@ -64,7 +74,7 @@ class _Search:
             shown.append(slot)
         return shown
 
-    def _meant(self, hours: Row) -> bool:
+    def _matches_hours(self, hours: JsonRow) -> bool:
         return (
             hours.get("active") is True
             and hours.get("provider_id") == self.provider_id
@@ -74,7 +84,7 @@ class _Search:
             and (self.type_id is None or self.type_id in ints(hours.get("appointment_type_ids")))
         )
 
-    def _rooms(self, hours: Row) -> Iterable[int | None]:
+    def _operatories(self, hours: JsonRow) -> Iterable[int | None]:
         own = hours.get("operatory_id")
         office = self.practice.locations.row(self.location_id)
         if isinstance(own, int):
@@ -91,19 +101,19 @@ class _Search:
             return (None,)
         return [one for one in rooms if not self.operatory_ids or one in self.operatory_ids]
 
-    def _window(self, hours: Row, day: date) -> tuple[float, float]:
+    def _window(self, hours: JsonRow, day: date) -> tuple[float, float]:
         begin, end = (
             datetime.combine(day, time.fromisoformat(text(hours, name)), self.zone).timestamp()
             for name in ("begin_time", "end_time")
         )
         return begin, end
 
-    def _starts(self, window: tuple[float, float], room: int | None) -> Iterator[float]:
+    def _starts(self, window: tuple[float, float], operatory_id: int | None) -> Iterator[float]:
         taken = sorted(
             (one.start, one.end)
             for one in self.busy
             if one.provider_id == self.provider_id
-            or (room is not None and one.operatory_id == room)
+            or (operatory_id is not None and one.operatory_id == operatory_id)
         )
         at, close = window
         for start, end in [*taken, (close, close)]:
@@ -118,7 +128,7 @@ class _Search:
         return datetime.fromtimestamp(seconds, self.zone).isoformat(timespec="milliseconds")
 
 
-def _applies(hours: Row, day: date) -> bool:
+def _applies(hours: JsonRow, day: date) -> bool:
     """Whether working hours hold on a day, by whichever of their three patterns is set."""
     on = text(hours, "specific_date")
     if on:
@@ -136,45 +146,45 @@ def _applies(hours: Row, day: date) -> bool:
     return (day - first).days % (every * (7 if rule.get("unit") == "week" else 1)) == 0
 
 
-def _positive(call: Call, name: str, default: int) -> int:
+def _positive(call: SandboxCall, name: str, default: int) -> int:
     value = call.params.number(name)
     if value is not None and value < 1:
-        raise Refusal(400, f"{name} is invalid")
+        raise RequestRejectedError(400, f"{name} is invalid")
     return default if value is None else value
 
 
-def _span(call: Call) -> tuple[date, int]:
+def _span(call: SandboxCall) -> tuple[date, int]:
     first = call.params.day("start_date")
     if first is None:
-        raise Refusal(400, "Missing parameter start_date")
+        raise RequestRejectedError(400, "Missing parameter start_date")
     days = _positive(call, "days", 1)
     if days > _MOST_DAYS or first.toordinal() + days + _HORIZON > date.max.toordinal():
-        raise Refusal(400, "days is invalid")
+        raise RequestRejectedError(400, "days is invalid")
     return first, days
 
 
-def _slots(call: Call) -> Answer:
+def _slots(call: SandboxCall) -> HandlerResult:
     asked, practice = call.params, call.practice
     lids, pids = asked.ints("lids"), asked.ints("pids")
     if not lids:
         if "lids" in asked.ignored:
             # "lids=1,2" is answered with an empty result and no error, as one client saw.
-            return Answer(data=[], count=0, quiet=True)
-        raise Refusal(400, "Missing parameter lids")
+            return HandlerResult(data=[], count=0, omit_count=True)
+        raise RequestRejectedError(400, "Missing parameter lids")
     type_id = asked.number("appointment_type_id")
     needs_pids = call.version == "v2" and call.world.guesses.pids_required
     if not pids and (needs_pids or type_id is None):
-        raise Refusal(400, "Missing parameter pids")
+        raise RequestRejectedError(400, "Missing parameter pids")
     minutes = _positive(call, "slot_length", 15)
     if type_id is not None:
         kind = practice.appointment_types.get(type_id)
         if kind is None:
-            raise Refusal(404, f"Appointment type with id {type_id} not found")
+            raise RequestRejectedError(404, f"Appointment type with id {type_id} not found")
         minutes = number(kind, "minutes")
     first, days = _span(call)
     source = asked.text("working_hour_source")
     busy = busy_times(practice)
-    groups: list[Row] = []
+    groups: list[JsonRow] = []
     for location_id in lids:
         call.world.location(location_id, practice)
         for provider_id in pids or practice.providers.ids:
@@ -197,12 +207,12 @@ def _slots(call: Call) -> Answer:
                 v3=call.version == "v3",
             )
             groups.append(_group(search, first, days))
-    return Answer(data=groups, count=len(groups))
+    return HandlerResult(data=groups, count=len(groups))
 
 
-def _group(search: _Search, first: date, days: int) -> Row:
+def _group(search: _Search, first: date, days: int) -> JsonRow:
     found = [slot for at in range(days) for slot in search.slots(first + timedelta(days=at))]
-    group: Row = {"lid": search.location_id, "pid": search.provider_id, "slots": found}
+    group: JsonRow = {"lid": search.location_id, "pid": search.provider_id, "slots": found}
     if not found:
         later = (first + timedelta(days=at) for at in range(days, _HORIZON + 1))
         group["next_available_date"] = next(
@@ -221,14 +231,14 @@ ROUTES: Final = (
         method="GET",
         path="/appointment_slots",
         handler=_slots,
-        takes=_FILTERS,
+        filters=_FILTERS,
         rate="slow",
     ),
     Route(
         method="GET",
         path="/available_slots",
         handler=_slots,
-        takes=f"{_FILTERS} working_hour_label_id:int working_hour_source "
+        filters=f"{_FILTERS} working_hour_label_id:int working_hour_source "
         "appointments_per_timeslot:int",
         versions=V3,
         rate="slow",

@@ -4,85 +4,85 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.json_format import Refusal, Row, text
+from nexhealth_async.sandbox.json_format import JsonRow, RequestRejectedError, text
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.routes import BOTH, HandlerResult, ListResult, Route, SandboxCall
 from nexhealth_async.sandbox.v3_fields import descriptor, descriptor_ids
 
 __all__ = ["ROUTES"]
 
 
-def _mapped(practice: Practice, id: int) -> list[int]:
+def _descriptors_of(practice: Practice, id: int) -> list[int]:
     return [one for one in practice.type_descriptors.get(id, []) if one in practice.descriptors]
 
 
-def _descriptor(call: Call, id: int) -> Row:
+def _descriptor(call: SandboxCall, id: int) -> JsonRow:
     as_text = call.world.guesses.text_descriptor_ids
     return descriptor(call.practice.descriptors.row(id), as_text=as_text)
 
 
-def _shown(call: Call, id: int) -> Row:
+def _shown(call: SandboxCall, id: int) -> JsonRow:
     practice = call.practice
     found = practice.appointment_types.row(id)
     if "descriptors" in call.params.texts("include"):
-        found["descriptors"] = [_descriptor(call, one) for one in _mapped(practice, id)]
+        found["descriptors"] = [_descriptor(call, one) for one in _descriptors_of(practice, id)]
     return found
 
 
-def _types(call: Call) -> Listing:
+def _types(call: SandboxCall) -> ListResult:
     location_id = call.params.number("location_id")
     if location_id is None and call.practice.institution.get("appointment_types_location_scoped"):
-        raise Refusal(400, "Missing parameter location_id")
+        raise RequestRejectedError(400, "Missing parameter location_id")
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         elsewhere = one.get("parent_type") == "Location" and one.get("parent_id") != location_id
         return location_id is None or not elsewhere
 
     ids = call.practice.appointment_types.select(call.params.key, keep)
-    return Listing(ids=ids, show=lambda id: _shown(call, id))
+    return ListResult(ids=ids, show=lambda id: _shown(call, id))
 
 
-def _checked(call: Call) -> int:
+def _checked(call: SandboxCall) -> int:
     if call.ids[0] not in call.practice.appointment_types:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     return call.ids[0]
 
 
-def _get(call: Call) -> Answer:
-    return Answer(data=_shown(call, _checked(call)))
+def _get(call: SandboxCall) -> HandlerResult:
+    return HandlerResult(data=_shown(call, _checked(call)))
 
 
-def _fields(call: Call, wanted: Row, id: int | None) -> Row:
+def _fields(call: SandboxCall, wanted: JsonRow, id: int | None) -> JsonRow:
     practice = call.practice
-    fields: Row = {
+    fields: JsonRow = {
         name: wanted[name]
         for name in ("name", "minutes", "parent_type", "parent_id", "bookable_online")
         if name in wanted
     }
     name = wanted.get("name")
     if any(other != id for other in practice.appointment_types.where("name", name)):
-        raise Refusal(400, "Name has already been taken")
+        raise RequestRejectedError(400, "Name has already been taken")
     if fields.get("parent_type") not in {None, "Institution", "Location"}:
-        raise Refusal(400, "parent_type is invalid")
+        raise RequestRejectedError(400, "parent_type is invalid")
     if fields.get("parent_type") == "Location":
         office = wanted.get("parent_id")
         if not isinstance(office, int):
-            raise Refusal(400, "Missing parameter parent_id")
+            raise RequestRejectedError(400, "Missing parameter parent_id")
         call.world.location(office, practice)
     minutes = fields.get("minutes", 15)
     if not isinstance(minutes, int) or minutes < 1:
-        raise Refusal(400, "minutes is invalid")
+        raise RequestRejectedError(400, "minutes is invalid")
     return fields
 
 
-def _create(call: Call) -> Answer:
+def _create(call: SandboxCall) -> HandlerResult:
     wanted = call.wrapped("appointment_type")
     if not text(wanted, "name").strip():
-        raise Refusal(400, "Missing parameter name")
+        raise RequestRejectedError(400, "Missing parameter name")
     practice = call.practice
     scoped = practice.institution.get("appointment_types_location_scoped")
     if scoped and not isinstance(call.body.get("location_id"), int):
-        raise Refusal(400, "Missing parameter location_id")
+        raise RequestRejectedError(400, "Missing parameter location_id")
     id = practice.appointment_types.add(
         {
             "name": wanted["name"],
@@ -94,36 +94,36 @@ def _create(call: Call) -> Answer:
         }
     )
     practice.type_descriptors[id] = descriptor_ids(wanted.get("emr_appt_descriptor_ids"))
-    return Answer(data=practice.appointment_types.row(id), status=201)
+    return HandlerResult(data=practice.appointment_types.row(id), status=201)
 
 
-def _update(call: Call) -> Answer:
+def _update(call: SandboxCall) -> HandlerResult:
     id = _checked(call)
     wanted = call.wrapped("appointment_type")
     call.practice.appointment_types.update(id, **_fields(call, wanted, id))
     if "emr_appt_descriptor_ids" in wanted:
         call.practice.type_descriptors[id] = descriptor_ids(wanted["emr_appt_descriptor_ids"])
-    return Answer(
+    return HandlerResult(
         data=call.practice.appointment_types.row(id), description="Resource updated successfully."
     )
 
 
-def _delete(call: Call) -> Answer:
+def _delete(call: SandboxCall) -> HandlerResult:
     id = _checked(call)
     record = call.practice.appointment_types.row(id)
     call.practice.appointment_types.delete(id)
-    return Answer(data=record)
+    return HandlerResult(data=record)
 
 
-def _descriptors(call: Call) -> Listing:
+def _descriptors(call: SandboxCall) -> ListResult:
     practice = call.practice
     kind = call.params.text("descriptor_type")
     ids = [
         id
-        for id in _mapped(practice, _checked(call))
+        for id in _descriptors_of(practice, _checked(call))
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
-    return Listing(ids=ids, show=lambda id: _descriptor(call, id))
+    return ListResult(ids=ids, show=lambda id: _descriptor(call, id))
 
 
 _PATH: Final = "/appointment_types"
@@ -134,36 +134,36 @@ ROUTES: Final = (
         method="GET",
         path="/appointment_categories",
         handler=_types,
-        takes="subdomain! location_id:int!",
+        filters="subdomain! location_id:int!",
     ),
     Route(
         method="GET",
         path=_PATH,
         handler=_types,
-        takes="subdomain! location_id:int include:texts",
+        filters="subdomain! location_id:int include:texts",
         versions=BOTH,
     ),
-    Route(method="POST", path=_PATH, handler=_create, takes="subdomain!", versions=BOTH),
+    Route(method="POST", path=_PATH, handler=_create, filters="subdomain!", versions=BOTH),
     Route(
         method="GET",
         path=_ONE,
         handler=_get,
-        takes="subdomain! location_id:int include:texts",
+        filters="subdomain! location_id:int include:texts",
         versions=BOTH,
     ),
-    Route(method="PATCH", path=_ONE, handler=_update, takes="subdomain!", versions=BOTH),
+    Route(method="PATCH", path=_ONE, handler=_update, filters="subdomain!", versions=BOTH),
     Route(
         method="DELETE",
         path=_ONE,
         handler=_delete,
-        takes="subdomain! location_id:int",
+        filters="subdomain! location_id:int",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path=_ONE + "/appointment_descriptors",
         handler=_descriptors,
-        takes="subdomain! location_id:int descriptor_type",
+        filters="subdomain! location_id:int descriptor_type",
         versions=BOTH,
     ),
 )

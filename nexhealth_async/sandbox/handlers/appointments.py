@@ -6,35 +6,42 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nexhealth_async.sandbox.handlers.appointment_checks import create, moved
+from nexhealth_async.sandbox.handlers.appointment_checks import create, reschedule
 from nexhealth_async.sandbox.handlers.list_filters import in_order, order
 from nexhealth_async.sandbox.handlers.patient_includes import patient_row
-from nexhealth_async.sandbox.json_format import Refusal, Row, moment, row, stamp, text
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    parse_timestamp,
+    row,
+    text,
+)
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import (
     BOTH,
-    Answer,
-    Call,
-    Listing,
+    HandlerResult,
+    ListResult,
     Route,
+    SandboxCall,
     paged_in_both,
 )
 from nexhealth_async.sandbox.v3_fields import descriptor, procedure_v3
 
 __all__ = ["ROUTES"]
 
-_CHANGEABLE: Final = ("confirmed", "cancelled", "checkin_at")
+_UPDATABLE: Final = ("confirmed", "cancelled", "checkin_at")
 _MOVABLE: Final = ("start_time", "end_time", "operatory_id", "note")
-_MOST_PATIENTS: Final = 25
+_MAX_PATIENTS: Final = 25
 
 
-def _visit_row(call: Call, id: int, include: list[str]) -> Row:
+def _appointment_row(call: SandboxCall, id: int, include: list[str]) -> JsonRow:
     """An appointment; keys of includes are there only when asked for."""
     practice, version, now = call.practice, call.version, call.now
     guesses = call.world.guesses
     shown = practice.appointments.row(id)
     if guesses.contradictory_offset:
-        shown["timezone_offset"] = _offset_further_east(shown)
+        shown["timezone_offset"] = _shifted_offset(shown)
     provider_id = shown.get("provider_id")
     if shown.get("provider_name") is None and isinstance(provider_id, int):
         provider = practice.providers.get(provider_id)
@@ -75,12 +82,12 @@ def _visit_row(call: Call, id: int, include: list[str]) -> Row:
     return shown
 
 
-def _offset_further_east(visit: Row) -> object:
+def _shifted_offset(appointment: JsonRow) -> object:
     """The offset of an hour to the east of the visit's zone."""
-    start = moment(visit.get("start_time"))
-    here = start.astimezone(ZoneInfo(text(visit, "timezone"))).utcoffset() if start else None
+    start = parse_timestamp(appointment.get("start_time"))
+    here = start.astimezone(ZoneInfo(text(appointment, "timezone"))).utcoffset() if start else None
     if here is None:
-        return visit.get("timezone_offset")
+        return appointment.get("timezone_offset")
     minutes = round(here.total_seconds() / 60) + 60
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
@@ -91,7 +98,7 @@ def _descriptors(practice: Practice, id: int) -> list[int]:
     ]
 
 
-def _bound(call: Call, name: str) -> datetime:
+def _bound(call: SandboxCall, name: str) -> datetime:
     """One end of the window; without a zone of its own it is read in ``timezone=``, or as UTC."""
     spelled = call.params.text(name) or ""
     zone_name = call.params.text("timezone")
@@ -99,25 +106,25 @@ def _bound(call: Call, name: str) -> datetime:
         zone: tzinfo = ZoneInfo(zone_name) if zone_name else UTC
         read = datetime.fromisoformat(spelled)
     except (ValueError, KeyError, OSError):
-        raise Refusal(400, f"{name} is invalid") from None
+        raise RequestRejectedError(400, f"{name} is invalid") from None
     return read.replace(tzinfo=zone) if read.tzinfo is None else read
 
 
-def _appointments(call: Call) -> Listing:
+def _appointments(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
     if call.version == "v3" and not {"location_id", "foreign_id"} & {name for name, _ in asked.key}:
-        raise Refusal(400, "Missing parameter location_id")
+        raise RequestRejectedError(400, "Missing parameter location_id")
     people = asked.ints("patient_ids")
-    if len(people) > _MOST_PATIENTS:
-        raise Refusal(400, f"patient_ids[] is limited to {_MOST_PATIENTS} ids")
-    first = stamp(_bound(call, "start").timestamp())
-    last = stamp(_bound(call, "end").timestamp())
+    if len(people) > _MAX_PATIENTS:
+        raise RequestRejectedError(400, f"patient_ids[] is limited to {_MAX_PATIENTS} ids")
+    first = format_timestamp(_bound(call, "start").timestamp())
+    last = format_timestamp(_bound(call, "end").timestamp())
     cancelled = asked.flag("cancelled")
     if "cancelled" not in asked and call.version == "v2":
         cancelled = call.world.guesses.cancelled_when_unset
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
-    exact: Row = {
+    floor = format_timestamp(since.timestamp()) if since else ""
+    exact: JsonRow = {
         name: asked.number(name)
         for name in ("location_id", "appointment_type_id", "patient_id")
         if name in asked
@@ -132,7 +139,7 @@ def _appointments(call: Call) -> Listing:
         exact["cancelled"] = cancelled
     among = {name: asked.ints(f"{name}s") for name in ("provider_id", "operatory_id", "patient_id")}
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         return (
             first <= text(one, "start_time") <= last
             and all(one.get(name) == value for name, value in exact.items())
@@ -147,29 +154,29 @@ def _appointments(call: Call) -> Listing:
     include = asked.texts("include")
     table = practice.appointments
     by = order(call, table, ("updated_at",)) if call.version == "v3" else None
-    return Listing(
+    return ListResult(
         ids=in_order(table, table.select((asked.key, cancelled), keep), by),
-        show=lambda id: _visit_row(call, id, include),
+        show=lambda id: _appointment_row(call, id, include),
         order=by,
     )
 
 
-def _found(call: Call) -> Row:
+def _found(call: SandboxCall) -> JsonRow:
     found = call.practice.appointments.get(call.ids[0])
     if found is None:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     return found
 
 
-def _appointment(call: Call) -> Answer:
+def _appointment(call: SandboxCall) -> HandlerResult:
     _found(call)
     include = call.params.texts("include")
     if call.version == "v3" and not (include and call.world.guesses.include_replaces_default):
         include = ["patient", *include]
-    return Answer(data=_visit_row(call, call.ids[0], include))
+    return HandlerResult(data=_appointment_row(call, call.ids[0], include))
 
 
-def _visit_descriptors(call: Call) -> Listing:
+def _appointment_descriptors(call: SandboxCall) -> ListResult:
     _found(call)
     kind = call.params.text("descriptor_type")
     table = call.practice.descriptors
@@ -179,53 +186,57 @@ def _visit_descriptors(call: Call) -> Listing:
         if kind is None or table.row(id).get("descriptor_type") == kind
     ]
     as_text = call.world.guesses.text_descriptor_ids
-    return Listing(ids=ids, show=lambda id: descriptor(table.row(id), as_text=as_text))
+    return ListResult(ids=ids, show=lambda id: descriptor(table.row(id), as_text=as_text))
 
 
-def _written(call: Call, id: int, description: str, status: int, ignored: str | None) -> Answer:
+def _update_result(
+    call: SandboxCall, id: int, description: str, status: int, ignored: str | None
+) -> HandlerResult:
     """The reply to a written appointment."""
-    record = _visit_row(call, id, [])
+    record = _appointment_row(call, id, [])
     bare = call.world.guesses.appointment_record_at == "bare"
-    data: Row = record if bare else {"appt": record, "stripe_client_secret": None}
-    return Answer(data=data, status=status, description=ignored or description)
+    data: JsonRow = record if bare else {"appt": record, "stripe_client_secret": None}
+    return HandlerResult(data=data, status=status, description=ignored or description)
 
 
-def _create(call: Call) -> Answer:
-    return _written(call, create(call), "Appointment created", 201, None)
+def _create(call: SandboxCall) -> HandlerResult:
+    return _update_result(call, create(call), "Appointment created", 201, None)
 
 
-def _update(call: Call) -> Answer:
+def _update(call: SandboxCall) -> HandlerResult:
     wanted = call.wrapped("appt")
     found = _found(call)
     if found.get("cancelled"):
-        raise Refusal(400, "Cannot update already cancelled appointment")
+        raise RequestRejectedError(400, "Cannot update already cancelled appointment")
     guesses = call.world.guesses
-    now = stamp(call.now)
-    changes: Row = {}
-    takes: tuple[str, ...] = _CHANGEABLE if guesses.v2_checkin else _CHANGEABLE[:2]
+    now = format_timestamp(call.now)
+    changes: JsonRow = {}
+    takes: tuple[str, ...] = _UPDATABLE if guesses.v2_checkin else _UPDATABLE[:2]
     if call.version == "v3":
-        takes = (*_CHANGEABLE, *_MOVABLE)
-        changes |= moved(call, found, wanted)
+        takes = (*_UPDATABLE, *_MOVABLE)
+        changes |= reschedule(call, found, wanted)
     if wanted.get("confirmed") is not None and wanted["confirmed"] != found.get("confirmed"):
         if wanted["confirmed"] is not True:
-            raise Refusal(400, "A confirmed appointment cannot be unconfirmed")
+            raise RequestRejectedError(400, "A confirmed appointment cannot be unconfirmed")
         if guesses.confirm_needs_sync and found.get("foreign_id") is None:
-            raise Refusal(400, "Appointment is not synced with the PMS and/or a live client")
+            raise RequestRejectedError(
+                400, "Appointment is not synced with the PMS and/or a live client"
+            )
         changes |= {"confirmed": True, "confirmed_at": now}
     if wanted.get("cancelled") is True:
         changes |= {"cancelled": True, "cancelled_at": now}
     if wanted.get("checkin_at") is not None and "checkin_at" in takes:
-        arrived = moment(wanted["checkin_at"])
+        arrived = parse_timestamp(wanted["checkin_at"])
         if arrived is None:
-            raise Refusal(400, "checkin_at is invalid")
+            raise RequestRejectedError(400, "checkin_at is invalid")
         if found.get("checkin_at") is not None:
-            raise Refusal(400, "checkin_at is set already")
-        changes["checkin_at"] = stamp(arrived.timestamp())
+            raise RequestRejectedError(400, "checkin_at is set already")
+        changes["checkin_at"] = format_timestamp(arrived.timestamp())
     call.practice.appointments.update(call.ids[0], **changes, updated_at=now)
     unknown = [name for name in wanted if name not in takes]
     names = ", ".join(unknown)
     ignored = f"Note that following parameters are ignored: {names}." if unknown else None
-    return _written(call, call.ids[0], "Resource updated successfully.", 200, ignored)
+    return _update_result(call, call.ids[0], "Resource updated successfully.", 200, ignored)
 
 
 _FILTERS: Final = (
@@ -245,7 +256,7 @@ ROUTES: Final = (
         method="POST",
         path="/appointments",
         handler=_create,
-        takes="subdomain! location_id:int! notify_patient:bool",
+        filters="subdomain! location_id:int! notify_patient:bool",
         versions=BOTH,
         media="json",
         rate="people",
@@ -254,7 +265,7 @@ ROUTES: Final = (
         method="GET",
         path="/appointments/{id}",
         handler=_appointment,
-        takes="subdomain! include:texts",
+        filters="subdomain! include:texts",
         versions=BOTH,
         rate="slow",
     ),
@@ -262,7 +273,7 @@ ROUTES: Final = (
         method="PATCH",
         path="/appointments/{id}",
         handler=_update,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
         media="json",
         rate="people",
@@ -270,8 +281,8 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/appointments/{id}/appointment_descriptors",
-        handler=_visit_descriptors,
-        takes="subdomain! descriptor_type",
+        handler=_appointment_descriptors,
+        filters="subdomain! descriptor_type",
         versions=BOTH,
         rate="slow",
     ),

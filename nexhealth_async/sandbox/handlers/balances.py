@@ -7,11 +7,26 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import need_one_of
-from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, row, stamp, text
+from nexhealth_async.sandbox.handlers.list_filters import require_one_of
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    ints,
+    number,
+    row,
+    text,
+)
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Order, Route
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.routes import (
+    V3,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+    SortOrder,
+)
+from nexhealth_async.sandbox.tables import RecordTable
 from nexhealth_async.sandbox.v3_fields import patient_v3, price
 
 __all__ = ["ROUTES", "guarantor_balance"]
@@ -19,11 +34,11 @@ __all__ = ["ROUTES", "guarantor_balance"]
 _BY_GUARANTOR: Final = 1_000_000_000
 _BY_PATIENT: Final = 2_000_000_000
 """What is added to a person's id to make the id of their balance."""
-_AGES: Final = ((30, "under_30"), (60, "31_60"), (90, "61_90"))
+_AGE_BUCKETS: Final = ((30, "under_30"), (60, "31_60"), (90, "61_90"))
 _OPEN: Final = frozenset({"draft", "sent"})
 
 
-def _cents(record: Row, field: str) -> int:
+def _amount_in_cents(record: JsonRow, field: str) -> int:
     money = row(record.get(field)) or {}
     try:
         return round(float(text(money, "amount")) * 100)
@@ -36,11 +51,14 @@ def _age(spelled: str, today: date) -> str:
         days = (today - date.fromisoformat(spelled[:10])).days
     except ValueError:
         return "over_90"
-    return next((name for limit, name in _AGES if days <= limit), "over_90")
+    return next((name for limit, name in _AGE_BUCKETS if days <= limit), "over_90")
 
 
 def _sums(
-    call: Call, practice: Practice, tables: Mapping[str, tuple[Table, str, str]], by: str
+    call: SandboxCall,
+    practice: Practice,
+    tables: Mapping[str, tuple[RecordTable, str, str]],
+    by: str,
 ) -> dict[int, dict[str, int]]:
     """For each person, cents by age (and under ``since`` nothing but when they last changed)."""
     today = datetime.fromtimestamp(call.now, UTC).date()
@@ -53,13 +71,13 @@ def _sums(
                 if one.get("deleted_at") is None:
                     ages = found.setdefault(number(one, by), {})
                     age = _age(text(one, dated), today)
-                    ages[age] = ages.get(age, 0) + _cents(one, field)
+                    ages[age] = ages.get(age, 0) + _amount_in_cents(one, field)
         return found
 
-    return practice.charges.remembered(key, build)
+    return practice.charges.cached(key, build)
 
 
-def _ledger(practice: Practice) -> dict[str, tuple[Table, str, str]]:
+def _ledger(practice: Practice) -> dict[str, tuple[RecordTable, str, str]]:
     return {
         "charges": (practice.charges, "fee", "charged_at"),
         "payments": (practice.payments, "payment_amount", "paid_at"),
@@ -67,21 +85,21 @@ def _ledger(practice: Practice) -> dict[str, tuple[Table, str, str]]:
     }
 
 
-def _claimed(practice: Practice, person_id: int, by: str) -> list[Row]:
+def _claimed(practice: Practice, person_id: int, by: str) -> list[JsonRow]:
     found = [practice.claims.row(id) for id in practice.claims.where(by, person_id)]
     return [one for one in found if one.get("status") in _OPEN and one.get("deleted_at") is None]
 
 
-def _total(claims: list[Row], name: str) -> int:
-    return sum(_cents(row(one.get("totals")) or {}, name) for one in claims)
+def _total(claims: list[JsonRow], name: str) -> int:
+    return sum(_amount_in_cents(row(one.get("totals")) or {}, name) for one in claims)
 
 
-def _office(practice: Practice, person_id: int) -> int | None:
+def _location_of(practice: Practice, person_id: int) -> int | None:
     def build() -> dict[int, int | None]:
         return {number(one, "id"): next(iter(ints(one.get("location_ids"))), None) for one in table}
 
     table = practice.patients
-    return table.remembered(("offices", table.version), build).get(person_id)
+    return table.cached(("offices", table.version), build).get(person_id)
 
 
 def _changed(practice: Practice, person_id: int, by: str) -> str:
@@ -95,25 +113,25 @@ def _changed(practice: Practice, person_id: int, by: str) -> str:
         return latest
 
     key = ("changed", by, *(table.version for table in tables))
-    return practice.claims.remembered(key, build).get(person_id, "")
+    return practice.claims.cached(key, build).get(person_id, "")
 
 
-def _money(cents: int) -> Row:
+def _money(cents: int) -> JsonRow:
     return price(cents / 100)
 
 
-def guarantor_balance(call: Call, practice: Practice, guarantor_id: int) -> Row:
+def guarantor_balance(call: SandboxCall, practice: Practice, guarantor_id: int) -> JsonRow:
     """What one person owes for themselves and those they pay for."""
     ages = _sums(call, practice, _ledger(practice), "guarantor_id").get(guarantor_id, {})
     total = sum(ages.values())
     claims = _claimed(practice, guarantor_id, "guarantor_id")
     estimate = _total(claims, "estimated_insurance_payment")
-    names = (*(name for _, name in _AGES), "over_90")
+    names = (*(name for _, name in _AGE_BUCKETS), "over_90")
     return {
         "id": guarantor_id + _BY_GUARANTOR,
         "foreign_id": str(guarantor_id),
         "guarantor_id": guarantor_id,
-        "location_id": _office(practice, guarantor_id),
+        "location_id": _location_of(practice, guarantor_id),
         "updated_at": _changed(practice, guarantor_id, "guarantor_id"),
         "write_off_estimate": _money(_total(claims, "write_off")),
         "total_balance": _money(total),
@@ -123,25 +141,25 @@ def guarantor_balance(call: Call, practice: Practice, guarantor_id: int) -> Row:
     }
 
 
-def _insurance_balance(call: Call, practice: Practice, patient_id: int) -> Row:
+def _insurance_balance(call: SandboxCall, practice: Practice, patient_id: int) -> JsonRow:
     today = datetime.fromtimestamp(call.now, UTC).date()
     claims = _claimed(practice, patient_id, "patient_id")
-    shown: Row = {
+    shown: JsonRow = {
         "id": patient_id + _BY_PATIENT,
         "patient_id": patient_id,
         "guarantor_id": practice.bookkeeper.guarantor_id(patient_id),
-        "location_id": _office(practice, patient_id),
+        "location_id": _location_of(practice, patient_id),
         "updated_at": _changed(practice, patient_id, "patient_id"),
     }
-    for name in (*(name for _, name in _AGES), "over_90"):
+    for name in (*(name for _, name in _AGE_BUCKETS), "over_90"):
         aged = [one for one in claims if _age(text(one, "date_of_service"), today) == name]
         shown[f"estimated_amount_{name}"] = _money(_total(aged, "estimated_insurance_payment"))
         shown[f"billed_amount_{name}"] = _money(_total(aged, "amount_billed_to_insurance"))
     return shown
 
 
-def _guarantors(call: Call) -> Listing:
-    need_one_of(call, ("guarantor_id", "updated_since"))
+def _guarantor_balances(call: SandboxCall) -> ListResult:
+    require_one_of(call, ("guarantor_id", "updated_since"))
     practice, asked = call.practice, call.params
     sums = _sums(call, practice, _ledger(practice), "guarantor_id")
     zeros = asked.flag("show_zero_balances") is True
@@ -149,49 +167,49 @@ def _guarantors(call: Call) -> Listing:
     return _listed(call, people, "guarantor_id", _BY_GUARANTOR)
 
 
-def _listed(call: Call, people: list[int], by: str, apart: int) -> Listing:
+def _listed(call: SandboxCall, people: list[int], by: str, by_location: int) -> ListResult:
     practice, asked = call.practice, call.params
 
-    def show(id: int) -> Row:
+    def show(id: int) -> JsonRow:
         if by == "guarantor_id":
-            return guarantor_balance(call, practice, id - apart)
-        return _insurance_balance(call, practice, id - apart)
+            return guarantor_balance(call, practice, id - by_location)
+        return _insurance_balance(call, practice, id - by_location)
 
     wanted = asked.number(by)
     payer = asked.number("guarantor_id")
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
     ids = [
-        id + apart
+        id + by_location
         for id in sorted(people)
         if (wanted is None or id == wanted)
         and (by == "guarantor_id" or payer is None or practice.bookkeeper.guarantor_id(id) == payer)
-        and _office(practice, id) == asked.number("location_id")
+        and _location_of(practice, id) == asked.number("location_id")
         and (not floor or _changed(practice, id, by) >= floor)
     ]
     sort = asked.text("sort")
     order = None
     if sort:
         if sort.removeprefix("-") != "updated_at":
-            raise Refusal(400, "sort is invalid")
-        order = Order([("updated_at", sort.startswith("-"))], show)
+            raise RequestRejectedError(400, "sort is invalid")
+        order = SortOrder([("updated_at", sort.startswith("-"))], show)
         ids = order.sorted(ids)
-    return Listing(ids=ids, show=show, order=order)
+    return ListResult(ids=ids, show=show, order=order)
 
 
 def _insured(practice: Practice) -> list[int]:
     claims = practice.claims
-    return claims.remembered(
+    return claims.cached(
         ("insured", claims.version), lambda: sorted({number(one, "patient_id") for one in claims})
     )
 
 
-def _insurers(call: Call) -> Listing:
-    need_one_of(call, ("patient_id", "guarantor_id", "updated_since"))
+def _insurance_balances(call: SandboxCall) -> ListResult:
+    require_one_of(call, ("patient_id", "guarantor_id", "updated_since"))
     return _listed(call, _insured(call.practice), "patient_id", _BY_PATIENT)
 
 
-def _guarantor(call: Call) -> Answer:
+def _guarantor_balance_get(call: SandboxCall) -> HandlerResult:
     id = call.ids[0] - _BY_GUARANTOR
     for practice in [call.scope] if call.scope else call.world.practices:
         person = practice.patients.get(id)
@@ -199,23 +217,23 @@ def _guarantor(call: Call) -> Answer:
             shown = guarantor_balance(call, practice, id)
             if "guarantor" in call.params.texts("include"):
                 shown["guarantor"] = patient_v3(person, listed=False)
-            return Answer(data=shown)
-    raise Refusal(404, "Resource not found")
+            return HandlerResult(data=shown)
+    raise RequestRejectedError(404, "Resource not found")
 
 
-def _insurer(call: Call) -> Answer:
+def _insurance_balance_get(call: SandboxCall) -> HandlerResult:
     id = call.ids[0] - _BY_PATIENT
     if id not in call.practice.patients or not call.practice.claims.where("patient_id", id):
-        raise Refusal(404, "Resource not found")
-    return Answer(data=_insurance_balance(call, call.practice, id))
+        raise RequestRejectedError(404, "Resource not found")
+    return HandlerResult(data=_insurance_balance(call, call.practice, id))
 
 
 ROUTES: Final = (
     Route(
         method="GET",
         path="/guarantor_balances",
-        handler=_guarantors,
-        takes="subdomain! location_id:int! sort guarantor_id:int updated_since:time "
+        handler=_guarantor_balances,
+        filters="subdomain! location_id:int! sort guarantor_id:int updated_since:time "
         "show_zero_balances:bool",
         versions=V3,
         paging="cursor",
@@ -225,16 +243,17 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/guarantor_balances/{id}",
-        handler=_guarantor,
-        takes="include:texts",
+        handler=_guarantor_balance_get,
+        filters="include:texts",
         versions=V3,
         financial=True,
     ),
     Route(
         method="GET",
         path="/insurance_balances",
-        handler=_insurers,
-        takes="subdomain! location_id:int! sort patient_id:int guarantor_id:int updated_since:time",
+        handler=_insurance_balances,
+        filters="subdomain! location_id:int! sort patient_id:int guarantor_id:int "
+        "updated_since:time",
         versions=V3,
         paging="cursor",
         financial=True,
@@ -243,8 +262,8 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/insurance_balances/{id}",
-        handler=_insurer,
-        takes="subdomain!",
+        handler=_insurance_balance_get,
+        filters="subdomain!",
         versions=V3,
         financial=True,
     ),

@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.sandbox.handlers import ledger_includes
-from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
-from nexhealth_async.sandbox.handlers.payments import adjust, pay
-from nexhealth_async.sandbox.json_format import Row
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
-from nexhealth_async.sandbox.v3_fields import without
+from nexhealth_async.sandbox.handlers.list_filters import filtered_list, get_or_404, require_one_of
+from nexhealth_async.sandbox.handlers.payments import create_adjustment, create_payment
+from nexhealth_async.sandbox.json_format import JsonRow
+from nexhealth_async.sandbox.routes import (
+    V3,
+    Handler,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+)
+from nexhealth_async.sandbox.v3_fields import without_fields
 
 __all__ = ["ROUTES"]
 
 
-def _charges(call: Call) -> Listing:
+def _charges(call: SandboxCall) -> ListResult:
     practice, include = call.practice, call.params.texts("include")
     exact = ("patient_id", "provider_id", "procedure_id", "guarantor_id")
-    need_one_of(call, (*exact, "updated_since"))
-    return narrowed(
+    require_one_of(call, (*exact, "updated_since"))
+    return filtered_list(
         call,
         practice.charges,
         lambda id: ledger_includes.charge(practice, id, include),
@@ -27,17 +34,17 @@ def _charges(call: Call) -> Listing:
     )
 
 
-def _charge(call: Call) -> Answer:
-    found(call.practice.charges, call.ids[0])
+def _charge(call: SandboxCall) -> HandlerResult:
+    get_or_404(call.practice.charges, call.ids[0])
     include = call.params.texts("include")
-    return Answer(data=ledger_includes.charge(call.practice, call.ids[0], include))
+    return HandlerResult(data=ledger_includes.charge(call.practice, call.ids[0], include))
 
 
-def _entry_row(record: Row) -> Row:
-    return without(record, "foreign_id_type")
+def _entry_row(record: JsonRow) -> JsonRow:
+    return without_fields(record, "foreign_id_type")
 
 
-def _payments(call: Call) -> Listing:
+def _payments(call: SandboxCall) -> ListResult:
     exact = (
         "patient_id",
         "provider_id",
@@ -46,9 +53,9 @@ def _payments(call: Call) -> Listing:
         "claim_id",
         "transaction_id",
     )
-    need_one_of(call, (*exact, "updated_since"))
+    require_one_of(call, (*exact, "updated_since"))
     table = call.practice.payments
-    return narrowed(
+    return filtered_list(
         call,
         table,
         lambda id: _entry_row(table.row(id)),
@@ -57,16 +64,18 @@ def _payments(call: Call) -> Listing:
     )
 
 
-def _payment(call: Call) -> Answer:
-    shown = _entry_row(found(call.practice.payments, call.ids[0]))
-    return Answer(data=ledger_includes.related(call.practice, shown, call.params.texts("include")))
+def _payment(call: SandboxCall) -> HandlerResult:
+    shown = _entry_row(get_or_404(call.practice.payments, call.ids[0]))
+    return HandlerResult(
+        data=ledger_includes.related(call.practice, shown, call.params.texts("include"))
+    )
 
 
-def _adjustments(call: Call) -> Listing:
+def _adjustments(call: SandboxCall) -> ListResult:
     exact = ("patient_id", "provider_id", "guarantor_id", "claim_id", "charge_id")
-    need_one_of(call, (*exact, "updated_since"))
+    require_one_of(call, (*exact, "updated_since"))
     table = call.practice.adjustments
-    return narrowed(
+    return filtered_list(
         call,
         table,
         lambda id: _entry_row(table.row(id)),
@@ -75,29 +84,31 @@ def _adjustments(call: Call) -> Listing:
     )
 
 
-def _adjustment(call: Call) -> Answer:
-    shown = _entry_row(found(call.practice.adjustments, call.ids[0]))
-    return Answer(data=ledger_includes.related(call.practice, shown, call.params.texts("include")))
+def _adjustment(call: SandboxCall) -> HandlerResult:
+    shown = _entry_row(get_or_404(call.practice.adjustments, call.ids[0]))
+    return HandlerResult(
+        data=ledger_includes.related(call.practice, shown, call.params.texts("include"))
+    )
 
 
-def _claims(call: Call) -> Listing:
+def _claims(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
     exact = ("patient_id", "guarantor_id", "provider_id")
-    need_one_of(call, (*exact, "date_of_service", "updated_since"))
+    require_one_of(call, (*exact, "date_of_service", "updated_since"))
     served = asked.day("date_of_service")
-    return narrowed(
+    return filtered_list(
         call,
         practice.claims,
-        lambda id: without(practice.claims.row(id), "charge_ids"),
+        lambda id: without_fields(practice.claims.row(id), "charge_ids"),
         exact=("location_id", *exact),
         sorts=("updated_at",),
         keep=lambda one: served is None or one.get("date_of_service") == served.isoformat(),
     )
 
 
-def _claim(call: Call) -> Answer:
-    found(call.practice.claims, call.ids[0], call.world.guesses.unknown_claim_status)
-    return Answer(
+def _claim(call: SandboxCall) -> HandlerResult:
+    get_or_404(call.practice.claims, call.ids[0], call.world.guesses.unknown_claim_status)
+    return HandlerResult(
         data=ledger_includes.claim(call.practice, call.ids[0], call.params.texts("include"))
     )
 
@@ -107,7 +118,7 @@ def _list_route(path: str, handler: Handler, takes: str) -> Route:
         method="GET",
         path=path,
         handler=handler,
-        takes="subdomain! location_id:int! sort updated_since:time include_deleted:bool " + takes,
+        filters="subdomain! location_id:int! sort updated_since:time include_deleted:bool " + takes,
         versions=V3,
         paging="cursor",
         financial=True,
@@ -120,7 +131,7 @@ def _single(path: str, handler: Handler, *, no_404: bool = True) -> Route:
         method="GET",
         path=path,
         handler=handler,
-        takes="subdomain! include:texts",
+        filters="subdomain! include:texts",
         versions=V3,
         financial=True,
         no_404=no_404,
@@ -132,7 +143,7 @@ def _write(path: str, handler: Handler) -> Route:
         method="POST",
         path=path,
         handler=handler,
-        takes="subdomain! location_id:int!",
+        filters="subdomain! location_id:int!",
         versions=V3,
         financial=True,
         no_404=True,
@@ -145,10 +156,10 @@ ROUTES: Final = (
     _list_route("/charges", _charges, f"{_PEOPLE} procedure_id:int include:texts"),
     _single("/charges/{id}", _charge),
     _list_route("/payments", _payments, f"{_PEOPLE} charge_id:int claim_id:int transaction_id"),
-    _write("/payments", pay),
+    _write("/payments", create_payment),
     _single("/payments/{id}", _payment),
     _list_route("/adjustments", _adjustments, f"{_PEOPLE} charge_id:int claim_id:int"),
-    _write("/adjustments", adjust),
+    _write("/adjustments", create_adjustment),
     _single("/adjustments/{id}", _adjustment),
     _list_route("/claims", _claims, f"{_PEOPLE} date_of_service:date"),
     _single("/claims/{id}", _claim, no_404=False),

@@ -7,9 +7,23 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import found
-from nexhealth_async.sandbox.json_format import Refusal, Row, ints, stamp, text
-from nexhealth_async.sandbox.routes import BOTH, V3, Answer, Call, Download, Listing, Route
+from nexhealth_async.sandbox.handlers.list_filters import get_or_404
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    ints,
+    text,
+)
+from nexhealth_async.sandbox.routes import (
+    BOTH,
+    V3,
+    FileResult,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+)
 
 __all__ = ["ROUTES"]
 
@@ -18,21 +32,21 @@ _FILENAME: Final = re.compile(rb'\bfilename="?([^";\r\n]*)"?')
 _TYPE: Final = re.compile(rb"(?im)^content-type:\s*([^;\r\n]+)")
 
 
-def _parts(call: Call) -> Iterator[tuple[bytes, bytes]]:
+def _parts(call: SandboxCall) -> Iterator[tuple[bytes, bytes]]:
     """Head and body of each part of the form sent."""
     boundary = re.search(r'boundary="?([^";]+)"?', call.content_type)
     if "multipart/form-data" not in call.content_type.lower() or boundary is None:
-        raise Refusal(415, "Unsupported media type")
+        raise RequestRejectedError(415, "Unsupported media type")
     for piece in (b"\r\n" + call.raw).split(b"\r\n--" + boundary[1].encode())[1:]:
         head, empty_line, body = piece.partition(b"\r\n\r\n")
         if empty_line:
             yield head, body
 
 
-def _create(call: Call) -> Answer:
+def _create(call: SandboxCall) -> HandlerResult:
     practice = call.practice
-    found(practice.patients, call.ids[0])
-    record: Row = {"patient_id": call.ids[0], "document_type_id": None}
+    get_or_404(practice.patients, call.ids[0])
+    record: JsonRow = {"patient_id": call.ids[0], "document_type_id": None}
     content: bytes | None = None
     for head, body in _parts(call):
         named = _NAMED.search(head)
@@ -47,48 +61,48 @@ def _create(call: Call) -> Answer:
             record["type"] = kind[1].decode("ascii", "replace").strip() if kind else guessed
         elif named[1] == b"document_type_id" and body.strip():
             if not body.strip().isdigit() or int(body) not in practice.document_types:
-                raise Refusal(404, "Document type not found")
+                raise RequestRejectedError(404, "Document type not found")
             record["document_type_id"] = int(body)
     if content is None:
-        raise Refusal(400, "Missing parameter file")
-    id = practice.documents.add({**record, "created_at": stamp(call.now)})
+        raise RequestRejectedError(400, "Missing parameter file")
+    id = practice.documents.add({**record, "created_at": format_timestamp(call.now)})
     practice.documents.update(id, url=f"/documents/{id}/download")
     practice.document_bytes[id] = content
-    return Answer(data=_row(call, id), status=201)
+    return HandlerResult(data=_row(call, id), status=201)
 
 
-def _row(call: Call, id: int) -> Row:
+def _row(call: SandboxCall, id: int) -> JsonRow:
     shown = call.practice.documents.row(id)
     names = ("id", "filename", "type", "url", "created_at", "document_type_id")
     return {name: shown.get(name) for name in names}
 
 
-def _list(call: Call) -> Listing:
-    found(call.practice.patients, call.ids[0])
+def _list(call: SandboxCall) -> ListResult:
+    get_or_404(call.practice.patients, call.ids[0])
     ids = call.practice.documents.where("patient_id", call.ids[0])
-    return Listing(ids=ids, show=lambda id: _row(call, id))
+    return ListResult(ids=ids, show=lambda id: _row(call, id))
 
 
-def _download(call: Call) -> Answer:
+def _download(call: SandboxCall) -> HandlerResult:
     for practice in [call.scope] if call.scope else call.world.practices:
         document = practice.documents.get(call.ids[0])
         if document is not None:
             content = practice.document_bytes.get(call.ids[0], b"")
             name, kind = text(document, "filename"), text(document, "type")
-            return Answer(data=Download(filename=name, type=kind, content=content))
-    raise Refusal(404, "Resource not found")
+            return HandlerResult(data=FileResult(filename=name, type=kind, content=content))
+    raise RequestRejectedError(404, "Resource not found")
 
 
-def _staff(call: Call) -> Listing:
+def _staff(call: SandboxCall) -> ListResult:
     table, asked = call.practice.staff, call.params
     inactive, offices = asked.flag("inactive"), asked.ints("location_ids")
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         return (inactive is None or one.get("inactive") is inactive) and (
             not offices or any(office in offices for office in ints(one.get("location_ids")))
         )
 
-    return Listing(ids=table.select(asked.key, keep), show=table.row)
+    return ListResult(ids=table.select(asked.key, keep), show=table.row)
 
 
 _PATH: Final = "/patients/{id}/documents"
@@ -98,7 +112,7 @@ ROUTES: Final = (
         method="GET",
         path=_PATH,
         handler=_list,
-        takes="subdomain!",
+        filters="subdomain!",
         paging="numbered",
         rate="people",
     ),
@@ -106,7 +120,7 @@ ROUTES: Final = (
         method="GET",
         path=_PATH,
         handler=_list,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=V3,
         rate="people",
         media="vendor",
@@ -115,7 +129,7 @@ ROUTES: Final = (
         method="POST",
         path=_PATH,
         handler=_create,
-        takes="subdomain! location_id:int!",
+        filters="subdomain! location_id:int!",
         versions=BOTH,
         rate="people",
     ),
@@ -123,14 +137,14 @@ ROUTES: Final = (
         method="GET",
         path="/documents/{id}/download",
         handler=_download,
-        takes="subdomain",
+        filters="subdomain",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/nex_staff",
         handler=_staff,
-        takes="subdomain! inactive:bool location_ids:ints",
+        filters="subdomain! inactive:bool location_ids:ints",
         versions=BOTH,
         paging="numbered",
     ),

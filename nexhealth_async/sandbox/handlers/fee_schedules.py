@@ -5,52 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
-from nexhealth_async.sandbox.json_format import Refusal, Row
+from nexhealth_async.sandbox.handlers.list_filters import filtered_list, get_or_404, require_one_of
+from nexhealth_async.sandbox.json_format import JsonRow, RequestRejectedError
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Handler, Listing, Route
-from nexhealth_async.sandbox.tables import Table
-from nexhealth_async.sandbox.v3_fields import patient_v3, without
+from nexhealth_async.sandbox.routes import (
+    V3,
+    Handler,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+)
+from nexhealth_async.sandbox.tables import RecordTable
+from nexhealth_async.sandbox.v3_fields import patient_v3, without_fields
 
 __all__ = ["ROUTES"]
 
 
-def _active(call: Call, table: Table) -> Listing:
+def _active(call: SandboxCall, table: RecordTable) -> ListResult:
     active = call.params.flag("active") if "active" in call.params else True
-    return narrowed(
+    return filtered_list(
         call, table, table.row, keep=lambda one: one.get("active") is active, key=active
     )
 
 
-def _listing(table: Callable[[Practice], Table]) -> Handler:
+def _listing(table: Callable[[Practice], RecordTable]) -> Handler:
     return lambda call: _active(call, table(call.practice))
 
 
-def _single(table: Callable[[Practice], Table]) -> Handler:
-    return lambda call: Answer(data=found(table(call.practice), call.ids[0]))
+def _single(table: Callable[[Practice], RecordTable]) -> Handler:
+    return lambda call: HandlerResult(data=get_or_404(table(call.practice), call.ids[0]))
 
 
-def _schedule(call: Call) -> Answer:
+def _schedule(call: SandboxCall) -> HandlerResult:
     practice = call.practice
-    shown = found(practice.fee_schedules, call.ids[0])
+    shown = get_or_404(practice.fee_schedules, call.ids[0])
     if "procedure_fees" in call.params.texts("include"):
         fees = practice.fee_schedule_procedures
         shown["procedure_fees"] = [
             {name: fees.row(id).get(name) for name in ("procedure_code_id", "fee", "code")}
             for id in fees.where("fee_schedule_id", call.ids[0])
         ]
-    return Answer(data=shown)
+    return HandlerResult(data=shown)
 
 
-def _fees(call: Call) -> Listing:
-    need_one_of(call, ("fee_schedule_id", "updated_since"))
+def _fees(call: SandboxCall) -> ListResult:
+    require_one_of(call, ("fee_schedule_id", "updated_since"))
     table = call.practice.fee_schedule_procedures
-    return narrowed(call, table, table.row, exact=("fee_schedule_id",))
+    return filtered_list(call, table, table.row, exact=("fee_schedule_id",))
 
 
-def _plans(call: Call) -> Listing:
+def _plans(call: SandboxCall) -> ListResult:
     table = call.practice.payment_plans
-    return narrowed(
+    return filtered_list(
         call,
         table,
         lambda id: _plan_row(table.row(id)),
@@ -59,11 +66,11 @@ def _plans(call: Call) -> Listing:
     )
 
 
-def _plan_row(record: Row) -> Row:
-    return without(record, "location_id", "updated_at")
+def _plan_row(record: JsonRow) -> JsonRow:
+    return without_fields(record, "location_id", "updated_at")
 
 
-def _plan(call: Call) -> Answer:
+def _plan(call: SandboxCall) -> HandlerResult:
     for practice in call.world.practices:
         record = practice.payment_plans.get(call.ids[0])
         if record is None:
@@ -74,8 +81,8 @@ def _plan(call: Call) -> Answer:
                 id = record[f"{name}_id"]
                 person = practice.patients.get(id) if isinstance(id, int) else None
                 shown[name] = person and patient_v3(person, listed=False)
-        return Answer(data=shown)
-    raise Refusal(404, "Resource not found")
+        return HandlerResult(data=shown)
+    raise RequestRejectedError(404, "Resource not found")
 
 
 def _list_route(path: str, handler: Handler, takes: str) -> Route:
@@ -83,7 +90,7 @@ def _list_route(path: str, handler: Handler, takes: str) -> Route:
         method="GET",
         path=path,
         handler=handler,
-        takes="subdomain! location_id:int! updated_since:time " + takes,
+        filters="subdomain! location_id:int! updated_since:time " + takes,
         versions=V3,
         paging="cursor",
         financial=True,
@@ -96,7 +103,7 @@ def _single_route(path: str, handler: Handler, *, takes: str = "", no_404: bool 
         method="GET",
         path=path,
         handler=handler,
-        takes="subdomain! " + takes,
+        filters="subdomain! " + takes,
         versions=V3,
         financial=True,
         no_404=no_404,
@@ -115,7 +122,8 @@ ROUTES: Final = (
         method="GET",
         path="/payment_plans",
         handler=_plans,
-        takes="subdomain! location_id:int! sort patient_id:int guarantor_id:int updated_since:time",
+        filters="subdomain! location_id:int! sort patient_id:int guarantor_id:int "
+        "updated_since:time",
         versions=V3,
         paging="cursor",
         financial=True,
@@ -126,7 +134,7 @@ ROUTES: Final = (
         method="GET",
         path="/payment_plans/{id}",
         handler=_plan,
-        takes="include:texts",
+        filters="include:texts",
         versions=V3,
         financial=True,
         media="vendor",

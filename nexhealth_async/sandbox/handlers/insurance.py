@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import found, narrowed
+from nexhealth_async.sandbox.handlers.list_filters import filtered_list, get_or_404
 from nexhealth_async.sandbox.handlers.patient_includes import plain_coverage, subscriber
-from nexhealth_async.sandbox.json_format import Row
+from nexhealth_async.sandbox.json_format import JsonRow
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route, paged_in_both
-from nexhealth_async.sandbox.v3_fields import without
+from nexhealth_async.sandbox.routes import (
+    V3,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+    paged_in_both,
+)
+from nexhealth_async.sandbox.v3_fields import without_fields
 
 __all__ = ["ROUTES"]
 
@@ -18,26 +25,26 @@ def _covered(practice: Practice, plan_id: int) -> list[int]:
     return practice.insurance_coverages.where("plan_id", plan_id)
 
 
-def _plans(call: Call) -> Listing:
+def _plans(call: SandboxCall) -> ListResult:
     practice, include = call.practice, call.params.texts("include")
     table = practice.insurance_plans
 
-    def show(id: int) -> Row:
+    def show(id: int) -> JsonRow:
         shown = table.row(id)
         if call.version == "v3":
             return shown
-        shown = without(shown, "updated_at", "deleted_at")
+        shown = without_fields(shown, "updated_at", "deleted_at")
         if "patient_coverages" in include:
             coverages = [plain_coverage(practice, one, "v2") for one in _covered(practice, id)]
             shown["patient_coverages"] = coverages
         return shown
 
-    return narrowed(call, table, show, exact=("payer_id", "group_num"), sorts=("updated_at",))
+    return filtered_list(call, table, show, exact=("payer_id", "group_num"), sorts=("updated_at",))
 
 
-def _plan(call: Call) -> Answer:
+def _plan(call: SandboxCall) -> HandlerResult:
     practice, id = call.practice, call.ids[0]
-    shown = found(practice.insurance_plans, id)
+    shown = get_or_404(practice.insurance_plans, id)
     include = call.params.texts("include")
     if "patient_coverages" in include:
         shown["patient_coverages"] = [
@@ -48,13 +55,13 @@ def _plan(call: Call) -> Answer:
         shown["subscribers"] = [one for one in people if one is not None]
     if "fee_schedule" in include:
         shown["fee_schedule"] = practice.fee_schedules.get(practice.fee_schedules.first_id)
-    return Answer(data=shown)
+    return HandlerResult(data=shown)
 
 
-def _coverages(call: Call) -> Listing:
+def _coverages(call: SandboxCall) -> ListResult:
     practice = call.practice
     active = call.params.flag("active") if "active" in call.params else True
-    return narrowed(
+    return filtered_list(
         call,
         practice.insurance_coverages,
         lambda id: plain_coverage(practice, id, "v3"),
@@ -64,10 +71,10 @@ def _coverages(call: Call) -> Listing:
     )
 
 
-def _coverage(call: Call) -> Answer:
+def _coverage(call: SandboxCall) -> HandlerResult:
     practice, id = call.practice, call.ids[0]
-    found(practice.insurance_coverages, id)
-    return Answer(
+    get_or_404(practice.insurance_coverages, id)
+    return HandlerResult(
         data={**plain_coverage(practice, id, "v3"), "subscriber": subscriber(practice, id)}
     )
 
@@ -85,7 +92,7 @@ ROUTES: Final = (
         method="GET",
         path="/insurance_plans/{id}",
         handler=_plan,
-        takes="subdomain! include:texts",
+        filters="subdomain! include:texts",
         versions=V3,
         financial=True,
     ),
@@ -93,7 +100,7 @@ ROUTES: Final = (
         method="GET",
         path="/insurance_coverages",
         handler=_coverages,
-        takes="subdomain! updated_since:time patient_id:int active:bool",
+        filters="subdomain! updated_since:time patient_id:int active:bool",
         versions=V3,
         paging="cursor",
     ),
@@ -101,7 +108,7 @@ ROUTES: Final = (
         method="GET",
         path="/insurance_coverages/{id}",
         handler=_coverage,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=V3,
     ),
 )

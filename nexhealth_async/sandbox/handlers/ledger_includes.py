@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from nexhealth_async.sandbox.json_format import Row, ints, row, text
+from nexhealth_async.sandbox.json_format import JsonRow, ints, row, text
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.tables import Table
-from nexhealth_async.sandbox.v3_fields import patient_v3, person, price, procedure_v3, without
+from nexhealth_async.sandbox.tables import RecordTable
+from nexhealth_async.sandbox.v3_fields import (
+    patient_v3,
+    person_v3,
+    price,
+    procedure_v3,
+    without_fields,
+)
 
 __all__ = ["charge", "claim", "related"]
 
 
-def related(practice: Practice, shown: Row, include: list[str]) -> Row:
+def related(practice: Practice, shown: JsonRow, include: list[str]) -> JsonRow:
     """A payment or adjustment with the records its ids point to."""
-    found: Row = {}
+    found: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
             found[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person(_linked(practice.providers, shown, name))
+            found[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "claim":
             known = _linked(practice.claims, shown, name)
-            found[name] = known and _old_claim(known)
+            found[name] = known and _legacy_claim(known)
         elif name == "charge":
             known = _linked(practice.charges, shown, name)
-            found[name] = known and _old_charge(practice, known)
+            found[name] = known and _legacy_charge(practice, known)
         elif name == "payment_plan":
             known = _linked(practice.payment_plans, shown, name)
-            found[name] = known and without(known, "location_id", "updated_at")
+            found[name] = known and without_fields(known, "location_id", "updated_at")
         elif name in {"payment_type", "adjustment_type"} and f"{name}_id" in shown:
             table = {
                 "payment_type": practice.payment_types,
@@ -36,20 +42,20 @@ def related(practice: Practice, shown: Row, include: list[str]) -> Row:
     return shown | found
 
 
-def _linked(table: Table, shown: Row, name: str) -> Row | None:
+def _linked(table: RecordTable, shown: JsonRow, name: str) -> JsonRow | None:
     id = shown.get(f"{name}_id")
     return table.get(id) if isinstance(id, int) else None
 
 
-def _patient(practice: Practice, shown: Row, name: str) -> Row | None:
+def _patient(practice: Practice, shown: JsonRow, name: str) -> JsonRow | None:
     found = _linked(practice.patients, shown, name)
     return found and patient_v3(found, listed=False)
 
 
-def _old_claim(known: Row) -> Row:
+def _legacy_claim(known: JsonRow) -> JsonRow:
     totals = row(known.get("totals")) or {}
     names = ("id", "location_id", "patient_id", "provider_id", "guarantor_id", "status")
-    shown: Row = {
+    shown: JsonRow = {
         **{name: known.get(name) for name in names},
         "subscription_id": known.get("primary_insurance_plan_id"),
         "finalized_at": known.get("received_at"),
@@ -63,8 +69,8 @@ def _old_claim(known: Row) -> Row:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _claims_of(practice: Practice, charge_id: int) -> list[Row]:
-    by_charge: dict[int, list[int]] = practice.claims.remembered(
+def _claims_of(practice: Practice, charge_id: int) -> list[JsonRow]:
+    by_charge: dict[int, list[int]] = practice.claims.cached(
         "by charge", lambda: _by_charge(practice)
     )
     return [practice.claims.row(id) for id in by_charge.get(charge_id, [])]
@@ -80,11 +86,11 @@ def _by_charge(practice: Practice) -> dict[int, list[int]]:
     return found
 
 
-def _old_charge(practice: Practice, known: Row) -> Row:
+def _legacy_charge(practice: Practice, known: JsonRow) -> JsonRow:
     id = known["id"]
     claims = _claims_of(practice, id) if isinstance(id, int) else []
     return {
-        **without(known, "procedure_code", "procedure_id"),
+        **without_fields(known, "procedure_code", "procedure_id"),
         "procedure_id": f"NHP:{known.get('procedure_id') or known['id']}",
         "claim_ids": [one["id"] for one in claims],
         "payment_estimate_total": price(0),
@@ -93,7 +99,7 @@ def _old_charge(practice: Practice, known: Row) -> Row:
     }
 
 
-def _payout(practice: Practice, claim: Row, charge: Row | None) -> Row:
+def _payout(practice: Practice, claim: JsonRow, charge: JsonRow | None) -> JsonRow:
     totals = row(claim.get("totals")) or {}
     code = text(charge, "procedure_code")
     fees = practice.fee_schedule_procedures.where("code", code)
@@ -108,21 +114,21 @@ def _payout(practice: Practice, claim: Row, charge: Row | None) -> Row:
     }
 
 
-def charge(practice: Practice, id: int, include: list[str]) -> Row:
+def charge(practice: Practice, id: int, include: list[str]) -> JsonRow:
     """A charge and what is asked for with it."""
     shown = practice.charges.row(id)
-    found: Row = {}
+    found: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
             found[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person(_linked(practice.providers, shown, name))
+            found[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "procedure":
             known = _linked(practice.procedures, shown, name)
             found[name] = known and procedure_v3(known, practice.plans_by_procedure())
         elif name == "claims":
             found[name] = [
-                without(one, "charge_ids", "deleted_at") for one in _claims_of(practice, id)
+                without_fields(one, "charge_ids", "deleted_at") for one in _claims_of(practice, id)
             ]
         elif name == "claim_payouts":
             found[name] = [
@@ -135,18 +141,20 @@ def charge(practice: Practice, id: int, include: list[str]) -> Row:
     return shown | found
 
 
-def claim(practice: Practice, id: int, include: list[str]) -> Row:
+def claim(practice: Practice, id: int, include: list[str]) -> JsonRow:
     """A claim and what is asked for with it."""
     shown = practice.claims.row(id)
     wanted = [one for one in ints(shown.pop("charge_ids", None)) if one in practice.charges]
-    found: Row = {}
+    found: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
             found[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person(_linked(practice.providers, shown, name))
+            found[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "charges":
-            found[name] = [without(practice.charges.row(one), "deleted_at") for one in wanted]
+            found[name] = [
+                without_fields(practice.charges.row(one), "deleted_at") for one in wanted
+            ]
         elif name == "charge_payouts":
             found[name] = [
                 {**_payout(practice, shown, practice.charges.row(one)), "charge_id": one}

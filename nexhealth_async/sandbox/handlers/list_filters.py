@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
-from nexhealth_async.sandbox.routes import Call, Listing, Order
-from nexhealth_async.sandbox.tables import Table
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    text,
+)
+from nexhealth_async.sandbox.routes import ListResult, SandboxCall, SortOrder
+from nexhealth_async.sandbox.tables import RecordTable
 
-__all__ = ["found", "in_order", "narrowed", "need_one_of", "order"]
+__all__ = ["filtered_list", "get_or_404", "in_order", "order", "require_one_of"]
 
 
-def order(call: Call, table: Table, allowed: Sequence[str], default: str = "") -> Order | None:
+def order(
+    call: SandboxCall, table: RecordTable, allowed: Sequence[str], default: str = ""
+) -> SortOrder | None:
     """What ``sort`` asks for: names with commas between, a minus in front for falling.
 
     Raises:
@@ -24,41 +31,43 @@ def order(call: Call, table: Table, allowed: Sequence[str], default: str = "") -
         (name.strip().removeprefix("-"), name.strip().startswith("-")) for name in asked.split(",")
     ]
     if any(name not in allowed for name, _ in fields):
-        raise Refusal(400, "sort is invalid")
-    return Order(fields, table.row)
+        raise RequestRejectedError(400, "sort is invalid")
+    return SortOrder(fields, table.row)
 
 
-def in_order(table: Table, ids: Sequence[int], by: Order | None) -> Sequence[int]:
+def in_order(table: RecordTable, ids: Sequence[int], by: SortOrder | None) -> Sequence[int]:
     """The ids as sorted, remembered until the table changes."""
     if by is None:
         return ids
-    return table.remembered(("sorted", tuple(by.fields), tuple(ids)), lambda: by.sorted(ids))
+    return table.cached(("sorted", tuple(by.fields), tuple(ids)), lambda: by.sorted(ids))
 
 
-def need_one_of(call: Call, names: Sequence[str]) -> None:
+def require_one_of(call: SandboxCall, names: Sequence[str]) -> None:
     """Refuse to run a listing that none of these filters narrows."""
     if not any(name in call.params for name in names):
-        raise Refusal(400, f"At least one of these parameters is required: {', '.join(names)}")
+        raise RequestRejectedError(
+            400, f"At least one of these parameters is required: {', '.join(names)}"
+        )
 
 
-def narrowed(
-    call: Call,
-    table: Table,
-    show: Callable[[int], Row],
+def filtered_list(
+    call: SandboxCall,
+    table: RecordTable,
+    show: Callable[[int], JsonRow],
     *,
     exact: Sequence[str] = (),
     sorts: Sequence[str] = (),
     default_sort: str = "",
-    keep: Callable[[Row], bool] | None = None,
+    keep: Callable[[JsonRow], bool] | None = None,
     key: object = None,
-) -> Listing:
+) -> ListResult:
     """The rows of a table as the usual parameters narrow and sort them.
 
     ``exact`` are parameters that a row's field of the same name must equal; ``key`` is what
     ``keep`` depends on besides the parameters.
     """
     asked = call.params
-    wanted: Row = {
+    wanted: JsonRow = {
         name: value
         for name in exact
         if name in asked
@@ -66,11 +75,11 @@ def narrowed(
         if value is not None
     }
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
     hides_deleted = "include_deleted" in asked or call.version == "v3"
     deleted = asked.flag("include_deleted") is True or not hides_deleted
 
-    def kept(one: Row) -> bool:
+    def kept(one: JsonRow) -> bool:
         return (
             all(one.get(name) == value for name, value in wanted.items())
             and (not floor or text(one, "updated_at") >= floor)
@@ -85,10 +94,10 @@ def narrowed(
             break
     ids = table.select((asked.key, call.version, repr(key)), kept, among)
     by = order(call, table, sorts, default_sort) if sorts else None
-    return Listing(ids=in_order(table, ids, by), show=show, order=by)
+    return ListResult(ids=in_order(table, ids, by), show=show, order=by)
 
 
-def found(table: Table, id: int, status: int = 404) -> Row:
+def get_or_404(table: RecordTable, id: int, status: int = 404) -> JsonRow:
     """The row with this id.
 
     Raises:
@@ -96,5 +105,5 @@ def found(table: Table, id: int, status: int = 404) -> Row:
     """
     one = table.get(id)
     if one is None:
-        raise Refusal(status, "Resource not found")
+        raise RequestRejectedError(status, "Resource not found")
     return one

@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.list_filters import in_order, order
-from nexhealth_async.sandbox.json_format import Refusal, Row, ints, number, rows, stamp, text
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    ints,
+    number,
+    rows,
+    text,
+)
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import (
     BOTH,
-    Answer,
-    Call,
-    Listing,
+    HandlerResult,
+    ListResult,
     Route,
+    SandboxCall,
     Version,
     paged_in_both,
 )
@@ -35,18 +43,18 @@ _SHORT: Final = (
 )
 
 
-def location_row(practice: Practice, id: int, version: Version = "v2") -> Row:
+def location_row(practice: Practice, id: int, version: Version = "v2") -> JsonRow:
     """One office as the API shows it; v3 adds what it specialises in."""
-    return _specialised(practice.locations.row(id), version)
+    return _with_specialty(practice.locations.row(id), version)
 
 
-def _specialised(record: Row, version: Version) -> Row:
+def _with_specialty(record: JsonRow, version: Version) -> JsonRow:
     if version == "v2":
         return record
     return {"specialty": {"id": 1, "name": "General Dentistry"}, **record}
 
 
-def _short(practice: Practice, ids: list[int], version: Version) -> list[Row]:
+def _short_locations(practice: Practice, ids: list[int], version: Version) -> list[JsonRow]:
     """Offices in brief; what they have no value for is left out in v3."""
     found = [practice.locations.row(id) for id in ids]
     return [
@@ -55,30 +63,30 @@ def _short(practice: Practice, ids: list[int], version: Version) -> list[Row]:
     ]
 
 
-def _institution(practice: Practice, version: Version) -> Row:
-    locations = _short(practice, list(practice.locations.ids), version)
+def _institution(practice: Practice, version: Version) -> JsonRow:
+    locations = _short_locations(practice, list(practice.locations.ids), version)
     return {**practice.institution, "subdomain": practice.subdomain, "locations": locations}
 
 
-def _institutions(call: Call) -> Answer:
+def _institutions(call: SandboxCall) -> HandlerResult:
     found = [_institution(one, call.version) for one in call.world.practices]
-    return Answer(data=found, count=len(found))
+    return HandlerResult(data=found, count=len(found))
 
 
-def _institution_get(call: Call) -> Answer:
+def _institution_get(call: SandboxCall) -> HandlerResult:
     for practice in call.world.practices:
         if practice.institution_id == call.ids[0]:
-            return Answer(data=_institution(practice, call.version))
-    raise Refusal(404, "Resource not found")
+            return HandlerResult(data=_institution(practice, call.version))
+    raise RequestRejectedError(404, "Resource not found")
 
 
-def _locations(call: Call) -> Answer:
+def _locations(call: SandboxCall) -> HandlerResult:
     inactive = call.params.flag("inactive")
     foreign_id = call.params.text("foreign_id")
-    groups: list[Row] = []
+    groups: list[JsonRow] = []
     for practice in [call.scope] if call.scope else call.world.practices:
         shown = [
-            _specialised(one, call.version)
+            _with_specialty(one, call.version)
             for one in practice.locations
             if (inactive is None or one.get("inactive") is inactive)
             and (foreign_id is None or one.get("foreign_id") == foreign_id)
@@ -91,15 +99,15 @@ def _locations(call: Call) -> Answer:
                 "locations": shown,
             }
         )
-    return Answer(data=groups, count=len(groups))
+    return HandlerResult(data=groups, count=len(groups))
 
 
-def _location_get(call: Call) -> Answer:
+def _location_get(call: SandboxCall) -> HandlerResult:
     practice, _ = call.world.location(call.ids[0])
-    return Answer(data=location_row(practice, call.ids[0], call.version))
+    return HandlerResult(data=location_row(practice, call.ids[0], call.version))
 
 
-def _location_descriptors(call: Call) -> Listing:
+def _location_descriptors(call: SandboxCall) -> ListResult:
     practice, _ = call.world.location(call.ids[0])
     kind = call.params.text("descriptor_type")
     ids = [
@@ -108,12 +116,14 @@ def _location_descriptors(call: Call) -> Listing:
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
     as_text = call.world.guesses.text_descriptor_ids
-    return Listing(
+    return ListResult(
         ids=ids, show=lambda id: descriptor(practice.descriptors.row(id), as_text=as_text)
     )
 
 
-def availability_row(practice: Practice, id: int, version: Version, *, types: bool = True) -> Row:
+def availability_row(
+    practice: Practice, id: int, version: Version, *, types: bool = True
+) -> JsonRow:
     """Working hours as the API shows them."""
     stored = practice.availabilities.row(id)
     if version == "v3":
@@ -133,7 +143,7 @@ def availability_row(practice: Practice, id: int, version: Version, *, types: bo
 
 def provider_row(
     practice: Practice, id: int, include: list[str], version: Version, *, locations: bool = True
-) -> Row:
+) -> JsonRow:
     """A provider; its offices come along unasked, as observed."""
     shown = practice.providers.row(id)
     if locations or "locations" in include:
@@ -151,24 +161,24 @@ def provider_row(
     return shown
 
 
-def _shows_offices(call: Call) -> bool:
+def _includes_locations(call: SandboxCall) -> bool:
     replaced = call.params.texts("include") and call.world.guesses.include_replaces_default
     return call.version == "v2" or not replaced
 
 
-def _providers(call: Call) -> Listing:
+def _providers(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
     location_id = asked.number("location_id")
     requestable = asked.flag("requestable")
     if requestable is not None and location_id is None:
-        raise Refusal(400, "Missing parameter location_id")
+        raise RequestRejectedError(400, "Missing parameter location_id")
     wanted = asked.ints("ids")
     foreign_id = asked.text("foreign_id")
     inactive = asked.flag("inactive") or False
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
         return (
             (location_id is None or requestable is False or location_id in offices)
@@ -179,41 +189,41 @@ def _providers(call: Call) -> Listing:
             and text(one, "updated_at") >= floor
         )
 
-    include, offices_too = asked.texts("include"), _shows_offices(call)
+    include, offices_too = asked.texts("include"), _includes_locations(call)
     table = practice.providers
     by = order(call, table, ("updated_at",)) if call.version == "v3" else None
-    return Listing(
+    return ListResult(
         ids=in_order(table, table.select(asked.key, keep), by),
         show=lambda id: provider_row(practice, id, include, call.version, locations=offices_too),
         order=by,
     )
 
 
-def _office_providers(call: Call) -> Listing:
+def _location_providers(call: SandboxCall) -> ListResult:
     practice, _ = call.world.location(call.ids[0], call.practice)
     requestable = call.params.flag("requestable")
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
         return requestable is None or (call.ids[0] in offices) is requestable
 
-    return Listing(
+    return ListResult(
         ids=practice.providers.select((call.ids, call.params.key), keep),
         show=lambda id: provider_row(practice, id, [], "v2"),
     )
 
 
-def _provider_get(call: Call) -> Answer:
+def _provider_get(call: SandboxCall) -> HandlerResult:
     if call.ids[0] not in call.practice.providers:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     include = call.params.texts("include")
-    offices = _shows_offices(call)
-    return Answer(
+    offices = _includes_locations(call)
+    return HandlerResult(
         data=provider_row(call.practice, call.ids[0], include, call.version, locations=offices)
     )
 
 
-def operatory_row(practice: Practice, id: int, include: list[str], version: Version) -> Row:
+def operatory_row(practice: Practice, id: int, include: list[str], version: Version) -> JsonRow:
     """A room; in v2 ``appt_categories`` always, ``appointment_types`` when asked for.
 
     In v3 both values, and none, give ``appointment_types``: its records know no other name.
@@ -228,15 +238,15 @@ def operatory_row(practice: Practice, id: int, include: list[str], version: Vers
     return shown
 
 
-def _operatories(call: Call) -> Listing:
+def _operatories(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
     location_id = asked.number("location_id")
     name = (asked.text("search_name") or "").lower()
     foreign_id = asked.text("foreign_id")
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         return (
             one.get("location_id") == location_id
             and name in text(one, "name").lower()
@@ -245,23 +255,23 @@ def _operatories(call: Call) -> Listing:
         )
 
     include = asked.texts("include")
-    return Listing(
+    return ListResult(
         ids=practice.operatories.select(asked.key, keep),
         show=lambda id: operatory_row(practice, id, include, call.version),
     )
 
 
-def _operatory_get(call: Call) -> Answer:
+def _operatory_get(call: SandboxCall) -> HandlerResult:
     if call.ids[0] not in call.practice.operatories:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     include = call.params.texts("include")
-    return Answer(data=operatory_row(call.practice, call.ids[0], include, call.version))
+    return HandlerResult(data=operatory_row(call.practice, call.ids[0], include, call.version))
 
 
-def _sync_status(call: Call) -> Answer:
+def _sync_status(call: SandboxCall) -> HandlerResult:
     asked = call.params
     wanted = asked.ints("location_ids")
-    found: list[Row] = []
+    found: list[JsonRow] = []
     for practice in [call.scope] if call.scope else call.world.practices:
         if not practice.connected:
             continue
@@ -269,7 +279,7 @@ def _sync_status(call: Call) -> Answer:
         states = {"read_status": practice.read_status, "write_status": practice.write_status}
         if not ids or any(asked.text(name) not in {None, state} for name, state in states.items()):
             continue
-        now = stamp(call.now)
+        now = format_timestamp(call.now)
         found.append(
             {
                 "institution_id": practice.institution_id,
@@ -280,17 +290,17 @@ def _sync_status(call: Call) -> Answer:
                 "read_status_at": now,
                 "write_status": practice.write_status,
                 "write_status_at": now,
-                "locations": _short(practice, ids, call.version),
+                "locations": _short_locations(practice, ids, call.version),
             }
         )
-    return Answer(data=found, count=len(found))
+    return HandlerResult(data=found, count=len(found))
 
 
 _PROVIDER_FILTERS: Final = (
     "subdomain! location_id:int ids:ints foreign_id requestable:bool inactive:bool "
     "updated_since:time include:texts"
 )
-_ROOM_FILTERS: Final = (
+_OPERATORY_FILTERS: Final = (
     "subdomain! location_id:int! search_name foreign_id updated_since:time include:texts"
 )
 
@@ -301,7 +311,7 @@ ROUTES: Final = (
         method="GET",
         path="/locations",
         handler=_locations,
-        takes="subdomain inactive:bool foreign_id filter_by_subscription_feature",
+        filters="subdomain inactive:bool foreign_id filter_by_subscription_feature",
         versions=BOTH,
         no_404=True,
     ),
@@ -310,14 +320,14 @@ ROUTES: Final = (
         method="GET",
         path="/locations/{id}/appointment_descriptors",
         handler=_location_descriptors,
-        takes="descriptor_type",
+        filters="descriptor_type",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/locations/{id}/providers",
-        handler=_office_providers,
-        takes="subdomain! requestable:bool",
+        handler=_location_providers,
+        filters="subdomain! requestable:bool",
         paging="numbered",
     ),
     *paged_in_both(
@@ -330,23 +340,23 @@ ROUTES: Final = (
         method="GET",
         path="/providers/{id}",
         handler=_provider_get,
-        takes="subdomain! include:texts",
+        filters="subdomain! include:texts",
         versions=BOTH,
         media="json",
     ),
-    *paged_in_both("/operatories", _operatories, v2=_ROOM_FILTERS, v3=_ROOM_FILTERS),
+    *paged_in_both("/operatories", _operatories, v2=_OPERATORY_FILTERS, v3=_OPERATORY_FILTERS),
     Route(
         method="GET",
         path="/operatories/{id}",
         handler=_operatory_get,
-        takes="subdomain! include:texts",
+        filters="subdomain! include:texts",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/sync_status",
         handler=_sync_status,
-        takes="subdomain location_ids:ints read_status write_status",
+        filters="subdomain location_ids:ints read_status write_status",
         versions=BOTH,
         no_404=True,
     ),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    text,
+)
+from nexhealth_async.sandbox.routes import BOTH, HandlerResult, ListResult, Route, SandboxCall
 
 __all__ = ["ROUTES"]
 
 
-def _alerts(call: Call) -> Listing:
+def _alerts(call: SandboxCall) -> ListResult:
     table = call.practice.patient_alerts
     _patient(call)
     every = call.params.flag("include_disabled") is True
@@ -19,27 +24,27 @@ def _alerts(call: Call) -> Listing:
         for id in table.where("patient_id", call.ids[0])
         if every or table.row(id).get("disabled_at") is None
     ]
-    return Listing(ids=ids, show=table.row)
+    return ListResult(ids=ids, show=table.row)
 
 
-def _patient(call: Call) -> None:
+def _patient(call: SandboxCall) -> None:
     if call.ids[0] not in call.practice.patients:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
 
 
-def _one(call: Call) -> Row:
+def _one(call: SandboxCall) -> JsonRow:
     found = call.practice.patient_alerts.get(call.ids[1])
     if found is None or found["patient_id"] != call.ids[0]:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     return found
 
 
-def _create(call: Call) -> Answer:
+def _create(call: SandboxCall) -> HandlerResult:
     _patient(call)
     note = text(call.wrapped("patient_alert"), "note")
     if not note:
-        raise Refusal(400, "Missing parameter note")
-    now = stamp(call.now)
+        raise RequestRejectedError(400, "Missing parameter note")
+    now = format_timestamp(call.now)
     table = call.practice.patient_alerts
     id = table.add(
         {
@@ -50,22 +55,22 @@ def _create(call: Call) -> Answer:
             "updated_at": now,
         }
     )
-    return Answer(data=table.row(id), status=201)
+    return HandlerResult(data=table.row(id), status=201)
 
 
-def _get(call: Call) -> Answer:
-    return Answer(data=_one(call))
+def _get(call: SandboxCall) -> HandlerResult:
+    return HandlerResult(data=_one(call))
 
 
-def _update(call: Call) -> Answer:
+def _update(call: SandboxCall) -> HandlerResult:
     found = _one(call)
     disabled = call.wrapped("patient_alert").get("disabled")
     if not isinstance(disabled, bool):
-        raise Refusal(400, "Missing parameter disabled")
-    now = stamp(call.now)
+        raise RequestRejectedError(400, "Missing parameter disabled")
+    now = format_timestamp(call.now)
     at = (found["disabled_at"] or now) if disabled else None
     call.practice.patient_alerts.update(call.ids[1], disabled_at=at, updated_at=now)
-    return Answer(
+    return HandlerResult(
         data=call.practice.patient_alerts.row(call.ids[1]),
         description="Resource updated successfully.",
     )
@@ -79,7 +84,7 @@ ROUTES: Final = (
         method="GET",
         path=_PATH,
         handler=_alerts,
-        takes="subdomain! include_disabled:bool",
+        filters="subdomain! include_disabled:bool",
         versions=BOTH,
         rate="people",
     ),
@@ -87,12 +92,19 @@ ROUTES: Final = (
         method="POST",
         path=_PATH,
         handler=_create,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
         rate="people",
     ),
-    Route(method="GET", path=_ONE, handler=_get, takes="subdomain!", versions=BOTH, rate="people"),
     Route(
-        method="PATCH", path=_ONE, handler=_update, takes="subdomain!", versions=BOTH, rate="people"
+        method="GET", path=_ONE, handler=_get, filters="subdomain!", versions=BOTH, rate="people"
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        handler=_update,
+        filters="subdomain!",
+        versions=BOTH,
+        rate="people",
     ),
 )

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nexhealth_async.sandbox.json_format import Refusal, Row, refuse_missing, row, stamp, text
-from nexhealth_async.sandbox.routes import Answer, Call
-from nexhealth_async.sandbox.v3_fields import without
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    reject_missing,
+    row,
+    text,
+)
+from nexhealth_async.sandbox.routes import HandlerResult, SandboxCall
+from nexhealth_async.sandbox.v3_fields import without_fields
 
 __all__ = ["create"]
 
@@ -15,10 +22,10 @@ __all__ = ["create"]
 _NORTH_AMERICAN: Final = re.compile(r"[2-9][0-8]\d[2-9](?!11)\d{6}")
 
 
-def create(call: Call) -> Answer:
+def create(call: SandboxCall) -> HandlerResult:
     """Take in a patient: ``new_patient`` until the practice's system has it."""
     practice = call.practice
-    refuse_missing(
+    reject_missing(
         call.body,
         "provider.provider_id",
         *("patient.first_name", "patient.last_name", "patient.email"),
@@ -27,46 +34,46 @@ def create(call: Call) -> Answer:
     patient = call.wrapped("patient")
     provider_id = call.wrapped("provider")["provider_id"]
     if provider_id not in practice.providers:
-        raise Refusal(404, f"Provider with id {provider_id} not found")
+        raise RequestRejectedError(404, f"Provider with id {provider_id} not found")
     bio = row(patient["bio"]) or {}
     phone = text(bio, "phone_number")[:10]
     if not _NORTH_AMERICAN.fullmatch(phone):
-        raise Refusal(400, "User phone number is invalid")
+        raise RequestRejectedError(400, "User phone number is invalid")
     name = f"{text(patient, 'first_name')} {text(patient, 'last_name')}"
-    same = _same(call, name, text(bio, "date_of_birth"), phone)
+    same = _matches(call, name, text(bio, "date_of_birth"), phone)
     if same is not None:
-        return _met_before(call, same)
+        return _find_duplicate(call, same)
     id = practice.patients.add(_record(call, patient, bio, name, phone))
     return _answer(call, id, 201)
 
 
-def _met_before(call: Call, same: int) -> Answer:
+def _find_duplicate(call: SandboxCall, matches: int) -> HandlerResult:
     if call.version == "v3" and call.body.get("return_existing_if_match") is True:
-        return _answer(call, same, 200)
-    raise Refusal(
+        return _answer(call, matches, 200)
+    raise RequestRejectedError(
         call.world.guesses.duplicate_status,
-        f"A patient with that information already exists - id={same}",
+        f"A patient with that information already exists - id={matches}",
     )
 
 
-def _answer(call: Call, id: int, status: int) -> Answer:
+def _answer(call: SandboxCall, id: int, status: int) -> HandlerResult:
     shown = call.practice.patients.row(id)
     if call.version == "v3":
-        shown = without(shown, "unsubscribe_sms", "balance")
+        shown = without_fields(shown, "unsubscribe_sms", "balance")
     at_user = call.world.guesses.patient_record_at == "user"
-    return Answer(data={"user": shown} if at_user else shown, status=status)
+    return HandlerResult(data={"user": shown} if at_user else shown, status=status)
 
 
-def _same(call: Call, name: str, born: str, phone: str) -> int | None:
+def _matches(call: SandboxCall, name: str, date_of_birth: str, phone: str) -> int | None:
     for id in call.practice.patients.where("name", name):
         bio = row(call.practice.patients.row(id).get("bio"))
-        if text(bio, "date_of_birth") == born and text(bio, "phone_number") == phone:
+        if text(bio, "date_of_birth") == date_of_birth and text(bio, "phone_number") == phone:
             return id
     return None
 
 
-def _record(call: Call, patient: Row, bio: Row, name: str, phone: str) -> Row:
-    now = stamp(call.now)
+def _record(call: SandboxCall, patient: JsonRow, bio: JsonRow, name: str, phone: str) -> JsonRow:
+    now = format_timestamp(call.now)
     gender = bio.get("gender") or call.world.guesses.missing_gender
     return {
         "email": patient["email"],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nexhealth_async.sandbox.json_format import Row, row, rows, stamp, text
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp, row, rows, text
 from nexhealth_async.sandbox.practice import Practice
 from nexhealth_async.sandbox.routes import Version
-from nexhealth_async.sandbox.v3_fields import patient_v3, procedure_v3, without
+from nexhealth_async.sandbox.v3_fields import patient_v3, procedure_v3, without_fields
 
 __all__ = ["coverage_row", "patient_row", "plain_coverage", "subscriber"]
 
@@ -28,10 +28,10 @@ def patient_row(
     version: Version = "v2",
     *,
     listed: bool = False,
-) -> Row:
+) -> JsonRow:
     """A patient; keys of includes are there only when asked for."""
     shown = practice.patients.row(id)
-    related: Row = {}
+    related: JsonRow = {}
     for wanted in include:
         related |= _included(practice, shown, id, wanted, now)
     if version == "v2":
@@ -43,14 +43,22 @@ def patient_row(
     return patient_v3(shown, listed=listed) | related
 
 
-def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) -> Row:
+def _included(practice: Practice, shown: JsonRow, id: int, wanted: str, now: float) -> JsonRow:
     match wanted:
         case "upcoming_appts":
             return {
-                wanted: [v for v in _visits(practice, id) if text(v, "start_time") > stamp(now)]
+                wanted: [
+                    v
+                    for v in _appointments_of(practice, id)
+                    if text(v, "start_time") > format_timestamp(now)
+                ]
             }
         case "last_visited_appointment":
-            past = [v for v in _visits(practice, id) if text(v, "start_time") <= stamp(now)]
+            past = [
+                v
+                for v in _appointments_of(practice, id)
+                if text(v, "start_time") <= format_timestamp(now)
+            ]
             return {wanted: past[-1] if past else None}
         case "procedures":
             found = practice.procedures.where("patient_id", id)
@@ -83,7 +91,7 @@ def _included(practice: Practice, shown: Row, id: int, wanted: str, now: float) 
             return _ledger(practice, id, wanted)
 
 
-def _ledger(practice: Practice, id: int, wanted: str) -> Row:
+def _ledger(practice: Practice, id: int, wanted: str) -> JsonRow:
     tables = {
         "charges": practice.charges,
         "payments": practice.payments,
@@ -93,10 +101,10 @@ def _ledger(practice: Practice, id: int, wanted: str) -> Row:
     if table is None:
         return {}
     found = table.where("patient_id", id)
-    return {wanted: [without(table.row(one), "foreign_id_type") for one in found]}
+    return {wanted: [without_fields(table.row(one), "foreign_id_type") for one in found]}
 
 
-def _visits(practice: Practice, patient_id: int) -> list[Row]:
+def _appointments_of(practice: Practice, patient_id: int) -> list[JsonRow]:
     """The patient's visits in their short form, earliest first, cancelled ones left out."""
     found = [
         practice.appointments.row(id)
@@ -108,30 +116,30 @@ def _visits(practice: Practice, patient_id: int) -> list[Row]:
     return [{key: one.get(key) for key in _BRIEF} for one in found if not one.get("cancelled")]
 
 
-def _provider(practice: Practice, visit: Row) -> Row | None:
-    provider_id = visit.get("provider_id")
+def _provider(practice: Practice, appointment: JsonRow) -> JsonRow | None:
+    provider_id = appointment.get("provider_id")
     return practice.providers.get(provider_id) if isinstance(provider_id, int) else None
 
 
-def coverage_row(practice: Practice, id: int) -> Row:
+def coverage_row(practice: Practice, id: int) -> JsonRow:
     """A coverage with its plan and subscriber."""
     shown = plain_coverage(practice, id, "v2")
     plan = shown.get("plan_id")
     found = practice.insurance_plans.get(plan) if isinstance(plan, int) else None
-    shown["plan"] = found and without(found, "deleted_at")
+    shown["plan"] = found and without_fields(found, "deleted_at")
     shown["subscriber"] = subscriber(practice, id)
     return shown
 
 
-def plain_coverage(practice: Practice, id: int, version: Version) -> Row:
+def plain_coverage(practice: Practice, id: int, version: Version) -> JsonRow:
     """A coverage by itself; what v3 added is left out in v2."""
     shown = practice.insurance_coverages.row(id)
     if version == "v3":
         return shown
-    return without(shown, "insurance_type", "updated_at", "active")
+    return without_fields(shown, "insurance_type", "updated_at", "active")
 
 
-def subscriber(practice: Practice, id: int) -> Row | None:
+def subscriber(practice: Practice, id: int) -> JsonRow | None:
     """Whose coverage it is."""
     patient = practice.insurance_coverages.row(id).get("patient_id")
     person = practice.patients.get(patient) if isinstance(patient, int) else None

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import in_order, need_one_of, order
-from nexhealth_async.sandbox.json_format import Refusal, Row, stamp, text
+from nexhealth_async.sandbox.handlers.list_filters import in_order, order, require_one_of
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    text,
+)
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route, paged_in_both
+from nexhealth_async.sandbox.routes import (
+    BOTH,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+    paged_in_both,
+)
 from nexhealth_async.sandbox.v3_fields import procedure_v3
 
 __all__ = ["ROUTES"]
@@ -16,16 +28,16 @@ _IDS: Final = ("location_id", "provider_id", "patient_id", "appointment_id")
 _BOUNDS: Final = ("started_after", "started_before", "ended_after", "ended_before")
 
 
-def _procedures(call: Call) -> Listing:
+def _procedures(call: SandboxCall) -> ListResult:
     table, asked = call.practice.procedures, call.params
     exact = {name: asked.number(name) for name in _IDS if name in asked}
     since = asked.time("updated_since" if call.version == "v3" else "updated_after")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
     bounds = {name: day.isoformat() for name in _BOUNDS if (day := asked.day(name)) is not None}
     if call.version == "v3" and not (exact.keys() - {"location_id"} or since or bounds):
-        need_one_of(call, (*_IDS[1:], *_BOUNDS, "updated_since"))
+        require_one_of(call, (*_IDS[1:], *_BOUNDS, "updated_since"))
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         return (
             text(one, "updated_at") >= floor
             and all(one.get(name) == value for name, value in exact.items())
@@ -37,27 +49,27 @@ def _procedures(call: Call) -> Listing:
         among = table.where("patient_id", exact["patient_id"]) if "patient_id" in exact else None
         ids = table.select(asked.key, keep, among)
     if call.version == "v2":
-        return Listing(ids=ids, show=table.row)
+        return ListResult(ids=ids, show=table.row)
     by = order(call, table, ("updated_at",))
     ids = in_order(table, ids, by)
-    return Listing(ids=ids, show=lambda id: procedure_v3(table.row(id)), order=by)
+    return ListResult(ids=ids, show=lambda id: procedure_v3(table.row(id)), order=by)
 
 
-def _within(one: Row, bound: str, day: str) -> bool:
-    stood = text(one, "start_date" if bound.startswith("started") else "end_date")
+def _within(procedure: JsonRow, bound: str, day: str) -> bool:
+    stood = text(procedure, "start_date" if bound.startswith("started") else "end_date")
     return bool(stood) and (stood >= day if bound.endswith("after") else stood <= day)
 
 
-def _procedure(call: Call) -> Answer:
+def _procedure(call: SandboxCall) -> HandlerResult:
     found = call.practice.procedures.get(call.ids[0])
     if found is None:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     if call.version == "v3":
         found = procedure_v3(found, call.practice.plans_by_procedure())
-    return Answer(data=found)
+    return HandlerResult(data=found)
 
 
-def _recall_row(practice: Practice, id: int) -> Row:
+def _recall_row(practice: Practice, id: int) -> JsonRow:
     shown = practice.patient_recalls.row(id)
     kind = shown.get("recall_id")
     found = practice.recall_types.get(kind) if isinstance(kind, int) else None
@@ -66,16 +78,18 @@ def _recall_row(practice: Practice, id: int) -> Row:
     return shown
 
 
-def _recalls(call: Call) -> Listing:
+def _recalls(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
-    exact: Row = {name: asked.number(name) for name in ("recall_id", "patient_id") if name in asked}
+    exact: JsonRow = {
+        name: asked.number(name) for name in ("recall_id", "patient_id") if name in asked
+    }
     if "foreign_id" in asked:
         exact["foreign_id"] = asked.text("foreign_id")
     since, after = asked.time("updated_since"), asked.time("due_after")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
     due = after.date().isoformat() if after else ""
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         return (
             all(one.get(name) == value for name, value in exact.items())
             and text(one, "updated_at") >= floor
@@ -85,22 +99,22 @@ def _recalls(call: Call) -> Listing:
     table = practice.patient_recalls
     ids = table.select(asked.key, keep)
     by = order(call, table, ("date_due",))
-    return Listing(
+    return ListResult(
         ids=in_order(table, ids, by), show=lambda id: _recall_row(practice, id), order=by
     )
 
 
-def _recall(call: Call) -> Answer:
+def _recall(call: SandboxCall) -> HandlerResult:
     if call.ids[0] not in call.practice.patient_recalls:
-        raise Refusal(404, "Resource not found")
-    return Answer(data=_recall_row(call.practice, call.ids[0]))
+        raise RequestRejectedError(404, "Resource not found")
+    return HandlerResult(data=_recall_row(call.practice, call.ids[0]))
 
 
-def _recall_types(call: Call) -> Listing:
+def _recall_types(call: SandboxCall) -> ListResult:
     table, asked = call.practice.recall_types, call.params
     foreign_id = asked.text("foreign_id")
     since = asked.time("updated_since")
-    floor = stamp(since.timestamp()) if since else ""
+    floor = format_timestamp(since.timestamp()) if since else ""
     ids = table.select(
         asked.key,
         lambda one: (
@@ -109,28 +123,28 @@ def _recall_types(call: Call) -> Listing:
             and text(one, "updated_at") >= floor
         ),
     )
-    return Listing(ids=ids, show=table.row)
+    return ListResult(ids=ids, show=table.row)
 
 
-def _recall_type(call: Call) -> Answer:
+def _recall_type(call: SandboxCall) -> HandlerResult:
     found = call.practice.recall_types.get(call.ids[0])
     if found is None:
-        raise Refusal(404, "Resource not found")
-    return Answer(data=found)
+        raise RequestRejectedError(404, "Resource not found")
+    return HandlerResult(data=found)
 
 
-def _document_types(call: Call) -> Listing:
+def _document_types(call: SandboxCall) -> ListResult:
     table = call.practice.document_types
     active = call.params.flag("active") if "active" in call.params else True
     ids = table.select(call.params.key, lambda one: one.get("active") is active)
-    return Listing(ids=ids, show=table.row)
+    return ListResult(ids=ids, show=table.row)
 
 
-def _document_type(call: Call) -> Answer:
+def _document_type(call: SandboxCall) -> HandlerResult:
     found = call.practice.document_types.get(call.ids[0])
     if found is None:
-        raise Refusal(404, "Resource not found")
-    return Answer(data=found)
+        raise RequestRejectedError(404, "Resource not found")
+    return HandlerResult(data=found)
 
 
 _RECALL_FILTERS: Final = (
@@ -152,7 +166,7 @@ ROUTES: Final = (
         method="GET",
         path="/procedures/{id}",
         handler=_procedure,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
         media="json",
     ),
@@ -161,35 +175,35 @@ ROUTES: Final = (
         method="GET",
         path="/patient_recalls/{id}",
         handler=_recall,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/recall_types",
         handler=_recall_types,
-        takes="subdomain! location_id:int! foreign_id updated_since:time",
+        filters="subdomain! location_id:int! foreign_id updated_since:time",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/recall_types/{id}",
         handler=_recall_type,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/document_types",
         handler=_document_types,
-        takes="subdomain! location_id:int! active:bool",
+        filters="subdomain! location_id:int! active:bool",
         versions=BOTH,
     ),
     Route(
         method="GET",
         path="/document_types/{id}",
         handler=_document_type,
-        takes="subdomain! location_id:int!",
+        filters="subdomain! location_id:int!",
         versions=BOTH,
     ),
 )

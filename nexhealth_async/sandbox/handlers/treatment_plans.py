@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import found, narrowed, need_one_of
-from nexhealth_async.sandbox.json_format import Row, ints, stamp, text
+from nexhealth_async.sandbox.handlers.list_filters import filtered_list, get_or_404, require_one_of
+from nexhealth_async.sandbox.json_format import JsonRow, format_timestamp, ints, text
 from nexhealth_async.sandbox.practice import Practice
-from nexhealth_async.sandbox.routes import V3, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.v3_fields import procedure_v3, without
+from nexhealth_async.sandbox.routes import V3, HandlerResult, ListResult, Route, SandboxCall
+from nexhealth_async.sandbox.v3_fields import procedure_v3, without_fields
 
 __all__ = ["ROUTES"]
 
 
-def _plan_row(practice: Practice, id: int) -> Row:
+def _plan_row(practice: Practice, id: int) -> JsonRow:
     shown = practice.treatment_plans.row(id)
     wanted = ints(shown.pop("procedure_ids", None))
     works = [practice.procedures.row(one) for one in wanted if one in practice.procedures]
     return {**shown, "procedures": [procedure_v3(one) for one in works]}
 
 
-def _plans(call: Call) -> Listing:
+def _plans(call: SandboxCall) -> ListResult:
     practice = call.practice
-    return narrowed(
+    return filtered_list(
         call,
         practice.treatment_plans,
         lambda id: _plan_row(practice, id),
@@ -30,40 +30,40 @@ def _plans(call: Call) -> Listing:
     )
 
 
-def _plan(call: Call) -> Answer:
-    found(call.practice.treatment_plans, call.ids[0])
-    return Answer(data=_plan_row(call.practice, call.ids[0]))
+def _plan(call: SandboxCall) -> HandlerResult:
+    get_or_404(call.practice.treatment_plans, call.ids[0])
+    return HandlerResult(data=_plan_row(call.practice, call.ids[0]))
 
 
-def _notes(call: Call) -> Listing:
-    need_one_of(
+def _notes(call: SandboxCall) -> ListResult:
+    require_one_of(
         call, ("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since")
     )
     table, asked = call.practice.clinical_notes, call.params
     after, before = asked.time("entered_after"), asked.time("entered_before")
-    first = stamp(after.timestamp()) if after else None
-    last = stamp(before.timestamp()) if before else None
+    first = format_timestamp(after.timestamp()) if after else None
+    last = format_timestamp(before.timestamp()) if before else None
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         entered = text(one, "entered_at")
         return (first is None or entered >= first) and (last is None or entered <= last)
 
-    return narrowed(
+    return filtered_list(
         call,
         table,
-        lambda id: without(table.row(id), "location_id"),
+        lambda id: without_fields(table.row(id), "location_id"),
         exact=("location_id", "patient_id", "procedure_id"),
         keep=keep,
     )
 
 
-def _labels(call: Call) -> Listing:
+def _labels(call: SandboxCall) -> ListResult:
     table = call.practice.working_hour_labels
     name = (call.params.text("search_name") or "").lower()
-    return narrowed(
+    return filtered_list(
         call,
         table,
-        lambda id: without(table.row(id), "active"),
+        lambda id: without_fields(table.row(id), "active"),
         exact=("location_id", "active"),
         keep=lambda one: name in text(one, "name").lower(),
     )
@@ -74,7 +74,7 @@ ROUTES: Final = (
         method="GET",
         path="/treatment_plans",
         handler=_plans,
-        takes="subdomain! patient_id:int status updated_since:time",
+        filters="subdomain! patient_id:int status updated_since:time",
         versions=V3,
         paging="cursor",
         no_404=True,
@@ -83,14 +83,14 @@ ROUTES: Final = (
         method="GET",
         path="/treatment_plans/{id}",
         handler=_plan,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=V3,
     ),
     Route(
         method="GET",
         path="/clinical_notes",
         handler=_notes,
-        takes="subdomain! location_id:int! patient_id:int procedure_id:int entered_before:time "
+        filters="subdomain! location_id:int! patient_id:int procedure_id:int entered_before:time "
         "entered_after:time updated_since:time",
         versions=V3,
         paging="cursor",
@@ -99,7 +99,7 @@ ROUTES: Final = (
         method="GET",
         path="/working_hour_labels",
         handler=_labels,
-        takes="subdomain! location_id:int search_name active:bool",
+        filters="subdomain! location_id:int search_name active:bool",
         versions=V3,
         paging="cursor",
     ),

@@ -6,10 +6,16 @@ import re
 from typing import Final
 
 from nexhealth_async.sandbox.fake_data import draw
-from nexhealth_async.sandbox.handlers.list_filters import found
-from nexhealth_async.sandbox.json_format import Refusal, Row, refuse_missing, stamp, text
-from nexhealth_async.sandbox.routes import BOTH, Answer, Call, Listing, Route
-from nexhealth_async.sandbox.v3_fields import without
+from nexhealth_async.sandbox.handlers.list_filters import get_or_404
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    format_timestamp,
+    reject_missing,
+    text,
+)
+from nexhealth_async.sandbox.routes import BOTH, HandlerResult, ListResult, Route, SandboxCall
+from nexhealth_async.sandbox.v3_fields import without_fields
 
 __all__ = ["EVENTS", "ROUTES"]
 
@@ -59,28 +65,28 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _endpoints(call: Call) -> Listing:
+def _endpoints(call: SandboxCall) -> ListResult:
     table, active = call.world.webhook_endpoints, call.params.flag("active")
     ids = table.select(active, lambda one: active is None or one.get("active") is active)
-    return Listing(ids=ids, show=table.row)
+    return ListResult(ids=ids, show=table.row)
 
 
-def _endpoint_fields(call: Call) -> Row:
-    fields: Row = {}
+def _endpoint_fields(call: SandboxCall) -> JsonRow:
+    fields: JsonRow = {}
     if "target_url" in call.body:
         target = text(call.body, "target_url")
         if not _TARGET.fullmatch(target):
-            raise Refusal(400, "target_url must be an HTTPS address")
+            raise RequestRejectedError(400, "target_url must be an HTTPS address")
         fields["target_url"] = target
     if isinstance(call.body.get("active"), bool):
         fields["active"] = call.body["active"]
     return fields
 
 
-def _endpoint_create(call: Call) -> Answer:
+def _endpoint_create(call: SandboxCall) -> HandlerResult:
     if not text(call.body, "target_url"):
-        raise Refusal(400, "Missing parameter target_url")
-    now = stamp(call.now)
+        raise RequestRejectedError(400, "Missing parameter target_url")
+    now = format_timestamp(call.now)
     table = call.world.webhook_endpoints
     made = f"{draw(table.version, 701):016x}{draw(table.version, 702):016x}"
     id = table.add(
@@ -92,33 +98,35 @@ def _endpoint_create(call: Call) -> Answer:
             "updated_at": now,
         }
     )
-    return Answer(data=table.row(id), status=201)
+    return HandlerResult(data=table.row(id), status=201)
 
 
-def _endpoint_update(call: Call) -> Answer:
+def _endpoint_update(call: SandboxCall) -> HandlerResult:
     table, id = call.world.webhook_endpoints, call.ids[0]
-    found(table, id)
-    table.update(id, **_endpoint_fields(call), updated_at=stamp(call.now))
-    return Answer(data=table.row(id), description=_UPDATED)
+    get_or_404(table, id)
+    table.update(id, **_endpoint_fields(call), updated_at=format_timestamp(call.now))
+    return HandlerResult(data=table.row(id), description=_UPDATED)
 
 
-def _endpoint_delete(call: Call) -> Answer:
-    found(call.world.webhook_endpoints, call.ids[0])
+def _endpoint_delete(call: SandboxCall) -> HandlerResult:
+    get_or_404(call.world.webhook_endpoints, call.ids[0])
     call.world.webhook_endpoints.delete(call.ids[0])
     subscriptions = call.world.webhook_subscriptions
     for id in subscriptions.where("webhook_endpoint_id", call.ids[0]).copy():
         subscriptions.delete(id)
-    return Answer(data=None, status=204)
+    return HandlerResult(data=None, status=204)
 
 
-def _row(call: Call, id: int) -> Row:
-    return without(call.world.webhook_subscriptions.row(id), "version")
+def _row(call: SandboxCall, id: int) -> JsonRow:
+    return without_fields(call.world.webhook_subscriptions.row(id), "version")
 
 
-def _subscriptions(call: Call) -> Listing:
-    found(call.world.webhook_endpoints, call.ids[0])
+def _subscriptions(call: SandboxCall) -> ListResult:
+    get_or_404(call.world.webhook_endpoints, call.ids[0])
     table, asked = call.world.webhook_subscriptions, call.params
-    exact: Row = {name: asked.text(name) for name in ("resource_type", "event") if name in asked}
+    exact: JsonRow = {
+        name: asked.text(name) for name in ("resource_type", "event") if name in asked
+    }
     if call.scope is not None:
         exact["institution_id"] = call.scope.institution_id
     ids = [
@@ -126,17 +134,17 @@ def _subscriptions(call: Call) -> Listing:
         for id in table.where("webhook_endpoint_id", call.ids[0])
         if all(table.row(id).get(name) == value for name, value in exact.items())
     ]
-    return Listing(ids=ids, show=lambda id: _row(call, id))
+    return ListResult(ids=ids, show=lambda id: _row(call, id))
 
 
-def _subscribe(call: Call) -> Answer:
+def _subscribe(call: SandboxCall) -> HandlerResult:
     practice = call.practice
-    found(call.world.webhook_endpoints, call.ids[0])
+    get_or_404(call.world.webhook_endpoints, call.ids[0])
     kind, event = text(call.body, "resource_type"), text(call.body, "event")
-    refuse_missing(call.body, "resource_type", "event")
+    reject_missing(call.body, "resource_type", "event")
     if event not in EVENTS.get(kind, ()):
-        raise Refusal(400, f"{event} is not an event of {kind}")
-    now = stamp(call.now)
+        raise RequestRejectedError(400, f"{event} is not an event of {kind}")
+    now = format_timestamp(call.now)
     table = call.world.webhook_subscriptions
     id = table.add(
         {
@@ -150,34 +158,34 @@ def _subscribe(call: Call) -> Answer:
             "version": call.version,
         }
     )
-    return Answer(data=_row(call, id), status=201)
+    return HandlerResult(data=_row(call, id), status=201)
 
 
-def _one(call: Call) -> int:
-    one = found(call.world.webhook_subscriptions, call.ids[1])
+def _one(call: SandboxCall) -> int:
+    one = get_or_404(call.world.webhook_subscriptions, call.ids[1])
     if one["webhook_endpoint_id"] != call.ids[0]:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     return call.ids[1]
 
 
-def _subscription_update(call: Call) -> Answer:
+def _subscription_update(call: SandboxCall) -> HandlerResult:
     id = _one(call)
-    changes: Row = {}
+    changes: JsonRow = {}
     if isinstance(call.body.get("active"), bool):
         changes["active"] = call.body["active"]
     moved = call.body.get("new_endpoint_id")
     if moved is not None:
         if not isinstance(moved, int):
-            raise Refusal(400, "new_endpoint_id is invalid")
-        found(call.world.webhook_endpoints, moved)
+            raise RequestRejectedError(400, "new_endpoint_id is invalid")
+        get_or_404(call.world.webhook_endpoints, moved)
         changes["webhook_endpoint_id"] = moved
-    call.world.webhook_subscriptions.update(id, **changes, updated_at=stamp(call.now))
-    return Answer(data=_row(call, id), description=_UPDATED)
+    call.world.webhook_subscriptions.update(id, **changes, updated_at=format_timestamp(call.now))
+    return HandlerResult(data=_row(call, id), description=_UPDATED)
 
 
-def _unsubscribe(call: Call) -> Answer:
+def _unsubscribe(call: SandboxCall) -> HandlerResult:
     call.world.webhook_subscriptions.delete(_one(call))
-    return Answer(data=None, status=204)
+    return HandlerResult(data=None, status=204)
 
 
 _PATH: Final = "/webhook_endpoints"
@@ -190,7 +198,7 @@ ROUTES: Final = (
         method="GET",
         path=_PATH,
         handler=_endpoints,
-        takes="active:bool",
+        filters="active:bool",
         versions=BOTH,
         no_404=True,
     ),
@@ -201,7 +209,7 @@ ROUTES: Final = (
         method="GET",
         path=_SUBSCRIPTIONS,
         handler=_subscriptions,
-        takes="subdomain resource_type event",
+        filters="subdomain resource_type event",
         versions=BOTH,
         media="json",
     ),
@@ -209,7 +217,7 @@ ROUTES: Final = (
         method="POST",
         path=_SUBSCRIPTIONS,
         handler=_subscribe,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
         media="json",
     ),
@@ -217,7 +225,7 @@ ROUTES: Final = (
         method="PATCH",
         path=_SUBSCRIPTION,
         handler=_subscription_update,
-        takes="subdomain!",
+        filters="subdomain!",
         versions=BOTH,
         media="json",
     ),

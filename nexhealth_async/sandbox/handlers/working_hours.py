@@ -10,8 +10,24 @@ from datetime import date, datetime
 from typing import Final
 
 from nexhealth_async.sandbox.handlers.locations import availability_row
-from nexhealth_async.sandbox.json_format import Refusal, Row, ints, refuse_missing, row, text, texts
-from nexhealth_async.sandbox.routes import V2, V3, Answer, Call, Listing, Route, Version
+from nexhealth_async.sandbox.json_format import (
+    JsonRow,
+    RequestRejectedError,
+    ints,
+    reject_missing,
+    row,
+    text,
+    texts,
+)
+from nexhealth_async.sandbox.routes import (
+    V2,
+    V3,
+    HandlerResult,
+    ListResult,
+    Route,
+    SandboxCall,
+    Version,
+)
 
 __all__ = ["ROUTES", "WEEKDAYS"]
 
@@ -22,9 +38,9 @@ _WRAPPER: Final[dict[Version, str]] = {"v2": "availability", "v3": "working_hour
 _UNITS: Final = frozenset({"day", "week", "month"})
 
 
-def _list(call: Call) -> Listing:
+def _list(call: SandboxCall) -> ListResult:
     practice, asked = call.practice, call.params
-    exact: Row = {
+    exact: JsonRow = {
         name: asked.number(name)
         for name in ("location_id", "provider_id", "operatory_id", "label_id")
         if name in asked
@@ -38,7 +54,7 @@ def _list(call: Call) -> Listing:
         zone = practice.zone(asked.number("location_id") or 0)
         today = datetime.fromtimestamp(call.now, zone).date().isoformat()
 
-    def keep(one: Row) -> bool:
+    def keep(one: JsonRow) -> bool:
         on = text(one, "specific_date")
         return (
             all(one.get(name) == value for name, value in exact.items())
@@ -47,26 +63,28 @@ def _list(call: Call) -> Listing:
         )
 
     types = "appointment_types" in asked.texts("include")
-    return Listing(
+    return ListResult(
         ids=practice.availabilities.select((asked.key, today), keep),
         show=lambda id: availability_row(practice, id, call.version, types=types),
     )
 
 
-def _checked(call: Call) -> Row:
+def _checked(call: SandboxCall) -> JsonRow:
     found = call.practice.availabilities.get(call.ids[0])
     if found is None:
-        raise Refusal(404, "Resource not found")
+        raise RequestRejectedError(404, "Resource not found")
     return found
 
 
-def _get(call: Call) -> Answer:
+def _get(call: SandboxCall) -> HandlerResult:
     _checked(call)
     types = "appointment_types" in call.params.texts("include")
-    return Answer(data=availability_row(call.practice, call.ids[0], call.version, types=types))
+    return HandlerResult(
+        data=availability_row(call.practice, call.ids[0], call.version, types=types)
+    )
 
 
-def _pattern(wanted: Row) -> Row:
+def _pattern(wanted: JsonRow) -> JsonRow:
     """The one pattern given, the two others nulled.
 
     Raises:
@@ -74,7 +92,7 @@ def _pattern(wanted: Row) -> Row:
     """
     given = [name for name in _PATTERNS if wanted.get(name) not in (None, [])]
     if len(given) != 1:
-        raise Refusal(
+        raise RequestRejectedError(
             400, "Exactly one of days, specific_date, custom_recurrence must be configured"
         )
     value = wanted[given[0]]
@@ -93,7 +111,7 @@ def _pattern(wanted: Row) -> Row:
             and _is_date(rule.get("ref"))
         )
     if not good:
-        raise Refusal(400, f"{given[0]} is invalid")
+        raise RequestRejectedError(400, f"{given[0]} is invalid")
     return {**dict.fromkeys(_PATTERNS), given[0]: value}
 
 
@@ -105,41 +123,41 @@ def _is_date(value: object) -> bool:
     return True
 
 
-def _hours(record: Row) -> None:
+def _hours(record: JsonRow) -> None:
     begin, end = text(record, "begin_time"), text(record, "end_time")
     for name, value in (("begin_time", begin), ("end_time", end)):
         if not _TIME.fullmatch(value):
-            raise Refusal(400, f"{name} is invalid")
+            raise RequestRejectedError(400, f"{name} is invalid")
     if begin >= end:
-        raise Refusal(400, "end_time must be after begin_time")
+        raise RequestRejectedError(400, "end_time must be after begin_time")
 
 
-def _related(call: Call, record: Row) -> None:
+def _related(call: SandboxCall, record: JsonRow) -> None:
     practice = call.practice
     provider = record.get("provider_id")
     if not isinstance(provider, int | None):
-        raise Refusal(400, "provider_id is invalid")
+        raise RequestRejectedError(400, "provider_id is invalid")
     if provider is not None and provider not in practice.providers:
-        raise Refusal(404, f"Provider with id {provider} not found")
+        raise RequestRejectedError(404, f"Provider with id {provider} not found")
     room = record.get("operatory_id")
     if room is not None and (not isinstance(room, int) or room not in practice.operatories):
-        raise Refusal(404, f"Operatory with id {room} not found")
+        raise RequestRejectedError(404, f"Operatory with id {room} not found")
     for one in ints(record.get("appointment_type_ids")):
         if one not in practice.appointment_types:
-            raise Refusal(404, f"Appointment type with id {one} not found")
+            raise RequestRejectedError(404, f"Appointment type with id {one} not found")
 
 
-def _create(call: Call) -> Answer:
+def _create(call: SandboxCall) -> HandlerResult:
     wrapper = _WRAPPER[call.version]
-    refuse_missing(
+    reject_missing(
         call.body, f"{wrapper}.provider_id", f"{wrapper}.begin_time", f"{wrapper}.end_time"
     )
     wanted = call.wrapped(wrapper)
     practice = call.practice
     provider_id = wanted["provider_id"]
     if provider_id not in practice.providers:
-        raise Refusal(404, f"Provider with id {provider_id} not found")
-    record: Row = {
+        raise RequestRejectedError(404, f"Provider with id {provider_id} not found")
+    record: JsonRow = {
         "provider_id": provider_id,
         "location_id": call.params.number("location_id"),
         "operatory_id": wanted.get("operatory_id"),
@@ -155,13 +173,13 @@ def _create(call: Call) -> Answer:
     _hours(record)
     _related(call, record)
     id = practice.availabilities.add(record)
-    return Answer(data=availability_row(practice, id, call.version, types=False), status=201)
+    return HandlerResult(data=availability_row(practice, id, call.version, types=False), status=201)
 
 
-def _update(call: Call) -> Answer:
+def _update(call: SandboxCall) -> HandlerResult:
     wanted = call.wrapped(_WRAPPER[call.version])
     found = _checked(call)
-    changes: Row = {
+    changes: JsonRow = {
         name: wanted[name]
         for name in (
             "provider_id",
@@ -178,17 +196,17 @@ def _update(call: Call) -> Answer:
     _hours({**found, **changes})
     _related(call, changes)
     call.practice.availabilities.update(call.ids[0], **changes)
-    return Answer(
+    return HandlerResult(
         data=availability_row(call.practice, call.ids[0], call.version, types=call.version == "v3"),
         description="Resource updated successfully.",
     )
 
 
-def _delete(call: Call) -> Answer:
+def _delete(call: SandboxCall) -> HandlerResult:
     found = _checked(call)
     call.practice.availabilities.delete(call.ids[0])
     status = 204 if call.version == "v3" else call.world.guesses.delete_availability_status
-    return Answer(data={"id": found["id"]}, status=status)
+    return HandlerResult(data={"id": found["id"]}, status=status)
 
 
 _FILTERS: Final = (
@@ -203,41 +221,41 @@ def _routes(path: str, versions: tuple[Version, ...]) -> tuple[Route, ...]:
             method="POST",
             path=path,
             handler=_create,
-            takes="subdomain! location_id:int!",
+            filters="subdomain! location_id:int!",
             versions=versions,
         ),
         Route(
             method="GET",
             path=path + "/{id}",
             handler=_get,
-            takes="subdomain! include:texts",
+            filters="subdomain! include:texts",
             versions=versions,
         ),
         Route(
             method="PATCH",
             path=path + "/{id}",
             handler=_update,
-            takes="subdomain!",
+            filters="subdomain!",
             versions=versions,
         ),
         Route(
             method="DELETE",
             path=path + "/{id}",
             handler=_delete,
-            takes="subdomain!",
+            filters="subdomain!",
             versions=versions,
         ),
     )
 
 
 ROUTES: Final = (
-    Route(method="GET", path="/availabilities", handler=_list, takes=_FILTERS, paging="numbered"),
+    Route(method="GET", path="/availabilities", handler=_list, filters=_FILTERS, paging="numbered"),
     *_routes("/availabilities", V2),
     Route(
         method="GET",
         path="/working_hours",
         handler=_list,
-        takes=f"{_FILTERS} label_id:int source",
+        filters=f"{_FILTERS} label_id:int source",
         versions=V3,
         paging="cursor",
     ),

@@ -20,7 +20,7 @@ from attrs import define, evolve, field, frozen
 
 from nexhealth_async import NexHealth, OriginError
 from nexhealth_async._protocol.requests import version_name
-from nexhealth_async.bulk.target_protocol import KeepsOrigin, opened
+from nexhealth_async.bulk.target_protocol import OriginStore, open_target
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.kill.child import Order, run, target_of
 from tests.bulk.kill.reading import Contents, pulls_in, read_back, read_rejected
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from multiprocessing.process import BaseProcess
 
-    from nexhealth_async.sandbox import PageShown
+    from nexhealth_async.sandbox import RecordedPage
 
 __all__ = ["RESOURCES", "Tally", "killed_pulls"]
 
@@ -64,7 +64,7 @@ class Tally:
 class _Stage:
     """A sandbox, and an order for each new place."""
 
-    box: Sandbox
+    sandbox: Sandbox
     order: Order
     new_place: Callable[[], str]
     truth: Contents
@@ -80,7 +80,7 @@ class _Counter:
     due: int | None = None
     reached: asyncio.Event = field(factory=asyncio.Event)
 
-    def __call__(self, page: PageShown) -> None:
+    def __call__(self, page: RecordedPage) -> None:
         self.seen += 1
         if self.seen == self.due:
             self.reached.set()
@@ -106,7 +106,7 @@ async def killed_pulls(
         while tally.moments < moments:
             order = evolve(stage.order, place=stage.new_place(), recopies=recopies)
             if recopies:
-                stage.box.between_pages(None)
+                stage.sandbox.between_pages(None)
                 older = evolve(order, version=_OTHER[version])
                 assert await _lived(older, _Counter(), 0.0)
             kills = await _killed_copy(stage, order, draw, moments - tally.moments, tally)
@@ -121,10 +121,10 @@ async def killed_pulls(
 async def _stage(kind: str, version: str, new_place: Callable[[], str]) -> AsyncGenerator[_Stage]:
     async with Sandbox(
         patients=40, practices=2, locations=2, appointments=30, procedures=24
-    ) as box:
+    ) as sandbox:
         order = Order(
-            url=box.url,
-            api_key=box.api_key,
+            url=sandbox.url,
+            api_key=sandbox.api_key,
             version=version,
             kind=kind,
             place=new_place(),
@@ -132,31 +132,31 @@ async def _stage(kind: str, version: str, new_place: Callable[[], str]) -> Async
             per_page=5,
             concurrency=3,
         )
-        _spoil(box)
+        _inject_bad_records(sandbox)
         counter = _Counter()
-        box.between_pages(counter)
+        sandbox.between_pages(counter)
         assert await _lived(order, counter, 0.0), "it ended before the moment came"
         truth = await read_back(kind, order.place, RESOURCES)
-        assert _ids(truth) == _ids_of(box), "a copy in peace is not complete"
+        assert _ids(truth) == _ids_of(sandbox), "a copy in peace is not complete"
         rejected = await read_rejected(kind, order.place)
-        assert sum(map(len, rejected.values())) == len(_unreadable(box)), "not all are rejected"
-        yield _Stage(box, order, new_place, truth, rejected, counter.seen)
+        assert sum(map(len, rejected.values())) == len(_unreadable(sandbox)), "not all are rejected"
+        yield _Stage(sandbox, order, new_place, truth, rejected, counter.seen)
 
 
-def _spoil(box: Sandbox) -> None:
+def _inject_bad_records(sandbox: Sandbox) -> None:
     """Make some records of each practice unreadable, and the id of one."""
-    for practice in box.practices:
+    for practice in sandbox.practices:
         for id in (practice.patients.ids[7], practice.patients.ids[-1]):
             practice.patients.update(id, bio="odd")
         practice.appointments.update(practice.appointments.ids[11], cancelled_at="yesterday")
-    nameless = box.patients.ids[20]
-    box.practice.patients._rows[nameless] = {**box.patients.row(nameless), "id": "odd"}
+    nameless = sandbox.patients.ids[20]
+    sandbox.practice.patients._rows[nameless] = {**sandbox.patients.row(nameless), "id": "odd"}
 
 
-def _unreadable(box: Sandbox) -> set[tuple[str, str, int]]:
+def _unreadable(sandbox: Sandbox) -> set[tuple[str, str, int]]:
     return {
         (resource, practice.subdomain, id)
-        for practice in box.practices
+        for practice in sandbox.practices
         for resource in ("patients", "appointments")
         for id in getattr(practice, resource).ids
         if _is_odd(getattr(practice, resource).row(id))
@@ -176,7 +176,7 @@ async def _killed_copy(
         counter = _Counter()
         if kills < wanted:
             counter.due = draw.randrange(1, max(2, int(stage.pages * _SHARE)))
-        stage.box.between_pages(counter)
+        stage.sandbox.between_pages(counter)
         ended = await _lived(order, counter, draw.uniform(0.0, _LATEST))
         tally.pages += counter.seen
         if ended:
@@ -234,7 +234,7 @@ async def _either(*events: asyncio.Event) -> None:
 async def _check(stage: _Stage, order: Order) -> None:
     assert await read_rejected(order.kind, order.place) == stage.rejected
     found = await read_back(order.kind, order.place, RESOURCES)
-    assert _ids(found) == _ids_of(stage.box), "records are missing, or there twice"
+    assert _ids(found) == _ids_of(stage.sandbox), "records are missing, or there twice"
     for key, rows in stage.truth.items():
         for row, due in zip(found[key], rows, strict=True):
             got, want = json.loads(row), json.loads(due)
@@ -246,16 +246,16 @@ async def _check(stage: _Stage, order: Order) -> None:
 async def _check_origin(stage: _Stage, order: Order) -> None:
     """What a killed process left says where it came from, and is no mix that seems complete."""
     target = target_of(order.kind, order.place)
-    assert isinstance(target, KeepsOrigin)
-    async with opened(target):
-        last = await target.look()
+    assert isinstance(target, OriginStore)
+    async with open_target(target):
+        last = await target.inspect()
         holds_records = await target.holds_records()
     if last is None:
         assert not holds_records
         return
     assert last.origin is not None
     assert last.origin.sandbox is not None
-    assert last.origin.sandbox["seed"] == stage.box.seed
+    assert last.origin.sandbox["seed"] == stage.sandbox.seed
     assert {shard.version for shard in last.shards} == {last.origin.version}
     if last.origin.version != version_name(order.version):
         assert order.recopies
@@ -275,14 +275,14 @@ def _ids(contents: Contents) -> dict[tuple[str, str], list[int]]:
     return {key: sorted(json.loads(row)["id"] for row in rows) for key, rows in contents.items()}
 
 
-def _ids_of(box: Sandbox) -> dict[tuple[str, str], list[int]]:
-    odd = _unreadable(box)
+def _ids_of(sandbox: Sandbox) -> dict[tuple[str, str], list[int]]:
+    odd = _unreadable(sandbox)
     return {
         (resource, practice.subdomain): sorted(
             id
             for id in getattr(practice, resource).ids
             if (resource, practice.subdomain, id) not in odd
         )
-        for practice in box.practices
+        for practice in sandbox.practices
         for resource in RESOURCES
     }

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from attrs import Factory, define
 
-from nexhealth_async import Attempt, Hook, Outcome
+from nexhealth_async import Attempt, AttemptOutcome, Hook
 
-__all__ = ["Notes"]
+__all__ = ["HookNotes"]
 
 
 @define(eq=False)
-class Notes(Hook):
+class HookNotes(Hook):
     """Keeps everything it is told, in order."""
 
     name: str = ""
     began: list[Attempt] = Factory(list[Attempt])
-    ended: list[Outcome] = Factory(list[Outcome])
+    ended: list[AttemptOutcome] = Factory(list[AttemptOutcome])
     line: list[str] = Factory(list[str])
     """May be shared by several, to see their order."""
 
@@ -23,16 +23,16 @@ class Notes(Hook):
         self.began.append(attempt)
         self.line.append(f"{self.name} before")
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         self.ended.append(outcome)
         self.line.append(f"{self.name} after")
 
     @property
-    def calls(self) -> list[Outcome]:
+    def calls(self) -> list[AttemptOutcome]:
         """What came of all attempts but logins."""
         return [one for one in self.ended if not one.attempt.is_login]
 
     @property
-    def only(self) -> Outcome:
+    def only(self) -> AttemptOutcome:
         (outcome,) = self.calls
         return outcome

@@ -13,21 +13,28 @@ from hypothesis import strategies as st
 
 from nexhealth_async import (
     NO_RETRY,
+    APITimeoutError,
     Budget,
-    BudgetSpent,
-    InvalidArgument,
+    BudgetExceededError,
+    InvalidArgumentError,
     Limit,
     NexHealth,
     Rates,
-    ServerFailure,
-    TimedOut,
+    ServerError,
     Usage,
     UsageError,
 )
-from nexhealth_async._client.budget import Meter, Purse
+from nexhealth_async._client.budget import BudgetMeter, Reservation
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.sandbox import Sandbox
-from tests.session.transport_error_helpers import CANARY, QUICK, LoopClock, Scene, check_text, scene
+from tests.session.transport_error_helpers import (
+    CANARY,
+    QUICK,
+    ErrorScene,
+    LoopClock,
+    check_text,
+    scene,
+)
 
 if TYPE_CHECKING:
     from tests.session.transport_error_helpers import Movable
@@ -35,12 +42,12 @@ if TYPE_CHECKING:
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 
 
-def taken(meter: Meter, rate: RateClass, times: int, now: float = 0.0) -> int:
+def taken(meter: BudgetMeter, rate: RateClass, times: int, now: float = 0.0) -> int:
     """Take until refused, at most so often; return how often it went well."""
     for done in range(times):
         try:
             meter.take(rate, now)
-        except BudgetSpent:
+        except BudgetExceededError:
             return done
     return times
 
@@ -60,11 +67,11 @@ def taken(meter: Meter, rate: RateClass, times: int, now: float = 0.0) -> int:
 def test_each_class_counts_where_the_rates_count_it(
     budget: Budget, rate: RateClass, allowed: int
 ) -> None:
-    assert taken(Meter(budget), rate, 9) == allowed
+    assert taken(BudgetMeter(budget), rate, 9) == allowed
 
 
 def test_what_is_refused_counts_nowhere() -> None:
-    meter = Meter(Budget(overall=5, slow=1))
+    meter = BudgetMeter(Budget(overall=5, slow=1))
     assert taken(meter, SLOW, 9) == 1
     assert taken(meter, PEOPLE, 9) == 4
 
@@ -73,7 +80,7 @@ def test_what_is_refused_counts_nowhere() -> None:
     ("moment", "allowed"), [(0.0, 0), (59.9, 0), (60.0, 2), (119.9, 2), (120.0, 2), (1e6, 2)]
 )
 def test_a_period_begins_with_the_first_request(moment: float, allowed: int) -> None:
-    meter = Meter(Budget(overall=2, seconds=60))
+    meter = BudgetMeter(Budget(overall=2, seconds=60))
     assert meter.usage(0.0)[0].renews_after is None
     assert taken(meter, OTHER, 9, now=100.0) == 2
     assert taken(meter, OTHER, 9, now=100.0 + moment) == allowed
@@ -81,36 +88,38 @@ def test_a_period_begins_with_the_first_request(moment: float, allowed: int) -> 
 
 def test_periods_keep_their_beat() -> None:
     """However late the first request of a period comes."""
-    meter = Meter(Budget(overall=1, seconds=60))
+    meter = BudgetMeter(Budget(overall=1, seconds=60))
     assert [taken(meter, OTHER, 2, now) for now in (0, 119, 120, 179, 180)] == [1, 1, 1, 0, 1]
 
 
 def test_the_error_says_which_limit_and_when_it_renews() -> None:
-    meter = Meter(Budget(overall=5, slow=1, seconds=60))
+    meter = BudgetMeter(Budget(overall=5, slow=1, seconds=60))
     meter.take(SLOW, 0.0)
-    with pytest.raises(BudgetSpent, match=r"1 request \(slow\).*renews in 50 seconds") as caught:
+    with pytest.raises(
+        BudgetExceededError, match=r"1 request \(slow\).*renews in 50 seconds"
+    ) as caught:
         meter.take(SLOW, 10.0)
     assert (caught.value.limit, caught.value.renews_after) == ("slow", 50.0)
-    with pytest.raises(BudgetSpent, match="nothing was sent; wait for") as caught:
-        taken_all(Meter(Budget(overall=1)))
+    with pytest.raises(BudgetExceededError, match="nothing was sent; wait for") as caught:
+        taken_all(BudgetMeter(Budget(overall=1)))
     assert caught.value.renews_after is None
 
 
-def taken_all(meter: Meter) -> None:
+def taken_all(meter: BudgetMeter) -> None:
     while True:
         meter.take(OTHER, 0.0)
 
 
 def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
-    meter = Meter(Budget(overall=2, seconds=60))
-    purse = Purse(meter, OTHER)
-    purse.pay(0.0)
-    purse.pay(0.0)
+    meter = BudgetMeter(Budget(overall=2, seconds=60))
+    purse = Reservation(meter, OTHER)
+    purse.charge(0.0)
+    purse.charge(0.0)
     assert meter.usage(0.0)[0].used == 1
     purse.refund()
     purse.refund()
     assert meter.usage(0.0)[0].used == 0
-    purse.pay(0.0)
+    purse.charge(0.0)
     assert taken(meter, OTHER, 9, now=61.0) == 2
     purse.refund()
     assert meter.usage(61.0)[0].left == 0
@@ -124,11 +133,11 @@ def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
 )
 def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float, bool]]) -> None:
     budget = Budget(overall=6, slow=2, people=3, other=4, seconds=50)
-    meter, now, start = Meter(budget), 0.0, None
+    meter, now, start = BudgetMeter(budget), 0.0, None
     held: Counter[tuple[int, str]] = Counter()
     for rate, pause, leaves in steps:
         now += pause
-        purse = Purse(meter, rate)
+        purse = Reservation(meter, rate)
         refused = _refused(purse, now)
         if refused is not None:
             assert held[_period(start, now), refused] == getattr(budget, refused)
@@ -143,10 +152,10 @@ def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float
     assert all(count <= getattr(budget, name) for (_, name), count in held.items())
 
 
-def _refused(purse: Purse, now: float) -> str | None:
+def _refused(purse: Reservation, now: float) -> str | None:
     try:
-        purse.pay(now)
-    except BudgetSpent as error:
+        purse.charge(now)
+    except BudgetExceededError as error:
         return error.limit
     return None
 
@@ -170,14 +179,14 @@ def _period(start: float | None, now: float) -> int:
     ],
 )
 def test_a_budget_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgumentError):
         Budget(**wrong)
 
 
 def test_the_warning_comes_once_in_a_period_and_for_each_limit() -> None:
     heard: list[Usage] = []
     budget = Budget(overall=10, slow=2, seconds=60, warn_at=0.5, on_warning=heard.append)
-    meter = Meter(budget)
+    meter = BudgetMeter(budget)
     taken(meter, PEOPLE, 4)
     assert not heard
     taken(meter, SLOW, 2)
@@ -194,7 +203,7 @@ def test_the_warning_comes_once_in_a_period_and_for_each_limit() -> None:
 
 def test_without_a_callback_the_warning_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
-        taken(Meter(Budget(overall=10)), OTHER, 10)
+        taken(BudgetMeter(Budget(overall=10)), OTHER, 10)
     assert [one.getMessage() for one in caplog.records] == [
         "8 of 10 requests of the budget (overall) are used"
     ]
@@ -204,7 +213,7 @@ def test_an_error_of_the_callback_breaks_no_call(caplog: pytest.LogCaptureFixtur
     def fail(_: Usage) -> None:
         raise RuntimeError(CANARY)
 
-    meter = Meter(Budget(overall=1, on_warning=fail))
+    meter = BudgetMeter(Budget(overall=1, on_warning=fail))
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
         assert taken(meter, OTHER, 1) == 1
     assert "RuntimeError" in caplog.text
@@ -214,8 +223,8 @@ def test_an_error_of_the_callback_breaks_no_call(caplog: pytest.LogCaptureFixtur
 # In a session
 
 
-async def _spent(at: Scene) -> BudgetSpent:
-    with pytest.raises(BudgetSpent) as caught:
+async def _spent(at: ErrorScene) -> BudgetExceededError:
+    with pytest.raises(BudgetExceededError) as caught:
         await at.works()
     return caught.value
 
@@ -227,7 +236,7 @@ async def test_nothing_is_sent_once_the_budget_is_used_up() -> None:
         error = await _spent(at)
         check_text(error, attempts=0)
         assert isinstance(error, UsageError)
-        assert len(at.box.requests) == 3 == at.nex.stats.requests
+        assert len(at.sandbox.requests) == 3 == at.nex.stats.requests
         (usage,) = at.nex.budget
         assert (usage.limit, usage.used, usage.left) == ("overall", 3, 0)
 
@@ -235,7 +244,7 @@ async def test_nothing_is_sent_once_the_budget_is_used_up() -> None:
 async def test_copies_share_the_budget() -> None:
     async with scene(budget=Budget(overall=2)) as at:
         await at.works()
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(BudgetExceededError):
             await at.nex.with_options(timeout=1).log_in()
             await at.nex.with_options(timeout=1).request("GET", "/practices")
 
@@ -244,8 +253,8 @@ async def test_fifty_tasks_at_once_get_no_request_more() -> None:
     async with scene(budget=Budget(overall=21)) as at:
         done = await asyncio.gather(*(at.works() for _ in range(50)), return_exceptions=True)
         assert sum(one is None for one in done) == 20
-        assert sum(isinstance(one, BudgetSpent) for one in done) == 30
-        assert len(at.box.requests) == 21
+        assert sum(isinstance(one, BudgetExceededError) for one in done) == 30
+        assert len(at.sandbox.requests) == 21
 
 
 async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
@@ -257,47 +266,47 @@ async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
     async with scene(
         budget=budget, rates=rates, clock=LoopClock(), retry=NO_RETRY, timeout=None
     ) as at:
-        at.box.token_lifetime = 100
+        at.sandbox.token_lifetime = 100
         await at.works()
         waiting = [asyncio.create_task(at.works()) for _ in range(2)]
         await asyncio.sleep(0.01)
         assert at.nex.budget[0].left == 0
         loop.shift(120)
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(BudgetExceededError):
             await at.nex.log_in()
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
         loop.shift(6)
         await at.nex.log_in()
-        assert at.box.logins == 2
+        assert at.sandbox.logins == 2
 
 
 async def test_a_walk_delivers_what_came_and_names_where_to_go_on() -> None:
     async with scene(patients=25, budget=Budget(people=2)) as at:
-        walk = at.office.patients.walk(per_page=10, new_patient=None)
+        walk = at.location.patients.walk(per_page=10, new_patient=None)
         ids: list[int] = []
-        with pytest.raises(BudgetSpent) as caught:
+        with pytest.raises(BudgetExceededError) as caught:
             async for one in walk:
                 ids.append(one.id)
-        assert ids == list(at.box.patients.ids)[:20]
+        assert ids == list(at.sandbox.patients.ids)[:20]
         assert caught.value.resume is not None
-        rest = at.box
+        rest = at.sandbox
         async with NexHealth(rest.api_key, base_url=rest.url) as richer:
-            office = richer.practice(rest.subdomain).location(rest.location_id)
+            location = richer.practice(rest.subdomain).location(rest.location_id)
             ids += [
                 one.id
-                async for one in office.patients.walk(
+                async for one in location.patients.walk(
                     per_page=10, new_patient=None, after=caught.value.resume
                 )
             ]
-        assert ids == list(at.box.patients.ids)
+        assert ids == list(at.sandbox.patients.ids)
 
 
 async def test_a_repetition_that_is_not_affordable_leaves_the_failure_as_the_answer() -> None:
     async with scene(budget=Budget(people=2)) as at:
-        at.box.fail_next(503, times=9)
-        with pytest.raises(ServerFailure) as caught:
+        at.sandbox.fail_next(503, times=9)
+        with pytest.raises(ServerError) as caught:
             await at.works()
         assert caught.value.attempts == 2
         assert at.sent == 2
@@ -322,25 +331,25 @@ async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_per
     """The class of logins is used up, that of patients is not."""
     budget = Budget(other=1, people=9, seconds=seconds)
     async with scene(budget=budget, clock=LoopClock()) as at:
-        at.box.token_lifetime = 100
+        at.sandbox.token_lifetime = 100
         await at.works()
         loop.shift(120)
         for _ in range(3):
             error = await _spent(at)
             assert error.limit == "other"
-        assert at.box.logins == 1
+        assert at.sandbox.logins == 1
         assert {one.limit: one.used for one in at.nex.budget} == {"people": 1, "other": 1}
         loop.shift(300)
         if seconds is None:
             await _spent(at)
         else:
             await at.works()
-            assert at.box.logins == 2
+            assert at.sandbox.logins == 2
 
 
 async def test_a_request_without_a_connection_is_not_paid_for() -> None:
-    async with Sandbox(patients=1, seed=1) as box:
-        url = box.url
+    async with Sandbox(patients=1, seed=1) as sandbox:
+        url = sandbox.url
     async with NexHealth("a-key", base_url=url, retry=QUICK, budget=Budget(overall=2)) as nex:
         with pytest.raises(Exception, match="no connection"):
             await nex.log_in()
@@ -352,12 +361,12 @@ async def test_a_call_that_never_leaves_the_queue_is_not_paid_for() -> None:
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(budget=Budget(people=9), rates=rates) as at:
         await at.works()
-        with pytest.raises(TimedOut):
+        with pytest.raises(APITimeoutError):
             await at.works()
         waiting = asyncio.create_task(
             at.nex.with_options(timeout=None)
-            .practice(at.box.subdomain)
-            .patients.walk(location_id=at.box.location_id)
+            .practice(at.sandbox.subdomain)
+            .patients.walk(location_id=at.sandbox.location_id)
             .count()
         )
         await asyncio.sleep(0.01)

@@ -12,22 +12,22 @@ import pytest
 
 from nexhealth_async import (
     NO_RETRY,
+    APITimeoutError,
     Attempt,
+    AttemptOutcome,
     Hook,
-    InvalidArgument,
+    InvalidArgumentError,
     Limit,
     NexHealth,
     NexHealthError,
-    NotFound,
-    Outcome,
+    NotFoundError,
     Rates,
     RetryPolicy,
-    ServerFailure,
-    TimedOut,
+    ServerError,
 )
 from nexhealth_async._client.hooks import Hooks
-from tests.client.observability.helpers import Notes
-from tests.session.transport_error_helpers import CANARY, QUICK, LoopClock, Scene, scene
+from tests.client.observability.helpers import HookNotes
+from tests.session.transport_error_helpers import CANARY, QUICK, ErrorScene, LoopClock, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +48,9 @@ ATTEMPT = Attempt(
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str) -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes], version=version) as at:
-        await at.office.patients.get(at.box.patients.ids[0])
+        await at.location.patients.get(at.sandbox.patients.ids[0])
         assert notes.only.attempt is notes.began[-1]
         told = attrs.asdict(notes.began[-1])
         assert told.pop("version") in {"v2", "v3.0.0"}
@@ -61,8 +61,8 @@ async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str)
             "path": "/patients/{id}",
             "resource": "patients",
             "rate_class": "people",
-            "base_url": at.box.url,
-            "subdomain": at.box.subdomain,
+            "base_url": at.sandbox.url,
+            "subdomain": at.sandbox.subdomain,
             "number": 1,
             "is_login": False,
             "waited_rate": 0.0,
@@ -72,7 +72,7 @@ async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str)
 
 
 async def test_the_login_is_an_attempt_of_its_own() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
         login, call = notes.began
@@ -83,9 +83,9 @@ async def test_the_login_is_an_attempt_of_its_own() -> None:
 
 
 async def test_the_end_tells_status_bytes_records_and_seconds() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes], patients=25) as at:
-        async for _ in at.office.patients.walk(per_page=10, new_patient=None, prefetch=0):
+        async for _ in at.location.patients.walk(per_page=10, new_patient=None, prefetch=0):
             pass
         assert [one.records for one in notes.calls] == [10, 10, 5]
         assert {one.status for one in notes.calls} == {200}
@@ -97,23 +97,23 @@ async def test_the_end_tells_status_bytes_records_and_seconds() -> None:
 
 
 async def test_a_record_is_no_list_and_a_deletion_has_no_bytes() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
-        await at.office.patients.get(at.box.patients.ids[0])
-        await at.office.appointment_types.delete(at.box.appointment_types.ids[-1])
+        await at.location.patients.get(at.sandbox.patients.ids[0])
+        await at.location.appointment_types.delete(at.sandbox.appointment_types.ids[-1])
         assert [one.records for one in notes.calls] == [None, None]
         assert notes.calls[1].attempt.method == "DELETE"
 
 
 async def test_a_file_is_over_when_its_answer_begins() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
-        documents = at.box.practice.documents
-        person = at.box.patients.ids[0]
+        documents = at.sandbox.practice.documents
+        person = at.sandbox.patients.ids[0]
         id = documents.add({"patient_id": person, "type": "text/plain"})
         documents.update(id, url=f"/documents/{id}/download")
-        at.box.practice.document_bytes[id] = b"x" * 1000
-        url = f"/documents/{id}/download?subdomain={at.box.subdomain}"
+        at.sandbox.practice.document_bytes[id] = b"x" * 1000
+        url = f"/documents/{id}/download?subdomain={at.sandbox.subdomain}"
         async with at.nex.download(url) as file:
             assert notes.only.attempt.operation == "GET /documents/{id}/download"
             assert (notes.only.status, notes.only.bytes_received) == (200, None)
@@ -121,15 +121,15 @@ async def test_a_file_is_over_when_its_answer_begins() -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Sandbox], object], int | None, str]] = {
-    "503": (lambda box: box.fail_next(503, times=2), 503, "ServerFailure"),
+    "503": (lambda sandbox: sandbox.fail_next(503, times=2), 503, "ServerError"),
     "429": (
-        lambda box: box.fail_next(429, headers={"Retry-After": "0"}, times=2),
+        lambda sandbox: sandbox.fail_next(429, headers={"Retry-After": "0"}, times=2),
         429,
-        "RateLimited",
+        "RateLimitError",
     ),
-    "lost": (lambda box: box.drop_next(times=2), None, "ConnectionLost"),
-    "garbage": (lambda box: box.garbage_next(times=2), 200, "BrokenBody"),
-    "cut": (lambda box: box.truncate_next(times=2), 200, "BrokenBody"),
+    "lost": (lambda sandbox: sandbox.drop_next(times=2), None, "ConnectionLostError"),
+    "garbage": (lambda sandbox: sandbox.garbage_next(times=2), 200, "MalformedBodyError"),
+    "cut": (lambda sandbox: sandbox.truncate_next(times=2), 200, "MalformedBodyError"),
 }
 
 
@@ -137,11 +137,11 @@ FAULTS: dict[str, tuple[Callable[[Sandbox], object], int | None, str]] = {
 async def test_each_repetition_is_told_with_what_it_repeats(
     order: Callable[[Sandbox], object], status: int | None, error: str
 ) -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
         notes.ended.clear()
-        order(at.box)
+        order(at.sandbox)
         await at.works()
         assert [one.attempt.number for one in notes.calls] == [1, 2, 3]
         assert [one.error for one in notes.calls] == [error, error, None]
@@ -149,15 +149,15 @@ async def test_each_repetition_is_told_with_what_it_repeats(
 
 
 async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: Movable) -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes], clock=LoopClock()) as at:
         await at.works()
         loop.shift(60)  # a younger token would not be replaced
-        at.box.expire_tokens()
+        at.sandbox.expire_tokens()
         notes.ended.clear()
         await at.works()
         refused, login, done = notes.ended
-        assert (refused.status, refused.error) == (401, "Unauthorized")
+        assert (refused.status, refused.error) == (401, "AuthenticationError")
         assert login.attempt.is_login
         assert done.attempt.number == 2
         assert done.attempt.waited_login >= login.seconds
@@ -167,12 +167,12 @@ async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: M
 
 async def test_waits_are_told_by_their_cause(loop: Movable) -> None:
     loop.skip_waits, loop.patience = True, 0.01
-    notes = Notes()
-    retry = RetryPolicy(base=2.0, attempt_timeout=None)
+    notes = HookNotes()
+    retry = RetryPolicy(base_delay=2.0, attempt_timeout=None)
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(hooks=[notes], retry=retry, rates=rates, clock=LoopClock(), timeout=90) as at:
         await at.works()
-        at.box.fail_next(503)
+        at.sandbox.fail_next(503)
         await at.works()
         first, failed, again = (one.attempt for one in notes.calls)
         assert [one.waited_for for one in (first, failed, again)] == [
@@ -194,7 +194,7 @@ async def test_waits_are_told_by_their_cause(loop: Movable) -> None:
 
 async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: Movable) -> None:
     loop.skip_waits, loop.patience = True, 0.01
-    notes = Notes()
+    notes = HookNotes()
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(hooks=[notes], rates=rates, clock=LoopClock(), timeout=None) as at:
         await at.works()
@@ -204,11 +204,11 @@ async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: Movable) -> No
 
 
 async def test_a_call_that_is_cancelled_ends_as_such() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
         notes.ended.clear()
-        at.box.hang_next()
+        at.sandbox.hang_next()
         task, sent = asyncio.create_task(at.works()), at.sent
         while at.sent == sent:
             await asyncio.sleep(0.001)
@@ -220,34 +220,34 @@ async def test_a_call_that_is_cancelled_ends_as_such() -> None:
 
 
 async def test_a_call_that_sends_nothing_is_not_told() -> None:
-    notes = Notes()
+    notes = HookNotes()
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(hooks=[notes], rates=rates) as at:
         await at.works()
-        with pytest.raises(TimedOut):
+        with pytest.raises(APITimeoutError):
             await at.works()
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgumentError):
             await at.nex.request("GET", "patients")
         assert len(notes.calls) == 1
         assert at.nex.stats.requests == 2
 
 
 async def test_a_repeated_deletion_that_finds_nothing_is_told_as_the_server_said_it() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
-        at.box.drop_next(when="after", method="DELETE")
-        await at.office.appointment_types.delete(at.box.appointment_types.ids[-1])
-        assert [one.error for one in notes.calls] == ["ConnectionLost", "NotFound"]
+        at.sandbox.drop_next(when="after", method="DELETE")
+        await at.location.appointment_types.delete(at.sandbox.appointment_types.ids[-1])
+        assert [one.error for one in notes.calls] == ["ConnectionLostError", "NotFoundError"]
         assert notes.calls[1].status == 404
 
 
 async def test_copies_and_scopes_have_the_hooks_too() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await (
             at.nex.with_options(timeout=9)
-            .practice(at.box.subdomain)
-            .patients.walk(location_id=at.box.location_id)
+            .practice(at.sandbox.subdomain)
+            .patients.walk(location_id=at.sandbox.location_id)
             .count()
         )
         assert notes.only.status == 200
@@ -255,7 +255,7 @@ async def test_copies_and_scopes_have_the_hooks_too() -> None:
 
 async def test_several_hooks_nest() -> None:
     line: list[str] = []
-    async with scene(hooks=[Notes("a", line=line), Notes("b", line=line)]) as at:
+    async with scene(hooks=[HookNotes("a", line=line), HookNotes("b", line=line)]) as at:
         await at.nex.log_in()
     assert line == ["a before", "b before", "b after", "a after"]
 
@@ -272,7 +272,7 @@ class _Knowing(Hook):
     def before(self, attempt: Attempt, /) -> None:
         self.seen.append((attempt.operation, _REQUEST.get()))
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         self.seen.append((outcome.attempt.operation, _REQUEST.get()))
 
 
@@ -282,7 +282,7 @@ async def test_hooks_see_the_context_of_the_caller_for_pages_ahead_and_logins_to
         _REQUEST.set("mine")
         ids = [
             one.id
-            async for one in at.office.patients.walk(per_page=5, new_patient=None, prefetch=3)
+            async for one in at.location.patients.walk(per_page=5, new_patient=None, prefetch=3)
         ]
         assert len(ids) == 25
         assert len(hook.seen) == 2 * (5 + 1)
@@ -293,14 +293,14 @@ class _Broken(Hook):
     def before(self, attempt: Attempt, /) -> None:
         raise RuntimeError(CANARY)
 
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         raise ValueError(CANARY)
 
 
 async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    notes = Notes()
+    notes = HookNotes()
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
         async with scene(hooks=[_Broken(), notes, _Broken()]) as at:
             for _ in range(3):
@@ -313,23 +313,23 @@ async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_
 
 
 class _Stopping(Hook):
-    def after(self, outcome: Outcome, /) -> None:
+    def after(self, outcome: AttemptOutcome, /) -> None:
         raise KeyboardInterrupt
 
 
 def test_ctrl_c_inside_a_hook_is_no_error_of_the_hook() -> None:
     with pytest.raises(KeyboardInterrupt):
-        Hooks([_Stopping()]).after(Outcome(attempt=ATTEMPT, seconds=1.0))
+        Hooks([_Stopping()]).after(AttemptOutcome(attempt=ATTEMPT, seconds=1.0))
 
 
 class _Async(Hook):
-    async def after(self, outcome: Outcome, /) -> None:  # type: ignore[override]  # what is refused
+    async def after(self, outcome: AttemptOutcome, /) -> None:  # type: ignore[override]  # what is refused
         pass
 
 
-@pytest.mark.parametrize("wrong", [_Async(), print, object(), Notes])
+@pytest.mark.parametrize("wrong", [_Async(), print, object(), HookNotes])
 def test_what_cannot_be_a_hook_is_refused_when_the_session_is_made(wrong: Any) -> None:
-    with pytest.raises(InvalidArgument, match="hook"):
+    with pytest.raises(InvalidArgumentError, match="hook"):
         NexHealth("a-key", hooks=[wrong])
 
 
@@ -337,7 +337,7 @@ async def test_a_hook_with_one_method_needs_no_other() -> None:
     class Counting(Hook):
         ends = 0
 
-        def after(self, outcome: Outcome, /) -> None:
+        def after(self, outcome: AttemptOutcome, /) -> None:
             self.ends += 1
 
     hook = Counting()
@@ -347,7 +347,7 @@ async def test_a_hook_with_one_method_needs_no_other() -> None:
 
 
 async def test_values_are_frozen_and_show_no_practice() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
         outcome = notes.only
@@ -355,22 +355,22 @@ async def test_values_are_frozen_and_show_no_practice() -> None:
             outcome.attempt.number = 2  # type: ignore[misc]  # which is refused
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             outcome.status = 2  # type: ignore[misc]  # which is refused
-        assert at.box.subdomain not in repr(outcome)
+        assert at.sandbox.subdomain not in repr(outcome)
         assert len({outcome.attempt: 1, notes.began[0]: 2}) == 2
 
 
-async def _fails(at: Scene, kind: type[NexHealthError]) -> None:
+async def _fails(at: ErrorScene, kind: type[NexHealthError]) -> None:
     with pytest.raises(kind):
-        await at.office.patients.get(1)
+        await at.location.patients.get(1)
 
 
 async def test_what_fails_for_good_ends_once() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(hooks=[notes], retry=NO_RETRY) as at:
-        await _fails(at, NotFound)
-        at.box.fail_next(500)
-        await _fails(at, ServerFailure)
-        assert [one.error for one in notes.calls] == ["NotFound", "ServerFailure"]
+        await _fails(at, NotFoundError)
+        at.sandbox.fail_next(500)
+        await _fails(at, ServerError)
+        assert [one.error for one in notes.calls] == ["NotFoundError", "ServerError"]
         assert len(notes.began) == len(notes.ended)
 
 

@@ -25,7 +25,7 @@ from opentelemetry.semconv.attributes import (
 from opentelemetry.semconv.metrics import http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 
-from nexhealth_async import Limit, NotFound, Rates, otel
+from nexhealth_async import Limit, NotFoundError, Rates, otel
 from nexhealth_async.otel import OpenTelemetry
 from tests.session.transport_error_helpers import CANARY, LoopClock, scene
 
@@ -106,12 +106,12 @@ def test_the_names_are_those_of_the_stable_conventions() -> None:
 
 async def test_an_attempt_is_a_span_named_by_verb_and_template(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
-        await at.office.patients.get(at.box.patients.ids[0])
+        await at.location.patients.get(at.sandbox.patients.ids[0])
         login, span = telemetry.spans.get_finished_spans()
         assert (login.name, login.kind) == ("POST /authenticates", SpanKind.CLIENT)
         assert (span.name, span.kind) == ("GET /patients/{id}", SpanKind.CLIENT)
         assert span.status.status_code is StatusCode.UNSET
-        host, _, port = at.box.url.removeprefix("http://").partition(":")
+        host, _, port = at.sandbox.url.removeprefix("http://").partition(":")
         told = dict(span.attributes or {})
         assert int(str(told.pop("nexhealth.bytes_received"))) > 100
         assert told == {
@@ -119,7 +119,7 @@ async def test_an_attempt_is_a_span_named_by_verb_and_template(telemetry: Teleme
             "http.response.status_code": 200,
             "server.address": host,
             "server.port": int(port),
-            "url.full": f"{at.box.url}/patients/{{id}}",
+            "url.full": f"{at.sandbox.url}/patients/{{id}}",
             "nexhealth.rate_class": "people",
             "nexhealth.api_version": "v2",
         }
@@ -127,15 +127,15 @@ async def test_an_attempt_is_a_span_named_by_verb_and_template(telemetry: Teleme
 
 async def test_repetitions_are_spans_of_their_own_with_what_failed(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
-        at.box.fail_next(503)
-        at.box.drop_next()
-        at.box.garbage_next()
+        at.sandbox.fail_next(503)
+        at.sandbox.drop_next()
+        at.sandbox.garbage_next()
         await at.works()
         attributes = telemetry.attributes
         assert [one.get("error.type") for one in attributes] == [
             "503",
-            "ConnectionLost",
-            "BrokenBody",
+            "ConnectionLostError",
+            "MalformedBodyError",
             None,
         ]
         assert [one.get("http.request.resend_count") for one in attributes] == [None, 1, 2, 3]
@@ -154,7 +154,7 @@ async def test_pages_and_logins_belong_to_the_span_of_the_caller(
 ) -> None:
     async with scene(patients=25, hooks=[telemetry.hook()]) as at:
         with telemetry.tracer.start_as_current_span("a request of the application") as mine:
-            walk = at.office.patients.walk(per_page=5, new_patient=None, prefetch=prefetch)
+            walk = at.location.patients.walk(per_page=5, new_patient=None, prefetch=prefetch)
             assert len([one async for one in walk]) == 25
         spans = telemetry.spans.get_finished_spans()[:-1]
         assert len(spans) == 6
@@ -181,7 +181,7 @@ async def test_two_callers_at_once_keep_their_own_spans(telemetry: Telemetry) ->
 async def test_a_cancelled_call_leaves_no_span_open(telemetry: Telemetry) -> None:
     hook = telemetry.hook()
     async with scene(hooks=[hook]) as at:
-        at.box.hang_next()
+        at.sandbox.hang_next()
         task = asyncio.create_task(at.works())
         while at.sent == 0:
             await asyncio.sleep(0.001)
@@ -197,8 +197,8 @@ async def test_the_duration_is_a_histogram_with_the_advised_bounds(telemetry: Te
     async with scene(hooks=[telemetry.hook()]) as at:
         await at.works()
         await at.works()
-        with pytest.raises(NotFound):
-            await at.office.patients.get(1)
+        with pytest.raises(NotFoundError):
+            await at.location.patients.get(1)
         points = {
             point["attributes"]["nexhealth.operation"]: point
             for point in telemetry.points("http.client.request.duration")
@@ -258,26 +258,26 @@ async def test_the_practice_is_noted_on_request_only(telemetry: Telemetry) -> No
             await at.works()
             (span,) = telemetry.attempts
             shown = dict(span.attributes or {}).get("nexhealth.subdomain")
-            assert shown == (at.box.subdomain if practice else None)
-            assert practice or at.box.subdomain not in span.to_json()
+            assert shown == (at.sandbox.subdomain if practice else None)
+            assert practice or at.sandbox.subdomain not in span.to_json()
 
 
 async def test_neither_query_nor_identifier_is_in_any_span(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         assert await at.names() == []
-        await at.office.patients.get(at.box.patients.ids[3])
+        await at.location.patients.get(at.sandbox.patients.ids[3])
         shown = "".join(span.to_json() for span in telemetry.spans.get_finished_spans())
         assert CANARY not in shown
-        assert str(at.box.patients.ids[3]) not in shown
+        assert str(at.sandbox.patients.ids[3]) not in shown
         assert "?" not in shown
-        assert at.box.api_key not in shown
+        assert at.sandbox.api_key not in shown
 
 
 async def test_nothing_is_added_to_the_request(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         with telemetry.tracer.start_as_current_span("mine"):
             await at.works()
-        names = {name.lower() for one in at.box.requests for name in one.headers}
+        names = {name.lower() for one in at.sandbox.requests for name in one.headers}
         assert not {"traceparent", "tracestate", "baggage"} & names
 
 

@@ -10,8 +10,8 @@ from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexhealth_async import NotFound, Stats, TimedOut
-from tests.client.observability.helpers import Notes
+from nexhealth_async import APITimeoutError, NotFoundError, Stats
+from tests.client.observability.helpers import HookNotes
 from tests.session.transport_error_helpers import LoopClock, scene
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 async def test_calls_requests_records_and_bytes_are_counted() -> None:
-    notes = Notes()
+    notes = HookNotes()
     async with scene(patients=25, hooks=[notes]) as at:
         stats = at.nex.stats
-        ids = [one async for one in at.office.patients.walk(per_page=10, new_patient=None)]
-        await at.office.patients.get(at.box.patients.ids[0])
+        ids = [one async for one in at.location.patients.walk(per_page=10, new_patient=None)]
+        await at.location.patients.get(at.sandbox.patients.ids[0])
         assert len(ids) == stats.records == 25
         assert (stats.calls, stats.logins, stats.requests) == (4, 1, 5)
-        assert stats.requests == len(at.box.requests)
+        assert stats.requests == len(at.sandbox.requests)
         assert stats.operations == {
             "POST /authenticates": 1,
             "GET /patients": 3,
@@ -38,18 +38,18 @@ async def test_calls_requests_records_and_bytes_are_counted() -> None:
 
 async def test_failures_are_counted_by_class_whether_tried_again_or_not() -> None:
     async with scene() as at:
-        at.box.fail_next(503)
-        at.box.drop_next()
-        at.box.fail_next(429, headers={"Retry-After": "0"})
+        at.sandbox.fail_next(503)
+        at.sandbox.drop_next()
+        at.sandbox.fail_next(429, headers={"Retry-After": "0"})
         await at.works()
-        with pytest.raises(NotFound):
-            await at.office.patients.get(1)
+        with pytest.raises(NotFoundError):
+            await at.location.patients.get(1)
         stats = at.nex.stats
         assert stats.failures == {
-            "ServerFailure": 1,
-            "ConnectionLost": 1,
-            "RateLimited": 1,
-            "NotFound": 1,
+            "ServerError": 1,
+            "ConnectionLostError": 1,
+            "RateLimitError": 1,
+            "NotFoundError": 1,
         }
         assert (stats.calls, stats.requests, stats.retries, stats.rate_limited) == (2, 6, 3, 1)
 
@@ -60,22 +60,22 @@ async def test_a_refused_token_counts_as_a_failure_a_login_and_a_repetition(
     async with scene(clock=LoopClock()) as at:
         await at.works()
         loop.shift(60)
-        at.box.expire_tokens()
+        at.sandbox.expire_tokens()
         before = at.nex.stats.snapshot()
         await at.works()
         since = at.nex.stats - before
         assert (since.calls, since.logins, since.requests, since.retries) == (1, 1, 3, 1)
-        assert since.failures == {"Unauthorized": 1}
+        assert since.failures == {"AuthenticationError": 1}
         assert since.waited_login > 0
 
 
 async def test_what_times_out_is_counted() -> None:
     async with scene() as at:
         await at.works()
-        at.box.hang_next()
-        with pytest.raises(TimedOut):
+        at.sandbox.hang_next()
+        with pytest.raises(APITimeoutError):
             await at.nex.with_options(timeout=0.05).request("GET", "/practices")
-        assert at.nex.stats.failures == {"TimedOut": 1}
+        assert at.nex.stats.failures == {"APITimeoutError": 1}
 
 
 async def test_a_snapshot_stays_as_it_is() -> None:

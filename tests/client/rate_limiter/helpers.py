@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from attrs import Factory, define, field, frozen
 
-from nexhealth_async import NexHealth, RetryPolicy, TimedOut
-from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async import APITimeoutError, NexHealth, RetryPolicy
+from nexhealth_async._protocol.http_messages import Response
 from tests.client.rate_limiter.limiter_model import Limiter
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PATHS",
     "Arrival",
-    "Crowd",
+    "CallerGroup",
+    "RateLimitedServer",
     "Trip",
-    "Vendor",
     "calling",
     "evenly",
     "simulated_time",
@@ -76,7 +76,7 @@ class Arrival:
 
 
 @define
-class Vendor:
+class RateLimitedServer:
     """Stands where the transport stands: counts what arrives, answers, or says 429."""
 
     limiter: Limiter
@@ -98,7 +98,7 @@ class Vendor:
     async def close(self) -> None:
         """Nothing is closed."""
 
-    async def send(self, request: Request, *, timeout: float | None) -> Reply:  # noqa: ASYNC109 - as the transport's own
+    async def send(self, request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - as the transport's own
         loop = asyncio.get_running_loop()
         noun, _, number = request.target.partition("?")[0].strip("/").partition("/")
         rate, known_by = _CLASS.get(noun, "other"), int(number or 0)
@@ -108,15 +108,15 @@ class Vendor:
                 self.on_leaving(known_by)
         left = loop.time()
         out, back = self.trip(self.rng)
-        answer: asyncio.Future[Reply] = loop.create_future()
+        answer: asyncio.Future[Response] = loop.create_future()
         loop.call_at(left + out, self._arrive, answer, back, (rate, known_by, left, noun))
         if timeout is None or out + back < timeout:
             return await answer
         await asyncio.sleep(timeout)
-        raise TimedOut("no reply in time")
+        raise APITimeoutError("no reply in time")
 
     def _arrive(
-        self, answer: asyncio.Future[Reply], back: float, about: tuple[str, int, float, str]
+        self, answer: asyncio.Future[Response], back: float, about: tuple[str, int, float, str]
     ) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -125,12 +125,12 @@ class Vendor:
         self.arrivals.append(Arrival(rate, number, left, now, wait == 0))
         if wait:
             headers = {"retry-after": str(math.ceil(wait))} if self.says_retry_after else {}
-            reply = Reply(status=429, headers=headers, body=b'{"code":false,"error":["slow"]}')
+            reply = Response(status=429, headers=headers, body=b'{"code":false,"error":["slow"]}')
         elif noun == "authenticates":
             self.logins += 1
-            reply = Reply(status=201, body=b'{"code":true,"data":{"token":"a.b.c"}}')
+            reply = Response(status=201, body=b'{"code":true,"data":{"token":"a.b.c"}}')
         else:
-            reply = Reply(status=200, body=b'{"code":true,"data":{}}')
+            reply = Response(status=200, body=b'{"code":true,"data":{}}')
         loop.call_at(now + back, _answer, answer, reply)
 
     def admitted(self, rate: str, *, since: float, seconds: float) -> int:
@@ -142,15 +142,15 @@ class Vendor:
         )
 
 
-def _answer(answer: asyncio.Future[Reply], reply: Reply) -> None:
+def _answer(answer: asyncio.Future[Response], reply: Response) -> None:
     if not answer.done():
         answer.set_result(reply)
 
 
 @asynccontextmanager
-async def calling(vendor: Vendor, **options: Any) -> AsyncGenerator[NexHealth]:
+async def calling(vendor: RateLimitedServer, **options: Any) -> AsyncGenerator[NexHealth]:
     """A session whose requests go to the vendor; logged in, and alone with its limits."""
-    given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base=0.1), **options}
+    given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base_delay=0.1), **options}
     nex = NexHealth("an-invented-key", base_url=vendor.base_url, **given)
     cast("Any", nex._client.state).transport = vendor
     async with nex:
@@ -159,11 +159,11 @@ async def calling(vendor: Vendor, **options: Any) -> AsyncGenerator[NexHealth]:
 
 
 @define
-class Crowd:
+class CallerGroup:
     """Tasks that call without pause: each asks again as soon as it has its answer."""
 
     nex: NexHealth
-    vendor: Vendor
+    vendor: RateLimitedServer
     cancelled: float = 0.0
     """The part of the calls that are given up before their turn comes."""
     patience: float = 20.0

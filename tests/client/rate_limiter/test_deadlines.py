@@ -9,11 +9,11 @@ from functools import partial
 import pytest
 from attrs import frozen
 
-from nexhealth_async import OutcomeUnknown, TimedOut
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async import APITimeoutError, OutcomeUnknownError
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, Rates
-from tests.client.rate_limiter.helpers import PATHS, Vendor, calling
+from tests.client.rate_limiter.helpers import PATHS, RateLimitedServer, calling
 from tests.client.rate_limiter.limiter_model import Limiter
 
 ONLY_SLOW = Rates(overall=None, slow=Limit(10, 1.0), people=None, other=None)
@@ -29,18 +29,18 @@ class _End:
 
 async def _crowd(timeouts: list[float | None]) -> list[_End]:
     """Let all ask at once, each with its timeout; answers come soon."""
-    gates, loop = Gates(ONLY_SLOW), asyncio.get_running_loop()
+    gates, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
 
     async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
         asked = loop.time()
         deadline = None if timeout is None else asked + timeout
         try:
-            departure = await gates.leave(RateClass.SLOW, background=False, deadline=deadline)
-        except TimedOut:
+            departure = await gates.acquire(RateClass.SLOW, background=False, deadline=deadline)
+        except APITimeoutError:
             return _End(timeout, loop.time() - asked, served=False)
         waited = loop.time() - asked
         await asyncio.sleep(ANSWER)
-        gates.ended(departure, answered=True)
+        gates.complete(departure, answered=True)
         return _End(timeout, waited, served=True)
 
     return await asyncio.gather(*(one(timeout) for timeout in timeouts))
@@ -79,18 +79,18 @@ async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -
 
 
 async def test_a_deadline_that_an_answer_under_way_makes_possible_is_met() -> None:
-    gates, loop = Gates(ONLY_SLOW), asyncio.get_running_loop()
-    gone = [await gates.leave(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
+    gates, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
+    gone = [await gates.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
     for one in gone:
-        loop.call_later(ANSWER, partial(gates.ended, one, answered=True))
+        loop.call_later(ANSWER, partial(gates.complete, one, answered=True))
     deadline = loop.time() + 1.2
-    departure = await gates.leave(RateClass.SLOW, background=False, deadline=deadline)
+    departure = await gates.acquire(RateClass.SLOW, background=False, deadline=deadline)
     assert departure.left < deadline
 
 
 async def test_a_write_refused_at_the_gate_was_not_sent_and_says_so() -> None:
     rng = random.Random(1)
-    vendor = Vendor(Limiter("sliding", rng), lambda _: (0.01, 0.01), rng)
+    vendor = RateLimitedServer(Limiter("sliding", rng), lambda _: (0.01, 0.01), rng)
     async with calling(vendor, rates=Rates(other=Limit(5, 60.0))) as nex:
         quick = nex.with_options(timeout=3)
         ends = await asyncio.gather(
@@ -99,6 +99,6 @@ async def test_a_write_refused_at_the_gate_was_not_sent_and_says_so() -> None:
         )
         refused = [end for end in ends if isinstance(end, BaseException)]
         assert len(refused) == 5, "the login took a place as well"
-        assert all(isinstance(end, TimedOut) for end in refused)
-        assert not any(isinstance(end, OutcomeUnknown) for end in refused)
+        assert all(isinstance(end, APITimeoutError) for end in refused)
+        assert not any(isinstance(end, OutcomeUnknownError) for end in refused)
         assert vendor.left["other"] == [0, 1, 2, 3]

@@ -10,13 +10,13 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
-from tests.client.rate_limiter.helpers import PATHS, Crowd, Vendor, calling, evenly
+from tests.client.rate_limiter.helpers import PATHS, CallerGroup, RateLimitedServer, calling, evenly
 from tests.client.rate_limiter.limiter_model import Kind, Limiter
 
 if TYPE_CHECKING:
-    from nexhealth_async._protocol.rate_limits import Departure
+    from nexhealth_async._protocol.rate_limits import Permit
     from tests.conftest import MovableLoop
 
 
@@ -26,9 +26,9 @@ async def test_requests_of_a_class_leave_in_the_order_they_were_asked_for(
     kind: Kind, cancelled: float
 ) -> None:
     rng = random.Random(11)
-    vendor = Vendor(Limiter(kind, rng, part=0.25), evenly(0.1, 0.3), rng)
+    vendor = RateLimitedServer(Limiter(kind, rng, part=0.25), evenly(0.1, 0.3), rng)
     async with calling(vendor, rates=Rates().share(0.25)) as nex:
-        crowd = Crowd(nex, vendor, cancelled=cancelled)
+        crowd = CallerGroup(nex, vendor, cancelled=cancelled)
         await crowd.call_for(70, slow=40, people=80, other=80)
     assert vendor.limiter.rejected == 0
     for rate, numbers in vendor.left.items():
@@ -38,10 +38,10 @@ async def test_requests_of_a_class_leave_in_the_order_they_were_asked_for(
     assert (len(crowd.given_up) > 30) == (cancelled > 0)
 
 
-async def _pass(gates: Gates) -> float:
+async def _pass(gates: RateLimiter) -> float:
     """Leave, be lost without an answer at once, and say when that was."""
-    departure = await gates.leave(RateClass.SLOW, background=False, deadline=None)
-    gates.ended(departure, answered=False)
+    departure = await gates.acquire(RateClass.SLOW, background=False, deadline=None)
+    gates.complete(departure, answered=False)
     return departure.left
 
 
@@ -51,7 +51,7 @@ async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
     staying = [rng.random() >= 0.3 for _ in range(200)]
     moments: list[list[float]] = []
     for with_the_others in (True, False):
-        gates = Gates(Rates(people=None))
+        gates = RateLimiter(Rates(people=None))
         began = asyncio.get_running_loop().time()
         for _ in range(10):
             await _pass(gates)
@@ -72,9 +72,9 @@ async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
     simulated: MovableLoop,
 ) -> None:
     """In each second ten leave, although three of those whose turn it was went away just then."""
-    gates = Gates(Rates(overall=None, people=None))
+    gates = RateLimiter(Rates(overall=None, people=None))
     waiting = [
-        asyncio.ensure_future(gates.leave(RateClass.SLOW, background=False, deadline=None))
+        asyncio.ensure_future(gates.acquire(RateClass.SLOW, background=False, deadline=None))
         for _ in range(130)
     ]
     await asyncio.sleep(0.01)
@@ -99,7 +99,7 @@ class _Wish:
 
     background: bool
     asked: float
-    departure: Departure | None = None
+    departure: Permit | None = None
     gave_up: float | None = None
 
 
@@ -107,7 +107,7 @@ class _Wish:
 class _Line:
     """Asks the gates for places of one class at random, and gives some of the waiting up."""
 
-    gates: Gates
+    gates: RateLimiter
     rate: RateClass
     rng: random.Random
     wishes: list[_Wish] = field(factory=list[_Wish])
@@ -116,14 +116,14 @@ class _Line:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.rng.choice([None, None, self.rng.uniform(0, 8)])):
-                wish.departure = await self.gates.leave(
+                wish.departure = await self.gates.acquire(
                     self.rate, background=wish.background, deadline=None
                 )
         except TimeoutError:
             wish.gave_up = loop.time()
             return
         await asyncio.sleep(self.rng.uniform(0, 0.4))
-        self.gates.ended(wish.departure, answered=True)
+        self.gates.complete(wish.departure, answered=True)
 
     async def run(self, wishes: int, pause: float) -> None:
         async with asyncio.TaskGroup() as group:
@@ -139,7 +139,7 @@ async def test_no_page_leaves_while_a_call_of_its_class_waits_and_none_is_overta
     seed: int,
 ) -> None:
     rng = random.Random(seed)
-    gates = Gates(Rates(people=Limit(40, 5.0), other=Limit(40, 5.0)))
+    gates = RateLimiter(Rates(people=Limit(40, 5.0), other=Limit(40, 5.0)))
     lines = [_Line(gates, rate, rng) for rate in RateClass]
     await asyncio.gather(*(line.run(300, rng.choice([0.05, 0.15])) for line in lines))
     for line in lines:
@@ -158,10 +158,10 @@ async def test_no_page_leaves_while_a_call_of_its_class_waits_and_none_is_overta
 
 async def test_two_busy_classes_both_get_on_under_the_limit_they_share() -> None:
     rng = random.Random(13)
-    vendor = Vendor(Limiter("sliding", rng), evenly(0.05, 0.1), rng)
+    vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.1), rng)
     together = Rates(overall=Limit(20, 1.0), slow=None, people=None, other=None)
     async with calling(vendor, rates=together) as nex:
-        await Crowd(nex, vendor).call_for(20, people=100, other=100)
+        await CallerGroup(nex, vendor).call_for(20, people=100, other=100)
     people, other = (len(vendor.left[rate]) for rate in ("people", "other"))
     assert min(people, other) >= 0.4 * (people + other)
 
@@ -169,9 +169,9 @@ async def test_two_busy_classes_both_get_on_under_the_limit_they_share() -> None
 async def test_a_class_with_places_of_its_own_is_not_held_up_by_a_fuller_one() -> None:
     """Whoever came later of another class need not wait for a limit that is not its own."""
     rng = random.Random(14)
-    vendor = Vendor(Limiter("sliding", rng), evenly(0.05, 0.05), rng)
+    vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.05), rng)
     async with calling(vendor) as nex:
-        crowd = asyncio.ensure_future(Crowd(nex, vendor).call_for(30, slow=200))
+        crowd = asyncio.ensure_future(CallerGroup(nex, vendor).call_for(30, slow=200))
         loop = asyncio.get_running_loop()
         for number in range(100):
             await asyncio.sleep(0.25)

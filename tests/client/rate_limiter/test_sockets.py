@@ -12,7 +12,7 @@ from tests.session.transport_error_helpers import LoopClock, scene
 
 if TYPE_CHECKING:
     from tests.conftest import MovableLoop
-    from tests.session.transport_error_helpers import Scene
+    from tests.session.transport_error_helpers import ErrorScene
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +21,10 @@ def sockets(simulated: MovableLoop) -> None:
     simulated.patience = 0.004
 
 
-async def _calls(at: Scene, path: str, each: int, tasks: int = 200) -> float:
+async def _calls(at: ErrorScene, path: str, each: int, tasks: int = 200) -> float:
     """Let every task call so often, one call after the other; return how long all took."""
     loop = asyncio.get_running_loop()
-    subject = {"subdomain": at.box.subdomain, "location_id": at.box.location_id}
+    subject = {"subdomain": at.sandbox.subdomain, "location_id": at.sandbox.location_id}
     days = {"start": "2026-06-01", "end": "2026-06-02"} if path == "/appointments" else {}
 
     async def one() -> None:
@@ -58,11 +58,11 @@ async def test_200_tasks_meet_no_429_on_the_wire(
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
         await asyncio.sleep(2)
-        at.box.rate_limits, at.box.rate_phase = kind, phase
-        at.box.latency, at.box.jitter = 0.06, 0.05
+        at.sandbox.rate_limits, at.sandbox.rate_phase = kind, phase
+        at.sandbox.latency, at.sandbox.jitter = 0.06, 0.05
         took = await _calls(at, path, each)
-        assert at.box.rejected == 0
-        times = [one.at for one in at.box.seen("GET", path)]
+        assert at.sandbox.rejected == 0
+        times = [one.at for one in at.sandbox.seen("GET", path)]
         count, seconds = DOCUMENTED[limit]
         assert len(times) == 200 * each
         assert _most_within(times, seconds) <= count
@@ -75,10 +75,10 @@ async def test_a_server_that_pauses_is_not_met_with_two_windows_at_once() -> Non
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
         await asyncio.sleep(2)
-        at.box.latency = 3.0
+        at.sandbox.latency = 3.0
         calls = asyncio.ensure_future(_calls(at, "/providers", 2))
         await asyncio.sleep(1.1)
-        at.box.latency = 0.05
+        at.sandbox.latency = 0.05
         await calls
-        times = [one.at for one in at.box.seen("GET", "/providers")]
+        times = [one.at for one in at.sandbox.seen("GET", "/providers")]
         assert _most_within(times, 1.0) <= 100

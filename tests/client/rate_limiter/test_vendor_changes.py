@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import Limit, Rates, RetryPolicy
-from tests.client.rate_limiter.helpers import PATHS, Crowd, Vendor, calling, evenly
+from tests.client.rate_limiter.helpers import PATHS, CallerGroup, RateLimitedServer, calling, evenly
 from tests.client.rate_limiter.limiter_model import Kind, Limiter
 
 if TYPE_CHECKING:
     from tests.client.rate_limiter.helpers import Arrival
 
-STUBBORN = RetryPolicy(attempts=50, base=0.2)
+STUBBORN = RetryPolicy(attempts=50, base_delay=0.2)
 
 
 def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> bool:
@@ -28,12 +28,12 @@ def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_a_limit_that_was_lowered_stops_its_class_and_no_other(kind: Kind) -> None:
     rng = random.Random(21)
-    vendor = Vendor(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     vendor.limiter.change("people", 300)
     # Paces that leave room under the common limit, so that nothing else holds a class up.
     rates = Rates(people=Limit(40, 1.0), other=Limit(20, 1.0))
     async with calling(vendor, rates=rates, retry=STUBBORN) as nex:
-        crowd = Crowd(nex, vendor)
+        crowd = CallerGroup(nex, vendor)
         began = await crowd.call_for(150, people=60, other=60)
     refused = [one for one in vendor.arrivals if not one.admitted]
     assert refused
@@ -51,7 +51,9 @@ async def test_a_limit_that_was_lowered_stops_its_class_and_no_other(kind: Kind)
 @pytest.mark.parametrize("says", [True, False], ids=["Retry-After", "no Retry-After"])
 async def test_while_a_class_is_closed_nothing_of_it_leaves(says: bool) -> None:  # noqa: FBT001 - pytest passes it so
     rng = random.Random(22)
-    vendor = Vendor(Limiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says)
+    vendor = RateLimitedServer(
+        Limiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says
+    )
     vendor.limiter.change("people", 100)
     async with calling(vendor, retry=STUBBORN) as nex:
         waiting = [
@@ -74,9 +76,9 @@ async def test_while_a_class_is_closed_nothing_of_it_leaves(says: bool) -> None:
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kind: Kind) -> None:
     rng = random.Random(23)
-    vendor = Vendor(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     async with calling(vendor, retry=STUBBORN) as nex:
-        crowd = asyncio.ensure_future(Crowd(nex, vendor).call_for(30, slow=40))
+        crowd = asyncio.ensure_future(CallerGroup(nex, vendor).call_for(30, slow=40))
         loop = asyncio.get_running_loop()
         end = loop.time() + 30
         while loop.time() < end:
@@ -94,8 +96,12 @@ async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kin
 async def test_a_request_given_up_on_its_way_holds_its_place(how: str) -> None:
     """It left, and is counted when it arrives, whether somebody still waits for it or not."""
     rng = random.Random(24)
-    vendor = Vendor(Limiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng)
-    retry = RetryPolicy(attempts=4, base=0.0, attempt_timeout=0.02 if how == "deadline" else None)
+    vendor = RateLimitedServer(
+        Limiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng
+    )
+    retry = RetryPolicy(
+        attempts=4, base_delay=0.0, attempt_timeout=0.02 if how == "deadline" else None
+    )
     async with calling(vendor, retry=retry) as nex:
         loop = asyncio.get_running_loop()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import Rates
-from tests.client.rate_limiter.helpers import Crowd, Vendor, calling, evenly
+from tests.client.rate_limiter.helpers import CallerGroup, RateLimitedServer, calling, evenly
 from tests.client.rate_limiter.limiter_model import DOCUMENTED, Kind, Limiter
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def due(limit: str, seconds: float, *, part: float = 1.0) -> float:
 @kinds
 async def test_200_tasks_of_all_classes_fill_three_minutes_and_meet_no_429(kind: Kind) -> None:
     rng = random.Random(KINDS.index(kind))
-    vendor = Vendor(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     seconds = 3 * 60.25
     async with calling(vendor) as nex:
-        began = await Crowd(nex, vendor).call_for(seconds, slow=60, people=70, other=70)
+        began = await CallerGroup(nex, vendor).call_for(seconds, slow=60, people=70, other=70)
     assert vendor.limiter.rejected == 0
     for limit in ("people", "other"):
         assert vendor.admitted(limit, since=began, seconds=seconds) >= due(limit, seconds)
@@ -73,10 +73,10 @@ async def test_200_tasks_of_the_slow_class_fill_every_second(
     kind: Kind, trip: Trip, seed: int
 ) -> None:
     rng = random.Random(seed)
-    vendor = Vendor(Limiter(kind, rng), trip, rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), trip, rng)
     seconds = 24 * 1.25
     async with calling(vendor) as nex:
-        began = await Crowd(nex, vendor).call_for(seconds + 1, slow=200)
+        began = await CallerGroup(nex, vendor).call_for(seconds + 1, slow=200)
     assert vendor.limiter.rejected == 0
     # What travels to and fro the window's end is not counted in it.
     assert vendor.admitted("slow", since=began, seconds=seconds + SLACK) >= due("slow", seconds)
@@ -85,10 +85,10 @@ async def test_200_tasks_of_the_slow_class_fill_every_second(
 async def test_answers_that_come_late_cost_a_quarter_second_in_each_window_and_no_more() -> None:
     """Measured over so many windows that how the first one begins does not matter."""
     rng = random.Random(4)
-    vendor = Vendor(Limiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng)
+    vendor = RateLimitedServer(Limiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng)
     seconds = 80 * 1.25
     async with calling(vendor) as nex:
-        began = await Crowd(nex, vendor).call_for(seconds + 1, slow=200)
+        began = await CallerGroup(nex, vendor).call_for(seconds + 1, slow=200)
     assert vendor.limiter.rejected == 0
     assert vendor.admitted("slow", since=began, seconds=seconds) >= due("slow", seconds)
 
@@ -97,10 +97,10 @@ async def test_answers_that_come_late_cost_a_quarter_second_in_each_window_and_n
 @trips
 async def test_200_tasks_fill_the_limit_of_all_classes_together(kind: Kind, trip: Trip) -> None:
     rng = random.Random(3)
-    vendor = Vendor(Limiter(kind, rng), trip, rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), trip, rng)
     seconds = 8 * 1.25
     async with calling(vendor) as nex:
-        began = await Crowd(nex, vendor).call_for(seconds, slow=20, people=90, other=90)
+        began = await CallerGroup(nex, vendor).call_for(seconds, slow=20, people=90, other=90)
     assert vendor.limiter.rejected == 0
     all_classes = sum(
         vendor.admitted(rate, since=began, seconds=seconds + SLACK) for rate in ("people", "other")
@@ -113,10 +113,10 @@ async def test_a_process_with_a_share_keeps_to_it_whatever_happens(seed: int) ->
     """A tenth of the limits, so that many minutes of any weather can be tried."""
     rng = random.Random(seed)
     kind, trip = rng.choice(KINDS), rng.choice(list(TRIPS.values()))
-    vendor = Vendor(Limiter(kind, rng, part=0.1), trip, rng)
+    vendor = RateLimitedServer(Limiter(kind, rng, part=0.1), trip, rng)
     seconds = 3 * 60.25
     async with calling(vendor, rates=Rates().share(0.1)) as nex:
-        crowd = Crowd(nex, vendor, cancelled=rng.choice([0.0, 0.3]), patience=60.0)
+        crowd = CallerGroup(nex, vendor, cancelled=rng.choice([0.0, 0.3]), patience=60.0)
         mix = {"slow": rng.randint(0, 9), "people": rng.randint(9, 30), "other": 20}
         began = await crowd.call_for(seconds, **mix)
     assert vendor.limiter.rejected == 0
@@ -131,10 +131,10 @@ async def test_travel_beyond_a_quarter_second_is_refused_rarely_and_nothing_is_l
 ) -> None:
     """Then no log can be exact without waiting for every answer; a 429 is waited out."""
     rng = random.Random(5)
-    vendor = Vendor(Limiter(kind, rng), evenly(0.4, 0.4), rng)
+    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.4, 0.4), rng)
     seconds = 60.0
     async with calling(vendor) as nex:
-        crowd = Crowd(nex, vendor)
+        crowd = CallerGroup(nex, vendor)
         began = await crowd.call_for(seconds, slow=200)
     assert vendor.limiter.rejected <= 0.01 * len(vendor.arrivals)
     assert vendor.admitted("slow", since=began, seconds=seconds) >= 0.95 * due("slow", seconds)
@@ -146,9 +146,9 @@ async def test_windows_that_begin_while_the_session_idles_change_nothing() -> No
     """Bursts after pauses of any length: the worst a fixed window can be met with."""
     rng = random.Random(6)
     for kind in KINDS:
-        vendor = Vendor(Limiter(kind, rng), evenly(0.1, 0.1), rng)
+        vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.1, 0.1), rng)
         async with calling(vendor) as nex:
             for _ in range(6):
-                await Crowd(nex, vendor).call_for(rng.uniform(0.1, 3), slow=20, other=150)
+                await CallerGroup(nex, vendor).call_for(rng.uniform(0.1, 3), slow=20, other=150)
                 await asyncio.sleep(rng.choice([0.3, 1.1, 61]))
         assert vendor.limiter.rejected == 0

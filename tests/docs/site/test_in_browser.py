@@ -75,7 +75,7 @@ async def _faults(tab: Tab, base: str) -> list[str]:
     ("asked", "name"),
     [
         ("find_or_create", "nexhealth_async.resources.patients.Patients.find_or_create"),
-        ("OutcomeUnknown", "nexhealth_async.OutcomeUnknown"),
+        ("OutcomeUnknownError", "nexhealth_async.OutcomeUnknownError"),
     ],
 )
 async def test_search_finds_a_name_and_leads_to_it(site: Site, asked: str, name: str) -> None:

@@ -11,18 +11,18 @@ from aiohttp.test_utils import make_mocked_request
 from attrs import define, evolve, field, frozen
 from yarl import URL
 
-from nexhealth_async._protocol.http_messages import Reply
+from nexhealth_async._protocol.http_messages import Response
 from nexhealth_async._protocol.requests import plan
 from nexhealth_async.resources import patients
 from nexhealth_async.sandbox import Sandbox
-from nexhealth_async.sandbox.server import Server
+from nexhealth_async.sandbox.server import RequestHandler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nexhealth_async._protocol.requests import Call
+    from nexhealth_async._protocol.requests import PlannedCall
 
-__all__ = ["KINDS", "Changes", "Kind", "Listed", "Office", "Paging", "Sort", "Witness"]
+__all__ = ["KINDS", "Changes", "DriftRecorder", "DriftingList", "Kind", "Listed", "Paging", "Sort"]
 
 Paging: TypeAlias = Literal["numbered", "cursor"]
 Sort: TypeAlias = Literal["", "id", "updated_at", "-updated_at"]
@@ -81,7 +81,7 @@ class Changes:
 
 
 @define
-class Witness:
+class DriftRecorder:
     """Sees the list at the moment of every reply; knows nothing of the client."""
 
     ever: set[int] = field(factory=set[int])
@@ -99,19 +99,19 @@ class Witness:
     backdated: bool = False
     """True if a row was given a time other than the present one."""
 
-    def see(self, office: Office, page: int | None) -> None:
+    def see(self, changing_list: DriftingList, page: int | None) -> None:
         """A reply has been computed."""
-        now = set(office.listed)
+        now = set(changing_list.listed)
         if self.throughout is None:
             self.throughout = now
-            self.began = evolve(office.changes)
+            self.began = evolve(changing_list.changes)
             self.touched.clear()
             self.backdated = False
-            office.witness = self
+            changing_list.witness = self
         self.throughout &= now
         self.ever |= now
         self.counts.append(len(now))
-        self.ended = evolve(office.changes)
+        self.ended = evolve(changing_list.changes)
         if page == 1:
             self.opening = now
             self.openings += 1
@@ -122,7 +122,7 @@ class Witness:
         return self.ended.since(self.began)
 
 
-class Office:
+class DriftingList:
     """Patients of a sandbox, and the people who change them; keeps its own account of the list.
 
     The account is the oracle: it is written by what is done, never read from a reply.
@@ -130,18 +130,18 @@ class Office:
 
     def __init__(self, listed: Listed, rows: int, *, cap: int = 300) -> None:
         self.chosen = listed
-        self.box = box = Sandbox(patients=0, appointments=0, procedures=0)
-        box.page_cap = box.cursor_page_cap = cap
+        self.sandbox = sandbox = Sandbox(patients=0, appointments=0, procedures=0)
+        sandbox.page_cap = sandbox.cursor_page_cap = cap
         self.listed: set[int] = set()
         self.outside: list[int] = []
         """Rows that the filter hides and that were never listed."""
         self.stamps: dict[int, str] = {}
         self.changes = Changes()
-        self.witness: Witness | None = None
+        self.witness: DriftRecorder | None = None
         self._clock = 0
-        self._server = Server(box)
+        self._server = RequestHandler(sandbox)
         self._headers = {
-            "Authorization": f"Bearer {box.keys.login(box.api_key)}",
+            "Authorization": f"Bearer {sandbox.keys.login(sandbox.api_key)}",
             "Nex-Api-Version": _VERSIONS[listed.paging],
             "User-Agent": "nexhealth-async-tests",
         }
@@ -162,19 +162,19 @@ class Office:
         if self.chosen.by_time:
             falls = self.chosen.sort.startswith("-")
             return sorted(self.listed, key=lambda id: (self.stamps[id], id), reverse=falls)
-        return [id for id in self.box.patients.ids if id in self.listed]
+        return [id for id in self.sandbox.patients.ids if id in self.listed]
 
-    def call(self) -> Call:
+    def call(self) -> PlannedCall:
         """The listing, as the client spells it."""
         return plan(
             patients.LIST,
             _VERSIONS[self.chosen.paging],
-            subdomain=self.box.subdomain,
-            location_id=self.box.location_id,
+            subdomain=self.sandbox.subdomain,
+            location_id=self.sandbox.location_id,
             arguments=self.chosen.filters,
         )
 
-    async def answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> Reply:
+    async def answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> Response:
         """Let the sandbox compute a reply; nothing else runs meanwhile."""
         request = call.request(*pairs, headers=self._headers)
         url = URL(request.target, encoded=True)
@@ -182,7 +182,7 @@ class Office:
         response = await self._server.handle(asked)
         assert isinstance(response, web.Response)
         assert isinstance(response.body, bytes)
-        return Reply(status=response.status, body=response.body)
+        return Response(status=response.status, body=response.body)
 
     # What people do
 
@@ -218,12 +218,12 @@ class Office:
 
     def leave(self, id: int) -> None:
         """Let a row leave the filtered list, without being deleted."""
-        self.box.patients.update(id, inactive=True)
+        self.sandbox.patients.update(id, inactive=True)
         self._left(id)
 
     def delete(self, id: int) -> None:
         """Delete a row."""
-        self.box.patients.delete(id)
+        self.sandbox.patients.delete(id)
         self._left(id)
 
     def append(self) -> int:
@@ -233,7 +233,7 @@ class Office:
 
     def move(self, id: int, place: int) -> None:
         """Put a row at another place of the table."""
-        self.box.patients.move(id, place)
+        self.sandbox.patients.move(id, place)
         self._moved(id)
 
     def touch(self, id: int) -> None:
@@ -242,7 +242,7 @@ class Office:
 
     def come_back(self, id: int) -> None:
         """Undo a row's leaving, which the promise excludes."""
-        self.box.patients.update(id, inactive=False)
+        self.sandbox.patients.update(id, inactive=False)
         self.listed.add(id)
         self.changes.entered += 1
 
@@ -253,8 +253,8 @@ class Office:
         position = None
         if order and place is not None and place < len(order):
             stamp = self.stamps[order[place]] if self.chosen.by_time else stamp
-            position = self.box.patients.ids.index(order[place])
-        id = self.box.patients.insert(
+            position = self.sandbox.patients.ids.index(order[place])
+        id = self.sandbox.patients.insert(
             position, updated_at=stamp, inactive=inactive, bio={"new_patient": False}
         )
         self.stamps[id] = stamp
@@ -268,7 +268,7 @@ class Office:
         if not self.outside:
             return False
         id = self.outside.pop(one % len(self.outside))
-        self.box.patients.update(id, inactive=False)
+        self.sandbox.patients.update(id, inactive=False)
         self.listed.add(id)
         self.changes.entered += 1
         return True
@@ -279,7 +279,7 @@ class Office:
 
     def _touch(self, id: int, stamp: str | None) -> None:
         self.stamps[id] = self._now() if stamp is None else stamp
-        self.box.patients.update(id, updated_at=self.stamps[id])
+        self.sandbox.patients.update(id, updated_at=self.stamps[id])
         if self.chosen.by_time:
             self._moved(id, backdated=stamp is not None)
 
@@ -289,7 +289,7 @@ class Office:
             return True
         if self.chosen.sort:
             return False
-        self.box.patients.move(id, self.box.patients.ids.index(order[place]))
+        self.sandbox.patients.move(id, self.sandbox.patients.ids.index(order[place]))
         self._moved(id)
         return True
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
-from nexhealth_async._protocol.envelopes import ListReading, read_list
-from nexhealth_async.errors import ServerFailure
+from nexhealth_async._protocol.envelopes import ParsedList, read_list
+from nexhealth_async.errors import ServerError
 from nexhealth_async.session import client_of
 from tests.pagination.page_source import FakePageSource
 
@@ -18,41 +18,43 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from nexhealth_async import NexHealth
-    from nexhealth_async._protocol.http_messages import Reply
-    from nexhealth_async._protocol.requests import Call
-    from tests.pagination.drift.changing_list import Office, Witness
+    from nexhealth_async._protocol.http_messages import Response
+    from nexhealth_async._protocol.requests import PlannedCall
+    from tests.pagination.drift.changing_list import DriftingList, DriftRecorder
 
-__all__ = ["Flight", "HeldSource", "InProcess", "OverSockets", "Straight"]
+__all__ = ["Flight", "InProcess", "ManualPageSource", "OverSockets", "Straight"]
 
 
 @define(eq=False)
 class Flight:
     """A request under way."""
 
-    call: Call
+    call: PlannedCall
     pairs: tuple[tuple[str, str], ...]
     page: int | None
     """The number of the page asked for; None where pages have none."""
-    landed: asyncio.Future[Reply] = field(
+    landed: asyncio.Future[Response] = field(
         factory=lambda: asyncio.get_running_loop().create_future()
     )
-    reply: Reply | None = None
+    reply: Response | None = None
     """The answer, from the moment the rows were read."""
 
 
 class Straight(Protocol):
     """Who answers at once, such as `InProcess`."""
 
-    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading: ...
+    async def fetch_page(
+        self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]
+    ) -> ParsedList: ...
 
 
 class InProcess:
     """The sandbox asked without a network."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, changing_list: DriftingList) -> None:
+        self._office = changing_list
 
-    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def fetch_page(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         return read_list(await self._office.answer(call, pairs), call.row)
 
 
@@ -62,16 +64,18 @@ class OverSockets:
     def __init__(self, session: NexHealth) -> None:
         self._client = client_of(session)
 
-    async def page(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def fetch_page(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         return await self._client.fetch_page(call, pairs, background=False, slots=nullcontext())
 
 
-class HeldSource(FakePageSource):
+class ManualPageSource(FakePageSource):
     """Pages of an office's list, to a walk what a session is."""
 
-    def __init__(self, office: Office, witness: Witness, straight: Straight | None = None) -> None:
+    def __init__(
+        self, changing_list: DriftingList, witness: DriftRecorder, straight: Straight | None = None
+    ) -> None:
         super().__init__()
-        self.office = office
+        self.changing_list = changing_list
         self.witness = witness
         self.straight = straight
         """Who answers without being told; then nothing is held."""
@@ -90,21 +94,21 @@ class HeldSource(FakePageSource):
 
     async def fetch_page(
         self,
-        call: Call,
+        call: PlannedCall,
         pairs: tuple[tuple[str, str], ...],
         *,
         background: bool,
         slots: AbstractAsyncContextManager[object],
-    ) -> ListReading:
+    ) -> ParsedList:
         async with slots:
             return await self._answer(call, pairs)
 
-    async def _answer(self, call: Call, pairs: tuple[tuple[str, str], ...]) -> ListReading:
+    async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         number = dict(pairs).get("page")
         flight = Flight(call, pairs, None if number is None else int(number))
         self.asked.append(flight.page)
         if self.straight is not None:
-            return await self.straight.page(call, pairs)
+            return await self.straight.fetch_page(call, pairs)
         self.flights.append(flight)
         try:
             return read_list(await flight.landed, call.row)
@@ -114,8 +118,8 @@ class HeldSource(FakePageSource):
 
     async def compute(self, flight: Flight) -> None:
         """Let the sandbox read count and rows now."""
-        self.witness.see(self.office, flight.page)
-        flight.reply = await self.office.answer(flight.call, flight.pairs)
+        self.witness.see(self.changing_list, flight.page)
+        flight.reply = await self.changing_list.answer(flight.call, flight.pairs)
 
     def land(self, flight: Flight) -> None:
         """Let an answer come in."""
@@ -128,4 +132,4 @@ class HeldSource(FakePageSource):
         """Let a request come to nothing."""
         self.flights.remove(flight)
         if not flight.landed.done():
-            flight.landed.set_exception(ServerFailure("the API failed", status=500))
+            flight.landed.set_exception(ServerError("the API failed", status=500))

@@ -18,9 +18,9 @@ import traceback
 from collections import Counter
 
 from nexhealth_async.pagination.page_plans import Drift
-from tests.pagination.drift.changing_list import KINDS, Kind, Listed, Office, Sort
+from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import Options, Stage, play
+from tests.pagination.drift.steps import DriftStage, Options, play
 
 __all__ = ["main", "options", "walk"]
 
@@ -56,8 +56,8 @@ async def walk(seed: str, tally: Counter[str]) -> None:
     """Play one walk to its end and judge it."""
     rng = random.Random(seed)
     chosen = options(rng)
-    office = Office(chosen.listed, rng.randint(0, 18), cap=chosen.cap)
-    stage = Stage(office, chosen)
+    changing_list = DriftingList(chosen.listed, rng.randint(0, 18), cap=chosen.cap)
+    stage = DriftStage(changing_list, chosen)
     busy = rng.choice([0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
     kinds = rng.choice(_KINDS)
     steps, changes = await play(stage, rng, most=400, busy=busy, kinds=kinds)

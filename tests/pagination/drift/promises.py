@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from nexhealth_async.errors import ServerFailure, WalkDrifted
+from nexhealth_async.errors import DriftError, ServerError
 
 if TYPE_CHECKING:
-    from tests.pagination.drift.steps import Stage
+    from tests.pagination.drift.steps import DriftStage
 
 __all__ = ["Verdict", "judge"]
 
@@ -17,21 +17,21 @@ Verdict: TypeAlias = Literal[
 ]
 
 
-def judge(stage: Stage) -> Verdict:
+def judge(stage: DriftStage) -> Verdict:
     """Say how a walk ended; raises AssertionError if it broke a promise."""
-    office, witness = stage.office, stage.witness
-    hidden = set(office.outside)
+    changing_list, witness = stage.changing_list, stage.witness
+    hidden = set(changing_list.outside)
     listed = {
         row["id"]
-        for row in office.box.patients
-        if not (office.chosen.active_only and row["inactive"])
+        for row in changing_list.sandbox.patients
+        if not (changing_list.chosen.active_only and row["inactive"])
     }
-    assert listed == office.listed, "the office's account is wrong"
+    assert listed == changing_list.listed, "the office's account is wrong"
     assert hidden.isdisjoint(listed), "the office's account is wrong"
     _check_requests(stage)
     if stage.limited:
         return "limited"
-    if isinstance(stage.outcome, ServerFailure):
+    if isinstance(stage.outcome, ServerError):
         return "failed"
     if witness.throughout is None:
         assert not stage.got, "records out of nothing"
@@ -39,18 +39,18 @@ def judge(stage: Stage) -> Verdict:
     if not witness.changes and not stage.parts > 1:
         assert stage.outcome is None or not stage.options.passes, "it gave up on a quiet list"
         assert stage.got == office_order(stage), "a quiet list was not read as it stands"
-    if office.chosen.paging == "cursor":
+    if changing_list.chosen.paging == "cursor":
         return _judge_cursor(stage)
     return _judge_numbered(stage)
 
 
-def office_order(stage: Stage) -> list[int]:
+def office_order(stage: DriftStage) -> list[int]:
     """The list at the last reply, if nothing has changed since; else what was read."""
-    unchanged = stage.office.changes == stage.witness.ended
-    return stage.office.order if unchanged else stage.got
+    unchanged = stage.changing_list.changes == stage.witness.ended
+    return stage.changing_list.order if unchanged else stage.got
 
 
-def _check_requests(stage: Stage) -> None:
+def _check_requests(stage: DriftStage) -> None:
     """No more passes than allowed, and no more pages in each than the list ever filled."""
     witness, options = stage.witness, stage.options
     asked = stage.source.asked
@@ -65,11 +65,11 @@ def _check_requests(stage: Stage) -> None:
     assert len(asked) <= passes * (pages + 1), "more pages than the list has"
 
 
-def _judge_numbered(stage: Stage) -> Verdict:
+def _judge_numbered(stage: DriftStage) -> Verdict:
     witness, got = stage.witness, set(stage.got)
     drifted = stage.outcome
     lost = (witness.throughout or set()) - got
-    if isinstance(drifted, WalkDrifted):
+    if isinstance(drifted, DriftError):
         assert stage.drift != "ignore", "it was told to ignore changes"
         if drifted.at_most_missing is not None:
             assert len(lost) <= drifted.at_most_missing, "more are missing than it says"
@@ -85,7 +85,7 @@ def _judge_numbered(stage: Stage) -> Verdict:
     return _judge_watched(stage, lost)
 
 
-def _judge_watched(stage: Stage, lost: set[int]) -> Verdict:
+def _judge_watched(stage: DriftStage, lost: set[int]) -> Verdict:
     """One pass that saw nothing: only what balances may have escaped it."""
     witness, changes = stage.witness, stage.witness.changes
     if stage.parts > 1:
@@ -103,7 +103,7 @@ def _judge_watched(stage: Stage, lost: set[int]) -> Verdict:
     return "lost as documented"
 
 
-def _judge_cursor(stage: Stage) -> Verdict:
+def _judge_cursor(stage: DriftStage) -> Verdict:
     """What holds if a cursor stands behind a record; see `test_cursor_promises`."""
     witness, times = stage.witness, Counter(stage.got)
     assert stage.outcome is None, "a cursor walk gave up"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.event_loops import end_tasks
-from tests.pagination.drift.changing_list import KINDS, Kind, Listed, Office, Sort
+from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import Options, Stage
+from tests.pagination.drift.steps import DriftStage, Options
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -49,7 +49,7 @@ class WalkMachine(RuleBasedStateMachine):
     """One walk; the teardown lets it come to its end and judges it."""
 
     chosen: st.SearchStrategy[Options]
-    stage: Stage
+    stage: DriftStage
     weather: str
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class WalkMachine(RuleBasedStateMachine):
         self._loop.run_until_complete(self._begin(options, rows))
 
     async def _begin(self, options: Options, rows: int) -> None:
-        self.stage = Stage(Office(options.listed, rows, cap=options.cap), options)
+        self.stage = DriftStage(DriftingList(options.listed, rows, cap=options.cap), options)
 
     @precondition(lambda self: self.stage.over)
     @rule(data=st.data(), rows=st.integers(4, 12))
@@ -89,7 +89,7 @@ class WalkMachine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(KINDS), one=_ANY, other=_ANY, at_an_edge=st.booleans())
     def people_work(self, kind: Kind, one: int, other: int, *, at_an_edge: bool) -> None:
         page = self.stage.options.size if at_an_edge else 0
-        worked = self.stage.office.work(kind, one, other, page=page)
+        worked = self.stage.changing_list.work(kind, one, other, page=page)
         TALLY["steps"] += worked
         TALLY["mutations"] += worked
 
@@ -134,9 +134,9 @@ class WalkMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_account_is_that_of_the_sandbox(self) -> None:
-        office = self.stage.office
-        assert office.listed.isdisjoint(office.outside)
-        assert len(office.order) == len(office.listed)
+        changing_list = self.stage.changing_list
+        assert changing_list.listed.isdisjoint(changing_list.outside)
+        assert len(changing_list.order) == len(changing_list.listed)
 
     def teardown(self) -> None:
         try:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from nexhealth_async.errors import ServerFailure, WalkDrifted
-from nexhealth_async.pagination.walk import Page, Pages, Walk, WalkSettings, check_settings
-from tests.pagination.drift.changing_list import KINDS, Kind, Listed, Office, Witness
-from tests.pagination.drift.held_source import HeldSource
+from nexhealth_async.errors import DriftError, ServerError
+from nexhealth_async.pagination.walk import Page, Pages, Walk, WalkConfig, check_config
+from tests.pagination.drift.changing_list import KINDS, DriftingList, DriftRecorder, Kind, Listed
+from tests.pagination.drift.held_source import ManualPageSource
 from tests.pagination.scripted_source import PATIENTS
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from nexhealth_async.pagination.page_plans import Drift
     from tests.pagination.drift.held_source import Straight
 
-__all__ = ["Options", "Stage", "play"]
+__all__ = ["DriftStage", "Options", "play"]
 
 _TURNS = 12
 """Turns of the loop after which nothing moves any more; `Stage.settle` would notice."""
 _STEPS = ("ask", "compute", "land", "land and cancel", "cancel", "fail", "resume")
 _WEIGHTS = (350, 270, 240, 50, 50, 3, 8)
-_Outcome: TypeAlias = "WalkDrifted | ServerFailure | None"
+_Outcome: TypeAlias = "DriftError | ServerError | None"
 _Task: TypeAlias = "asyncio.Task[Patient | Page[Patient]]"
 
 
@@ -52,15 +52,17 @@ class Options:
         return max(1, min(wanted, self.cap))
 
 
-class Stage:
+class DriftStage:
     """One walk from its first request to its end, in as many parts as it is resumed.
 
     Raises AssertionError at the step that breaks what holds at every step: no record twice in one
     walk, none that never stood in the list, no request too many, and no wait for nothing.
     """
 
-    def __init__(self, office: Office, options: Options, straight: Straight | None = None) -> None:
-        self.office = office
+    def __init__(
+        self, changing_list: DriftingList, options: Options, straight: Straight | None = None
+    ) -> None:
+        self.changing_list = changing_list
         self.options = options
         self._straight = straight
         self.over = False
@@ -72,22 +74,22 @@ class Stage:
 
     def _begin(self, after: str | None) -> None:
         if after is None:
-            self.witness = Witness()
+            self.witness = DriftRecorder()
             self.got: list[int] = []
             """What was delivered, in all parts."""
             self.parts = 0
             self._marks: dict[str, int] = {}
         self.parts += 1
         self.part: set[int] = set()
-        self.source = HeldSource(self.office, self.witness, self._straight)
+        self.source = ManualPageSource(self.changing_list, self.witness, self._straight)
         self.resume: str | None = after
         self.over, self.outcome = False, None
         options = self.options
         if after is not None and options.drift == "verify":
             options = evolve(options, drift="watch")
-        settings = WalkSettings(
+        settings = WalkConfig(
             source=self.source,
-            call=self.office.call(),
+            call=self.changing_list.call(),
             decoder=PATIENTS,
             per_page=options.per_page,
             limit=options.limit,
@@ -97,7 +99,7 @@ class Stage:
             after=after,
         )
         self.drift = options.drift
-        walk = Walk(check_settings(settings))
+        walk = Walk(check_config(settings))
         self._walk: Walk[Patient] | Pages[Patient] = walk.pages() if options.by_page else walk
         self._asking: _Task | None = None
         self._left = options.limit
@@ -146,7 +148,7 @@ class Stage:
 
     async def resumed(self) -> bool:
         """Leave, and go on in a new walk behind the last page, or at the failure."""
-        if isinstance(self.outcome, ServerFailure):
+        if isinstance(self.outcome, ServerError):
             self._begin(self.outcome.resume)
             return True
         if self.over or not self.options.by_page or self.resume is None or self.drift == "verify":
@@ -205,13 +207,13 @@ class Stage:
             self._take(task.result())
         except StopAsyncIteration:
             await self._end(None)
-        except (WalkDrifted, ServerFailure) as error:
+        except (DriftError, ServerError) as error:
             await self._end(error)
 
     async def _end(self, outcome: _Outcome) -> None:
         self.over, self.outcome = True, outcome
         await self._check_tasks()
-        if isinstance(outcome, ServerFailure):
+        if isinstance(outcome, ServerError):
             assert self.failed, "nothing failed"
             if not self.options.by_page and outcome.resume in self._marks:
                 assert self._marks[outcome.resume] == len(self.got), "resume is not where it ended"
@@ -252,7 +254,7 @@ class Stage:
 
 
 async def play(
-    stage: Stage,
+    stage: DriftStage,
     rng: random.Random,
     *,
     most: int,
@@ -265,7 +267,7 @@ async def play(
     changes it any more. Steps for which there was no occasion do not count.
     """
     steps = changes = 0
-    while not stage.over or isinstance(stage.outcome, ServerFailure):
+    while not stage.over or isinstance(stage.outcome, ServerError):
         if steps >= most:
             await stage.finish()
             break
@@ -278,13 +280,13 @@ async def play(
     return steps, changes
 
 
-def _work(stage: Stage, rng: random.Random, kinds: Sequence[Kind]) -> bool:
+def _work(stage: DriftStage, rng: random.Random, kinds: Sequence[Kind]) -> bool:
     near = stage.options.size if rng.random() < 0.5 else 0
     one, other = rng.randrange(1 << 16), rng.randrange(1 << 16)
-    return stage.office.work(rng.choice(kinds), one, other, page=near)
+    return stage.changing_list.work(rng.choice(kinds), one, other, page=near)
 
 
-async def _step(stage: Stage, rng: random.Random) -> bool:
+async def _step(stage: DriftStage, rng: random.Random) -> bool:
     which = rng.randrange(8)
     if stage.over:
         return await stage.resumed()

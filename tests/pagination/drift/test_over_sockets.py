@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from nexhealth_async import NexHealth, WalkDrifted
-from nexhealth_async.sandbox.request_log import PageShown
-from tests.pagination.drift.changing_list import KINDS, Listed, Office, Paging, Sort
+from nexhealth_async import DriftError, NexHealth
+from nexhealth_async.sandbox.request_log import RecordedPage
+from tests.pagination.drift.changing_list import KINDS, DriftingList, Listed, Paging, Sort
 from tests.pagination.drift.held_source import InProcess, OverSockets
 from tests.pagination.drift.promises import Verdict, judge
-from tests.pagination.drift.steps import Options, Stage
+from tests.pagination.drift.steps import DriftStage, Options
 
 SORTS: dict[Paging, tuple[Sort, ...]] = {
     "numbered": ("", "updated_at"),
@@ -20,34 +20,36 @@ SORTS: dict[Paging, tuple[Sort, ...]] = {
 }
 
 
-async def played(options: Options, seed: int, *, sockets: bool) -> tuple[Stage, Verdict]:
+async def played(options: Options, seed: int, *, sockets: bool) -> tuple[DriftStage, Verdict]:
     """Walk while people change the list after every reply, each time in the same way."""
     rng = random.Random(seed)
-    office = Office(options.listed, rng.randint(6, 16), cap=options.cap)
+    changing_list = DriftingList(options.listed, rng.randint(6, 16), cap=options.cap)
     async with AsyncExitStack() as stack:
         if sockets:
-            await stack.enter_async_context(office.box)
+            await stack.enter_async_context(changing_list.sandbox)
             version = "v2" if options.listed.paging == "numbered" else "v3"
-            session = NexHealth(office.box.api_key, base_url=office.box.url, version=version)
+            session = NexHealth(
+                changing_list.sandbox.api_key, base_url=changing_list.sandbox.url, version=version
+            )
             await stack.enter_async_context(session)
-            stage = Stage(office, options, OverSockets(session))
+            stage = DriftStage(changing_list, options, OverSockets(session))
         else:
-            stage = Stage(office, options, InProcess(office))
+            stage = DriftStage(changing_list, options, InProcess(changing_list))
 
-        def work(shown: PageShown) -> None:
+        def work(shown: RecordedPage) -> None:
             # The rows were read just now, and nothing has run since.
-            stage.witness.see(office, shown.page)
+            stage.witness.see(changing_list, shown.page)
             while rng.random() < 0.3:
                 kind = rng.choice(KINDS)
-                office.work(kind, rng.randrange(999), rng.randrange(999), page=options.size)
+                changing_list.work(kind, rng.randrange(999), rng.randrange(999), page=options.size)
 
-        office.box.between_pages(work)
+        changing_list.sandbox.between_pages(work)
         await stage.finish()
     return stage, judge(stage)
 
 
-def account(stage: Stage) -> tuple[object, ...]:
-    bound = stage.outcome.at_most_missing if isinstance(stage.outcome, WalkDrifted) else None
+def account(stage: DriftStage) -> tuple[object, ...]:
+    bound = stage.outcome.at_most_missing if isinstance(stage.outcome, DriftError) else None
     return stage.got, stage.source.asked, stage.witness.counts, type(stage.outcome), bound
 
 

@@ -9,50 +9,50 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import WalkDrifted
-from tests.pagination.drift.changing_list import Listed, Office
+from nexhealth_async import DriftError
+from tests.pagination.drift.changing_list import DriftingList, Listed
 from tests.pagination.drift.held_source import InProcess
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import Options, Stage
+from tests.pagination.drift.steps import DriftStage, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexhealth_async.pagination.page_plans import Drift
-    from nexhealth_async.sandbox.request_log import PageShown
+    from nexhealth_async.sandbox.request_log import RecordedPage
     from tests.pagination.drift.changing_list import Paging, Sort
 
 
 async def walked(
     options: Options,
     rows: int,
-    *works: Callable[[Office, list[int]], None],
-) -> tuple[Stage, list[int]]:
+    *works: Callable[[DriftingList, list[int]], None],
+) -> tuple[DriftStage, list[int]]:
     """Walk to the end, doing a piece of work after each reply; it is given the rows at first."""
-    office = Office(options.listed, rows)
-    began = office.order
-    stage = Stage(office, options, InProcess(office))
+    changing_list = DriftingList(options.listed, rows)
+    began = changing_list.order
+    stage = DriftStage(changing_list, options, InProcess(changing_list))
     left = iter(works)
 
-    def work(shown: PageShown) -> None:
-        stage.witness.see(office, shown.page)
-        next(left, nothing)(office, began)
+    def work(shown: RecordedPage) -> None:
+        stage.witness.see(changing_list, shown.page)
+        next(left, nothing)(changing_list, began)
 
-    office.box.between_pages(work)
+    changing_list.sandbox.between_pages(work)
     await stage.finish()
     return stage, began
 
 
-def nothing(_: Office, __: list[int]) -> None:
+def nothing(_: DriftingList, __: list[int]) -> None:
     """Nobody works."""
 
 
-def one_leaves_behind_and_one_enters_ahead(office: Office, began: list[int]) -> None:
-    office.delete(began[0])
-    office.append()
+def one_leaves_behind_and_one_enters_ahead(changing_list: DriftingList, began: list[int]) -> None:
+    changing_list.delete(began[0])
+    changing_list.append()
 
 
-async def watched_or_verified(drift: Drift) -> tuple[Stage, list[int]]:
+async def watched_or_verified(drift: Drift) -> tuple[DriftStage, list[int]]:
     options = Options(per_page=4, prefetch=0, drift=drift)
     return await walked(options, 12, one_leaves_behind_and_one_enters_ahead)
 
@@ -80,13 +80,13 @@ async def test_verifying_sees_it() -> None:
 
 @pytest.mark.parametrize("kind", ["one leaves", "one enters", "two leave and one enters"])
 async def test_watching_sees_what_does_not_balance(kind: str) -> None:
-    def work(office: Office, began: list[int]) -> None:
+    def work(changing_list: DriftingList, began: list[int]) -> None:
         if "leave" in kind:
-            office.delete(began[0])
+            changing_list.delete(began[0])
         if "two" in kind:
-            office.delete(began[1])
+            changing_list.delete(began[1])
         if "enters" in kind:
-            office.append()
+            changing_list.append()
 
     stage, _ = await walked(Options(per_page=4, prefetch=0), 12, work)
     assert stage.witness.openings > 1, "it verified"
@@ -99,17 +99,17 @@ async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verif
     Counted among the rows of the pivot's moment, it stands for one that is never seen.
     """
 
-    def hide_the_third(office: Office, began: list[int]) -> None:
-        office.delete(began[0])
-        office.append()
+    def hide_the_third(changing_list: DriftingList, began: list[int]) -> None:
+        changing_list.delete(began[0])
+        changing_list.append()
 
-    def before_the_pivot(office: Office, began: list[int]) -> None:
-        office.leave(began[5])
-        office.move(began[2], len(office.box.patients) - 1)
+    def before_the_pivot(changing_list: DriftingList, began: list[int]) -> None:
+        changing_list.leave(began[5])
+        changing_list.move(began[2], len(changing_list.sandbox.patients) - 1)
 
-    def after_the_pivot(office: Office, began: list[int]) -> None:
-        office.move(began[2], 0)
-        office.come_back(began[5])
+    def after_the_pivot(changing_list: DriftingList, began: list[int]) -> None:
+        changing_list.move(began[2], 0)
+        changing_list.come_back(began[5])
 
     options = Options(
         listed=Listed(active_only=True), per_page=2, prefetch=0, drift="verify", passes=1
@@ -127,14 +127,14 @@ async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verif
 async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
     """A row enters before the pivot, and moves onto the page that was read just then."""
 
-    def before_the_pivot(office: Office, _: list[int]) -> None:
-        office.work("insert", 3, 0)
+    def before_the_pivot(changing_list: DriftingList, _: list[int]) -> None:
+        changing_list.work("insert", 3, 0)
 
     options = Options(per_page=3, prefetch=0, drift="verify", passes=1)
     stage, began = await walked(
         options, 9, nothing, nothing, before_the_pivot, one_leaves_behind_and_one_enters_ahead
     )
-    assert isinstance(stage.outcome, WalkDrifted)
+    assert isinstance(stage.outcome, DriftError)
     assert set(began) <= set(stage.got)
     assert len(stage.witness.opening - set(stage.got)) == 1
     assert stage.outcome.at_most_missing == 1
@@ -144,7 +144,7 @@ async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
 async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> None:
     """Its page 2 read ahead of it would show rows that were gone by then."""
     options = Options(per_page=3, prefetch=4, drift="verify")
-    stage = Stage(Office(options.listed, 12), options)
+    stage = DriftStage(DriftingList(options.listed, 12), options)
     while stage.source.asked.count(1) < 2:
         # The latest request is answered first.
         if not await stage.ask() and not await stage.land(-1):
@@ -155,30 +155,34 @@ async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> 
     assert judge(stage) == "complete"
 
 
-async def resumed_after(work: Callable[[Office, list[int]], None]) -> tuple[Stage, list[int]]:
+async def resumed_after(
+    work: Callable[[DriftingList, list[int]], None],
+) -> tuple[DriftStage, list[int]]:
     """Read one page of three, stop, let people work, and go on behind it."""
     options = Options(per_page=4, prefetch=0, by_page=True)
-    office = Office(options.listed, 12)
-    began = office.order
-    stage = Stage(office, options)
+    changing_list = DriftingList(options.listed, 12)
+    began = changing_list.order
+    stage = DriftStage(changing_list, options)
     await stage.ask()
     await stage.compute(0)
     await stage.land(0)
-    work(office, began)
+    work(changing_list, began)
     assert await stage.resumed()
     await stage.finish()
     return stage, began
 
 
 async def test_a_resumed_walk_refuses_a_list_whose_count_changed() -> None:
-    stage, _ = await resumed_after(lambda office, began: office.delete(began[0]))
-    assert isinstance(stage.outcome, WalkDrifted)
+    stage, _ = await resumed_after(lambda changing_list, began: changing_list.delete(began[0]))
+    assert isinstance(stage.outcome, DriftError)
     assert judge(stage) == "gave up"
 
 
 async def test_a_resumed_walk_cannot_see_rows_that_changed_places() -> None:
     """It knows the count of what was read before, not the ids: a checkpoint is a short text."""
-    stage, began = await resumed_after(lambda office, began: office.move(began[0], 11))
+    stage, began = await resumed_after(
+        lambda changing_list, began: changing_list.move(began[0], 11)
+    )
     assert stage.outcome is None
     assert stage.got.count(began[0]) == 2
     assert began[4] not in stage.got
@@ -192,7 +196,7 @@ def by_cursor(sort: Sort) -> Options:
 
 async def test_a_cursor_outlives_the_record_it_stands_behind() -> None:
     stage, began = await walked(
-        by_cursor("id"), 12, lambda office, began: office.delete(began[3]), nothing
+        by_cursor("id"), 12, lambda changing_list, began: changing_list.delete(began[3]), nothing
     )
     assert stage.got == began
 
@@ -206,7 +210,7 @@ async def test_rows_that_come_and_go_shift_nothing_under_a_cursor() -> None:
 
 async def test_sorted_by_updated_at_a_record_touched_meanwhile_comes_twice() -> None:
     stage, began = await walked(
-        by_cursor("updated_at"), 12, lambda office, began: office.touch(began[0])
+        by_cursor("updated_at"), 12, lambda changing_list, began: changing_list.touch(began[0])
     )
     assert stage.got == [*began, began[0]]
     assert judge(stage) == "complete"
@@ -215,7 +219,7 @@ async def test_sorted_by_updated_at_a_record_touched_meanwhile_comes_twice() -> 
 async def test_sorted_by_falling_updated_at_a_record_touched_before_it_was_read_is_missed() -> None:
     """It moves to the front, behind the cursor: a reason not to walk a busy list in that order."""
     stage, began = await walked(
-        by_cursor("-updated_at"), 12, lambda office, began: office.touch(began[-1])
+        by_cursor("-updated_at"), 12, lambda changing_list, began: changing_list.touch(began[-1])
     )
     assert stage.outcome is None
     assert stage.got == began[:-1]

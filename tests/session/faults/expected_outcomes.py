@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import frozen
 
 from nexhealth_async import (
-    BrokenBody,
-    ConnectFailed,
-    ConnectionLost,
-    EdgeBlocked,
-    Forbidden,
-    Invalid,
-    KeyRefused,
+    APITimeoutError,
+    AuthenticationError,
+    ConnectError,
+    ConnectionLostError,
+    FirewallBlockedError,
+    InvalidAPIKeyError,
+    InvalidRequestError,
+    MalformedBodyError,
     NexHealthError,
-    NotFound,
-    OutcomeUnknown,
-    RateLimited,
-    ServerFailure,
-    TimedOut,
-    Unauthorized,
-    UnexpectedShape,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedStructureError,
 )
 
 if TYPE_CHECKING:
@@ -48,25 +48,25 @@ class Nature:
 
 FINE = Nature(error=None)
 """It is read as if nothing were wrong."""
-UNREACHED = Nature(error=ConnectFailed, again="everyone")
-LOST = Nature(error=ConnectionLost, again="safe", doubtful=True)
-SILENT = Nature(error=TimedOut, again="safe", doubtful=True)
-BROKEN = Nature(error=BrokenBody, again="safe", doubtful=True)
-FAILING = Nature(error=ServerFailure, again="safe", doubtful=True)
-FAILED = Nature(error=ServerFailure, doubtful=True)
-ODD = Nature(error=UnexpectedShape, doubtful=True)
-THROTTLED = Nature(error=RateLimited, again="everyone")
-TOO_LONG = Nature(error=RateLimited)
-REDIRECTED = Nature(error=UnexpectedShape)
-FORBIDDEN = Nature(error=Forbidden)
-BLOCKED = Nature(error=EdgeBlocked)
-ABSENT = Nature(error=NotFound)
-REFUSED = Nature(error=Invalid)
-LOGGED_OUT = Nature(error=Unauthorized)
+UNREACHED = Nature(error=ConnectError, again="everyone")
+LOST = Nature(error=ConnectionLostError, again="safe", doubtful=True)
+SILENT = Nature(error=APITimeoutError, again="safe", doubtful=True)
+BROKEN = Nature(error=MalformedBodyError, again="safe", doubtful=True)
+FAILING = Nature(error=ServerError, again="safe", doubtful=True)
+FAILED = Nature(error=ServerError, doubtful=True)
+ODD = Nature(error=UnexpectedStructureError, doubtful=True)
+THROTTLED = Nature(error=RateLimitError, again="everyone")
+TOO_LONG = Nature(error=RateLimitError)
+REDIRECTED = Nature(error=UnexpectedStructureError)
+FORBIDDEN = Nature(error=PermissionDeniedError)
+BLOCKED = Nature(error=FirewallBlockedError)
+ABSENT = Nature(error=NotFoundError)
+REFUSED = Nature(error=InvalidRequestError)
+LOGGED_OUT = Nature(error=AuthenticationError)
 """Sent again once by everyone, after a new login: it was certainly not done."""
-CUT_OFF = Nature(error=ConnectionLost)
+CUT_OFF = Nature(error=ConnectionLostError)
 """A file that began to come is not asked for again."""
-STOPPED = Nature(error=TimedOut)
+STOPPED = Nature(error=APITimeoutError)
 
 
 @frozen(kw_only=True)
@@ -95,8 +95,8 @@ def expected(operation: Operation, fault: Fault, moment: Moment, *, lasting: boo
     nature = fault.otherwise.get(reads, fault.nature)
     safe = at_login or operation.safe
     error, sent = _error(nature, safe=safe, at_login=at_login, lasting=lasting)
-    if error is Unauthorized and moment in {"call", "first page"}:
-        error = KeyRefused  # nothing ever accepted a token of this key
+    if error is AuthenticationError and moment in {"call", "first page"}:
+        error = InvalidAPIKeyError  # nothing ever accepted a token of this key
     if not at_login and operation.reads == "nothing" and fault.leaves_status and sent > 1:
         # The repeated deletion is told that there is nothing to delete: so it was done.
         error, sent = None, 2
@@ -114,10 +114,10 @@ def _error(
         return None, 1
     if nature is LOGGED_OUT:
         if at_login:
-            return KeyRefused, 1
-        return (Unauthorized if lasting else None), 2
+            return InvalidAPIKeyError, 1
+        return (AuthenticationError if lasting else None), 2
     if nature.doubtful and not safe:
-        return OutcomeUnknown, 1
+        return OutcomeUnknownError, 1
     if nature.again == "everyone" or (nature.again == "safe" and safe):
         return (nature.error, ATTEMPTS) if lasting else (None, 2)
     return nature.error, 1

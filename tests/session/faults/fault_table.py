@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
     from nexhealth_async.sandbox import Sandbox
 
-__all__ = ["FAULTS", "LARGEST", "Aim", "Fault"]
+__all__ = ["FAULTS", "LARGEST", "Fault", "FaultTarget"]
 
 LARGEST = 2**20
 """Where the matrix puts the bound of a body, so that it need not send 64 MB."""
 
 
 @frozen(kw_only=True)
-class Aim:
+class FaultTarget:
     """Which requests are to meet a fault."""
 
-    box: Sandbox
+    sandbox: Sandbox
     method: str
     path: str
     times: int
@@ -60,7 +60,7 @@ class Aim:
 
 @frozen(kw_only=True)
 class Fault:
-    order: Callable[[Aim], object]
+    order: Callable[[FaultTarget], object]
     nature: Nature
     otherwise: dict[str, Nature] = Factory(dict[str, Nature])
     """Its nature for what is read in another way: list, record, nothing, anything, file, token."""
@@ -76,8 +76,8 @@ def says(status: int, nature: Nature, body: bytes | None = None, **headers: str)
     """Return a fault: the server answers so, and does nothing."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    def order(aim: Aim) -> object:
-        return aim.box.fail_next(status, body=body, headers=sent, **aim.at)
+    def order(aim: FaultTarget) -> object:
+        return aim.sandbox.fail_next(status, body=body, headers=sent, **aim.at)
 
     return Fault(order=order, nature=nature)
 
@@ -94,8 +94,8 @@ def alters(
     """Return a fault: the server does it all, but its answer is altered on the way."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    def order(aim: Aim) -> object:
-        return aim.box.alter_next(change, headers=sent, chunked=chunked, **aim.at)
+    def order(aim: FaultTarget) -> object:
+        return aim.sandbox.alter_next(change, headers=sent, chunked=chunked, **aim.at)
 
     # A file's bytes may be anything.
     return Fault(
@@ -132,13 +132,13 @@ def _bomb() -> bytes:
 _COMING_BACK: set[asyncio.Task[None]] = set()
 
 
-def _refuse(aim: Aim) -> None:
-    aim.box.refuse_connections()
+def _refuse(aim: FaultTarget) -> None:
+    aim.sandbox.refuse_connections()
     if aim.times == 1:
 
         async def come_back() -> None:
             await asyncio.sleep(0.1)  # after the first attempt, before the second
-            await aim.box.accept_connections()
+            await aim.sandbox.accept_connections()
 
         task = asyncio.ensure_future(come_back())
         _COMING_BACK.add(task)
@@ -156,30 +156,30 @@ FAULTS: dict[str, Fault] = {
     # The connection
     "refused": Fault(order=_refuse, nature=UNREACHED, arrives=False),
     "reset on arrival": Fault(
-        order=lambda aim: aim.box.slam_next(aim.times), nature=LOST, arrives=False
+        order=lambda aim: aim.sandbox.reset_next(aim.times), nature=LOST, arrives=False
     ),
-    "reset before": Fault(order=lambda aim: aim.box.drop_next(**aim.at), nature=LOST),
+    "reset before": Fault(order=lambda aim: aim.sandbox.drop_next(**aim.at), nature=LOST),
     "reset after": Fault(
-        order=lambda aim: aim.box.drop_next(when="after", **aim.at), nature=LOST, does=True
+        order=lambda aim: aim.sandbox.drop_next(when="after", **aim.at), nature=LOST, does=True
     ),
     "reset inside": Fault(
-        order=lambda aim: aim.box.drop_next(when="mid_body", **aim.at),
+        order=lambda aim: aim.sandbox.drop_next(when="mid_body", **aim.at),
         nature=LOST,
         otherwise={"file": CUT_OFF},
         does=True,
     ),
-    "silent before": Fault(order=lambda aim: aim.box.hang_next(**aim.at), nature=SILENT),
+    "silent before": Fault(order=lambda aim: aim.sandbox.hang_next(**aim.at), nature=SILENT),
     "silent after": Fault(
-        order=lambda aim: aim.box.hang_next(when="after", **aim.at), nature=SILENT, does=True
+        order=lambda aim: aim.sandbox.hang_next(when="after", **aim.at), nature=SILENT, does=True
     ),
     "silent inside": Fault(
-        order=lambda aim: aim.box.hang_next(when="mid_body", **aim.at),
+        order=lambda aim: aim.sandbox.hang_next(when="mid_body", **aim.at),
         nature=SILENT,
         otherwise={"file": STOPPED},
         does=True,
     ),
     "drip": Fault(
-        order=lambda aim: aim.box.drip_next(1.0, **aim.at),
+        order=lambda aim: aim.sandbox.slow_next(1.0, **aim.at),
         nature=SILENT,
         otherwise={"file": FINE},
         does=True,
@@ -188,7 +188,7 @@ FAULTS: dict[str, Fault] = {
     # Refusals
     "401": says(401, LOGGED_OUT),
     "403": says(403, FORBIDDEN),
-    "403 page": Fault(order=lambda aim: aim.box.edge_block_next(**aim.at), nature=BLOCKED),
+    "403 page": Fault(order=lambda aim: aim.sandbox.firewall_block_next(**aim.at), nature=BLOCKED),
     "404": says(404, ABSENT),
     "400": says(400, REFUSED),
     "409": says(409, REFUSED),
@@ -216,7 +216,7 @@ FAULTS: dict[str, Fault] = {
     "301": says(301, REDIRECTED, b""),
     "302 plain": says(302, REDIRECTED, b"", Location="http://192.0.2.1/patients"),
     "307 away": Fault(
-        order=lambda aim: aim.box.fail_next(
+        order=lambda aim: aim.sandbox.fail_next(
             307, body=b"", headers={"Location": "https://127.0.0.1:1/x"}, **aim.at
         ),
         nature=REDIRECTED,
@@ -226,20 +226,20 @@ FAULTS: dict[str, Fault] = {
     "304": says(304, REDIRECTED, b""),
     # Bodies
     "204": Fault(
-        order=lambda aim: aim.box.empty_next(status=204, **aim.at),
+        order=lambda aim: aim.sandbox.empty_next(status=204, **aim.at),
         nature=BROKEN,
         otherwise=NO_BODY,
         does=True,
     ),
     "empty": Fault(
-        order=lambda aim: aim.box.empty_next(**aim.at),
+        order=lambda aim: aim.sandbox.empty_next(**aim.at),
         nature=BROKEN,
         otherwise=NO_BODY,
         does=True,
     ),
     "blanks": alters(lambda _: b" \r\n ", BROKEN, otherwise=NO_BODY),
     "truncated": Fault(
-        order=lambda aim: aim.box.truncate_next(**aim.at),
+        order=lambda aim: aim.sandbox.truncate_next(**aim.at),
         nature=BROKEN,
         otherwise={"file": FINE},
         does=True,

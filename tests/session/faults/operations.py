@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox
     from tests.session.faults.expected_outcomes import Moment
 
-__all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "Operation", "Stage"]
+__all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "FaultStage", "Operation"]
 
 PATIENTS = 25
 PAGE = 10
@@ -25,12 +25,12 @@ CONTENT = bytes(range(192, 256))
 
 
 @define(kw_only=True)
-class Stage:
+class FaultStage:
     """A sandbox and a session on it, with what an operation brought."""
 
-    box: Sandbox
+    sandbox: Sandbox
     nex: NexHealth
-    office: LocationScope
+    location: LocationScope
     kind: int
     """An appointment type there is."""
     document: int
@@ -41,14 +41,14 @@ class Stage:
 
     @property
     def patient(self) -> int:
-        return self.box.patients.ids[0]
+        return self.sandbox.patients.ids[0]
 
 
 @frozen(kw_only=True)
 class Operation:
     """One kind of operation, and where faults may strike it."""
 
-    does: Callable[[Stage], Awaitable[object]]
+    does: Callable[[FaultStage], Awaitable[object]]
     method: str
     path: str
     reads: Literal["list", "record", "nothing", "anything", "file", "token"]
@@ -58,7 +58,7 @@ class Operation:
     safe: bool = True
     lookup: str = ""
     """For what is not safe: the look-up that its error must name."""
-    effect: Callable[[Stage], int] | None = None
+    effect: Callable[[FaultStage], int] | None = None
     """Counts what a write has done in the sandbox."""
 
     @property
@@ -70,37 +70,37 @@ class Operation:
         return f"{self.method} {self.path}"
 
 
-async def _list(at: Stage) -> None:
-    async for one in at.office.patients.walk(per_page=PAGE, new_patient=None, prefetch=0):
+async def _list(at: FaultStage) -> None:
+    async for one in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=0):
         at.got.append(one.id)
 
 
-async def _list_ahead(at: Stage) -> None:
-    async for one in at.office.patients.walk(per_page=PAGE, new_patient=None, prefetch=1):
+async def _list_ahead(at: FaultStage) -> None:
+    async for one in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=1):
         at.got.append(one.id)
 
 
-async def _cursor_list(at: Stage) -> None:
-    async for one in at.office.patients.walk(per_page=PAGE, prefetch=0):
+async def _cursor_list(at: FaultStage) -> None:
+    async for one in at.location.patients.walk(per_page=PAGE, prefetch=0):
         at.got.append(one.id)
 
 
-async def _whole_list(at: Stage) -> None:
-    async for one in at.office.appointment_types.walk():
+async def _whole_list(at: FaultStage) -> None:
+    async for one in at.location.appointment_types.walk():
         at.got.append(one.id)
 
 
-async def _record(at: Stage) -> object:
-    return await at.office.patients.get(at.patient)
+async def _record(at: FaultStage) -> object:
+    return await at.location.patients.get(at.patient)
 
 
-async def _create(at: Stage) -> object:
-    return await at.office.appointment_types.create(name="Invented")
+async def _create(at: FaultStage) -> object:
+    return await at.location.appointment_types.create(name="Invented")
 
 
-async def _create_patient(at: Stage) -> object:
-    return await at.office.patients.create(
-        provider_id=at.box.providers.ids[0],
+async def _create_patient(at: FaultStage) -> object:
+    return await at.location.patients.create(
+        provider_id=at.sandbox.providers.ids[0],
         first_name="Ada",
         last_name="Invented",
         email="ada@example.com",
@@ -109,53 +109,55 @@ async def _create_patient(at: Stage) -> object:
     )
 
 
-async def _upload(at: Stage) -> object:
-    return await at.office.patients.documents.create(at.patient, file=b"%PDF", filename="a.pdf")
+async def _upload(at: FaultStage) -> object:
+    return await at.location.patients.documents.create(at.patient, file=b"%PDF", filename="a.pdf")
 
 
-async def _update(at: Stage) -> object:
-    return await at.office.appointment_types.update(at.kind, name="Invented")
+async def _update(at: FaultStage) -> object:
+    return await at.location.appointment_types.update(at.kind, name="Invented")
 
 
-async def _delete(at: Stage) -> None:
-    await at.office.appointment_types.delete(at.kind)
+async def _delete(at: FaultStage) -> None:
+    await at.location.appointment_types.delete(at.kind)
 
 
-async def _download(at: Stage) -> None:
+async def _download(at: FaultStage) -> None:
     document = Document(id=at.document, url=f"/documents/{at.document}/download")
-    async with at.office.patients.documents.download(document) as file:
+    async with at.location.patients.documents.download(document) as file:
         at.read = await file.read()
 
 
-async def _free_read(at: Stage) -> object:
-    return await at.nex.request("GET", "/appointment_types", params={"subdomain": at.box.subdomain})
+async def _free_read(at: FaultStage) -> object:
+    return await at.nex.request(
+        "GET", "/appointment_types", params={"subdomain": at.sandbox.subdomain}
+    )
 
 
-async def _free_write(at: Stage) -> object:
+async def _free_write(at: FaultStage) -> object:
     return await at.nex.request(
         "POST",
         "/appointment_types",
-        params={"subdomain": at.box.subdomain},
+        params={"subdomain": at.sandbox.subdomain},
         json={"appointment_type": {"name": "Invented"}},
     )
 
 
-async def _free_safe_write(at: Stage) -> object:
+async def _free_safe_write(at: FaultStage) -> object:
     return await at.nex.request(
         "PATCH",
         f"/appointment_types/{at.kind}",
-        params={"subdomain": at.box.subdomain},
+        params={"subdomain": at.sandbox.subdomain},
         json={"appointment_type": {"name": "Invented"}},
         safe=True,
     )
 
 
-async def _log_in(at: Stage) -> float:
+async def _log_in(at: FaultStage) -> float:
     return await at.nex.log_in()
 
 
-def _types_named(at: Stage) -> int:
-    return len(at.box.appointment_types.where("name", "Invented"))
+def _types_named(at: FaultStage) -> int:
+    return len(at.sandbox.appointment_types.where("name", "Invented"))
 
 
 PAGES: tuple[Moment, ...] = ("first page", "middle page", "last page")
@@ -220,7 +222,7 @@ OPERATIONS: dict[str, Operation] = {
         reads="record",
         version="v3",
         preload=("patients",),
-        effect=lambda at: len(at.box.patients) - PATIENTS,
+        effect=lambda at: len(at.sandbox.patients) - PATIENTS,
     ),
     "upload": Operation(
         does=_upload,
@@ -230,7 +232,7 @@ OPERATIONS: dict[str, Operation] = {
         preload=("patients",),
         safe=False,
         lookup="Walk patients.documents of the patient and look for the filename.",
-        effect=lambda at: len(at.box.practice.documents.where("filename", "a.pdf")),
+        effect=lambda at: len(at.sandbox.practice.documents.where("filename", "a.pdf")),
     ),
     "update": Operation(
         does=_update,
@@ -245,7 +247,7 @@ OPERATIONS: dict[str, Operation] = {
         method="DELETE",
         path="/appointment_types/{id}",
         reads="nothing",
-        effect=lambda at: int(at.kind not in at.box.appointment_types),
+        effect=lambda at: int(at.kind not in at.sandbox.appointment_types),
     ),
     "download": Operation(
         does=_download,

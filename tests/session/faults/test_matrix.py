@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import define, frozen
 
-from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknown, RetryPolicy
+from nexhealth_async import NexHealth, NexHealthError, OutcomeUnknownError, RetryPolicy
 from nexhealth_async._client import transport
 from nexhealth_async.sandbox import Sandbox
 from tests.session.faults.expected_outcomes import (
@@ -20,14 +20,14 @@ from tests.session.faults.expected_outcomes import (
     expected,
     strikes_twice_the_same,
 )
-from tests.session.faults.fault_table import FAULTS, LARGEST, Aim, Fault
-from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, Operation, Stage
+from tests.session.faults.fault_table import FAULTS, LARGEST, Fault, FaultTarget
+from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, FaultStage, Operation
 from tests.session.transport_error_helpers import LoopClock, check_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from nexhealth_async.sandbox import PageShown
+    from nexhealth_async.sandbox import RecordedPage
     from tests.session.faults.expected_outcomes import Moment
     from tests.session.transport_error_helpers import Movable
 
@@ -69,11 +69,11 @@ CELLS = {
 
 
 @define
-class Ambush:
+class FaultInjection:
     """Orders the fault when its moment has come, and knows what was sent before it."""
 
     cell: Cell
-    stage: Stage
+    stage: FaultStage
     before: int = 0
     laid: bool = False
 
@@ -81,43 +81,47 @@ class Ambush:
         method, path = self.cell.target
         times = FOR_EVER if self.cell.lasting else 1
         self.laid = True
-        self.before = len(self.stage.box.seen(method, path))
-        self.cell.fault.order(Aim(box=self.stage.box, method=method, path=path, times=times))
+        self.before = len(self.stage.sandbox.seen(method, path))
+        self.cell.fault.order(
+            FaultTarget(sandbox=self.stage.sandbox, method=method, path=path, times=times)
+        )
 
-    def page_shown(self, shown: PageShown) -> None:
+    def page_shown(self, shown: RecordedPage) -> None:
         if not self.laid and shown.page == {"middle page": 1, "last page": 2}[self.cell.moment]:
             self.lay()
 
     @property
     def arrived(self) -> int:
-        return len(self.stage.box.seen(*self.cell.target)) - self.before
+        return len(self.stage.sandbox.seen(*self.cell.target)) - self.before
 
 
 @asynccontextmanager
-async def staged(operation: Operation) -> AsyncGenerator[Stage]:
+async def staged(operation: Operation) -> AsyncGenerator[FaultStage]:
     """A sandbox and a session; afterwards no task and no file is left open."""
     tasks, files = asyncio.all_tasks(), open_files()
-    retry = RetryPolicy(attempts=ATTEMPTS, base=0.5, attempt_timeout=ATTEMPT)
+    retry = RetryPolicy(attempts=ATTEMPTS, base_delay=0.5, attempt_timeout=ATTEMPT)
     async with (
-        Sandbox(patients=PATIENTS, seed=1, appointments=0, clock=LoopClock()) as box,
+        Sandbox(patients=PATIENTS, seed=1, appointments=0, clock=LoopClock()) as sandbox,
         NexHealth(
-            box.api_key,
-            base_url=box.url,
+            sandbox.api_key,
+            base_url=sandbox.url,
             version=operation.version,
             retry=retry,
             timeout=TIMEOUT,
             preload=operation.preload,
         ) as nex,
     ):
-        practice = box.practice
-        document = practice.documents.add({"patient_id": box.patients.ids[0], "type": "image/gif"})
+        practice = sandbox.practice
+        document = practice.documents.add(
+            {"patient_id": sandbox.patients.ids[0], "type": "image/gif"}
+        )
         practice.documents.update(document, url=f"/documents/{document}/download")
         practice.document_bytes[document] = CONTENT
-        yield Stage(
-            box=box,
+        yield FaultStage(
+            sandbox=sandbox,
             nex=nex,
-            office=nex.practice(box.subdomain).location(box.location_id),
-            kind=box.appointment_types.ids[0],
+            location=nex.practice(sandbox.subdomain).location(sandbox.location_id),
+            kind=sandbox.appointment_types.ids[0],
             document=document,
         )
     for _ in range(3):
@@ -130,7 +134,7 @@ def open_files() -> int:
     return len(list(OPEN_FILES.iterdir())) if OPEN_FILES.exists() else 0
 
 
-async def call(stage: Stage, operation: Operation) -> NexHealthError | None:
+async def call(stage: FaultStage, operation: Operation) -> NexHealthError | None:
     try:
         await operation.does(stage)
     except NexHealthError as error:
@@ -142,15 +146,15 @@ async def call(stage: Stage, operation: Operation) -> NexHealthError | None:
 async def test_a_fault_comes_to_what_the_table_says(
     cell: Cell, loop: Movable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_BODY", LARGEST)
+    monkeypatch.setattr(transport, "_MAX_BODY_BYTES", LARGEST)
     operation, outcome = cell.operation, cell.outcome
     async with staged(operation) as stage:
-        ambush = Ambush(cell, stage)
+        ambush = FaultInjection(cell, stage)
         if cell.moment != "login":
             await stage.nex.log_in()
             loop.shift(11)  # a token that is no longer new may be replaced after a 401
         if cell.moment in {"middle page", "last page"}:
-            stage.box.between_pages(ambush.page_shown)
+            stage.sandbox.between_pages(ambush.page_shown)
         else:
             ambush.lay()
         began, loop.skip_waits, loop.patience = loop.time(), True, 0.002
@@ -165,7 +169,7 @@ async def test_a_fault_comes_to_what_the_table_says(
 
 
 def check(
-    cell: Cell, stage: Stage, error: NexHealthError | None, arrived: int, outcome: Outcome
+    cell: Cell, stage: FaultStage, error: NexHealthError | None, arrived: int, outcome: Outcome
 ) -> None:
     """Compare what was seen with what is expected."""
     operation = cell.operation
@@ -182,23 +186,23 @@ def check(
         return
     name = "POST /authenticates" if cell.moment == "login" else operation.name
     check_text(error, operation=name, attempts=outcome.attempts, secrets=("Invented", "a.pdf"))
-    if isinstance(error, OutcomeUnknown):
+    if isinstance(error, OutcomeUnknownError):
         assert error.lookup == operation.lookup
         assert operation.lookup
         assert operation.lookup in str(error)
 
 
-async def check_session(stage: Stage, loop: Movable) -> None:
+async def check_session(stage: FaultStage, loop: Movable) -> None:
     """Prove that the session works as before and holds no connection."""
-    box = stage.box
-    box.between_pages(None)
-    box.clear()
-    await box.accept_connections()
+    sandbox = stage.sandbox
+    sandbox.between_pages(None)
+    sandbox.clear()
+    await sandbox.accept_connections()
     loop.shift(400)  # a failed login is remembered for a while
     answer = await stage.nex.request("GET", "/institutions")
     assert answer.count == 1
-    assert len(box.seen("GET", "/institutions")) == 1
-    assert not any("cookie" in one.headers for one in box.requests)
+    assert len(sandbox.seen("GET", "/institutions")) == 1
+    assert not any("cookie" in one.headers for one in sandbox.requests)
     ours = stage.nex._client.state.transport
     for session in (ours._pooled, ours._single):
         if session is not None:
@@ -206,16 +210,16 @@ async def check_session(stage: Stage, loop: Movable) -> None:
             assert not session.connector._acquired
 
 
-async def check_records(cell: Cell, stage: Stage, error: NexHealthError | None) -> None:
+async def check_records(cell: Cell, stage: FaultStage, error: NexHealthError | None) -> None:
     """Prove that no record is lost or given twice, also where a broken walk is taken up again."""
     if cell.operation.path == "/patients" and cell.operation.reads == "list":
         pages = {"middle page": 1, "last page": 2}.get(cell.moment, 0)
-        assert error is None or stage.got == list(stage.box.patients.ids[: pages * 10])
+        assert error is None or stage.got == list(stage.sandbox.patients.ids[: pages * 10])
         if error is not None and error.resume is not None:
-            rest = stage.office.patients.walk(after=error.resume)
+            rest = stage.location.patients.walk(after=error.resume)
             stage.got += [one.id async for one in rest]
             error = None
-        assert error is not None or stage.got == list(stage.box.patients.ids)
+        assert error is not None or stage.got == list(stage.sandbox.patients.ids)
     if cell.operation.reads == "file" and error is None and not cell.fault.leaves_status:
         assert stage.read in {CONTENT, b""}
 
@@ -227,4 +231,4 @@ def test_the_table_is_as_large_as_it_says() -> None:
     assert len({id(cell.fault) for cell in unsafe}) == len(FAULTS)
     errors = Counter(cell.outcome.error for cell in CELLS.values())
     assert len(errors) == 15
-    assert errors[OutcomeUnknown] > 100
+    assert errors[OutcomeUnknownError] > 100

@@ -14,21 +14,21 @@ import pytest
 from yarl import URL
 
 from nexhealth_async import (
-    ConnectionLost,
-    InvalidArgument,
+    ConnectionLostError,
+    InvalidArgumentError,
     NexHealth,
-    OutcomeUnknown,
-    UnexpectedShape,
+    OutcomeUnknownError,
+    UnexpectedStructureError,
 )
 from nexhealth_async._client import transport
-from nexhealth_async._client.transport import _redirected
+from nexhealth_async._client.transport import _redirect_error
 from nexhealth_async._protocol import decompression
-from nexhealth_async._protocol.decompression import PIECE, Damaged, Unpacker
+from nexhealth_async._protocol.decompression import CHUNK_SIZE, BodyDecompressor, DecompressionError
 from nexhealth_async.models import Document
-from tests.session.transport_error_helpers import QUICK, Raw, check_text, scene
+from tests.session.transport_error_helpers import QUICK, RawServer, check_text, scene
 
 if TYPE_CHECKING:
-    from tests.session.transport_error_helpers import Scene
+    from tests.session.transport_error_helpers import ErrorScene
 
 MB = 2**20
 
@@ -48,18 +48,20 @@ def packed(body: bytes, wbits: int = 31) -> bytes:
 
 
 def unpacked(body: bytes, step: int) -> bytes:
-    unpacker = Unpacker()
+    unpacker = BodyDecompressor()
     pieces = [
-        piece for at in range(0, len(body), step) for piece in unpacker.pieces(body[at : at + step])
+        piece for at in range(0, len(body), step) for piece in unpacker.chunks(body[at : at + step])
     ]
     assert unpacker.complete
-    assert all(0 < len(piece) <= PIECE for piece in pieces)
+    assert all(0 < len(piece) <= CHUNK_SIZE for piece in pieces)
     return b"".join(pieces)
 
 
 @pytest.mark.usefixtures("inflater")
 @pytest.mark.parametrize("step", [1, 7, 1_000, 10**9])
-@pytest.mark.parametrize("size", [0, 1, 1_000, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+@pytest.mark.parametrize(
+    "size", [0, 1, 1_000, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE]
+)
 @pytest.mark.parametrize("wbits", [31, 15])
 def test_what_was_packed_comes_out_in_bounded_pieces(size: int, step: int, wbits: int) -> None:
     body = (b"0123456789abcdef" * (size // 16 + 1))[:size]
@@ -78,40 +80,40 @@ def test_several_packed_parts_are_one_body(step: int) -> None:
     "body", [b"??", b"\x1f\x8b\x08?????????", packed(b"a" * 99)[:-8] + b"12345678"]
 )
 def test_bytes_that_are_not_packed_are_damaged(body: bytes) -> None:
-    with pytest.raises(Damaged):
-        list(Unpacker().pieces(body))
+    with pytest.raises(DecompressionError):
+        list(BodyDecompressor().chunks(body))
 
 
 @pytest.mark.usefixtures("inflater")
 def test_parts_without_number_are_damaged() -> None:
-    with pytest.raises(Damaged):
-        list(Unpacker().pieces(packed(b"") * 101))
+    with pytest.raises(DecompressionError):
+        list(BodyDecompressor().chunks(packed(b"") * 101))
 
 
 @pytest.mark.usefixtures("inflater")
 def test_a_body_that_ends_inside_its_packing_is_not_complete() -> None:
-    unpacker = Unpacker()
+    unpacker = BodyDecompressor()
     assert unpacker.complete
-    assert b"".join(unpacker.pieces(packed(b"abc")[:-1])) == b"abc"
+    assert b"".join(unpacker.chunks(packed(b"abc")[:-1])) == b"abc"
     assert not unpacker.complete
 
 
 # Size
 
 
-async def refused(at: Scene) -> UnexpectedShape:
-    with pytest.raises(UnexpectedShape) as caught:
-        await at.office.patients.walk(new_patient=None).count()
+async def refused(at: ErrorScene) -> UnexpectedStructureError:
+    with pytest.raises(UnexpectedStructureError) as caught:
+        await at.location.patients.walk(new_patient=None).count()
     return caught.value
 
 
 async def test_a_bomb_is_refused_before_it_fills_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_BODY", 4 * MB)
+    monkeypatch.setattr(transport, "_MAX_BODY_BYTES", 4 * MB)
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b" " * MB) for _ in range(200)) + packer.flush()
     assert len(bomb) < MB // 4, "it comes in with one or two reads"
     async with scene() as at:
-        at.box.alter_next(lambda _: bomb, headers={"Content-Encoding": "gzip"})
+        at.sandbox.alter_next(lambda _: bomb, headers={"Content-Encoding": "gzip"})
         tracemalloc.start()
         try:
             error = await refused(at)
@@ -138,7 +140,7 @@ async def test_bodies_are_read_up_to_the_bound_and_no_further(form: str) -> None
             return gzip.compress(grown, 1) if form == "packed" else grown
 
         async with scene() as at:
-            at.box.alter_next(grow, **more)
+            at.sandbox.alter_next(grow, **more)
             if fits:
                 await at.works()
             else:
@@ -150,45 +152,45 @@ async def test_bodies_are_read_up_to_the_bound_and_no_further(form: str) -> None
 async def test_a_write_answered_beyond_all_measure_has_an_unknown_outcome(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_BODY", 1_000)
+    monkeypatch.setattr(transport, "_MAX_BODY_BYTES", 1_000)
     async with scene() as at:
-        at.box.alter_next(lambda body: body + b" " * 1_000)
-        with pytest.raises(OutcomeUnknown, match="Walk appointment_types") as caught:
-            await at.office.appointment_types.create(name="Invented")
+        at.sandbox.alter_next(lambda body: body + b" " * 1_000)
+        with pytest.raises(OutcomeUnknownError, match="Walk appointment_types") as caught:
+            await at.location.appointment_types.create(name="Invented")
         assert caught.value.status == 201
-        assert len(at.box.appointment_types.where("name", "Invented")) == 1
+        assert len(at.sandbox.appointment_types.where("name", "Invented")) == 1
 
 
 async def test_a_file_is_read_whole_up_to_a_bound_and_in_pieces_beyond() -> None:
     async with scene() as at:
-        made = await at.office.patients.documents.create(
-            at.box.patients.ids[0], file=b"x" * MB, filename="a.pdf"
+        made = await at.location.patients.documents.create(
+            at.sandbox.patients.ids[0], file=b"x" * MB, filename="a.pdf"
         )
         again = Document(id=made.id, url=made.url)
         for headers in ({}, {"Content-Encoding": "gzip"}):
             change = gzip.compress if headers else None
-            at.box.alter_next(change, headers=headers, times=3)
-            async with at.office.patients.documents.download(again) as file:
-                assert len(await file.read(at_most=MB)) == MB
-            async with at.office.patients.documents.download(again) as file:
-                with pytest.raises(UnexpectedShape, match="at_most") as caught:
-                    await file.read(at_most=MB - 1)
+            at.sandbox.alter_next(change, headers=headers, times=3)
+            async with at.location.patients.documents.download(again) as file:
+                assert len(await file.read(max_bytes=MB)) == MB
+            async with at.location.patients.documents.download(again) as file:
+                with pytest.raises(UnexpectedStructureError, match="at_most") as caught:
+                    await file.read(max_bytes=MB - 1)
                 assert caught.value.operation == "GET /documents/{id}/download"
-            async with at.office.patients.documents.download(again) as file:
+            async with at.location.patients.documents.download(again) as file:
                 assert sum([len(chunk) async for chunk in file]) == MB
                 assert file.size == (None if headers else MB)
 
 
 async def test_a_packed_file_that_ends_too_early_is_never_a_short_file() -> None:
     async with scene() as at:
-        made = await at.office.patients.documents.create(
-            at.box.patients.ids[0], file=b"x" * 1_000, filename="a.pdf"
+        made = await at.location.patients.documents.create(
+            at.sandbox.patients.ids[0], file=b"x" * 1_000, filename="a.pdf"
         )
-        at.box.alter_next(
+        at.sandbox.alter_next(
             lambda body: gzip.compress(body)[:-9], headers={"Content-Encoding": "gzip"}
         )
-        with pytest.raises(ConnectionLost):
-            async with at.office.patients.documents.download(made) as file:
+        with pytest.raises(ConnectionLostError):
+            async with at.location.patients.documents.download(made) as file:
                 await file.read()
 
 
@@ -228,7 +230,7 @@ def test_a_file_is_followed_neither_out_of_tls_nor_with_credentials(
     asked: str, location: str, target: str | None
 ) -> None:
     response: Any = _Response(location)
-    found = _redirected(response, URL(asked))
+    found = _redirect_error(response, URL(asked))
     assert (None if found is None else str(found)) == target
 
 
@@ -240,14 +242,14 @@ async def test_a_session_with_credentials_of_its_own_cannot_be_borrowed() -> Non
         http = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "mine"))
     async with http:
         nex = NexHealth("an-invented-key", http=http)
-        with pytest.raises(InvalidArgument, match="auth="):
+        with pytest.raises(InvalidArgumentError, match="auth="):
             await nex.open()
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
 async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowed: bool) -> None:
     """Aiohttp itself would repeat it, idempotent as HTTP calls it."""
-    server = Raw()
+    server = RawServer()
     async with (
         server.listening(),
         aiohttp.ClientSession() as http,
@@ -257,7 +259,7 @@ async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowe
     ):
         await nex.request("GET", "/institutions")
         server.says = b"HTT"
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknownError):
             await nex.request("PUT", "/invented", json={"a": 1})
         assert server.hits == 2
 
@@ -266,19 +268,19 @@ async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowe
 async def test_bounds_hold_for_every_session(
     *, borrowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_BODY", MB)
+    monkeypatch.setattr(transport, "_MAX_BODY_BYTES", MB)
     async with (
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
         scene(http=http if borrowed else None) as at,
     ):
         bomb = packed(b" " * (2 * MB))
-        at.box.alter_next(lambda _: bomb, headers={"Content-Encoding": "gzip"})
+        at.sandbox.alter_next(lambda _: bomb, headers={"Content-Encoding": "gzip"})
         await refused(at)
-        at.box.alter_next(headers={"Set-Cookie": "watched=1; Path=/"})
-        at.box.fail_next(302, headers={"Location": f"{at.box.url}/institutions"}, body=b"")
+        at.sandbox.alter_next(headers={"Set-Cookie": "watched=1; Path=/"})
+        at.sandbox.fail_next(302, headers={"Location": f"{at.sandbox.url}/institutions"}, body=b"")
         await at.works()
         await refused(at)
         await at.works()
-        assert not any("cookie" in one.headers for one in at.box.requests)
-        assert {one.headers["accept-encoding"] for one in at.box.requests} == {"gzip"}
-        assert not at.box.seen("GET", "/institutions")
+        assert not any("cookie" in one.headers for one in at.sandbox.requests)
+        assert {one.headers["accept-encoding"] for one in at.sandbox.requests} == {"gzip"}
+        assert not at.sandbox.seen("GET", "/institutions")

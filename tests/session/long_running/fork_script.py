@@ -43,24 +43,24 @@ async def _bounded(use: Callable[[], Coroutine[Any, Any, Any]]) -> None:
 async def main(how: str) -> None:
     """Fork with walks under way; the child tries everything, the parent goes on."""
     async with (
-        Sandbox(patients=25, seed=1) as box,
-        NexHealth(box.api_key, base_url=box.url) as nex,
+        Sandbox(patients=25, seed=1) as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        box.page_cap = 5
-        office = nex.practice(box.subdomain).location(box.location_id)
-        fresh = office.patients.walk(new_patient=None)
-        idle = office.patients.walk(new_patient=None, prefetch=0)
-        busy = office.patients.walk(new_patient=None, prefetch=3)
+        sandbox.page_cap = 5
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        fresh = location.patients.walk(new_patient=None)
+        idle = location.patients.walk(new_patient=None, prefetch=0)
+        busy = location.patients.walk(new_patient=None, prefetch=3)
         for walk in (idle, busy):
             for _ in range(5):
                 await anext(walk)
         uses: dict[str, Callable[[], Any]] = {
             "a call": lambda: nex.institutions.get(1),
-            "a scope": lambda: office.patients.get(1),
+            "a scope": lambda: location.patients.get(1),
             "a copy": lambda: nex.with_options(timeout=5).institutions.get(1),
-            "a write": lambda: office.appointment_types.create(name="Polish", minutes=30),
+            "a write": lambda: location.appointment_types.create(name="Polish", minutes=30),
             "a login": nex.log_in,
-            "a count": lambda: office.patients.walk(new_patient=None).count(),
+            "a count": lambda: location.patients.walk(new_patient=None).count(),
             "a walk made before": lambda: _next(fresh),
             "a walk begun before": lambda: _next(idle),
             "a walk with pages on their way": lambda: _next(busy),
@@ -75,7 +75,7 @@ async def main(how: str) -> None:
             os._exit(0)
         os.waitpid(child, 0)  # noqa: ASYNC222 - nothing of the parent's may move meanwhile
         rest = len([one async for one in busy])
-        print(json.dumps({"rest": rest, "logins": box.logins}), flush=True)  # noqa: T201 - its report
+        print(json.dumps({"rest": rest, "logins": sandbox.logins}), flush=True)  # noqa: T201 - its report
 
 
 async def _next(walk: Any) -> object:

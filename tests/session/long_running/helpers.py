@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import Factory, define, field
 
-from nexhealth_async import NexHealthError, OutcomeUnknown
+from nexhealth_async import NexHealthError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from nexhealth_async._protocol.rate_limits import RatesLog
+    from nexhealth_async._protocol.rate_limits import SlidingWindowLog
     from nexhealth_async.sandbox import Sandbox
     from tests.conftest import MovableLoop
-    from tests.session.transport_error_helpers import Scene
+    from tests.session.transport_error_helpers import ErrorScene
 
 __all__ = ["Day", "Worker", "library_objects", "log_sizes"]
 
@@ -42,10 +42,10 @@ def library_objects() -> Counter[str]:
     )
 
 
-def log_sizes(at: Scene) -> list[int]:
+def log_sizes(at: ErrorScene) -> list[int]:
     """Return the lengths of everything the rate gates keep."""
-    gates = at.nex._client.state.gates
-    kept = cast("RatesLog", gates._log)
+    gates = at.nex._client.state.rate_limiter
+    kept = cast("SlidingWindowLog", gates._log)
     logs = {id(log): log for logs in kept._logs.values() for log in logs}
     sizes = [
         max(log._held, len(log._left), len(log._answered)) / log.limit.count
@@ -59,7 +59,7 @@ def log_sizes(at: Scene) -> list[int]:
 class Worker:
     """Walks, gets and writes; keeps account of what it was told."""
 
-    at: Scene
+    at: ErrorScene
     whole_walks: int = 0
     short_walks: int = 0
     """Walks that ended as if all was well, without all the patients."""
@@ -78,22 +78,22 @@ class Worker:
             group.create_task(self._write(f"Visit {number}"))
 
     async def _walk(self) -> None:
-        box = self.at.box
+        sandbox = self.at.sandbox
         try:
-            walk = self.at.office.patients.walk(new_patient=None, prefetch=2, per_page=10)
+            walk = self.at.location.patients.walk(new_patient=None, prefetch=2, per_page=10)
             found = [one.id async for one in walk]
         except NexHealthError as error:
             self.failed_walks[type(error).__name__] += 1
         else:
-            whole = found == list(box.patients.ids)
+            whole = found == list(sandbox.patients.ids)
             self.whole_walks += whole
             self.short_walks += not whole
 
     async def _get(self, number: int) -> None:
-        ids = self.at.box.patients.ids
+        ids = self.at.sandbox.patients.ids
         wanted = ids[number % len(ids)]
         try:
-            found = await self.at.office.patients.get(wanted)
+            found = await self.at.location.patients.get(wanted)
         except NexHealthError as error:
             self.failed_gets[type(error).__name__] += 1
         else:
@@ -101,8 +101,8 @@ class Worker:
 
     async def _write(self, name: str) -> None:
         try:
-            await self.at.office.appointment_types.create(name=name, minutes=30)
-        except OutcomeUnknown as error:
+            await self.at.location.appointment_types.create(name=name, minutes=30)
+        except OutcomeUnknownError as error:
             self.unknown.append(name)
             self.failed_writes[type(error).__name__] += 1
         except NexHealthError as error:
@@ -116,7 +116,7 @@ class Worker:
 class Day:
     """What happens in the 24 hours, by the round in which it begins: twelve make an hour."""
 
-    box: Sandbox
+    sandbox: Sandbox
     loop: MovableLoop
     wall: Callable[[float], None]
     """Sets the wall clock wrong by so many seconds."""
@@ -129,27 +129,27 @@ class Day:
             await ending()
         match number:
             case 24 | 132:
-                self.box.fail_next(503, times=FOR_EVER)
+                self.sandbox.fail_next(503, times=FOR_EVER)
                 self._until(number + 2, self._fair)
             case 36:
-                self.box.drop_next(times=3, when="after", path="/appointment_types")
+                self.sandbox.drop_next(times=3, when="after", path="/appointment_types")
                 self._until(number + 1, self._fair)
             case 60:
-                port = int(self.box.url.rpartition(":")[2])
-                await self.box.stop()
-                self._until(number + 1, lambda: self.box.start(port=port))
+                port = int(self.sandbox.url.rpartition(":")[2])
+                await self.sandbox.stop()
+                self._until(number + 1, lambda: self.sandbox.start(port=port))
             case 84:
-                self.box.expire_tokens()
-                self.box.fail_next(503, times=FOR_EVER, path="/authenticates")
+                self.sandbox.expire_tokens()
+                self.sandbox.fail_next(503, times=FOR_EVER, path="/authenticates")
                 self._until(number + 1, self._fair)
             case 96 | 97 | 98 | 99:
-                self.box.expire_tokens()
+                self.sandbox.expire_tokens()
             case 108:
-                self.box.fail_next(401, times=FOR_EVER)
+                self.sandbox.fail_next(401, times=FOR_EVER)
                 self._until(number + 2, self._fair)
             case 120:
-                self.box.expire_tokens()
-                self.box.fail_next(401, times=FOR_EVER, path="/authenticates")
+                self.sandbox.expire_tokens()
+                self.sandbox.fail_next(401, times=FOR_EVER, path="/authenticates")
                 self._until(number + 3, self._fair)
             case 150:
                 self._limit(people=3, other=2)
@@ -159,8 +159,8 @@ class Day:
             case 204:
                 self.wall(-3_600)
             case 216:
-                self.box.token_lifetime = 60
-                self.box.expire_tokens()
+                self.sandbox.token_lifetime = 60
+                self.sandbox.expire_tokens()
                 self._until(number + 6, self._usual_tokens)
             case 240:
                 self.loop.shift(3 * 3_600)
@@ -171,14 +171,14 @@ class Day:
         self._endings.setdefault(number, []).append(ending)
 
     def _limit(self, *, people: int, other: int) -> None:
-        self.box.limits.windows["people"].limit = people
-        self.box.limits.windows["other"].limit = other
+        self.sandbox.limits.windows["people"].limit = people
+        self.sandbox.limits.windows["other"].limit = other
 
     async def _fair(self) -> None:
-        self.box.faults.clear()
+        self.sandbox.faults.clear()
 
     async def _usual_limits(self) -> None:
         self._limit(people=1_000, other=2_000)
 
     async def _usual_tokens(self) -> None:
-        self.box.token_lifetime = 3_600
+        self.sandbox.token_lifetime = 3_600

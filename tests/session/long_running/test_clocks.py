@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pytest
 
-from nexhealth_async import TimedOut
+from nexhealth_async import APITimeoutError
 from tests.client.rate_limiter.helpers import simulated_time
 from tests.session.transport_error_helpers import LoopClock, scene
 
@@ -66,8 +66,8 @@ async def idle(loop: MovableLoop, seconds: float) -> None:
     loop.patience = patience
 
 
-def refused(box: Sandbox) -> int:
-    return sum(one.status == 401 for one in box.requests)
+def refused(sandbox: Sandbox) -> int:
+    return sum(one.status == 401 for one in sandbox.requests)
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY, 10 * 365 * DAY])
@@ -81,8 +81,8 @@ async def test_a_wall_clock_that_is_set_changes_nothing_about_tokens(
             if step in (3, 14):
                 wall.append(wall[-1] + jump)
             await idle(simulated, 300)
-        assert at.box.logins == 3
-        assert refused(at.box) == 0
+        assert at.sandbox.logins == 3
+        assert refused(at.sandbox) == 0
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY])
@@ -96,7 +96,7 @@ async def test_a_date_in_retry_after_is_read_by_the_servers_own_clock(
             "Date": "Sun, 01 Nov 2026 05:59:55 GMT",
             "Retry-After": "Sun, 01 Nov 2026 06:00:02 GMT",
         }
-        at.box.fail_next(429, headers=dates)
+        at.sandbox.fail_next(429, headers=dates)
         wall.append(jump)
         began = simulated.time()
         await at.works()
@@ -110,8 +110,8 @@ async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
     """Everything that waits wakes at once: it may not leave at once."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
-        at.box.rate_limits = kind
-        query = {"subdomain": at.box.subdomain, "location_id": at.box.location_id}
+        at.sandbox.rate_limits = kind
+        query = {"subdomain": at.sandbox.subdomain, "location_id": at.sandbox.location_id}
         query |= {"start": "2026-06-01", "end": "2026-06-02"}
         calls = [
             asyncio.ensure_future(at.nex.request("GET", "/appointments", params=query))
@@ -121,10 +121,10 @@ async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
             await asyncio.sleep(2)
             simulated.shift(hours * HOUR)
         await asyncio.gather(*calls)
-        assert at.box.rejected == 0
-        assert refused(at.box) == 0, "a token that had died was sent"
-        assert at.box.logins == 3
-        times = [one.at for one in at.box.seen("GET", "/appointments")]
+        assert at.sandbox.rejected == 0
+        assert refused(at.sandbox) == 0, "a token that had died was sent"
+        assert at.sandbox.logins == 3
+        times = [one.at for one in at.sandbox.seen("GET", "/appointments")]
         assert all(late - early >= 1 for early, late in zip(times, times[10:], strict=False))
 
 
@@ -134,14 +134,14 @@ async def test_a_walk_goes_on_after_the_machine_slept(
 ) -> None:
     """The requests under way are lost to the sleep, and sent again."""
     async with scene(clock=LoopClock(), timeout=None) as at:
-        at.box.page_cap = 4
+        at.sandbox.page_cap = 4
         found: list[int] = []
-        async for patient in at.office.patients.walk(new_patient=None, prefetch=prefetch):
+        async for patient in at.location.patients.walk(new_patient=None, prefetch=prefetch):
             found.append(patient.id)
             if len(found) in (4, 9):
                 simulated.shift(5 * HOUR)
-        assert found == list(at.box.patients.ids)
-        assert refused(at.box) <= 2 * prefetch, "only what was under way may have been too late"
+        assert found == list(at.sandbox.patients.ids)
+        assert refused(at.sandbox) <= 2 * prefetch, "only what was under way may have been too late"
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
@@ -149,22 +149,22 @@ async def test_a_walk_whose_deadline_was_slept_through_says_where_to_go_on(
     prefetch: int, simulated: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.page_cap = 4
+        at.sandbox.page_cap = 4
         found: set[int] = set()
         after: str | None = None
         for sleeps in (True, False):
-            walk = at.office.patients.walk(new_patient=None, prefetch=prefetch, after=after)
+            walk = at.location.patients.walk(new_patient=None, prefetch=prefetch, after=after)
             try:
                 async for patient in walk:
                     found.add(patient.id)
                     if sleeps and len(found) == 9:
                         simulated.shift(5 * HOUR)
-            except TimedOut as error:
+            except APITimeoutError as error:
                 after = error.resume
                 assert after is not None
             else:
                 break
-        assert found == set(at.box.patients.ids)
+        assert found == set(at.sandbox.patients.ids)
 
 
 async def test_a_loop_clock_that_stood_still_while_the_machine_slept_costs_one_login() -> None:
@@ -172,24 +172,24 @@ async def test_a_loop_clock_that_stood_still_while_the_machine_slept_costs_one_l
     async with scene(clock=ServerClock()) as at:
         await at.works()
         await asyncio.sleep(60)
-        at.box.clock.advance(2 * HOUR)
+        at.sandbox.clock.advance(2 * HOUR)
         await asyncio.gather(*(at.works() for _ in range(50)))
-        assert at.box.logins == 2
-        assert len([one for one in at.box.seen("GET") if one.status == 200]) == 51
+        assert at.sandbox.logins == 2
+        assert len([one for one in at.sandbox.seen("GET") if one.status == 200]) == 51
 
 
 async def test_a_machine_that_slept_right_after_the_login_logs_in_again(wall: list[float]) -> None:
     async with scene(clock=ServerClock()) as at:
         await at.works()
-        at.box.clock.advance(2 * HOUR)
+        at.sandbox.clock.advance(2 * HOUR)
         wall.append(2 * HOUR)
         await at.works()
-        assert at.box.logins == 2
+        assert at.sandbox.logins == 2
 
 
-def _claiming(box: Sandbox, claims: dict[str, float]) -> None:
+def _claiming(sandbox: Sandbox, claims: dict[str, float]) -> None:
     """Let the sandbox hand out tokens with these claims, good for as long as it says itself."""
-    keys: Any = box.keys
+    keys: Any = sandbox.keys
 
     def login(authorization: str | None) -> str | None:
         keys.logins += 1
@@ -227,11 +227,11 @@ async def test_odd_claims_neither_lock_out_nor_log_in_again_and_again(
     claims: dict[str, float], lifetime: float, simulated: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:
-        at.box.token_lifetime = lifetime
-        _claiming(at.box, claims)
+        at.sandbox.token_lifetime = lifetime
+        _claiming(at.sandbox, claims)
         assert await at.nex.log_in() == lifetime
         for _ in range(48):
             await idle(simulated, lifetime / 12)
             await at.works()
-        assert refused(at.box) == 0
-        assert at.box.logins in (5, 6), "about one for each life"
+        assert refused(at.sandbox) == 0
+        assert at.sandbox.logins in (5, 6), "about one for each life"

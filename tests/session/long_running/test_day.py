@@ -37,8 +37,8 @@ async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
     true, wrong = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: true() + wrong[-1])
     async with scene(patients=45, clock=LoopClock(), retry=RetryPolicy(), rates=TIGHT) as at:
-        at.box.rate_limits, at.box.retry_after = "sliding", "exact"
-        worker, day = Worker(at), Day(at.box, loop, wrong.append)
+        at.sandbox.rate_limits, at.sandbox.retry_after = "sliding", "exact"
+        worker, day = Worker(at), Day(at.sandbox, loop, wrong.append)
         began = loop.time()
         objects: list[Counter[str]] = []
         sizes: list[list[int]] = []
@@ -55,8 +55,8 @@ async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
         _nothing_was_lost(worker)
         _little_was_asked_in_vain(worker)
         # One an hour, one for each storm and outage that cost the token, and the short lives.
-        generation = at.nex._client.state.keeper._generation
-        assert at.box.logins == generation
+        generation = at.nex._client.state.token_manager._generation
+        assert at.sandbox.logins == generation
         assert 24 <= generation <= 24 + 45
         assert max(map(max, sizes)) <= 200, "the logs hold much more than the limits allow"
         grown = objects[1] - objects[0]
@@ -68,7 +68,9 @@ def _nothing_was_lost(worker: Worker) -> None:
     assert worker.short_walks == 0, "a walk ended well that was not whole"
     kept = Counter(
         str(row["name"])
-        for row in map(worker.at.box.appointment_types.row, worker.at.box.appointment_types.ids)
+        for row in map(
+            worker.at.sandbox.appointment_types.row, worker.at.sandbox.appointment_types.ids
+        )
         if str(row["name"]).startswith("Visit")
     )
     assert max(kept.values()) == 1, "a write was carried out twice"
@@ -86,13 +88,13 @@ def _little_was_asked_in_vain(worker: Worker) -> None:
     assert len(worker.made) >= ROUNDS - 24
     told = set(worker.failed_walks) | set(worker.failed_gets) | set(worker.failed_writes)
     assert told <= {
-        "ServerFailure",
-        "ConnectFailed",
-        "ConnectionLost",
-        "Unauthorized",
-        "KeyRefused",
-        "RateLimited",
-        "TimedOut",
-        "OutcomeUnknown",
+        "ServerError",
+        "ConnectError",
+        "ConnectionLostError",
+        "AuthenticationError",
+        "InvalidAPIKeyError",
+        "RateLimitError",
+        "APITimeoutError",
+        "OutcomeUnknownError",
     }
-    assert {"ServerFailure", "ConnectFailed", "KeyRefused"} <= told
+    assert {"ServerError", "ConnectError", "InvalidAPIKeyError"} <= told

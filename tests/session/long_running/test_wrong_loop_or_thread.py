@@ -25,9 +25,9 @@ CONTENT = bytes(1_000_000)
 class Begun:
     """What a loop left under way when it stopped."""
 
-    box: Sandbox
+    sandbox: Sandbox
     nex: NexHealth
-    office: LocationScope
+    location: LocationScope
     fresh: Any
     walk: Any
     """One page delivered in part, the next on its way, where it stays."""
@@ -39,36 +39,36 @@ class Begun:
 
 
 async def begin() -> Begun:
-    box = Sandbox(patients=80, seed=1)
-    await box.start()
-    box.page_cap = 5
-    nex = await NexHealth(box.api_key, base_url=box.url, retry=QUICK).open()
-    office = nex.practice(box.subdomain).location(box.location_id)
-    patient = box.patients.ids[0]
-    kind = box.practice.document_types.ids[0]
-    made = await office.patients.documents.create(
+    sandbox = Sandbox(patients=80, seed=1)
+    await sandbox.start()
+    sandbox.page_cap = 5
+    nex = await NexHealth(sandbox.api_key, base_url=sandbox.url, retry=QUICK).open()
+    location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+    patient = sandbox.patients.ids[0]
+    kind = sandbox.practice.document_types.ids[0]
+    made = await location.patients.documents.create(
         patient, file=CONTENT, filename="scan.pdf", document_type_id=kind
     )
-    download = office.patients.documents.download(made)
-    file = await office.patients.documents.download(made).__aenter__()
-    walk = office.patients.walk(new_patient=None)
-    idle = office.patients.walk(new_patient=None, prefetch=0)
-    pages = office.patients.walk(new_patient=None).pages()
+    download = location.patients.documents.download(made)
+    file = await location.patients.documents.download(made).__aenter__()
+    walk = location.patients.walk(new_patient=None)
+    idle = location.patients.walk(new_patient=None, prefetch=0)
+    pages = location.patients.walk(new_patient=None).pages()
 
     def slow_from_now_on(_: object) -> None:
-        box.latency = 30.0
+        sandbox.latency = 30.0
 
     for begun in (idle, walk, pages):
-        box.between_pages(None if begun is idle else slow_from_now_on)
+        sandbox.between_pages(None if begun is idle else slow_from_now_on)
         await anext(begun)
         await asyncio.sleep(0.01)  # the next page's request is on its way
-        box.latency = 0.0
-    box.between_pages(None)
+        sandbox.latency = 0.0
+    sandbox.between_pages(None)
     return Begun(
-        box=box,
+        sandbox=sandbox,
         nex=nex,
-        office=office,
-        fresh=office.patients.walk(new_patient=None),
+        location=location,
+        fresh=location.patients.walk(new_patient=None),
         walk=walk,
         idle=idle,
         pages=pages,
@@ -80,11 +80,11 @@ async def begin() -> Begun:
 async def end(at: Begun) -> None:
     await at.file.__aexit__(None, None, None)
     await at.nex.aclose()
-    await at.box.stop()
+    await at.sandbox.stop()
 
 
 async def _count(at: Begun) -> int:
-    return await at.office.patients.walk(new_patient=None).count()
+    return await at.location.patients.walk(new_patient=None).count()
 
 
 async def _to_the_end(walk: Any) -> None:
@@ -94,14 +94,14 @@ async def _to_the_end(walk: Any) -> None:
 
 USES: dict[str, Callable[[Begun], Awaitable[object]]] = {
     "a call": lambda at: at.nex.institutions.get(1),
-    "a scope": lambda at: at.office.patients.get(1),
+    "a scope": lambda at: at.location.patients.get(1),
     "a copy": lambda at: at.nex.with_options(timeout=5).institutions.get(1),
-    "a write": lambda at: at.office.appointment_types.create(name="Polish", minutes=30),
+    "a write": lambda at: at.location.appointment_types.create(name="Polish", minutes=30),
     "any path": lambda at: at.nex.request("GET", "/institutions"),
     "a count": _count,
     "a login": lambda at: at.nex.log_in(),
     "opening": lambda at: at.nex.open(),
-    "a new walk": lambda at: _to_the_end(at.office.patients.walk(new_patient=None)),
+    "a new walk": lambda at: _to_the_end(at.location.patients.walk(new_patient=None)),
     "a walk made before": lambda at: _to_the_end(at.fresh),
     "a walk begun before": lambda at: _to_the_end(at.idle),
     "practices": lambda at: _to_the_end(at.nex.practices()),

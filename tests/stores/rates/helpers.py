@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["Arrivals", "Program", "fleet", "sandbox"]
+__all__ = ["Arrivals", "Program", "fleet", "run_sandbox"]
 
 
 class Program:
@@ -81,7 +81,7 @@ class Arrivals:
 
 
 @contextmanager
-def sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
+def run_sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
     """Run a sandbox; gives its process, and its address and key."""
     program = Program("serve", options)
     try:

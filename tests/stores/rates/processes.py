@@ -12,7 +12,7 @@ import time
 from typing import Any, cast
 
 from nexhealth_async import Limit, NexHealth, NexHealthError, Rates, RetryPolicy
-from nexhealth_async._protocol.rate_limits import Departure
+from nexhealth_async._protocol.rate_limits import Permit
 from nexhealth_async.stores import RedisRates
 
 _TICK, _STALL = 0.05, 0.1
@@ -31,20 +31,20 @@ async def serve(options: dict[str, Any]) -> None:
     """Enforce limits; then tell when requests came and how they were answered."""
     from nexhealth_async.sandbox import Sandbox  # The many that work need not load it.
 
-    async with Sandbox(remember=100_000) as box:
+    async with Sandbox(remember=100_000) as sandbox:
         for name, (count, seconds) in options["limits"].items():
-            window = box.limits.windows[name]
+            window = sandbox.limits.windows[name]
             window.limit, window.seconds = count, seconds
-        box.rate_limits, box.rate_phase = options["kind"], options.get("phase", 0.0)
-        box.retry_after = "exact"
-        _say({"url": box.url, "key": box.api_key})
+        sandbox.rate_limits, sandbox.rate_phase = options["kind"], options.get("phase", 0.0)
+        sandbox.retry_after = "exact"
+        _say({"url": sandbox.url, "key": sandbox.api_key})
         while command := (await _line()).strip():
             if command == "refuse":  # one answer 429 that asks for a pause
-                box.fail_next(429, headers={"Retry-After": str(options["pause"])})
+                sandbox.fail_next(429, headers={"Retry-After": str(options["pause"])})
                 _say({})
             else:
-                seen = [(one.at, one.status, one.headers["user-agent"]) for one in box.requests]
-                _say({"seen": seen, "now": box.clock.now()})
+                seen = [(one.at, one.status, one.headers["user-agent"]) for one in sandbox.requests]
+                _say({"seen": seen, "now": sandbox.clock.now()})
 
 
 def _watched(nex: NexHealth) -> list[tuple[float, float]]:
@@ -55,7 +55,7 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
     gates = cast("Any", nex)._client.state.gates
     ended, trips = gates.ended, list[tuple[float, float]]()
 
-    def watched(departure: Departure, *, answered: bool) -> None:
+    def watched(departure: Permit, *, answered: bool) -> None:
         trips.append((departure.left, time.monotonic()))
         ended(departure, answered=answered)
 

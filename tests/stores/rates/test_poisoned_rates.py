@@ -28,13 +28,13 @@ SOON = 6.0
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
-    async with Sandbox(remember=100_000) as box:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(remember=100_000) as sandbox:
         for name, (count, seconds) in {"all": (10**6, 1.0), "other": (COUNT, SECONDS)}.items():
-            window = box.limits.windows[name]
+            window = sandbox.limits.windows[name]
             window.limit, window.seconds = count, seconds
-        box.rate_limits, box.retry_after = "sliding", "exact"
-        yield box
+        sandbox.rate_limits, sandbox.retry_after = "sliding", "exact"
+        yield sandbox
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ async def keys_of(client: Any) -> list[bytes]:
 
 
 @asynccontextmanager
-async def sessions(box: Sandbox, redis: str, count: int) -> AsyncGenerator[list[NexHealth]]:
+async def sessions(sandbox: Sandbox, redis: str, count: int) -> AsyncGenerator[list[NexHealth]]:
     """Sessions that stand for processes, each with a client of its own, and all logged in."""
     async with AsyncExitStack() as stack:
         made = [
             NexHealth(
-                box.api_key,
-                base_url=box.url,
+                sandbox.api_key,
+                base_url=sandbox.url,
                 rates=RedisRates(redis, RATES, processes=count),
                 retry=RetryPolicy(attempts=10),
             )
@@ -81,9 +81,9 @@ async def works(nex: NexHealth, number: int = COUNT + 5) -> float:
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_value_of_another_kind_stops_nobody_and_lets_nothing_through(
-    box: Sandbox, redis_url: str, client: Any, kind: str, *, ends: bool
+    sandbox: Sandbox, redis_url: str, client: Any, kind: str, *, ends: bool
 ) -> None:
-    async with sessions(box, redis_url, 1) as (nex,):
+    async with sessions(sandbox, redis_url, 1) as (nex,):
         await works(nex)
         keys = await keys_of(client)
         assert len(keys) >= 2
@@ -92,29 +92,29 @@ async def test_a_value_of_another_kind_stops_nobody_and_lets_nothing_through(
                 await overwrite(client, key, KINDS[kind], ends=ends)
             await works(nex)
         # A request that a busy machine delays longer than the slack may be refused; it is repeated.
-        assert box.rejected <= 0.1 * len(box.requests)
+        assert sandbox.rejected <= 0.1 * len(sandbox.requests)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_any_single_value_may_be_anything(
-    box: Sandbox, redis_url: str, client: Any, text: str
+    sandbox: Sandbox, redis_url: str, client: Any, text: str
 ) -> None:
-    async with sessions(box, redis_url, 1) as (nex,):
-        box.fail_next(429, headers={"Retry-After": "0"})
+    async with sessions(sandbox, redis_url, 1) as (nex,):
+        sandbox.fail_next(429, headers={"Retry-After": "0"})
         await works(nex)
         for key in await keys_of(client):
             for put in await parts_of(client, key):
                 await put(TEXTS[text])
                 await works(nex, 3)
         await works(nex, 2 * COUNT)
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 @pytest.mark.parametrize("text", ["far future", "not a number", "binary"])
 async def test_processes_that_share_a_poisoned_redis_keep_the_limits(
-    box: Sandbox, redis_url: str, client: Any, text: str
+    sandbox: Sandbox, redis_url: str, client: Any, text: str
 ) -> None:
-    async with sessions(box, redis_url, 3) as many:
+    async with sessions(sandbox, redis_url, 3) as many:
         running = [asyncio.create_task(work(nex, 5 * COUNT)) for nex in many]
         for key in await keys_of(client):
             for put in await parts_of(client, key):
@@ -123,14 +123,16 @@ async def test_processes_that_share_a_poisoned_redis_keep_the_limits(
                 await put(TEXTS[text])
                 await asyncio.sleep(SECONDS)
         await asyncio.gather(*running)
-    assert box.rejected <= 0.1 * len(box.requests), "those of a moment, which are waited out"
+    assert sandbox.rejected <= 0.1 * len(sandbox.requests), (
+        "those of a moment, which are waited out"
+    )
 
 
 @pytest.mark.parametrize("score", [1e18, 1e300, float("inf"), float("-inf"), -1e18])
 async def test_forged_places_and_scores_stop_nobody(
-    box: Sandbox, redis_url: str, client: Any, score: float
+    sandbox: Sandbox, redis_url: str, client: Any, score: float
 ) -> None:
-    async with sessions(box, redis_url, 1) as (nex,):
+    async with sessions(sandbox, redis_url, 1) as (nex,):
         await works(nex)
         for key in await keys_of(client):
             if await client.type(key) == b"zset":
@@ -139,14 +141,14 @@ async def test_forged_places_and_scores_stop_nobody(
                 members = await client.zrange(key, 0, -1)
                 await client.zadd(key, dict.fromkeys(members, score))
                 await works(nex)
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 @pytest.mark.parametrize("milliseconds", [None, 1, 10**12])
 async def test_the_life_of_a_key_may_be_anything(
-    box: Sandbox, redis_url: str, client: Any, milliseconds: int | None
+    sandbox: Sandbox, redis_url: str, client: Any, milliseconds: int | None
 ) -> None:
-    async with sessions(box, redis_url, 1) as (nex,):
+    async with sessions(sandbox, redis_url, 1) as (nex,):
         for _ in range(2):
             await works(nex)
             for key in await keys_of(client):
@@ -158,16 +160,16 @@ async def test_the_life_of_a_key_may_be_anything(
         await works(nex)  # enough calls for the script to run once more
         lives = [await client.pttl(key) for key in await keys_of(client)]
         assert -1 not in lives, "a key without end; one that has just ended is -2"
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 @pytest.mark.parametrize("far", [2e5, 1e9, 1e12])
 async def test_a_class_that_was_closed_for_ever_is_open_again(
-    box: Sandbox, redis_url: str, client: Any, far: float
+    sandbox: Sandbox, redis_url: str, client: Any, far: float
 ) -> None:
     """Every number under the keys that is a time is put forward."""
-    async with sessions(box, redis_url, 1) as (nex,):
-        box.fail_next(429, headers={"Retry-After": "0"})
+    async with sessions(sandbox, redis_url, 1) as (nex,):
+        sandbox.fail_next(429, headers={"Retry-After": "0"})
         await works(nex)
         for key in await keys_of(client):
             if await client.type(key) != b"hash":
@@ -176,30 +178,30 @@ async def test_a_class_that_was_closed_for_ever_is_open_again(
                 if value.isdigit() and len(value) > 10:
                     await client.hset(key, name, int(value) + int(far * 1e6))
                     await works(nex, 3)
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 async def test_more_processes_than_there_can_be_are_not_believed(
-    box: Sandbox, redis_url: str, client: Any
+    sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
     """Else each would go on with next to nothing when Redis is away."""
-    async with sessions(box, redis_url, 1) as (nex,):
+    async with sessions(sandbox, redis_url, 1) as (nex,):
         await works(nex)
         for key in await keys_of(client):
             if await client.type(key) == b"hash":
                 await client.hset(key, mapping={f"forged {nth}": "9" * 15 for nth in range(5_000)})
         await works(nex)
-        member: Any = nex._client.state.gates._shared
+        member: Any = nex._client.state.rate_limiter._shared
         assert member.hand.fleet == 1
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_what_is_no_redis_at_all_means_a_part_of_the_limits(
-    box: Sandbox, answer: str
+    sandbox: Sandbox, answer: str
 ) -> None:
-    async with hostile_server(ANSWERS[answer]) as address, sessions(box, address, 2) as many:
+    async with hostile_server(ANSWERS[answer]) as address, sessions(sandbox, address, 2) as many:
         await asyncio.gather(*(works(nex, COUNT // 2 - 1) for nex in many))
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 REPLIES = {
@@ -213,36 +215,36 @@ REPLIES = {
 
 @pytest.mark.parametrize("reply", REPLIES)
 async def test_a_server_that_answers_what_no_script_says_is_left_alone(
-    box: Sandbox, reply: str
+    sandbox: Sandbox, reply: str
 ) -> None:
     text = REPLIES[reply]
     answer = b"$%d\r\n%s\r\n" % (len(text), text)
-    async with hostile_server(answer) as address, sessions(box, address, 1) as (nex,):
+    async with hostile_server(answer) as address, sessions(sandbox, address, 1) as (nex,):
         await works(nex)
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 async def test_a_server_that_gives_places_without_end_lets_no_more_through_than_the_limits(
-    box: Sandbox,
+    sandbox: Sandbox,
 ) -> None:
     places = b",".join(b'["forged:%d", 0]' % nth for nth in range(500))
     text = b'{"epoch": "a-1", "fleet": 1, "tight": 1e-9, "places": {"other": [%s]}}' % places
     answer = b"$%d\r\n%s\r\n" % (len(text), text)
-    async with hostile_server(answer) as address, sessions(box, address, 1) as (nex,):
+    async with hostile_server(answer) as address, sessions(sandbox, address, 1) as (nex,):
         assert await works(nex, 3 * COUNT) > 2 * SECONDS
-    assert box.rejected == 0
+    assert sandbox.rejected == 0
 
 
 async def test_a_far_pause_of_one_process_is_not_everybodys(
-    box: Sandbox, redis_url: str, client: Any
+    sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
     del client
-    async with sessions(box, redis_url, 2) as (one, other):
-        patient = one.with_options(retry=RetryPolicy(longest_retry_after=86_400.0), timeout=2)
-        box.fail_next(429, headers={"Retry-After": "80000"})
+    async with sessions(sandbox, redis_url, 2) as (one, other):
+        patient = one.with_options(retry=RetryPolicy(max_retry_after=86_400.0), timeout=2)
+        sandbox.fail_next(429, headers={"Retry-After": "80000"})
         with pytest.raises(Exception, match="GET /institutions"):
             await patient.request("GET", "/institutions")
-        member: Any = other._client.state.gates._shared
+        member: Any = other._client.state.rate_limiter._shared
         await asyncio.gather(other.request("GET", "/locations"), return_exceptions=True)
         now = asyncio.get_running_loop().time()
         assert all(until - now <= 60.5 for until in member.hand._shut.values())

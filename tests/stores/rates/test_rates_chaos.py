@@ -13,9 +13,9 @@ import pytest
 from attrs import define, field
 
 from nexhealth_async import Limit, Rates
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import SLACK
+from nexhealth_async._protocol.rate_limits import ANSWER_SLACK
 from nexhealth_async.stores import RedisRates
 from nexhealth_async.stores.hand import LEASE
 from tests.stores.tokens.helpers import Line, RedisBox, eventually, redis_box
@@ -38,7 +38,7 @@ BUSY = 0.75
 class One:
     """A session's part, and when its requests left."""
 
-    gates: Gates
+    gates: RateLimiter
     left: list[float] = field(factory=list[float])
 
     @property
@@ -46,8 +46,8 @@ class One:
         return cast("_Member", self.gates._shared).hand.alone is not None
 
     async def take(self) -> None:
-        departure = await self.gates.leave(RateClass.OTHER, background=False, deadline=None)
-        self.gates.ended(departure, answered=True)
+        departure = await self.gates.acquire(RateClass.OTHER, background=False, deadline=None)
+        self.gates.complete(departure, answered=True)
         self.left.append(departure.left)
 
     async def work(self) -> None:
@@ -79,7 +79,7 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
     """Sessions that know of each other, each with a client of its own."""
     key = uuid4().hex
     rates = Rates(overall=None, slow=None, people=None, other=Limit(COUNT, seconds))
-    ones = [One(Gates(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls]
+    ones = [One(RateLimiter(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls]
     try:
         for _ in range(2):  # The first learns of the others when it asks again.
             await asyncio.gather(*(one.take() for one in ones))
@@ -106,8 +106,8 @@ async def working(ones: Iterable[One]) -> AsyncGenerator[None]:
 
 @pytest.fixture
 async def server() -> AsyncIterator[RedisBox]:
-    async with redis_box() as box:
-        yield box
+    async with redis_box() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ async def shares_again(ones: list[One]) -> None:
     for _ in range(4):  # On a busy machine Redis may seem to be away once more.
         await eventually(lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + BUSY)
         async with working(ones[:1]):
-            await asyncio.sleep(2 * (SECONDS + SLACK))  # until what the others hold is free
+            await asyncio.sleep(2 * (SECONDS + ANSWER_SLACK))  # until what the others hold is free
             began = now()
             await asyncio.sleep(SECONDS)
         share = used(ones[:1], began, began + SECONDS)
@@ -163,7 +163,7 @@ async def test_while_redis_is_away_each_goes_on_with_its_part_and_then_shares_ag
             await asyncio.sleep(SECONDS)
         await shares_again(ones)
     # Half a second until it counts as away, and a window that had been used up.
-    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + SLACK + BUSY
+    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
     assert 0.75 <= used(ones, began + 1.25, began + away) <= 1.0, "each goes on with its part"
     assert most_at_once(ones) <= COUNT * (2 - 1 / MEMBERS)
 
@@ -173,7 +173,9 @@ async def test_the_worst_that_a_cut_can_do_is_what_is_promised(line: Line) -> No
     window = 1.0
     async with ones_on(*[line.url] * MEMBERS, seconds=window) as ones:
         hog, *others = ones
-        await asyncio.sleep(2 * SLACK + LEASE)  # The places of the first requests are free now.
+        await asyncio.sleep(
+            2 * ANSWER_SLACK + LEASE
+        )  # The places of the first requests are free now.
         for one in ones:
             one.left.clear()
         await asyncio.gather(*(hog.take() for _ in range(COUNT)))
@@ -204,9 +206,9 @@ async def test_some_who_are_cut_off_keep_to_their_part_and_are_counted_again_whe
             await eventually(
                 lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + PATIENCE + BUSY
             )
-            back = now() + SECONDS + SLACK
-            await asyncio.sleep(3 * SECONDS + SLACK)
-    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + SLACK + BUSY
+            back = now() + SECONDS + ANSWER_SLACK
+            await asyncio.sleep(3 * SECONDS + ANSWER_SLACK)
+    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
     assert used(near, began + 1.0, began + 2.5) >= 0.75, "they have what the others do not ask for"
     assert all(used([one], began + 1.0, began + 2.5) <= 1 / MEMBERS for one in far)
     assert most_at_once(ones) <= COUNT * (1 + far_ones / MEMBERS)

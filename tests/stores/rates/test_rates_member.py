@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from nexhealth_async import InvalidArgument, Limit, NexHealth, Rates, TimedOut
-from nexhealth_async._client.rate_limiter import Gates
+from nexhealth_async import APITimeoutError, InvalidArgumentError, Limit, NexHealth, Rates
+from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.key_fingerprint import fingerprint
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.sandbox import Sandbox
@@ -26,8 +26,8 @@ OTHER = RateClass.OTHER
 
 
 @asynccontextmanager
-async def gates_of(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[Gates]:
-    gates = Gates(RedisRates(url, rates, patience=5.0), key)
+async def gates_of(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[RateLimiter]:
+    gates = RateLimiter(RedisRates(url, rates, patience=5.0), key)
     try:
         yield gates
     finally:
@@ -35,12 +35,17 @@ async def gates_of(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[Ga
         await gates.aclose()
 
 
-async def take(gates: Gates, *, background: bool = False, timeout: float | None = None) -> float:  # noqa: ASYNC109 - as calls have it
+async def take(
+    gates: RateLimiter,
+    *,
+    background: bool = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - handed on
+) -> float:
     loop = asyncio.get_running_loop()
-    departure = await gates.leave(
+    departure = await gates.acquire(
         OTHER, background=background, deadline=None if timeout is None else loop.time() + timeout
     )
-    gates.ended(departure, answered=True)
+    gates.complete(departure, answered=True)
     return departure.left
 
 
@@ -58,7 +63,7 @@ async def test_a_deadline_that_cannot_be_met_is_said_after_one_question(redis_ur
     async with gates_of(redis_url, uuid4().hex, rates) as gates:
         await asyncio.gather(take(gates), take(gates))
         began = asyncio.get_running_loop().time()
-        with pytest.raises(TimedOut, match="nothing was sent"):
+        with pytest.raises(APITimeoutError, match="nothing was sent"):
             await take(gates, timeout=30)
         assert asyncio.get_running_loop().time() - began < 5
 
@@ -88,7 +93,7 @@ async def test_those_who_give_up_cost_nobody_a_place(redis_url: str) -> None:
 async def test_closing_gives_back_what_is_in_hand(redis_url: str) -> None:
     key = uuid4().hex
     async with gates_of(redis_url, key) as gates:
-        departures = [await gates.leave(OTHER, background=False, deadline=None) for _ in range(5)]
+        departures = [await gates.acquire(OTHER, background=False, deadline=None) for _ in range(5)]
         for departure in departures:
             gates.withdraw(departure)
     async with gates_of(redis_url, key) as gates:
@@ -101,20 +106,20 @@ async def test_neither_the_key_nor_the_password_is_shown_or_stored(redis_url: st
     shown = repr(RedisRates("redis://:invented-password@127.0.0.1:1/0"))
     assert "invented-password" not in shown
     async with (
-        Sandbox() as box,
-        NexHealth(box.api_key, base_url=box.url, rates=RedisRates(redis_url)) as nex,
+        Sandbox() as sandbox,
+        NexHealth(sandbox.api_key, base_url=sandbox.url, rates=RedisRates(redis_url)) as nex,
     ):
         await nex.request("GET", "/institutions")
         client = cast("Any", Redis).from_url(redis_url)
-        names: list[bytes] = await client.keys(f"*{fingerprint(box.api_key)}*")
+        names: list[bytes] = await client.keys(f"*{fingerprint(sandbox.api_key)}*")
         values = [await client.dump(name) for name in names]
         await client.aclose()
         assert len(names) >= 4
         for text in (*names, *values):
-            assert box.api_key.encode() not in text
+            assert sandbox.api_key.encode() not in text
 
 
 def test_what_is_no_address_is_refused_without_being_shown() -> None:
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         RedisRates("http://:invented-password@127.0.0.1/0")
     assert "invented-password" not in str(caught.value)

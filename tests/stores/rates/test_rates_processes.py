@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from nexhealth_async._protocol.rate_limits import SLACK
+from nexhealth_async._protocol.rate_limits import ANSWER_SLACK
 from nexhealth_async.stores.hand import LEASE
-from tests.stores.rates.helpers import Arrivals, arrivals, fleet, sandbox
+from tests.stores.rates.helpers import Arrivals, arrivals, fleet, run_sandbox
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -49,7 +49,7 @@ class Run:
     def trips(self) -> list[tuple[float, float]]:
         return sorted((left, back) for one in self.reports for left, back in one["trips"])
 
-    def most_held(self, slack: float = SLACK) -> int:
+    def most_held(self, slack: float = ANSWER_SLACK) -> int:
         """Return the most places held at once, as the log of departures reckons."""
         most, ends = 0, list[float]()
         for left, back in self.trips():
@@ -61,7 +61,7 @@ class Run:
 
     def late(self) -> int:
         """Count the requests that may have arrived later than the quarter second allowed for."""
-        return sum(back - left >= SLACK for left, back in self.trips())
+        return sum(back - left >= ANSWER_SLACK for left, back in self.trips())
 
     def common_time(self) -> tuple[float, float]:
         """Return from when to when all tasks of all processes were calling."""
@@ -82,7 +82,7 @@ class Run:
         """
         return {
             one["name"]: one["stalled"]
-            + sum(max(0.0, back - left - SLACK) for left, back in one["trips"]) / TASKS
+            + sum(max(0.0, back - left - ANSWER_SLACK) for left, back in one["trips"]) / TASKS
             for one in self.reports
         }
 
@@ -144,15 +144,15 @@ def server(tmp_path: Path) -> Generator[Server]:
 def running(url: str, seconds: float, count: int, **options: Any) -> Generator[Any]:
     """Run a fleet; gives its processes, and a function that waits for them."""
     kind = options.pop("kind", "sliding")
-    with sandbox(limits=NO_COMMON_LIMIT, kind=kind, phase=0.37, pause=1) as (box, at):
+    with run_sandbox(limits=NO_COMMON_LIMIT, kind=kind, phase=0.37, pause=1) as (program, at):
         given = {"redis": url, "limits": LIMITS, "tasks": TASKS, "seconds": seconds, **at}
         with fleet(count, **given, **options) as programs:
 
             def finish() -> Run:
                 alive = [one for one in programs if one.process.poll() is None]
-                return Run([one.heard() for one in alive], arrivals(box))
+                return Run([one.heard() for one in alive], arrivals(program))
 
-            yield programs, finish, box
+            yield programs, finish, program
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"] if LONG else ["sliding"])
@@ -179,10 +179,10 @@ def test_twelve_processes_meet_no_429_use_the_budget_and_share_it(
 
 
 def test_a_429_that_one_meets_slows_all(redis_url: str) -> None:
-    with running(redis_url, 2.5, 4) as (_programs, finish, box):
+    with running(redis_url, 2.5, 4) as (_programs, finish, sandbox):
         time.sleep(1.2)
-        box.say("refuse")
-        box.heard()
+        sandbox.say("refuse")
+        sandbox.heard()
         run = finish()
     refused = [at for at, status, _ in run.seen.seen if status == 429]
     assert refused
@@ -198,7 +198,7 @@ def test_the_places_of_a_killed_process_come_back(redis_url: str) -> None:
         programs[0].process.kill()
         programs[0].process.wait()
         run = finish()
-    after = killed + LEASE + SLACK + SECONDS + 0.5
+    after = killed + LEASE + ANSWER_SLACK + SECONDS + 0.5
     used = run.left_between(after, after + 2 * SECONDS) / (2 * COUNT)
     assert used >= 0.75, "two go on with what three had"
 
@@ -217,7 +217,7 @@ def test_without_redis_the_fleet_goes_on_within_the_limits_and_comes_back(
         server.start() if how == "killed and restarted" else server.thaw()
         run = finish()
     # Half a second until it counts as away, and a window that had been used up.
-    assert run.longest_gap() <= 0.5 + SECONDS + SLACK + 0.5
+    assert run.longest_gap() <= 0.5 + SECONDS + ANSWER_SLACK + 0.5
     alone = run.left_between(away + 1.0, away + 3.0) / (2 * COUNT)
     assert 0.5 <= alone <= 1.0, "each goes on with its part"
     assert run.most_held() <= COUNT * (2 - 1 / SOME)

@@ -15,7 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async._protocol.operations import RateClass
-from nexhealth_async._protocol.rate_limits import SLACK, Departure, Limit, Rates, RatesLog
+from nexhealth_async._protocol.rate_limits import (
+    ANSWER_SLACK,
+    Limit,
+    Permit,
+    Rates,
+    SlidingWindowLog,
+)
 from nexhealth_async.stores.hand import LEASE, NAMES, Hand, Reply
 
 CLOCK = "redis.call('TIME')"
@@ -74,8 +80,8 @@ def test_a_place_is_given_exactly_when_the_log_has_one(
     redis_url: str, steps: list[tuple[str, RateClass, int, int]]
 ) -> None:
     """One process that asks for one at a time, and reports each answer when it comes."""
-    desk, hand, log = Desk(redis_url), Hand(RATES, "me", 1), RatesLog(RATES)
-    gone: list[tuple[RateClass, str, Departure]] = []
+    desk, hand, log = Desk(redis_url), Hand(RATES, "me", 1), SlidingWindowLog(RATES)
+    gone: list[tuple[RateClass, str, Permit]] = []
     alike: dict[str, object] = {"lease": 0, "ahead": {rate.value: 0 for rate in RateClass}}
     try:
         for step, rate, ticks, which in steps:
@@ -157,7 +163,7 @@ def test_no_moment_sees_more_places_taken_than_a_limit_has(
             for place, after in desk.places(reply, rate):
                 begin = desk.now + after / 1e6
                 mine = {
-                    name: Tenure(begin, begin + LEASE + SLACK + limits[name].seconds)
+                    name: Tenure(begin, begin + LEASE + ANSWER_SLACK + limits[name].seconds)
                     for name in uses[rate]
                 }
                 for name, tenure in mine.items():
@@ -175,7 +181,7 @@ def _ended(
     now: float, begin: float, number: int, mine: dict[str, Tenure], *, wanted: bool
 ) -> tuple[int, bool]:
     """Say when a place was left, as soon or as late as it may be, or that it was not used."""
-    late = (LEASE if number % 2 else 0.0) + (SLACK if number % 3 else 0.0)
+    late = (LEASE if number % 2 else 0.0) + (ANSWER_SLACK if number % 3 else 0.0)
     moment = min(now, begin + late)
     used = wanted and moment >= begin
     moment = moment if used else begin
@@ -210,7 +216,7 @@ def test_who_comes_later_gets_its_even_part_as_places_become_free(desk: Desk, wa
     assert _ask(desk, hog, 50) == 10
     assert _ask(desk, late, wanted) == 0
     given = {"hog": 0, "late": 0}
-    while desk.now < BEGAN / 64 + 4.0 + LEASE + SLACK:
+    while desk.now < BEGAN / 64 + 4.0 + LEASE + ANSWER_SLACK:
         desk.now += 0.5
         given["hog"] += _ask(desk, hog, 50)
         given["late"] += _ask(desk, late, wanted)
@@ -240,7 +246,7 @@ def test_a_clock_that_is_set_back_lets_nothing_through_and_stops_nobody(desk: De
     desk.ahead = -3600.0
     assert _use(desk, hand, 1) == 0, "the server is told what left"
     assert _use(desk, hand, 1) == 0
-    desk.now += 4.0 + LEASE + SLACK
+    desk.now += 4.0 + LEASE + ANSWER_SLACK
     assert _use(desk, hand, 10) == 10, "an hour back does not stop it for an hour"
 
 

@@ -14,8 +14,8 @@ __all__ = ["fleet", "line", "redis_url", "server"]
 
 @pytest.fixture
 async def server() -> AsyncIterator[RedisBox]:
-    async with redis_box() as box:
-        yield box
+    async with redis_box() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from attrs import define, field
 
-from nexhealth_async._client.token_manager import TokenKeeper
+from nexhealth_async._client.token_manager import TokenManager
 from nexhealth_async.stores import RedisTokens
 from tests.redis_server import _await
 
@@ -92,12 +92,12 @@ class RedisBox:
 @asynccontextmanager
 async def redis_box() -> AsyncGenerator[RedisBox]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        box = RedisBox(folder)
-        box.start()
+        sandbox = RedisBox(folder)
+        sandbox.start()
         try:
-            yield box
+            yield sandbox
         finally:
-            box.kill()
+            sandbox.kill()
 
 
 class Line:
@@ -178,7 +178,7 @@ class Fleet:
     url: str
     stack: AsyncExitStack
     issuer: Issuer = field(factory=Issuer)
-    keepers: list[TokenKeeper] = field(factory=list[TokenKeeper])
+    keepers: list[TokenManager] = field(factory=list[TokenManager])
 
     def add(
         self,
@@ -189,10 +189,10 @@ class Fleet:
         environment: str = PLACE,
         issuer: Issuer | None = None,
         lease: float = 2.0,
-    ) -> list[TokenKeeper]:
-        made: list[TokenKeeper] = []
+    ) -> list[TokenManager]:
+        made: list[TokenManager] = []
         for _ in range(count):
-            keeper = TokenKeeper((issuer or self.issuer).log_in)
+            keeper = TokenManager((issuer or self.issuer).log_in)
             tokens = RedisTokens(url or self.url, lease=timedelta(seconds=lease))
             keeper.link = tokens.link(keeper, api_key=api_key, environment=environment)
             self.stack.push_async_callback(_ended, keeper)
@@ -224,7 +224,7 @@ class Fleet:
                 await asyncio.sleep(0.01)
 
 
-async def _ended(keeper: TokenKeeper) -> None:
+async def _ended(keeper: TokenManager) -> None:
     tasks = keeper.close()
     for task in tasks:
         task.cancel()

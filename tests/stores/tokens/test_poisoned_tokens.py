@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexhealth_async import KeyRefused, NexHealth, ServerFailure
+from nexhealth_async import InvalidAPIKeyError, NexHealth, ServerError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisTokens
 from tests.hostile_redis import ANSWERS, HOUR, KINDS, TEXTS, hostile_server, overwrite, parts_of
@@ -31,15 +31,15 @@ SOON = 3.0
 """Seconds; a lease, a second for a command, and what a busy machine adds."""
 
 
-def made(box: Sandbox, redis: str, key: str | None = None) -> NexHealth:
+def made(sandbox: Sandbox, redis: str, key: str | None = None) -> NexHealth:
     tokens = RedisTokens(redis, lease=LEASE)
-    return NexHealth(key or box.api_key, base_url=box.url, tokens=tokens)
+    return NexHealth(key or sandbox.api_key, base_url=sandbox.url, tokens=tokens)
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as box:
-        yield box
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -60,110 +60,110 @@ async def keys_of(client: Any) -> set[bytes]:
 
 
 @pytest.fixture
-async def keys(box: Sandbox, redis_url: str, client: Any) -> list[bytes]:
+async def keys(sandbox: Sandbox, redis_url: str, client: Any) -> list[bytes]:
     """All keys that sessions ever use: after a failed login, during one, and after a good one."""
-    box.fail_next(503, times=10, path="/authenticates")
-    async with made(box, redis_url) as nex:
-        with pytest.raises(ServerFailure):
+    sandbox.fail_next(503, times=10, path="/authenticates")
+    async with made(sandbox, redis_url) as nex:
+        with pytest.raises(ServerError):
             await nex.log_in()
     seen = await keys_of(client)
     await client.delete(*seen)
-    box.clear()
-    async with made(box, redis_url) as nex:
-        box.latency = 0.1
+    sandbox.clear()
+    async with made(sandbox, redis_url) as nex:
+        sandbox.latency = 0.1
         login = asyncio.create_task(nex.log_in())
         while not login.done():
             seen |= await keys_of(client)
             await asyncio.sleep(0.01)
-        box.latency = 0.0
+        sandbox.latency = 0.0
     return sorted(seen | await keys_of(client))
 
 
-async def works(box: Sandbox, redis: str) -> float:
+async def works(sandbox: Sandbox, redis: str) -> float:
     """Let many tasks of a new session call; return how long they took."""
-    before, logins = time.monotonic(), box.logins
-    async with made(box, redis) as nex, asyncio.timeout(SOON):
+    before, logins = time.monotonic(), sandbox.logins
+    async with made(sandbox, redis) as nex, asyncio.timeout(SOON):
         await asyncio.gather(*(nex.request("GET", "/institutions") for _ in range(TASKS)))
         took = time.monotonic() - before
-    assert box.logins - logins <= 2
+    assert sandbox.logins - logins <= 2
     return took
 
 
-async def shares(box: Sandbox, redis: str) -> None:
+async def shares(sandbox: Sandbox, redis: str) -> None:
     """Make sure that two sessions share one login again."""
-    async with made(box, redis) as one, made(box, redis) as other:
+    async with made(sandbox, redis) as one, made(sandbox, redis) as other:
         await one.log_in()
-        logins = box.logins
+        logins = sandbox.logins
         await other.log_in()
-    assert box.logins == logins
+    assert sandbox.logins == logins
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_value_of_another_kind_holds_nobody_up(
-    box: Sandbox, redis_url: str, client: Any, keys: list[bytes], kind: str, *, ends: bool
+    sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], kind: str, *, ends: bool
 ) -> None:
     assert len(keys) >= 2
     for some in (*([key] for key in keys), keys):
         for key in some:
             await overwrite(client, key, KINDS[kind], ends=ends)
-        await works(box, redis_url)
-        await shares(box, redis_url)
+        await works(sandbox, redis_url)
+        await shares(sandbox, redis_url)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_a_string_in_the_place_of_any_key_holds_nobody_up(
-    box: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
+    sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
 ) -> None:
     for key in keys:
         for milliseconds in (HOUR, None):
             await client.delete(key)
             await client.set(key, TEXTS[text], px=milliseconds)
-            await works(box, redis_url)
-    await shares(box, redis_url)
+            await works(sandbox, redis_url)
+    await shares(sandbox, redis_url)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_any_single_value_may_be_anything(
-    box: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
+    sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
 ) -> None:
-    await works(box, redis_url)
+    await works(sandbox, redis_url)
     for key in keys:
         for put in await parts_of(client, key):
             await put(TEXTS[text])
-            await works(box, redis_url)
-    await shares(box, redis_url)
+            await works(sandbox, redis_url)
+    await shares(sandbox, redis_url)
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 async def test_a_lock_that_does_not_end_delays_by_the_lease(
-    box: Sandbox, redis_url: str, client: Any, *, ends: bool
+    sandbox: Sandbox, redis_url: str, client: Any, *, ends: bool
 ) -> None:
     """The lock is one that a session really left there when it died."""
-    box.latency = 60.0
-    async with made(box, redis_url) as nex:
+    sandbox.latency = 60.0
+    async with made(sandbox, redis_url) as nex:
         login = asyncio.create_task(nex.log_in())
         while not (held := await keys_of(client)):
             await asyncio.sleep(0.01)
         left = {key: await client.dump(key) for key in held}
     await asyncio.gather(login, return_exceptions=True)
-    box.latency = 0.0
+    sandbox.latency = 0.0
     for key, value in left.items():
         await client.restore(key, HOUR if ends else 0, value, replace=True)
-    assert await works(box, redis_url) < LEASE.total_seconds() + 1.5
-    await shares(box, redis_url)
+    assert await works(sandbox, redis_url) < LEASE.total_seconds() + 1.5
+    await shares(sandbox, redis_url)
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 async def test_a_forged_refusal_refuses_no_good_key(
-    box: Sandbox, redis_url: str, client: Any, *, ends: bool
+    sandbox: Sandbox, redis_url: str, client: Any, *, ends: bool
 ) -> None:
     """A real refusal of another key, put where the good key's would stand."""
-    async with made(box, redis_url) as nex:
+    async with made(sandbox, redis_url) as nex:
         await nex.log_in()
     good = await keys_of(client)
-    async with made(box, redis_url, "another-invented-key") as nex:
-        with pytest.raises(KeyRefused):
+    async with made(sandbox, redis_url, "another-invented-key") as nex:
+        with pytest.raises(InvalidAPIKeyError):
             await nex.log_in()
     theirs = await keys_of(client) - good
     (name,) = {key[key.index(b"{") : key.index(b"}")] for key in good}
@@ -172,8 +172,8 @@ async def test_a_forged_refusal_refuses_no_good_key(
     await client.delete(*good)
     for key, value in values.items():
         await client.restore(key, 200_000 if ends else 0, value, replace=True)
-    await works(box, redis_url)
-    await shares(box, redis_url)
+    await works(sandbox, redis_url)
+    await shares(sandbox, redis_url)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_a_forged_refusal_refuses_no_good_key(
 )
 @pytest.mark.parametrize("milliseconds", [200_000, HOUR, None])
 async def test_a_refusal_that_anybody_can_write_refuses_nobody(
-    box: Sandbox,
+    sandbox: Sandbox,
     redis_url: str,
     client: Any,
     keys: list[bytes],
@@ -192,29 +192,31 @@ async def test_a_refusal_that_anybody_can_write_refuses_nobody(
     for key in keys:
         await client.delete(*keys)
         await client.set(key, text, px=milliseconds)
-        await works(box, redis_url)
+        await works(sandbox, redis_url)
 
 
 async def test_a_refusal_lasts_as_long_as_it_says_and_not_as_long_as_its_key(
     fleet: Fleet, client: Any
 ) -> None:
-    failing = Issuer(failure=ServerFailure("failing", status=503))
+    failing = Issuer(failure=ServerError("failing", status=503))
     (one,) = fleet.add(1, issuer=failing)
-    with pytest.raises(ServerFailure):
+    with pytest.raises(ServerError):
         await one.get(None)
     for key in await keys_of(client):
         await client.pexpire(key, 250_000)
     (two,) = fleet.add(1)
-    with pytest.raises(ServerFailure):
+    with pytest.raises(ServerError):
         await two.get(None)
     now = asyncio.get_running_loop().time()
     assert 0 < two._quiet_until - now <= 5.1
 
 
 @asynccontextmanager
-async def heard(box: Sandbox, redis: str, client: Any) -> AsyncGenerator[tuple[NexHealth, bytes]]:
+async def heard(
+    sandbox: Sandbox, redis: str, client: Any
+) -> AsyncGenerator[tuple[NexHealth, bytes]]:
     """A session that listens, and the channel it listens to."""
-    async with made(box, redis) as nex, asyncio.timeout(10):
+    async with made(sandbox, redis) as nex, asyncio.timeout(10):
         await nex.log_in()
         while not (channels := await client.pubsub_channels("nexhealth:token:*")):
             await asyncio.sleep(0.01)
@@ -223,38 +225,43 @@ async def heard(box: Sandbox, redis: str, client: Any) -> AsyncGenerator[tuple[N
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_no_notice_breaks_a_session_or_makes_it_deaf(
-    box: Sandbox, redis_url: str, client: Any, text: str
+    sandbox: Sandbox, redis_url: str, client: Any, text: str
 ) -> None:
-    async with heard(box, redis_url, client) as (nex, channel), made(box, redis_url) as other:
+    async with (
+        heard(sandbox, redis_url, client) as (nex, channel),
+        made(sandbox, redis_url) as other,
+    ):
         await other.log_in()
-        logins = box.logins
+        logins = sandbox.logins
         for word in (b"", b"dead ", b"live ", b"free ", b"dead 1 "):
             await client.publish(channel, word + TEXTS[text])
         await asyncio.gather(*(nex.request("GET", "/institutions") for _ in range(TASKS)))
-        assert box.logins == logins
-        token = nex._client.state.keeper.held
+        assert sandbox.logins == logins
+        token = nex._client.state.token_manager.held
         assert token is not None
-        await other._client.state.keeper.replace(1, None)
+        await other._client.state.token_manager.replace(1, None)
         async with asyncio.timeout(5):
-            while nex._client.state.keeper.held == token:
+            while nex._client.state.token_manager.held == token:
                 await asyncio.sleep(0.01)
 
 
 async def test_a_flood_of_notices_leads_to_no_flood_of_logins(
-    box: Sandbox, redis_url: str, client: Any
+    sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
-    async with heard(box, redis_url, client) as (nex, channel):
+    async with heard(sandbox, redis_url, client) as (nex, channel):
         for number in range(500):
             await client.publish(channel, b"dead %d" % number)
             await client.publish(channel, b"live %d" % number)
         await nex.request("GET", "/institutions")
-    assert box.logins == 1
+    assert sandbox.logins == 1
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_what_is_no_redis_at_all_means_a_login_of_ones_own(box: Sandbox, answer: str) -> None:
+async def test_what_is_no_redis_at_all_means_a_login_of_ones_own(
+    sandbox: Sandbox, answer: str
+) -> None:
     async with hostile_server(ANSWERS[answer]) as address:
-        await works(box, address)
+        await works(sandbox, address)
 
 
 FORGED: dict[str, list[bytes]] = {
@@ -271,12 +278,12 @@ FORGED: dict[str, list[bytes]] = {
 
 @pytest.mark.parametrize("answer", FORGED)
 async def test_a_server_that_gives_one_answer_for_ever_is_left_alone(
-    box: Sandbox, answer: str
+    sandbox: Sandbox, answer: str
 ) -> None:
     parts = FORGED[answer]
     sent = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
     async with hostile_server(b"*%d\r\n%s" % (len(parts), sent)) as address:
-        await works(box, address)
+        await works(sandbox, address)
 
 
 async def test_who_is_told_to_wait_for_ever_logs_in_alone_in_the_end(

@@ -49,14 +49,14 @@ async def _close_after(seconds: float, make: Callable[[], NexHealth]) -> float:
 async def test_a_session_closed_during_its_first_call_ends_promptly_and_leaves_no_task(
     server: RedisBox, *, forgetful: bool
 ) -> None:
-    async with Sandbox() as box:
+    async with Sandbox() as sandbox:
 
         def made(store: Any) -> NexHealth:
             tokens, rates = RedisTokens(store), RedisRates(store, patience=1.0)
-            return NexHealth(box.api_key, base_url=box.url, tokens=tokens, rates=rates)
+            return NexHealth(sandbox.api_key, base_url=sandbox.url, tokens=tokens, rates=rates)
 
         async with made(server.url) as other, client_of(server.url) as client:
-            box.latency = 60.0
+            sandbox.latency = 60.0
             login = asyncio.create_task(other.log_in())
             async with asyncio.timeout(5):
                 while not [key async for key in client.scan_iter("*:lock")]:
@@ -78,13 +78,13 @@ async def test_a_session_closed_as_it_gets_the_turn_to_log_in_gives_it_back(
     server: RedisBox,
 ) -> None:
     """Else the next process would wait for the lease."""
-    async with Sandbox() as box, client_of(server.url) as client:
+    async with Sandbox() as sandbox, client_of(server.url) as client:
 
         def made() -> NexHealth:
-            return NexHealth(box.api_key, base_url=box.url, tokens=RedisTokens(server.url))
+            return NexHealth(sandbox.api_key, base_url=sandbox.url, tokens=RedisTokens(server.url))
 
         for nth in range(25):
-            box.latency = 60.0
+            sandbox.latency = 60.0
             await _close_after(nth / 3_000, made)
             assert [key async for key in client.scan_iter("*:lock")] == []
 

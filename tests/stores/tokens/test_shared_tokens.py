@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexhealth_async import KeyRefused, ServerFailure
-from nexhealth_async._protocol.token_life import Verdict
+from nexhealth_async import InvalidAPIKeyError, ServerError
+from nexhealth_async._protocol.token_life import AuthAction
 from tests.stores.tokens.helpers import PLACE, Issuer, client_of, eventually, wall_shift
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def test_a_late_401_for_an_older_token_ends_nothing(fleet: Fleet) -> None:
     renewed = await one.replace(1, None)
     assert (await two.replace(1, None)).value == renewed.value
     assert (await one.replace(1, None)).value == renewed.value
-    assert two.verdict(1) is Verdict.USE_CURRENT
+    assert two.action_after_401(1) is AuthAction.USE_CURRENT
     assert fleet.issuer.logins == 2
 
 
@@ -188,28 +188,28 @@ async def test_ages_go_by_redis_whatever_the_walls_say(
             (keeper,) = fleet.add(1)
             token = await keeper.get(None)
             now = asyncio.get_running_loop().time()
-            assert 90 < token.dead_at - now <= 95
-            assert abs(token.asked_wall - time.time()) < 5
+            assert 90 < token.expires_at - now <= 95
+            assert abs(token.requested_wall_time - time.time()) < 5
     assert fleet.issuer.logins == 1
 
 
 async def test_a_refused_key_is_asked_about_once_for_all(fleet: Fleet) -> None:
-    fleet.issuer.failure = KeyRefused("refused", status=401)
+    fleet.issuer.failure = InvalidAPIKeyError("refused", status=401)
     fleet.add(12)
     answers = await asyncio.gather(
         *(keeper.get(None) for keeper in fleet.keepers), return_exceptions=True
     )
-    assert {type(answer) for answer in answers} == {KeyRefused}
+    assert {type(answer) for answer in answers} == {InvalidAPIKeyError}
     assert fleet.issuer.refused == 1
 
 
 async def test_when_the_pause_is_over_one_asks_and_the_others_take_heart(
     fleet: Fleet, loop: MovableLoop, server: RedisBox
 ) -> None:
-    fleet.issuer.failure = ServerFailure("failing", status=503)
+    fleet.issuer.failure = ServerError("failing", status=503)
     one, two = fleet.add(2)
     for keeper in (one, two):
-        with pytest.raises(ServerFailure) as caught:
+        with pytest.raises(ServerError) as caught:
             await keeper.get(None)
         assert caught.value.status == 503
     assert fleet.issuer.refused == 1

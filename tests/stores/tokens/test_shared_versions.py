@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from nexhealth_async import KeyRefused, NexHealth, VersionRefused
+from nexhealth_async import InvalidAPIKeyError, NexHealth, VersionNotEnabledError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisTokens
 from nexhealth_async.stores.sealing import Seal
@@ -24,91 +24,93 @@ PROBE = "/institutions"
 
 @pytest.fixture
 async def new_account() -> AsyncIterator[Sandbox]:
-    async with Sandbox(patients=3, versions={"v3"}) as box:
-        yield box
+    async with Sandbox(patients=3, versions={"v3"}) as sandbox:
+        yield sandbox
 
 
-def made(box: Sandbox, redis: str, version: str = "auto", api_key: str | None = None) -> NexHealth:
+def made(
+    sandbox: Sandbox, redis: str, version: str = "auto", api_key: str | None = None
+) -> NexHealth:
     return NexHealth(
-        api_key or box.api_key, base_url=box.url, version=version, tokens=RedisTokens(redis)
+        api_key or sandbox.api_key, base_url=sandbox.url, version=version, tokens=RedisTokens(redis)
     )
 
 
-def seen(box: Sandbox) -> list[tuple[str, str | None]]:
-    return [(one.path, one.headers.get("nex-api-version")) for one in box.requests]
+def seen(sandbox: Sandbox) -> list[tuple[str, str | None]]:
+    return [(one.path, one.headers.get("nex-api-version")) for one in sandbox.requests]
 
 
-async def read(nex: NexHealth, box: Sandbox) -> None:
-    here = nex.practice(box.subdomain).location(box.location_id)
+async def read(nex: NexHealth, sandbox: Sandbox) -> None:
+    here = nex.practice(sandbox.subdomain).location(sandbox.location_id)
     assert len([one async for one in here.patients.walk()]) == 3
 
 
 async def test_who_is_handed_a_token_asks_nothing_to_learn_the_version(
     new_account: Sandbox, server: RedisBox
 ) -> None:
-    box = new_account
-    async with made(box, server.url) as first:
-        assert seen(box) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
-        async with made(box, server.url) as second:
+    sandbox = new_account
+    async with made(sandbox, server.url) as first:
+        assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
+        async with made(sandbox, server.url) as second:
             assert second.version == first.version == "v3.0.0"
-            assert len(box.requests) == 2
-            await read(second, box)
-    assert seen(box)[2:] == [("/patients", "v3.0.0")]
+            assert len(sandbox.requests) == 2
+            await read(second, sandbox)
+    assert seen(sandbox)[2:] == [("/patients", "v3.0.0")]
 
 
 async def test_of_many_that_begin_together_one_finds_the_version(
     new_account: Sandbox, server: RedisBox
 ) -> None:
-    box = new_account
-    box.latency = 0.05
-    sessions = [made(box, server.url) for _ in range(5)]
+    sandbox = new_account
+    sandbox.latency = 0.05
+    sessions = [made(sandbox, server.url) for _ in range(5)]
     try:
         await asyncio.gather(*(nex.open() for nex in sessions))
         assert {nex.version for nex in sessions} == {"v3.0.0"}
     finally:
         await asyncio.gather(*(nex.aclose() for nex in sessions))
-    assert seen(box) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
+    assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
 
 
 async def test_the_version_of_an_old_account_is_shared_too(server: RedisBox) -> None:
-    async with Sandbox(patients=3, versions={"v2"}) as box, made(box, server.url):
-        async with made(box, server.url) as second:
+    async with Sandbox(patients=3, versions={"v2"}) as sandbox, made(sandbox, server.url):
+        async with made(sandbox, server.url) as second:
             assert second.version == "v2"
-            await read(second, box)
-        assert seen(box) == [(LOGIN, "v2"), ("/patients", "v2")]
+            await read(second, sandbox)
+        assert seen(sandbox) == [(LOGIN, "v2"), ("/patients", "v2")]
 
 
 async def test_who_learns_at_its_first_read_tells_with_the_next_token(
     new_account: Sandbox, server: RedisBox
 ) -> None:
     """A login in v2 may pass although reads are refused: others then find out as the first did."""
-    box = new_account
-    box.guesses.any_version_logs_in = True
-    async with made(box, server.url) as first, made(box, server.url) as second:
-        await read(first, box)
-        await read(second, box)
+    sandbox = new_account
+    sandbox.assumptions.any_version_logs_in = True
+    async with made(sandbox, server.url) as first, made(sandbox, server.url) as second:
+        await read(first, sandbox)
+        await read(second, sandbox)
         assert first.version == second.version == "v3.0.0"
-        assert box.logins == 1
-        box.expire_tokens()
+        assert sandbox.logins == 1
+        sandbox.expire_tokens()
         async with asyncio.timeout(10):
-            await first._client.state.keeper.replace(1, None)
-        async with made(box, server.url) as third:
-            before = len(box.requests)
-            await read(third, box)
-        assert seen(box)[before:] == [("/patients", "v3.0.0")]
+            await first._client.state.token_manager.replace(1, None)
+        async with made(sandbox, server.url) as third:
+            before = len(sandbox.requests)
+            await read(third, sandbox)
+        assert seen(sandbox)[before:] == [("/patients", "v3.0.0")]
 
 
 @pytest.mark.parametrize("pinned", ["v2", "v3"])
 async def test_a_token_of_a_pinned_session_leads_to_one_probe(
     server: RedisBox, pinned: Literal["v2", "v3"]
 ) -> None:
-    async with Sandbox(patients=3, versions={pinned}) as box:
-        async with made(box, server.url, version=pinned) as first:
+    async with Sandbox(patients=3, versions={pinned}) as sandbox:
+        async with made(sandbox, server.url, version=pinned) as first:
             await first.log_in()
-        async with made(box, server.url) as second:
+        async with made(sandbox, server.url) as second:
             assert second.version is None
-            await asyncio.gather(*(read(second, box) for _ in range(3)))
-        requests = seen(box)
+            await asyncio.gather(*(read(second, sandbox) for _ in range(3)))
+        requests = seen(sandbox)
     spoken = "v2" if pinned == "v2" else "v3.0.0"
     assert requests == [(LOGIN, spoken), (PROBE, "v2"), *[("/patients", spoken)] * 3]
 
@@ -120,26 +122,26 @@ async def test_a_version_that_is_none_is_ignored_and_the_token_used(
     server: RedisBox, version: str
 ) -> None:
     async with (
-        Sandbox(patients=3) as box,
+        Sandbox(patients=3) as sandbox,
         client_of(server.url) as client,
-        made(box, server.url) as first,
+        made(sandbox, server.url) as first,
     ):
         await first.log_in()
-        token = first._client.state.keeper.held
+        token = first._client.state.token_manager.held
         assert token is not None
         (place,) = await client.keys("nexhealth:token:*}")
         asked = int(await client.hget(place, "asked"))
-        seal = Seal(box.api_key, first._client.state.transport.base_url)
+        seal = Seal(sandbox.api_key, first._client.state.transport.base_url)
         text = f"{version} {token.value}"
         sealed = seal.close(text, generation=token.shared, asked=asked)
         await client.hset(place, "box", sealed)
-        before = len(box.requests)
-        async with made(box, server.url) as second:
+        before = len(sandbox.requests)
+        async with made(sandbox, server.url) as second:
             versions = [second.version]
-            await read(second, box)
+            await read(second, sandbox)
             versions.append(second.version)
         assert versions == [None, "v2"]
-    assert seen(box)[before:] == [(PROBE, "v2"), ("/patients", "v2")]
+    assert seen(sandbox)[before:] == [(PROBE, "v2"), ("/patients", "v2")]
 
 
 async def test_a_sealed_version_cannot_be_read_in_redis(
@@ -153,9 +155,9 @@ async def test_a_sealed_version_cannot_be_read_in_redis(
 
 
 async def test_a_refused_version_is_no_failure_that_others_are_told_of(server: RedisBox) -> None:
-    async with Sandbox(versions={"v3"}) as box, client_of(server.url) as client:
-        async with made(box, server.url):
-            assert seen(box)[0] == (LOGIN, "v2")
+    async with Sandbox(versions={"v3"}) as sandbox, client_of(server.url) as client:
+        async with made(sandbox, server.url):
+            assert seen(sandbox)[0] == (LOGIN, "v2")
         assert not await client.keys("*:lock")
         assert not await client.keys("*:failures")
 
@@ -163,20 +165,20 @@ async def test_a_refused_version_is_no_failure_that_others_are_told_of(server: R
 async def test_a_key_that_is_refused_is_still_told_to_all(
     new_account: Sandbox, server: RedisBox
 ) -> None:
-    box = new_account
+    sandbox = new_account
     for _ in range(2):
-        with pytest.raises(KeyRefused):
-            await made(box, server.url, api_key="not-the-key").open()
-    assert seen(box) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
+        with pytest.raises(InvalidAPIKeyError):
+            await made(sandbox, server.url, api_key="not-the-key").open()
+    assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
 
 
 async def test_an_account_that_takes_no_version_is_told_to_nobody_in_redis(
     server: RedisBox,
 ) -> None:
     refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'
-    async with Sandbox() as box, client_of(server.url) as client:
-        box.fail_next(403, path=LOGIN, body=refusal, times=2)
-        with pytest.raises(VersionRefused):
-            await made(box, server.url).open()
+    async with Sandbox() as sandbox, client_of(server.url) as client:
+        sandbox.fail_next(403, path=LOGIN, body=refusal, times=2)
+        with pytest.raises(VersionNotEnabledError):
+            await made(sandbox, server.url).open()
         assert not await client.keys("*:lock")
         assert not await client.keys("*:failures")

@@ -15,7 +15,7 @@ from tests.stores.tokens.helpers import client_of, eventually
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from nexhealth_async._client.token_manager import TokenKeeper
+    from nexhealth_async._client.token_manager import TokenManager
     from tests.stores.tokens.helpers import Fleet, Line, RedisBox
 
 
@@ -119,12 +119,12 @@ async def test_an_outage_shorter_than_the_margin_of_a_renewal_costs_no_login(
     server.kill()
     for keeper in fleet.keepers:
         assert keeper.held is not None
-        moved = keeper.held.asked_at - 7.9
+        moved = keeper.held.requested_at - 7.9
         keeper._token = type(keeper.held)(
             value=keeper.held.value,
             generation=1,
             shared=keeper.held.shared,
-            asked_at=moved,
+            requested_at=moved,
             lifetime=10.0,
         )
     await asyncio.sleep(0.3)
@@ -182,7 +182,7 @@ async def test_a_line_that_swallows_everything_is_noticed_by_its_silence(
     await fleet.listening()
     line.is_silent = True
     await near[0].replace(1, None)
-    waiting: list[TokenKeeper] = [*far]
+    waiting: list[TokenManager] = [*far]
     assert await timed(waiting[0].replace(1, None)) < 2.0
     await asyncio.sleep(4.5)  # two heartbeats: now both know that Redis is away
     assert "away" in repr(far[1].link)

@@ -29,12 +29,12 @@ JOURNEY = 0.25
 
 
 @asynccontextmanager
-async def sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
+async def run_sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
     """A sandbox whose tokens live as long as they say: it counts from whole seconds else."""
     async with Sandbox(
         patients=1, appointments=0, seed=1, token_lifetime=lifetime, remember=200_000
-    ) as box:
-        keys = box.keys
+    ) as sandbox:
+        keys = sandbox.keys
         plain = keys.login
 
         def login(authorization: str | None) -> str | None:
@@ -44,12 +44,12 @@ async def sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
             return token
 
         keys.login = login  # type: ignore[method-assign]
-        yield box
+        yield sandbox
 
 
 @asynccontextmanager
 async def members(
-    box: Sandbox, redis: RedisBox, count: int, **order: Any
+    sandbox: Sandbox, redis: RedisBox, count: int, **order: Any
 ) -> AsyncGenerator[list[asyncio.subprocess.Process]]:
     """Start processes that are ready and wait for a line; none is left in the end."""
     made: list[asyncio.subprocess.Process] = []
@@ -62,7 +62,7 @@ async def members(
             )
             made.append(one)
             told = {
-                "key": box.api_key, "url": box.url, "redis": redis.url, "lease": 1.5,
+                "key": sandbox.api_key, "url": sandbox.url, "redis": redis.url, "lease": 1.5,
                 "tasks": TASKS, "pause": 1.0, "young": 0.3, "seconds": 5.0,
                 "wall_shift": (0, 400, -400)[number % 3], **order,
             }  # fmt: skip
@@ -101,53 +101,55 @@ async def notices(redis: RedisBox, heard: list[tuple[float, str]]) -> None:
                 heard.append((time.monotonic(), message["data"].decode()))
 
 
-def refusals(box: Sandbox) -> list[float]:
-    return [seen.at for seen in box.requests if seen.status == 401]
+def refusals(sandbox: Sandbox) -> list[float]:
+    return [seen.at for seen in sandbox.requests if seen.status == 401]
 
 
 async def run_fleet(seconds: float) -> dict[str, Any]:
     """Let the fleet work; revoke its token twice on the way; return what was seen."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_box())
-        box = await stack.enter_async_context(sandbox(LIFETIME))
+        sandbox = await stack.enter_async_context(run_sandbox(LIFETIME))
         heard: list[tuple[float, str]] = []
         ear = asyncio.create_task(notices(redis, heard))
-        processes = await stack.enter_async_context(members(box, redis, PROCESSES, seconds=seconds))
+        processes = await stack.enter_async_context(
+            members(sandbox, redis, PROCESSES, seconds=seconds)
+        )
         started = time.monotonic()
-        skew = box.clock.now() - time.monotonic()
+        skew = sandbox.clock.now() - time.monotonic()
         await begin(processes)
         await asyncio.sleep(seconds * 0.4)
-        before_revocation = len(refusals(box))
-        box.expire_tokens()
+        before_revocation = len(refusals(sandbox))
+        sandbox.expire_tokens()
         await asyncio.sleep(seconds * 0.3)
-        box.expire_tokens()
+        sandbox.expire_tokens()
         reports = await asyncio.gather(*(report(one) for one in processes))
         ear.cancel()
         deaths = [at for at, text in heard if text.startswith("dead")]
         late = [
             at
-            for at in refusals(box)
+            for at in refusals(sandbox)
             if not any(death - 2.0 <= at - skew <= death + JOURNEY for death in deaths)
         ]
         return {
             "seconds": round(time.monotonic() - started, 1),
             "calls": sum(one["calls"] for one in reports),
             "errors": [error for one in reports for error in one["errors"]],
-            "logins": box.logins,
+            "logins": sandbox.logins,
             "logins asked for by processes": sum(one["logins"] for one in reports),
             "generations": len({text for _, text in heard if text.startswith("live")}),
             "refused before any revocation": before_revocation,
             "revocations told": len(deaths),
-            "refused": len(refusals(box)),
+            "refused": len(refusals(sandbox)),
             "refused after the fleet learned": len(late),
             "last refusal after a notice": round(
                 max(
                     (at - skew - min(deaths, key=lambda d: abs(at - skew - d)))
-                    for at in refusals(box)
+                    for at in refusals(sandbox)
                 ),
                 3,
             )
-            if refusals(box) and deaths
+            if refusals(sandbox) and deaths
             else None,
             "slowest call": round(max(one["slowest"] for one in reports), 3),
         }
@@ -164,25 +166,25 @@ async def test_twelve_processes_log_in_once_for_each_generation() -> None:
 
 
 async def test_processes_that_find_out_the_version_ask_once_for_all() -> None:
-    async with redis_box() as redis, Sandbox(versions={"v3"}) as box:
+    async with redis_box() as redis, Sandbox(versions={"v3"}) as sandbox:
         order = {"options": {"version": "auto"}, "tasks": 2, "seconds": 0.5, "pause": 0.1}
-        async with members(box, redis, 3, **order) as processes:
+        async with members(sandbox, redis, 3, **order) as processes:
             await begin(processes)
             reports = await asyncio.gather(*(report(one) for one in processes))
-        spoken = [(one.path, one.headers["nex-api-version"]) for one in box.requests]
+        spoken = [(one.path, one.headers["nex-api-version"]) for one in sandbox.requests]
     assert all(one["errors"] == [] and one["calls"] for one in reports)
     assert spoken[:2] == [("/authenticates", "v2"), ("/authenticates", "v3.0.0")]
     assert set(spoken[2:]) == {("/institutions", "v3.0.0")}
 
 
 async def test_a_process_killed_while_it_holds_the_lock_delays_the_others_by_the_lease() -> None:
-    async with redis_box() as redis, sandbox(600.0) as box:
+    async with redis_box() as redis, run_sandbox(600.0) as sandbox:
         async with (
             client_of(redis.url) as client,
-            members(box, redis, 1, tasks=1) as first,
-            members(box, redis, 3, tasks=3, seconds=3.0, pause=0.2) as others,
+            members(sandbox, redis, 1, tasks=1) as first,
+            members(sandbox, redis, 3, tasks=3, seconds=3.0, pause=0.2) as others,
         ):
-            box.latency = 0.6
+            sandbox.latency = 0.6
             await begin(first)
             async with asyncio.timeout(10):
                 while not (locks := [key async for key in client.scan_iter("*:lock")]):

@@ -32,7 +32,7 @@ async def _work(nex: NexHealth, until: float, pause: float, seen: dict[str, Any]
 
 async def main() -> None:
     order = json.loads(sys.stdin.readline())
-    token_life._YOUNG = order["young"]  # so that tests need not wait
+    token_life._YOUNG_SECONDS = order["young"]  # so that tests need not wait
     if shift := order["wall_shift"]:
         real = time.time
         time.time = lambda: real() + shift
@@ -47,7 +47,7 @@ async def main() -> None:
             for _ in range(order["tasks"]):
                 group.create_task(_work(nex, until, order["pause"], seen))
         seen["logins"] = nex.stats.logins
-        seen["refused"] = nex.stats.failures["Unauthorized"]
+        seen["refused"] = nex.stats.failures["AuthenticationError"]
         print(json.dumps(seen), flush=True)  # noqa: T201 - read by the test
 
 
