@@ -69,7 +69,7 @@ class Download:
             except StopAsyncIteration:
                 return content.getvalue()
         raise UnexpectedStructureError(
-            "the file is larger than at_most allows; read it in pieces instead",
+            "the file is larger than max_bytes allows; read it in pieces instead",
             operation=self._operation,
         )
 

@@ -243,7 +243,7 @@ class Transport:
     async def _start_response(
         self,
         response: aiohttp.ClientResponse,
-        timeout: float | None,
+        timeout: float | None,  # noqa: ASYNC109 - the phases of a call share one deadline
         *,
         foreign: bool,
     ) -> Response:

@@ -125,7 +125,8 @@ def _failure_lines(standing: FleetStatus) -> list[str]:
         lines.append(f"  and {len(named) - _LISTED:,} more")
     lines += [
         f"  rejected: {terminal.escape_controls(name)}, "
-        f"{terminal.count_text(count.total, 'record')} ({count.new:,} by this pull first), see the table _rejected"
+        f"{terminal.count_text(count.total, 'record')} "
+        f"({count.new:,} by this pull first), see the table _rejected"
         for name, count in [*standing.rejected.items()][:_LISTED]
     ]
     if standing.dead:

@@ -198,7 +198,8 @@ def rejected_text(report: Report, *, where: str) -> str:
     more = f" and {len(named) - _LISTED:,} more" if len(named) > _LISTED else ""
     return (
         f"{count_text(total, 'record')} could not be read{known}: "
-        f"{', '.join(named[:_LISTED])}{more}; each is kept in {where} with the reason, and is read again by the next pull"
+        f"{', '.join(named[:_LISTED])}{more}; each is kept in {where} "
+        "with the reason, and is read again by the next pull"
     )
 
 
