@@ -5,9 +5,9 @@ and its rate limits.
 
 The others note which webhook events were handled, so that duplicates can be dropped.
 
-`MemorySeenStore` forgets with the process, `SqliteSeenStore` keeps a file that the processes of one
-machine share, `RedisSeenStore` (extra ``redis``) serves many machines. All of them hold hashes
-(`Event.key`) and nothing of the events. `SqliteEventQueue` keeps the events themselves as well,
+`MemorySeen` forgets with the process, `SqliteSeen` keeps a file that the processes of one
+machine share, `RedisSeen` (extra ``redis``) serves many machines. All of them hold hashes
+(`Event.key`) and nothing of the events. `SqliteQueue` keeps the events themselves as well,
 until they are handled.
 
 **At least once.** A key is claimed before its event is handed on, and marked as seen only when that
@@ -28,40 +28,40 @@ from nexhealth_async.webhooks.store_protocols import (
     EventQueue,
     QueuedEvent,
     SeenStore,
-    StoredState,
+    Stored,
 )
 
 if TYPE_CHECKING:
     from nexhealth_async.stores.redis_rates import RedisRates
     from nexhealth_async.stores.redis_tokens import RedisTokens
-    from nexhealth_async.webhooks.memory_seen import MemorySeenStore
-    from nexhealth_async.webhooks.redis_seen import RedisSeenStore
-    from nexhealth_async.webhooks.sqlite_queue import SqliteEventQueue
-    from nexhealth_async.webhooks.sqlite_seen import SqliteSeenStore
+    from nexhealth_async.webhooks.memory_seen import MemorySeen
+    from nexhealth_async.webhooks.redis_seen import RedisSeen
+    from nexhealth_async.webhooks.sqlite_queue import SqliteQueue
+    from nexhealth_async.webhooks.sqlite_seen import SqliteSeen
 
 __all__ = [
     "KEEP",
     "LEASE",
     "Claim",
     "EventQueue",
-    "MemorySeenStore",
+    "MemorySeen",
     "QueuedEvent",
     "RedisRates",
-    "RedisSeenStore",
+    "RedisSeen",
     "RedisTokens",
     "SeenStore",
-    "SqliteEventQueue",
-    "SqliteSeenStore",
-    "StoredState",
+    "SqliteQueue",
+    "SqliteSeen",
+    "Stored",
 ]
 
 _HOMES = {
-    "MemorySeenStore": "nexhealth_async.webhooks.memory_seen",
+    "MemorySeen": "nexhealth_async.webhooks.memory_seen",
     "RedisRates": "nexhealth_async.stores.redis_rates",
-    "RedisSeenStore": "nexhealth_async.webhooks.redis_seen",
+    "RedisSeen": "nexhealth_async.webhooks.redis_seen",
     "RedisTokens": "nexhealth_async.stores.redis_tokens",
-    "SqliteEventQueue": "nexhealth_async.webhooks.sqlite_queue",
-    "SqliteSeenStore": "nexhealth_async.webhooks.sqlite_seen",
+    "SqliteQueue": "nexhealth_async.webhooks.sqlite_queue",
+    "SqliteSeen": "nexhealth_async.webhooks.sqlite_seen",
 }
 
 

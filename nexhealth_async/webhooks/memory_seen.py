@@ -14,10 +14,10 @@ from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["MemorySeenStore"]
+__all__ = ["MemorySeen"]
 
 
-class MemorySeenStore:
+class MemorySeen:
     """Remembers seen events until the process ends: enough where handling one twice does no harm.
 
     At most ``most`` keys are kept, each for ``keep``; past that the oldest go first. A key costs
@@ -48,7 +48,7 @@ class MemorySeenStore:
         return len(self._seen)
 
     def __repr__(self) -> str:
-        return f"<MemorySeenStore: {len(self._seen)} seen, {len(self._claimed)} claimed>"
+        return f"<MemorySeen: {len(self._seen)} seen, {len(self._claimed)} claimed>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""

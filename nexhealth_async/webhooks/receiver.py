@@ -25,7 +25,7 @@ from nexhealth_async.webhooks.deduplication import (
 )
 from nexhealth_async.webhooks.event import Event
 from nexhealth_async.webhooks.handler_workers import Handler, Job, JobOutcome, WorkerPool
-from nexhealth_async.webhooks.memory_seen import MemorySeenStore
+from nexhealth_async.webhooks.memory_seen import MemorySeen
 from nexhealth_async.webhooks.parsing import (
     MAX_BODY_BYTES,
     is_test_delivery,
@@ -87,14 +87,14 @@ class Receiver:
 
     ``handler`` is an async function of an `Event`; without one, iterate over the receiver::
 
-        receiver = Receiver(secret, store=SqliteEventQueue("events.db"))
+        receiver = Receiver(secret, store=SqliteQueue("events.db"))
         async with receiver:
             async for event in receiver:
                 ...
 
     An event counts as handled when the handler returns, or when the next one is asked for.
 
-    **When a delivery is answered 2xx.** With a durable queue as ``store`` (`SqliteEventQueue`), as
+    **When a delivery is answered 2xx.** With a durable queue as ``store`` (`SqliteQueue`), as
     soon as that holds the event; what a crash leaves unhandled is handled at the next start. With
     any other store, when the event was handled. If that takes longer than ``answer_within``, the
     answer is 503 while handling goes on, and the vendor's next delivery of the event joins it.
@@ -118,7 +118,7 @@ class Receiver:
     Args:
         secrets: The endpoint's secret, or several while one replaces another.
         handler: What is done with each event.
-        store: What was seen, or a queue; closed with the receiver. `MemorySeenStore` if left out.
+        store: What was seen, or a queue; closed with the receiver. `MemorySeen` if left out.
         answer: ``"handled"`` or ``"queued"``; left out, the safe one for the store.
         answer_within: Seconds until a delivery is answered. How long the vendor waits is not
             documented; this is an assumption.
@@ -180,7 +180,7 @@ class Receiver:
             self._keeping: DeliveryStore = QueuedDeliveryStore(store, max_attempts, retry_after)
         else:
             self._keeping = DeduplicatingStore(
-                MemorySeenStore() if store is None else store, max_attempts
+                MemorySeen() if store is None else store, max_attempts
             )
         self._answers_handled = self._event_queue is None and answer != "queued"
         self._answer_within, self._max_attempts = answer_within, max_attempts

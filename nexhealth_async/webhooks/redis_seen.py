@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["RedisSeenStore"]
+__all__ = ["RedisSeen"]
 
 _CLAIM: Final = """
 local found = redis.call('get', KEYS[1])
@@ -37,7 +37,7 @@ return 0
 """
 
 
-class RedisSeenStore:
+class RedisSeen:
     """Remembers seen events in Redis: one ``SET NX`` for each, which expires by itself.
 
     ``redis`` is a client of redis-py's ``redis.asyncio`` (extra ``redis``), opened and closed by
@@ -69,7 +69,7 @@ class RedisSeenStore:
         self._release = cast("Callable[..., Awaitable[object]]", register(_RELEASE))
 
     def __repr__(self) -> str:
-        return "<RedisSeenStore>"
+        return "<RedisSeen>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
@@ -105,7 +105,7 @@ def _client(url: str) -> Redis:
         from redis import asyncio
     except ImportError:
         raise InvalidArgumentError(
-            'RedisSeenStore needs redis-py: python -m pip install "nexhealth-async[redis]"'
+            'RedisSeen needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
     client = cast("Any", asyncio.Redis)
     made: Redis = client.from_url(url, socket_timeout=5, socket_connect_timeout=5)

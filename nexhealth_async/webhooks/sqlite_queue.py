@@ -15,9 +15,9 @@ from nexhealth_async.webhooks.sqlite_file import SqliteFile
 from nexhealth_async.webhooks.store_protocols import KEEP, QueuedEvent, check_times
 
 if TYPE_CHECKING:
-    from nexhealth_async.webhooks.store_protocols import StoredState
+    from nexhealth_async.webhooks.store_protocols import Stored
 
-__all__ = ["SqliteEventQueue"]
+__all__ = ["SqliteQueue"]
 
 _TIDY_EVERY: Final = 1_000
 """Events stored between two looks for what may be forgotten."""
@@ -90,7 +90,7 @@ union all select 'handled', count(*) from handled
 """
 
 
-class SqliteEventQueue:
+class SqliteQueue:
     """Keeps webhook events in a file until they are handled, across crashes and restarts.
 
     Give it to a receiver as its ``store``: a delivery is then answered as soon as the file holds
@@ -129,9 +129,9 @@ class SqliteEventQueue:
         self._puts = self._room = 0
 
     def __repr__(self) -> str:
-        return f"<SqliteEventQueue{', closed' if self._file.is_closed else ''}>"
+        return f"<SqliteQueue{', closed' if self._file.is_closed else ''}>"
 
-    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> StoredState:
+    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> Stored:
         """Store an event durably; see `EventQueue`."""
         if self._file.has_many_waiting:
             return "busy"
@@ -196,7 +196,7 @@ class SqliteEventQueue:
             file.execute(_TAKE_OVER)
         self._share()
 
-    def _put(self, key: str, body: bytes, *, is_test: bool) -> StoredState:
+    def _put(self, key: str, body: bytes, *, is_test: bool) -> Stored:
         now = self._clock()
         if self._room == 0:
             (number,) = self._file.execute(_OPEN).fetchone()

@@ -16,7 +16,7 @@ from nexhealth_async.webhooks.store_protocols import KEEP, LEASE, check_times
 if TYPE_CHECKING:
     from nexhealth_async.webhooks.store_protocols import Claim
 
-__all__ = ["SqliteSeenStore"]
+__all__ = ["SqliteSeen"]
 
 _TIDY_EVERY: Final = 1_000
 """Claims between two looks for what may be forgotten."""
@@ -59,7 +59,7 @@ delete from seen where key in (
 """
 
 
-class SqliteSeenStore:
+class SqliteSeen:
     """Remembers seen events in a file: across restarts, and for all processes of one machine.
 
     The file is made on first use, readable by its owner only. It needs a disk of this machine:
@@ -93,7 +93,7 @@ class SqliteSeenStore:
         self._claims = 0
 
     def __repr__(self) -> str:
-        return f"<SqliteSeenStore{', closed' if self._file.is_closed else ''}>"
+        return f"<SqliteSeen{', closed' if self._file.is_closed else ''}>"
 
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""

@@ -17,7 +17,7 @@ __all__ = [
     "EventQueue",
     "QueuedEvent",
     "SeenStore",
-    "StoredState",
+    "Stored",
     "check_times",
 ]
 
@@ -62,7 +62,7 @@ class SeenStore(Protocol):
         ...
 
 
-StoredState: TypeAlias = Literal["stored", "known", "busy"]
+Stored: TypeAlias = Literal["stored", "known", "busy"]
 """``stored``: it is kept and will be handled; ``known``: it was stored before, and may be handled
 or parked by now; ``busy``: it was not stored, so deliver it again."""
 
@@ -86,7 +86,7 @@ class QueuedEvent:
 
 @runtime_checkable
 class EventQueue(Protocol):
-    """Keeps events until they are handled, over crashes and restarts; `SqliteEventQueue` is one.
+    """Keeps events until they are handled, over crashes and restarts; `SqliteQueue` is one.
 
     An event is waiting, claimed by a receiver that handles it, handled or parked. What is claimed
     and not renewed is waiting again when the lease ends.
@@ -95,7 +95,7 @@ class EventQueue(Protocol):
     renew_every: float
     """Seconds between two calls of `renew`."""
 
-    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> StoredState:
+    async def put(self, key: str, body: bytes, *, is_test: bool = False) -> Stored:
         """Store an event durably, once for each key."""
         ...
 

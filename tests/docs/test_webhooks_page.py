@@ -30,7 +30,7 @@ from nexhealth_async import (
 from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.webhook_deliveries import RETRIES
-from nexhealth_async.stores import SqliteEventQueue
+from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks.aiohttp import Receiver, add_receiver
 from nexhealth_async.workflows import WriteStatus
 from tests.cli.helpers import nexhealth
@@ -185,7 +185,7 @@ async def test_the_aiohttp_application_keeps_a_calendar(
 
 
 async def test_parked_events_are_looked_after(tmp_path: Path) -> None:
-    queue = SqliteEventQueue(tmp_path / "events.db")
+    queue = SqliteQueue(tmp_path / "events.db")
     for key in ("a", "b"):
         await queue.put(key, UPDATED)
         await queue.park(key)
@@ -352,7 +352,7 @@ def test_the_errors_named_exist() -> None:
 def test_the_stores_named_exist() -> None:
     named = {re.findall(r"`(\w+)", row[0])[0] for row in rows("Duplicates")}
     assert named == {
-        name for name in stores.__all__ if name.endswith(("PollResult", "SqliteEventQueue"))
+        name for name in stores.__all__ if name.endswith(("PollResult", "SqliteQueue"))
     }
 
 

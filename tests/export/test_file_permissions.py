@@ -15,7 +15,7 @@ from nexhealth_async.errors import TargetError
 from nexhealth_async.export import duckdb_file
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
-from nexhealth_async.stores import SqliteSeenStore
+from nexhealth_async.stores import SqliteSeen
 from tests.bulk.helpers import scene
 from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 from tests.export.file_permissions import watched
@@ -220,7 +220,7 @@ async def test_a_store_of_seen_events_is_never_open_to_others(
     if linked:
         path.symlink_to(tmp_path / "real.sqlite")
     with watched(tmp_path, monkeypatch) as seen:
-        store = SqliteSeenStore(path)
+        store = SqliteSeen(path)
         for at in range(50):
             assert await store.claim(str(at)) == "new"
         await store.aclose()

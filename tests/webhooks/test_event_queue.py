@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from nexhealth_async import InvalidArgumentError, SessionStateError
-from nexhealth_async.stores import SqliteEventQueue
+from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts, sign
 from nexhealth_async.webhooks.store_protocols import EventQueue
 from tests.webhooks.payloads import delivery, sample
@@ -53,7 +53,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def test_a_delivery_is_answered_once_the_queue_holds_it(path: Path, handler: Handler) -> None:
     handler.free.clear()
-    async with Receiver(SECRET, handler, store=SqliteEventQueue(path)) as receiver:
+    async with Receiver(SECRET, handler, store=SqliteQueue(path)) as receiver:
         assert [await receiver.receive(*posted(id)) for id in (1, 2, 3)] == [200] * 3
         assert [await receiver.receive(*posted(id)) for id in (1, 2, 3)] == [200] * 3
         await until(lambda: bool(handler.got))
@@ -69,7 +69,7 @@ async def test_what_a_close_leaves_is_handled_at_the_next_start(
     path: Path, handler: Handler
 ) -> None:
     handler.free.clear()
-    receiver = Receiver(SECRET, handler, store=SqliteEventQueue(path), drain=0.05)
+    receiver = Receiver(SECRET, handler, store=SqliteQueue(path), drain=0.05)
     receiver.start()
     answers = await asyncio.gather(*(receiver.receive(*posted(id)) for id in range(400)))
     assert answers == [200] * 400
@@ -78,14 +78,14 @@ async def test_what_a_close_leaves_is_handled_at_the_next_start(
     await receiver.aclose()
     assert time.monotonic() - started < 5
     later = Handler()
-    async with Receiver(SECRET, later, store=SqliteEventQueue(path)) as another:
+    async with Receiver(SECRET, later, store=SqliteQueue(path)) as another:
         await until(lambda: another.counts.handled == 400)
     assert sorted(ids(later.got)) == list(range(400))
 
 
 async def test_events_can_be_iterated_and_the_one_left_comes_again(path: Path) -> None:
     got: list[int] = []
-    async with Receiver(SECRET, store=SqliteEventQueue(path), retry_after=0) as receiver:
+    async with Receiver(SECRET, store=SqliteQueue(path), retry_after=0) as receiver:
         for id in (1, 2, 3):
             assert await receiver.receive(*posted(id)) == 200
         async for event in receiver:
@@ -98,7 +98,7 @@ async def test_events_can_be_iterated_and_the_one_left_comes_again(path: Path) -
             if sorted(got) == [1, 2, 2, 3]:
                 break
     assert got[:2] == [1, 2]
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     assert (await queue.counts())["handled"] == 2  # the last one was left, too
     await queue.aclose()
 
@@ -108,7 +108,7 @@ async def test_an_event_that_fails_is_tried_again_and_parked_in_the_end(
 ) -> None:
     parked: list[Event] = []
     handler.fail = lambda: ValueError(CANARY)
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     options: dict[str, Any] = {"max_attempts": 3, "retry_after": 0.01, "on_parked": parked.append}
     async with Receiver(SECRET, handler, store=queue, **options) as receiver:
         assert await receiver.receive(*posted(1)) == 200
@@ -131,7 +131,7 @@ async def test_an_event_that_fails_is_tried_again_and_parked_in_the_end(
 
 async def test_the_delays_between_attempts_grow(path: Path) -> None:
     clock = Clock()
-    queue = SqliteEventQueue(path, clock=clock)
+    queue = SqliteQueue(path, clock=clock)
     handled: list[float] = []
 
     async def handle(_: Event) -> None:
@@ -156,7 +156,7 @@ async def test_the_delays_between_attempts_grow(path: Path) -> None:
 async def test_an_event_whose_handling_ends_the_process_each_time_is_parked_untried(
     path: Path, handler: Handler
 ) -> None:
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     assert await queue.put("k", posted()[1]) == "stored"
     for _ in range(3):
         taken = await queue.take()
@@ -173,7 +173,7 @@ async def test_an_event_whose_handling_ends_the_process_each_time_is_parked_untr
 
 
 async def test_what_is_discarded_is_gone_and_comes_no_more(path: Path) -> None:
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     await queue.take()
     await queue.park("a")
@@ -185,7 +185,7 @@ async def test_what_is_discarded_is_gone_and_comes_no_more(path: Path) -> None:
 
 async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Path) -> None:
     clock = Clock()
-    queue = SqliteEventQueue(path, clock=clock, keep=timedelta(hours=1))
+    queue = SqliteQueue(path, clock=clock, keep=timedelta(hours=1))
     body = CANARY.encode() * 100
     assert await queue.put("a", body) == "stored"
     assert await queue.put("a", body) == "known"
@@ -197,13 +197,13 @@ async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Pa
     await queue.aclose()
     assert not [one for one in path.parent.iterdir() if CANARY.encode() in one.read_bytes()]
     clock.now += 3601
-    queue = SqliteEventQueue(path, clock=clock)
+    queue = SqliteQueue(path, clock=clock)
     assert await queue.put("a", body) == "stored"
     await queue.aclose()
 
 
 async def test_the_files_are_their_owners_alone(path: Path) -> None:
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     files = list(path.parent.iterdir())
     assert len(files) >= 2
@@ -215,14 +215,14 @@ async def test_the_files_are_their_owners_alone(path: Path) -> None:
     with pytest.raises(SessionStateError):
         await queue.take()
     with pytest.raises(InvalidArgumentError):
-        SqliteEventQueue(path, max_events=0)
+        SqliteQueue(path, max_events=0)
 
 
 async def test_a_full_queue_puts_deliveries_off(path: Path) -> None:
-    async with Receiver(SECRET, store=SqliteEventQueue(path, max_events=2)) as receiver:
+    async with Receiver(SECRET, store=SqliteQueue(path, max_events=2)) as receiver:
         answers = [await receiver.receive(*posted(id)) for id in (1, 2, 3, 1)]
         assert answers[:3] == [200, 200, 503]
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     assert (await queue.counts())["waiting"] == 2
     await queue.aclose()
 
@@ -230,7 +230,7 @@ async def test_a_full_queue_puts_deliveries_off(path: Path) -> None:
 async def test_a_test_delivery_is_one_after_the_queue_too(path: Path, handler: Handler) -> None:
     body = delivery("patient_created", {"patients": [sample("Patient")]})
     headers = {**sign(SECRET, body, NOW), "Nex-Webhook-Test": "true"}
-    async with Receiver(SECRET, handler, store=SqliteEventQueue(path)) as receiver:
+    async with Receiver(SECRET, handler, store=SqliteQueue(path)) as receiver:
         assert await receiver.receive(headers, body) == 200
         assert await receiver.receive(sign(SECRET, body, NOW), body) == 200
         await until(lambda: receiver.counts.handled == 2)
@@ -242,8 +242,8 @@ async def test_a_claim_is_held_while_its_handler_runs(path: Path, handler: Handl
     lease = timedelta(seconds=0.3)
     other = Handler()
     async with (
-        Receiver(SECRET, handler, store=SqliteEventQueue(path, lease=lease)) as receiver,
-        Receiver(SECRET, other, store=SqliteEventQueue(path, lease=lease)) as second,
+        Receiver(SECRET, handler, store=SqliteQueue(path, lease=lease)) as receiver,
+        Receiver(SECRET, other, store=SqliteQueue(path, lease=lease)) as second,
     ):
         await until(lambda: second._processing.has_workers)
         await receiver.receive(*posted())
@@ -257,7 +257,7 @@ async def test_a_claim_is_held_while_its_handler_runs(path: Path, handler: Handl
 
 async def test_a_claim_that_nobody_holds_any_more_is_taken_over(path: Path) -> None:
     clock = Clock()
-    first, second = SqliteEventQueue(path, clock=clock), SqliteEventQueue(path, clock=clock)
+    first, second = SqliteQueue(path, clock=clock), SqliteQueue(path, clock=clock)
     await first.put("a", b"{}")
     assert await first.take() is not None
     assert await second.take() is None
@@ -272,14 +272,14 @@ async def test_a_claim_that_nobody_holds_any_more_is_taken_over(path: Path) -> N
 
 
 async def test_the_first_to_open_a_queue_takes_over_what_a_crash_left(path: Path) -> None:
-    first = SqliteEventQueue(path)
+    first = SqliteQueue(path)
     await first.put("a", b"{}")
     assert await first.take() is not None
     await first.aclose()  # as a crash, it leaves the claim
-    second = SqliteEventQueue(path)
+    second = SqliteQueue(path)
     taken = await second.take()
     assert taken is not None
-    third = SqliteEventQueue(path)
+    third = SqliteQueue(path)
     assert await third.take() is None  # the second lives
     await second.aclose()
     await third.aclose()
@@ -288,13 +288,13 @@ async def test_the_first_to_open_a_queue_takes_over_what_a_crash_left(path: Path
 async def test_a_queue_that_was_tampered_with_is_read_all_the_same(
     path: Path, handler: Handler
 ) -> None:
-    queue = SqliteEventQueue(path)
+    queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     await queue.aclose()
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("update events set body = 999999999999, attempts = 'x', is_test = 'y'")
         file.execute("update events set key = x'00ff'")
-    async with Receiver(SECRET, handler, store=SqliteEventQueue(path)):
+    async with Receiver(SECRET, handler, store=SqliteQueue(path)):
         await until(lambda: bool(handler.got))
     assert handler.got[0].event == ""
 
@@ -302,7 +302,7 @@ async def test_a_queue_that_was_tampered_with_is_read_all_the_same(
 async def test_a_queue_that_fails_is_asked_again(
     path: Path, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Failing(SqliteEventQueue):
+    class Failing(SqliteQueue):
         fails = True
 
         async def take(self) -> Any:
@@ -328,7 +328,7 @@ async def test_a_queue_that_fails_is_asked_again(
 _PROCESS = """
 import asyncio, os, sys
 from datetime import UTC, datetime
-from nexhealth_async.stores import SqliteEventQueue
+from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks import Receiver, sign
 
 path, handled, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -339,7 +339,7 @@ async def handle(event):
     notes.write(f"{event.records[0]['id']}\\n")
 
 async def main():
-    receiver = Receiver("secret", handle, store=SqliteEventQueue(path), workers=3)
+    receiver = Receiver("secret", handle, store=SqliteQueue(path), workers=3)
     async with receiver:
         print("ready", flush=True)
         async def deliver(id):

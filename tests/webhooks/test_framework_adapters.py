@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from nexhealth_async.stores import SqliteSeenStore
+from nexhealth_async.stores import SqliteSeen
 from nexhealth_async.webhooks import Event, Receiver
 from tests.webhooks.servers import SERVERS, Serve
 from tests.webhooks.test_receiver import SECRET, ids, posted
@@ -167,7 +167,7 @@ async def test_a_storm_of_duplicates_yields_each_event_once_across_a_restart(
         await asyncio.gather(*(one(id) for _ in range(times) for id in events))
 
     for events in (range(300), range(200, 500)):
-        store = SqliteSeenStore(tmp_path / "seen.db")
+        store = SqliteSeen(tmp_path / "seen.db")
         async with serve(Receiver(SECRET, handle, store=store, workers=4)) as url:
             await storm(url, events, deliveries // 2 // len(events))
     assert statuses == {200}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nexhealth_async import InvalidArgumentError, SessionStateError
 from nexhealth_async.models import Patient
-from nexhealth_async.stores import Claim, MemorySeenStore
+from nexhealth_async.stores import Claim, MemorySeen
 from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts, sign
 from tests.webhooks.payloads import delivery, sample
 
@@ -227,7 +227,7 @@ async def test_answering_when_handled_tells_the_vendor_what_failed(handler: Hand
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
 async def test_a_caller_that_goes_away_loses_nothing(handler: Handler, answer: Any) -> None:
-    class Slow(MemorySeenStore):
+    class Slow(MemorySeen):
         async def claim(self, key: str) -> Claim:
             await turns(5)
             return await super().claim(key)
@@ -344,7 +344,7 @@ async def test_closing_drains_the_queue_and_takes_no_more(handler: Handler) -> N
 async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = MemorySeenStore()
+    store = MemorySeen()
     handler.free.clear()
     receiver = Receiver(SECRET, handler, store=store, answer="queued", drain=0.05)
     receiver.start()
@@ -364,7 +364,7 @@ async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
 async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
     handler: Handler, answer: Any
 ) -> None:
-    class Slow(MemorySeenStore):
+    class Slow(MemorySeen):
         async def confirm(self, key: str) -> None:
             await asyncio.sleep(0.2)
             await super().confirm(key)
@@ -382,7 +382,7 @@ async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
 
 
 async def test_closing_a_receiver_nobody_walks_is_quick(loop: Any) -> None:
-    store = MemorySeenStore()
+    store = MemorySeen()
     async with Receiver(SECRET, store=store, answer="queued") as receiver:
         await receiver.receive(*posted())
         before = loop.time()

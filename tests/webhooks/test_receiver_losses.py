@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nexhealth_async import InvalidArgumentError, SessionStateError
-from nexhealth_async.stores import MemorySeenStore, SqliteEventQueue, SqliteSeenStore
+from nexhealth_async.stores import MemorySeen, SqliteQueue, SqliteSeen
 from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts
 from tests.webhooks.test_receiver import CANARY, SECRET, Handler, ids, posted, turns
 
@@ -27,7 +27,7 @@ def handler() -> Handler:
 async def locked(tmp_path: Path) -> AsyncIterator[Path]:
     """A store's file that another process keeps locked."""
     path = tmp_path / "seen.db"
-    store = SqliteSeenStore(path)
+    store = SqliteSeen(path)
     await store.claim("made")
     await store.aclose()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -81,7 +81,7 @@ async def test_slow_handling_is_answered_503_and_the_next_delivery_joins_it(
 
 
 async def test_a_store_that_does_not_answer_does_not_hold_a_delivery_up(handler: Handler) -> None:
-    class Silent(MemorySeenStore):
+    class Silent(MemorySeen):
         async def claim(self, key: str) -> Any:
             await asyncio.sleep(3600)
 
@@ -103,12 +103,12 @@ async def test_an_event_that_always_fails_is_parked_and_answered_200(
 ) -> None:
     parked: list[Event] = []
     handler.fail = lambda: ValueError(CANARY)
-    held = MemorySeenStore()
+    held = MemorySeen()
     options: dict[str, Any] = {"max_attempts": 4, "on_parked": parked.append}
     answers: list[int] = []
     counts = ReceiverCounts()
     for _ in range(2):  # a restart amid the attempts, or another process
-        store = held if kind == "memory" else SqliteSeenStore(tmp_path / "seen.db")
+        store = held if kind == "memory" else SqliteSeen(tmp_path / "seen.db")
         async with Receiver(SECRET, handler, store=store, **options) as receiver:
             answers += [await receiver.receive(*posted()) for _ in range(3)]
         counts = receiver.counts
@@ -121,7 +121,7 @@ async def test_an_event_that_always_fails_is_parked_and_answered_200(
 
 
 async def test_an_event_that_was_handled_starts_anew_with_its_attempts(handler: Handler) -> None:
-    store = MemorySeenStore()
+    store = MemorySeen()
     assert [await store.fail("a"), await store.fail("a")] == [1, 2]
     await store.confirm("a")
     assert await store.fail("a") == 1
@@ -177,7 +177,7 @@ async def stubborn() -> AsyncIterator[Stubborn]:
 async def test_a_handler_that_swallows_cancellation_does_not_hang_the_close(
     stubborn: Stubborn,
 ) -> None:
-    store = MemorySeenStore()
+    store = MemorySeen()
     receiver = Receiver(SECRET, stubborn, store=store, drain=0.05)
     receiver.start()
     calls = [asyncio.create_task(receiver.receive(*posted(id))) for id in (1, 2)]
@@ -225,7 +225,7 @@ async def test_a_handler_that_ends_its_work_while_it_is_cancelled_has_handled_it
 async def test_a_locked_store_is_answered_503_and_closes_at_once(
     locked: Path, handler: Handler
 ) -> None:
-    receiver = Receiver(SECRET, handler, store=SqliteSeenStore(locked), queue_size=50, drain=0.1)
+    receiver = Receiver(SECRET, handler, store=SqliteSeen(locked), queue_size=50, drain=0.1)
     receiver.start()
     calls = [asyncio.create_task(receiver.receive(*posted(id))) for id in range(500)]
     await asyncio.sleep(0.2)
@@ -239,7 +239,7 @@ async def test_a_locked_store_is_answered_503_and_closes_at_once(
 
 
 async def test_claims_on_a_locked_file_are_bounded_and_end_when_it_is_closed(locked: Path) -> None:
-    store = SqliteSeenStore(locked)
+    store = SqliteSeen(locked)
     claims = [asyncio.create_task(store.claim(str(at))) for at in range(1_200)]
     await asyncio.sleep(0.3)
     assert [claim.result() for claim in claims if claim.done()] == ["busy"] * 200
@@ -251,7 +251,7 @@ async def test_claims_on_a_locked_file_are_bounded_and_end_when_it_is_closed(loc
 
 
 async def test_claims_that_waited_for_the_same_lock_give_up_together(locked: Path) -> None:
-    store = SqliteSeenStore(locked)
+    store = SqliteSeen(locked)
     store._file._busy = 0.3
     started = time.monotonic()
     left = await asyncio.gather(*map(store.claim, "abcdefghij"), return_exceptions=True)
@@ -277,4 +277,4 @@ def test_impossible_limits_are_refused(options: dict[str, Any]) -> None:
 
 def test_a_queue_cannot_wait_for_the_handler(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="leave answer out"):
-        Receiver(SECRET, store=SqliteEventQueue(tmp_path / "events.db"), answer="handled")
+        Receiver(SECRET, store=SqliteQueue(tmp_path / "events.db"), answer="handled")

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from nexhealth_async import InvalidArgumentError, SessionStateError, stores
-from nexhealth_async.stores import Claim, MemorySeenStore, RedisSeenStore, SqliteSeenStore
+from nexhealth_async.stores import Claim, MemorySeen, RedisSeen, SqliteSeen
 from nexhealth_async.webhooks.store_protocols import SeenStore
 from tests.hostile_redis import forgetful_client, hostile_server
 
@@ -31,18 +31,18 @@ async def opener(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     """Open stores of one kind on the same memory, file or server; all are closed in the end."""
     async with AsyncExitStack() as stack:
         prefix = f"{uuid4()}:"
-        held = MemorySeenStore()
+        held = MemorySeen()
 
         def opened(**options: Any) -> SeenStore:
             store: SeenStore
             match request.param:
                 case "memory":
-                    store = MemorySeenStore(**options) if options else held
+                    store = MemorySeen(**options) if options else held
                 case "sqlite":
-                    store = SqliteSeenStore(tmp_path / "seen.db", **options)
+                    store = SqliteSeen(tmp_path / "seen.db", **options)
                 case _:
                     url: str = request.getfixturevalue("redis_url")
-                    store = RedisSeenStore(url, prefix=prefix, **options)
+                    store = RedisSeen(url, prefix=prefix, **options)
             stack.push_async_callback(store.aclose)
             return store
 
@@ -140,7 +140,7 @@ async def test_times_must_be_above_zero(opener: Opener, options: dict[str, Any])
 
 
 async def test_memory_keeps_the_newest() -> None:
-    store = MemorySeenStore(max_keys=3)
+    store = MemorySeen(max_keys=3)
     for key in "abcde":
         await store.claim(key)
         await store.confirm(key)
@@ -148,12 +148,12 @@ async def test_memory_keeps_the_newest() -> None:
     assert await store.claim("a") == "new"
     assert len(store) == 3
     with pytest.raises(InvalidArgumentError):
-        MemorySeenStore(max_keys=0)
+        MemorySeen(max_keys=0)
 
 
 async def test_memory_does_not_keep_claims_for_ever() -> None:
     now = 0.0
-    store = MemorySeenStore(max_keys=10, lease=timedelta(seconds=1), clock=lambda: now)
+    store = MemorySeen(max_keys=10, lease=timedelta(seconds=1), clock=lambda: now)
     for at in range(200):
         now = at * 1.0
         assert await store.claim(str(at)) == "new"
@@ -162,7 +162,7 @@ async def test_memory_does_not_keep_claims_for_ever() -> None:
 
 async def test_sqlite_keeps_about_the_newest_and_forgets_the_old(tmp_path: Path) -> None:
     now = 0.0
-    store = SqliteSeenStore(tmp_path / "seen.db", max_keys=500, clock=lambda: now)
+    store = SqliteSeen(tmp_path / "seen.db", max_keys=500, clock=lambda: now)
     for at in range(2_001):
         now = at / 1000
         await store.claim(str(at))
@@ -179,7 +179,7 @@ async def test_sqlite_keeps_about_the_newest_and_forgets_the_old(tmp_path: Path)
 
 async def test_sqlites_file_is_its_owners_alone_and_holds_hashes(tmp_path: Path) -> None:
     path = tmp_path / "seen.db"
-    store = SqliteSeenStore(path)
+    store = SqliteSeen(path)
     await store.claim("a")
     for file in tmp_path.iterdir():  # noqa: ASYNC240 - a look at a small folder
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
@@ -191,7 +191,7 @@ async def test_sqlite_waits_for_another_process_that_sets_up_the_same_file(tmp_p
     path = tmp_path / "seen.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("begin immediate")
-        store = SqliteSeenStore(path)
+        store = SqliteSeen(path)
         claim = asyncio.create_task(store.claim("key"))
         await asyncio.wait({claim}, timeout=0.1)
         assert not claim.done()
@@ -201,20 +201,20 @@ async def test_sqlite_waits_for_another_process_that_sets_up_the_same_file(tmp_p
 
 
 async def test_a_closed_sqlite_store_says_so(tmp_path: Path) -> None:
-    store = SqliteSeenStore(tmp_path / "seen.db")
+    store = SqliteSeen(tmp_path / "seen.db")
     await store.aclose()
     with pytest.raises(SessionStateError, match="closed"):
         await store.claim("a")
     with pytest.raises(InvalidArgumentError):
-        SqliteSeenStore(tmp_path / "seen.db", max_keys=0)
+        SqliteSeen(tmp_path / "seen.db", max_keys=0)
 
 
 _CLAIM_ALL = """
 import asyncio, sys
-from nexhealth_async.stores import SqliteSeenStore
+from nexhealth_async.stores import SqliteSeen
 
 async def main():
-    store = SqliteSeenStore(sys.argv[1])
+    store = SqliteSeen(sys.argv[1])
     mine = [key for key in map(str, range(300)) if await store.claim(key) == "new"]
     for key in mine:
         await store.confirm(key)
@@ -243,12 +243,12 @@ async def test_a_killed_process_leaves_claims_that_end(tmp_path: Path) -> None:
     path = tmp_path / "seen.db"
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
     assert await done.wait() == 9
-    store = SqliteSeenStore(path)
+    store = SqliteSeen(path)
     assert await store.claim("7") == "busy"
     await store.aclose()
     import time
 
-    later = SqliteSeenStore(path, clock=lambda: time.time() + stores.LEASE.total_seconds() + 1)
+    later = SqliteSeen(path, clock=lambda: time.time() + stores.LEASE.total_seconds() + 1)
     assert await later.claim("7") == "new"
     await later.aclose()
 
@@ -258,7 +258,7 @@ async def test_a_redis_client_of_ones_own_is_left_open(redis_url: str) -> None:
 
     async with Redis.from_url(redis_url, decode_responses=True) as client:  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
         prefix = f"{uuid4()}:"
-        store = RedisSeenStore(client, prefix=prefix)
+        store = RedisSeen(client, prefix=prefix)
         assert await store.claim("a") == "new"
         await store.confirm("a")
         assert await store.claim("a") == "seen"
@@ -270,7 +270,7 @@ async def test_a_key_in_redis_expires_by_itself(redis_url: str) -> None:
     from redis.asyncio import Redis
 
     prefix = f"{uuid4()}:"
-    store = RedisSeenStore(redis_url, prefix=prefix)
+    store = RedisSeen(redis_url, prefix=prefix)
     await store.claim("a")
     await store.claim("b")
     await store.confirm("b")
@@ -289,7 +289,7 @@ async def test_a_key_in_redis_that_holds_for_ever_or_too_long_is_nobodys(
     from redis.asyncio import Redis
 
     prefix = f"{uuid4()}:"
-    store = RedisSeenStore(redis_url, prefix=prefix)
+    store = RedisSeen(redis_url, prefix=prefix)
     async with Redis.from_url(redis_url) as client:  # pyright: ignore[reportUnknownMemberType] - as above
         await client.set(f"{prefix}a", value, ex=ends)
         assert await store.claim("a") == "new"
@@ -305,7 +305,7 @@ async def test_a_call_that_is_cancelled_ends_although_redis_py_loses_the_cancell
     async with hostile_server(b"") as silent:
         client = forgetful_client(silent)
         try:
-            call = asyncio.ensure_future(getattr(RedisSeenStore(client), method)("key"))
+            call = asyncio.ensure_future(getattr(RedisSeen(client), method)("key"))
             await asyncio.sleep(0.05)
             call.cancel()
             done, _ = await asyncio.wait((call,), timeout=1.0)
@@ -318,7 +318,7 @@ async def test_a_call_that_is_cancelled_ends_although_redis_py_loses_the_cancell
 def test_without_redis_py_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(InvalidArgumentError, match=r"nexhealth-async\[redis\]"):
-        RedisSeenStore("redis://localhost")
+        RedisSeen("redis://localhost")
 
 
 def test_the_package_offers_what_it_names() -> None:
