@@ -82,7 +82,7 @@ if not TYPE_CHECKING:  # for type checkers there is nothing of these names
 class Record(_MissingMethodHints):
     """The base of all models: a printed record says which one it is, not whom it is about.
 
-    ``repr`` and ``rich`` show the fields named in ``_shown`` and nothing else, so a new field is
+    ``repr`` and ``rich`` show the fields named in ``_repr_fields`` and nothing else, so a new field is
     private until somebody decides otherwise. Fields stay comparable and readable as ever.
     """
 
@@ -124,7 +124,7 @@ class Money(Record):
     here, because amounts of different currencies must not be added by accident: use ``amount``.
     """
 
-    _shown: ClassVar[tuple[str, ...]] = ("amount", "currency")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
     amount: Decimal
     """In whole units of the currency (dollars, not cents); never NaN or infinite."""

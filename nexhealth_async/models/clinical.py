@@ -35,7 +35,7 @@ class BodySite(Record):
     Reference: ``body_site`` of a procedure.
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     tooth: Teeth | None = None
     """Tooth designations, usually numbers, as text: ``("3", "14")``. v2 names one at most."""
@@ -122,7 +122,7 @@ class RecallType(Record):
     Reference: ``GET /recall_types``, and ``recall_type`` of a recall.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None

@@ -109,7 +109,7 @@ class ClaimTotals(Record):
     Reference: ``totals`` of claims and charges.
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     amount_billed_to_insurance: Money | None = None
     estimated_insurance_payment: Money | None = None
@@ -127,7 +127,7 @@ class ClaimPayout(Record):
     Reference: ``claim_payouts`` of a charge and ``charge_payouts`` of a claim.
     """
 
-    _shown = ("claim_id", "charge_id")
+    _repr_fields = ("claim_id", "charge_id")
 
     claim_id: int | None = None
     charge_id: int | None = None

@@ -36,7 +36,7 @@ class PaymentType(Record):
     Reference: ``GET /payment_types``, and ``payment_type`` of a payment.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -51,7 +51,7 @@ class AdjustmentType(Record):
     Reference: ``GET /adjustment_types``, and ``adjustment_type`` of an adjustment.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -278,7 +278,7 @@ class FeeScheduleProcedure(Record):
     ``fee_schedule_procedure_code`` of a claim payout.
     """
 
-    _shown = ("id", "code")
+    _repr_fields = ("id", "code")
 
     id: int | None = None
     """None within a fee schedule, which lists only codes and prices."""
@@ -299,7 +299,7 @@ class FeeSchedule(Record):
     Reference: ``GET /fee_schedules``, and ``fee_schedule`` of an insurance plan.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None

@@ -70,7 +70,7 @@ class PatientBio(_BioExtras):
     Reference: ``bio`` of a patient.
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     gender: str | None = None
     """``Female``, ``Male``, or what else the practice's system says."""
@@ -88,7 +88,7 @@ class PatientAddress(Record):
     Reference: ``address`` of a patient.
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     line_1: str | None = None
     line_2: str | None = None
@@ -121,7 +121,7 @@ class PrivacyAuthorization(Record):
     Reference: ``hipaa`` of a patient (v3).
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     authorization: bool | None = None
     """May the practice use and disclose the patient's health information?"""
@@ -240,7 +240,7 @@ class ProviderRequestable(Record):
     Reference: ``provider_requestables`` of a provider.
     """
 
-    _shown = ("location_id",)
+    _repr_fields = ("location_id",)
 
     location_id: int | None = None
 
@@ -322,7 +322,7 @@ class DocumentType(Record):
     Reference: ``GET /document_types``.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None

@@ -30,7 +30,7 @@ class Specialty(Record):
     Reference: ``specialty`` of a location.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -96,7 +96,7 @@ class Location(_LocationExtras):
     Reference: ``GET /locations``, ``GET /locations/{id}``.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -111,7 +111,7 @@ class Institution(Record):
     Reference: ``GET /institutions``.
     """
 
-    _shown = ("id", "name", "subdomain")
+    _repr_fields = ("id", "name", "subdomain")
 
     id: int
     name: str | None = None
@@ -153,7 +153,7 @@ class Operatory(Record):
     Reference: ``GET /operatories``.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -185,7 +185,7 @@ class Emr(Record):
     Reference: ``emr`` of a sync status.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -204,7 +204,7 @@ class SyncStatus(Record):
     Reference: ``GET /sync_status``.
     """
 
-    _shown = ("institution_id", "read_status", "write_status")
+    _repr_fields = ("institution_id", "read_status", "write_status")
 
     institution_id: int | None = None
     sync_source_type: str | None = None
@@ -230,7 +230,7 @@ class BookingParams(Record):
     Reference: ``booking_params`` of an onboarding.
     """
 
-    _shown = ("location_id",)
+    _repr_fields = ("location_id",)
 
     location_id: int | None = None
     """None until it was chosen. The server may send it as text; it becomes a number here."""
@@ -246,7 +246,7 @@ class Onboarding(Record):
     Reference: ``GET /onboardings``.
     """
 
-    _shown = ("subdomain", "status")
+    _repr_fields = ("subdomain", "status")
 
     id: str
     """Text, unlike all other ids."""

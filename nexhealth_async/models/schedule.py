@@ -62,7 +62,7 @@ class AppointmentType(Record):
     Reference: ``GET /appointment_types``.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     name: str | None = None
@@ -102,7 +102,7 @@ class BookingDetails(Record):
     Reference: ``booking_details`` of an appointment.
     """
 
-    _shown = ()
+    _repr_fields = ()
 
     booked_via_nexhealth_generated_link: bool | None = None
     campaign_type: str | None = None
@@ -213,7 +213,7 @@ class Slot(Record):
     Reference: ``slots`` of ``GET /appointment_slots`` (v3: ``GET /available_slots``).
     """
 
-    _shown = ("time", "provider_id", "operatory_id")
+    _repr_fields = ("time", "provider_id", "operatory_id")
 
     time: Timestamp | None = None
     """In the practice's own offset, as the server gave it, not UTC."""
@@ -233,7 +233,7 @@ class SlotGroup(Record):
     Reference: ``GET /appointment_slots`` (v3: ``GET /available_slots``).
     """
 
-    _shown = ("lid", "pid", "operatory_id")
+    _repr_fields = ("lid", "pid", "operatory_id")
 
     lid: int | None = None
     """The location's id."""
@@ -253,7 +253,7 @@ class CustomRecurrence(Record):
     Reference: ``custom_recurrence`` of working hours.
     """
 
-    _shown = ("num", "unit", "ref")
+    _repr_fields = ("num", "unit", "ref")
 
     num: int | None = None
     unit: str | None = None
@@ -269,7 +269,7 @@ class WorkingHoursLabel(Record):
     Reference: ``GET /working_hour_labels``, and ``label`` of working hours.
     """
 
-    _shown = ("id", "name")
+    _repr_fields = ("id", "name")
 
     id: int
     location_id: int | None = None
@@ -286,7 +286,7 @@ class WorkingHours(Record):
     Reference: ``GET /availabilities`` (v3: ``GET /working_hours``).
     """
 
-    _shown = ("id", "provider_id", "operatory_id")
+    _repr_fields = ("id", "provider_id", "operatory_id")
 
     id: int
     provider_id: int | None = None

@@ -16,7 +16,7 @@ class WebhookEndpoint(Record):
     Reference: ``GET /webhook_endpoints``.
     """
 
-    _shown = ("id", "active")
+    _repr_fields = ("id", "active")
 
     id: int
     target_url: str | None = None
@@ -36,7 +36,7 @@ class WebhookSubscription(Record):
     Reference: ``GET /webhook_endpoints/{id}/webhook_subscriptions``.
     """
 
-    _shown = ("id", "resource_type", "event", "active")
+    _repr_fields = ("id", "resource_type", "event", "active")
 
     id: int
     webhook_endpoint_id: int | None = None
