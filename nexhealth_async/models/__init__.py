@@ -1,11 +1,11 @@
-"""The records of a practice as frozen attrs classes.
+"""Frozen attrs classes for the API's records.
 
 Attribute names are the API's own. Every field but ``id`` may be absent; absent and null are both
-``None``. A list is ``()`` where the server said "none", and ``None`` where it was not asked for.
-Words such as a status are plain strings, because the API gets new ones every few months.
+``None``. A list is ``()`` if the server sent an empty list, and ``None`` if it sent none. Values
+such as a status are plain strings, because the API adds new ones often.
 
-A record compares by value and prints only its id. The modules behind these names are loaded when a
-name is first used.
+Records compare by value, and their repr shows no personal data. The modules of the models are
+loaded on first use.
 """
 
 from __future__ import annotations
@@ -59,31 +59,31 @@ _CLASS = re.compile(r"^class ([A-Z]\w*)", re.MULTILINE)
 
 
 @cache
-def _homes() -> dict[str, str]:
-    """Return the module of each public name, found without running the modules of models."""
-    found: dict[str, str] = dict.fromkeys(_SHARED, "_base")
+def _module_names() -> dict[str, str]:
+    """Map each public name to its module, without importing the modules of models."""
+    module_names: dict[str, str] = dict.fromkeys(_SHARED, "_base")
     for module in _MODULES:
         spec = find_spec(f"{__name__}.{module}")
         if spec is not None and spec.origin is not None and Path(spec.origin).suffix == ".py":
             source = Path(spec.origin).read_text(encoding="utf-8")
-            found |= dict.fromkeys(_CLASS.findall(source), module)
+            module_names |= dict.fromkeys(_CLASS.findall(source), module)
         else:  # installed without sources
-            found |= dict.fromkeys(import_module(f"{__name__}.{module}").__all__, module)
-    return found
+            module_names |= dict.fromkeys(import_module(f"{__name__}.{module}").__all__, module)
+    return module_names
 
 
 def __getattr__(name: str) -> object:
-    """Load the module of a model the first time the model is asked for."""
+    """Import a model on first use."""
     if name == "__all__":
-        return sorted(_homes())
-    home = _homes().get(name) if name[:1].isupper() else None
-    if home is None:
+        return sorted(_module_names())
+    module = _module_names().get(name) if name[:1].isupper() else None
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    """List the models, loaded or not."""
-    return sorted({*globals(), *_homes()})
+    """List all models, loaded or not."""
+    return sorted({*globals(), *_module_names()})

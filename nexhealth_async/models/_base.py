@@ -1,4 +1,4 @@
-"""What every model is built from."""
+"""Base class, value types and decorators that all models share."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ T = TypeVar("T", bound="type[attrs.AttrsInstance]")
 
 if TYPE_CHECKING:
     JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
-    """Whatever JSON can say."""
+    """Any JSON value."""
 else:
-    JSON = Any  # decoders resolve annotations, and need no more of this one
+    JSON = Any  # decoders resolve annotations at run time, where a recursive alias does not work
+    """Any JSON value."""
 
 Day: TypeAlias = date
-"""A date, for classes that have a field of that name."""
+"""A date, for classes that have a field called ``date``."""
 
 Timestamp = Annotated[datetime, Meta(tz=True)]
-"""A moment with its offset; never naive."""
+"""A point in time with a UTC offset; never naive."""
 
 
 class _MissingMethod:
-    """A method that other libraries' models have: reading it tells what to call instead.
+    """A method name of other libraries' models; reading it raises an error with the alternative.
 
-    As a descriptor it costs other attributes nothing, which ``__getattr__`` would: decoding looks
-    at many that are absent.
+    A descriptor costs other attributes nothing. ``__getattr__`` would slow down decoding, which
+    reads many absent attributes.
     """
 
     __slots__ = ("_call", "_name")
@@ -69,21 +70,21 @@ _HINTED_METHODS = {
 
 
 class _MissingMethodHints:
-    """The names of methods that models do not have."""
+    """Base class that holds the descriptors of missing methods."""
 
     __slots__ = ()
 
 
-if not TYPE_CHECKING:  # for type checkers there is nothing of these names
+if not TYPE_CHECKING:  # hidden from type checkers
     for _name, _missing in _HINTED_METHODS.items():
         setattr(_MissingMethodHints, _name, _missing)
 
 
 class Record(_MissingMethodHints):
-    """The base of all models: a printed record says which one it is, not whom it is about.
+    """Base class of all models, with a repr that holds no personal data.
 
-    ``repr`` and ``rich`` show the fields named in ``_repr_fields`` and nothing else, so a new field is
-    private until somebody decides otherwise. Fields stay comparable and readable as ever.
+    ``repr`` and ``rich`` show only the fields named in ``_repr_fields``, so a new field is hidden
+    until it is added there. Comparison and attribute access are not affected.
     """
 
     __slots__ = ()
@@ -91,25 +92,25 @@ class Record(_MissingMethodHints):
     _repr_fields: ClassVar[tuple[str, ...]] = ("id",)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({inside})"
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
 
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if name not in _HINTED_METHODS]
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """Keep rich, which reads attrs fields by itself, to the same few fields."""
+        """Yield the fields of the repr; rich would otherwise print all attrs fields."""
         for name in self._repr_fields:
             yield name, getattr(self, name)
 
 
 def optional_fields(cls: T) -> T:
-    """Give an unslotted attrs class its defaults as class attributes.
+    """Store the defaults of an unslotted attrs class as class attributes.
 
-    Of a slotted class, msgspec finds out that a field is missing by an AttributeError, which costs
-    0.17 us for each: more than half the time of a patient that has a third of its fields. Fields
-    that replies often lack therefore live in a base class without slots, where looking at an absent
-    one finds the default.
+    msgspec detects a missing field of a slotted class by an AttributeError, which costs 0.17 us per
+    field: more than half the decoding time of a patient with a third of its fields. Fields that are
+    often absent therefore live in a base class without slots, where reading an absent field returns
+    the class attribute.
     """
     for attribute in attrs.fields(cls):
         setattr(cls, attribute.name, attribute.default)
@@ -118,20 +119,20 @@ def optional_fields(cls: T) -> T:
 
 @frozen(kw_only=True, repr=False)
 class Money(Record):
-    """An amount of money, exact.
+    """An exact amount of money.
 
-    Payments are negative and refunds positive, as in the practice's ledger. There is no arithmetic
-    here, because amounts of different currencies must not be added by accident: use ``amount``.
+    Payments are negative and refunds are positive, as in the practice's ledger. The class has no
+    arithmetic, so that amounts in different currencies are not added by accident. Use ``amount``.
     """
 
     _repr_fields: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
     amount: Decimal
-    """In whole units of the currency (dollars, not cents); never NaN or infinite."""
+    """Amount in whole units of the currency (dollars, not cents); never NaN or infinite."""
     currency: str
-    """ISO 4217 code such as ``USD``; empty if the server left it out."""
+    """ISO 4217 code such as ``USD``; empty if the server sent none."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what is no number, on every way of making one (``Decimal("NaN")`` parses)."""
+        """Reject NaN and infinity, which ``Decimal`` accepts."""
         if not self.amount.is_finite():
             raise ValueError("an amount of money must be finite")

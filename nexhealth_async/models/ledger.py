@@ -1,6 +1,6 @@
-"""Charges, payments and adjustments, what is owed after them, and price lists.
+"""Charges, payments, adjustments, balances and fee schedules.
 
-The ledger is only there for keys that NexHealth has enabled for it.
+NexHealth must enable the ledger for an API key before these records can be read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 @frozen(kw_only=True, repr=False)
 class PaymentType(Record):
-    """A way of paying, as the practice names it (v3).
+    """A method of payment, as named by the practice (v3).
 
     Reference: ``GET /payment_types``, and ``payment_type`` of a payment.
     """
@@ -39,14 +39,18 @@ class PaymentType(Record):
     _repr_fields = ("id", "name")
 
     id: int
+    """NexHealth's id."""
     name: str | None = None
+    """Name of the payment type."""
     active: bool | None = None
+    """True if the payment type is in use."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
 
 
 @frozen(kw_only=True, repr=False)
 class AdjustmentType(Record):
-    """A reason for an adjustment, as the practice names it (v3).
+    """A reason for an adjustment, as named by the practice (v3).
 
     Reference: ``GET /adjustment_types``, and ``adjustment_type`` of an adjustment.
     """
@@ -54,12 +58,16 @@ class AdjustmentType(Record):
     _repr_fields = ("id", "name")
 
     id: int
+    """NexHealth's id."""
     name: str | None = None
+    """Name of the adjustment type."""
     active: bool | None = None
+    """True if the adjustment type is in use."""
     action: str | None = None
-    """``credit`` (the patient owes less), ``debit`` (owes more), or ``unknown`` where the
-    practice's system makes no difference."""
+    """``credit`` (lowers the patient's balance), ``debit`` (raises it), or ``unknown`` if the
+    practice's system makes no distinction."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -70,209 +78,267 @@ class PaymentPlan(Record):
     """
 
     id: int
+    """NexHealth's id."""
     patient_id: int | None = None
+    """The patient the plan is for."""
     guarantor_id: int | None = None
-    """Who pays."""
+    """Id of the person who pays."""
     first_payment_due_date: Day | None = None
-    """The first instalment's day; a down payment does not count."""
+    """Due date of the first instalment; a down payment does not count."""
     created_date: Day | None = None
+    """Day the plan was created."""
     active: bool | None = None
-    """False once the plan was closed, settled or removed."""
+    """False if the plan is closed, settled or deleted."""
     patient: Patient | None = None
-    """Only with a single plan, as ``guarantor``."""
+    """The patient; only with a single plan."""
     guarantor: Patient | None = None
+    """The person who pays; only with a single plan."""
 
 
 @optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
 class _LegacyEntry(Record):
-    """The words v2 has for an entry of the ledger; v3 never uses them."""
+    """Fields of a ledger entry that only v2 sends, or that only single entries have."""
 
     value: Money | None = None
-    """v2: the amount; v3 has ``fee``, ``payment_amount`` or ``adjustment_amount``."""
+    """Amount in v2; v3 sends ``fee``, ``payment_amount`` or ``adjustment_amount``."""
     date: Day | None = None
-    """v2: the day in the practice's books."""
+    """Date in the practice's system; v2 only."""
     notes: str | None = None
-    """v2: what v3 calls ``description``."""
+    """Notes on the entry in v2; v3 sends ``description``."""
     accountable_id: int | str | None = None
-    """v2: seen in other clients, undocumented, as ``accountable_type``."""
+    """Undocumented; seen in v2."""
     accountable_type: str | None = None
+    """Undocumented; seen in v2."""
     directionality: str | None = None
-    """v2: whether the balance rises or falls."""
+    """Direction in which the entry changes the balance: up (debit) or down (credit); v2 only."""
     procedure: Procedure | None = None
-    """Only with a single charge in v3; in v2 when included."""
+    """The procedure. v3: only with a single charge; v2: only when included."""
     patient: Patient | None = None
-    """Only with a single entry, as all fields below."""
+    """The patient; only with a single entry."""
     provider: Provider | None = None
+    """The provider; only with a single entry."""
     guarantor: Patient | None = None
+    """The person who pays; only with a single entry."""
 
 
 @optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
 class _ChargeExtras(_LegacyEntry):
-    """What only some replies say of a charge."""
+    """Fields of a charge that only some responses hold."""
 
     claim_payouts: tuple[ClaimPayout, ...] | None = None
-    """What each claim means for this charge; None where a charge is part of another record."""
+    """Amounts for each claim on the charge; None if the charge is part of another record."""
     claims: tuple[Claim, ...] | None = None
-    """Only with a single charge."""
+    """Claims on the charge; only with a single charge."""
     totals: ClaimTotals | None = None
-    """Over all claims; only with a single charge."""
+    """Sums over all claims; only with a single charge."""
 
     claim_ids: tuple[int, ...] | None = None
-    """Only inside a payment or adjustment, as all fields below."""
+    """Ids of the claims on the charge; only inside a payment or adjustment."""
     payment_estimate_total: Money | None = None
+    """Only inside a payment or adjustment."""
     write_off_estimate_total: Money | None = None
+    """Only inside a payment or adjustment."""
     write_off_total: Money | None = None
+    """Only inside a payment or adjustment."""
 
 
 @frozen(kw_only=True, repr=False)
 class Charge(_ChargeExtras):
-    """What a patient was charged for one procedure.
+    """An amount charged to a patient for one procedure.
 
     Reference: ``GET /charges`` (v3); ``charges`` of a patient or claim; ``charge`` of a payment or
     adjustment.
     """
 
     id: int
+    """NexHealth's id."""
     foreign_id: str | None = None
+    """The charge's id in the practice's system."""
     location_id: int | None = None
+    """The location the entry belongs to."""
     patient_id: int | None = None
+    """The patient the entry is for."""
     guarantor_id: int | None = None
-    """Who pays; 0 or None where that is the patient."""
+    """The person who pays; 0 or None means the patient."""
     provider_id: int | None = None
+    """The provider the entry is for."""
     procedure_id: int | str | None = None
-    """A whole number, except in a charge embedded in a payment or adjustment: text there."""
+    """The procedure's id: an integer, but text in a charge inside a payment or adjustment."""
     procedure_code: str | None = None
+    """The procedure code of the charge."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     description: str | None = None
+    """Description of the charge."""
     fee: Money | None = None
+    """Amount of the charge."""
     charged_at: Day | None = None
-    """A day, in spite of its name."""
+    """Day of the charge, UTC; a date despite the name."""
     deleted_at: Timestamp | None = None
-    """Set once the charge was removed in the practice's system."""
+    """Time the charge was deleted in the practice's system, UTC; None unless deleted."""
 
 
 @optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
 class _PaymentExtras(_LegacyEntry):
-    """What only a single payment says."""
+    """Fields of a payment that only a single payment has."""
 
     claim: Claim | None = None
-    """Only with a single payment, as all fields below."""
+    """The claim; only with a single payment."""
     charge: Charge | None = None
-    """Its ``procedure_id`` is text."""
+    """The charge; only with a single payment. Its ``procedure_id`` is text."""
     payment_plan: PaymentPlan | None = None
+    """The payment plan; only with a single payment."""
     payment_type: PaymentType | None = None
+    """The payment type; only with a single payment."""
 
 
 @frozen(kw_only=True, repr=False)
 class Payment(_PaymentExtras):
-    """Money received for a patient, as a negative amount; a refund is positive.
+    """A payment for a patient as a negative amount, or a refund as a positive one.
 
-    One payment may become several rows, tied together by ``transaction_id``.
+    The practice's system may split one payment into several rows, which share a ``transaction_id``.
     Reference: ``GET /payments`` (v3); ``payments`` of a patient.
     """
 
     id: int
+    """NexHealth's id."""
     foreign_id: str | None = None
+    """The payment's id in the practice's system."""
     location_id: int | None = None
+    """The location the entry belongs to."""
     patient_id: int | None = None
+    """The patient the entry is for."""
     guarantor_id: int | None = None
-    """Who pays; 0 or None where that is the patient."""
+    """The person who pays; 0 or None means the patient."""
     provider_id: int | None = None
+    """The provider the entry is for."""
     procedure_id: int | None = None
+    """The procedure the entry is for."""
     procedure_code: str | None = None
+    """The procedure code of the payment."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     description: str | None = None
+    """Description of the payment."""
     payment_amount: Money | None = None
-    """Negative, because it lowers the balance."""
+    """Amount of the payment; negative, because it lowers the balance."""
     paid_at: Day | None = None
-    """A day, in spite of its name."""
+    """Day of the payment, UTC; a date despite the name."""
     deleted_at: Timestamp | None = None
-    """Set once the payment was removed in the practice's system."""
+    """Time the payment was deleted in the practice's system, UTC; None unless deleted."""
     transaction_id: str | None = None
-    """Shared by the rows that one payment was split into."""
+    """Id of the transaction, shared by the rows one payment was split into."""
     charge_id: int | None = None
+    """The charge's id."""
     claim_id: int | None = None
+    """The insurance claim's id."""
     payment_plan_id: int | None = None
+    """The payment plan's id."""
     insurance_plan_id: int | None = None
+    """The insurance plan's id."""
     payment_type_id: int | None = None
+    """The payment type's id."""
 
 
 @optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
 class _AdjustmentExtras(_LegacyEntry):
-    """What only a single adjustment says."""
+    """Fields of an adjustment that only a single adjustment has."""
 
     claim: Claim | None = None
-    """Only with a single adjustment, as ``charge`` and ``adjustment_type``."""
+    """The claim; only with a single adjustment."""
     charge: Charge | None = None
-    """Its ``procedure_id`` is text."""
+    """The charge; only with a single adjustment. Its ``procedure_id`` is text."""
     adjustment_type: AdjustmentType | None = None
+    """The adjustment type; only with a single adjustment."""
 
 
 @frozen(kw_only=True, repr=False)
 class Adjustment(_AdjustmentExtras):
-    """A correction of a patient's balance that is neither charge nor payment.
+    """A correction of a patient's balance that is neither a charge nor a payment.
 
     Reference: ``GET /adjustments`` (v3); ``adjustments`` of a patient.
     """
 
     id: int
+    """NexHealth's id."""
     foreign_id: str | None = None
+    """The adjustment's id in the practice's system."""
     location_id: int | None = None
+    """The location the entry belongs to."""
     patient_id: int | None = None
+    """The patient the entry is for."""
     guarantor_id: int | None = None
-    """Who pays; 0 or None where that is the patient."""
+    """The person who pays; 0 or None means the patient."""
     provider_id: int | None = None
+    """The provider the entry is for."""
     procedure_id: int | None = None
+    """The procedure the entry is for."""
     procedure_code: str | None = None
+    """The procedure code of the adjustment."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     description: str | None = None
+    """Description of the adjustment."""
     adjustment_amount: Money | None = None
-    """Negative where it lowers the balance."""
+    """Amount of the adjustment; negative if it lowers the balance."""
     adjusted_at: Day | None = None
-    """A day, in spite of its name."""
+    """Day of the adjustment, UTC; a date despite the name."""
     deleted_at: Timestamp | None = None
-    """Set once the adjustment was removed in the practice's system."""
+    """Time the adjustment was deleted in the practice's system, UTC; None unless deleted."""
     transaction_id: str | None = None
-    """Shared by the rows that one entry was split into."""
+    """Id of the transaction, shared by the rows one adjustment was split into."""
     charge_id: int | None = None
+    """The charge's id."""
     claim_id: int | None = None
+    """The insurance claim's id."""
     adjustment_type_id: int | None = None
+    """The adjustment type's id."""
 
 
 @frozen(kw_only=True, repr=False)
 class GuarantorBalance(Record):
-    """What one person owes a location for all whom they pay for, also by age in days (v3).
+    """The balance of a guarantor at one location, in total and by age in days (v3).
 
     Reference: ``GET /guarantor_balances``.
     """
 
     id: int
+    """NexHealth's id."""
     foreign_id: str | None = None
+    """The id in the practice's system."""
     guarantor_id: int | None = None
+    """Id of the person who pays the balance."""
     location_id: int | None = None
+    """The location's id."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     write_off_estimate: Money | None = None
-    """What nobody is expected to pay."""
+    """Amount that is expected to be written off."""
     total_balance: Money | None = None
+    """Balance of all patients the guarantor pays for."""
     insurance_estimate: Money | None = None
-    """The part insurers are expected to pay."""
+    """Part of the balance that insurers are expected to pay."""
     guarantor_portion: Money | None = None
-    """What is left for the guarantor."""
+    """Part of the balance that the guarantor has to pay."""
     total_balance_under_30: Money | None = None
+    """Balance that is up to 30 days old."""
     total_balance_31_60: Money | None = None
+    """Balance that is 31 to 60 days old."""
     total_balance_61_90: Money | None = None
+    """Balance that is 61 to 90 days old."""
     total_balance_over_90: Money | None = None
+    """Balance that is more than 90 days old."""
     guarantor: Patient | None = None
-    """Only with a single balance."""
+    """The guarantor; only with a single balance."""
 
 
 @frozen(kw_only=True, repr=False)
 class FeeScheduleProcedure(Record):
-    """The price of one procedure in one price list (v3).
+    """The price of one procedure in one fee schedule (v3).
 
     Reference: ``GET /fee_schedule_procedures``; ``procedure_fees`` of a fee schedule;
     ``fee_schedule_procedure_code`` of a claim payout.
@@ -281,15 +347,19 @@ class FeeScheduleProcedure(Record):
     _repr_fields = ("id", "code")
 
     id: int | None = None
-    """None within a fee schedule, which lists only codes and prices."""
+    """NexHealth's id; None inside a fee schedule, which lists only codes and prices."""
     location_id: int | None = None
+    """The location's id."""
     fee_schedule_id: int | None = None
+    """The fee schedule's id."""
     procedure_code_id: str | None = None
-    """A UUID, unlike other ids."""
+    """The procedure code's id: a UUID, unlike other ids."""
     code: str | None = None
-    """The procedure code, such as ``D0120``."""
+    """Procedure code, such as ``D0120``."""
     fee: Money | None = None
+    """Price of the procedure."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -302,9 +372,14 @@ class FeeSchedule(Record):
     _repr_fields = ("id", "name")
 
     id: int
+    """NexHealth's id."""
     name: str | None = None
+    """Name of the fee schedule."""
     active: bool | None = None
+    """True if the fee schedule is in use."""
     location_id: int | None = None
+    """The location's id."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     procedure_fees: tuple[FeeScheduleProcedure, ...] | None = None
-    """The prices; only with a single fee schedule."""
+    """Prices of the schedule; only with a single fee schedule."""

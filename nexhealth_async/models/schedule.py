@@ -1,4 +1,4 @@
-"""Appointments, the free times they can be made in, and the hours behind those."""
+"""Appointments, appointment types, slots and working hours."""
 
 from __future__ import annotations
 
@@ -30,34 +30,41 @@ __all__ = [
 
 @frozen(kw_only=True, repr=False)
 class AppointmentDescriptor(Record):
-    """What the practice's own system calls a kind of appointment.
+    """A kind of appointment or procedure as defined in the practice's system.
 
     Reference: ``GET /appointment_descriptors``, and ``descriptors`` of appointments and types.
     """
 
     id: int | str
-    """A number for most practice systems, text for some."""
+    """NexHealth's id: an integer for most practice systems, text for some."""
     descriptor_type: str | None = None
-    """``Procedure Codes``, or a kind that only one system has, such as
-    ``Opendental Appointment Types``."""
+    """``Procedure Codes``, or a type of one system, such as ``Opendental Appointment Types``."""
     name: str | None = None
+    """Name of the descriptor."""
     code: str | None = None
-    """Not always a dental code: ``D7140.1`` and ``~BAD~`` occur."""
+    """Code of the descriptor. Not always a dental code: ``D7140.1`` and ``~BAD~`` occur."""
     location_id: int | None = None
+    """The location's id."""
     foreign_id: str | None = None
+    """The id in the practice's system."""
     foreign_id_type: str | None = None
+    """Identifier of the practice's system."""
     data: dict[str, object] | None = field(default=None, hash=False)
-    """Free form; differs from system to system. Open Dental: ``ProcCat``, ``IsHygiene``,
+    """Raw JSON whose keys depend on the practice's system. Open Dental: ``ProcCat``, ``IsHygiene``,
     ``IsHidden``."""
     active: bool | None = None
+    """True if the descriptor is in use."""
     last_sync_time: Timestamp | None = None
+    """Last sync with the practice's system, UTC."""
     created_at: Timestamp | None = None
+    """Creation time, UTC."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
 
 
 @frozen(kw_only=True, repr=False)
 class AppointmentType(Record):
-    """A kind of appointment patients can book, with its length.
+    """A kind of appointment that patients can book, with its duration.
 
     Reference: ``GET /appointment_types``.
     """
@@ -65,16 +72,19 @@ class AppointmentType(Record):
     _repr_fields = ("id", "name")
 
     id: int
+    """NexHealth's id."""
     name: str | None = None
-    """Unique within its parent."""
+    """Name of the type, unique within its parent."""
     parent_type: str | None = None
-    """``Institution`` or ``Location``."""
+    """Type of the owner: ``Institution`` or ``Location``."""
     parent_id: int | None = None
+    """Id of the owning institution or location."""
     minutes: int | None = None
-    """How long such an appointment takes, unless said otherwise."""
+    """Default duration in minutes."""
     bookable_online: bool | None = None
+    """True if the type can be booked on NexHealth's booking page."""
     descriptors: tuple[AppointmentDescriptor, ...] | None = None
-    """Only when included."""
+    """Descriptors in the practice's system; only when included."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -85,19 +95,24 @@ class UpcomingAppointment(Record):
     """
 
     id: int
+    """NexHealth's id."""
     provider_id: int | None = None
+    """The provider's id."""
     provider_name: str | None = None
+    """The provider's name."""
     start_time: Timestamp | None = None
-    """UTC."""
+    """Start, UTC."""
     end_time: Timestamp | None = None
-    """UTC."""
+    """End, UTC."""
     location_id: int | None = None
+    """The location's id."""
     confirmed: bool | None = None
+    """True if the appointment is confirmed."""
 
 
 @frozen(kw_only=True, repr=False)
 class BookingDetails(Record):
-    """How an appointment came to be booked online.
+    """The origin of an appointment booked online.
 
     Reference: ``booking_details`` of an appointment.
     """
@@ -105,125 +120,159 @@ class BookingDetails(Record):
     _repr_fields = ()
 
     booked_via_nexhealth_generated_link: bool | None = None
+    """True if a link from a NexHealth template or campaign was used."""
     campaign_type: str | None = None
-    """``cancelled_recall``, ``continuing_care_recall``, ``manual``, ``missed_recall``, ``recall``,
-    ``google_booking``."""
+    """Kind of template or campaign with the link: ``cancelled_recall``, ``continuing_care_recall``,
+    ``manual``, ``missed_recall``, ``recall`` or ``google_booking``."""
     campaign_id: str | None = None
-    """Text, unlike other ids."""
+    """Id of the template or campaign with the link: text, unlike other ids."""
     campaign_medium: str | None = None
-    """``email`` or ``sms``."""
+    """Medium of the link: ``email`` or ``sms``."""
     booked_via_one_click: bool | None = None
+    """True if a one-click booking link was used."""
 
 
 @optional_fields
 @frozen(slots=False, kw_only=True, repr=False)
 class _AppointmentExtras(Record):
-    """What an appointment says when asked, and the other spelling of its flag."""
+    """Parts of an appointment that are sent on request, and the other spelling of ``cancelled``."""
 
     canceled: bool | None = None
-    """The spelling some replies are reported to use; read ``cancelled``, which follows it."""
+    """Spelling that some responses are reported to use. Read ``cancelled``, which takes over its
+    value."""
     patient: Patient | None = None
-    """Included on request, as all fields below."""
+    """The patient; only when included."""
     guarantor: Patient | None = None
+    """The person who pays; only when included."""
     descriptors: tuple[AppointmentDescriptor, ...] | None = None
+    """Descriptors in the practice's system; only when included."""
     booking_details: BookingDetails | None = None
+    """Origin of an online booking; only when included."""
     procedures: tuple[Procedure, ...] | None = None
+    """Procedures of the appointment; only when included."""
     operatory: Operatory | None = None
+    """The operatory; only when included."""
     appointment_type: AppointmentType | None = None
+    """The appointment type; only when included."""
 
 
 @frozen(kw_only=True, repr=False)
 class Appointment(_AppointmentExtras):
-    """An appointment, or a time that is blocked (``unavailable``, without a patient).
+    """An appointment, or blocked time (``unavailable``, without a patient).
 
-    Times are UTC whatever the practice's zone; ``timezone`` says which that is. Any flag may be
-    None. Included parts are None unless they were asked for.
+    Times are UTC; ``timezone`` names the practice's zone. Any flag may be None. Included parts are
+    None unless requested.
     Reference: ``GET /appointments``; ``data.appt`` after a write.
     """
 
     id: int
+    """NexHealth's id."""
     patient_id: int | None = None
-    """None on blocked time."""
+    """The patient's id; None for blocked time."""
     provider_id: int | None = None
+    """The provider's id."""
     provider_name: str | None = None
+    """The provider's name."""
     start_time: Timestamp | None = None
-    """UTC."""
+    """Scheduled start, UTC."""
     end_time: Timestamp | None = None
-    """UTC."""
+    """Scheduled end, UTC."""
     confirmed: bool | None = None
-    """Confirmed by patient or practice."""
+    """True if the patient or the practice confirmed the appointment."""
     patient_missed: bool | None = None
+    """True if the patient did not appear. Not all systems support it."""
     created_at: Timestamp | None = None
+    """Creation time, UTC."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
     note: str | None = None
+    """Note on the appointment."""
     unavailable: bool | None = None
-    """True for time that is blocked rather than booked."""
+    """True for blocked time."""
     cancelled: bool | None = None
-    """True if the server said so under either spelling."""
+    """True if the server sent true in ``cancelled`` or ``canceled``."""
     timezone: str | None = None
-    """IANA name of the practice's zone."""
+    """IANA name of the practice's time zone."""
     institution_id: int | None = None
+    """The institution's id."""
     appointment_type_id: int | None = None
-    """None, or 0 in places, where no type is set."""
+    """The appointment type's id; None, or sometimes 0, if no type is set."""
     checkin_at: Timestamp | None = None
+    """Time the patient checked in, UTC. Not all systems support it."""
     location_id: int | None = None
+    """The location's id."""
     foreign_id: str | None = None
-    """The id in the practice's system; None until it is written there."""
+    """The id in the practice's system; None until the appointment is written there."""
     foreign_id_type: str | None = None
+    """Identifier of the practice's system; starts with ``nex`` until the appointment is written
+    there."""
     misc: dict[str, object] | None = field(default=None, hash=False)
-    """Seen: ``is_booked_on_nexhealth``, ``booked_by_api_user_id``."""
+    """Raw JSON. Seen: ``is_booked_on_nexhealth`` (booked through NexHealth),
+    ``booked_by_api_user_id``."""
     last_sync_time: Timestamp | None = None
+    """Last sync with the practice's system, UTC; None until the appointment is written there."""
     patient_confirmed: bool | None = None
+    """True if the patient, not the practice, confirmed the appointment."""
     created_by_user_id: int | None = None
+    """Id of the user who booked the appointment."""
     is_guardian: bool | None = None
-    """Was it booked by a guardian?"""
+    """True if a guardian booked the appointment."""
     patient_confirmed_at: Timestamp | None = None
+    """Time the patient confirmed, UTC."""
     cancelled_at: Timestamp | None = None
-    """The latest cancellation; stays set if the appointment is restored."""
+    """Time of the last cancellation, UTC; stays set if the appointment is restored."""
     is_new_clients_patient: bool | None = None
+    """True if the patient is new to the practice."""
     confirmed_at: Timestamp | None = None
+    """Time the practice confirmed, UTC."""
     sooner_if_possible: bool | None = None
-    """Would the patient take an earlier time?"""
+    """True if the patient wants an earlier time."""
     operatory_id: int | None = None
+    """The operatory's id."""
     deleted: bool | None = None
     """v2 only."""
     checked_out: bool | None = None
+    """True if the patient has checked out. Not all systems support it."""
     checked_out_at: Timestamp | None = None
+    """Time of the check-out, UTC."""
     referrer: str | None = None
+    """URL of the page where the appointment was booked."""
     is_past_patient: bool | None = None
+    """True if the patient has earlier appointments."""
     timezone_offset: str | None = None
-    """The practice's offset as text: ``-05:00``, and ``-4:00`` in places.
+    """UTC offset of the practice as text: ``-05:00``, sometimes ``-4:00``.
 
-    Do not rely on it: it may contradict ``timezone``. ``America/Chicago`` beside ``-04:00`` was
-    recorded. Convert ``start_time`` with ``timezone`` instead.
+    Do not rely on it: ``America/Chicago`` beside ``-04:00`` was recorded. Convert ``start_time``
+    with ``timezone`` instead.
     """
 
     def __attrs_post_init__(self) -> None:
-        """Let ``cancelled`` follow the other spelling: nobody should look in two places."""
+        """Copy ``canceled`` to ``cancelled``, so that users read one field."""
         if self.canceled is not None and not self.cancelled:
             object.__setattr__(self, "cancelled", self.canceled)
 
 
 @frozen(kw_only=True, repr=False)
 class Slot(Record):
-    """A time that is free.
+    """A free time that can be booked.
 
-    To book it, pass ``time`` back as ``start_time``, and ``operatory_id`` where the location maps
-    by operatory.
+    To book it, send ``time`` as ``start_time``, and ``operatory_id`` if the location maps by
+    operatory.
     Reference: ``slots`` of ``GET /appointment_slots`` (v3: ``GET /available_slots``).
     """
 
     _repr_fields = ("time", "provider_id", "operatory_id")
 
     time: Timestamp | None = None
-    """In the practice's own offset, as the server gave it, not UTC."""
+    """Start, with the practice's UTC offset as sent by the server."""
     end_time: Timestamp | None = None
-    """In the practice's own offset."""
+    """End, with the practice's UTC offset."""
     operatory_id: int | None = None
+    """The operatory's id; None if the slot has no operatory."""
     provider_id: int | None = None
-    """Only where slots are not grouped by provider."""
+    """The provider's id; only if slots are not grouped by provider."""
     working_hour_label_id: int | None = None
-    """The label of the working hours this slot lies in; v3 only."""
+    """Id of the label of the working hours; v3 only."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -238,17 +287,19 @@ class SlotGroup(Record):
     lid: int | None = None
     """The location's id."""
     pid: int | None = None
-    """The provider's id; None where slots are not grouped by provider."""
+    """The provider's id; None if slots are not grouped by provider."""
     operatory_id: int | None = None
-    """None where slots are not grouped by operatory."""
+    """The operatory's id; None if slots are not grouped by operatory."""
     slots: tuple[Slot, ...] = ()
+    """Free times of the group."""
     next_available_date: date | None = None
-    """Sent with an empty group only: the next day that has a slot, None if none within 180 days."""
+    """Next day with a slot; None if there is none within 180 days. Sent only with an empty group.
+    """
 
 
 @frozen(kw_only=True, repr=False)
 class CustomRecurrence(Record):
-    """A rhythm that weekdays cannot express: every ``num`` ``unit`` since ``ref``.
+    """A recurrence of every ``num`` ``unit`` since ``ref``.
 
     Reference: ``custom_recurrence`` of working hours.
     """
@@ -256,15 +307,16 @@ class CustomRecurrence(Record):
     _repr_fields = ("num", "unit", "ref")
 
     num: int | None = None
+    """Number of units between two occurrences."""
     unit: str | None = None
     """``day``, ``week`` or ``month``."""
     ref: date | None = None
-    """The day it is counted from."""
+    """Start date of the recurrence."""
 
 
 @frozen(kw_only=True, repr=False)
 class WorkingHoursLabel(Record):
-    """A name practices give to some of their working hours (v3).
+    """A label of working hours (v3).
 
     Reference: ``GET /working_hour_labels``, and ``label`` of working hours.
     """
@@ -272,42 +324,52 @@ class WorkingHoursLabel(Record):
     _repr_fields = ("id", "name")
 
     id: int
+    """NexHealth's id."""
     location_id: int | None = None
+    """The location's id."""
     name: str | None = None
+    """Name of the label."""
 
 
 @frozen(kw_only=True, repr=False)
 class WorkingHours(Record):
-    """A window in which somebody works or a room is used; not free time, for which ask for slots.
+    """A period in which a provider works or an operatory is in use.
 
-    v2 calls this an availability. One of ``days``, ``specific_date`` and ``custom_recurrence`` is
-    set. ``begin_time`` and ``end_time`` are text, because a time of day without its date and zone
-    cannot be turned into a moment.
+    This is not free time; slots are. v2 calls it an availability. One of ``days``,
+    ``specific_date`` and ``custom_recurrence`` is set. ``begin_time`` and ``end_time`` are text,
+    because a time of day without date and zone is not a point in time.
     Reference: ``GET /availabilities`` (v3: ``GET /working_hours``).
     """
 
     _repr_fields = ("id", "provider_id", "operatory_id")
 
     id: int
+    """NexHealth's id."""
     provider_id: int | None = None
+    """The provider's id."""
     location_id: int | None = None
+    """The location's id."""
     operatory_id: int | None = None
+    """The operatory's id."""
     begin_time: str | None = None
-    """``HH:MM`` on the practice's clock."""
+    """Start, ``HH:MM`` in the practice's time zone."""
     end_time: str | None = None
-    """``HH:MM`` on the practice's clock."""
+    """End, ``HH:MM`` in the practice's time zone."""
     days: tuple[str, ...] | None = None
-    """English names of weekdays; None or empty beside a date or recurrence."""
+    """English names of weekdays; None or empty with ``specific_date`` or ``custom_recurrence``."""
     specific_date: date | None = None
+    """The single day of the period."""
     custom_recurrence: CustomRecurrence | None = None
+    """Recurrence other than by weekday."""
     tz_offset: str | None = None
-    """The practice's offset as text without a colon: ``-0700``."""
+    """UTC offset of the practice as text without a colon: ``-0700``."""
     active: bool | None = None
+    """True if the working hours are in use."""
     synced: bool | None = None
-    """v2: did it come from the practice's system? v3 says ``source`` instead."""
+    """v2: True if the hours come from the practice's system. v3 sends ``source`` instead."""
     source: str | None = None
-    """v3: ``manual`` or ``synced``."""
+    """v3: ``manual``, or ``synced`` from the practice's system."""
     label: WorkingHoursLabel | None = None
-    """v3 only."""
+    """Label of the hours; v3 only."""
     appointment_types: tuple[AppointmentType, ...] | None = None
-    """What may be booked in this window; only when included."""
+    """Appointment types that can be booked; only when included."""

@@ -1,4 +1,4 @@
-"""Where NexHealth reports what happens in a practice, and which events it reports there."""
+"""Webhook endpoints and their subscriptions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["WebhookEndpoint", "WebhookSubscription"]
 
 @frozen(kw_only=True, repr=False)
 class WebhookEndpoint(Record):
-    """An address of yours that events are sent to.
+    """A URL to which NexHealth sends events.
 
     Reference: ``GET /webhook_endpoints``.
     """
@@ -19,33 +19,43 @@ class WebhookEndpoint(Record):
     _repr_fields = ("id", "active")
 
     id: int
+    """NexHealth's id."""
     target_url: str | None = None
-    """HTTPS only. Never printed, because such addresses often hold a token."""
+    """HTTPS URL. Hidden from the repr, because it often holds a token."""
     secret_key: str | None = None
-    """The key that deliveries are signed with; never printed."""
+    """Key that signs the deliveries; hidden from the repr."""
     active: bool | None = None
+    """True if the endpoint receives events."""
     created_at: Timestamp | None = None
+    """Creation time, UTC."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
 
 
 @frozen(kw_only=True, repr=False)
 class WebhookSubscription(Record):
-    """One kind of event of one practice, sent to one webhook endpoint.
+    """The subscription of a webhook endpoint to one kind of event of one practice.
 
-    Deliveries keep the API version the subscription was made with.
+    Deliveries keep the API version with which the subscription was created.
     Reference: ``GET /webhook_endpoints/{id}/webhook_subscriptions``.
     """
 
     _repr_fields = ("id", "resource_type", "event", "active")
 
     id: int
+    """NexHealth's id."""
     webhook_endpoint_id: int | None = None
+    """The webhook endpoint's id."""
     institution_id: int | None = None
-    """None for events of no practice in particular, such as those of onboardings."""
+    """The institution's id; None for events without an institution, such as those of onboardings.
+    """
     resource_type: str | None = None
-    """What the event is about, such as ``Appointment``."""
+    """Resource of the event, such as ``Appointment``."""
     event: str | None = None
-    """What happened, such as ``appointment_insertion``."""
+    """Name of the event, such as ``appointment_insertion``."""
     active: bool | None = None
+    """True if the subscription receives deliveries."""
     created_at: Timestamp | None = None
+    """Creation time, UTC."""
     updated_at: Timestamp | None = None
+    """Last change, UTC."""
