@@ -60,8 +60,8 @@ def test_any_model_can_be_the_first_one_used(first: str) -> None:
 def test_a_prepared_model_can_be_decoded_natively(first: str) -> None:
     out = run(
         "import msgspec\nfrom nexhealth_async import models\n"
-        "from nexhealth_async.codec import prepare\n"
-        f"prepare(models.{first})\n"
+        "from nexhealth_async.codec import resolve_annotations\n"
+        f"resolve_annotations(models.{first})\n"
         f"print(msgspec.json.Decoder(models.{first}).decode(b'{{\"id\": 1}}').id)"
     )
     assert out == "1"
