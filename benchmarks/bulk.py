@@ -124,13 +124,13 @@ def _by_gather(served: Served) -> None:
 
 async def _gather_all(served: Served) -> None:
     """Pull as one does by hand: the first page tells the count, a semaphore bounds the others."""
-    gate = asyncio.Semaphore(8)
+    semaphore = asyncio.Semaphore(8)
     async with httpx.AsyncClient(base_url=served.url) as http:
         login = await http.post("/authenticates")
         token = orjson.loads(login.content)["data"]["token"]
 
         async def page(number: int) -> dict[str, object]:
-            async with gate:
+            async with semaphore:
                 answer = await http.get(
                     "/patients",
                     params={"page": number, "per_page": 1000},

@@ -102,17 +102,17 @@ async def _keeping(times: int) -> float:
     async def log_in() -> str:
         return "invented"
 
-    keeper, gates = TokenManager(log_in), RateLimiter(_NEVER_WAITING)
+    keeper, limiter = TokenManager(log_in), RateLimiter(_NEVER_WAITING)
     await keeper.get(None)
 
     loop = asyncio.get_running_loop()
 
     async def once() -> None:
         now = loop.time()
-        departure = gates.try_acquire(RateClass.PEOPLE, now)
+        departure = limiter.try_acquire(RateClass.PEOPLE, now)
         if keeper.current(now) is None or departure is None:
             raise WrongRecordsError("something waited")
-        gates.complete(departure, answered=True)
+        limiter.complete(departure, answered=True)
         keeper.accepted()
 
     return await _cpu(times, once)

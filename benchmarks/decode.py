@@ -46,7 +46,7 @@ _WALKS = ("walk", "pages", "raw", "raw_json")
 
 
 @frozen
-class Pages:
+class PageBodies:
     """The same page several times, with other ids: as bodies, and as separate records."""
 
     bodies: list[bytes]
@@ -58,14 +58,14 @@ class Pages:
         return len(self.rows)
 
 
-def _pages(kind: RecordKind, odd: float, count: int, per_page: int) -> Pages:
+def _pages(kind: RecordKind, odd: float, count: int, per_page: int) -> PageBodies:
     rows = records(kind, count * per_page, odd=odd)
     bodies = [
         b'{"code":true,"description":null,"error":null,"data":{"patients":[%b]},"count":%d}'
         % (b",".join(rows[start : start + per_page]), len(rows))
         for start in range(0, len(rows), per_page)
     ]
-    return Pages(bodies, rows)
+    return PageBodies(bodies, rows)
 
 
 def _struct(kind: RecordKind) -> Reader:
@@ -100,7 +100,7 @@ def _decode_each(codec: Codec, rows: list[bytes]) -> None:
         decode(Patient, row)
 
 
-async def _walk_through(way: str, pages: Pages, session: CannedSession) -> float:
+async def _walk_through(way: str, pages: PageBodies, session: CannedSession) -> float:
     """Walk the pages in one of the library's ways, and return the CPU seconds that took."""
     count = total = 0
     async with NexHealth(
@@ -109,8 +109,8 @@ async def _walk_through(way: str, pages: Pages, session: CannedSession) -> float
         rates=Rates.unlimited(),
         http=session,  # type: ignore[arg-type]  # it has what is used of aiohttp's
     ) as nex:
-        office = nex.practice("invented-dental").location(1)
-        walk = office.patients.walk
+        location = nex.practice("invented-dental").location(1)
+        walk = location.patients.walk
         per_page = pages.size // len(pages.bodies)
         await anext(walk(per_page=per_page))  # builds what is built once
         gc.collect()
@@ -136,7 +136,7 @@ async def _walk_through(way: str, pages: Pages, session: CannedSession) -> float
     return seconds
 
 
-def _check(pages: Pages, count: int, total: int | None) -> None:
+def _check(pages: PageBodies, count: int, total: int | None) -> None:
     due = sum(range(FIRST_ID, FIRST_ID + pages.size))
     if count != pages.size or total not in (None, due):
         raise WrongRecordsError(f"{count} records of {pages.size}, or other ids")
@@ -163,7 +163,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def _cases(
-    pages: Pages, readers: dict[str, Reader], codec: Codec
+    pages: PageBodies, readers: dict[str, Reader], codec: Codec
 ) -> list[tuple[str, Callable[[], float]]]:
     def of_reader(read: Reader) -> Callable[[], float]:
         return lambda: cpu_of(lambda: _read_all(read, pages.bodies))
@@ -179,7 +179,7 @@ def _cases(
     ]
 
 
-def _warm_up(pages: Pages, readers: dict[str, Reader], codec: Codec) -> None:
+def _warm_up(pages: PageBodies, readers: dict[str, Reader], codec: Codec) -> None:
     """Build what is built once, and check that everyone reads the same records."""
     due = list(range(FIRST_ID, FIRST_ID + pages.size))
     for name, read in readers.items():

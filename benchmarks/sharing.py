@@ -33,7 +33,7 @@ _TRIP = 0.02
 
 async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float, float]:
     """Return CPU and wait in microseconds a request, and questions to Redis a request."""
-    gates = RateLimiter(rates, "invented")
+    limiter = RateLimiter(rates, "invented")
     waited = 0.0
 
     async def task() -> None:
@@ -41,19 +41,19 @@ async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float
         loop = asyncio.get_running_loop()
         for _ in range(each):
             asked = loop.time()
-            departure = gates.try_acquire(RateClass.PEOPLE, asked) or await gates.acquire(
+            departure = limiter.try_acquire(RateClass.PEOPLE, asked) or await limiter.acquire(
                 RateClass.PEOPLE, background=False, deadline=None
             )
             waited += loop.time() - asked
             await asyncio.sleep(_TRIP)
-            gates.complete(departure, answered=True)
+            limiter.complete(departure, answered=True)
 
     cpu = time.process_time()
     await asyncio.gather(*(task() for _ in range(_TASKS)))
     cpu = time.process_time() - cpu
-    turns = gates.turns
-    gates.close()
-    await gates.aclose()
+    turns = limiter.turns
+    limiter.close()
+    await limiter.aclose()
     number = _TASKS * each
     return cpu / number * 1e6, waited / number * 1e6, turns / number
 

@@ -31,7 +31,7 @@ class _SkippingSelector(selectors.DefaultSelector):
         loop = self.loop
         if loop is None or not loop.skip_waits or not timeout or timeout < 0:
             return super().select(timeout)
-        events = super().select(min(timeout, loop.patience))
+        events = super().select(min(timeout, loop.io_wait))
         if not events:
             loop.shift(timeout)
         return events
@@ -43,7 +43,7 @@ class MovableLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.offset = 0.0
         self.skip_waits = False
-        self.patience = 0.0
+        self.io_wait = 0.0
         """Real seconds to give sockets before a wait is skipped."""
         selector = _SkippingSelector()
         super().__init__(selector)
@@ -74,7 +74,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-class _Complaints(logging.Handler):
+class _AsyncioErrors(logging.Handler):
     """What asyncio only logs: tasks destroyed while pending, errors that nobody asked for."""
 
     def __init__(self) -> None:
@@ -85,15 +85,15 @@ class _Complaints(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-_COMPLAINTS = _Complaints()
-logging.getLogger("asyncio").addHandler(_COMPLAINTS)
+_ASYNCIO_ERRORS = _AsyncioErrors()
+logging.getLogger("asyncio").addHandler(_ASYNCIO_ERRORS)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Fail a test, its loop closed by now, that left asyncio something to complain of."""
     result = yield
-    texts, _COMPLAINTS.texts = _COMPLAINTS.texts, []
+    texts, _ASYNCIO_ERRORS.texts = _ASYNCIO_ERRORS.texts, []
     if texts:
         pytest.fail("asyncio complained: " + "; ".join(texts), pytrace=False)
     return result
@@ -107,7 +107,7 @@ async def loop() -> MovableLoop:
     return running
 
 
-class _Response(aiohttp.ClientResponse):
+class _MockedResponse(aiohttp.ClientResponse):
     """What aioresponses builds, completed for aiohttp releases that ask for one argument more."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -121,6 +121,6 @@ class _Response(aiohttp.ClientResponse):
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
     """Replies at aiohttp's edge."""
-    monkeypatch.setattr("aioresponses.core.ClientResponse", _Response)
+    monkeypatch.setattr("aioresponses.core.ClientResponse", _MockedResponse)
     with aioresponses() as replies:
         yield replies

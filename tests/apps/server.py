@@ -128,7 +128,7 @@ def main(name: str) -> None:
         return
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class AnnouncingServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if not self.should_exit:
@@ -136,7 +136,9 @@ def main(name: str) -> None:
 
     # uvicorn raises the signal that ended it once more when it is done, for whoever started it.
     signal.signal(signal.SIGTERM, _already_ended)
-    server = Server(uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False))
+    server = AnnouncingServer(
+        uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False)
+    )
     with contextlib.closing(listening):
         server.run(sockets=[listening])
     if not server.started:

@@ -26,7 +26,7 @@ multi_tenant: Any = load_example("multi_tenant")
 
 
 @pytest.fixture
-async def boxes() -> AsyncIterator[dict[str, Sandbox]]:
+async def sandboxes() -> AsyncIterator[dict[str, Sandbox]]:
     """A server for each customer, which accepts no key and no token but its own."""
     async with AsyncExitStack() as stack:
         yield {
@@ -39,15 +39,15 @@ class Opened:
     """Makes sessions, and remembers them."""
 
     def __init__(
-        self, boxes: dict[str, Sandbox], rates: Rates | None = None, *, version: str = "v2"
+        self, sandboxes: dict[str, Sandbox], rates: Rates | None = None, *, version: str = "v2"
     ) -> None:
-        self.boxes = boxes
+        self.sandboxes = sandboxes
         self.rates = rates
         self.version = version
         self.sessions: list[tuple[str, NexHealth]] = []
 
     def __call__(self, name: str) -> NexHealth:
-        sandbox = self.boxes[name]
+        sandbox = self.sandboxes[name]
         nex = NexHealth(
             sandbox.api_key,
             base_url=sandbox.url,
@@ -61,35 +61,35 @@ class Opened:
 
 
 async def test_each_customer_sees_its_own_patients_by_its_own_token(
-    boxes: dict[str, Sandbox],
+    sandboxes: dict[str, Sandbox],
 ) -> None:
-    opened = Opened(boxes)
+    opened = Opened(sandboxes)
 
     async def count(tenants: Any, name: str) -> int:
         async with tenants.of(name) as nex:
             return len([patient async for patient in nex.patients.walk()])
 
     async with multi_tenant.Tenants(opened, most=4) as tenants:
-        names = list(boxes) * 10
+        names = list(sandboxes) * 10
         counts = await asyncio.gather(*(count(tenants, name) for name in names))
-        assert counts == [len(boxes[name].patients) for name in names]
+        assert counts == [len(sandboxes[name].patients) for name in names]
         assert len(tenants) == len(opened.sessions) == 4
         tokens = {nex._client.state.token_manager.current(0.0) for _, nex in opened.sessions}
         assert len(tokens) == 4
-    for sandbox in boxes.values():
+    for sandbox in sandboxes.values():
         assert sandbox.logins == 1
         assert all(seen.status in {200, 201} for seen in sandbox.requests)  # no foreign token, ever
 
 
-async def test_the_limit_of_one_key_slows_nobody_else(boxes: dict[str, Sandbox]) -> None:
+async def test_the_limit_of_one_key_slows_nobody_else(sandboxes: dict[str, Sandbox]) -> None:
     few = Limit(2, 0.6)
-    opened = Opened(boxes, Rates(overall=few, slow=few, people=few, other=few))
-    slow, quick = list(boxes)[:2]
+    opened = Opened(sandboxes, Rates(overall=few, slow=few, people=few, other=few))
+    slow, quick = list(sandboxes)[:2]
     async with multi_tenant.Tenants(opened, most=4) as tenants:
 
         async def get(name: str) -> None:
             async with tenants.of(name) as nex:
-                await nex.patients.get(boxes[name].patients.ids[0])
+                await nex.patients.get(sandboxes[name].patients.ids[0])
 
         crowd = [asyncio.create_task(get(slow)) for _ in range(6)]
         await get(quick)
@@ -101,44 +101,46 @@ async def test_the_limit_of_one_key_slows_nobody_else(boxes: dict[str, Sandbox])
 
 
 async def test_the_longest_unused_session_makes_room_and_is_opened_anew_when_asked_for(
-    boxes: dict[str, Sandbox],
+    sandboxes: dict[str, Sandbox],
 ) -> None:
-    opened = Opened(boxes)
-    first, second, third, _ = boxes
+    opened = Opened(sandboxes)
+    first, second, third, _ = sandboxes
     async with multi_tenant.Tenants(opened, most=2) as tenants:
         for name in (first, second, first, third):
             async with tenants.of(name) as nex:
-                await nex.patients.get(boxes[name].patients.ids[0])
+                await nex.patients.get(sandboxes[name].patients.ids[0])
             assert len(tenants) <= 2
         closed = [name for name, nex in opened.sessions if nex._client.state.closed]
         assert closed == [second]
         async with tenants.of(second) as nex:
-            await nex.patients.get(boxes[second].patients.ids[0])
+            await nex.patients.get(sandboxes[second].patients.ids[0])
     assert all(nex._client.state.closed for _, nex in opened.sessions)
     with pytest.raises(SessionStateError):
         await opened.sessions[0][1].patients.get(1)
 
 
-async def test_a_session_in_use_is_never_closed_to_make_room(boxes: dict[str, Sandbox]) -> None:
-    opened = Opened(boxes)
-    first, second, third, _ = boxes
+async def test_a_session_in_use_is_never_closed_to_make_room(sandboxes: dict[str, Sandbox]) -> None:
+    opened = Opened(sandboxes)
+    first, second, third, _ = sandboxes
     async with multi_tenant.Tenants(opened, most=2) as tenants:
         async with tenants.of(first) as one, tenants.of(second):
             with pytest.raises(multi_tenant.Crowded):
                 await tenants.of(third).__aenter__()
-            await one.patients.get(boxes[first].patients.ids[0])
+            await one.patients.get(sandboxes[first].patients.ids[0])
         async with tenants.of(third) as nex:
-            await nex.patients.get(boxes[third].patients.ids[0])
+            await nex.patients.get(sandboxes[third].patients.ids[0])
 
 
-async def test_a_customer_whose_login_is_slow_holds_up_nobody(boxes: dict[str, Sandbox]) -> None:
-    opened = Opened(boxes, version="auto")
-    boxes["customer-0"].hang_next(path="/authenticates")
+async def test_a_customer_whose_login_is_slow_holds_up_nobody(
+    sandboxes: dict[str, Sandbox],
+) -> None:
+    opened = Opened(sandboxes, version="auto")
+    sandboxes["customer-0"].hang_next(path="/authenticates")
     async with multi_tenant.Tenants(opened, most=4) as tenants:
 
         async def use(name: str) -> None:
             async with tenants.of(name) as nex:
-                await nex.patients.get(boxes[name].patients.ids[0])
+                await nex.patients.get(sandboxes[name].patients.ids[0])
 
         slow = asyncio.create_task(use("customer-0"))
         async with asyncio.timeout(5):
@@ -146,16 +148,16 @@ async def test_a_customer_whose_login_is_slow_holds_up_nobody(boxes: dict[str, S
         assert not slow.done()
         slow.cancel()
         await asyncio.wait([slow])
-        boxes["customer-0"].clear()
+        sandboxes["customer-0"].clear()
 
 
 async def test_a_customer_whose_key_is_refused_can_be_given_another(
-    boxes: dict[str, Sandbox],
+    sandboxes: dict[str, Sandbox],
 ) -> None:
     keys = {"customer-1": "a-wrong-key"}
 
     def make(name: str) -> NexHealth:
-        sandbox = boxes[name]
+        sandbox = sandboxes[name]
         return NexHealth(
             keys[name],
             base_url=sandbox.url,
@@ -169,6 +171,6 @@ async def test_a_customer_whose_key_is_refused_can_be_given_another(
             with pytest.raises(InvalidAPIKeyError):
                 async with tenants.of("customer-1"):
                     pass
-        keys["customer-1"] = boxes["customer-1"].api_key
+        keys["customer-1"] = sandboxes["customer-1"].api_key
         async with tenants.of("customer-1") as nex:
             assert nex.version == "v2"

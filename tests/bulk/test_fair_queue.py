@@ -9,7 +9,7 @@ from nexhealth_async.bulk import Shard
 from nexhealth_async.bulk.fair_queue import ShardQueue, ShardSlot, interleave
 
 
-class Walk:
+class FakeWalk:
     """Notes how wide it was made."""
 
     def __init__(self) -> None:
@@ -25,29 +25,29 @@ def shard(subdomain: str = "a", location: int | None = None, resource: str = "pa
 
 
 def test_a_single_list_has_all_there_is() -> None:
-    lane = ShardQueue(8)
-    lane.add([shard()], can_prefetch=True)
-    [seat] = lane.acquire()
-    assert seat.permits == 8
+    queue = ShardQueue(8)
+    queue.add([shard()], can_prefetch=True)
+    [slot] = queue.acquire()
+    assert slot.permits == 8
 
 
 def test_what_one_list_needs_no_more_goes_to_those_left_at_once() -> None:
-    lane = ShardQueue(8)
-    lane.add([shard("a"), shard("b"), shard("c")], can_prefetch=True)
-    first, second, third = lane.acquire()
+    queue = ShardQueue(8)
+    queue.add([shard("a"), shard("b"), shard("c")], can_prefetch=True)
+    first, second, third = queue.acquire()
     assert [first.permits, second.permits, third.permits] == [3, 3, 2]
-    second.pages = walk = Walk()
-    lane.release(first)
-    assert lane.acquire() == []
-    lane.release(third)
-    assert lane.acquire() == []
+    second.pages = walk = FakeWalk()
+    queue.release(first)
+    assert queue.acquire() == []
+    queue.release(third)
+    assert queue.acquire() == []
     assert second.permits == 8 == walk.width
 
 
 def test_lists_with_cursors_take_one_each() -> None:
-    lane = ShardQueue(4)
-    lane.add([shard("a"), shard("b")], can_prefetch=False)
-    assert [seat.permits for seat in lane.acquire()] == [1, 1]
+    queue = ShardQueue(4)
+    queue.add([shard("a"), shard("b")], can_prefetch=False)
+    assert [slot.permits for slot in queue.acquire()] == [1, 1]
 
 
 @given(
@@ -57,21 +57,21 @@ def test_lists_with_cursors_take_one_each() -> None:
 def test_a_lane_never_has_more_in_flight_and_idles_only_without_need(
     concurrency: int, steps: list[tuple[str, bool]]
 ) -> None:
-    lane, seats = ShardQueue(concurrency), list[ShardSlot]()
+    queue, slots = ShardQueue(concurrency), list[ShardSlot]()
     waiting = 0
     for step, flag in steps:
         if step == "add":
-            lane.add([shard()], can_prefetch=flag)
+            queue.add([shard()], can_prefetch=flag)
             waiting += 1
-        elif step == "leave" and seats:
-            lane.release(seats.pop(0 if flag else -1))
-        begun = lane.acquire()
-        seats += begun
+        elif step == "leave" and slots:
+            queue.release(slots.pop(0 if flag else -1))
+        begun = queue.acquire()
+        slots += begun
         waiting -= len(begun)
-        taken = sum(seat.permits for seat in seats)
-        assert all(seat.permits == 1 or seat.can_prefetch for seat in seats)
+        taken = sum(slot.permits for slot in slots)
+        assert all(slot.permits == 1 or slot.can_prefetch for slot in slots)
         assert taken <= concurrency
-        assert taken == concurrency or not (waiting or any(seat.can_prefetch for seat in seats))
+        assert taken == concurrency or not (waiting or any(slot.can_prefetch for slot in slots))
 
 
 def test_practices_take_turns_and_within_them_locations() -> None:

@@ -47,7 +47,7 @@ class FaultPlan:
     """Lets something go wrong for about every twenty-fifth request."""
 
     def __init__(self, sandbox: Sandbox, seed: int) -> None:
-        self._box, self._draw = sandbox, random.Random(seed)
+        self._sandbox, self._draw = sandbox, random.Random(seed)
         self.faults = 0
 
     def __call__(self, page: RecordedPage) -> None:
@@ -55,15 +55,15 @@ class FaultPlan:
             self.faults += 1
             match self._draw.randrange(5):
                 case 0:
-                    self._box.fail_next(503)
+                    self._sandbox.fail_next(503)
                 case 1:
-                    self._box.fail_next(502)
+                    self._sandbox.fail_next(502)
                 case 2:
-                    self._box.drop_next(when="mid_body")
+                    self._sandbox.drop_next(when="mid_body")
                 case 3:
-                    self._box.truncate_next()
+                    self._sandbox.truncate_next()
                 case _:
-                    self._box.drop_next(when="after")
+                    self._sandbox.drop_next(when="after")
 
 
 def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
@@ -85,11 +85,11 @@ def due(practice: Practice, resource: str, version: str) -> list[int]:
     if resource in LEDGER and not practice.financial_access:
         return []
     table = getattr(practice, TABLES.get(resource, resource))
-    by_office = facts(resource, version).level is Level.LOCATION
+    by_location = facts(resource, version).level is Level.LOCATION
     return sorted(
         id
         for id in table.ids
-        if not by_office or table.row(id).get("location_id") not in practice.forbidden
+        if not by_location or table.row(id).get("location_id") not in practice.forbidden
     )
 
 
@@ -98,14 +98,14 @@ def refused_shards(sandbox: Sandbox, version: str) -> dict[str, type[Exception]]
     found: dict[str, type[Exception]] = {}
     location = sandbox.practices[REFUSED]
     for resource in RESOURCES[version]:
-        by_office = facts(resource, version).level is Level.LOCATION
-        if by_office:
+        by_location = facts(resource, version).level is Level.LOCATION
+        if by_location:
             found[f"{resource}/{location.subdomain}/{location.locations.ids[1]}"] = (
                 PermissionDeniedError
             )
         if resource in LEDGER:
             closed = sandbox.practices[CLOSED]
-            for place in closed.locations.ids if by_office else "-":
+            for place in closed.locations.ids if by_location else "-":
                 found[f"{resource}/{closed.subdomain}/{place}"] = FinancialAccessDisabledError
     return found
 
@@ -136,8 +136,8 @@ async def test_everything_but_what_the_report_names_is_complete(version: str) ->
         location.forbidden.add(location.locations.ids[1])
         sandbox.practices[CLOSED].financial_access = False
         odd, lost = inject_bad_records(sandbox.practices[ODD])
-        weather = FaultPlan(sandbox, 4)
-        sandbox.between_pages(weather)
+        faults = FaultPlan(sandbox, 4)
+        sandbox.between_pages(faults)
         batches: list[Batch] = []
         async with (
             NexHealth(
@@ -151,7 +151,7 @@ async def test_everything_but_what_the_report_names_is_complete(version: str) ->
         ):
             async for batch in pull:
                 batches.append(batch)
-        assert weather.faults > 20
+        assert faults.faults > 20
         assert pull.report.stats.retries > 20
         check_failures(pull.report, refused_shards(sandbox, version))
         for resource in RESOURCES[version]:

@@ -41,7 +41,7 @@ RECOPY: _How = {"recopy": True}
 
 
 @frozen
-class Copies:
+class CopyTarget:
     """A target of one kind, and what it holds."""
 
     kind: str
@@ -59,24 +59,24 @@ class Copies:
 
 
 @pytest_asyncio.fixture(params=[*MERGING, *FILES])
-async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Copies]:
+async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CopyTarget]:
     async with AsyncExitStack() as stack:
         yield await _copies(str(request.param), request, tmp_path, stack)
 
 
 @pytest_asyncio.fixture(params=MERGING)
-async def merging(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Copies]:
+async def merging(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CopyTarget]:
     async with AsyncExitStack() as stack:
         yield await _copies(str(request.param), request, tmp_path, stack)
 
 
 async def _copies(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, stack: AsyncExitStack
-) -> Copies:
+) -> CopyTarget:
     if kind == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        return Copies(kind, await stack.enter_async_context(new_database(server)))
-    return Copies(kind, str(tmp_path / "copy"))
+        return CopyTarget(kind, await stack.enter_async_context(new_database(server)))
+    return CopyTarget(kind, str(tmp_path / "copy"))
 
 
 def asked(sandbox: Sandbox) -> set[str]:
@@ -88,14 +88,14 @@ def asked(sandbox: Sandbox) -> set[str]:
     }
 
 
-async def fill(copies: Copies, nex: NexHealth, **more: Any) -> None:
+async def fill(copies: CopyTarget, nex: NexHealth, **more: Any) -> None:
     (await nex.bulk.copy(LISTS, to=copies.target, **more)).raise_if_partial()
 
 
 # Another account
 
 
-async def test_another_account_deletes_nothing_and_is_not_mixed_in(merging: Copies) -> None:
+async def test_another_account_deletes_nothing_and_is_not_mixed_in(merging: CopyTarget) -> None:
     async with account(1) as mine, account(2) as other:
         async with session(mine) as nex:
             await fill(merging, nex)
@@ -111,7 +111,7 @@ async def test_another_account_deletes_nothing_and_is_not_mixed_in(merging: Copi
 
 @pytest.mark.parametrize("how", [REFRESH, PLAIN, RESUME])
 async def test_an_account_with_none_of_the_practices_is_refused(
-    copies: Copies, how: dict[str, Any]
+    copies: CopyTarget, how: dict[str, Any]
 ) -> None:
     async with AsyncExitStack() as stack:
         mine = await stack.enter_async_context(account(1))
@@ -128,7 +128,7 @@ async def test_an_account_with_none_of_the_practices_is_refused(
         assert not asked(other)
 
 
-async def test_another_address_is_refused_unless_it_is_adopted(merging: Copies) -> None:
+async def test_another_address_is_refused_unless_it_is_adopted(merging: CopyTarget) -> None:
     async with account(1) as mine, session(mine) as nex:
         await fill(merging, nex)
     async with account(1) as moved:
@@ -141,7 +141,7 @@ async def test_another_address_is_refused_unless_it_is_adopted(merging: Copies) 
             await fill(merging, nex, since="last")
 
 
-async def test_keys_rotate_and_practices_come_and_go(merging: Copies) -> None:
+async def test_keys_rotate_and_practices_come_and_go(merging: CopyTarget) -> None:
     async with account(1, practices=3) as sandbox:
         gone = sandbox.practices.pop(0)
         async with session(sandbox) as nex:
@@ -161,7 +161,7 @@ async def test_keys_rotate_and_practices_come_and_go(merging: Copies) -> None:
 
 
 async def test_without_the_list_of_institutions_each_practice_is_asked_after(
-    merging: Copies,
+    merging: CopyTarget,
 ) -> None:
     async with AsyncExitStack() as stack:
         mine = await stack.enter_async_context(account(1, practices=2))
@@ -184,7 +184,7 @@ async def test_without_the_list_of_institutions_each_practice_is_asked_after(
 # Sandboxes
 
 
-async def test_no_sandbox_is_mixed_with_a_real_account(copies: Copies) -> None:
+async def test_no_sandbox_is_mixed_with_a_real_account(copies: CopyTarget) -> None:
     async with account(1) as real, Sandbox(patients=12) as sandbox:
         async with session(real) as nex:
             await fill(copies, nex)
@@ -197,7 +197,7 @@ async def test_no_sandbox_is_mixed_with_a_real_account(copies: Copies) -> None:
         assert not asked(sandbox)
 
 
-async def test_no_real_account_is_mixed_with_a_sandbox(copies: Copies) -> None:
+async def test_no_real_account_is_mixed_with_a_sandbox(copies: CopyTarget) -> None:
     async with account(1) as real, Sandbox(patients=12) as sandbox:
         async with session(sandbox) as nex:
             await fill(copies, nex)
@@ -209,7 +209,9 @@ async def test_no_real_account_is_mixed_with_a_sandbox(copies: Copies) -> None:
         assert not asked(real)
 
 
-async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(merging: Copies) -> None:
+async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(
+    merging: CopyTarget,
+) -> None:
     async with Sandbox(patients=12, seed=4) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
     async with Sandbox(patients=12, seed=4) as again, session(again) as nex:
@@ -234,7 +236,7 @@ async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(merging:
 
 
 async def test_another_version_is_refused_and_the_targets_is_taken_where_none_is_said(
-    merging: Copies,
+    merging: CopyTarget,
 ) -> None:
     async with account(1) as sandbox:
         async with session(sandbox, "v3") as nex:
@@ -253,7 +255,7 @@ async def test_another_version_is_refused_and_the_targets_is_taken_where_none_is
         assert versions == {"v3.0.0"}
 
 
-async def test_a_copy_outlives_the_version_it_was_made_in(merging: Copies) -> None:
+async def test_a_copy_outlives_the_version_it_was_made_in(merging: CopyTarget) -> None:
     async with account(1) as sandbox:
         async with session(sandbox, "v2") as nex:
             await fill(merging, nex)
@@ -265,7 +267,7 @@ async def test_a_copy_outlives_the_version_it_was_made_in(merging: Copies) -> No
         assert await merging.ids() == held
 
 
-async def test_resuming_takes_the_version_of_the_pull(copies: Copies) -> None:
+async def test_resuming_takes_the_version_of_the_pull(copies: CopyTarget) -> None:
     async with account(1) as sandbox:
         sandbox.fail_next(403, path="/appointments")
         async with session(sandbox, "v3") as nex:
@@ -282,7 +284,7 @@ async def test_resuming_takes_the_version_of_the_pull(copies: Copies) -> None:
 # Copying anew
 
 
-async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: Copies) -> None:
+async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: CopyTarget) -> None:
     async with AsyncExitStack() as stack, account(1, practices=2) as sandbox:
         async with session(sandbox, "v2") as nex:
             await fill(copies, nex)
@@ -294,7 +296,7 @@ async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: Copies
             with pytest.raises(InvalidArgumentError, match="also holds"):
                 await nex.bulk.copy(["patients"], to=copies.target, recopy=True)
             await fill(copies, nex, recopy=True)
-            fresh = Copies(copies.kind, copies.place + "2")
+            fresh = CopyTarget(copies.kind, copies.place + "2")
             if copies.kind != "postgres":
                 await fill(fresh, nex)
                 assert await copies.contents() == await fresh.contents()
@@ -309,13 +311,13 @@ async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: Copies
         del stack
 
 
-async def test_a_recopy_of_an_empty_place_is_a_copy(copies: Copies) -> None:
+async def test_a_recopy_of_an_empty_place_is_a_copy(copies: CopyTarget) -> None:
     async with account(1) as sandbox, session(sandbox) as nex:
         await fill(copies, nex, recopy=True)
         assert (await copies.ids())["patients", sandbox.subdomain] == 20
 
 
-async def test_a_recopy_replaces_no_practice_that_the_key_cannot_see(merging: Copies) -> None:
+async def test_a_recopy_replaces_no_practice_that_the_key_cannot_see(merging: CopyTarget) -> None:
     async with account(1, practices=2) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
         held = await merging.ids()
@@ -342,7 +344,7 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, states = tmp_path / "copy", list[Path]()
-    copies = Copies(kind, str(folder))
+    copies = CopyTarget(kind, str(folder))
     async with account(1) as sandbox:
         async with session(sandbox, "v2") as nex:
             await fill(copies, nex)
@@ -361,7 +363,7 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
         truth = await copies.contents()
         assert len(states) >= len(LISTS)
         for state in (states[0], states[1], states[-1]):
-            killed = Copies(kind, str(state))
+            killed = CopyTarget(kind, str(state))
             async with session(sandbox, "v2") as nex:
                 with pytest.raises(OriginError):
                     await fill(killed, nex, resume=True)
@@ -373,7 +375,7 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
 # Targets of an earlier release
 
 
-async def forget_origin(copies: Copies) -> None:
+async def forget_origin(copies: CopyTarget) -> None:
     """Leave the target as the release before this one would have."""
     drop = "alter table _nexhealth_pulls drop column origin"
     if copies.kind == "postgres":
@@ -391,7 +393,7 @@ async def forget_origin(copies: Copies) -> None:
 
 @pytest.mark.parametrize("how", [REFRESH, PLAIN])
 async def test_a_database_without_an_origin_is_refused_until_it_is_adopted(
-    merging: Copies, how: dict[str, Any]
+    merging: CopyTarget, how: dict[str, Any]
 ) -> None:
     async with account(1) as sandbox, account(2) as other:
         async with session(sandbox) as nex:
@@ -418,7 +420,9 @@ async def test_a_database_without_an_origin_is_refused_until_it_is_adopted(
         assert await merging.ids() == held
 
 
-async def test_an_unfinished_pull_without_an_origin_is_adopted_and_resumed(copies: Copies) -> None:
+async def test_an_unfinished_pull_without_an_origin_is_adopted_and_resumed(
+    copies: CopyTarget,
+) -> None:
     async with account(1) as sandbox, session(sandbox) as nex:
         sandbox.fail_next(403, path="/appointments?page=1")
         await nex.bulk.copy(LISTS, to=copies.target, drift="watch")
@@ -438,7 +442,7 @@ async def test_an_unfinished_pull_without_an_origin_is_adopted_and_resumed(copie
 
 
 async def test_tables_without_any_pull_are_refused_until_they_are_adopted(
-    merging: Copies,
+    merging: CopyTarget,
 ) -> None:
     async with account(1) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
@@ -459,7 +463,7 @@ async def test_tables_without_any_pull_are_refused_until_they_are_adopted(
 
 
 async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
-    merging: Copies,
+    merging: CopyTarget,
 ) -> None:
     async with account(1, practices=3) as sandbox, session(sandbox) as nex:
         one, two, three = (practice.subdomain for practice in sandbox.practices)
@@ -478,7 +482,7 @@ async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
         assert three not in asked_after
 
 
-async def test_all_practices_stay_all_practices(merging: Copies) -> None:
+async def test_all_practices_stay_all_practices(merging: CopyTarget) -> None:
     async with account(1, practices=2) as sandbox, session(sandbox) as nex:
         new = sandbox.practices.pop()
         await fill(merging, nex)
@@ -488,7 +492,7 @@ async def test_all_practices_stay_all_practices(merging: Copies) -> None:
         assert {name for _, name in await merging.ids()} == {sandbox.subdomain, new.subdomain}
 
 
-async def test_the_window_of_appointments_is_kept_and_not_widened(merging: Copies) -> None:
+async def test_the_window_of_appointments_is_kept_and_not_widened(merging: CopyTarget) -> None:
     first, last = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
     async with account(1) as sandbox, session(sandbox, "v3") as nex:
         await fill(merging, nex, appointments_from=first, appointments_until=last)
@@ -509,7 +513,7 @@ async def test_the_window_of_appointments_is_kept_and_not_widened(merging: Copie
 # What is begun, and what is pulled without a target
 
 
-async def test_beginning_a_pull_checks_the_origin_as_copying_does(merging: Copies) -> None:
+async def test_beginning_a_pull_checks_the_origin_as_copying_does(merging: CopyTarget) -> None:
     async with account(1) as mine, account(2) as other:
         async with session(mine) as nex:
             await fill(merging, nex)
@@ -524,7 +528,7 @@ async def test_beginning_a_pull_checks_the_origin_as_copying_does(merging: Copie
         assert not await merging.ids()
 
 
-async def test_a_place_in_which_nothing_was_kept_belongs_to_nobody(copies: Copies) -> None:
+async def test_a_place_in_which_nothing_was_kept_belongs_to_nobody(copies: CopyTarget) -> None:
     async with account(1) as mine, account(2) as other:
         async with session(mine) as nex:
             await nex.bulk.begin(LISTS, to=copies.target)

@@ -32,7 +32,7 @@ from nexhealth_async.session import client_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DEMO = PracticeLocations(subdomain="demo", location_ids=(1, 2))
-ONE_OFFICE = PracticeLocations(subdomain="demo", location_ids=(2,), whole=False)
+ONE_LOCATION = PracticeLocations(subdomain="demo", location_ids=(2,), whole=False)
 
 versions = st.sampled_from(["v2", "v3.0.0"])
 moments = st.datetimes(
@@ -288,7 +288,7 @@ def test_a_moment_holds_for_every_list_that_takes_one_in_any_zone() -> None:
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 def test_some_locations_are_never_taken_for_the_whole_practice(version: str) -> None:
-    plan = plan_shards(resources(version), version, [ONE_OFFICE], now=NOW)
+    plan = plan_shards(resources(version), version, [ONE_LOCATION], now=NOW)
     for one in plan.groups:
         about = facts(one.group.resource, version)
         assert one.compares != about.narrows
@@ -362,7 +362,7 @@ def test_a_resource_named_twice_is_read_once() -> None:
         ({"since": NOW.replace(tzinfo=None)}, "since is a date-time without a zone"),
         ({"appointments_from": NOW.replace(tzinfo=None)}, "without a zone"),
         ({"appointments_from": NOW, "appointments_until": NOW}, "must be later"),
-        ({"places": [DEMO, ONE_OFFICE]}, "named twice"),
+        ({"places": [DEMO, ONE_LOCATION]}, "named twice"),
     ],
 )
 def test_what_makes_no_plan_is_refused(changed: dict[str, object], error: str) -> None:

@@ -1,4 +1,4 @@
-"""Copies refreshed after random changes equal fresh ones, row by row, in both databases."""
+"""CopyRefresher refreshed after random changes equal fresh ones, row by row, in both databases."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _move(practice: Practice, draw: random.Random, now: str) -> None:
         rooms.update(id, location_id=draw.choice(practice.locations.ids), updated_at=now)
 
 
-class Copies:
+class CopyRefresher:
     """Makes copies at new places of one kind, and refreshes them."""
 
     def __init__(self, kind: str, resources: list[str], places: list[str]) -> None:
@@ -116,7 +116,7 @@ async def test_a_copy_refreshed_after_random_changes_equals_a_fresh_one(
         for practice in at.sandbox.practices:  # else they follow the procedures, and say no change
             for id in practice.charges.ids:
                 practice.charges.update(id)
-        copies = Copies(kind, RESOURCES + MORE[version], places)
+        copies = CopyRefresher(kind, RESOURCES + MORE[version], places)
         place = copies.new_place()
         await copies.refresh(at, place)
         gone = 0

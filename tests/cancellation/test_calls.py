@@ -141,7 +141,7 @@ async def test_a_refused_token_is_replaced_whoever_is_cancelled(loop: MovableLoo
 
 async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: MovableLoop) -> None:
     async with scene(retry=RetryPolicy()) as at:
-        loop.patience, loop.skip_waits = 0.02, True
+        loop.io_wait, loop.skip_waits = 0.02, True
 
         def spoil() -> None:
             at.sandbox.clear()
@@ -154,26 +154,26 @@ async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: Movabl
 async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: MovableLoop) -> None:
     limit = Limit(3, 1.0)
     async with scene(rates=Rates(overall=None, slow=None, people=limit, other=None)) as at:
-        loop.patience, loop.skip_waits = 0.02, True
-        gates = at.nex._client.state.rate_limiter
+        loop.io_wait, loop.skip_waits = 0.02, True
+        limiter = at.nex._client.state.rate_limiter
 
         async def fill() -> None:
             loop.shift(2)
             for _ in range(limit.count):
-                departure = await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
-                gates.complete(departure, answered=True)
+                departure = await limiter.acquire(RateClass.PEOPLE, background=False, deadline=None)
+                limiter.complete(departure, answered=True)
 
         async def full() -> bool:
             """Whether all places can be taken at once, a window later."""
             loop.shift(2)
             now = loop.time()
             for _ in range(limit.count):
-                gates.withdraw(
-                    await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
+                limiter.withdraw(
+                    await limiter.acquire(RateClass.PEOPLE, background=False, deadline=None)
                 )
             return loop.time() - now < 0.5
 
-        await everywhere(at, get, through={"Gates.leave"}, before=fill)
+        await everywhere(at, get, through={"RateLimiter.acquire"}, before=fill)
         assert await full()
 
 
@@ -184,17 +184,17 @@ async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
     """The queue behind is served no later than if the cancelled one had never come."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(rates=rates) as at:
-        gates = at.nex._client.state.rate_limiter
+        limiter = at.nex._client.state.rate_limiter
         loop.shift(20)
-        taken = await gates.acquire(RateClass.PEOPLE, background=False, deadline=None)
+        taken = await limiter.acquire(RateClass.PEOPLE, background=False, deadline=None)
         first = asyncio.ensure_future(get(at))
         second = asyncio.ensure_future(get(at))
         await asyncio.sleep(0)
         if moment == "at_once":
             first.cancel()
-            gates.withdraw(taken)
+            limiter.withdraw(taken)
         else:
-            gates.withdraw(taken)
+            limiter.withdraw(taken)
             first.cancel()
         async with asyncio.timeout(5):
             await second

@@ -21,21 +21,21 @@ def interrupt():
 def soon(seconds=0.05):
     asyncio.get_running_loop().call_later(seconds, interrupt)
 
-def office(box, nex):
-    return nex.practice(box.subdomain).location(box.location_id)
+def open_location(sandbox, nex):
+    return nex.practice(sandbox.subdomain).location(sandbox.location_id)
 
 async def start(**options):
-    box = Sandbox(patients=40, seed=1)
-    box.page_cap = 2
-    await box.start()
-    return box, await NexHealth(box.api_key, base_url=box.url, **options).open()
+    sandbox = Sandbox(patients=40, seed=1)
+    sandbox.page_cap = 2
+    await sandbox.start()
+    return sandbox, await NexHealth(sandbox.api_key, base_url=sandbox.url, **options).open()
 
 @asynccontextmanager
 async def scene(**options):
-    async with Sandbox(patients=40, seed=1) as box:
-        box.page_cap = 2
-        async with NexHealth(box.api_key, base_url=box.url, **options) as nex:
-            yield box, nex
+    async with Sandbox(patients=40, seed=1) as sandbox:
+        sandbox.page_cap = 2
+        async with NexHealth(sandbox.api_key, base_url=sandbox.url, **options) as nex:
+            yield sandbox, nex
 
 def run(main):
     try:
@@ -49,25 +49,25 @@ def run(main):
 PROGRAMS = {
     "Ctrl-C in the middle of a walk": """
         async def main():
-            async with scene() as (box, nex):
-                async for patient in office(box, nex).patients.walk(prefetch=4):
-                    if not box.latency:  # one signal: a second would end even the closing
+            async with scene() as (sandbox, nex):
+                async for patient in open_location(sandbox, nex).patients.walk(prefetch=4):
+                    if not sandbox.latency:  # one signal: a second would end even the closing
                         soon()
-                    box.latency = 5
+                    sandbox.latency = 5
         run(main())
     """,
     "Ctrl-C in the middle of pages by cursor": """
         async def main():
-            async with scene(version="v3") as (box, nex):
-                box.cursor_page_cap = 1
-                async for _ in office(box, nex).patient_recalls.walk().pages():
+            async with scene(version="v3") as (sandbox, nex):
+                sandbox.cursor_page_cap = 1
+                async for _ in open_location(sandbox, nex).patient_recalls.walk().pages():
                     interrupt()
         run(main())
     """,
     "Ctrl-C while logging in": """
         async def main():
-            async with scene() as (box, nex):
-                box.latency = 5
+            async with scene() as (sandbox, nex):
+                sandbox.latency = 5
                 soon()
                 await nex.log_in()
         run(main())
@@ -75,50 +75,50 @@ PROGRAMS = {
     "Ctrl-C at the gate": """
         async def main():
             rates = Rates(overall=Limit(2, 60))
-            async with scene(rates=rates) as (box, nex):
+            async with scene(rates=rates) as (sandbox, nex):
                 soon(0.3)
-                async for _ in office(box, nex).patients.walk():
+                async for _ in open_location(sandbox, nex).patients.walk():
                     pass
         run(main())
     """,
     "Ctrl-C while the decoders are built": """
         async def main():
-            async with scene(preload=[]) as (box, nex):
+            async with scene(preload=[]) as (sandbox, nex):
                 interrupt()
                 async with NexHealth("an-invented-key", preload=["patients", "appointments"]):
                     await asyncio.sleep(5)
         run(main())
     """,
     "Ctrl-C through a loop driven by hand, closed in order": """
-        async def walk(box, nex):
-            async for _ in office(box, nex).patients.walk(prefetch=4):
+        async def walk(sandbox, nex):
+            async for _ in open_location(sandbox, nex).patients.walk(prefetch=4):
                 interrupt()
         loop = asyncio.new_event_loop()
-        box, nex = loop.run_until_complete(start())
+        sandbox, nex = loop.run_until_complete(start())
         try:
-            loop.run_until_complete(walk(box, nex))
+            loop.run_until_complete(walk(sandbox, nex))
         except KeyboardInterrupt:
             print("interrupted")
         for task in asyncio.all_tasks(loop):
             if "walk" in repr(task):
                 task.cancel()
         loop.run_until_complete(nex.aclose())
-        loop.run_until_complete(box.stop())
+        loop.run_until_complete(sandbox.stop())
         loop.close()
     """,
     "a walk suspended in a global, its session closed": """
         async def main():
             global walk
-            async with scene() as (box, nex):
-                walk = office(box, nex).patients.walk(prefetch=4)
+            async with scene() as (sandbox, nex):
+                walk = open_location(sandbox, nex).patients.walk(prefetch=4)
                 await anext(walk)
         run(main())
     """,
     "pages suspended in a cycle, its session closed": """
         async def main():
             global cycle
-            async with scene() as (box, nex):
-                walk = office(box, nex).patients.walk(prefetch=4).pages()
+            async with scene() as (sandbox, nex):
+                walk = open_location(sandbox, nex).patients.walk(prefetch=4).pages()
                 await anext(walk)
                 cycle = [walk]
                 cycle.append(cycle)
@@ -127,31 +127,31 @@ PROGRAMS = {
     """,
     "a walk that outlives its loop": """
         loop = asyncio.new_event_loop()
-        box, nex = loop.run_until_complete(start())
-        walk = office(box, nex).patients.walk(prefetch=4)
+        sandbox, nex = loop.run_until_complete(start())
+        walk = open_location(sandbox, nex).patients.walk(prefetch=4)
         loop.run_until_complete(anext(walk))
         loop.run_until_complete(nex.aclose())
-        loop.run_until_complete(box.stop())
+        loop.run_until_complete(sandbox.stop())
         loop.close()
         del walk
         print("ended")
     """,
     "a walk left under way when main returns": """
-        async def read(box, nex):
-            async for _ in office(box, nex).patients.walk(prefetch=4):
-                box.latency = 5
+        async def read(sandbox, nex):
+            async for _ in open_location(sandbox, nex).patients.walk(prefetch=4):
+                sandbox.latency = 5
         async def main():
-            async with scene() as (box, nex):
-                task = asyncio.ensure_future(read(box, nex))
+            async with scene() as (sandbox, nex):
+                task = asyncio.ensure_future(read(sandbox, nex))
                 await asyncio.sleep(0.1)
                 task.cancel()
         run(main())
     """,
     "an exit from inside a walk": """
         async def main():
-            async with scene() as (box, nex):
-                async for _ in office(box, nex).patients.walk(prefetch=4):
-                    box.latency = 5
+            async with scene() as (sandbox, nex):
+                async for _ in open_location(sandbox, nex).patients.walk(prefetch=4):
+                    sandbox.latency = 5
                     print("ended", flush=True)
                     sys.exit(0)
         run(main())
@@ -160,9 +160,9 @@ PROGRAMS = {
         class Own(Exception):
             pass
         async def main():
-            async with scene() as (box, nex):
-                async for _ in office(box, nex).patients.walk(prefetch=4):
-                    box.latency = 5
+            async with scene() as (sandbox, nex):
+                async for _ in open_location(sandbox, nex).patients.walk(prefetch=4):
+                    sandbox.latency = 5
                     raise Own
         try:
             run(main())

@@ -23,39 +23,39 @@ def skipping(loop: MovableLoop) -> None:
     loop.skip_waits = True
 
 
-async def leave(gates: RateLimiter, rate: RateClass = RateClass.SLOW, **options: object) -> float:
-    departure = await gates.acquire(
+async def leave(limiter: RateLimiter, rate: RateClass = RateClass.SLOW, **options: object) -> float:
+    departure = await limiter.acquire(
         rate,
         background=bool(options.get("background")),
         deadline=options.get("deadline"),  # type: ignore[arg-type]
     )
     if "answer" in options:
         await asyncio.sleep(float(str(options["answer"])))
-    gates.complete(departure, answered="answer" in options)
+    limiter.complete(departure, answered="answer" in options)
     return departure.left
 
 
 async def test_an_idle_gate_lets_leave_at_once() -> None:
-    gates = RateLimiter(ONLY_SLOW)
-    moments = [await leave(gates) for _ in range(10)]
+    limiter = RateLimiter(ONLY_SLOW)
+    moments = [await leave(limiter) for _ in range(10)]
     assert moments[-1] - moments[0] < 0.5
 
 
 @pytest.mark.parametrize("answer", [0.0, 0.05, 0.2, 5.0])
 async def test_no_window_holds_more_than_the_limit_and_little_is_wasted(answer: float) -> None:
-    gates = RateLimiter(ONLY_SLOW)
-    left = sorted(await asyncio.gather(*(leave(gates, answer=answer) for _ in range(100))))
+    limiter = RateLimiter(ONLY_SLOW)
+    left = sorted(await asyncio.gather(*(leave(limiter, answer=answer) for _ in range(100))))
     for at, moment in enumerate(left[:-10]):
         assert left[at + 10] - moment >= 1.0 - 1e-6
     assert left[-1] - left[0] <= 9 * 1.25 / 0.97
 
 
 async def test_first_come_first_served_within_a_class() -> None:
-    gates = RateLimiter(ONLY_SLOW)
+    limiter = RateLimiter(ONLY_SLOW)
     order: list[int] = []
 
     async def one(number: int) -> None:
-        await leave(gates)
+        await leave(limiter)
         order.append(number)
 
     await asyncio.gather(*(one(number) for number in range(45)))
@@ -63,13 +63,13 @@ async def test_first_come_first_served_within_a_class() -> None:
 
 
 async def test_single_calls_go_before_prefetched_pages() -> None:
-    gates = RateLimiter(ONLY_SLOW)
+    limiter = RateLimiter(ONLY_SLOW)
     for _ in range(10):
-        await leave(gates)
+        await leave(limiter)
     order: list[str] = []
 
     async def one(name: str, *, background: bool) -> None:
-        await leave(gates, background=background)
+        await leave(limiter, background=background)
         order.append(name)
 
     await asyncio.gather(
@@ -80,25 +80,25 @@ async def test_single_calls_go_before_prefetched_pages() -> None:
 
 
 async def test_a_class_that_waits_holds_up_no_other() -> None:
-    gates = RateLimiter(Rates())
+    limiter = RateLimiter(Rates())
     for _ in range(10):
-        await leave(gates, RateClass.SLOW)
-    waiting = asyncio.ensure_future(leave(gates, RateClass.SLOW))
+        await leave(limiter, RateClass.SLOW)
+    waiting = asyncio.ensure_future(leave(limiter, RateClass.SLOW))
     await asyncio.sleep(0)
-    first = await leave(gates, RateClass.PEOPLE)
-    second = await leave(gates, RateClass.OTHER)
+    first = await leave(limiter, RateClass.PEOPLE)
+    second = await leave(limiter, RateClass.OTHER)
     assert not waiting.done()
     assert await waiting > max(first, second)
 
 
 async def test_classes_share_the_common_limit_in_turn() -> None:
-    gates = RateLimiter(Rates(overall=Limit(10, 1.0), slow=None, people=None, other=None))
+    limiter = RateLimiter(Rates(overall=Limit(10, 1.0), slow=None, people=None, other=None))
     for _ in range(10):
-        await leave(gates)
+        await leave(limiter)
     order: list[RateClass] = []
 
     async def one(rate: RateClass) -> None:
-        await leave(gates, rate)
+        await leave(limiter, rate)
         order.append(rate)
 
     await asyncio.gather(
@@ -109,8 +109,8 @@ async def test_classes_share_the_common_limit_in_turn() -> None:
 
 async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
     rng = random.Random(1)
-    gates = RateLimiter(ONLY_SLOW)
-    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(200)]
+    limiter = RateLimiter(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(200)]
     await asyncio.sleep(0)
     for task in rng.sample(tasks, 100):
         task.cancel()
@@ -121,86 +121,86 @@ async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
 
 
 async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_back() -> None:
-    gates = RateLimiter(ONLY_SLOW)
+    limiter = RateLimiter(ONLY_SLOW)
     taken = [
-        await gates.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
+        await limiter.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
     ]
-    waiting = asyncio.ensure_future(leave(gates))
+    waiting = asyncio.ensure_future(leave(limiter))
     await asyncio.sleep(0)
-    gates.withdraw(taken[0])
+    limiter.withdraw(taken[0])
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     before = asyncio.get_running_loop().time()
-    assert await leave(gates) - before < 0.01
+    assert await leave(limiter) - before < 0.01
 
 
 async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) -> None:
-    gates = RateLimiter(ONLY_SLOW)
+    limiter = RateLimiter(ONLY_SLOW)
     for _ in range(10):
-        await leave(gates)
+        await leave(limiter)
     now = loop.time()
     with pytest.raises(APITimeoutError, match="nothing was sent"):
-        await leave(gates, deadline=now + 0.5)
+        await leave(limiter, deadline=now + 0.5)
     assert loop.time() - now < 0.1
 
 
 async def test_a_deadline_behind_a_queue_too_long_for_it_is_said_at_once(
     loop: MovableLoop,
 ) -> None:
-    gates = RateLimiter(ONLY_SLOW)
-    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(60)]
+    limiter = RateLimiter(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(60)]
     await asyncio.sleep(0)
     now = loop.time()
     with pytest.raises(APITimeoutError, match="nothing was sent"):
-        await leave(gates, deadline=now + 4)
+        await leave(limiter, deadline=now + 4)
     assert loop.time() - now < 0.1
     for task in tasks[20:]:
         task.cancel()
-    left = await leave(gates, deadline=now + 4)
+    left = await leave(limiter, deadline=now + 4)
     assert left - now < 4
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLoop) -> None:
-    gates = RateLimiter(ONLY_SLOW)
-    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(25)]
+    limiter = RateLimiter(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(25)]
     await asyncio.sleep(0)
     now = loop.time()
     with pytest.raises(APITimeoutError):
-        await leave(gates, deadline=now + 2.3)
+        await leave(limiter, deadline=now + 2.3)
     assert 2.2 <= loop.time() - now <= 2.5
     await asyncio.gather(*tasks)
 
 
 async def test_a_shut_class_waits_and_the_others_do_not(loop: MovableLoop) -> None:
-    gates = RateLimiter(Rates())
-    gates.pause(RateClass.PEOPLE, 30)
+    limiter = RateLimiter(Rates())
+    limiter.pause(RateClass.PEOPLE, 30)
     now = loop.time()
-    assert await leave(gates, RateClass.OTHER) - now < 1
-    assert await leave(gates, RateClass.PEOPLE) - now >= 30
+    assert await leave(limiter, RateClass.OTHER) - now < 1
+    assert await leave(limiter, RateClass.PEOPLE) - now >= 30
 
 
 async def test_closing_sends_those_who_wait_away() -> None:
-    gates = RateLimiter(ONLY_SLOW)
-    tasks = [asyncio.ensure_future(leave(gates)) for _ in range(30)]
+    limiter = RateLimiter(ONLY_SLOW)
+    tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(30)]
     await asyncio.sleep(0)
-    gates.close()
+    limiter.close()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(one, SessionStateError) for one in done) == 20
 
 
 async def test_no_more_leave_than_may_be_under_way_and_the_next_goes_when_one_ends() -> None:
-    gates = RateLimiter(Rates.unlimited())
+    limiter = RateLimiter(Rates.unlimited())
     under_way = [
-        await gates.acquire(RateClass.OTHER, background=False, deadline=None)
+        await limiter.acquire(RateClass.OTHER, background=False, deadline=None)
         for _ in range(MAX_IN_FLIGHT)
     ]
-    waiting = [asyncio.ensure_future(leave(gates, rate)) for rate in RateClass]
+    waiting = [asyncio.ensure_future(leave(limiter, rate)) for rate in RateClass]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not any(call.done() for call in waiting)
-    gates.complete(under_way.pop(), answered=False)
+    limiter.complete(under_way.pop(), answered=False)
     await asyncio.wait_for(asyncio.gather(*waiting), 1)  # each ends at once and lets in the next
-    gates.withdraw(under_way.pop())
-    assert gates.try_acquire(RateClass.OTHER, 0.0) is not None
+    limiter.withdraw(under_way.pop())
+    assert limiter.try_acquire(RateClass.OTHER, 0.0) is not None

@@ -35,14 +35,14 @@ from nexhealth_async import (
     SessionStateError,
     __version__,
 )
-from tests.session.transport_error_helpers import CANARY, RawServer, envelope
+from tests.session.transport_error_helpers import SENTINEL, RawServer, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aioresponses import aioresponses
 
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 BASE = "https://api.example.com/synch"
 KEY = "the-api-key"
@@ -274,19 +274,21 @@ async def test_json_is_utf_8_whatever_the_label_says(edge: Edge, charset: str) -
 async def test_json_with_a_byte_order_mark_or_another_encoding_is_bad_without_a_leak(
     edge: Edge,
 ) -> None:
-    text = f'{{"code":true,"data":{{"patients":[{{"id":1,"first_name":"{CANARY}é"}}]}},"count":1}}'
+    text = (
+        f'{{"code":true,"data":{{"patients":[{{"id":1,"first_name":"{SENTINEL}é"}}]}},"count":1}}'
+    )
     edge.answer("GET", "/patients", body=text.encode("latin-1"))
     edge.answer("GET", "/providers", body=text.encode("utf-16"))
     async with session() as nex:
         for walk in (nex.patients.walk(), nex.providers.walk()):
             with pytest.raises(InvalidResponseError) as caught:
                 await anext(cast("Any", walk))
-            assert CANARY not in "".join(traceback.format_exception(caught.value))
+            assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
 # What aiohttp raises
 
-SECRET_URL = URL(f"{BASE}/patients?name={CANARY}")
+SECRET_URL = URL(f"{BASE}/patients?name={SENTINEL}")
 INFO = RequestInfo(
     SECRET_URL, "GET", CIMultiDictProxy(CIMultiDict({"Authorization": TOKEN})), SECRET_URL
 )
@@ -321,7 +323,7 @@ RAISED: dict[str, tuple[BaseException, type[NexHealthError]]] = {
         ConnectError,
     ),
     "ClientHttpProxyError": (
-        aiohttp.ClientHttpProxyError(INFO, (), status=407, message=CANARY),
+        aiohttp.ClientHttpProxyError(INFO, (), status=407, message=SENTINEL),
         ConnectError,
     ),
     "ConnectionTimeoutError": (
@@ -334,20 +336,23 @@ RAISED: dict[str, tuple[BaseException, type[NexHealthError]]] = {
     ),
     "ServerTimeoutError": (aiohttp.ServerTimeoutError(str(SECRET_URL)), ConnectionLostError),
     "TimeoutError": (TimeoutError(str(SECRET_URL)), ConnectionLostError),
-    "ServerDisconnectedError": (aiohttp.ServerDisconnectedError(CANARY), ConnectionLostError),
-    "ServerConnectionError": (aiohttp.ServerConnectionError(CANARY), ConnectionLostError),
-    "ClientOSError": (aiohttp.ClientOSError(errno.ECONNRESET, CANARY), ConnectionLostError),
-    "ClientConnectionResetError": (aiohttp.ClientConnectionResetError(CANARY), ConnectionLostError),
-    "ClientConnectionError": (aiohttp.ClientConnectionError(CANARY), ConnectionLostError),
-    "ClientPayloadError": (aiohttp.ClientPayloadError(CANARY), ConnectionLostError),
+    "ServerDisconnectedError": (aiohttp.ServerDisconnectedError(SENTINEL), ConnectionLostError),
+    "ServerConnectionError": (aiohttp.ServerConnectionError(SENTINEL), ConnectionLostError),
+    "ClientOSError": (aiohttp.ClientOSError(errno.ECONNRESET, SENTINEL), ConnectionLostError),
+    "ClientConnectionResetError": (
+        aiohttp.ClientConnectionResetError(SENTINEL),
+        ConnectionLostError,
+    ),
+    "ClientConnectionError": (aiohttp.ClientConnectionError(SENTINEL), ConnectionLostError),
+    "ClientPayloadError": (aiohttp.ClientPayloadError(SENTINEL), ConnectionLostError),
     "ClientResponseError": (
-        aiohttp.ClientResponseError(INFO, (), status=400, message=CANARY),
+        aiohttp.ClientResponseError(INFO, (), status=400, message=SENTINEL),
         ConnectionLostError,
     ),
     "ClientError": (aiohttp.ClientError(str(SECRET_URL)), ConnectionLostError),
-    "ConnectionResetError": (ConnectionResetError(errno.ECONNRESET, CANARY), ConnectionLostError),
-    "BrokenPipeError": (BrokenPipeError(errno.EPIPE, CANARY), ConnectionLostError),
-    "OSError": (OSError(errno.EMFILE, CANARY), ConnectionLostError),
+    "ConnectionResetError": (ConnectionResetError(errno.ECONNRESET, SENTINEL), ConnectionLostError),
+    "BrokenPipeError": (BrokenPipeError(errno.EPIPE, SENTINEL), ConnectionLostError),
+    "OSError": (OSError(errno.EMFILE, SENTINEL), ConnectionLostError),
 }
 raised = pytest.mark.parametrize(("error", "ours"), RAISED.values(), ids=RAISED)
 
@@ -383,14 +388,14 @@ async def test_a_foreign_exception_becomes_ours_without_its_words(
     edge.answer("GET", "/patients", exception=error)
     async with session() as nex:
         with pytest.raises(APIConnectionError) as caught:
-            await nex.patients.walk(name=CANARY).count()
+            await nex.patients.walk(name=SENTINEL).count()
     found = caught.value
     assert type(found) is ours
     assert found.__cause__ is None
     assert found.__suppress_context__ is True
     assert str(found).startswith("GET /patients: ")
     shown = "".join(traceback.format_exception(found)) + repr(found)
-    for secret in (CANARY, TOKEN, KEY, "subdomain=", BASE):
+    for secret in (SENTINEL, TOKEN, KEY, "subdomain=", BASE):
         assert secret not in str(found)
         assert secret not in shown
 
@@ -402,9 +407,9 @@ async def test_a_write_whose_request_cannot_have_left_has_a_known_outcome(
     edge.answer("POST", "/appointment_types", exception=error)
     async with session() as nex:
         with pytest.raises(NexHealthError) as caught:
-            await nex.appointment_types.create(name=CANARY)
+            await nex.appointment_types.create(name=SENTINEL)
     assert type(caught.value) is (ConnectError if ours is ConnectError else OutcomeUnknownError)
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ZeroDivisionError(), KeyError("x")])
@@ -431,14 +436,14 @@ async def test_cancellation_passes_untouched(edge: Edge) -> None:
             await nex.patients.walk().count()
 
 
-async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: Movable) -> None:
+async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: MovableLoop) -> None:
     """Over a socket: what a mock raises by itself is never the deadline's doing."""
     server = RawServer(says=None)
     async with (
         server.listening(),
         NexHealth(KEY, base_url=server.url, retry=NO_RETRY, timeout=5.0) as nex,
     ):
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         with pytest.raises(APITimeoutError):
             await nex.institutions.get(1)
     assert server.hits == 1

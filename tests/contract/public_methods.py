@@ -24,8 +24,8 @@ __all__ = [
     "ROWS",
     "SCOPE",
     "SESSION",
+    "EndpointRecorder",
     "Everything",
-    "Recorder",
     "bare",
     "body_fields",
     "dotted_name",
@@ -49,7 +49,7 @@ SCOPE = {"subdomain", "location_id"}
 CREATING = {"create", "update"}
 
 
-class Recorder(Client):
+class EndpointRecorder(Client):
     """A caller that notes which endpoint and identifiers it was asked for."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Recorder(Client):
     def download(self, url: str | None) -> Any:
         raise NotImplementedError(url)
 
-    def with_options(self, **changes: Unpack[OptionChanges]) -> Recorder:
+    def with_options(self, **changes: Unpack[OptionChanges]) -> EndpointRecorder:
         self.bindings.append((str(changes.get("subdomain")), changes.get("location_id")))
         return self
 
@@ -90,11 +90,11 @@ class Recorder(Client):
 class Everything(scopes.AccountScope):
     """All nouns over a recorder."""
 
-    def __init__(self, caller: Recorder) -> None:
+    def __init__(self, caller: EndpointRecorder) -> None:
         self._recorder = caller
 
     @property
-    def _client(self) -> Recorder:
+    def _client(self) -> EndpointRecorder:
         return self._recorder
 
 
@@ -128,7 +128,7 @@ def nouns_of(kind: type) -> set[str]:
     return {name for name in public(kind) if isinstance(getattr(kind, name), property)}
 
 
-RECORDER = Recorder()
+RECORDER = EndpointRecorder()
 SESSION = Everything(RECORDER)
 METHODS = {
     dotted: method

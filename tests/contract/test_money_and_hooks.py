@@ -29,7 +29,7 @@ from nexhealth_async.resources.payments import NewPayment, Payments
 V3 = "v3.0.0"
 
 
-class Recorder(Client):
+class WriteRecorder(Client):
     """As much of a caller as writes without an answer need; keeps the arguments it was given."""
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class Recorder(Client):
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
+def recorder() -> WriteRecorder:
+    return WriteRecorder()
 
 
 def planned(
@@ -70,7 +70,7 @@ def payment(**changes: object) -> NewPayment:
 
 
 @pytest.mark.parametrize("amount", [1.5, True, "1.50"])
-async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> None:
+async def test_money_is_decimal_or_whole(recorder: WriteRecorder, amount: object) -> None:
     for changes in (
         {"amount": amount},
         {"charge_splits": {12: amount}},
@@ -83,7 +83,7 @@ async def test_money_is_decimal_or_whole(recorder: Recorder, amount: object) -> 
     assert recorder.arguments is None
 
 
-async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Recorder) -> None:
+async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: WriteRecorder) -> None:
     await Payments(recorder).create(**payment(transaction_id="t" * 50))
     for name in ("", " ", "secret" * 9):
         with pytest.raises(InvalidArgumentError, match="1 to 50") as refused:

@@ -42,8 +42,8 @@ from tests.contract.public_methods import (
     ROWS,
     SCOPE,
     SESSION,
+    EndpointRecorder,
     Everything,
-    Recorder,
     bare,
     body_fields,
     dotted_name,
@@ -387,7 +387,7 @@ def test_an_account_offers_all_nouns() -> None:
 
 
 def test_a_scope_binds_its_practice_and_location() -> None:
-    recorder = Recorder()
+    recorder = EndpointRecorder()
     location = Everything(recorder).practice("demo-practice").location(7)
     assert recorder.bindings == [("demo-practice", None), ("demo-practice", 7)]
     assert (location.subdomain, location.location_id) == ("demo-practice", 7)
@@ -404,7 +404,7 @@ def test_scopes_of_one_session_compare_by_what_they_bind() -> None:
     practice = SESSION.practice("demo-practice")
     assert practice == SESSION.practice("demo-practice")
     assert practice != SESSION.practice("other-practice")
-    assert practice != Everything(Recorder()).practice("demo-practice")
+    assert practice != Everything(EndpointRecorder()).practice("demo-practice")
     assert len({practice.location(7), practice.location(7), practice.location(8)}) == 2
 
 

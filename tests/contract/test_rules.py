@@ -31,7 +31,7 @@ NINE = datetime(2031, 1, 6, 9, tzinfo=UTC)
 TODAY = date(2031, 1, 6)
 
 
-class Recorder(Client):
+class ArgumentRecorder(Client):
     """A caller that keeps the arguments it was given."""
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class Recorder(Client):
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
+def recorder() -> ArgumentRecorder:
+    return ArgumentRecorder()
 
 
 def booking(**changes: object) -> NewAppointment:
@@ -69,14 +69,14 @@ def booking(**changes: object) -> NewAppointment:
     return cast("NewAppointment", fields)
 
 
-async def test_a_note_may_have_128_characters_and_no_more(recorder: Recorder) -> None:
+async def test_a_note_may_have_128_characters_and_no_more(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(**booking(note="n" * 128))
     with pytest.raises(InvalidArgumentError, match="128") as refused:
         await Appointments(recorder).create(**booking(note="secret" * 30))
     assert "secret" not in str(refused.value)
 
 
-async def test_a_slots_time_is_passed_on_unchanged(recorder: Recorder) -> None:
+async def test_a_slots_time_is_passed_on_unchanged(recorder: ArgumentRecorder) -> None:
     text = "2031-01-06T09:00:00.000-05:00"
     await Appointments(recorder).create(**booking(start_time=text))
     assert recorder.arguments is not None
@@ -87,36 +87,36 @@ async def test_a_slots_time_is_passed_on_unchanged(recorder: Recorder) -> None:
     "start_time", ["2031-01-06T09:00:00", "tomorrow", NINE.replace(tzinfo=None)]
 )
 async def test_a_booking_without_a_zone_is_refused(
-    recorder: Recorder, start_time: datetime | str
+    recorder: ArgumentRecorder, start_time: datetime | str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match="start_time"):
         await Appointments(recorder).create(**booking(start_time=start_time))
     assert recorder.arguments is None
 
 
-async def test_a_booking_that_ends_before_it_starts_is_refused(recorder: Recorder) -> None:
+async def test_a_booking_that_ends_before_it_starts_is_refused(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="end_time must not be before start_time"):
         await Appointments(recorder).create(**booking(end_time=NINE - timedelta(minutes=1)))
 
 
-async def test_a_block_names_no_patient(recorder: Recorder) -> None:
+async def test_a_block_names_no_patient(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(**booking(patient_id=None, unavailable=True))
     assert recorder.arguments is not None
     assert "patient_id" not in recorder.arguments
 
 
-async def test_an_appointment_that_is_no_block_needs_a_patient(recorder: Recorder) -> None:
+async def test_an_appointment_that_is_no_block_needs_a_patient(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="patient_id"):
         await Appointments(recorder).create(**booking(patient_id=None))
 
 
-def test_appointments_are_walked_forwards(recorder: Recorder) -> None:
+def test_appointments_are_walked_forwards(recorder: ArgumentRecorder) -> None:
     Appointments(recorder).walk(start=NINE, end=NINE)
     with pytest.raises(InvalidArgumentError, match="end must not be before start"):
         Appointments(recorder).walk(start=NINE, end=NINE - timedelta(days=1))
 
 
-def test_appointments_need_times_with_a_zone(recorder: Recorder) -> None:
+def test_appointments_need_times_with_a_zone(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="end is a date-time without a zone"):
         Appointments(recorder).walk(start=NINE, end=NINE.replace(tzinfo=None))
 
@@ -240,19 +240,19 @@ def test_an_onboarding_names_its_practice_in_the_body() -> None:
     assert json.loads(made.body or b"") == {"onboarding": {"institution_name": "New"}}
 
 
-async def test_an_onboarding_needs_a_practice_or_a_name(recorder: Recorder) -> None:
+async def test_an_onboarding_needs_a_practice_or_a_name(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="institution_name, subdomain"):
         await Onboardings(recorder).create(emr_name="ecw")
     assert recorder.arguments is None
 
 
-async def test_working_hours_are_changed_to_one_kind_at_most(recorder: Recorder) -> None:
+async def test_working_hours_are_changed_to_one_kind_at_most(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="at most one of days"):
         await WorkingHours(recorder).update(6, days=["Monday"], specific_date=TODAY)
     await WorkingHours(recorder).update(6, active=False)
 
 
-async def test_a_moved_appointment_has_zones_and_a_short_note(recorder: Recorder) -> None:
+async def test_a_moved_appointment_has_zones_and_a_short_note(recorder: ArgumentRecorder) -> None:
     appointments = Appointments(recorder)
     with pytest.raises(InvalidArgumentError, match="128"):
         await appointments.update(9, note="n" * 129)
@@ -281,12 +281,12 @@ def planned(
     )
 
 
-def test_slots_need_at_least_one_day(recorder: Recorder) -> None:
+def test_slots_need_at_least_one_day(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="days"):
         AvailableSlots(recorder).walk(start_date=TODAY, days=0, pids=[3])
 
 
-def test_one_location_beside_several_is_refused(recorder: Recorder) -> None:
+def test_one_location_beside_several_is_refused(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="lids"):
         AvailableSlots(recorder).walk(
             start_date=TODAY, days=1, pids=[3], lids=[7, 8], location_id=7
@@ -300,7 +300,7 @@ def test_one_location_beside_several_is_refused(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("names", [(), ("days", "specific_date"), ("days", "custom_recurrence")])
 async def test_working_hours_are_of_exactly_one_kind(
-    recorder: Recorder, names: tuple[str, ...]
+    recorder: ArgumentRecorder, names: tuple[str, ...]
 ) -> None:
     kinds = {
         "days": ["Monday"],
@@ -313,12 +313,12 @@ async def test_working_hours_are_of_exactly_one_kind(
         await WorkingHours(recorder).create(**fields)
 
 
-async def test_an_appointment_type_takes_time(recorder: Recorder) -> None:
+async def test_an_appointment_type_takes_time(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="minutes"):
         await AppointmentTypes(recorder).create(name="Cleaning", minutes=0)
 
 
-def test_a_noun_shows_nothing_of_its_session(recorder: Recorder) -> None:
+def test_a_noun_shows_nothing_of_its_session(recorder: ArgumentRecorder) -> None:
     assert repr(Appointments(recorder)) == "<Appointments>"
 
 
@@ -332,13 +332,15 @@ def test_a_noun_shows_nothing_of_its_session(recorder: Recorder) -> None:
         (datetime(2026, 6, 1), "without a zone"),  # noqa: DTZ001 - which is the case
     ],
 )
-def test_a_start_that_is_no_moment_is_refused(recorder: Recorder, start: Any, says: str) -> None:
+def test_a_start_that_is_no_moment_is_refused(
+    recorder: ArgumentRecorder, start: Any, says: str
+) -> None:
     with pytest.raises(InvalidArgumentError, match=f"start .*{says}"):
         Appointments(recorder).walk(start=start, end=NINE)
 
 
 async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
-    recorder: Recorder,
+    recorder: ArgumentRecorder,
 ) -> None:
     unknown: dict[str, Any] = {"firstname": "A", "provider_id": 1}
     with pytest.raises(TypeError, match=r"firstname \(did you mean first_name\?\); it takes bio, "):
@@ -354,7 +356,7 @@ async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
 
 
 async def test_a_refused_keyword_leaves_no_values_in_frames_of_the_library(
-    recorder: Recorder,
+    recorder: ArgumentRecorder,
 ) -> None:
     values: dict[str, Any] = {"first_name": "Hypatia", "frist_name": "Hypatia"}
     with pytest.raises(TypeError) as awaited:
@@ -403,14 +405,14 @@ async def test_options_of_a_walk_may_be_none(options: dict[str, None]) -> None:
 @pytest.mark.parametrize(
     "given", ["2125550133", "+1 (212) 555-0133", "212.555.0133", "1-212-555-0133"]
 )
-def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: Recorder) -> None:
+def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: ArgumentRecorder) -> None:
     Patients(recorder).walk(phone_number=given)
     assert recorder.arguments == {"phone_number": "2125550133"}
 
 
 @pytest.mark.parametrize("given", ["555-0133", "", "22125550133", "212555013x"])
 def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
-    given: str, recorder: Recorder
+    given: str, recorder: ArgumentRecorder
 ) -> None:
     with pytest.raises(InvalidArgumentError, match="ten digits") as caught:
         Patients(recorder).walk(phone_number=given)
@@ -418,7 +420,7 @@ def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
     assert "555" not in str(caught.value)
 
 
-async def test_all_missing_fields_are_named_at_once(recorder: Recorder) -> None:
+async def test_all_missing_fields_are_named_at_once(recorder: ArgumentRecorder) -> None:
     create: Any = Patients(recorder).create
     with pytest.raises(
         InvalidArgumentError,
@@ -434,7 +436,7 @@ async def test_all_missing_fields_are_named_at_once(recorder: Recorder) -> None:
     assert recorder.arguments is None
 
 
-async def test_a_field_where_none_means_something_may_be_none(recorder: Recorder) -> None:
+async def test_a_field_where_none_means_something_may_be_none(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(
         patient_id=None, provider_id=7, start_time=NINE, unavailable=True
     )

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(200)
 HEAD = """from nexhealth_async import NexHealth, errors, models as m
 nex = NexHealth("key")
 practice = nex.practice("demo")
-office = practice.location(7)
+location = practice.location(7)
 patient = m.Patient(id=1)
 """
 
@@ -45,7 +45,7 @@ def nouns(scope: type[object]) -> set[str]:
 
 
 def test_completion_offers_every_filter_as_a_keyword(editor: Editor) -> None:
-    offered = editor.offers(f"{HEAD}office.patients.walk({CARET})\n")
+    offered = editor.offers(f"{HEAD}location.patients.walk({CARET})\n")
     assert {f"{name}=" for name in PatientFilters.__annotations__} <= offered
     assert {"per_page=", "limit=", "prefetch="} <= offered
 
@@ -58,7 +58,7 @@ def test_completion_offers_the_fields_of_a_model(editor: Editor) -> None:
 @pytest.mark.parametrize(
     ("expression", "scope"),
     [
-        ("office", resources.LocationResources),
+        ("location", resources.LocationResources),
         ("practice", resources.PracticeResources),
         ("nex", scopes.AccountScope),
     ],
@@ -82,11 +82,11 @@ def test_completion_offers_the_public_names_and_no_inner_ones(editor: Editor) ->
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("office.patients.walk(in|active=False)", "Only inactive (True) or active (False) ones"),
-        ("office.patients.create(first_n|ame='A')", "Some systems cut it off"),
-        ("office.patients.wa|lk()", "Iterate over the patients of one location."),
-        ("office.appointments.bo|ok", "Book a slot that `AvailableSlots.flat` found, once."),
-        ("office.pat|ients", "The patients."),
+        ("location.patients.walk(in|active=False)", "Only inactive (True) or active (False) ones"),
+        ("location.patients.create(first_n|ame='A')", "Some systems cut it off"),
+        ("location.patients.wa|lk()", "Iterate over the patients of one location."),
+        ("location.appointments.bo|ok", "Book a slot that `AvailableSlots.flat` found, once."),
+        ("location.pat|ients", "The patients."),
         ("patient.gua|rantor_id", "Who pays."),
         ("errors.SlotT|aken", "The time asked for is no longer free."),
         ("Nex|Health", "A session with the NexHealth API"),
@@ -97,19 +97,19 @@ def test_hovering_shows_the_docstring(editor: Editor, line: str, told: str) -> N
 
 
 def test_hovering_over_a_method_shows_what_comes_back(editor: Editor) -> None:
-    assert "-> Walk[Patient]" in editor.shows(f"{HEAD}office.patients.wa{CARET}lk()\n")
-    shown = editor.shows(f"{HEAD}async def f():\n    o{CARET}ne = await office.patients.get(7)\n")
+    assert "-> Walk[Patient]" in editor.shows(f"{HEAD}location.patients.wa{CARET}lk()\n")
+    shown = editor.shows(f"{HEAD}async def f():\n    o{CARET}ne = await location.patients.get(7)\n")
     assert shown == "(variable) one: Patient"
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("office.patients.walk(inactiv=False)", 'No parameter named "inactiv"'),
-        ("office.patients.walk(inactive='no')", 'cannot be assigned to parameter "inactive"'),
-        ("office.institutions.walk()", 'Cannot access attribute "institutions"'),
+        ("location.patients.walk(inactiv=False)", 'No parameter named "inactiv"'),
+        ("location.patients.walk(inactive='no')", 'cannot be assigned to parameter "inactive"'),
+        ("location.institutions.walk()", 'Cannot access attribute "institutions"'),
         ("patient.surname", 'Cannot access attribute "surname"'),
-        ("office.appointments.walk()", 'Arguments missing for parameters "start", "end"'),
+        ("location.appointments.walk()", 'Arguments missing for parameters "start", "end"'),
     ],
 )
 def test_what_is_wrong_is_underlined(editor: Editor, line: str, complaint: str) -> None:
@@ -118,4 +118,4 @@ def test_what_is_wrong_is_underlined(editor: Editor, line: str, complaint: str) 
 
 
 def test_what_is_right_is_not_underlined(editor: Editor) -> None:
-    assert editor.complains(f"{HEAD}office.patients.walk(inactive=False, per_page=50)\n") == []
+    assert editor.complains(f"{HEAD}location.patients.walk(inactive=False, per_page=50)\n") == []

@@ -20,6 +20,7 @@ from nexhealth_async.errors import UsageError
 from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.postgres import PostgresTarget
 from tests.bulk.example_shards import planned_shard
+from tests.bulk.memory_target import KilledError
 from tests.export.postgres_server import PostgresServer, connected, new_database
 
 if TYPE_CHECKING:
@@ -157,10 +158,6 @@ def batch_of(
     kind = cast("type[attrs.AttrsInstance]", getattr(models, model))
     made = tuple(_CODEC.decode(kind, text)[0] for text in raw)
     return Batch(shard=shard, model=model, records=made, raw=raw)
-
-
-class KilledError(Exception):
-    """The process is gone."""
 
 
 @define

@@ -16,6 +16,7 @@ from nexhealth_async.bulk import Batch, Group, GroupState, Progress, Shard, Shar
 from nexhealth_async.export.folder_target import FolderTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.parquet import ParquetTarget
+from tests.bulk.memory_target import KilledError
 
 __all__ = ["KINDS", "DyingTarget", "KilledError", "Kind", "ids_in", "kill_at"]
 
@@ -80,10 +81,6 @@ def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
             practice = path.parent.name.removeprefix("practice=")
             found.setdefault(practice, []).extend(row["id"] for row in kind.read(path))
     return {practice: sorted(ids) for practice, ids in found.items()}
-
-
-class KilledError(Exception):
-    """Stands for the end of the process."""
 
 
 def kill_at(target: FolderTarget) -> None:

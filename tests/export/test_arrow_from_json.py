@@ -250,7 +250,7 @@ def test_models_that_change_themselves_are_known() -> None:
 _AFTER = "__attrs_post_init__"
 
 
-class Watched(ParquetTarget):
+class BatchRecordingTarget(ParquetTarget):
     """Keeps the batches that it is given."""
 
     def __init__(self, path: Path) -> None:
@@ -267,7 +267,7 @@ class Watched(ParquetTarget):
 async def test_a_copy_makes_models_only_if_it_is_asked_for_them(
     tmp_path: Path, version: str
 ) -> None:
-    target = Watched(tmp_path)
+    target = BatchRecordingTarget(tmp_path)
     async with scene(version) as (_, nex):
         await nex.bulk.copy(["patients"], to=target, per_page=10)
         async with nex.bulk.pull(["patients"], per_page=10) as pull:
@@ -279,7 +279,7 @@ async def test_a_copy_makes_models_only_if_it_is_asked_for_them(
 
 
 async def test_a_hook_of_ones_own_is_heard_in_a_copy(tmp_path: Path) -> None:
-    target = Watched(tmp_path)
+    target = BatchRecordingTarget(tmp_path)
     async with scene() as (_, nex):
         nex.codec.register_structure_hook(PatientBio, lambda _value, _type: None)
         await nex.bulk.copy(["patients"], to=target)

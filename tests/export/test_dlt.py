@@ -66,12 +66,12 @@ from nexhealth_async.sandbox import Sandbox
 
 
 async def main(folder):
-    async with Sandbox(patients=12) as box:
+    async with Sandbox(patients=12) as sandbox:
         made = source(
             ["patients", "institutions", "charges", "sync_status"],
             version="v3",
             session=lambda: NexHealth(
-                box.api_key, base_url=box.url, version="v3", rates=Rates.unlimited()
+                sandbox.api_key, base_url=sandbox.url, version="v3", rates=Rates.unlimited()
             ),
         )
         pipeline = dlt.pipeline(

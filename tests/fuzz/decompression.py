@@ -6,10 +6,10 @@ import gzip
 import zlib
 
 from nexhealth_async._protocol.decompression import CHUNK_SIZE, BodyDecompressor, DecompressionError
-from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
 
 _MOST = 8 * 1024 * 1024
-_PLAIN = f'{{"code":true,"data":[{{"name":"{CANARY}"}}]}}'.encode()
+_PLAIN = f'{{"code":true,"data":[{{"name":"{SENTINEL}"}}]}}'.encode()
 
 
 def _packed() -> list[bytes]:

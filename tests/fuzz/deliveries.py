@@ -8,14 +8,14 @@ import msgspec
 
 from nexhealth_async import InvalidWebhookError
 from nexhealth_async.webhooks import EVENTS, parse, sign, unreadable_event, verify
-from tests.fuzz.findings import CANARY, Feed, Finding, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, target
 from tests.fuzz.seeds import BREAK, chosen, records
 
 _NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _NAMES = [
     *(event for events in EVENTS.values() for event in events),
-    f"{CANARY}_created",
-    f"patient_created.{CANARY}",
+    f"{SENTINEL}_created",
+    f"patient_created.{SENTINEL}",
 ]
 _BODY = b'{"event_name":"patient_created","data":{}}'
 
@@ -24,13 +24,13 @@ def _bodies() -> list[bytes]:
     found: list[bytes] = []
     for at, (_, record) in enumerate(records()):
         said = {
-            "resource_type": ("Patient", CANARY)[at % 2],
+            "resource_type": ("Patient", SENTINEL)[at % 2],
             "event_name": _NAMES[at % len(_NAMES)],
             "event_time": "2026-06-01T12:00:00.000Z",
-            "subdomain": CANARY,
+            "subdomain": SENTINEL,
             "institution_id": 19089,
-            "delivery_errors": [CANARY],
-            "previous_attributes": {"name": CANARY},
+            "delivery_errors": [SENTINEL],
+            "previous_attributes": {"name": SENTINEL},
         }
         inside = (record, b"[" + record + b"]", b'{"patients":[' + record + b"]}")[at % 3]
         found.append(msgspec.json.encode(said)[:-1] + b',"data":' + inside + b"}")
@@ -43,10 +43,10 @@ def body_of_a_webhook(data: bytes) -> None:
     try:
         event = parse(data)
     except InvalidWebhookError:
-        if CANARY in repr(unreadable_event(data)):
+        if SENTINEL in repr(unreadable_event(data)):
             raise Finding("the repr of an unreadable event shows a value") from None
         raise
-    if CANARY in f"{event!r} {event.faults!r} {event.repairs!r}":
+    if SENTINEL in f"{event!r} {event.faults!r} {event.repairs!r}":
         raise Finding("an event shows a value")
     if parse(data) != event or parse(data).key != event.key:
         raise Finding("one body is two events")
@@ -66,7 +66,7 @@ def _is_broken(data: bytes) -> bool:
 
 
 def _headers() -> list[bytes]:
-    signed = sign(CANARY, _BODY, _NOW)
+    signed = sign(SENTINEL, _BODY, _NOW)
     stamp, signature = signed["timestamp"].encode(), signed["signature"].encode()
     return [
         chosen(at, BREAK.join(parts))
@@ -93,6 +93,6 @@ def headers_of_a_webhook(data: bytes) -> None:
         "Timestamp": stamp.decode("utf-8", "surrogateescape"),
         "signature": signature.decode("utf-8", "surrogateescape"),
     }
-    taken = verify(CANARY, headers, body, tolerance=tolerance, now=_NOW)
-    if taken and sign(CANARY, body, headers["Timestamp"])["signature"] != headers["signature"]:
+    taken = verify(SENTINEL, headers, body, tolerance=tolerance, now=_NOW)
+    if taken and sign(SENTINEL, body, headers["Timestamp"])["signature"] != headers["signature"]:
         raise Finding("a forged delivery is taken")

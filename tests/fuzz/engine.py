@@ -22,7 +22,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["INSTALLED", "Outcome", "fuzz", "instrumented"]
+__all__ = ["INSTALLED", "FuzzResult", "fuzz", "instrumented"]
 
 INSTALLED = find_spec("atheris") is not None
 
@@ -38,7 +38,7 @@ _COVERED = re.compile(rb"cov: (\d+)")
 
 
 @frozen(kw_only=True)
-class Outcome:
+class FuzzResult:
     """What came of fuzzing one target."""
 
     name: str
@@ -72,7 +72,7 @@ def _atheris() -> Any:
     return importlib.import_module("atheris")
 
 
-def fuzz(name: str, folder: Path, *, seconds: int = 0, runs: int = 0, seed: int = 0) -> Outcome:
+def fuzz(name: str, folder: Path, *, seconds: int = 0, runs: int = 0, seed: int = 0) -> FuzzResult:
     """Fuzz one target in a process of its own, for so many seconds or runs."""
     corpus, found = folder / "corpus" / name, folder / "findings" / name
     log = folder / f"{name}.log"
@@ -97,7 +97,7 @@ def fuzz(name: str, folder: Path, *, seconds: int = 0, runs: int = 0, seed: int 
     counts = [int(number) for number in _RUNS.findall(said)]
     edges = [int(number) for number in _COVERED.findall(said)]
     signatures = [one.read_text() for one in sorted(found.glob("*.txt"))]
-    return Outcome(
+    return FuzzResult(
         name=name,
         runs=max(counts, default=0),
         edges=max(edges, default=0),

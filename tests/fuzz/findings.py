@@ -17,12 +17,12 @@ from attrs import field, frozen
 import nexhealth_async
 from nexhealth_async import NexHealthError
 
-__all__ = ["CANARY", "TARGETS", "Feed", "Finding", "Target", "judge", "private", "target"]
+__all__ = ["SENTINEL", "TARGETS", "Feed", "Finding", "FuzzTarget", "judge", "private", "target"]
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[[bytes], None]
 
-CANARY = "Zaphquill"
+SENTINEL = "Zaphquill"
 """Stands for what is personal: the seeds hold it as values, and no text of ours may show it."""
 
 PACKAGE = Path(nexhealth_async.__file__).parent
@@ -40,7 +40,7 @@ class Finding(AssertionError):
 
 
 @frozen(kw_only=True)
-class Target:
+class FuzzTarget:
     """One way in for hostile bytes."""
 
     name: str
@@ -51,7 +51,7 @@ class Target:
     """Inputs that reach far, to be mutated."""
 
 
-TARGETS: dict[str, Target] = {}
+TARGETS: dict[str, FuzzTarget] = {}
 """Every target by name; `tests.fuzz.targets` fills it."""
 
 
@@ -60,7 +60,7 @@ def target(*, choices: int = 0, seeds: Callable[[], list[bytes]]) -> Callable[[R
 
     def enter(run: Run) -> Run:
         name = run.__name__.replace("_", "-")
-        TARGETS[name] = Target(name=name, run=run, choices=choices, seeds=seeds)
+        TARGETS[name] = FuzzTarget(name=name, run=run, choices=choices, seeds=seeds)
         return run
 
     return enter
@@ -81,7 +81,7 @@ class Feed:
         return among[self.number(len(among))]
 
 
-def judge(one: Target, data: bytes, *, slowness: float = 1.0) -> None:
+def judge(one: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
     """Feed a target; raises `Finding` and nothing else.
 
     ``slowness`` is the factor by which instruments slow the code down.
@@ -105,7 +105,7 @@ def private(error: BaseException) -> None:
     """Raise a `Finding` if an error, or one it is chained to, shows the canary."""
     for at, link in enumerate(_chain(error)):
         for text in (str(link), repr(link)):
-            if CANARY in text:
+            if SENTINEL in text:
                 where = "" if at == 0 else f" chained to a {type(link).__name__}"
                 raise Finding(f"a {type(error).__name__}{where} shows a value", text[:300])
 
@@ -121,7 +121,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             waiting += [one for one in (link.__cause__, link.__context__) if one is not None]
 
 
-def _signature(one: Target, error: Exception) -> str:
+def _signature(one: FuzzTarget, error: Exception) -> str:
     """Name a crash by the innermost line of the package it went through."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]

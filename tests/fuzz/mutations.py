@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from tests.fuzz.findings import CANARY
+from tests.fuzz.findings import SENTINEL
 
 __all__ = ["ODD", "mutated"]
 
@@ -80,17 +80,17 @@ ODD: tuple[bytes, ...] = (
     b"[" * 200,
     b"[" * 200 + b"]" * 200,
     b'{"a":' * 200 + b"1" + b"}" * 200,
-    f'"{CANARY}"'.encode(),
-    f'"{CANARY}'.encode() + b'\xff"',
-    f'{{"{CANARY}":"{CANARY}"}}'.encode(),
-    f'["{CANARY}"]'.encode(),
+    f'"{SENTINEL}"'.encode(),
+    f'"{SENTINEL}'.encode() + b'\xff"',
+    f'{{"{SENTINEL}":"{SENTINEL}"}}'.encode(),
+    f'["{SENTINEL}"]'.encode(),
 )
 """Values that stand where another was due."""
 
 _BITS: tuple[bytes, ...] = (
     *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\0", b"\n", b" ", b"."),
     *(b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\x1b[2J", b"\r\n", b"%2e", b"..", b"@"),
-    *(b'"id":1,', b'"code":false,', b'"data":null,', b'"count":-1,', CANARY.encode()),
+    *(b'"id":1,', b'"code":false,', b'"data":null,', b'"count":-1,', SENTINEL.encode()),
 )
 _SCALAR = re.compile(rb'(?<=[:\[,])\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+\-]*|true|false|null|\{\})')
 

@@ -20,7 +20,7 @@ from nexhealth_async.codec.converter import _parse
 from nexhealth_async.codec.native_decoding import NATIVE_ERRORS
 from nexhealth_async.models import Record
 from nexhealth_async.pagination.batch_decoder import AS_DICTS, BatchDecoder
-from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
 from tests.fuzz.seeds import chosen, records
 from tests.models.model_samples import MODELS
 
@@ -47,9 +47,9 @@ def record_of_a_model(data: bytes) -> None:
     model = feed.pick(MODELS)
     made, repairs = _CODEC.decode(model, feed.rest)
     shown = "".join(str(getattr(made, name)) for name in model._repr_fields)
-    if CANARY in repr(made) and CANARY not in shown:
+    if SENTINEL in repr(made) and SENTINEL not in shown:
         raise Finding(f"the repr of a {model.__name__} shows a value")
-    if any(CANARY in path for path in repairs):
+    if any(SENTINEL in path for path in repairs):
         raise Finding("the path of a repair shows a value")
     record = cast("attrs.AttrsInstance", made)
     if msgspec.json.encode(to_builtins(record)) != to_json(record):

@@ -21,7 +21,7 @@ from nexhealth_async._protocol.http_messages import Response
 from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async._protocol.token_life import lifetime_of
-from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 
 _STATUSES = (200, 201, 400, 401, 403, 404, 422, 429, 500, 503, 302, 204, 415, 100, 999, 0)
@@ -37,18 +37,18 @@ _NOW = 1_780_000_000.0
 
 
 def _envelopes() -> list[bytes]:
-    patient = {"id": 7, "first_name": CANARY}
+    patient = {"id": 7, "first_name": SENTINEL}
     bodies = [
         envelope(data={"patients": [patient, {"id": 8}]}, count=2),
-        envelope(data=[patient], page_info={"has_next_page": True, "end_cursor": CANARY}),
-        envelope(data=[{"id": 1, "name": CANARY, "subdomain": "demo", "locations": [patient]}]),
+        envelope(data=[patient], page_info={"has_next_page": True, "end_cursor": SENTINEL}),
+        envelope(data=[{"id": 1, "name": SENTINEL, "subdomain": "demo", "locations": [patient]}]),
         envelope(data={"user": patient}, description="Created", error=[]),
         envelope(data={"appt": {"id": 3}, "stripe_client_secret": None}),
-        envelope(data={"token": f"a.{CANARY}.b"}, description="Authenticated", error=[]),
+        envelope(data={"token": f"a.{SENTINEL}.b"}, description="Authenticated", error=[]),
         envelope(data=None, count=0),
-        envelope(data=[], count="12", description=[[f"parameters are ignored: {CANARY}."]]),
-        f"<html>{CANARY}</html>".encode(),
-        f'{{"{CANARY}":1}}'.encode(),
+        envelope(data=[], count="12", description=[[f"parameters are ignored: {SENTINEL}."]]),
+        f"<html>{SENTINEL}</html>".encode(),
+        f'{{"{SENTINEL}":1}}'.encode(),
         b"",
     ]
     refused = [envelope(code=False, data=None, error=[text]) for text in refusals()]
@@ -67,7 +67,7 @@ def envelope_of_a_reply(data: bytes) -> None:
     feed = Feed(data)
     row, status, read = feed.pick(ROWS), feed.pick(_STATUSES), feed.pick(_READERS)
     reading = read(Response(status=status, body=feed.rest, received_at=_NOW), row)
-    if isinstance(reading, ParsedBody) and CANARY in repr(reading):
+    if isinstance(reading, ParsedBody) and SENTINEL in repr(reading):
         raise Finding("the repr of a reading shows a value")
     if isinstance(reading, ParsedList) and reading.count is not None and reading.count < 0:
         raise Finding("a count below zero was believed")
@@ -84,7 +84,7 @@ def _payloads() -> list[bytes]:
         b'{"iat":"0","exp":' + b"9" * 400 + b"}",
     ]
     whole = b"e30." + urlsafe_b64encode(claims[0]) + b".sig"
-    return [chosen(1, claim.replace(b"%s", CANARY.encode())) for claim in claims] + [
+    return [chosen(1, claim.replace(b"%s", SENTINEL.encode())) for claim in claims] + [
         chosen(0, text) for text in (whole, b"a.b.c", b".", b"..", b"a.=.b", b"\xff.\xff")
     ]
 

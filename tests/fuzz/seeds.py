@@ -8,7 +8,7 @@ import msgspec
 
 from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async.resources import ENDPOINTS, locations, patients
-from tests.fuzz.findings import CANARY
+from tests.fuzz.findings import SENTINEL
 from tests.models.model_samples import MODELS, SAMPLES
 
 __all__ = ["BREAK", "ROWS", "chosen", "envelope", "records", "refusals"]
@@ -38,7 +38,7 @@ def records() -> list[tuple[int, bytes]]:
     """Return each model's place and a record of it in the API's form, with the canary in it."""
     places = {model.__name__: at for at, model in enumerate(MODELS)}
     samples = [
-        (places[name], text.replace("Abbi", CANARY).replace('"name":"', f'"name":"{CANARY} '))
+        (places[name], text.replace("Abbi", SENTINEL).replace('"name":"', f'"name":"{SENTINEL} '))
         for name, text in SAMPLES
     ]
     known = {at for at, _ in samples}
@@ -49,11 +49,11 @@ def records() -> list[tuple[int, bytes]]:
 def refusals() -> list[str]:
     """Return the sentences the API is known to refuse with, each about somebody."""
     return [
-        f"A patient named {CANARY} already exists - id=447355829",
-        f"The time {CANARY} chose is no longer available",
-        f"{CANARY} was already cancelled",
-        f"{CANARY} is not synced with the PMS",
-        f"{CANARY} is not supported",
-        f"Note that following parameters are ignored: per_page, {CANARY}.",
-        f"API version 'v2' is below the minimum allowed, {CANARY}",
+        f"A patient named {SENTINEL} already exists - id=447355829",
+        f"The time {SENTINEL} chose is no longer available",
+        f"{SENTINEL} was already cancelled",
+        f"{SENTINEL} is not synced with the PMS",
+        f"{SENTINEL} is not supported",
+        f"Note that following parameters are ignored: per_page, {SENTINEL}.",
+        f"API version 'v2' is below the minimum allowed, {SENTINEL}",
     ]

@@ -13,14 +13,14 @@ from typing import Any, cast
 from nexhealth_async import NexHealth, NexHealthError, Rates, RetryPolicy, models
 from nexhealth_async._protocol.http_messages import Request, Response
 from tests.conftest import MovableLoop
-from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, envelope, refusals
 
 _BASE = "https://api.example.com"
 _MOST_REPLIES = 4
 _MOST_REQUESTS = 3_000
 _STATUSES = (200, 201, 401, 403, 404, 422, 429, 500, 302, 400, 202, 204)
-_TOKEN = f"a.{CANARY}.c"
+_TOKEN = f"a.{SENTINEL}.c"
 _LOGGED_IN = envelope(data={"token": _TOKEN})
 
 
@@ -97,7 +97,7 @@ _CALLS: tuple[Callable[[NexHealth], Awaitable[object]], ...] = (
 )
 
 
-class _Listener(logging.Handler):
+class _LogCapture(logging.Handler):
     """Keeps what the library logs."""
 
     def __init__(self) -> None:
@@ -109,14 +109,14 @@ class _Listener(logging.Handler):
 
 
 def _conversations() -> list[bytes]:
-    patient: dict[str, object] = {"id": 7, "first_name": CANARY, "bio": {}}
+    patient: dict[str, object] = {"id": 7, "first_name": SENTINEL, "bio": {}}
     lists = [
         [envelope(data={"patients": [patient]}, count=1)],
-        [envelope(data=[patient], page_info={"has_next_page": False, "end_cursor": CANARY})],
-        [envelope(data=[{"id": 1, "subdomain": "d", "locations": [{"id": 2, "name": CANARY}]}])],
+        [envelope(data=[patient], page_info={"has_next_page": False, "end_cursor": SENTINEL})],
+        [envelope(data=[{"id": 1, "subdomain": "d", "locations": [{"id": 2, "name": SENTINEL}]}])],
         [envelope(data=patient)],
-        [envelope(data={"user": patient}, description=f"parameters are ignored: {CANARY}.")],
-        [f"<html>{CANARY}</html>".encode(), b"", b'{"data":"' + CANARY.encode() + b'\xff"}'],
+        [envelope(data={"user": patient}, description=f"parameters are ignored: {SENTINEL}.")],
+        [f"<html>{SENTINEL}</html>".encode(), b"", b'{"data":"' + SENTINEL.encode() + b'\xff"}'],
     ]
     good = [BREAK.join(b"\x00\n\n" + body for body in one) for one in lists]
     bad = [
@@ -140,7 +140,7 @@ def whole_session(data: bytes) -> None:
     feed = Feed(data)
     call, version = feed.pick(_CALLS), feed.pick(("v2", "v3"))
     server = _Server(feed.rest.split(BREAK)[:_MOST_REPLIES])
-    listener, logger = _Listener(), logging.getLogger("nexhealth_async")
+    listener, logger = _LogCapture(), logging.getLogger("nexhealth_async")
     level = logger.level
     logger.addHandler(listener)
     logger.setLevel(logging.DEBUG)
@@ -155,7 +155,7 @@ def whole_session(data: bytes) -> None:
     if server.left < 0:
         raise Finding("a call never ends")
     for text in (*listener.lines, *(str(one.message) for one in warned)):
-        if CANARY in text:
+        if SENTINEL in text:
             raise Finding("a log line or a warning shows a value", text[:300])
 
 
@@ -169,7 +169,7 @@ async def _conversed(
     server: _Server, version: str, call: Callable[[NexHealth], Awaitable[object]]
 ) -> None:
     nex = NexHealth(
-        f"key-{CANARY}",
+        f"key-{SENTINEL}",
         base_url=_BASE,
         version=version,
         subdomain="demo",

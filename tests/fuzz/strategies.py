@@ -9,7 +9,7 @@ import attrs
 from hypothesis import strategies as st
 
 from nexhealth_async.models import Record
-from tests.fuzz.findings import Target
+from tests.fuzz.findings import FuzzTarget
 from tests.fuzz.mutations import ODD, mutated
 from tests.models.model_samples import MODELS
 
@@ -56,7 +56,7 @@ def documents() -> st.SearchStrategy[bytes]:
     return st.tuples(mark, values | members(values) | envelope).map(b"".join)
 
 
-def inputs(one: Target) -> st.SearchStrategy[bytes]:
+def inputs(one: FuzzTarget) -> st.SearchStrategy[bytes]:
     """Draw inputs of a target; most are its seeds with a few faults."""
     choices = st.binary(min_size=one.choices, max_size=one.choices)
     faults = st.tuples(st.sampled_from(one.seeds()), st.integers(0, 2**32), st.integers(0, 4))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nexhealth_async import MalformedBodyError, NexHealthError
 from tests.fuzz.cases import CASES, OPEN, Case
-from tests.fuzz.findings import CANARY, Finding, Target, judge, private
+from tests.fuzz.findings import SENTINEL, Finding, FuzzTarget, judge, private
 from tests.fuzz.strategies import inputs
 from tests.fuzz.targets import MODULES, TARGETS
 
@@ -25,7 +25,7 @@ _USUALLY = 60
 _MOST_SEEDS = 40
 
 
-def _searched(one: Target) -> Callable[[], None]:
+def _searched(one: FuzzTarget) -> Callable[[], None]:
     """Search in one target; defects that are known to stand are met again without a word."""
 
     @settings(
@@ -101,15 +101,15 @@ def _fails(data: bytes) -> None:
 
 
 def _tells(data: bytes) -> None:
-    raise MalformedBodyError(f"cannot read {CANARY}")
+    raise MalformedBodyError(f"cannot read {SENTINEL}")
 
 
 def _refuses(data: bytes) -> None:
     raise MalformedBodyError("cannot read this")
 
 
-def _target(run: Callable[[bytes], None]) -> Target:
-    return Target(name="a", run=run, choices=0, seeds=list[bytes])
+def _target(run: Callable[[bytes], None]) -> FuzzTarget:
+    return FuzzTarget(name="a", run=run, choices=0, seeds=list[bytes])
 
 
 def test_the_judge_finds_crashes_and_leaks_and_lets_our_errors_pass() -> None:
@@ -129,7 +129,7 @@ def test_the_judge_finds_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @given(st.sampled_from((0, 1, 2)))
 def test_the_judge_looks_at_everything_an_error_is_chained_to(depth: int) -> None:
-    error: BaseException = ValueError(CANARY)
+    error: BaseException = ValueError(SENTINEL)
     for _ in range(depth):
         outer = NexHealthError("outer")
         outer.__context__ = error

@@ -18,7 +18,7 @@ from nexhealth_async.pagination.batch_decoder import AS_BYTES
 from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, PagePlan
 from nexhealth_async.pagination.record_ids import read_ids
 from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
-from tests.fuzz.findings import CANARY, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
 from tests.pagination.page_source import FakePageSource
 
@@ -81,7 +81,7 @@ async def _walked(settings: WalkConfig[bytes]) -> _Seen:
             ids += read_ids(cast("Any", page.items))
             resume = page.resume or resume
             # A cursor is shown, and may be any text.
-            if CANARY in repr(page) and CANARY not in f"{resume}{page.cursor}":
+            if SENTINEL in repr(page) and SENTINEL not in f"{resume}{page.cursor}":
                 raise Finding("the repr of a page shows a value")
     except NexHealthError as error:
         private(error)
@@ -91,7 +91,7 @@ async def _walked(settings: WalkConfig[bytes]) -> _Seen:
 
 def _conversations() -> list[bytes]:
     def page(*ids: object, **more: object) -> bytes:
-        return envelope(data={"patients": [{"id": id, "n": CANARY} for id in ids]}, **more)
+        return envelope(data={"patients": [{"id": id, "n": SENTINEL} for id in ids]}, **more)
 
     def at(cursor: object, *ids: int, more: object = True) -> bytes:
         info = {"has_next_page": more, "end_cursor": cursor}
@@ -110,7 +110,7 @@ def _conversations() -> list[bytes]:
         [at("a", 1), at("b", 2), at(None, 3, more=False)],
         [at("a", 1), at("b", 1)],
         [at(None, 1)],
-        [at(CANARY, 1, more="true")],
+        [at(SENTINEL, 1, more="true")],
     ]
     seeds = [
         bytes([0, drift, 1, 2, 1, 0]) + BREAK.join(one) for drift in range(3) for one in numbered
@@ -169,7 +169,7 @@ def _resumes() -> list[bytes]:
         f"n:3:{'9' * 4301}:1:1",
         f"n:3:1:{'9' * 4000}:{'9' * 4200}",
         "c:100:abc",
-        f"c:100:{CANARY}:x",
+        f"c:100:{SENTINEL}:x",
         "c:0:a",
         f"c:{'1' * 4301}:a",
         "c:٣:a",

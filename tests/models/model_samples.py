@@ -545,11 +545,11 @@ def filled(model: type[Record], *, depth: int = 2) -> Any:
     made: dict[str, object] = {}
     for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
         if depth or attribute.default is attrs.NOTHING:
-            made[attribute.name] = _canary(attribute.type, attribute.name, depth)
+            made[attribute.name] = _sentinel(attribute.type, attribute.name, depth)
     return model(**made)
 
 
-def _canary(kind: object, name: str, depth: int) -> object:
+def _sentinel(kind: object, name: str, depth: int) -> object:
     simple: dict[object, object] = {
         str: f"canary-{name}",
         int: 5,
@@ -563,9 +563,9 @@ def _canary(kind: object, name: str, depth: int) -> object:
         return simple[kind]
     origin, args = get_origin(kind), get_args(kind)
     if origin in {Annotated, Union, types.UnionType}:
-        return _canary(args[0], name, depth)
+        return _sentinel(args[0], name, depth)
     if origin is tuple:
-        return (_canary(args[0], name, depth),)
+        return (_sentinel(args[0], name, depth),)
     if origin is dict or kind is Any:
         return {f"canary-{name}": f"canary-{name}"}
     return filled(cast("type[Record]", kind), depth=max(depth - 1, 0))

@@ -25,7 +25,7 @@ from nexhealth_async.models import (
     Timestamp,
 )
 
-CANARY = "Zephyrine-Q-Canary"
+SENTINEL = "Zephyrine-Q-Canary"
 
 
 @pytest.fixture
@@ -150,10 +150,10 @@ def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None
 
     codec.register_structure_hook(PatientBio, fail)
     with pytest.raises(UndecodableRecordError) as caught:
-        codec.decode(Patient, f'{{"id":1,"bio":{{"city":"{CANARY}"}}}}'.encode())
+        codec.decode(Patient, f'{{"id":1,"bio":{{"city":"{SENTINEL}"}}}}'.encode())
     assert (caught.value.path, caught.value.record_id) == ("bio", 1)
     assert caught.value.expected == "what the hook for PatientBio takes"
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
 def test_money_from_a_careless_hook_is_still_finite(codec: Codec) -> None:

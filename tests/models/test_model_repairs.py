@@ -35,7 +35,7 @@ from nexhealth_async.models import (
 
 T = TypeVar("T")
 CODEC = Codec()
-CANARY = "Zephyrine-Q-Canary"
+SENTINEL = "Zephyrine-Q-Canary"
 
 GETTING_STARTED = b"""{
     "id": 143776, "email": null, "first_name": "John", "last_name": "Smith",
@@ -483,19 +483,19 @@ def test_parsed_records_may_hold_dates_already() -> None:
 @pytest.mark.parametrize(
     ("model", "record"),
     [
-        (Patient, {"id": 1, "email": {"x": CANARY}}),
-        (Patient, {"id": 1, "bio": {"date_of_birth": [CANARY]}}),
-        (Patient, {"id": CANARY}),
-        (Patient, {"id": 1, "guarantor_id": CANARY}),
-        (Appointment, {"id": 1, "cancelled_at": CANARY}),
-        (Patient, {"id": 1, "balance": {"amount": CANARY, "currency": "USD"}}),
-        (Patient, {"id": 1, "children": [{"id": 2, "inactive": CANARY}]}),
+        (Patient, {"id": 1, "email": {"x": SENTINEL}}),
+        (Patient, {"id": 1, "bio": {"date_of_birth": [SENTINEL]}}),
+        (Patient, {"id": SENTINEL}),
+        (Patient, {"id": 1, "guarantor_id": SENTINEL}),
+        (Appointment, {"id": 1, "cancelled_at": SENTINEL}),
+        (Patient, {"id": 1, "balance": {"amount": SENTINEL, "currency": "USD"}}),
+        (Patient, {"id": 1, "children": [{"id": 2, "inactive": SENTINEL}]}),
     ],
 )
 def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None:
     caught = UndecodableRecordError(model="", path="", expected="")
     try:
-        json.loads(CANARY)
+        json.loads(SENTINEL)
     except ValueError:
         try:
             CODEC.decode(model, json.dumps(record).encode())
@@ -504,15 +504,15 @@ def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None
     assert caught.model == model.__name__
     assert caught.__cause__ is None
     assert caught.__context__ is None
-    assert CANARY not in "".join(traceback.format_exception(caught))
-    assert CANARY not in repr(vars(caught))
+    assert SENTINEL not in "".join(traceback.format_exception(caught))
+    assert SENTINEL not in repr(vars(caught))
 
 
 def test_bad_bytes_leave_no_trace_of_the_body() -> None:
     with pytest.raises(UndecodableRecordError) as caught:
-        CODEC.decode(Patient, b'{"id":1,"name":"' + CANARY.encode() + b'\xff"}')
+        CODEC.decode(Patient, b'{"id":1,"name":"' + SENTINEL.encode() + b'\xff"}')
     assert caught.value.__context__ is None
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
 @given(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from nexhealth_async.pagination.page_plans import Drift, NumberedPlan, PageRequest
-from tests.protocol.page_simulation import Page, Walked, drive, numbered
+from tests.protocol.page_simulation import SimulatedPage, Walked, drive, numbered
 
 RUNS = 2_000
 VISIBLE = ("insert", "delete", "move", "exchange")
@@ -57,7 +57,7 @@ def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, Changin
     changing_list = ChangingList(rng, kinds)
     serve = numbered(changing_list.rows, cap=rng.choice([300, 7, 3, 1]))
 
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         changing_list.work()
         page = serve(ask)
         changing_list.work()
@@ -116,7 +116,7 @@ def balanced_swap(drift: Drift) -> list[object]:
     serve = numbered(rows)
     swapped = False
 
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         nonlocal swapped
         page = serve(ask)
         if not swapped:
@@ -139,7 +139,7 @@ def test_a_balanced_swap_is_found_by_verifying() -> None:
     assert balanced_swap("verify") == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 99, 5]
 
 
-def scripted(*pages: Page) -> tuple[NumberedPlan, Walked]:
+def scripted(*pages: SimulatedPage) -> tuple[NumberedPlan, Walked]:
     plan = NumberedPlan(per_page=2)
     told = iter(pages)
     return plan, drive(plan, lambda _: next(told))
@@ -148,17 +148,17 @@ def scripted(*pages: Page) -> tuple[NumberedPlan, Walked]:
 @pytest.mark.parametrize(
     ("pages", "why"),
     [
-        ([Page([1, 2], 4), Page([3, 4], 5), Page([], 5)], "count grew"),
-        ([Page([1, 2], 4), Page([3], 3)], "count fell"),
-        ([Page([1, 2], 4), Page([2, 3], 4)], "an id came twice"),
-        ([Page([1, 2], 4), Page([3], 4)], "a page is short"),
-        ([Page([1, 2], 4), Page([], 4)], "a page is empty"),
-        ([Page([1, 1], 2)], "an id came twice on one page"),
+        ([SimulatedPage([1, 2], 4), SimulatedPage([3, 4], 5), SimulatedPage([], 5)], "count grew"),
+        ([SimulatedPage([1, 2], 4), SimulatedPage([3], 3)], "count fell"),
+        ([SimulatedPage([1, 2], 4), SimulatedPage([2, 3], 4)], "an id came twice"),
+        ([SimulatedPage([1, 2], 4), SimulatedPage([3], 4)], "a page is short"),
+        ([SimulatedPage([1, 2], 4), SimulatedPage([], 4)], "a page is empty"),
+        ([SimulatedPage([1, 1], 2)], "an id came twice on one page"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_visible_sign_starts_a_verification(pages: list[Page], why: str) -> None:
-    quiet = [Page([1, 2], 4), Page([3, 4], 4)]
+def test_every_visible_sign_starts_a_verification(pages: list[SimulatedPage], why: str) -> None:
+    quiet = [SimulatedPage([1, 2], 4), SimulatedPage([3, 4], 4)]
     plan, walked = scripted(*pages, *quiet, *quiet)
     assert plan.is_finished
     assert walked.drifted is None
@@ -167,14 +167,14 @@ def test_every_visible_sign_starts_a_verification(pages: list[Page], why: str) -
 
 
 def test_an_uncounted_list_that_moved_says_so() -> None:
-    _, walked = scripted(Page([1, 2]), Page([2, 3]), Page([4]))
+    _, walked = scripted(SimulatedPage([1, 2]), SimulatedPage([2, 3]), SimulatedPage([4]))
     assert walked.ids == [1, 2, 3, 4]
     assert walked.drifted is not None
 
 
 def test_passes_end_with_the_number_that_may_be_missing() -> None:
     plan = NumberedPlan(per_page=2, drift="verify", passes=2)
-    walked = drive(plan, lambda ask: Page([1, 2] if ask.number == 1 else [3], 4))
+    walked = drive(plan, lambda ask: SimulatedPage([1, 2] if ask.number == 1 else [3], 4))
     assert walked.drifted is not None
     assert walked.drifted.at_most_missing == 1
     assert len(walked.asked) == 6
@@ -189,9 +189,9 @@ def test_no_bound_is_given_where_none_is_known() -> None:
 
 
 def test_the_pivot_decides_whatever_the_first_pass_saw() -> None:
-    first = [Page([1, 2], 4), Page([3, 4], 4)]
+    first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 4], 4)]
     plan = NumberedPlan(per_page=2, drift="verify", passes=1)
-    told = iter([*first, Page([1, 2], 2)])
+    told = iter([*first, SimulatedPage([1, 2], 2)])
     walked = drive(plan, lambda _: next(told))
     assert walked.drifted is None
     assert walked.ids == [1, 2, 3, 4]
@@ -199,8 +199,8 @@ def test_the_pivot_decides_whatever_the_first_pass_saw() -> None:
 
 def test_what_is_new_on_the_pivots_page_was_there_at_that_moment() -> None:
     _, walked = scripted(
-        *[Page([1, 2], 4), Page([3], 3)],
-        *[Page([9, 1], 4), Page([2, 3], 4)],
+        *[SimulatedPage([1, 2], 4), SimulatedPage([3], 3)],
+        *[SimulatedPage([9, 1], 4), SimulatedPage([2, 3], 4)],
     )
     assert walked.drifted is None
     assert walked.ids == [1, 2, 3, 9]
@@ -208,8 +208,11 @@ def test_what_is_new_on_the_pivots_page_was_there_at_that_moment() -> None:
 
 def test_an_id_first_seen_after_the_pivot_proves_nothing() -> None:
     """It may have entered after the pivot; counted in, it would stand for one that was missed."""
-    first = [Page([1, 2], 4), Page([3, 9], 4)]
-    passes = [Page([1, 2], 4), Page([3, 7], 4)], [Page([1, 2], 4), Page([3, 7], 4)]
+    first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 9], 4)]
+    passes = (
+        [SimulatedPage([1, 2], 4), SimulatedPage([3, 7], 4)],
+        [SimulatedPage([1, 2], 4), SimulatedPage([3, 7], 4)],
+    )
     plan = NumberedPlan(per_page=2, drift="verify")
     told = iter([*first, *passes[0], *passes[1]])
     walked = drive(plan, lambda _: next(told))

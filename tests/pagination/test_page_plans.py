@@ -18,7 +18,7 @@ from nexhealth_async.pagination.page_plans import (
     PageRequest,
     UnpagedPlan,
 )
-from tests.protocol.page_simulation import Page, drive, numbered
+from tests.protocol.page_simulation import SimulatedPage, drive, numbered
 
 MODES: tuple[Drift, ...] = ("watch", "verify", "ignore")
 CAPS = (300, 100, 7, 1)
@@ -182,7 +182,7 @@ def test_an_empty_first_page_beside_a_count_is_drift() -> None:
     with pytest.raises(DriftError) as caught:
         plan = NumberedPlan(per_page=5)
         plan.next_request(0)
-        plan.accept(Page([], 12).reading, [])
+        plan.accept(SimulatedPage([], 12).reading, [])
     assert caught.value.at_most_missing == 12
 
 
@@ -193,9 +193,9 @@ def test_an_empty_first_page_beside_a_count_is_drift() -> None:
 def test_a_server_that_goes_in_circles_is_found_out(
     drift: Drift, count: int | None, circle: int, *, known: bool
 ) -> None:
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         turn = ask.number % circle
-        return Page([turn * 10 + n if known else None for n in range(3)], count)
+        return SimulatedPage([turn * 10 + n if known else None for n in range(3)], count)
 
     walked = drive(NumberedPlan(per_page=3, drift=drift), answer, window=4, most=700)
     assert walked.drifted is not None
@@ -246,7 +246,7 @@ def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
     assert first is not None
     plan.accept(serve(first).reading, serve(first).ids)
     plan.next_request(0)
-    resume = plan.accept(Page([3, 4, 5], 9).reading, [3, 4, 5]).resume
+    resume = plan.accept(SimulatedPage([3, 4, 5], 9).reading, [3, 4, 5]).resume
     walked = drive(NumberedPlan(per_page=3, after=resume), serve)
     assert walked.drifted is not None
     careless = drive(NumberedPlan(per_page=3, drift="ignore", after=resume), serve)
@@ -257,8 +257,8 @@ def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
     serve = numbered(range(12))
     resume = drive(NumberedPlan(per_page=3), serve, stop_after=1).resumes[0]
 
-    def moved(ask: PageRequest) -> Page:
-        return Page([5, 6, 7], 12) if ask.number == 3 else serve(ask)
+    def moved(ask: PageRequest) -> SimulatedPage:
+        return SimulatedPage([5, 6, 7], 12) if ask.number == 3 else serve(ask)
 
     walked = drive(NumberedPlan(per_page=3, after=resume), moved)
     assert walked.drifted is not None
@@ -300,8 +300,8 @@ def test_a_verified_walk_cannot_begin_in_the_middle() -> None:
 # Cursors and whole lists
 
 
-def cursor_page(n: int, following: object, *, more: object = True) -> Page:
-    return Page([n], page_info={"has_next_page": more, "end_cursor": following})
+def cursor_page(n: int, following: object, *, more: object = True) -> SimulatedPage:
+    return SimulatedPage([n], page_info={"has_next_page": more, "end_cursor": following})
 
 
 def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
@@ -327,12 +327,12 @@ def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
         [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "a")],
         [cursor_page(1, "a", more="true")],
         [cursor_page(1, "a", more=None)],
-        [Page([1])],
-        [Page([1], page_info={})],
+        [SimulatedPage([1])],
+        [SimulatedPage([1], page_info={})],
     ],
     ids=["null", "empty", "number", "same", "circle", "text", "no flag", "no info", "empty info"],
 )
-def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) -> None:
+def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[SimulatedPage]) -> None:
     told = iter(pages)
     plan = CursorPlan(per_page=9)
     assert drive(plan, lambda _: next(told)).ids == [one for page in pages for one in page.ids]
@@ -343,20 +343,20 @@ def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Page]) 
 def test_an_empty_page_without_page_info_is_the_end_with_a_warning(
     info: dict[str, object] | None,
 ) -> None:
-    told = iter([cursor_page(1, "a"), Page([], page_info=info)])
+    told = iter([cursor_page(1, "a"), SimulatedPage([], page_info=info)])
     plan = CursorPlan(per_page=9)
     walked = drive(plan, lambda _: next(told))
     assert (walked.ids, plan.failure) == ([1], None)
     assert len(walked.warnings) == 1
 
 
-def endless(most_empty: int) -> Callable[[PageRequest], Page]:
+def endless(most_empty: int) -> Callable[[PageRequest], SimulatedPage]:
     """Serve new cursors without end, and a record after so many pages without any."""
 
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         ids = [ask.number] if ask.number % (most_empty + 1) == 0 else []
         info: dict[str, object] = {"has_next_page": True, "end_cursor": f"at {ask.number}"}
-        return Page(ids, page_info=info)
+        return SimulatedPage(ids, page_info=info)
 
     return answer
 
@@ -373,9 +373,9 @@ def test_pages_without_a_record_are_passed_over_while_others_have_some() -> None
 
 
 def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         info = {"has_next_page": ask.number < 50, "end_cursor": f"at {ask.number}"}
-        return Page([], page_info=dict(info))
+        return SimulatedPage([], page_info=dict(info))
 
     assert drive(CursorPlan(per_page=9), answer).ids == []
 
@@ -439,7 +439,7 @@ def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
 
 def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
     plan: PagePlan = UnpagedPlan()
-    walked = drive(plan, lambda _: Page([3, 3, 5], count=1), window=4)
+    walked = drive(plan, lambda _: SimulatedPage([3, 3, 5], count=1), window=4)
     assert walked.ids == [3, 3, 5]
     assert walked.asked == [{}]
     assert plan.failure is None
@@ -452,7 +452,7 @@ class Growing:
         self.rows = list(range(rows))
         self.more, self.cap, self.until = more, cap, until
 
-    def __call__(self, ask: PageRequest) -> Page:
+    def __call__(self, ask: PageRequest) -> SimulatedPage:
         page = numbered(list(self.rows), cap=self.cap)(ask)
         new = min(self.more, self.until - len(self.rows))
         self.rows += range(len(self.rows), len(self.rows) + new)

@@ -1,12 +1,13 @@
-"""The canary: marks in everything personal or secret, and a search of everything that may be seen.
+"""Sentinels: marks in every personal or secret value, and a search of everything that can be seen.
 
-`marks` makes the marks, `office` serves records full of them, `acts` and `weather` drive calls
-through success and fault, and `watch` searches. What the library shows in a new place (a hook, a
-span, a webhook's event, a store) joins by two lines:
+`sentinels` makes the marks, `sentinel_server` serves records full of them, `calls` and
+`transport_errors` drive the calls through success and failure, and `sentinel_search` searches.
+Add two lines for everything new in which the library shows something (a hook, a span, a webhook
+event, a store):
 
-- a context manager in ``surfaces.py`` that hands what it sees to the watch, and its name in
-  ``SURFACES``: every drive here then goes under its eyes;
-- a call in ``acts.py``'s ``ACTS``, so that it is driven through every weather.
+- in ``outputs.py``, a context manager that passes what it sees to the scanner, with its name in
+  ``SURFACES``, so that every call of this package is checked there;
+- in ``calls.py``, a call in ``ACTS``, so that it is driven through every transport error.
 
-Nothing is to be excused there: what a frame of the library may not show it must not hold.
+There are no exceptions: the library must not hold in a frame what the frame must not show.
 """

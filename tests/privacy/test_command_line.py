@@ -11,7 +11,7 @@ from attrs import frozen
 
 from tests.cli.helpers import nexhealth
 from tests.privacy.calls import ACTS, PrivacyAct
-from tests.privacy.transport_errors import WEATHERS
+from tests.privacy.transport_errors import TRANSPORT_ERRORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,15 +95,15 @@ async def test_no_refusal_reaches_the_terminal(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
-    weathers = {
+    errors_by_resource = {
         "patients": "400",
         "providers": "403",
         "operatories": "data an object",
         "procedures": "307",
     }
-    for noun, weather in weathers.items():
+    for noun, error_case in errors_by_resource.items():
         act = PrivacyAct(ACTS["list"].does, "GET", f"/{noun}")
-        WEATHERS[weather](privacy_server, act)
+        TRANSPORT_ERRORS[error_case](privacy_server, act)
     where = [
         "--subdomain",
         privacy_server.sandbox.subdomain,
@@ -111,9 +111,11 @@ async def test_no_refusal_reaches_the_terminal(
         str(privacy_server.sandbox.location_id),
     ]
     target = ["-o", str(folder / "x"), *where]
-    commands: list[dict[str, object]] = [{"arguments": ["pull", one, *target]} for one in weathers]
+    commands: list[dict[str, object]] = [
+        {"arguments": ["pull", one, *target]} for one in errors_by_resource
+    ]
     done = await _run(privacy_server, folder, *commands)
-    for noun, ran in zip(weathers, done, strict=True):
+    for noun, ran in zip(errors_by_resource, done, strict=True):
         watch.doing = noun
         watch.text("stderr", ran.err)
         watch.text("stdout", ran.out)

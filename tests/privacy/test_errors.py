@@ -28,7 +28,7 @@ from tests.privacy.outputs import under_watch
 from tests.privacy.sentinel_search import SentinelScanner
 from tests.privacy.sentinels import STEM, Sentinels
 from tests.privacy.test_transport_errors import through
-from tests.privacy.transport_errors import RECORDS, WEATHERS
+from tests.privacy.transport_errors import RECORDS, TRANSPORT_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -233,7 +233,7 @@ async def test_errors_of_tasks_come_in_a_group_that_shows_nothing(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with under_watch(watch, "group"):
-        WEATHERS["400"](privacy_server, ACTS["grouped"])
+        TRANSPORT_ERRORS["400"](privacy_server, ACTS["grouped"])
         error = await through(ACTS["grouped"], privacy_server, watch, tmp_path)
     assert isinstance(error, BaseExceptionGroup)
     watch.clean()
@@ -244,7 +244,7 @@ async def test_what_is_left_behind_shows_nothing(
 ) -> None:
     """Tasks whose errors nobody asks for, and walks that are dropped half way."""
     with under_watch(watch, "left"):
-        WEATHERS["400"](privacy_server, ACTS["grouped"])
+        TRANSPORT_ERRORS["400"](privacy_server, ACTS["grouped"])
         async with open_context(privacy_server, watch, tmp_path) as at:
             tasks = [asyncio.ensure_future(ACTS[name].does(at)) for name in ("list", "record")]
             await asyncio.wait(tasks)
@@ -341,7 +341,7 @@ async def test_no_frame_holds_what_the_caller_gave(
 ) -> None:
     for name, act in ACTS.items():
         with under_watch(watch, name):
-            WEATHERS["400"](privacy_server, act)
+            TRANSPORT_ERRORS["400"](privacy_server, act)
             await through(act, privacy_server, watch, tmp_path)
             privacy_server.do(privacy_server.sandbox.clear)
     assert not watch.arguments, watch.arguments
@@ -350,10 +350,10 @@ async def test_no_frame_holds_what_the_caller_gave(
 async def test_nothing_hides_behind_an_error(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    for weather in ("odd gzip", "odd packing", "cut", "garbage", "429", "503"):
+    for error_case in ("odd gzip", "odd packing", "cut", "garbage", "429", "503"):
         for name in ("list", "create", "download"):
-            with under_watch(watch, f"{name} under {weather}"):
-                WEATHERS[weather](privacy_server, ACTS[name])
+            with under_watch(watch, f"{name} under {error_case}"):
+                TRANSPORT_ERRORS[error_case](privacy_server, ACTS[name])
                 await through(ACTS[name], privacy_server, watch, tmp_path)
                 privacy_server.do(privacy_server.sandbox.clear)
     assert not watch.behind, "\n".join(watch.behind)

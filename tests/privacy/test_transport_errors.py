@@ -11,7 +11,7 @@ from nexhealth_async import NexHealthError, RetryPolicy
 from nexhealth_async._client import transport
 from tests.privacy.calls import ACTS, RETRY, open_context
 from tests.privacy.outputs import under_watch
-from tests.privacy.transport_errors import WEATHERS
+from tests.privacy.transport_errors import TRANSPORT_ERRORS
 from tests.session.faults.fault_table import FAULTS, LARGEST, FaultTarget
 
 if TYPE_CHECKING:
@@ -45,25 +45,25 @@ async def through(
     return caught
 
 
-@pytest.mark.parametrize("weather", list(WEATHERS))
+@pytest.mark.parametrize("error_case", list(TRANSPORT_ERRORS))
 async def test_what_the_server_says_shows_nowhere(
-    weather: str, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
+    error_case: str, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     failed = 0
-    acts = {name: act for name, act in ACTS.items() if act.first or weather in _WIDE}
+    acts = {name: act for name, act in ACTS.items() if act.first or error_case in _WIDE}
     for name, act in acts.items():
-        with under_watch(watch, f"{name} under {weather}"):
-            WEATHERS[weather](privacy_server, act)
+        with under_watch(watch, f"{name} under {error_case}"):
+            TRANSPORT_ERRORS[error_case](privacy_server, act)
             failed += await through(act, privacy_server, watch, tmp_path) is not None
             privacy_server.do(privacy_server.sandbox.clear)
     watch.clean()
-    assert failed or weather == "warned"
+    assert failed or error_case == "warned"
     # Walks fail without a frame of the library, all other calls with that of the boundary.
     assert watch.looked_at["variables"] > failed
     assert watch.looked_at["errors"] >= failed
 
 
-# Statuses are in `WEATHERS`, with more to say.
+# Statuses are in `TRANSPORT_ERRORS`, with more to say.
 _BARE = ("204", "304", "500 huge", "503 packed", "308 nowhere")
 
 

@@ -108,7 +108,7 @@ async def test_a_refusal_shows_nothing_in_any_frame(watched: SentinelScanner) ->
     assert watched.looked_at["errors"] == len(mistakes)
 
 
-class _Broken(MemorySeen):
+class _BrokenStore(MemorySeen):
     def __init__(self, mark: str) -> None:
         super().__init__()
         self._mark = mark
@@ -131,7 +131,7 @@ async def test_a_receiver_shows_nothing_whatever_befalls_it(
         if len(got) % 2:
             raise ValueError(marks.sent("error of a handler"))
 
-    stores: Any = (SqliteSeen(tmp_path / "seen.db"), _Broken(marks.sent("error of a store")))
+    stores: Any = (SqliteSeen(tmp_path / "seen.db"), _BrokenStore(marks.sent("error of a store")))
     with under_watch(watched, "a receiver"):
         for store in stores:
             async with Receiver([secret, "another"], handle, store=store) as receiver:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.privacy.sentinel_server import PrivacyServer
     from tests.privacy.sentinels import Sentinels
 
-__all__ = ["RECORDS", "WEATHERS"]
+__all__ = ["RECORDS", "TRANSPORT_ERRORS"]
 
 _TIMES = 9
 
@@ -130,7 +130,7 @@ def _bad_token(
     return order
 
 
-WEATHERS: dict[str, Callable[[PrivacyServer, PrivacyAct], object]] = {
+TRANSPORT_ERRORS: dict[str, Callable[[PrivacyServer, PrivacyAct], object]] = {
     "400": _says(400),
     "duplicate": _says(400, "A patient already exists - id=4711"),
     "taken": _says(400, "is no longer available"),

@@ -15,11 +15,11 @@ from nexhealth_async.errors import DriftError
 from nexhealth_async.pagination.page_plans import PagePlan, PageRequest
 
 Id: TypeAlias = int | str | None
-Answer: TypeAlias = Callable[[PageRequest], "Page"]
+Answer: TypeAlias = Callable[[PageRequest], "SimulatedPage"]
 
 
 @define
-class Page:
+class SimulatedPage:
     ids: Sequence[Id]
     count: int | None = None
     page_info: dict[str, object] | None = None
@@ -42,7 +42,7 @@ class Walked:
 @define
 class _Flight:
     ask: PageRequest
-    page: Page | None = None
+    page: SimulatedPage | None = None
 
 
 def numbered(
@@ -53,11 +53,11 @@ def numbered(
 ) -> Answer:
     """Serve a list by page numbers, with at most ``cap`` rows whatever is asked for."""
 
-    def answer(ask: PageRequest) -> Page:
+    def answer(ask: PageRequest) -> SimulatedPage:
         wanted = dict(ask.pairs)
         size = min(cap, int(wanted["per_page"]))
         start = (int(wanted["page"]) - 1) * size
-        return Page(list(rows[start : start + size]), count(len(rows)))
+        return SimulatedPage(list(rows[start : start + size]), count(len(rows)))
 
     return answer
 

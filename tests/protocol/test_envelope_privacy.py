@@ -27,7 +27,7 @@ from nexhealth_async.resources import appointment_types, locations, patients
 
 Reader: TypeAlias = Callable[[Response, OperationSpec], object]
 
-CANARY = "Zephyrine-Q-Canary"
+SENTINEL = "Zephyrine-Q-Canary"
 
 
 def v2(endpoint: Endpoint[object]) -> OperationSpec:
@@ -59,7 +59,7 @@ BODIES: tuple[dict[str, object], ...] = tuple(
         None,
     )
 )
-STAINS: tuple[object, ...] = (CANARY, {CANARY: CANARY})
+STAINS: tuple[object, ...] = (SENTINEL, {SENTINEL: SENTINEL})
 
 
 def stained(value: object) -> Iterator[object]:
@@ -70,13 +70,13 @@ def stained(value: object) -> Iterator[object]:
         for place, item in enumerate(items):
             for other in stained(item):
                 yield [*items[:place], other, *items[place + 1 :]]
-        yield [*items, CANARY]
+        yield [*items, SENTINEL]
     elif isinstance(value, dict):
         fields = cast("dict[str, object]", value)
         for name, item in fields.items():
             rest = {key: value for key, value in fields.items() if key != name}
-            yield {**rest, CANARY: item}
-            yield {**fields, CANARY: item}
+            yield {**rest, SENTINEL: item}
+            yield {**fields, SENTINEL: item}
             for other in stained(item):
                 yield {**rest, name: other}
 
@@ -86,18 +86,18 @@ def told() -> Iterator[bytes]:
     for body in BODIES:
         for other in stained(body):
             yield json.dumps(other).encode()
-    for text in (json.dumps(body | {"data": {CANARY: [CANARY]}}) for body in BODIES[:1]):
+    for text in (json.dumps(body | {"data": {SENTINEL: [SENTINEL]}}) for body in BODIES[:1]):
         whole = text.encode()
         for ending in (b"\xff", b"\\ud800", b"\0"):
-            yield whole.replace(CANARY.encode(), CANARY.encode() + ending)
-            yield whole.replace(CANARY.encode(), CANARY.encode() + ending, 1)
+            yield whole.replace(SENTINEL.encode(), SENTINEL.encode() + ending)
+            yield whole.replace(SENTINEL.encode(), SENTINEL.encode() + ending, 1)
         yield whole[:-5]
-        yield b'{"data":{"token":"' + CANARY.encode() + b'\xff"}}'
-        yield b'{"data":[{"locations":[{"' + CANARY.encode() + b'\xff":1}]}]}'
-        yield b'{"data":{"user":{"id":1},"' + CANARY.encode() + b'\xff":1}}'
-    yield f"<html>{CANARY}</html>".encode()
-    yield CANARY.encode()
-    yield f'"{CANARY}"'.encode()
+        yield b'{"data":{"token":"' + SENTINEL.encode() + b'\xff"}}'
+        yield b'{"data":[{"locations":[{"' + SENTINEL.encode() + b'\xff":1}]}]}'
+        yield b'{"data":{"user":{"id":1},"' + SENTINEL.encode() + b'\xff":1}}'
+    yield f"<html>{SENTINEL}</html>".encode()
+    yield SENTINEL.encode()
+    yield f'"{SENTINEL}"'.encode()
 
 
 BODIES_TOLD = tuple(dict.fromkeys(told()))
@@ -148,7 +148,7 @@ def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> 
                 missing -= named
                 assert error.__context__ is None
                 assert error.__cause__ is None
-                assert CANARY not in printed(error), (body, status, row.operation)
+                assert SENTINEL not in printed(error), (body, status, row.operation)
     assert missing == set()
 
 
@@ -157,10 +157,10 @@ def test_locals_that_hold_a_value_would_be_found() -> None:
         fields: Any = json.loads(reply.body)
         raise NexHealthError(f"{row.operation} brought {len(fields)}")
 
-    reply = Response(status=200, body=json.dumps({CANARY: 1}).encode())
+    reply = Response(status=200, body=json.dumps({SENTINEL: 1}).encode())
     error = refused(read, reply, LOGIN)
     assert error is not None
-    assert CANARY in printed(error)
+    assert SENTINEL in printed(error)
 
 
 @pytest.mark.parametrize("body", BODIES[:5], ids=["list", "record", "token", "groups", "null"])
@@ -177,9 +177,9 @@ def test_no_reading_shows_a_word_of_the_reply(body: dict[str, object]) -> None:
                 continue
             if isinstance(reading, (ParsedList, ParsedRecord, ParsedData)):
                 shown.append(repr(reading))
-    ignoring = json.dumps({"data": [], "error": f"parameters are ignored: {CANARY}."}).encode()
+    ignoring = json.dumps({"data": [], "error": f"parameters are ignored: {SENTINEL}."}).encode()
     reading = read_list(Response(status=200, body=ignoring), READERS[0][1])
     assert reading.ignored
     shown.append(repr(reading))
     assert len(shown) > 50
-    assert not [text for text in shown if CANARY in text]
+    assert not [text for text in shown if SENTINEL in text]

@@ -42,7 +42,7 @@ from nexhealth_async.resources import (
 
 Reader: TypeAlias = Callable[[Response, OperationSpec], object]
 
-CANARY = "Zephyrine-Q-Canary"
+SENTINEL = "Zephyrine-Q-Canary"
 
 
 def v2(endpoint: Endpoint[object]) -> OperationSpec:
@@ -485,11 +485,11 @@ def test_no_damaged_envelope_raises_anything_foreign(
 @pytest.mark.parametrize(
     "body",
     [
-        {"code": False, "error": [f"A patient named {CANARY} is invalid"]},
-        {"code": True, "data": CANARY},
-        {"code": True, "data": {CANARY: 5}},
-        {"code": True, "data": [{"id": 9, "name": CANARY}], "error": [CANARY]},
-        [CANARY],
+        {"code": False, "error": [f"A patient named {SENTINEL} is invalid"]},
+        {"code": True, "data": SENTINEL},
+        {"code": True, "data": {SENTINEL: 5}},
+        {"code": True, "data": [{"id": 9, "name": SENTINEL}], "error": [SENTINEL]},
+        [SENTINEL],
     ],
     ids=["refused", "text", "object", "group", "no envelope"],
 )
@@ -500,4 +500,4 @@ def test_no_message_and_no_repr_shows_what_the_body_holds(body: object, status: 
             shown = repr(read(reply(body, status), row))
         except NexHealthError as error:
             shown = f"{error} {error!r} {error.__cause__}"
-        assert CANARY not in shown
+        assert SENTINEL not in shown

@@ -43,7 +43,7 @@ from nexhealth_async.resources import (
     sync_status,
 )
 
-CANARY = "Zephyrine-Q-Canary"
+SENTINEL = "Zephyrine-Q-Canary"
 
 
 class Size(IntEnum):
@@ -322,8 +322,8 @@ def test_a_practice_where_none_is_taken_is_not_dropped_in_silence() -> None:
 
 def test_an_unknown_argument_is_a_type_error_that_names_no_value() -> None:
     with pytest.raises(TypeError, match="colour") as caught:
-        call(patients.LIST, colour=CANARY)
-    assert CANARY not in str(caught.value)
+        call(patients.LIST, colour=SENTINEL)
+    assert SENTINEL not in str(caught.value)
 
 
 # Versions
@@ -545,10 +545,10 @@ def endless() -> list[object]:
 @pytest.mark.parametrize(
     "value",
     [
-        CANARY + "\ud800",
-        {CANARY + "\ud800": 1},
-        {None: CANARY},
-        {(1, CANARY): 2},
+        SENTINEL + "\ud800",
+        {SENTINEL + "\ud800": 1},
+        {None: SENTINEL},
+        {(1, SENTINEL): 2},
         float("nan"),
         Decimal("NaN"),
         Decimal("Infinity"),
@@ -556,7 +556,7 @@ def endless() -> list[object]:
         {"at": datetime(2026, 2, 3)},  # noqa: DTZ001 - without a zone, which is the case
         [datetime(2026, 2, 3, tzinfo=Nowhere())],
         object,
-        lambda: CANARY,
+        lambda: SENTINEL,
         endless(),
     ],
     ids=lambda value: type(value).__name__,
@@ -564,12 +564,12 @@ def endless() -> list[object]:
 def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         call(patients.CREATE, first_name=value)
-    assert CANARY not in str(caught.value)
+    assert SENTINEL not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     with pytest.raises(InvalidArgumentError) as caught:
         raw_call("POST", "/patients", params={}, json=value)
-    assert CANARY not in str(caught.value)
+    assert SENTINEL not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
@@ -672,10 +672,10 @@ def test_safety_can_be_chosen() -> None:
 
 
 def test_no_repr_shows_what_was_asked_for() -> None:
-    made = call(patients.LIST, name=CANARY, email=CANARY)
-    assert CANARY not in repr(made)
-    assert CANARY not in repr(made.request(headers={"Authorization": CANARY}))
-    assert CANARY not in repr(call(patients.GET, CANARY))
-    written = call(patients.CREATE, first_name=CANARY, provider_id=1)
-    assert CANARY not in repr(written)
-    assert CANARY not in repr(written.request(headers={}))
+    made = call(patients.LIST, name=SENTINEL, email=SENTINEL)
+    assert SENTINEL not in repr(made)
+    assert SENTINEL not in repr(made.request(headers={"Authorization": SENTINEL}))
+    assert SENTINEL not in repr(call(patients.GET, SENTINEL))
+    written = call(patients.CREATE, first_name=SENTINEL, provider_id=1)
+    assert SENTINEL not in repr(written)
+    assert SENTINEL not in repr(written.request(headers={}))

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 @frozen
-class Reply:
+class RawResponse:
     status: int
     body: bytes
     headers: dict[str, str]
@@ -87,7 +87,7 @@ class Wire:
         json: Any = None,
         form: aiohttp.FormData | None = None,
         bare: bool = False,
-    ) -> Reply:
+    ) -> RawResponse:
         query = list(params.items() if isinstance(params, dict) else params or [])
         if scope is not None:
             query.append(("subdomain", self.sandbox.subdomain))
@@ -103,7 +103,7 @@ class Wire:
             data=form,
         ) as answer:
             body = await answer.read()
-            return Reply(answer.status, body, dict(answer.headers))
+            return RawResponse(answer.status, body, dict(answer.headers))
 
     async def get(
         self,
@@ -111,15 +111,15 @@ class Wire:
         params: Row | list[tuple[str, Any]] | None = None,
         *,
         scope: Literal["location", "subdomain"] | None = "location",
-    ) -> Reply:
+    ) -> RawResponse:
         return await self.call("GET", path, params, scope=scope)
 
-    async def post(self, path: str, json: Any) -> Reply:
+    async def post(self, path: str, json: Any) -> RawResponse:
         return await self.call("POST", path, json=json)
 
-    async def pages(self, path: str, params: Row | None = None, **limits: Any) -> list[Reply]:
+    async def pages(self, path: str, params: Row | None = None, **limits: Any) -> list[RawResponse]:
         """Every page of a v3 listing, forward."""
-        found: list[Reply] = []
+        found: list[RawResponse] = []
         cursor = ""
         while True:
             found.append(await self.get(path, {**(params or {}), **limits, "end_cursor": cursor}))

@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Reply, Wire
+from tests.sandbox.raw_client import RawResponse, Wire
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WINDOW = {"start": "2026-01-01", "end": "2027-01-01", "per_page": 300}
@@ -32,7 +32,7 @@ def booking(wire: Wire, **changes: Any) -> dict[str, Any]:
     return {"appt": {name: value for name, value in appt.items() if value is not None}}
 
 
-async def book(wire: Wire, **changes: Any) -> Reply:
+async def book(wire: Wire, **changes: Any) -> RawResponse:
     return await wire.call("POST", "/appointments", json=booking(wire, **changes))
 
 
@@ -241,7 +241,7 @@ async def test_updates_take_three_fields_only(wire: Wire) -> None:
     made = (await book(wire)).data["appt"]
     path = f"/appointments/{made['id']}"
 
-    async def patch(**fields: Any) -> Reply:
+    async def patch(**fields: Any) -> RawResponse:
         return await wire.call("PATCH", path, json={"appt": fields}, scope="subdomain")
 
     wire.sandbox.sync()

@@ -14,13 +14,13 @@ MARKED = """
 
     {mark}
     @pytest.mark.nexhealth_sandbox(patients=7, seed=3)
-    async def test_box(nexhealth_sandbox):
+    async def test_sandbox(nexhealth_sandbox):
         assert len(nexhealth_sandbox.patients) == 7
         assert nexhealth_sandbox.seed == 3
         assert nexhealth_sandbox.url.startswith("http://127.0.0.1:")
 
     {mark}
-    async def test_plain_box(nexhealth_sandbox):
+    async def test_plain_sandbox(nexhealth_sandbox):
         assert len(nexhealth_sandbox.patients) == 25
 """
 OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "--strict-markers", "-W", "error")
@@ -47,13 +47,13 @@ def test_sandbox_fixture(pytester: pytest.Pytester, mark: str, options: tuple[st
 
 
 def test_without_anybody_to_run_it_a_sentence_says_so(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_box(nexhealth_sandbox):\n    pass\n")
+    pytester.makepyfile("def test_sandbox(nexhealth_sandbox):\n    pass\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "-p", "no:asyncio")
     result.stdout.fnmatch_lines(["*install*pytest-asyncio, or mark the test with*"])
 
 
 def test_a_coroutine_that_nobody_runs_is_told_how_to_be_run(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("async def test_box(nexhealth_sandbox):\n    pass\n")
+    pytester.makepyfile("async def test_sandbox(nexhealth_sandbox):\n    pass\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=strict", *SCOPE)
     result.stdout.fnmatch_lines(["*Nobody runs this coroutine: set asyncio_mode = auto*"])
 
@@ -64,7 +64,7 @@ def test_a_misspelt_option_of_the_marker_is_named(pytester: pytest.Pytester) -> 
         import pytest
 
         @pytest.mark.nexhealth_sandbox(patient=7)
-        async def test_box(nexhealth_sandbox):
+        async def test_sandbox(nexhealth_sandbox):
             pass
         """
     )
@@ -77,9 +77,9 @@ def test_a_session_is_opened_against_the_sandbox(pytester: pytest.Pytester) -> N
     pytester.makepyfile(
         """
         async def test_session(nexhealth, nexhealth_sandbox):
-            office = nexhealth.practice(nexhealth_sandbox.subdomain)
-            office = office.location(nexhealth_sandbox.location_id)
-            found = [patient.id async for patient in office.patients.walk()]
+            practice = nexhealth.practice(nexhealth_sandbox.subdomain)
+            location = practice.location(nexhealth_sandbox.location_id)
+            found = [patient.id async for patient in location.patients.walk()]
             assert found == list(nexhealth_sandbox.patients.ids)
         """
     )

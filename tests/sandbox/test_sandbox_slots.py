@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Reply, Wire
+from tests.sandbox.raw_client import RawResponse, Wire
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday; eight in the morning in New York
 DAY = "2026-07-01"
@@ -22,7 +22,7 @@ async def wire(dial: Dial) -> Wire:
 
 async def search(
     wire: Wire, *, pids: int = 1, more: list[tuple[str, Any]] | None = None, **params: Any
-) -> Reply:
+) -> RawResponse:
     query = [("lids[]", wire.sandbox.location_id)]
     query += [("pids[]", id) for id in wire.sandbox.providers.ids[:pids]]
     whole = {"start_date": DAY, "days": 1, **params}
@@ -132,7 +132,7 @@ async def test_next_available_date_only_when_there_are_no_slots(wire: Wire) -> N
     assert group["next_available_date"] is None
 
 
-async def add_hours(wire: Wire, **fields: Any) -> Reply:
+async def add_hours(wire: Wire, **fields: Any) -> RawResponse:
     record = {
         "provider_id": wire.sandbox.providers.ids[0],
         "begin_time": "00:00",

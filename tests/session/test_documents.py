@@ -25,7 +25,7 @@ from nexhealth_async import (
 )
 from nexhealth_async._protocol.multipart import form
 from nexhealth_async.models import Document
-from tests.session.transport_error_helpers import CANARY, QUICK, check_text, scene
+from tests.session.transport_error_helpers import QUICK, SENTINEL, check_text, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -110,8 +110,8 @@ async def test_a_document_is_filed_listed_and_fetched(version: str, tmp_path: Pa
 async def test_a_path_that_cannot_be_read_is_refused_without_its_name(tmp_path: Path) -> None:
     async with scene() as at:
         with pytest.raises(InvalidArgumentError, match="cannot be read: no such file") as caught:
-            await at.location.patients.documents.create(1, file=tmp_path / f"{CANARY}.pdf")
-        assert CANARY not in str(caught.value)
+            await at.location.patients.documents.create(1, file=tmp_path / f"{SENTINEL}.pdf")
+        assert SENTINEL not in str(caught.value)
         assert at.sent == 0
 
 
@@ -121,7 +121,7 @@ async def test_an_upload_is_never_repeated_blindly() -> None:
         at.sandbox.drop_next(when="after")
         with pytest.raises(OutcomeUnknownError, match=r"patients\.documents") as caught:
             await at.location.patients.documents.create(
-                patient, file=b"x", filename=f"{CANARY}.pdf"
+                patient, file=b"x", filename=f"{SENTINEL}.pdf"
             )
         check_text(caught.value, operation="POST /patients/{id}/documents", attempts=1)
         assert len([one async for one in at.location.patients.documents.walk(patient)]) == 1
@@ -270,7 +270,7 @@ async def test_a_success_that_is_a_refusal_is_an_error() -> None:
             return web.json_response({"code": False, "error": ["AuthenticationError"]}, status=401)
 
         async def lie(_: web.Request) -> web.StreamResponse:
-            return web.json_response({"code": False, "error": [f"no, {CANARY}"]})
+            return web.json_response({"code": False, "error": [f"no, {SENTINEL}"]})
 
         async def be_json(_: web.Request) -> web.StreamResponse:
             return web.json_response({"id": 1})
@@ -279,7 +279,7 @@ async def test_a_success_that_is_a_refusal_is_an_error() -> None:
         keeper.answer = lie
         with pytest.raises(Exception, match=r"^GET /documents") as caught:
             await read(download(document("/documents/18/download")))
-        assert CANARY not in str(caught.value)
+        assert SENTINEL not in str(caught.value)
         keeper.answer = refuse
         with pytest.raises(AuthenticationError):
             await read(download(document("/documents/18/download")))
@@ -314,7 +314,7 @@ async def test_a_body_that_breaks_off_is_never_a_short_file(*, chunked: bool) ->
 
 async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> None:
     async with keeping() as (keeper, nex):
-        patience = nex.with_options(timeout=0.3)
+        short_timeout = nex.with_options(timeout=0.3)
 
         async def trickle(request: web.Request) -> web.StreamResponse:
             reply = web.StreamResponse(headers={"Content-Type": "application/pdf"})
@@ -327,7 +327,7 @@ async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> Non
             return reply
 
         keeper.answer = trickle
-        download = patience.patients.documents.download
+        download = short_timeout.patients.documents.download
         assert await read(download(document("/documents/18/download"))) == b"x" * 8
         with pytest.raises(APITimeoutError, match="nothing more came"):
             await read(download(document("/documents/19/download")))

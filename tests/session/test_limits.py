@@ -13,7 +13,7 @@ from nexhealth_async import APITimeoutError, Limit, RateLimitError, Rates
 from tests.session.transport_error_helpers import ErrorScene, LoopClock, check_text, scene
 
 if TYPE_CHECKING:
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 Kind = Literal["fixed", "sliding"]
 
@@ -22,14 +22,14 @@ END = datetime(2026, 6, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def skipping(loop: Movable, monkeypatch: pytest.MonkeyPatch) -> Movable:
+def skipping(loop: MovableLoop, monkeypatch: pytest.MonkeyPatch) -> MovableLoop:
     """Time of its own, a microsecond for each look at it, so that a loaded machine changes nothing.
 
     Waits take a few real milliseconds; sockets of this process answer sooner.
     """
     began, looks = loop.time() - loop.offset, count()
     monkeypatch.setattr(loop, "time", lambda: began + loop.offset + next(looks) * 1e-6)
-    loop.skip_waits, loop.patience = True, 0.004
+    loop.skip_waits, loop.io_wait = True, 0.004
     return loop
 
 
@@ -45,7 +45,7 @@ def arrivals(at: ErrorScene) -> list[float]:
 @pytest.mark.parametrize("phase", [0.0, 0.37, 0.999])
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_60_tasks_meet_no_429_and_waste_no_time(
-    kind: Kind, phase: float, skipping: Movable
+    kind: Kind, phase: float, skipping: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits, at.sandbox.rate_phase = kind, phase
@@ -61,7 +61,7 @@ async def test_60_tasks_meet_no_429_and_waste_no_time(
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: Movable) -> None:
+async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = kind
         at.sandbox.latency, at.sandbox.jitter = 0.12, 0.1
@@ -70,7 +70,7 @@ async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: Movable) ->
         assert len(arrivals(at)) == 40
 
 
-async def test_classes_wait_beside_each_other(skipping: Movable) -> None:
+async def test_classes_wait_beside_each_other(skipping: MovableLoop) -> None:
     """A full slow class holds up nobody else."""
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
@@ -84,7 +84,7 @@ async def test_classes_wait_beside_each_other(skipping: Movable) -> None:
         assert at.sandbox.rejected == 0
 
 
-async def test_the_overall_limit_counts_every_class(skipping: Movable) -> None:
+async def test_the_overall_limit_counts_every_class(skipping: MovableLoop) -> None:
     """Scaled down on both sides: a hundred requests at once take a loaded machine too long."""
     async with scene(clock=LoopClock(), rates=Rates(overall=Limit(12, 1.0))) as at:
         at.sandbox.limits.windows["all"].limit = 12
@@ -98,7 +98,7 @@ async def test_the_overall_limit_counts_every_class(skipping: Movable) -> None:
 
 @pytest.mark.parametrize("form", ["exact", "date"])
 async def test_a_429_closes_its_class_for_as_long_as_it_says(
-    form: Literal["exact", "date"], skipping: Movable
+    form: Literal["exact", "date"], skipping: MovableLoop
 ) -> None:
     """Another process spent the limit: one 429, then everyone of the class waits, no one else."""
     async with scene(clock=LoopClock(), timeout=None) as at:
@@ -134,7 +134,7 @@ def _asking(form: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
-    kind: Kind, skipping: Movable
+    kind: Kind, skipping: MovableLoop
 ) -> None:
     """Without limits of its own the session lives on what the server says, and loses nothing."""
     async with scene(clock=LoopClock(), timeout=None, rates=Rates.unlimited()) as at:
@@ -145,7 +145,7 @@ async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
         assert sum(result == 0 for result in results) >= 20
 
 
-async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: Movable) -> None:
+async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
         await at.works()
@@ -163,7 +163,7 @@ async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: Movable) -> Non
 
 
 async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
-    loop: Movable,
+    loop: MovableLoop,
 ) -> None:
     async with scene(rates=Rates(slow=Limit(2, 1.0)), clock=LoopClock()) as at:
         await asyncio.gather(booked(at), booked(at))
@@ -183,7 +183,7 @@ async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
         assert len(arrivals(at)) == 3
 
 
-async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: Movable) -> None:
+async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         await asyncio.gather(*(booked(at) for _ in range(10)))
         hasty = at.nex.with_options(
@@ -200,7 +200,9 @@ async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: Mova
         await booked(at)
 
 
-async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(skipping: Movable) -> None:
+async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(
+    skipping: MovableLoop,
+) -> None:
     async with scene(clock=LoopClock(), timeout=2.4) as at:
         results = await asyncio.gather(*(booked(at) for _ in range(60)), return_exceptions=True)
         served = sum(result == 0 for result in results)
@@ -209,7 +211,7 @@ async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(skipping
         assert len(arrivals(at)) == served
 
 
-async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Movable) -> None:
+async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: MovableLoop) -> None:
     """So it says `APITimeoutError`, which is safe to repeat, and not that nobody knows."""
     rates = Rates(other=Limit(2, 60.0))  # the login counts too
     async with scene(rates=rates, clock=LoopClock(), timeout=5.0) as at:
@@ -221,7 +223,7 @@ async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Mova
 
 
 async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
-    skipping: Movable,
+    skipping: MovableLoop,
 ) -> None:
     """The place is given back during the login, and taken again at once."""
     rates = Rates(slow=Limit(1, 60.0))
@@ -235,7 +237,7 @@ async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
         assert all(one.status in (200, 201) for one in at.sandbox.requests)
 
 
-async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: Movable) -> None:
+async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: MovableLoop) -> None:
     rates = Rates(people=Limit(1, 50.0))
     async with scene(patients=50, rates=rates, clock=LoopClock()) as at:
         walk = at.location.patients.walk(per_page=10, new_patient=None, prefetch=2)
@@ -245,7 +247,7 @@ async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: Movabl
         assert at.sent == 5
 
 
-async def test_copies_share_the_limits(skipping: Movable) -> None:
+async def test_copies_share_the_limits(skipping: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
         place = {"subdomain": at.sandbox.subdomain, "location_id": at.sandbox.location_id}

@@ -29,8 +29,8 @@ from nexhealth_async import (
     UnexpectedStructureError,
 )
 from tests.session.transport_error_helpers import (
-    CANARY,
     QUICK,
+    SENTINEL,
     ErrorScene,
     RawServer,
     check_text,
@@ -42,7 +42,7 @@ from tests.session.transport_error_helpers import (
 if TYPE_CHECKING:
     from nexhealth_async._protocol.http_messages import Request, Response
     from nexhealth_async.sandbox import Sandbox
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 Fault: TypeAlias = Callable[["Sandbox", int], object]
 
@@ -80,7 +80,7 @@ UNSAFE = {
         does=lambda at: at.location.patients.create(
             provider_id=at.sandbox.providers.ids[0],
             first_name="Ada",
-            last_name=CANARY,
+            last_name=SENTINEL,
             email="ada@example.com",
             bio={"date_of_birth": date(1990, 1, 2), "phone_number": "2125550133"},
         ),
@@ -94,7 +94,7 @@ UNSAFE = {
             operatory_id=at.sandbox.operatories.ids[0],
             start_time=far_ahead(),
             appointment_type_id=at.sandbox.appointment_types.ids[0],
-            note=CANARY,
+            note=SENTINEL,
         ),
         table=lambda sandbox: sandbox.appointments,
     ),
@@ -110,7 +110,7 @@ UNSAFE = {
     ),
     "appointment type": Write(
         operation="POST /appointment_types",
-        does=lambda at: at.location.appointment_types.create(name=CANARY),
+        does=lambda at: at.location.appointment_types.create(name=SENTINEL),
         table=lambda sandbox: sandbox.appointment_types,
     ),
 }
@@ -186,20 +186,20 @@ async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHe
 
 async def test_code_false_is_an_error_under_a_success_and_not_repeated() -> None:
     async with scene() as at:
-        body = b'{"code":false,"error":["' + CANARY.encode() + b'"],"data":null}'
+        body = b'{"code":false,"error":["' + SENTINEL.encode() + b'"],"data":null}'
         at.sandbox.fail_next(200, body=body, times=9)
         with pytest.raises(InvalidRequestError) as caught:
             await at.names()
         check_text(caught.value, attempts=1, status=200)
-        assert caught.value.texts == (CANARY,)
+        assert caught.value.texts == (SENTINEL,)
 
 
-async def test_pauses_grow_and_stay_under_their_ceiling(loop: Movable) -> None:
+async def test_pauses_grow_and_stay_under_their_ceiling(loop: MovableLoop) -> None:
     policy = RetryPolicy(attempts=6, base_delay=1.0, max_wait=4.0)
     async with scene(retry=policy, timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(503, times=9)
-        loop.skip_waits, loop.patience = True, 0.002
+        loop.skip_waits, loop.io_wait = True, 0.002
         began = loop.time()
         with pytest.raises(ServerError):
             await at.names()
@@ -252,11 +252,13 @@ async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, bo
 
 
 @unsafe
-async def test_an_unsafe_write_refused_by_429_is_sent_again(write: Write, loop: Movable) -> None:
+async def test_an_unsafe_write_refused_by_429_is_sent_again(
+    write: Write, loop: MovableLoop
+) -> None:
     async with scene() as at:
         rows = len(write.table(at.sandbox))
         at.sandbox.fail_next(429, times=2, headers={"Retry-After": "2"})
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         await write.does(at)
         assert at.sent == 3
         assert len(write.table(at.sandbox)) == rows + 1
@@ -264,7 +266,7 @@ async def test_an_unsafe_write_refused_by_429_is_sent_again(write: Write, loop: 
 
 @unsafe
 async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
-    write: Write, loop: Movable
+    write: Write, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -277,7 +279,9 @@ async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
 
 
 @unsafe
-async def test_an_unsafe_write_refused_by_401_twice_is_refused(write: Write, loop: Movable) -> None:
+async def test_an_unsafe_write_refused_by_401_twice_is_refused(
+    write: Write, loop: MovableLoop
+) -> None:
     async with scene() as at:
         await at.works()
         loop.shift(60)
@@ -322,7 +326,7 @@ async def test_an_unsafe_write_refused_by_400_is_just_refused(write: Write) -> N
 
 @unsafe
 async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
-    write: Write, loop: Movable
+    write: Write, loop: MovableLoop
 ) -> None:
     async with scene(timeout=10.0, retry=RetryPolicy(attempt_timeout=None)) as at:
         await at.works()
@@ -339,7 +343,7 @@ async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
 
 @unsafe
 async def test_a_foreign_cancellation_of_a_write_passes_untouched(
-    write: Write, loop: Movable
+    write: Write, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -355,7 +359,7 @@ async def test_a_foreign_cancellation_of_a_write_passes_untouched(
 
 
 @unsafe
-async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: Movable) -> None:
+async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: MovableLoop) -> None:
     async def bounded(at: ErrorScene) -> None:
         async with asyncio.timeout(3):
             await write.does(at)
@@ -472,11 +476,13 @@ async def test_a_deletion_that_finds_nothing_at_once_says_so() -> None:
         assert at.sent == 1
 
 
-async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(loop: Movable) -> None:
+async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(
+    loop: MovableLoop,
+) -> None:
     async with scene() as at:
         await at.works()
         at.sandbox.fail_next(429, headers={"Retry-After": "1"})
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         with pytest.raises(NotFoundError) as caught:
             await at.location.appointment_types.delete(987_654)
         assert caught.value.attempts == 2
@@ -502,7 +508,7 @@ async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
         assert caught.value.attempts == 2
 
 
-async def test_a_renewed_token_costs_no_attempt(loop: Movable) -> None:
+async def test_a_renewed_token_costs_no_attempt(loop: MovableLoop) -> None:
     async with scene() as at:
         await at.works()
         loop.shift(60)
@@ -516,7 +522,7 @@ async def test_a_renewed_token_costs_no_attempt(loop: Movable) -> None:
 # Deadlines
 
 
-async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: Movable) -> None:
+async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: MovableLoop) -> None:
     policy = RetryPolicy(base_delay=8.0)
     async with scene(retry=policy, timeout=2.0) as at:
         await at.works()
@@ -531,7 +537,7 @@ async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: Mov
 
 @pytest.mark.parametrize("write", [None, *UNSAFE.values()], ids=["read", *UNSAFE])
 async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_once(
-    write: Write | None, loop: Movable
+    write: Write | None, loop: MovableLoop
 ) -> None:
     async with scene(timeout=5.0) as at:
         await at.works()
@@ -545,7 +551,7 @@ async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_onc
         assert at.sent == 2
 
 
-async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: Movable) -> None:
+async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: MovableLoop) -> None:
     async with scene(timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(429, headers={"Retry-After": "30"}, times=2)
@@ -553,13 +559,13 @@ async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: Movable) -> No
         hasty = at.nex.with_options(timeout=3, subdomain=at.sandbox.subdomain)
         with pytest.raises(RateLimitError):
             await hasty.patients.get(id)
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         began = loop.time()
         assert (await at.location.patients.get(id)).id == id
         assert 59 < loop.time() - began < 61.5
 
 
-async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: Movable) -> None:
+async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: MovableLoop) -> None:
     async with scene(timeout=4.0, retry=RetryPolicy()) as at:
         at.sandbox.delay_next(7, path="/authenticates")
         task = asyncio.ensure_future(at.names())
@@ -575,11 +581,11 @@ async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: Mo
         assert at.sandbox.logins == 1
 
 
-async def test_attempts_share_one_deadline(loop: Movable) -> None:
+async def test_attempts_share_one_deadline(loop: MovableLoop) -> None:
     async with scene(timeout=10.0, retry=RetryPolicy(base_delay=0.0, attempt_timeout=4.0)) as at:
         await at.works()
         at.sandbox.delay_next(1000, times=9)
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         began = loop.time()
         with pytest.raises(APITimeoutError) as caught:
             await at.names()

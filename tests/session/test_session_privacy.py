@@ -34,7 +34,7 @@ PERSONAL = (FIRST, LAST, MAIL, PHONE, BORN.isoformat(), NOTE, repr(BORN))
 
 
 @frozen(kw_only=True)
-class Watched:
+class WatchedScene:
     """A scene whose secrets are known."""
 
     at: ErrorScene
@@ -47,7 +47,7 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[Watched]:
+async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[WatchedScene]:
     """A sandbox with one person in it; nothing that is logged may name them, key or token."""
     caplog.set_level(logging.DEBUG)
     for name in ("nexhealth_async", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio"):
@@ -64,7 +64,7 @@ async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[Watched]:
             subdomain=at.sandbox.subdomain, location_id=at.sandbox.location_id
         ).count()
         (token,) = at.sandbox.keys._live
-        found = Watched(at=at, id=id, secrets=(*PERSONAL, at.sandbox.api_key, token))
+        found = WatchedScene(at=at, id=id, secrets=(*PERSONAL, at.sandbox.api_key, token))
         yield found
     for record in caplog.records:
         found.clean(logging.Formatter("%(name)s %(message)s").format(record))

@@ -33,8 +33,8 @@ from nexhealth_async import (
 )
 from nexhealth_async.sandbox import Sandbox
 from tests.session.transport_error_helpers import (
-    CANARY,
     QUICK,
+    SENTINEL,
     RawServer,
     check_text,
     envelope,
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from socket import AddressFamily
 
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
-HTML = b"<html><body>" + CANARY.encode() + b"</body></html>"
+HTML = b"<html><body>" + SENTINEL.encode() + b"</body></html>"
 FOR_EVER = 10_000
 
 
@@ -76,10 +76,10 @@ def says(
     return TransportErrorCase(does=does, error=error, attempts=attempts, status=status)
 
 
-CUT = b'{"code":true,"data":[{"id":1,"name":"' + CANARY.encode()
+CUT = b'{"code":true,"data":[{"id":1,"name":"' + SENTINEL.encode()
 NESTED = b'{"code":true,"count":1,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
-WEATHERS = {
+TRANSPORT_ERRORS = {
     "a web page": says(HTML, error=MalformedBodyError, attempts=4),
     "a web page after the work": TransportErrorCase(
         does=lambda sandbox: sandbox.garbage_next(times=FOR_EVER),
@@ -112,10 +112,10 @@ WEATHERS = {
     "no number": says(b'{"code":true,"data":NaN}', error=MalformedBodyError, attempts=4),
     "bytes": says(bytes(range(256)), error=MalformedBodyError, attempts=4),
     "a list for an envelope": says(b"[]", error=MalformedBodyError, attempts=4),
-    "data a text": says(envelope(CANARY), error=UnexpectedStructureError),
+    "data a text": says(envelope(SENTINEL), error=UnexpectedStructureError),
     "data a number": says(envelope(7), error=UnexpectedStructureError),
     "data true": says(envelope(data=True), error=UnexpectedStructureError),
-    "data an object without a list": says(envelope({CANARY: 1}), error=UnexpectedStructureError),
+    "data an object without a list": says(envelope({SENTINEL: 1}), error=UnexpectedStructureError),
     "data null beside a count": says(envelope(None, 3), error=UnexpectedStructureError),
     "data null without a count": says(envelope(None, None), error=UnexpectedStructureError),
     "a wrong encoding": says(
@@ -142,42 +142,40 @@ WEATHERS = {
 }
 
 
-@pytest.mark.parametrize("weather", WEATHERS.values(), ids=WEATHERS)
+@pytest.mark.parametrize("case", TRANSPORT_ERRORS.values(), ids=TRANSPORT_ERRORS)
 async def test_a_listing_says_what_befell_it_and_the_session_lives_on(
-    weather: TransportErrorCase,
+    case: TransportErrorCase,
 ) -> None:
     async with scene() as at:
-        weather.does(at.sandbox)
-        with pytest.raises(weather.error) as caught:
+        case.does(at.sandbox)
+        with pytest.raises(case.error) as caught:
             await at.names()
-        assert type(caught.value) is weather.error
-        status = (
-            weather.status if weather.status != 200 or hasattr(caught.value, "status") else None
-        )
+        assert type(caught.value) is case.error
+        status = case.status if case.status != 200 or hasattr(caught.value, "status") else None
         check_text(
             caught.value,
-            attempts=weather.attempts,
+            attempts=case.attempts,
             status=status,
             secrets=(at.sandbox.api_key, at.sandbox.subdomain),
         )
-        assert at.sent == weather.attempts
+        assert at.sent == case.attempts
         at.sandbox.clear()
         await at.works()
         assert (at.sent, at.sandbox.logins) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    "weather",
-    [one for name, one in WEATHERS.items() if not name.startswith("data ")],
-    ids=[name for name in WEATHERS if not name.startswith("data ")],
+    "case",
+    [one for name, one in TRANSPORT_ERRORS.items() if not name.startswith("data ")],
+    ids=[name for name in TRANSPORT_ERRORS if not name.startswith("data ")],
 )
-async def test_a_single_record_says_the_same(weather: TransportErrorCase) -> None:
+async def test_a_single_record_says_the_same(case: TransportErrorCase) -> None:
     async with scene() as at:
-        weather.does(at.sandbox)
-        with pytest.raises(weather.error) as caught:
+        case.does(at.sandbox)
+        with pytest.raises(case.error) as caught:
             await at.location.patients.get(at.sandbox.patients.ids[0])
-        check_text(caught.value, operation="GET /patients/{id}", attempts=weather.attempts)
-        assert at.sent == weather.attempts
+        check_text(caught.value, operation="GET /patients/{id}", attempts=case.attempts)
+        assert at.sent == case.attempts
         at.sandbox.clear()
         await at.works()
 
@@ -201,11 +199,11 @@ async def test_a_lookup_answered_with_null_found_nothing() -> None:
 
 @pytest.mark.parametrize("bad", ["truncated JSON", "a reset inside the body", "a web page"])
 async def test_bad_weather_that_passes_costs_a_walk_no_record(bad: str) -> None:
-    weather = WEATHERS[bad]
+    case = TRANSPORT_ERRORS[bad]
     async with scene(patients=47) as at:
         walk = at.location.patients.walk(per_page=10, new_patient=None)
         seen = [(await anext(walk)).id for _ in range(10)]
-        fault: Any = weather.does(at.sandbox)
+        fault: Any = case.does(at.sandbox)
         fault.times = 2
         seen += [one.id async for one in walk]
         assert seen == list(at.sandbox.patients.ids)
@@ -226,7 +224,7 @@ async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
 # Keys, practices and places
 
 
-async def test_a_wrong_key_is_refused_and_not_hammered(loop: Movable) -> None:
+async def test_a_wrong_key_is_refused_and_not_hammered(loop: MovableLoop) -> None:
     async with scene(api_key="key-of-someone-else") as at:
         for _ in range(3):
             with pytest.raises(InvalidAPIKeyError) as caught:
@@ -245,7 +243,7 @@ async def test_a_wrong_key_is_refused_and_not_hammered(loop: Movable) -> None:
         assert len(at.sandbox.requests) == 2
 
 
-async def test_a_key_revoked_in_use_is_refused(loop: Movable) -> None:
+async def test_a_key_revoked_in_use_is_refused(loop: MovableLoop) -> None:
     async with scene() as at:
         await at.works()
         loop.shift(60)
@@ -299,7 +297,7 @@ async def test_an_endpoint_that_refuses_every_token_does_not_log_in_on_each_call
 
 
 async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_at_most(
-    loop: Movable,
+    loop: MovableLoop,
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -316,14 +314,14 @@ async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_
 
 
 async def test_without_a_network_nothing_is_sent_and_it_works_once_there_is_one(
-    loop: Movable,
+    loop: MovableLoop,
 ) -> None:
     server = RawServer()
     async with server.listening():
         pass
     before = asyncio.all_tasks()
     async with NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex:
-        walk = nex.patients.walk(location_id=1, name=CANARY)
+        walk = nex.patients.walk(location_id=1, name=SENTINEL)
         with pytest.raises(ConnectError) as caught:
             await anext(walk)
         check_text(caught.value, operation="POST /authenticates", attempts=4)
@@ -408,7 +406,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(tmp_
 async def test_a_redirect_is_never_followed() -> None:
     async with Sandbox() as other, scene() as at:
         for status in (301, 302, 303, 307, 308):
-            target = f"{other.url}/patients?name={CANARY}"
+            target = f"{other.url}/patients?name={SENTINEL}"
             at.sandbox.fail_next(status, headers={"Location": target}, body=b"")
             with pytest.raises(UnexpectedStructureError, match="redirect") as caught:
                 await at.names()
@@ -418,7 +416,7 @@ async def test_a_redirect_is_never_followed() -> None:
         await at.works()
 
 
-async def test_a_redirected_login_takes_the_key_nowhere(loop: Movable) -> None:
+async def test_a_redirected_login_takes_the_key_nowhere(loop: MovableLoop) -> None:
     async with Sandbox() as other, scene() as at:
         target = f"{other.url}/authenticates"
         at.sandbox.fail_next(307, path="/authenticates", headers={"Location": target}, body=b"")
@@ -446,7 +444,7 @@ async def test_a_server_that_speaks_no_http_is_a_lost_connection(noise: bytes) -
         NexHealth("a-key", base_url=server.url, retry=QUICK, subdomain="demo") as nex,
     ):
         with pytest.raises(ConnectionLostError) as caught:
-            await nex.patients.walk(location_id=1, name=CANARY).count()
+            await nex.patients.walk(location_id=1, name=SENTINEL).count()
         check_text(caught.value, attempts=4, secrets=("ESMTP", "twohundred"))
         assert server.hits == 4
         server.says = RawServer().says
@@ -464,7 +462,7 @@ async def test_a_server_that_hangs_up_inside_the_headers_is_a_lost_connection() 
         check_text(caught.value, attempts=4)
 
 
-async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Movable) -> None:
+async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: MovableLoop) -> None:
     server = RawServer()
     async with (
         server.listening(),
@@ -474,10 +472,10 @@ async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Mova
     ):
         await nex.patients.walk().count()
         server.says = None
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         began = loop.time()
         with pytest.raises(APITimeoutError) as caught:
-            await nex.with_options(timeout=3.0).patients.walk(name=CANARY).count()
+            await nex.with_options(timeout=3.0).patients.walk(name=SENTINEL).count()
         assert isinstance(caught.value, TimeoutError)
         check_text(caught.value, attempts=1)
         assert 3 <= loop.time() - began < 4
@@ -487,16 +485,18 @@ async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Mova
         assert server.hits == 3
 
 
-async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(loop: Movable) -> None:
+async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(
+    loop: MovableLoop,
+) -> None:
     server = RawServer()
-    patience = RetryPolicy(base_delay=0.0, attempt_timeout=7.0, attempts=3)
+    retry = RetryPolicy(base_delay=0.0, attempt_timeout=7.0, attempts=3)
     async with (
         server.listening(),
-        NexHealth("a-key", base_url=server.url, retry=patience, subdomain="demo") as nex,
+        NexHealth("a-key", base_url=server.url, retry=retry, subdomain="demo") as nex,
     ):
         await nex.patients.walk(location_id=1).count()
         server.says = None
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         with pytest.raises(APITimeoutError) as caught:
             await nex.patients.walk(location_id=1).count()
         check_text(caught.value, attempts=3)
@@ -520,13 +520,13 @@ RETRY_AFTER_OBEYED = {
 
 @pytest.mark.parametrize(("form", "seconds"), RETRY_AFTER_OBEYED.items(), ids=RETRY_AFTER_OBEYED)
 async def test_retry_after_is_obeyed_in_both_forms(
-    form: str, seconds: float, loop: Movable
+    form: str, seconds: float, loop: MovableLoop
 ) -> None:
     async with scene(timeout=None) as at:
         await at.works()
         headers = {"Retry-After": form, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
         at.sandbox.fail_next(429, headers=headers)
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         began = loop.time()
         await at.works()
         assert seconds <= loop.time() - began < seconds + 2
@@ -537,11 +537,11 @@ async def test_retry_after_is_obeyed_in_both_forms(
     "form",
     ["-5", "soon", "", "1e3", "inf", "nan", "9" * 40, "0x10", "Wed, 99 Foo 2026", "١٢", "12, 13"],
 )
-async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: Movable) -> None:
+async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: MovableLoop) -> None:
     async with scene() as at:
         await at.works()
         at.sandbox.fail_next(429, headers={"Retry-After": form})
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         began = loop.time()
         await at.works()
         assert 0.25 <= loop.time() - began < 5
@@ -553,7 +553,7 @@ async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: Movable)
 )
 @pytest.mark.parametrize("seconds", [60.0, None])
 async def test_an_absurd_retry_after_is_raised_at_once(
-    form: str, seconds: float | None, loop: Movable
+    form: str, seconds: float | None, loop: MovableLoop
 ) -> None:
     async with scene(timeout=seconds) as at, asyncio.timeout(5):
         await at.works()
@@ -568,11 +568,11 @@ async def test_an_absurd_retry_after_is_raised_at_once(
         assert at.sent == 2
 
 
-async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: Movable) -> None:
+async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: MovableLoop) -> None:
     async with scene(timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(429, times=FOR_EVER)
-        loop.skip_waits, loop.patience = True, 0.005
+        loop.skip_waits, loop.io_wait = True, 0.005
         with pytest.raises(RateLimitError) as caught:
             await at.names()
         check_text(caught.value, attempts=4, status=429)
@@ -582,13 +582,13 @@ async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: Movable) ->
 async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
     """Whatever breaks, callers catch one class."""
     async with scene() as at:
-        for weather in WEATHERS.values():
-            weather.does(at.sandbox)
+        for case in TRANSPORT_ERRORS.values():
+            case.does(at.sandbox)
             with pytest.raises(NexHealthError) as caught:
                 await at.names()
             assert not isinstance(caught.value, (aiohttp.ClientError, ValueError))
             assert isinstance(caught.value, APIConnectionError) == issubclass(
-                weather.error, APIConnectionError
+                case.error, APIConnectionError
             )
             at.sandbox.clear()
         await at.works()

@@ -1,10 +1,10 @@
-"""Sessions in bad weather: a sandbox and its client, a raw server, what every error keeps to."""
+"""Helpers for tests of transport errors: sandbox and client, a raw server, checks of each error."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from attrs import Factory, define, frozen
@@ -20,22 +20,10 @@ if TYPE_CHECKING:
 QUICK = RetryPolicy(base_delay=0.0, attempt_timeout=5.0)
 """The usual four attempts, without a pause between them."""
 
-CANARY = "Canarywood"
+SENTINEL = "Canarywood"
 """A name that is asked for or stored, and must not show anywhere."""
 
 LONGEST_SENTENCE = 300
-
-
-class Movable(Protocol):
-    """The loop of the tests, as far as these files move it."""
-
-    offset: float
-    skip_waits: bool
-    patience: float
-
-    def time(self) -> float: ...
-
-    def shift(self, seconds: float) -> None: ...
 
 
 class LoopClock(Clock):
@@ -52,8 +40,8 @@ class ErrorScene:
     location: LocationScope
 
     async def names(self) -> list[int]:
-        """Walk the patients who bear the canary's name: none, unless a test made some."""
-        return [one.id async for one in self.location.patients.walk(name=CANARY, prefetch=0)]
+        """Walk the patients with the sentinel's name; there are none unless a test made some."""
+        return [one.id async for one in self.location.patients.walk(name=SENTINEL, prefetch=0)]
 
     async def works(self) -> None:
         """Prove by a good call that the session survived."""
@@ -108,7 +96,7 @@ def check_text(
     if status is not None:
         assert getattr(error, "status", None) == status
     assert error.__suppress_context__ or error.__context__ is None
-    for secret in (CANARY, "<html", "Scripted failure", "Bearer", "subdomain=", *secrets):
+    for secret in (SENTINEL, "<html", "Scripted failure", "Bearer", "subdomain=", *secrets):
         assert secret not in text
         assert secret not in repr(error)
 

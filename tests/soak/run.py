@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import AsyncGenerator, Callable
 
-__all__ = ["Report", "soak"]
+__all__ = ["SoakReport", "soak"]
 
 _MEMORY = 4 * 1024 * 1024
 _WARM = 0.1
@@ -30,7 +30,7 @@ _RETRY = RetryPolicy(attempts=4, base_delay=0.002, max_wait=0.01)
 
 
 @define
-class Report:
+class SoakReport:
     """What the soak saw."""
 
     looks: list[Held]
@@ -48,7 +48,7 @@ async def soak(
     workers: int = 12,
     looks: int = 10,
     tell: Callable[[str], object] = lambda _: None,
-) -> Report:
+) -> SoakReport:
     """Make so many walks and return what was held, early, on the way, and at the end."""
     rng = random.Random(seed)
     async with _server(seed) as told:
@@ -62,7 +62,7 @@ async def soak(
                 told["patients"],
                 rng,
             )
-            report = Report([], walkers.outcomes, walkers.wrong)
+            report = SoakReport([], walkers.outcomes, walkers.wrong)
             done = 0
             for look in range(looks + 1):
                 upto = round(walks * (_WARM + (1 - _WARM) * look / looks))

@@ -22,7 +22,7 @@ from nexhealth_async.stores import SqliteQueue
 from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts, sign
 from nexhealth_async.webhooks.store_protocols import EventQueue
 from tests.webhooks.payloads import delivery, sample
-from tests.webhooks.test_receiver import CANARY, NOW, SECRET, Handler, ids, posted, turns
+from tests.webhooks.test_receiver import NOW, SECRET, SENTINEL, Handler, ids, posted, turns
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def handler() -> Handler:
     return Handler()
 
 
-class Clock:
+class ManualClock:
     """Seconds since 1970, moved by hand."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ async def test_an_event_that_fails_is_tried_again_and_parked_in_the_end(
     path: Path, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     parked: list[Event] = []
-    handler.fail = lambda: ValueError(CANARY)
+    handler.fail = lambda: ValueError(SENTINEL)
     queue = SqliteQueue(path)
     options: dict[str, Any] = {"max_attempts": 3, "retry_after": 0.01, "on_parked": parked.append}
     async with Receiver(SECRET, handler, store=queue, **options) as receiver:
@@ -118,19 +118,19 @@ async def test_an_event_that_fails_is_tried_again_and_parked_in_the_end(
         (kept,) = await queue.parked()
         assert (kept.key, kept.attempts) == (handler.got[0].key, 3)
         assert kept.body == posted(1)[1]
-        assert CANARY not in repr(kept)
+        assert SENTINEL not in repr(kept)
         assert [event.key for event in parked] == [kept.key]
         handler.fail = None
         assert await queue.unpark(kept.key)
         assert not await queue.unpark(kept.key)
         await until(lambda: receiver.counts.handled == 1)
         assert await queue.parked() == []
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
     assert "gave up after 3 attempts" in caplog.text
 
 
 async def test_the_delays_between_attempts_grow(path: Path) -> None:
-    clock = Clock()
+    clock = ManualClock()
     queue = SqliteQueue(path, clock=clock)
     handled: list[float] = []
 
@@ -184,9 +184,9 @@ async def test_what_is_discarded_is_gone_and_comes_no_more(path: Path) -> None:
 
 
 async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Path) -> None:
-    clock = Clock()
+    clock = ManualClock()
     queue = SqliteQueue(path, clock=clock, keep=timedelta(hours=1))
-    body = CANARY.encode() * 100
+    body = SENTINEL.encode() * 100
     assert await queue.put("a", body) == "stored"
     assert await queue.put("a", body) == "known"
     taken = await queue.take()
@@ -195,7 +195,7 @@ async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Pa
     await queue.confirm("a")
     assert await queue.put("a", body) == "known"
     await queue.aclose()
-    assert not [one for one in path.parent.iterdir() if CANARY.encode() in one.read_bytes()]
+    assert not [one for one in path.parent.iterdir() if SENTINEL.encode() in one.read_bytes()]
     clock.now += 3601
     queue = SqliteQueue(path, clock=clock)
     assert await queue.put("a", body) == "stored"
@@ -256,7 +256,7 @@ async def test_a_claim_is_held_while_its_handler_runs(path: Path, handler: Handl
 
 
 async def test_a_claim_that_nobody_holds_any_more_is_taken_over(path: Path) -> None:
-    clock = Clock()
+    clock = ManualClock()
     first, second = SqliteQueue(path, clock=clock), SqliteQueue(path, clock=clock)
     await first.put("a", b"{}")
     assert await first.take() is not None
@@ -307,11 +307,11 @@ async def test_a_queue_that_fails_is_asked_again(
 
         async def take(self) -> Any:
             if self.fails:
-                raise ConnectionError(CANARY)
+                raise ConnectionError(SENTINEL)
             return await super().take()
 
         async def confirm(self, key: str) -> None:
-            raise ConnectionError(CANARY)
+            raise ConnectionError(SENTINEL)
 
     queue = Failing(path)
     async with Receiver(SECRET, handler, store=queue) as receiver:
@@ -322,7 +322,7 @@ async def test_a_queue_that_fails_is_asked_again(
         await until(lambda: receiver.counts.handled == 1)
     assert len(handler.got) == 1
     assert "ConnectionError" in caplog.text
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 _PROCESS = """

@@ -27,7 +27,7 @@ from nexhealth_async.webhooks import (
 )
 from tests.webhooks.payloads import EVENTS, OUTCOMES, delivery, sample
 
-CANARY = "Zaphquill"
+SENTINEL = "Zaphquill"
 
 
 def outcomes(event: str) -> tuple[str | None, ...]:
@@ -173,14 +173,14 @@ def test_small_faults_are_repaired_and_listed() -> None:
 
 
 def test_a_record_nobody_can_read_costs_neither_the_event_nor_the_others() -> None:
-    broken = {**sample("Appointment"), "id": 9, "cancelled_at": CANARY, "note": CANARY}
+    broken = {**sample("Appointment"), "id": 9, "cancelled_at": SENTINEL, "note": SENTINEL}
     found = parse(delivery("appointment_created", [sample("Appointment"), broken, 5]))
     assert [one.id for one in found.of(Appointment)] == [1232026135]
     assert found.records[1] == broken
     assert [fault.path for fault in found.faults] == ["cancelled_at", ""]
     assert found.faults[0].record_id == 9
     assert all(fault.__traceback__ is None is fault.__context__ for fault in found.faults)
-    assert CANARY not in f"{found!r} {found.faults!r}"
+    assert SENTINEL not in f"{found!r} {found.faults!r}"
 
 
 def here(_value: object, _type: object) -> PatientBio:
@@ -238,7 +238,7 @@ def test_the_time_of_an_event_is_read_if_anybody_can(sent: Any, read: datetime |
 
 GARBAGE: dict[str, bytes] = {
     "nothing": b"",
-    "text": CANARY.encode(),
+    "text": SENTINEL.encode(),
     "cut short": delivery("appointment_created", {"appointment": sample("Appointment")})[:-5],
     "a list": b"[]",
     "null": b"null",
@@ -246,7 +246,7 @@ GARBAGE: dict[str, bytes] = {
     "a name that is no text": b'{"event_name":7}',
     "an empty name": b'{"event_name":""}',
     "an endless name": b'{"event_name":"' + b"a" * 201 + b'"}',
-    "no UTF-8": b'{"event_name":"' + CANARY.encode() + b'\xff"}',
+    "no UTF-8": b'{"event_name":"' + SENTINEL.encode() + b'\xff"}',
     "too deep": b'{"event_name":"x","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "too large": b'{"event_name":"x","data":"' + b"x" * MAX_BODY_BYTES + b'"}',
     "too many": b'{"event_name":"patient_created","data":[' + b"{}," * 1000 + b"{}]}",
@@ -258,7 +258,7 @@ def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -
     with pytest.raises(InvalidWebhookError) as refused:
         parse(body)
     shown = "".join(traceback.format_exception(refused.value))
-    assert CANARY not in shown
+    assert SENTINEL not in shown
     assert refused.value.__cause__ is None is refused.value.__context__
     with pytest.raises(InvalidWebhookError):
         receive("secret", sign("secret", body, "2026-01-01T00:00:00Z"), body)
@@ -266,7 +266,7 @@ def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -
     assert (found.event, found.records, found.body) == ("", (), body)
     assert found.key == unreadable_event(body).key
     assert not found.is_known
-    assert CANARY not in repr(found)
+    assert SENTINEL not in repr(found)
 
 
 def test_how_large_a_body_may_be_can_be_chosen() -> None:
@@ -329,15 +329,15 @@ def test_receive_verifies_and_reads() -> None:
     assert found == parse(body)
 
 
-@pytest.mark.parametrize("name", [CANARY, f"appointment_created.{CANARY}"])
+@pytest.mark.parametrize("name", [SENTINEL, f"appointment_created.{SENTINEL}"])
 def test_what_is_printed_shows_nothing_of_anybody(name: str) -> None:
-    record = {**sample("Patient"), "name": CANARY}
-    data = {"patient": record, "previous_attributes": {"name": CANARY}}
+    record = {**sample("Patient"), "name": SENTINEL}
+    data = {"patient": record, "previous_attributes": {"name": SENTINEL}}
     found = parse(
-        delivery(name, data, subdomain=CANARY, resource_type=CANARY, delivery_errors=[CANARY])
+        delivery(name, data, subdomain=SENTINEL, resource_type=SENTINEL, delivery_errors=[SENTINEL])
     )
-    assert CANARY not in repr(found)
-    assert CANARY not in str(dict(found.__rich_repr__()))
+    assert SENTINEL not in repr(found)
+    assert SENTINEL not in str(dict(found.__rich_repr__()))
     assert found.key in repr(found)
     assert found.records
 

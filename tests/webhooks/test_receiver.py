@@ -20,13 +20,13 @@ from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts, sign
 from tests.webhooks.payloads import delivery, sample
 
 SECRET = "an-invented-secret"
-CANARY = "Zaphquill"
+SENTINEL = "Zaphquill"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def posted(id: int = 1, secret: str = SECRET, at: datetime = NOW) -> tuple[dict[str, str], bytes]:
     """Return headers and body of a delivery about a patient."""
-    record = {**sample("Patient"), "id": id, "name": CANARY}
+    record = {**sample("Patient"), "id": id, "name": SENTINEL}
     body = delivery("patient_created", {"patients": [record]})
     return sign(secret, body, at), body
 
@@ -130,13 +130,13 @@ async def test_a_tolerance_keeps_old_recordings_out(handler: Handler) -> None:
 async def test_a_signed_body_nobody_can_read_becomes_an_event_without_a_name(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    body = f"<html>{CANARY}".encode()
+    body = f"<html>{SENTINEL}".encode()
     async with Receiver(SECRET, handler) as receiver:
         assert await receiver.receive(sign(SECRET, body, NOW), body) == 200
     (event,) = handler.got
     assert (event.event, event.body) == ("", body)
     assert receiver.counts.unreadable == 1
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 async def test_a_full_queue_is_answered_503_and_the_next_try_is_taken(handler: Handler) -> None:
@@ -161,7 +161,7 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_agai
     def on_error(event: Event, error: Exception) -> None:
         told.append((event, error))
 
-    handler.fail = lambda: ValueError(CANARY)
+    handler.fail = lambda: ValueError(SENTINEL)
     receiver = Receiver(SECRET, handler, on_error=on_error)
     async with receiver:
         assert await receiver.receive(*posted(1)) == 503
@@ -171,23 +171,23 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_agai
     assert ids(handler.got) == [1, 2, 1]
     assert receiver.counts == ReceiverCounts(queued=3, handled=2, failed=1)
     assert "ValueError" in caplog.text
-    assert CANARY not in caplog.text
-    assert [(event.key, str(error)) for event, error in told] == [(handler.got[0].key, CANARY)]
+    assert SENTINEL not in caplog.text
+    assert [(event.key, str(error)) for event, error in told] == [(handler.got[0].key, SENTINEL)]
 
 
 async def test_an_on_error_that_fails_harms_nobody(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     def on_error(event: Event, error: Exception) -> None:
-        raise RuntimeError(CANARY)
+        raise RuntimeError(SENTINEL)
 
-    handler.fail = lambda: ValueError(CANARY)
+    handler.fail = lambda: ValueError(SENTINEL)
     async with Receiver(SECRET, handler, on_error=on_error) as receiver:
         for id in (1, 2):
             await receiver.receive(*posted(id))
     assert ids(handler.got) == [1, 2]
     assert "RuntimeError" in caplog.text
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 async def test_a_handler_that_cancels_itself_does_not_end_the_worker(handler: Handler) -> None:
@@ -253,16 +253,16 @@ class Broken:
 
     async def claim(self, key: str) -> Claim:
         if self.answer is None:
-            raise ConnectionError(CANARY)
+            raise ConnectionError(SENTINEL)
         return self.answer
 
     async def confirm(self, key: str) -> None:
-        raise ConnectionError(CANARY)
+        raise ConnectionError(SENTINEL)
 
     release = confirm
 
     async def fail(self, key: str) -> int:
-        raise ConnectionError(CANARY)
+        raise ConnectionError(SENTINEL)
 
     async def aclose(self) -> None:
         self.closed = True
@@ -279,7 +279,7 @@ async def test_a_store_that_fails_makes_the_vendor_come_again(
     assert len(handler.got) == 1
     assert store.closed
     assert "ConnectionError" in caplog.text
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 async def test_what_another_process_has_in_hand_is_asked_for_again(handler: Handler) -> None:
@@ -471,7 +471,7 @@ async def test_what_is_printed_shows_nothing_of_anybody(
     async with Receiver(SECRET, handler) as receiver:
         await receiver.receive(*posted())
         shown = repr(receiver)
-    assert CANARY not in shown + caplog.text
+    assert SENTINEL not in shown + caplog.text
     assert SECRET not in shown + caplog.text
 
 

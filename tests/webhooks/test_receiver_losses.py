@@ -15,7 +15,7 @@ import pytest
 from nexhealth_async import InvalidArgumentError, SessionStateError
 from nexhealth_async.stores import MemorySeen, SqliteQueue, SqliteSeen
 from nexhealth_async.webhooks import Event, Receiver, ReceiverCounts
-from tests.webhooks.test_receiver import CANARY, SECRET, Handler, ids, posted, turns
+from tests.webhooks.test_receiver import SECRET, SENTINEL, Handler, ids, posted, turns
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def test_an_event_that_always_fails_is_parked_and_answered_200(
     handler: Handler, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     parked: list[Event] = []
-    handler.fail = lambda: ValueError(CANARY)
+    handler.fail = lambda: ValueError(SENTINEL)
     held = MemorySeen()
     options: dict[str, Any] = {"max_attempts": 4, "on_parked": parked.append}
     answers: list[int] = []
@@ -117,7 +117,7 @@ async def test_an_event_that_always_fails_is_parked_and_answered_200(
     assert [event.key for event in parked] == [handler.got[0].key]
     assert counts == ReceiverCounts(queued=1, failed=1, parked=1, duplicates=2)
     assert "gave up after 4 attempts" in caplog.text
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 async def test_an_event_that_was_handled_starts_anew_with_its_attempts(handler: Handler) -> None:

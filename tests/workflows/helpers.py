@@ -41,7 +41,7 @@ async def practice(
     async with scene(version=version, clock=LoopClock(), **options) as at:
         at.sandbox.practice.locations.update(at.sandbox.location_id, tz=zone)
         await at.nex.log_in()
-        loop.skip_waits, loop.patience = True, 0.02
+        loop.skip_waits, loop.io_wait = True, 0.02
         try:
             yield at
         finally:

@@ -19,7 +19,7 @@ from nexhealth_async import (
     SlotTakenError,
 )
 from nexhealth_async.sandbox.json_format import format_timestamp
-from tests.session.transport_error_helpers import CANARY, ErrorScene
+from tests.session.transport_error_helpers import SENTINEL, ErrorScene
 from tests.workflows.helpers import booked, free, live, practice, versions
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ async def test_a_guardians_booking_is_found_as_well(version: str) -> None:
         at.sandbox.drop_next(when="after", path="/appointments", method="POST")
         child: Any = {
             "first_name": "Ada",
-            "last_name": CANARY,
+            "last_name": SENTINEL,
             "bio": {"date_of_birth": "2020-01-02"},
         }
         made = await book(at, slot, is_guardian=True, patient=child)

@@ -13,7 +13,7 @@ import pytest
 from nexhealth_async import EventBus, InvalidAPIKeyError, InvalidArgumentError, WriteResult
 from nexhealth_async.models import Appointment
 from nexhealth_async.workflows.confirmation_rules import is_synced
-from tests.session.transport_error_helpers import CANARY
+from tests.session.transport_error_helpers import SENTINEL
 from tests.workflows.helpers import FakeEvents, after, booked, practice, versions
 
 if TYPE_CHECKING:
@@ -116,32 +116,32 @@ async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
 )
 async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, status: str) -> None:
     async with practice(version) as at:
-        made, board = await booked(at), EventBus()
+        made, event_bus = await booked(at), EventBus()
         told = FakeEvents(event="appointment_insertion", outcome=outcome, records=(made,))
-        after(3, board.publish, told)
+        after(3, event_bus.publish, told)
         start = asyncio.get_running_loop().time()
-        written = await at.location.appointments.confirm(made, events=board)
+        written = await at.location.appointments.confirm(made, events=event_bus)
         assert (written.status, written.source) == (status, "webhook")
         assert written.final
         assert (written.reason is None) == (outcome == "complete")
         assert asyncio.get_running_loop().time() - start < 5
-        assert "0 listening" in repr(board)
+        assert "0 listening" in repr(event_bus)
 
 
 async def test_a_failure_that_was_told_before_anybody_asked_is_heard() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBus()
-        await board(
+        made, event_bus = await booked(at), EventBus()
+        await event_bus(
             FakeEvents(event="appointment_insertion", outcome="failed", records=({"id": made.id},))
         )
-        written = await at.location.appointments.confirm(made, events=board)
+        written = await at.location.appointments.confirm(made, events=event_bus)
         assert (written.status, written.polls) == ("failed", 1)
         assert written.record is not None
 
 
 async def test_events_about_others_tell_nothing() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBus()
+        made, event_bus = await booked(at), EventBus()
         for told in (
             FakeEvents(
                 event="appointment_insertion", outcome="failed", records=({"id": made.id + 1},)
@@ -154,8 +154,8 @@ async def test_events_about_others_tell_nothing() -> None:
                 records=({"id": made.id, "institution_id": -1},),
             ),
         ):
-            board.publish(told)
-        written = await at.location.appointments.confirm(made, events=board, timeout=100)
+            event_bus.publish(told)
+        written = await at.location.appointments.confirm(made, events=event_bus, timeout=100)
         assert written.status == "waiting"
 
 
@@ -172,13 +172,13 @@ async def test_a_lost_webhook_only_costs_time() -> None:
 
 async def test_an_outcome_nobody_knows_makes_one_look() -> None:
     async with practice() as at:
-        made, board = await booked(at), EventBus()
+        made, event_bus = await booked(at), EventBus()
         after(
             2,
-            board.publish,
+            event_bus.publish,
             FakeEvents(event="appointment_insertion", outcome="new", records=(made,)),
         )
-        written = await at.location.appointments.confirm(made, events=board, timeout=20)
+        written = await at.location.appointments.confirm(made, events=event_bus, timeout=20)
         assert (written.status, written.polls) == ("waiting", 3)
 
 
@@ -310,18 +310,18 @@ async def test_a_refused_key_is_raised() -> None:
 
 
 @pytest.mark.parametrize("board", [None, EventBus()])
-async def test_cancelling_leaves_nothing_behind(board: EventBus | None) -> None:
+async def test_cancelling_leaves_nothing_behind(event_bus: EventBus | None) -> None:
     async with practice() as at:
         made = await booked(at)
         before = asyncio.all_tasks()
-        waiting = asyncio.create_task(at.location.appointments.confirm(made, events=board))
+        waiting = asyncio.create_task(at.location.appointments.confirm(made, events=event_bus))
         await asyncio.sleep(20)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0)
         assert asyncio.all_tasks() <= before
-        assert board is None or "0 listening" in repr(board)
+        assert event_bus is None or "0 listening" in repr(event_bus)
 
 
 async def test_a_timeout_below_zero_is_refused() -> None:
@@ -337,14 +337,14 @@ async def test_a_patient_is_followed_too(version: str) -> None:
         made = await at.location.patients.create(
             provider_id=at.sandbox.providers.ids[0],
             first_name="Ada",
-            last_name=CANARY,
+            last_name=SENTINEL,
             email="ada@example.com",
             bio={"date_of_birth": "1990-01-02", "phone_number": "2125550133"},  # type: ignore[typeddict-item]  # text is what the wire has
         )
         after(100, at.sandbox.sync)
         written = await at.location.patients.confirm(made)
         assert written.complete
-        assert CANARY not in repr(written)
+        assert SENTINEL not in repr(written)
         at.sandbox.patients.delete(made.id)
         gone = await at.location.patients.confirm(made.id)
         assert gone.status == "gone"
@@ -382,10 +382,12 @@ async def test_a_payment_that_failed_is_waiting_or_failed_and_never_complete() -
         at.sandbox.sync()
         confirm = at.location.payments.confirm
         assert (await confirm(transaction_id="pay-2", timeout=600)).status == "waiting"
-        board = EventBus()
+        event_bus = EventBus()
         record = {"transaction_id": "pay-2"}
-        board.publish(FakeEvents(event="payment_insertion", outcome="failed", records=(record,)))
-        written = await confirm(transaction_id="pay-2", events=board)
+        event_bus.publish(
+            FakeEvents(event="payment_insertion", outcome="failed", records=(record,))
+        )
+        written = await confirm(transaction_id="pay-2", events=event_bus)
         assert (written.status, written.record) == ("failed", None)
         with pytest.raises(InvalidArgumentError):
             await confirm(transaction_id=" ")
@@ -410,19 +412,21 @@ async def test_an_adjustment_is_followed_by_its_transaction() -> None:
 
 
 def test_what_is_known_of_a_write_shows_no_record() -> None:
-    record = Appointment(id=1, note=CANARY)
-    assert CANARY not in repr(WriteResult(status="complete", record=record))
+    record = Appointment(id=1, note=SENTINEL)
+    assert SENTINEL not in repr(WriteResult(status="complete", record=record))
 
 
 async def test_a_board_keeps_the_latest_and_hands_them_to_all_who_want_them() -> None:
-    board = EventBus(history_size=2)
+    event_bus = EventBus(history_size=2)
     for id in (1, 2, 3):
-        board.publish(FakeEvents(event="appointment_insertion", outcome=str(id), records=(CANARY,)))
-    assert repr(board) == "<EventBus: 2 kept, 0 listening>"
+        event_bus.publish(
+            FakeEvents(event="appointment_insertion", outcome=str(id), records=(SENTINEL,))
+        )
+    assert repr(event_bus) == "<EventBus: 2 kept, 0 listening>"
     async with (
-        board.subscribe(lambda event: event.outcome != "3") as some,
-        board.subscribe(lambda _: True) as every,
+        event_bus.subscribe(lambda event: event.outcome != "3") as some,
+        event_bus.subscribe(lambda _: True) as every,
     ):
-        board.publish(FakeEvents(event="appointment_insertion", outcome="4", records=()))
+        event_bus.publish(FakeEvents(event="appointment_insertion", outcome="4", records=()))
         assert [(await anext(some)).outcome for _ in range(2)] == ["2", "4"]
         assert [(await anext(every)).outcome for _ in range(3)] == ["2", "3", "4"]

@@ -20,7 +20,7 @@ from nexhealth_async.models import Slot, SlotGroup
 from nexhealth_async.pagination.flatten import FlatWalk
 from nexhealth_async.sandbox import DEFAULT_ANCHOR
 from tests.pagination.scripted_source import ListSource
-from tests.session.transport_error_helpers import CANARY, scene
+from tests.session.transport_error_helpers import SENTINEL, scene
 
 if TYPE_CHECKING:
     from tests.session.transport_error_helpers import ErrorScene
@@ -60,7 +60,7 @@ def ada(at: ErrorScene, **changes: Any) -> Any:
     fields = {
         "provider_id": at.sandbox.providers.ids[0],
         "first_name": "Ada",
-        "last_name": CANARY,
+        "last_name": SENTINEL,
         "email": "ada@example.com",
         "bio": bio,
     }
@@ -77,7 +77,7 @@ async def test_a_patient_is_made_once_and_then_found(
         at.sandbox.assumptions.new_patient_when_unset = listed_unasked
         first = await at.location.patients.find_or_create(**ada(at))
         assert first.created
-        assert CANARY not in repr(first)
+        assert SENTINEL not in repr(first)
         assert first.patient.bio is not None
         assert first.patient.bio.phone_number == "2125550133"
         for _ in range(2):
@@ -93,7 +93,7 @@ async def test_a_patient_is_made_once_and_then_found(
 async def test_a_patient_who_was_just_made_is_found_by_name(version: str) -> None:
     async with scene(version=version) as at:
         made = await at.location.patients.find_or_create(**ada(at))
-        found = [one.id async for one in at.location.patients.walk(name=f"Ada {CANARY}")]
+        found = [one.id async for one in at.location.patients.walk(name=f"Ada {SENTINEL}")]
         assert found == [made.patient.id]
 
 
@@ -103,7 +103,7 @@ async def test_in_v2_a_number_typed_in_another_form_is_found_too() -> None:
         stored: Any = at.sandbox.patients.row(id)["bio"]
         bio: Any = {**stored, "phone_number": "1-212-555-0133"}
         bio["date_of_birth"] = "1990-01-02"
-        at.sandbox.patients.update(id, first_name="ADA", last_name=CANARY, bio=bio)
+        at.sandbox.patients.update(id, first_name="ADA", last_name=SENTINEL, bio=bio)
         found = await at.location.patients.find_or_create(**ada(at))
         assert (found.patient.id, found.created) == (id, False)
         assert not at.sandbox.seen("POST", "/patients")

@@ -28,8 +28,8 @@ from nexhealth_async._client.budget import BudgetMeter, Reservation
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async.sandbox import Sandbox
 from tests.session.transport_error_helpers import (
-    CANARY,
     QUICK,
+    SENTINEL,
     ErrorScene,
     LoopClock,
     check_text,
@@ -37,7 +37,7 @@ from tests.session.transport_error_helpers import (
 )
 
 if TYPE_CHECKING:
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 
@@ -112,16 +112,16 @@ def taken_all(meter: BudgetMeter) -> None:
 
 def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
     meter = BudgetMeter(Budget(overall=2, seconds=60))
-    purse = Reservation(meter, OTHER)
-    purse.charge(0.0)
-    purse.charge(0.0)
+    reservation = Reservation(meter, OTHER)
+    reservation.charge(0.0)
+    reservation.charge(0.0)
     assert meter.usage(0.0)[0].used == 1
-    purse.refund()
-    purse.refund()
+    reservation.refund()
+    reservation.refund()
     assert meter.usage(0.0)[0].used == 0
-    purse.charge(0.0)
+    reservation.charge(0.0)
     assert taken(meter, OTHER, 9, now=61.0) == 2
-    purse.refund()
+    reservation.refund()
     assert meter.usage(61.0)[0].left == 0
 
 
@@ -137,14 +137,14 @@ def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float
     held: Counter[tuple[int, str]] = Counter()
     for rate, pause, leaves in steps:
         now += pause
-        purse = Reservation(meter, rate)
-        refused = _refused(purse, now)
+        reservation = Reservation(meter, rate)
+        refused = _refused(reservation, now)
         if refused is not None:
             assert held[_period(start, now), refused] == getattr(budget, refused)
             continue
         start = now if start is None else start
         if not leaves:
-            purse.refund()
+            reservation.refund()
             continue
         for name in {"slow": ["slow", "people"]}.get(rate.value, [rate.value]):
             held[_period(start, now), name] += 1
@@ -152,9 +152,9 @@ def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float
     assert all(count <= getattr(budget, name) for (_, name), count in held.items())
 
 
-def _refused(purse: Reservation, now: float) -> str | None:
+def _refused(reservation: Reservation, now: float) -> str | None:
     try:
-        purse.charge(now)
+        reservation.charge(now)
     except BudgetExceededError as error:
         return error.limit
     return None
@@ -211,13 +211,13 @@ def test_without_a_callback_the_warning_is_logged(caplog: pytest.LogCaptureFixtu
 
 def test_an_error_of_the_callback_breaks_no_call(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: Usage) -> None:
-        raise RuntimeError(CANARY)
+        raise RuntimeError(SENTINEL)
 
     meter = BudgetMeter(Budget(overall=1, on_warning=fail))
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
         assert taken(meter, OTHER, 1) == 1
     assert "RuntimeError" in caplog.text
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 # In a session
@@ -258,7 +258,7 @@ async def test_fifty_tasks_at_once_get_no_request_more() -> None:
 
 
 async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
-    loop: Movable,
+    loop: MovableLoop,
 ) -> None:
     """All places are taken by calls that wait; they give up, and the session lives on."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
@@ -312,7 +312,7 @@ async def test_a_repetition_that_is_not_affordable_leaves_the_failure_as_the_ans
         assert at.sent == 2
 
 
-async def test_a_new_period_lets_calls_through_again(loop: Movable) -> None:
+async def test_a_new_period_lets_calls_through_again(loop: MovableLoop) -> None:
     async with scene(budget=Budget(overall=2, seconds=60), clock=LoopClock()) as at:
         await at.works()
         error = await _spent(at)
@@ -326,7 +326,7 @@ async def test_a_new_period_lets_calls_through_again(loop: Movable) -> None:
 
 @pytest.mark.parametrize("seconds", [None, 400])
 async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_period(
-    seconds: float | None, loop: Movable
+    seconds: float | None, loop: MovableLoop
 ) -> None:
     """The class of logins is used up, that of patients is not."""
     budget = Budget(other=1, people=9, seconds=seconds)

@@ -27,13 +27,13 @@ from nexhealth_async import (
 )
 from nexhealth_async._client.hooks import Hooks
 from tests.client.observability.helpers import HookNotes
-from tests.session.transport_error_helpers import CANARY, QUICK, ErrorScene, LoopClock, scene
+from tests.session.transport_error_helpers import QUICK, SENTINEL, ErrorScene, LoopClock, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexhealth_async.sandbox import Sandbox
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 ATTEMPT = Attempt(
     operation="GET /patients",
@@ -148,7 +148,7 @@ async def test_each_repetition_is_told_with_what_it_repeats(
         assert [one.status for one in notes.calls] == [status, status, 200]
 
 
-async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: Movable) -> None:
+async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: MovableLoop) -> None:
     notes = HookNotes()
     async with scene(hooks=[notes], clock=LoopClock()) as at:
         await at.works()
@@ -165,8 +165,8 @@ async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: M
         assert [one.attempt.waited_for for one in (refused, login, done)] == [(), (), ("login",)]
 
 
-async def test_waits_are_told_by_their_cause(loop: Movable) -> None:
-    loop.skip_waits, loop.patience = True, 0.01
+async def test_waits_are_told_by_their_cause(loop: MovableLoop) -> None:
+    loop.skip_waits, loop.io_wait = True, 0.01
     notes = HookNotes()
     retry = RetryPolicy(base_delay=2.0, attempt_timeout=None)
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
@@ -192,8 +192,8 @@ async def test_waits_are_told_by_their_cause(loop: Movable) -> None:
         assert stats.waited_login == pytest.approx(sum(one.waited_login for one in told))
 
 
-async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: Movable) -> None:
-    loop.skip_waits, loop.patience = True, 0.01
+async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: MovableLoop) -> None:
+    loop.skip_waits, loop.io_wait = True, 0.01
     notes = HookNotes()
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(hooks=[notes], rates=rates, clock=LoopClock(), timeout=None) as at:
@@ -289,12 +289,12 @@ async def test_hooks_see_the_context_of_the_caller_for_pages_ahead_and_logins_to
         assert {name for _, name in hook.seen} == {"mine"}
 
 
-class _Broken(Hook):
+class _RaisingHook(Hook):
     def before(self, attempt: Attempt, /) -> None:
-        raise RuntimeError(CANARY)
+        raise RuntimeError(SENTINEL)
 
     def after(self, outcome: AttemptOutcome, /) -> None:
-        raise ValueError(CANARY)
+        raise ValueError(SENTINEL)
 
 
 async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_text(
@@ -302,14 +302,14 @@ async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_
 ) -> None:
     notes = HookNotes()
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
-        async with scene(hooks=[_Broken(), notes, _Broken()]) as at:
+        async with scene(hooks=[_RaisingHook(), notes, _RaisingHook()]) as at:
             for _ in range(3):
                 await at.works()
     assert len(notes.calls) == 3
     texts = [one.getMessage() for one in caplog.records]
     assert len(texts) == 2
     assert all("the hook _Broken raised RuntimeError" in text for text in texts)
-    assert CANARY not in caplog.text
+    assert SENTINEL not in caplog.text
 
 
 class _Stopping(Hook):

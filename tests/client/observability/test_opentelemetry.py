@@ -27,13 +27,13 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from nexhealth_async import Limit, NotFoundError, Rates, otel
 from nexhealth_async.otel import OpenTelemetry
-from tests.session.transport_error_helpers import CANARY, LoopClock, scene
+from tests.session.transport_error_helpers import SENTINEL, LoopClock, scene
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Tracer
 
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 
 @define(eq=False)
@@ -223,8 +223,8 @@ async def test_the_duration_is_a_histogram_with_the_advised_bounds(telemetry: Te
         }
 
 
-async def test_waits_are_recorded_by_cause(telemetry: Telemetry, loop: Movable) -> None:
-    loop.skip_waits, loop.patience = True, 0.01
+async def test_waits_are_recorded_by_cause(telemetry: Telemetry, loop: MovableLoop) -> None:
+    loop.skip_waits, loop.io_wait = True, 0.01
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(hooks=[telemetry.hook()], rates=rates, clock=LoopClock(), timeout=None) as at:
         await at.works()
@@ -239,7 +239,7 @@ async def test_waits_are_recorded_by_cause(telemetry: Telemetry, loop: Movable) 
 
 
 async def test_a_wait_too_short_for_the_clock_is_recorded(
-    telemetry: Telemetry, loop: Movable, monkeypatch: pytest.MonkeyPatch
+    telemetry: Telemetry, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = loop.time()
     monkeypatch.setattr(loop, "time", lambda: moment)
@@ -267,7 +267,7 @@ async def test_neither_query_nor_identifier_is_in_any_span(telemetry: Telemetry)
         assert await at.names() == []
         await at.location.patients.get(at.sandbox.patients.ids[3])
         shown = "".join(span.to_json() for span in telemetry.spans.get_finished_spans())
-        assert CANARY not in shown
+        assert SENTINEL not in shown
         assert str(at.sandbox.patients.ids[3]) not in shown
         assert "?" not in shown
         assert at.sandbox.api_key not in shown

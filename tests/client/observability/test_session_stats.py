@@ -15,7 +15,7 @@ from tests.client.observability.helpers import HookNotes
 from tests.session.transport_error_helpers import LoopClock, scene
 
 if TYPE_CHECKING:
-    from tests.session.transport_error_helpers import Movable
+    from tests.conftest import MovableLoop
 
 
 async def test_calls_requests_records_and_bytes_are_counted() -> None:
@@ -55,7 +55,7 @@ async def test_failures_are_counted_by_class_whether_tried_again_or_not() -> Non
 
 
 async def test_a_refused_token_counts_as_a_failure_a_login_and_a_repetition(
-    loop: Movable,
+    loop: MovableLoop,
 ) -> None:
     async with scene(clock=LoopClock()) as at:
         await at.works()

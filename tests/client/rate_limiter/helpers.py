@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from nexhealth_async._protocol.http_messages import Request
+    from tests.conftest import MovableLoop
 
 __all__ = [
     "PATHS",
@@ -40,23 +41,15 @@ PATHS = {"slow": "/appointments/{}", "people": "/patients/{}", "other": "/provid
 _CLASS = {"appointments": "slow", "patients": "people"}
 
 
-class Movable:
-    """The tests' loop, as far as this file moves it."""
-
-    offset: float
-    skip_waits: bool
-    patience: float
-
-
-def simulated_time(loop: asyncio.AbstractEventLoop, patience: float = 0.0) -> None:
+def simulated_time(loop: asyncio.AbstractEventLoop, io_wait: float = 0.0) -> None:
     """Give a test's loop a time of its own: waits are skipped, and work takes none.
 
     A tenth of a microsecond goes by with each look, so that no rounding stops the clock.
     """
-    movable = cast("Movable", loop)
+    movable = cast("MovableLoop", loop)
     began, looks = math.floor(loop.time() - movable.offset) + 0.0, count()
     cast("Any", loop).time = lambda: began + movable.offset + next(looks) * 1e-7
-    movable.skip_waits, movable.patience = True, patience
+    movable.skip_waits, movable.io_wait = True, io_wait
 
 
 def evenly(out: float, back: float) -> Trip:

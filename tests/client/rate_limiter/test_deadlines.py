@@ -29,18 +29,18 @@ class _End:
 
 async def _crowd(timeouts: list[float | None]) -> list[_End]:
     """Let all ask at once, each with its timeout; answers come soon."""
-    gates, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
 
     async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
         asked = loop.time()
         deadline = None if timeout is None else asked + timeout
         try:
-            departure = await gates.acquire(RateClass.SLOW, background=False, deadline=deadline)
+            departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=deadline)
         except APITimeoutError:
             return _End(timeout, loop.time() - asked, served=False)
         waited = loop.time() - asked
         await asyncio.sleep(ANSWER)
-        gates.complete(departure, answered=True)
+        limiter.complete(departure, answered=True)
         return _End(timeout, waited, served=True)
 
     return await asyncio.gather(*(one(timeout) for timeout in timeouts))
@@ -79,12 +79,14 @@ async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -
 
 
 async def test_a_deadline_that_an_answer_under_way_makes_possible_is_met() -> None:
-    gates, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
-    gone = [await gates.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)]
+    limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
+    gone = [
+        await limiter.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
+    ]
     for one in gone:
-        loop.call_later(ANSWER, partial(gates.complete, one, answered=True))
+        loop.call_later(ANSWER, partial(limiter.complete, one, answered=True))
     deadline = loop.time() + 1.2
-    departure = await gates.acquire(RateClass.SLOW, background=False, deadline=deadline)
+    departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=deadline)
     assert departure.left < deadline
 
 

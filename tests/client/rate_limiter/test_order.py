@@ -38,10 +38,10 @@ async def test_requests_of_a_class_leave_in_the_order_they_were_asked_for(
     assert (len(crowd.given_up) > 30) == (cancelled > 0)
 
 
-async def _pass(gates: RateLimiter) -> float:
+async def _pass(limiter: RateLimiter) -> float:
     """Leave, be lost without an answer at once, and say when that was."""
-    departure = await gates.acquire(RateClass.SLOW, background=False, deadline=None)
-    gates.complete(departure, answered=False)
+    departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=None)
+    limiter.complete(departure, answered=False)
     return departure.left
 
 
@@ -51,12 +51,12 @@ async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
     staying = [rng.random() >= 0.3 for _ in range(200)]
     moments: list[list[float]] = []
     for with_the_others in (True, False):
-        gates = RateLimiter(Rates(people=None))
+        limiter = RateLimiter(Rates(people=None))
         began = asyncio.get_running_loop().time()
         for _ in range(10):
-            await _pass(gates)
+            await _pass(limiter)
         waiting = [
-            asyncio.ensure_future(_pass(gates)) for stays in staying if stays or with_the_others
+            asyncio.ensure_future(_pass(limiter)) for stays in staying if stays or with_the_others
         ]
         await asyncio.sleep(0.1)
         if with_the_others:
@@ -72,16 +72,16 @@ async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
     simulated: MovableLoop,
 ) -> None:
     """In each second ten leave, although three of those whose turn it was went away just then."""
-    gates = RateLimiter(Rates(overall=None, people=None))
+    limiter = RateLimiter(Rates(overall=None, people=None))
     waiting = [
-        asyncio.ensure_future(gates.acquire(RateClass.SLOW, background=False, deadline=None))
+        asyncio.ensure_future(limiter.acquire(RateClass.SLOW, background=False, deadline=None))
         for _ in range(130)
     ]
     await asyncio.sleep(0.01)
     gone = 10
     for second in range(2, 11):
         simulated.shift(1.3)
-        gates._serve()
+        limiter._serve()
         for given_up in waiting[gone : gone + 3]:
             given_up.cancel()
         await asyncio.sleep(0.01)
@@ -89,12 +89,12 @@ async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
         left = sum(call.done() and not call.cancelled() for call in waiting)
         assert left == 10 * second
     assert all(call.done() for call in waiting[:gone])
-    gates.close()
+    limiter.close()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
 @define
-class _Wish:
+class _PermitRequest:
     """One who waits at the gates, and what became of it."""
 
     background: bool
@@ -104,32 +104,32 @@ class _Wish:
 
 
 @define
-class _Line:
+class _Requester:
     """Asks the gates for places of one class at random, and gives some of the waiting up."""
 
-    gates: RateLimiter
+    limiter: RateLimiter
     rate: RateClass
     rng: random.Random
-    wishes: list[_Wish] = field(factory=list[_Wish])
+    wishes: list[_PermitRequest] = field(factory=list[_PermitRequest])
 
-    async def ask(self, wish: _Wish) -> None:
+    async def ask(self, wish: _PermitRequest) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.rng.choice([None, None, self.rng.uniform(0, 8)])):
-                wish.departure = await self.gates.acquire(
+                wish.departure = await self.limiter.acquire(
                     self.rate, background=wish.background, deadline=None
                 )
         except TimeoutError:
             wish.gave_up = loop.time()
             return
         await asyncio.sleep(self.rng.uniform(0, 0.4))
-        self.gates.complete(wish.departure, answered=True)
+        self.limiter.complete(wish.departure, answered=True)
 
     async def run(self, wishes: int, pause: float) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(wishes):
                 await asyncio.sleep(self.rng.uniform(0, pause))
-                wish = _Wish(self.rng.random() < 0.5, asyncio.get_running_loop().time())
+                wish = _PermitRequest(self.rng.random() < 0.5, asyncio.get_running_loop().time())
                 self.wishes.append(wish)
                 group.create_task(self.ask(wish))
 
@@ -139,8 +139,8 @@ async def test_no_page_leaves_while_a_call_of_its_class_waits_and_none_is_overta
     seed: int,
 ) -> None:
     rng = random.Random(seed)
-    gates = RateLimiter(Rates(people=Limit(40, 5.0), other=Limit(40, 5.0)))
-    lines = [_Line(gates, rate, rng) for rate in RateClass]
+    limiter = RateLimiter(Rates(people=Limit(40, 5.0), other=Limit(40, 5.0)))
+    lines = [_Requester(limiter, rate, rng) for rate in RateClass]
     await asyncio.gather(*(line.run(300, rng.choice([0.05, 0.15])) for line in lines))
     for line in lines:
         served = [(wish, wish.departure.left) for wish in line.wishes if wish.departure]

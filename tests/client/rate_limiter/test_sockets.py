@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def sockets(simulated: MovableLoop) -> None:
     """Real milliseconds for what is under way on loopback, before a wait is skipped."""
-    simulated.patience = 0.004
+    simulated.io_wait = 0.004
 
 
 async def _calls(at: ErrorScene, path: str, each: int, tasks: int = 200) -> float:

@@ -1,6 +1,6 @@
-"""Walks over lists that people change: a machine that does both, and what was promised of them.
+"""Walks over lists that change: a state machine that changes them, and the promises of each walk.
 
-`office` changes the sandbox and remembers who was listed, `held` keeps requests and replies on
-their way, `stage` walks, `promises` judges by what the office remembers alone. Hypothesis drives
-them in `machine`, plain chance in `long`.
+`changing_list` changes the sandbox and records who was listed, `held_source` holds requests and
+responses in flight, `steps` walks, `promises` judges by the record of `changing_list` alone.
+Hypothesis drives them in `state_machine`; `long_run` uses plain random choices.
 """

@@ -20,18 +20,18 @@ from collections import Counter
 from nexhealth_async.pagination.page_plans import Drift
 from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import DriftStage, Options, play
+from tests.pagination.drift.steps import DriftStage, WalkOptions, play
 
 __all__ = ["main", "options", "walk"]
 
 _DRIFTS: tuple[Drift, ...] = ("watch", "verify", "verify", "ignore")
 
 
-def options(rng: random.Random) -> Options:
+def options(rng: random.Random) -> WalkOptions:
     """Draw a way of walking."""
     cursor = rng.random() < 0.25
     sorts: tuple[Sort, ...] = ("id", "updated_at", "-updated_at") if cursor else _NUMBERED_SORTS
-    return Options(
+    return WalkOptions(
         listed=Listed(
             paging="cursor" if cursor else "numbered",
             sort=rng.choice(sorts),

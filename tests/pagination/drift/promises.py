@@ -38,13 +38,13 @@ def judge(stage: DriftStage) -> Verdict:
         return "no promise"
     if not witness.changes and not stage.parts > 1:
         assert stage.outcome is None or not stage.options.passes, "it gave up on a quiet list"
-        assert stage.got == office_order(stage), "a quiet list was not read as it stands"
+        assert stage.got == list_order(stage), "a quiet list was not read as it stands"
     if changing_list.chosen.paging == "cursor":
         return _judge_cursor(stage)
     return _judge_numbered(stage)
 
 
-def office_order(stage: DriftStage) -> list[int]:
+def list_order(stage: DriftStage) -> list[int]:
     """The list at the last reply, if nothing has changed since; else what was read."""
     unchanged = stage.changing_list.changes == stage.witness.ended
     return stage.changing_list.order if unchanged else stage.got

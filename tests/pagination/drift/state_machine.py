@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.event_loops import end_tasks
 from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import DriftStage, Options
+from tests.pagination.drift.steps import DriftStage, WalkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -26,9 +26,9 @@ _ANY = st.integers(0, 1 << 16)
 _FEW = st.integers(0, 7)
 
 
-def _options(sorts: tuple[Sort, ...], *, numbered: bool) -> st.SearchStrategy[Options]:
+def _options(sorts: tuple[Sort, ...], *, numbered: bool) -> st.SearchStrategy[WalkOptions]:
     return st.builds(
-        Options,
+        WalkOptions,
         listed=st.builds(
             Listed,
             paging=st.just("numbered" if numbered else "cursor"),
@@ -48,9 +48,9 @@ def _options(sorts: tuple[Sort, ...], *, numbered: bool) -> st.SearchStrategy[Op
 class WalkMachine(RuleBasedStateMachine):
     """One walk; the teardown lets it come to its end and judges it."""
 
-    chosen: st.SearchStrategy[Options]
+    chosen: st.SearchStrategy[WalkOptions]
     stage: DriftStage
-    weather: str
+    network: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,10 +64,10 @@ class WalkMachine(RuleBasedStateMachine):
     @initialize(data=st.data(), rows=st.integers(0, 12))
     def begin(self, data: st.DataObject, rows: int) -> None:
         options = data.draw(self.chosen)
-        self.weather = data.draw(st.sampled_from(["fine", "fine", "foul"]))
+        self.network = data.draw(st.sampled_from(["fine", "fine", "foul"]))
         self._loop.run_until_complete(self._begin(options, rows))
 
-    async def _begin(self, options: Options, rows: int) -> None:
+    async def _begin(self, options: WalkOptions, rows: int) -> None:
         self.stage = DriftStage(DriftingList(options.listed, rows, cap=options.cap), options)
 
     @precondition(lambda self: self.stage.over)
@@ -113,7 +113,7 @@ class WalkMachine(RuleBasedStateMachine):
         else:
             self.do(self.stage.cancel(turns))
 
-    @precondition(lambda self: self.stage.source.flights and self.weather == "foul")
+    @precondition(lambda self: self.stage.source.flights and self.network == "foul")
     @rule(which=_FEW)
     def a_request_fails(self, which: int) -> None:
         self.do(self.stage.fail(which))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nexhealth_async.pagination.page_plans import Drift
     from tests.pagination.drift.held_source import Straight
 
-__all__ = ["DriftStage", "Options", "play"]
+__all__ = ["DriftStage", "WalkOptions", "play"]
 
 _TURNS = 12
 """Turns of the loop after which nothing moves any more; `Stage.settle` would notice."""
@@ -32,7 +32,7 @@ _Task: TypeAlias = "asyncio.Task[Patient | Page[Patient]]"
 
 
 @frozen(kw_only=True)
-class Options:
+class WalkOptions:
     """How a list is walked."""
 
     listed: Listed = field(factory=Listed)
@@ -60,7 +60,7 @@ class DriftStage:
     """
 
     def __init__(
-        self, changing_list: DriftingList, options: Options, straight: Straight | None = None
+        self, changing_list: DriftingList, options: WalkOptions, straight: Straight | None = None
     ) -> None:
         self.changing_list = changing_list
         self.options = options

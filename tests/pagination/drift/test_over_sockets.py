@@ -12,7 +12,7 @@ from nexhealth_async.sandbox.request_log import RecordedPage
 from tests.pagination.drift.changing_list import KINDS, DriftingList, Listed, Paging, Sort
 from tests.pagination.drift.held_source import InProcess, OverSockets
 from tests.pagination.drift.promises import Verdict, judge
-from tests.pagination.drift.steps import DriftStage, Options
+from tests.pagination.drift.steps import DriftStage, WalkOptions
 
 SORTS: dict[Paging, tuple[Sort, ...]] = {
     "numbered": ("", "updated_at"),
@@ -20,7 +20,7 @@ SORTS: dict[Paging, tuple[Sort, ...]] = {
 }
 
 
-async def played(options: Options, seed: int, *, sockets: bool) -> tuple[DriftStage, Verdict]:
+async def played(options: WalkOptions, seed: int, *, sockets: bool) -> tuple[DriftStage, Verdict]:
     """Walk while people change the list after every reply, each time in the same way."""
     rng = random.Random(seed)
     changing_list = DriftingList(options.listed, rng.randint(6, 16), cap=options.cap)
@@ -53,8 +53,8 @@ def account(stage: DriftStage) -> tuple[object, ...]:
     return stage.got, stage.source.asked, stage.witness.counts, type(stage.outcome), bound
 
 
-def options(drift: str, paging: Paging, prefetch: int, seed: int) -> Options:
-    return Options(
+def options(drift: str, paging: Paging, prefetch: int, seed: int) -> WalkOptions:
+    return WalkOptions(
         listed=Listed(
             paging=paging,
             sort=SORTS[paging][seed % len(SORTS[paging])],

@@ -13,7 +13,7 @@ from nexhealth_async import DriftError
 from tests.pagination.drift.changing_list import DriftingList, Listed
 from tests.pagination.drift.held_source import InProcess
 from tests.pagination.drift.promises import judge
-from tests.pagination.drift.steps import DriftStage, Options
+from tests.pagination.drift.steps import DriftStage, WalkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def walked(
-    options: Options,
+    options: WalkOptions,
     rows: int,
     *works: Callable[[DriftingList, list[int]], None],
 ) -> tuple[DriftStage, list[int]]:
@@ -53,7 +53,7 @@ def one_leaves_behind_and_one_enters_ahead(changing_list: DriftingList, began: l
 
 
 async def watched_or_verified(drift: Drift) -> tuple[DriftStage, list[int]]:
-    options = Options(per_page=4, prefetch=0, drift=drift)
+    options = WalkOptions(per_page=4, prefetch=0, drift=drift)
     return await walked(options, 12, one_leaves_behind_and_one_enters_ahead)
 
 
@@ -88,7 +88,7 @@ async def test_watching_sees_what_does_not_balance(kind: str) -> None:
         if "enters" in kind:
             changing_list.append()
 
-    stage, _ = await walked(Options(per_page=4, prefetch=0), 12, work)
+    stage, _ = await walked(WalkOptions(per_page=4, prefetch=0), 12, work)
     assert stage.witness.openings > 1, "it verified"
     assert judge(stage) == "complete"
 
@@ -111,7 +111,7 @@ async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verif
         changing_list.move(began[2], 0)
         changing_list.come_back(began[5])
 
-    options = Options(
+    options = WalkOptions(
         listed=Listed(active_only=True), per_page=2, prefetch=0, drift="verify", passes=1
     )
     stage, began = await walked(
@@ -130,7 +130,7 @@ async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
     def before_the_pivot(changing_list: DriftingList, _: list[int]) -> None:
         changing_list.work("insert", 3, 0)
 
-    options = Options(per_page=3, prefetch=0, drift="verify", passes=1)
+    options = WalkOptions(per_page=3, prefetch=0, drift="verify", passes=1)
     stage, began = await walked(
         options, 9, nothing, nothing, before_the_pivot, one_leaves_behind_and_one_enters_ahead
     )
@@ -143,7 +143,7 @@ async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
 
 async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> None:
     """Its page 2 read ahead of it would show rows that were gone by then."""
-    options = Options(per_page=3, prefetch=4, drift="verify")
+    options = WalkOptions(per_page=3, prefetch=4, drift="verify")
     stage = DriftStage(DriftingList(options.listed, 12), options)
     while stage.source.asked.count(1) < 2:
         # The latest request is answered first.
@@ -159,7 +159,7 @@ async def resumed_after(
     work: Callable[[DriftingList, list[int]], None],
 ) -> tuple[DriftStage, list[int]]:
     """Read one page of three, stop, let people work, and go on behind it."""
-    options = Options(per_page=4, prefetch=0, by_page=True)
+    options = WalkOptions(per_page=4, prefetch=0, by_page=True)
     changing_list = DriftingList(options.listed, 12)
     began = changing_list.order
     stage = DriftStage(changing_list, options)
@@ -189,9 +189,9 @@ async def test_a_resumed_walk_cannot_see_rows_that_changed_places() -> None:
     assert judge(stage) == "lost as documented"
 
 
-def by_cursor(sort: Sort) -> Options:
+def by_cursor(sort: Sort) -> WalkOptions:
     paging: Paging = "cursor"
-    return Options(listed=Listed(paging=paging, sort=sort), per_page=4, prefetch=0)
+    return WalkOptions(listed=Listed(paging=paging, sort=sort), per_page=4, prefetch=0)
 
 
 async def test_a_cursor_outlives_the_record_it_stands_behind() -> None:

@@ -25,10 +25,10 @@ from nexhealth_async import (
 )
 
 if TYPE_CHECKING:
-    from tests.session.faults.fault_table import Fault
-    from tests.session.faults.operations import Operation
+    from tests.session.faults.fault_table import FaultCase
+    from tests.session.faults.operations import FaultOperation
 
-__all__ = ["ATTEMPTS", "Moment", "Nature", "Outcome", "expected", "strikes_twice_the_same"]
+__all__ = ["ATTEMPTS", "ExpectedOutcome", "Moment", "Nature", "expected", "strikes_twice_the_same"]
 
 ATTEMPTS = 3
 """How often the sessions of the matrix send a request at most."""
@@ -70,7 +70,7 @@ STOPPED = Nature(error=APITimeoutError)
 
 
 @frozen(kw_only=True)
-class Outcome:
+class ExpectedOutcome:
     """What must be seen of a call."""
 
     error: type[NexHealthError] | None
@@ -82,13 +82,15 @@ class Outcome:
     """How often the server did what a write asked; reads leave it at 0."""
 
 
-def strikes_twice_the_same(fault: Fault) -> bool:
+def strikes_twice_the_same(fault: FaultCase) -> bool:
     """Whether one strike comes to the same as many, so that one cell serves for both."""
     natures = (fault.nature, *fault.otherwise.values())
     return all(one.again == "nobody" and one is not LOGGED_OUT for one in natures)
 
 
-def expected(operation: Operation, fault: Fault, moment: Moment, *, lasting: bool) -> Outcome:
+def expected(
+    operation: FaultOperation, fault: FaultCase, moment: Moment, *, lasting: bool
+) -> ExpectedOutcome:
     """Say what a call must come to."""
     at_login = moment == "login"
     reads = "token" if at_login else operation.reads
@@ -104,7 +106,7 @@ def expected(operation: Operation, fault: Fault, moment: Moment, *, lasting: boo
     if operation.writes and (error is None or (fault.does and not at_login)):
         done = 1
     attempts = None if nature is CUT_OFF or nature is STOPPED else sent
-    return Outcome(error=error, sent=sent, attempts=attempts, done=done)
+    return ExpectedOutcome(error=error, sent=sent, attempts=attempts, done=done)
 
 
 def _error(

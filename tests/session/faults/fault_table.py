@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.sandbox import Sandbox
 
-__all__ = ["FAULTS", "LARGEST", "Fault", "FaultTarget"]
+__all__ = ["FAULTS", "LARGEST", "FaultCase", "FaultTarget"]
 
 LARGEST = 2**20
 """Where the matrix puts the bound of a body, so that it need not send 64 MB."""
@@ -59,7 +59,7 @@ class FaultTarget:
 
 
 @frozen(kw_only=True)
-class Fault:
+class FaultCase:
     order: Callable[[FaultTarget], object]
     nature: Nature
     otherwise: dict[str, Nature] = Factory(dict[str, Nature])
@@ -72,14 +72,14 @@ class Fault:
     """False if the request cannot be counted by the server."""
 
 
-def says(status: int, nature: Nature, body: bytes | None = None, **headers: str) -> Fault:
+def says(status: int, nature: Nature, body: bytes | None = None, **headers: str) -> FaultCase:
     """Return a fault: the server answers so, and does nothing."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def order(aim: FaultTarget) -> object:
         return aim.sandbox.fail_next(status, body=body, headers=sent, **aim.at)
 
-    return Fault(order=order, nature=nature)
+    return FaultCase(order=order, nature=nature)
 
 
 def alters(
@@ -90,7 +90,7 @@ def alters(
     otherwise: dict[str, Nature] | None = None,
     leaves_status: bool = True,
     **headers: str,
-) -> Fault:
+) -> FaultCase:
     """Return a fault: the server does it all, but its answer is altered on the way."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -98,7 +98,7 @@ def alters(
         return aim.sandbox.alter_next(change, headers=sent, chunked=chunked, **aim.at)
 
     # A file's bytes may be anything.
-    return Fault(
+    return FaultCase(
         order=order,
         nature=nature,
         otherwise={"file": FINE} if otherwise is None else otherwise,
@@ -152,33 +152,33 @@ def _date(seconds: int) -> str:
 NO_BODY = {"nothing": FINE, "anything": FINE, "file": FINE}
 NO_DATA = {"nothing": FINE, "anything": FINE, "file": FINE}
 
-FAULTS: dict[str, Fault] = {
+FAULTS: dict[str, FaultCase] = {
     # The connection
-    "refused": Fault(order=_refuse, nature=UNREACHED, arrives=False),
-    "reset on arrival": Fault(
+    "refused": FaultCase(order=_refuse, nature=UNREACHED, arrives=False),
+    "reset on arrival": FaultCase(
         order=lambda aim: aim.sandbox.reset_next(aim.times), nature=LOST, arrives=False
     ),
-    "reset before": Fault(order=lambda aim: aim.sandbox.drop_next(**aim.at), nature=LOST),
-    "reset after": Fault(
+    "reset before": FaultCase(order=lambda aim: aim.sandbox.drop_next(**aim.at), nature=LOST),
+    "reset after": FaultCase(
         order=lambda aim: aim.sandbox.drop_next(when="after", **aim.at), nature=LOST, does=True
     ),
-    "reset inside": Fault(
+    "reset inside": FaultCase(
         order=lambda aim: aim.sandbox.drop_next(when="mid_body", **aim.at),
         nature=LOST,
         otherwise={"file": CUT_OFF},
         does=True,
     ),
-    "silent before": Fault(order=lambda aim: aim.sandbox.hang_next(**aim.at), nature=SILENT),
-    "silent after": Fault(
+    "silent before": FaultCase(order=lambda aim: aim.sandbox.hang_next(**aim.at), nature=SILENT),
+    "silent after": FaultCase(
         order=lambda aim: aim.sandbox.hang_next(when="after", **aim.at), nature=SILENT, does=True
     ),
-    "silent inside": Fault(
+    "silent inside": FaultCase(
         order=lambda aim: aim.sandbox.hang_next(when="mid_body", **aim.at),
         nature=SILENT,
         otherwise={"file": STOPPED},
         does=True,
     ),
-    "drip": Fault(
+    "drip": FaultCase(
         order=lambda aim: aim.sandbox.slow_next(1.0, **aim.at),
         nature=SILENT,
         otherwise={"file": FINE},
@@ -188,7 +188,9 @@ FAULTS: dict[str, Fault] = {
     # Refusals
     "401": says(401, LOGGED_OUT),
     "403": says(403, FORBIDDEN),
-    "403 page": Fault(order=lambda aim: aim.sandbox.firewall_block_next(**aim.at), nature=BLOCKED),
+    "403 page": FaultCase(
+        order=lambda aim: aim.sandbox.firewall_block_next(**aim.at), nature=BLOCKED
+    ),
     "404": says(404, ABSENT),
     "400": says(400, REFUSED),
     "409": says(409, REFUSED),
@@ -215,7 +217,7 @@ FAULTS: dict[str, Fault] = {
     # Redirects: to another host, out of TLS, to nowhere; files may follow them without credentials
     "301": says(301, REDIRECTED, b""),
     "302 plain": says(302, REDIRECTED, b"", Location="http://192.0.2.1/patients"),
-    "307 away": Fault(
+    "307 away": FaultCase(
         order=lambda aim: aim.sandbox.fail_next(
             307, body=b"", headers={"Location": "https://127.0.0.1:1/x"}, **aim.at
         ),
@@ -225,20 +227,20 @@ FAULTS: dict[str, Fault] = {
     "308 nowhere": says(308, REDIRECTED, b"", Location="http://[::1/"),
     "304": says(304, REDIRECTED, b""),
     # Bodies
-    "204": Fault(
+    "204": FaultCase(
         order=lambda aim: aim.sandbox.empty_next(status=204, **aim.at),
         nature=BROKEN,
         otherwise=NO_BODY,
         does=True,
     ),
-    "empty": Fault(
+    "empty": FaultCase(
         order=lambda aim: aim.sandbox.empty_next(**aim.at),
         nature=BROKEN,
         otherwise=NO_BODY,
         does=True,
     ),
     "blanks": alters(lambda _: b" \r\n ", BROKEN, otherwise=NO_BODY),
-    "truncated": Fault(
+    "truncated": FaultCase(
         order=lambda aim: aim.sandbox.truncate_next(**aim.at),
         nature=BROKEN,
         otherwise={"file": FINE},

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox
     from tests.session.faults.expected_outcomes import Moment
 
-__all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "FaultStage", "Operation"]
+__all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "FaultOperation", "FaultStage"]
 
 PATIENTS = 25
 PAGE = 10
@@ -45,7 +45,7 @@ class FaultStage:
 
 
 @frozen(kw_only=True)
-class Operation:
+class FaultOperation:
     """One kind of operation, and where faults may strike it."""
 
     does: Callable[[FaultStage], Awaitable[object]]
@@ -163,8 +163,8 @@ def _types_named(at: FaultStage) -> int:
 PAGES: tuple[Moment, ...] = ("first page", "middle page", "last page")
 WITH_LOGIN: tuple[Moment, ...] = ("login", "call")
 
-OPERATIONS: dict[str, Operation] = {
-    "list": Operation(
+OPERATIONS: dict[str, FaultOperation] = {
+    "list": FaultOperation(
         does=_list,
         method="GET",
         path="/patients",
@@ -172,7 +172,7 @@ OPERATIONS: dict[str, Operation] = {
         moments=("login", *PAGES),
         preload=("patients",),
     ),
-    "list ahead": Operation(
+    "list ahead": FaultOperation(
         does=_list_ahead,
         method="GET",
         path="/patients",
@@ -180,7 +180,7 @@ OPERATIONS: dict[str, Operation] = {
         moments=("last page",),
         preload=("patients",),
     ),
-    "cursor list": Operation(
+    "cursor list": FaultOperation(
         does=_cursor_list,
         method="GET",
         path="/patients",
@@ -189,14 +189,14 @@ OPERATIONS: dict[str, Operation] = {
         version="v3",
         preload=("patients",),
     ),
-    "whole list": Operation(
+    "whole list": FaultOperation(
         does=_whole_list,
         method="GET",
         path="/appointment_types",
         reads="list",
         preload=("appointment_types",),
     ),
-    "record": Operation(
+    "record": FaultOperation(
         does=_record,
         method="GET",
         path="/patients/{id}",
@@ -204,7 +204,7 @@ OPERATIONS: dict[str, Operation] = {
         version="v3",
         preload=("patients",),
     ),
-    "create": Operation(
+    "create": FaultOperation(
         does=_create,
         method="POST",
         path="/appointment_types",
@@ -215,7 +215,7 @@ OPERATIONS: dict[str, Operation] = {
         lookup="Walk appointment_types and look for the name, which is unique.",
         effect=_types_named,
     ),
-    "create or find": Operation(
+    "create or find": FaultOperation(
         does=_create_patient,
         method="POST",
         path="/patients",
@@ -224,7 +224,7 @@ OPERATIONS: dict[str, Operation] = {
         preload=("patients",),
         effect=lambda at: len(at.sandbox.patients) - PATIENTS,
     ),
-    "upload": Operation(
+    "upload": FaultOperation(
         does=_upload,
         method="POST",
         path="/patients/{id}/documents",
@@ -234,7 +234,7 @@ OPERATIONS: dict[str, Operation] = {
         lookup="Walk patients.documents of the patient and look for the filename.",
         effect=lambda at: len(at.sandbox.practice.documents.where("filename", "a.pdf")),
     ),
-    "update": Operation(
+    "update": FaultOperation(
         does=_update,
         method="PATCH",
         path="/appointment_types/{id}",
@@ -242,24 +242,24 @@ OPERATIONS: dict[str, Operation] = {
         preload=("appointment_types",),
         effect=_types_named,
     ),
-    "delete": Operation(
+    "delete": FaultOperation(
         does=_delete,
         method="DELETE",
         path="/appointment_types/{id}",
         reads="nothing",
         effect=lambda at: int(at.kind not in at.sandbox.appointment_types),
     ),
-    "download": Operation(
+    "download": FaultOperation(
         does=_download,
         method="GET",
         path="/documents/{id}/download",
         reads="file",
         moments=WITH_LOGIN,
     ),
-    "free read": Operation(
+    "free read": FaultOperation(
         does=_free_read, method="GET", path="/appointment_types", reads="anything"
     ),
-    "free write": Operation(
+    "free write": FaultOperation(
         does=_free_write,
         method="POST",
         path="/appointment_types",
@@ -268,14 +268,14 @@ OPERATIONS: dict[str, Operation] = {
         lookup="Read the record back to see.",
         effect=_types_named,
     ),
-    "free safe write": Operation(
+    "free safe write": FaultOperation(
         does=_free_safe_write,
         method="PATCH",
         path="/appointment_types/{id}",
         reads="anything",
         effect=_types_named,
     ),
-    "login": Operation(
+    "login": FaultOperation(
         does=_log_in, method="POST", path="/authenticates", reads="token", moments=("login",)
     ),
 }

@@ -16,20 +16,26 @@ from nexhealth_async._client import transport
 from nexhealth_async.sandbox import Sandbox
 from tests.session.faults.expected_outcomes import (
     ATTEMPTS,
-    Outcome,
+    ExpectedOutcome,
     expected,
     strikes_twice_the_same,
 )
-from tests.session.faults.fault_table import FAULTS, LARGEST, Fault, FaultTarget
-from tests.session.faults.operations import CONTENT, OPERATIONS, PATIENTS, FaultStage, Operation
+from tests.session.faults.fault_table import FAULTS, LARGEST, FaultCase, FaultTarget
+from tests.session.faults.operations import (
+    CONTENT,
+    OPERATIONS,
+    PATIENTS,
+    FaultOperation,
+    FaultStage,
+)
 from tests.session.transport_error_helpers import LoopClock, check_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from nexhealth_async.sandbox import RecordedPage
+    from tests.conftest import MovableLoop
     from tests.session.faults.expected_outcomes import Moment
-    from tests.session.transport_error_helpers import Movable
 
 ATTEMPT, TIMEOUT = 5.0, 60.0
 FOR_EVER = 1_000
@@ -40,13 +46,13 @@ OPEN_FILES = Path("/proc/self/fd")
 class Cell:
     """One crossing of the matrix."""
 
-    operation: Operation
-    fault: Fault
+    operation: FaultOperation
+    fault: FaultCase
     moment: Moment
     lasting: bool
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ExpectedOutcome:
         return expected(self.operation, self.fault, self.moment, lasting=self.lasting)
 
     @property
@@ -96,7 +102,7 @@ class FaultInjection:
 
 
 @asynccontextmanager
-async def staged(operation: Operation) -> AsyncGenerator[FaultStage]:
+async def staged(operation: FaultOperation) -> AsyncGenerator[FaultStage]:
     """A sandbox and a session; afterwards no task and no file is left open."""
     tasks, files = asyncio.all_tasks(), open_files()
     retry = RetryPolicy(attempts=ATTEMPTS, base_delay=0.5, attempt_timeout=ATTEMPT)
@@ -134,7 +140,7 @@ def open_files() -> int:
     return len(list(OPEN_FILES.iterdir())) if OPEN_FILES.exists() else 0
 
 
-async def call(stage: FaultStage, operation: Operation) -> NexHealthError | None:
+async def call(stage: FaultStage, operation: FaultOperation) -> NexHealthError | None:
     try:
         await operation.does(stage)
     except NexHealthError as error:
@@ -144,7 +150,7 @@ async def call(stage: FaultStage, operation: Operation) -> NexHealthError | None
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 async def test_a_fault_comes_to_what_the_table_says(
-    cell: Cell, loop: Movable, monkeypatch: pytest.MonkeyPatch
+    cell: Cell, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", LARGEST)
     operation, outcome = cell.operation, cell.outcome
@@ -157,7 +163,7 @@ async def test_a_fault_comes_to_what_the_table_says(
             stage.sandbox.between_pages(ambush.page_shown)
         else:
             ambush.lay()
-        began, loop.skip_waits, loop.patience = loop.time(), True, 0.002
+        began, loop.skip_waits, loop.io_wait = loop.time(), True, 0.002
         error = await call(stage, operation)
         loop.skip_waits = False
         # A file may take as long as it comes; each wait for more is bounded.
@@ -169,7 +175,11 @@ async def test_a_fault_comes_to_what_the_table_says(
 
 
 def check(
-    cell: Cell, stage: FaultStage, error: NexHealthError | None, arrived: int, outcome: Outcome
+    cell: Cell,
+    stage: FaultStage,
+    error: NexHealthError | None,
+    arrived: int,
+    outcome: ExpectedOutcome,
 ) -> None:
     """Compare what was seen with what is expected."""
     operation = cell.operation
@@ -192,7 +202,7 @@ def check(
         assert operation.lookup in str(error)
 
 
-async def check_session(stage: FaultStage, loop: Movable) -> None:
+async def check_session(stage: FaultStage, loop: MovableLoop) -> None:
     """Prove that the session works as before and holds no connection."""
     sandbox = stage.sandbox
     sandbox.between_pages(None)

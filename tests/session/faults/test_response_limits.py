@@ -197,7 +197,7 @@ async def test_a_packed_file_that_ends_too_early_is_never_a_short_file() -> None
 # Where a file's redirect may lead
 
 
-class _Response:
+class _Redirect:
     def __init__(self, location: str) -> None:
         self.status = 302
         self.headers = {"Location": location}
@@ -229,7 +229,7 @@ class _Response:
 def test_a_file_is_followed_neither_out_of_tls_nor_with_credentials(
     asked: str, location: str, target: str | None
 ) -> None:
-    response: Any = _Response(location)
+    response: Any = _Redirect(location)
     found = _redirect_error(response, URL(asked))
     assert (None if found is None else str(found)) == target
 

@@ -44,14 +44,16 @@ def library_objects() -> Counter[str]:
 
 def log_sizes(at: ErrorScene) -> list[int]:
     """Return the lengths of everything the rate gates keep."""
-    gates = at.nex._client.state.rate_limiter
-    kept = cast("SlidingWindowLog", gates._log)
+    limiter = at.nex._client.state.rate_limiter
+    kept = cast("SlidingWindowLog", limiter._log)
     logs = {id(log): log for logs in kept._logs.values() for log in logs}
     sizes = [
         max(log._held, len(log._left), len(log._answered)) / log.limit.count
         for log in logs.values()
     ]
-    waiting = [len(line) for queue in gates._queues.values() for line in (queue.calls, queue.pages)]
+    waiting = [
+        len(line) for queue in limiter._queues.values() for line in (queue.calls, queue.pages)
+    ]
     return [round(size * 100) for size in sizes] + waiting
 
 

@@ -25,7 +25,7 @@ HOUR, DAY = 3_600.0, 86_400.0
 
 @pytest.fixture(autouse=True)
 def simulated(loop: MovableLoop) -> MovableLoop:
-    simulated_time(loop, patience=0.004)
+    simulated_time(loop, io_wait=0.004)
     return loop
 
 
@@ -61,9 +61,9 @@ class ServerClock(LoopClock):
 async def idle(loop: MovableLoop, seconds: float) -> None:
     """Let time pass in which nothing is under way, at no real cost."""
     await asyncio.sleep(1)  # what was begun in the background
-    patience, loop.patience = loop.patience, 0.0
+    io_wait, loop.io_wait = loop.io_wait, 0.0
     await asyncio.sleep(seconds - 1)
-    loop.patience = patience
+    loop.io_wait = io_wait
 
 
 def refused(sandbox: Sandbox) -> int:

@@ -25,15 +25,15 @@ TIGHT = Rates(overall=Limit(30, 1.0), people=Limit(50, 60.0), other=Limit(50, 60
 
 async def _rest(loop: MovableLoop, until: float) -> None:
     """Let time pass in which nothing is under way, at no real cost."""
-    patience, loop.patience = loop.patience, 0.0
+    io_wait, loop.io_wait = loop.io_wait, 0.0
     await asyncio.sleep(max(0.0, until - loop.time()))
-    loop.patience = patience
+    loop.io_wait = io_wait
 
 
 async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
     loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulated_time(loop, patience=0.002)
+    simulated_time(loop, io_wait=0.002)
     true, wrong = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: true() + wrong[-1])
     async with scene(patients=45, clock=LoopClock(), retry=RetryPolicy(), rates=TIGHT) as at:

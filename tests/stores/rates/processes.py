@@ -52,14 +52,14 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
 
     A busy machine may let time pass between that and its sending: then it arrives later.
     """
-    gates = cast("Any", nex)._client.state.gates
-    ended, trips = gates.ended, list[tuple[float, float]]()
+    limiter = cast("Any", nex)._client.state.limiter
+    ended, trips = limiter.ended, list[tuple[float, float]]()
 
     def watched(departure: Permit, *, answered: bool) -> None:
         trips.append((departure.left, time.monotonic()))
         ended(departure, answered=answered)
 
-    gates.ended = watched
+    limiter.ended = watched
     return trips
 
 
@@ -117,7 +117,7 @@ async def work(options: dict[str, Any]) -> None:
             for at in range(options["tasks"]):
                 group.create_task(call(at / options["tasks"]))
         stall_meter.cancel()
-        member = cast("Any", nex)._client.state.gates._shared
+        member = cast("Any", nex)._client.state.limiter._shared
         _say(
             {
                 "trips": trips,

@@ -38,16 +38,16 @@ BUSY = 0.75
 class One:
     """A session's part, and when its requests left."""
 
-    gates: RateLimiter
+    limiter: RateLimiter
     left: list[float] = field(factory=list[float])
 
     @property
     def is_alone(self) -> bool:
-        return cast("_Member", self.gates._shared).hand.alone is not None
+        return cast("_Member", self.limiter._shared).hand.alone is not None
 
     async def take(self) -> None:
-        departure = await self.gates.acquire(RateClass.OTHER, background=False, deadline=None)
-        self.gates.complete(departure, answered=True)
+        departure = await self.limiter.acquire(RateClass.OTHER, background=False, deadline=None)
+        self.limiter.complete(departure, answered=True)
         self.left.append(departure.left)
 
     async def work(self) -> None:
@@ -87,8 +87,8 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
         yield ones
     finally:
         for one in ones:
-            one.gates.close()
-            await one.gates.aclose()
+            one.limiter.close()
+            await one.limiter.aclose()
 
 
 @asynccontextmanager

@@ -26,33 +26,33 @@ OTHER = RateClass.OTHER
 
 
 @asynccontextmanager
-async def gates_of(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[RateLimiter]:
-    gates = RateLimiter(RedisRates(url, rates, patience=5.0), key)
+async def open_limiter(url: str, key: str, rates: Rates = FIVE) -> AsyncGenerator[RateLimiter]:
+    limiter = RateLimiter(RedisRates(url, rates, patience=5.0), key)
     try:
-        yield gates
+        yield limiter
     finally:
-        gates.close()
-        await gates.aclose()
+        limiter.close()
+        await limiter.aclose()
 
 
 async def take(
-    gates: RateLimiter,
+    limiter: RateLimiter,
     *,
     background: bool = False,
     timeout: float | None = None,  # noqa: ASYNC109 - handed on
 ) -> float:
     loop = asyncio.get_running_loop()
-    departure = await gates.acquire(
+    departure = await limiter.acquire(
         OTHER, background=background, deadline=None if timeout is None else loop.time() + timeout
     )
-    gates.complete(departure, answered=True)
+    limiter.complete(departure, answered=True)
     return departure.left
 
 
 async def test_two_sessions_never_hold_more_than_the_limit_together(redis_url: str) -> None:
     key = uuid4().hex
-    async with gates_of(redis_url, key) as one, gates_of(redis_url, key) as other:
-        takes = (take(gates) for gates in (one, other) for _ in range(8))
+    async with open_limiter(redis_url, key) as one, open_limiter(redis_url, key) as other:
+        takes = (take(limiter) for limiter in (one, other) for _ in range(8))
         left = sorted(await asyncio.gather(*takes))
     assert all(later - left[at] >= 1.0 for at, later in enumerate(left[5:]))
     assert left[-1] - left[0] <= 4.0
@@ -60,45 +60,47 @@ async def test_two_sessions_never_hold_more_than_the_limit_together(redis_url: s
 
 async def test_a_deadline_that_cannot_be_met_is_said_after_one_question(redis_url: str) -> None:
     rates = Rates(overall=None, slow=None, people=None, other=Limit(2, 60.0))
-    async with gates_of(redis_url, uuid4().hex, rates) as gates:
-        await asyncio.gather(take(gates), take(gates))
+    async with open_limiter(redis_url, uuid4().hex, rates) as limiter:
+        await asyncio.gather(take(limiter), take(limiter))
         began = asyncio.get_running_loop().time()
         with pytest.raises(APITimeoutError, match="nothing was sent"):
-            await take(gates, timeout=30)
+            await take(limiter, timeout=30)
         assert asyncio.get_running_loop().time() - began < 5
 
 
 async def test_single_calls_go_before_pages_also_when_places_are_shared(redis_url: str) -> None:
-    async with gates_of(redis_url, uuid4().hex) as gates:
-        await asyncio.gather(*(take(gates) for _ in range(5)))
-        pages = [asyncio.create_task(take(gates, background=True)) for _ in range(3)]
+    async with open_limiter(redis_url, uuid4().hex) as limiter:
+        await asyncio.gather(*(take(limiter) for _ in range(5)))
+        pages = [asyncio.create_task(take(limiter, background=True)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        calls = [asyncio.create_task(take(gates)) for _ in range(3)]
+        calls = [asyncio.create_task(take(limiter)) for _ in range(3)]
         assert max(await asyncio.gather(*calls)) <= min(await asyncio.gather(*pages))
 
 
 async def test_those_who_give_up_cost_nobody_a_place(redis_url: str) -> None:
-    async with gates_of(redis_url, uuid4().hex) as gates:
-        await asyncio.gather(*(take(gates) for _ in range(5)))
-        gone = [asyncio.create_task(take(gates)) for _ in range(20)]
+    async with open_limiter(redis_url, uuid4().hex) as limiter:
+        await asyncio.gather(*(take(limiter) for _ in range(5)))
+        gone = [asyncio.create_task(take(limiter)) for _ in range(20)]
         await asyncio.sleep(0.5)
         for task in gone:
             task.cancel()
         await asyncio.gather(*gone, return_exceptions=True)
         began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(take(gates) for _ in range(5)))
+        await asyncio.gather(*(take(limiter) for _ in range(5)))
         assert asyncio.get_running_loop().time() - began < 1.5
 
 
 async def test_closing_gives_back_what_is_in_hand(redis_url: str) -> None:
     key = uuid4().hex
-    async with gates_of(redis_url, key) as gates:
-        departures = [await gates.acquire(OTHER, background=False, deadline=None) for _ in range(5)]
+    async with open_limiter(redis_url, key) as limiter:
+        departures = [
+            await limiter.acquire(OTHER, background=False, deadline=None) for _ in range(5)
+        ]
         for departure in departures:
-            gates.withdraw(departure)
-    async with gates_of(redis_url, key) as gates:
+            limiter.withdraw(departure)
+    async with open_limiter(redis_url, key) as limiter:
         began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(take(gates) for _ in range(5)))
+        await asyncio.gather(*(take(limiter) for _ in range(5)))
         assert asyncio.get_running_loop().time() - began < LEASE
 
 

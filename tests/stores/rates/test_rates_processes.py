@@ -95,7 +95,7 @@ class Run:
         return max(after - before for before, after in pairwise(left))
 
 
-class Server:
+class RedisProcess:
     """A Redis on a port, to be killed, frozen and started again."""
 
     def __init__(self, folder: Path) -> None:
@@ -133,8 +133,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Generator[Server]:
-    made = Server(tmp_path)
+def server(tmp_path: Path) -> Generator[RedisProcess]:
+    made = RedisProcess(tmp_path)
     yield made
     made.thaw()
     made.kill()
@@ -207,7 +207,7 @@ def test_the_places_of_a_killed_process_come_back(redis_url: str) -> None:
     "how", ["killed and restarted", "frozen"] if LONG else ["killed and restarted"]
 )
 def test_without_redis_the_fleet_goes_on_within_the_limits_and_comes_back(
-    server: Server, how: str
+    server: RedisProcess, how: str
 ) -> None:
     with running(server.url, 7.5, SOME) as (_programs, finish, _box):
         time.sleep(1.5)
@@ -225,7 +225,7 @@ def test_without_redis_the_fleet_goes_on_within_the_limits_and_comes_back(
     assert not any(one["failures"] for one in run.reports)
 
 
-def test_redis_that_was_never_there_leaves_each_an_eighth(server: Server) -> None:
+def test_redis_that_was_never_there_leaves_each_an_eighth(server: RedisProcess) -> None:
     server.kill()
     with running(server.url, 2.5, 2) as (_programs, finish, _box):
         run = finish()
