@@ -17,7 +17,7 @@ SUITE = ("tests", "types", "export", "web", "fleet", "contract", "bench")
 """The dependency groups that the suite imports; fuzzing guided by coverage has a session."""
 
 CUT = ("CHANGELOG.md", "nexhealth_async/_version.py")
-"""What a release changes in the tree."""
+"""Files that a release changes."""
 
 
 def install(session: nox.Session, *groups: str, pins: Sequence[str] = ()) -> None:
@@ -28,7 +28,7 @@ def install(session: nox.Session, *groups: str, pins: Sequence[str] = ()) -> Non
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff's rules and format, and the layers."""
+    """Run ruff, check the format, and check the layers of the package."""
     install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -37,7 +37,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, both strict, over everything that is Python here."""
+    """Run mypy and pyright, both strict, over all Python files."""
     install(session, "dev")
     session.run("mypy")
     session.run("pyright")
@@ -45,14 +45,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite, in random order and in parallel, on each Python."""
+    """Run the whole suite, in random order and in parallel, on each Python version."""
     install(session, *SUITE)
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """The suite with the oldest dependencies that are allowed, those of the extras too."""
+    """Run the suite with the lowest allowed versions of all dependencies, extras included."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
     # The queue of the extra "workers" wants a newer anyio than the library does, and the tool of
@@ -68,7 +68,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def duckdb(session: nox.Session) -> None:
-    """The tests of targets with the oldest DuckDB that is allowed, and with DuckDB 2."""
+    """Run the tests of targets with the lowest allowed DuckDB, and with DuckDB 2."""
     install(session, *SUITE)
     (oldest,) = _lowest([one for one in _extra("duckdb") if one.startswith("duckdb")])
     for release in (oldest, "duckdb>=2,<3"):
@@ -83,14 +83,14 @@ def _extra(name: str) -> list[str]:
 
 @nox.session
 def contract(session: nox.Session) -> None:
-    """The endpoint table against methods, sandbox and, where at hand, the API's descriptions."""
+    """Compare the endpoint table with methods, sandbox and, if present, the API's descriptions."""
     install(session, "tests", "types", "contract")
     session.run("pytest", "tests/contract", "tests/typing", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The site, built into build/site, warnings being errors; then the code of its pages, run."""
+    """Build the site into build/site, warnings being errors; then run the code of its pages."""
     install(session, "docs", "tests", "web", "export", "fleet")
     site = ("-b", "html", "docs", "build/site")
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-E", "-j", "auto", *site)
@@ -99,21 +99,21 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, ten minutes in one run: table and picture; ``-- --quick`` tries them."""
+    """Run the benchmarks (ten minutes): table and charts; ``-- --quick`` tries them."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *(session.posargs or ["--write"]))
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Coverage-guided fuzzing of everything that reads foreign bytes; ``-- --seconds 60`` each."""
+    """Fuzz all readers of untrusted bytes, guided by coverage; ``-- --seconds 60`` for each."""
     install(session, "tests", "fuzz")
     session.run("python", "-m", "tests.fuzz", *session.posargs)
 
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """What users install, against the published advisories; needs the service that has them."""
+    """Check the dependencies against the published advisories; needs the network."""
     session.install("--quiet", "-e", ".[cli]")
     listed = Path(session.create_tmp()) / "installed.txt"
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
@@ -169,7 +169,7 @@ def demo(session: nox.Session) -> None:
 
 
 def _try_release(session: nox.Session, dist: Path) -> None:
-    """Build both archives, look into them, and try each in an environment of its own."""
+    """Build both archives, check their contents, and install each in a fresh environment."""
     shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(dist))
     session.run("twine", "check", "--strict", *map(str, sorted(dist.iterdir())))

@@ -1,1 +1,1 @@
-"""Benchmarks of the library, each against something a reader knows; see README.md here."""
+"""Benchmarks of the library, each against a known yardstick; see README.md here."""

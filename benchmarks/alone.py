@@ -1,4 +1,4 @@
-"""A measurement in a fresh process, for what the history of a process would spoil."""
+"""A measurement in a fresh process, for results that depend on the history of a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _bytecode() -> TemporaryDirectory[str]:
 
 
 def ensure_bytecode() -> dict[str, str]:
-    """Return an environment in which modules are compiled once, as they are where it matters.
+    """Return an environment in which compiled modules are cached, as in production.
 
     Where ``PYTHONDONTWRITEBYTECODE`` is set, every fresh process would compile all that it imports.
     """

@@ -1,4 +1,4 @@
-"""Inside a web backend: what the library adds to a request that must ask the API anyway.
+"""Benchmark of a web backend: what the library adds to a request that must ask the API anyway.
 
 An application of aiohttp.web in a process of its own asks the canned server once for each request,
 in three ways; the same application, so that only the way differs.
@@ -45,12 +45,12 @@ _HTTP = web.AppKey("_HTTP", aiohttp.ClientSession)
 
 @frozen
 class _Backend:
-    """How the application's routes ask the API."""
+    """One way in which the application's routes ask the API."""
 
     served: Served
 
     async def sessions(self, app: web.Application) -> AsyncIterator[None]:
-        """Open what the routes need, both ways with connections enough for everybody."""
+        """Open the clients that the routes need, with enough connections for all requests."""
         served = self.served
         connector = aiohttp.TCPConnector(limit=100)
         async with (
@@ -102,7 +102,7 @@ async def _serve(backend: _Backend, pipe: Connection) -> None:
 
 @contextmanager
 def _running(served: Served) -> Generator[str, None, None]:
-    """Run the application in a process of its own; give its address."""
+    """Run the application in a separate process; give its address."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_run, args=(served, there), daemon=True)
@@ -141,7 +141,7 @@ async def _ask(url: str, way: str, at_once: int, times: int) -> tuple[list[float
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure milliseconds a visitor waits, and the backend's CPU microseconds."""
+    """Measure the milliseconds that a visitor waits, and the backend's CPU microseconds."""
     with serving(ServerData(latency=_LATENCY)) as served, _running(served) as url:
         for at_once in _AT_ONCE:
             times = scale.of(100 if at_once == 1 else 2_000, max(10, 2 * at_once))
@@ -157,7 +157,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [_table(figures, at_once) for at_once in _AT_ONCE]
 
 

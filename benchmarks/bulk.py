@@ -1,4 +1,4 @@
-"""Bulk pulls: memory and CPU on the way to Parquet, pace, and two other ways to pull."""
+"""Bulk pulls: memory and CPU of a copy to Parquet, pace, and two other ways to pull."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _by_gather(served: Served) -> None:
 
 
 async def _gather_all(served: Served) -> None:
-    """Pull as one does by hand: the first page tells the count, a semaphore bounds the others."""
+    """Pull as handwritten code does: read the count from the first page, then bound concurrency."""
     semaphore = asyncio.Semaphore(8)
     async with httpx.AsyncClient(base_url=served.url) as http:
         login = await http.post("/authenticates")
@@ -148,7 +148,7 @@ async def _gather_all(served: Served) -> None:
 
 
 def _by_dlt(served: Served) -> None:
-    """Extract with dlt's own REST source; it reads page after page."""
+    """Extract with dlt's REST source, which reads the pages sequentially."""
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     from dlt.sources.rest_api import (  # pyright: ignore[reportMissingTypeStubs]
         rest_api_source,
@@ -211,7 +211,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     copies = Table(
         title="A million light records to Parquet, 1,000 a page",
         note="Each in a fresh process. The rise and the growth in the second half are resident "

@@ -1,4 +1,4 @@
-"""How fast a bulk pull is beside what latency, and the rate limits, allow at all."""
+"""Pace of a bulk pull, compared with what latency and the rate limits allow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CONCURRENCIES = (4, 8, 16)
 
 @frozen(kw_only=True)
 class Limited:
-    """A pull that the rate limits hold up: what the client keeps is what the server enforces."""
+    """Rate limits for a pull that they hold up; client and server use the same ones."""
 
     label: str
     rates: Rates
@@ -52,19 +52,19 @@ class Limited:
 
     @property
     def stock(self) -> ServerData:
-        """What the server holds: ten records a page."""
+        """Records that the server holds: ten a page."""
         return ServerData(
             records=10 * self.pages, per_page=(10,), latency=self.latency, window=self.window
         )
 
     @property
     def ideal(self) -> float:
-        """Return the seconds it takes a client that computes nothing."""
+        """Return the seconds that a client without any computation takes."""
         return ideal(self.stock, self.pages, self.concurrency, self.rates)
 
     @property
     def least(self) -> float:
-        """Return the seconds below which no client can stay: the limits, and one answer."""
+        """Return the lower bound in seconds: the rate limits, and one response."""
         return min_seconds({RateClass.PEOPLE: self.pages}, self.rates) + self.latency
 
 
@@ -82,12 +82,12 @@ LIMITED = {
         pages=300,
     ),
 }
-"""The documented limits are held up by their 100 a second; 1,000 a minute would take minutes."""
+"""The 100 requests a second of the documented limits; 1,000 a minute would take minutes."""
 
 
 @asynccontextmanager
 async def session(served: Served, rates: Rates | None = None) -> AsyncGenerator[NexHealth, None]:
-    """Open a session that is logged in and has built what it builds once."""
+    """Open a session that is logged in and has built its decoders."""
     async with NexHealth(
         "invented-key", base_url=served.url, rates=rates or Rates.unlimited(), version="v2"
     ) as nex:
@@ -97,7 +97,7 @@ async def session(served: Served, rates: Rates | None = None) -> AsyncGenerator[
 
 
 def check(served: Served, records: int, total: int) -> None:
-    """Compare what came with what the server has; raises `WrongRecordsError`."""
+    """Compare the records with the server's; raises `WrongRecordsError`."""
     if (records, total) != (served.records, served.sum_of_ids):
         raise WrongRecordsError("records are missing")
 
@@ -105,7 +105,7 @@ def check(served: Served, records: int, total: int) -> None:
 async def pulled(
     served: Served, concurrency: int, per_page: int, rates: Rates | None = None
 ) -> float:
-    """Pull everything; return the wall seconds of it."""
+    """Pull everything; return the wall-clock seconds."""
     gc.collect()
     count = total = 0
     async with session(served, rates) as nex:
@@ -129,7 +129,7 @@ async def pulled(
 
 
 def measure_pace(scale: Scale, figures: Figures) -> None:
-    """Measure pulls that nothing but latency holds up."""
+    """Measure pulls that only latency holds up."""
     pages = scale.of(100, 6)
     for latency in scale.of(LATENCIES, LATENCIES[:1]):
         stock = ServerData(records=300 * pages, per_page=(300,), latency=latency / 1000)
@@ -143,7 +143,7 @@ def measure_pace(scale: Scale, figures: Figures) -> None:
 
 
 def measure_limits(scale: Scale, figures: Figures) -> None:
-    """Measure pulls that the rate limits hold up, each round at a server that has seen nothing."""
+    """Measure pulls that the rate limits hold up, each round with a fresh server."""
     for name in scale.of(tuple(LIMITED), ("small",)):
         case = scale.of(LIMITED[name], evolve(LIMITED[name], pages=30))
         for _ in range(scale.some(3)):
@@ -157,7 +157,7 @@ def measure_limits(scale: Scale, figures: Figures) -> None:
 
 
 def pace_table(figures: Figures) -> Table:
-    """Draw how near to the ideal the pulls came that only latency held up."""
+    """Format how close to the ideal the pulls came that only latency held up."""
     return Table(
         title="Pace of a bulk pull, 300 a page",
         note="Ideal / wall: the ideal is what the server's latency alone takes.",
@@ -173,7 +173,7 @@ def pace_table(figures: Figures) -> Table:
 
 
 def limits_table(figures: Figures) -> Table:
-    """Draw how near to what the limits allow the pulls came, and what the server refused."""
+    """Format how close to the rate limits the pulls came, and what the server refused."""
     return Table(
         title="Pace of a bulk pull within limits that the server enforces, latency 20 ms",
         note="The ideal is what latency and the library's own log of departures take together, in "
@@ -195,5 +195,5 @@ def limits_table(figures: Figures) -> Table:
 
 
 def cell(figures: Figures, name: str) -> str:
-    """Show a figure, or nothing where it was not measured."""
+    """Format a figure; empty if it was not measured."""
     return range_text(figures[name]) if name in figures else ""

@@ -40,7 +40,7 @@ _PER_PAGE = 5
 
 @frozen(kw_only=True)
 class Totals:
-    """The calls that one piece of work makes inside the library."""
+    """The function calls of one operation inside the library."""
 
     coroutines: int
     functions: int
@@ -52,13 +52,13 @@ class CallPath:
 
     title: str
     coroutines: tuple[str, ...]
-    """Coroutines in the task that enters aiohttp."""
+    """Coroutines in the task that calls aiohttp."""
     functions: tuple[str, ...]
     """Synchronous functions in the same task."""
     waiting: tuple[str, ...]
-    """Coroutines of other tasks that wait for this one."""
+    """Coroutines of other tasks that await this task."""
     totals: Totals
-    """Everything that runs from the call to its result."""
+    """Every frame between the call and its result."""
 
 
 @frozen
@@ -69,7 +69,7 @@ class _Stack:
 
 
 async def call_path() -> CallPath:
-    """Return the path of a single call."""
+    """Return the call path of a single call."""
     async with _client() as (nex, sandbox):
         patients = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients
         patient_id = sandbox.patients.ids[0]
@@ -81,7 +81,7 @@ async def call_path() -> CallPath:
 
 
 async def page_path() -> CallPath:
-    """Return the path of a page that is asked for when its first record is."""
+    """Return the call path of a page that is requested for its first record."""
     async with _client() as (nex, sandbox):
         patients = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients
 
@@ -105,7 +105,7 @@ async def _client() -> AsyncGenerator[tuple[NexHealth, Sandbox]]:
 
 
 async def _measure(title: str, work: Callable[[], Awaitable[None]]) -> CallPath:
-    """Run the work three times: to log in and build decoders, to read the stack, to count calls."""
+    """Run the operation three times: to warm up, to read the stack, to count calls."""
     await work()
     stack = await _stack_of(work)
     return CallPath(
@@ -118,7 +118,7 @@ async def _measure(title: str, work: Callable[[], Awaitable[None]]) -> CallPath:
 
 
 async def _stack_of(work: Callable[[], Awaitable[None]]) -> _Stack:
-    """Run the work and read the stack at the first request."""
+    """Run the operation and read the stack at the first request."""
     enter = aiohttp.ClientSession._request  # noqa: SLF001 - every way into aiohttp passes it
     stacks: list[_Stack] = []
 
@@ -148,7 +148,7 @@ def _read_stack(frame: FrameType | None) -> _Stack:
 
 
 def _awaited_by(task: asyncio.Task[object]) -> Iterator[str]:
-    """Yield the names of the library's coroutines in a task that is suspended."""
+    """Yield the names of the library's coroutines in a suspended task."""
     awaited: object = task.get_coro()
     while awaited is not None:
         code = getattr(awaited, "cr_code", None) or getattr(awaited, "ag_code", None)
@@ -158,7 +158,7 @@ def _awaited_by(task: asyncio.Task[object]) -> Iterator[str]:
 
 
 async def _totals_of(work: Callable[[], Awaitable[None]]) -> Totals:
-    """Run the work and count the library's frames, each once however often it is resumed."""
+    """Run the operation and count the library's frames; a resumed frame counts once."""
     frames = dict[int, FrameType]()  # kept, so that no two have the same id
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -176,7 +176,7 @@ async def _totals_of(work: Callable[[], Awaitable[None]]) -> Totals:
 
 
 def _is_ours(code: CodeType) -> bool:
-    """Tell whether code is the library's; the sandbox is the server, not the client."""
+    """Tell whether code belongs to the library; the sandbox counts as the server."""
     name = code.co_filename
     return name.startswith(_PACKAGE) and not name.startswith(_SANDBOX)
 
@@ -191,7 +191,7 @@ def _name(code: CodeType) -> str:
 
 
 def main() -> None:
-    """Print both paths."""
+    """Print both call paths."""
     for measure in (call_path, page_path):
         path = asyncio.run(measure())
         _print(path)

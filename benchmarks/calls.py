@@ -1,4 +1,4 @@
-"""Single calls: what the library adds to a request that aiohttp makes anyway."""
+"""Single calls: what the library adds to the request that aiohttp makes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LABELS = {
 }
 _HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2", "Authorization": "Bearer 1.x.x"}
 _BRIEF = Limit(100, 1e-6)
-"""A limit that is kept like any other, and never in the way."""
+"""Rate limits that are checked like any other, and never reached."""
 _NEVER_WAITING = Rates(overall=_BRIEF, slow=_BRIEF, people=_BRIEF, other=_BRIEF)
 
 
@@ -97,7 +97,7 @@ async def _inside(served: Served, times: int) -> float:
 
 
 async def _keeping(times: int) -> float:
-    """Do what every request does to hold a token and a place in its limits, and nothing else."""
+    """Do what every request does to get a token and a rate-limit permit, and nothing else."""
 
     async def log_in() -> str:
         return "invented"
@@ -129,7 +129,7 @@ async def _lock(times: int) -> float:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure CPU microseconds a call."""
+    """Measure CPU microseconds for each call."""
     times, many = scale.of(400, 20), scale.of(20_000, 500)
     with serving(ServerData()) as served:
         cases: list[tuple[str, Callable[[], float]]] = [
@@ -147,7 +147,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="Single calls",

@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks`` does; see README.md here."""
+"""The command ``python -m benchmarks``; see README.md here."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def _chosen(arguments: list[str] | None) -> Namespace:
 
 
 def _save(target: Path | None, figures: Figures, caption: str) -> None:
-    """Save what there is so far, so that a run that is broken off keeps it."""
+    """Save the results so far, so that an interrupted run keeps them."""
     if target is not None:
         content = {"made": caption, "figures": figures.values}
         target.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what was asked for, and print the report."""
+    """Run the selected benchmarks and print the report."""
     chosen = _chosen(arguments)
     quick = bool(chosen.quick)
     scale = Scale(rounds=chosen.rounds or (1 if quick else 7), quick=quick)

@@ -1,4 +1,4 @@
-"""This run's figures against saved ones."""
+"""Comparison of this run's figures with saved ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchmarks.report import Table, range_text
 __all__ = ["NOISE", "against"]
 
 NOISE = 0.15
-"""Differences under this share are nothing."""
+"""Relative differences below this are noise."""
 
 
 def against(saved: Figures, now: Figures) -> Table:
-    """Draw the medians of both side by side, and mark those that differ."""
+    """Format the medians of both runs side by side, and mark those that differ."""
     rows: list[tuple[str, ...]] = []
     for name, values in now.values.items():
         if name not in saved:

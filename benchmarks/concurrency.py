@@ -1,4 +1,4 @@
-"""Asking ahead: how near a walk comes to what latency alone allows."""
+"""Prefetching: how close a walk comes to what latency alone allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _JITTER = 0.8
 
 
 def pages_for(prefetch: int, *, quick: bool = False) -> int:
-    """Return how long a list is walked: 30,000 records, or 6,000 where page follows page."""
+    """Return the number of records to walk: 30,000, or 6,000 if pages are read sequentially."""
     if quick:
         return 6
     return 100 if prefetch >= 4 else 20
@@ -51,7 +51,7 @@ async def _walk(served: Served, prefetch: int, pages: int) -> tuple[float, float
 
 
 async def _bytes_only(served: Served, prefetch: int, pages: int) -> float:
-    """Read the pages' bytes with as many workers, pages 1 and 2 first and together."""
+    """Read the pages' bytes with this many workers, pages 1 and 2 first and together."""
     left = iter(range(3, pages + 1))
     async with aiohttp.ClientSession() as http:
 
@@ -124,7 +124,7 @@ def _measure_one(scale: Scale, figures: Figures, name: str, served: Served, pref
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     made: list[Table] = []
     for latency in LATENCIES:
         for jitter in (0.0, _JITTER) if latency else (0.0,):

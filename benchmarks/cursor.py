@@ -1,4 +1,4 @@
-"""Cursor pages (v3): asking for the next page before its records are decoded, and after."""
+"""Cursor pages (v3): requesting the next page before its records are decoded, and after."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def _walk(served: Served, prefetch: int) -> float:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure seconds for pages of 1,000 at 20 ms each."""
+    """Measure seconds for pages of 1,000 records at 20 ms each."""
     pages = scale.of(30, 2)
     with ExitStack() as stack:
         servers = {
@@ -53,7 +53,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     labels = {
         "plain": "plain: the next page is asked for when the last is consumed (`prefetch=0`)",
         "ahead": "**walk: asked for before it is decoded** (`prefetch=1`)",

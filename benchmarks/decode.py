@@ -1,4 +1,4 @@
-"""Decoding a page of 1,000 without a network: the library beside the peers' decoders, and odd ones.
+"""Decoding of a page of 1,000 without a network: the library and other decoders.
 
 The library's walks are measured whole, over a session that answers at once from memory, so that
 what is decoded, sliced and delivered is what users get. Its peers decode and do nothing else.
@@ -47,14 +47,14 @@ _WALKS = ("walk", "pages", "raw", "raw_json")
 
 @frozen
 class PageBodies:
-    """The same page several times, with other ids: as bodies, and as separate records."""
+    """The same page several times with different ids: as bodies, and as separate records."""
 
     bodies: list[bytes]
     rows: list[bytes]
 
     @property
     def size(self) -> int:
-        """Records in all."""
+        """Number of records in all pages."""
         return len(self.rows)
 
 
@@ -101,7 +101,7 @@ def _decode_each(codec: Codec, rows: list[bytes]) -> None:
 
 
 async def _walk_through(way: str, pages: PageBodies, session: CannedSession) -> float:
-    """Walk the pages in one of the library's ways, and return the CPU seconds that took."""
+    """Walk the pages with one of the library's methods; return the CPU seconds."""
     count = total = 0
     async with NexHealth(
         "invented-key",
@@ -143,7 +143,7 @@ def _check(pages: PageBodies, count: int, total: int | None) -> None:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure microseconds a record."""
+    """Measure microseconds for each record."""
     many = scale.of(5, 1)
     per_page = scale.of(1000, 300)
     pages = {(kind, odd): _pages(kind, odd, many, per_page) for kind in KINDS for odd in ODD}
@@ -180,7 +180,7 @@ def _cases(
 
 
 def _warm_up(pages: PageBodies, readers: dict[str, Reader], codec: Codec) -> None:
-    """Build what is built once, and check that everyone reads the same records."""
+    """Build the decoders, and check that all of them read the same records."""
     due = list(range(FIRST_ID, FIRST_ID + pages.size))
     for name, read in readers.items():
         made = [patient for body in pages.bodies for patient in read(body)]
@@ -191,7 +191,7 @@ def _warm_up(pages: PageBodies, readers: dict[str, Reader], codec: Codec) -> Non
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     made: list[Table] = []
     for kind in KINDS:
         base = f"decode.{kind}."

@@ -1,4 +1,4 @@
-"""The canned server's desk: it gives out tokens, enforces a rate limit, and counts."""
+"""The token endpoint and rate limiter of the canned server, with counters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.stock import ServerData, reply
 __all__ = ["LIFETIME", "AuthServer"]
 
 LIFETIME = 3600
-"""Seconds that the tokens' claims promise."""
+"""Lifetime in seconds in the claims of the tokens."""
 
 _UNAUTHORIZED = reply("401 Unauthorized", b'{"code":false,"data":null,"error":["Not authorized"]}')
 _TOO_MANY = reply(
@@ -20,7 +20,7 @@ _TOO_MANY = reply(
 
 
 class AuthServer:
-    """Who may pass, and what was seen."""
+    """Checks tokens and rate limits, and records what it has seen."""
 
     def __init__(self, stock: ServerData) -> None:
         self._window = stock.window
@@ -30,14 +30,14 @@ class AuthServer:
         self._refused_up_to = 0
         self._tokens = 0
         self.seen: dict[str, list[float]] = {}
-        """Moments of logins, arrivals, 401s and 429s."""
+        """Times of logins, arrivals, 401s and 429s."""
         self._forget()
 
     def _forget(self) -> None:
         self.seen = {"logins": [], "arrivals": [], "unauthorized": [], "too_many": []}
 
     def log_in(self, now: float) -> bytes:
-        """Give out another token."""
+        """Issue another token."""
         self.seen["logins"].append(now)
         self._tokens += 1
         claims = f'{{"iat":1,"exp":{1 + LIFETIME}}}'.encode()
@@ -46,12 +46,12 @@ class AuthServer:
         return reply("201 Created", body.encode())
 
     def expire(self) -> None:
-        """Refuse all tokens given out so far, and count from here."""
+        """Reject all tokens issued so far, and reset the counters."""
         self._refused_up_to = self._tokens
         self._forget()
 
     def refusal(self, fields: bytes, now: float) -> bytes | None:
-        """Return the refusal of a request with these header fields, None if it may pass."""
+        """Return the error response for a request with these headers; None if it may pass."""
         self.seen["arrivals"].append(now)
         if self._refused_up_to and _token_number(fields) <= self._refused_up_to:
             self.seen["unauthorized"].append(now)

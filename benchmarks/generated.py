@@ -1,4 +1,4 @@
-"""A stand-in of the shape that openapi-python-client 0.29 generates; none of its output.
+"""A stand-in of the shape that openapi-python-client 0.29 generates, but not its output.
 
 Per class an attrs class, a ``from_dict`` that treats the fields one by one, a local function for
 each field that may be null, ``UNSET`` for what is missing, ``fromisoformat`` for moments (releases
@@ -20,7 +20,7 @@ __all__ = ["GENERATED", "GeneratedLight", "GeneratedWide"]
 
 
 class Unset:
-    """What a missing field holds."""
+    """Value of a missing field."""
 
     def __bool__(self) -> bool:
         return False
@@ -34,7 +34,7 @@ T_Bio = TypeVar("T_Bio", bound="GeneratedBio")
 
 @define
 class GeneratedBio:
-    """What is known of a person."""
+    """Personal data of a patient."""
 
     city: Unset | str | None = UNSET
     state: Unset | str | None = UNSET
@@ -49,7 +49,7 @@ class GeneratedBio:
 
     @classmethod
     def from_dict(cls: type[T_Bio], src_dict: Mapping[str, Any]) -> T_Bio:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
 
         def _parse_city(data: object) -> Unset | str | None:
@@ -167,7 +167,7 @@ class GeneratedMoney:
 
     @classmethod
     def from_dict(cls: type[T_Money], src_dict: Mapping[str, Any]) -> T_Money:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
 
         def _parse_amount(data: object) -> Unset | str | None:
@@ -214,7 +214,7 @@ class GeneratedAppointment:
 
     @classmethod
     def from_dict(cls: type[T_Appointment], src_dict: Mapping[str, Any]) -> T_Appointment:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
 
         def _parse_id(data: object) -> Unset | int | None:
@@ -321,7 +321,7 @@ class GeneratedAddress:
 
     @classmethod
     def from_dict(cls: type[T_Address], src_dict: Mapping[str, Any]) -> T_Address:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
 
         def _parse_line_1(data: object) -> Unset | str | None:
@@ -413,7 +413,7 @@ class GeneratedLight:
 
     @classmethod
     def from_dict(cls: type[T_Light], src_dict: Mapping[str, Any]) -> T_Light:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
         id = d.pop("id")
 
@@ -688,7 +688,7 @@ class GeneratedWide:
 
     @classmethod
     def from_dict(cls: type[T_Wide], src_dict: Mapping[str, Any]) -> T_Wide:
-        """Read a parsed record."""
+        """Build the object from parsed JSON."""
         d = dict(src_dict)
         id = d.pop("id")
 

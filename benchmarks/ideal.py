@@ -1,4 +1,4 @@
-"""What latency and limits alone take: the schedule of a client that computes and wastes nothing."""
+"""Ideal schedule: latency and rate limits only, with a client that wastes no time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ideal"]
 
 
 def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = None) -> float:
-    """Return the seconds that the server's own latencies take, jitter included.
+    """Return the total of the server's latencies in seconds, jitter included.
 
     The very latencies of the pages are laid end to end: with a prefetch of 2 and more, pages 1 and
     2 leave together, the others once page 1 has told the count; ``prefetch`` are in flight, at most

@@ -1,4 +1,4 @@
-"""What importing costs, each in a fresh interpreter."""
+"""Import times, each in a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _cpu(code: str) -> float:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure CPU milliseconds; the first round, which may compile, is not counted."""
+    """Measure CPU milliseconds; the first round may compile modules and is not counted."""
     names = scale.of(tuple(_CODE), ("aiohttp", "session"))
     for name in names:
         _cpu(_CODE[name])
@@ -56,7 +56,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="Import",

@@ -1,4 +1,4 @@
-"""The rate limits: against a server that enforces them, and among the tasks that share them."""
+"""Rate limits: against a server that enforces them, and fairness among tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CASES = {
 
 
 async def _crowd(served: Served, per_task: int) -> dict[str, float]:
-    """Let tasks call as fast as they may; return what the server saw, and how they shared."""
+    """Let tasks call as fast as they can; return what the server saw, and each task's share."""
     done = [0] * _TASKS
     shares: list[float] = []
     async with open_location(served, warm=True, rates=_RATES) as at:
@@ -61,7 +61,7 @@ async def _crowd(served: Served, per_task: int) -> dict[str, float]:
 
 
 async def _beside_a_pull(served: Served, calls: int) -> float:
-    """Return the mean milliseconds that a single call waits beside a pull that takes all it can."""
+    """Return the mean milliseconds that a single call waits beside a pull at full speed."""
     waits: list[float] = []
     async with open_location(served, warm=True, rates=_RATES) as at:
 
@@ -88,7 +88,7 @@ def _stock(case: str) -> ServerData:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure requests a second, refusals, and how unequal the tasks were served."""
+    """Measure requests a second, rejections, and the spread among tasks."""
     per_task = scale.of(12, 4)
     for name in scale.of(tuple(_CASES), ("sliding.10",)):
         for _ in range(scale.some(4)):
@@ -102,7 +102,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     rows = [
         (
             f"**{label}**",

@@ -1,4 +1,4 @@
-"""What all benchmarks share: their scale, their figures, and how a client is timed and checked."""
+"""Shared parts of the benchmarks: scale, figures, timing and checking of clients."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 
 class WrongRecordsError(Exception):
-    """A client did not bring what the server has, so its time says nothing."""
+    """A client did not deliver the server's records, so its time is meaningless."""
 
 
 @frozen(kw_only=True)
 class Scale:
-    """How much is measured."""
+    """Scale of a run."""
 
     rounds: int = 7
     quick: bool = False
@@ -46,18 +46,18 @@ class Scale:
         return quick if self.quick else full
 
     def some(self, part: int) -> int:
-        """Return the rounds of a benchmark that takes long: a part of them, at least one."""
+        """Return the number of rounds of a long benchmark: a fraction of them, at least one."""
         return max(1, -(-self.rounds // part))
 
 
 @define
 class Figures:
-    """What was measured, by name; a list of one value a round, the rounds of a table aligned."""
+    """Measurements by name; a list with one value for each round, aligned within a table."""
 
     values: dict[str, list[float]] = field(factory=dict[str, list[float]])
 
     def add(self, name: str, value: float) -> None:
-        """Note the value of another round."""
+        """Add the value of another round."""
         self.values.setdefault(name, []).append(value)
 
     def __getitem__(self, name: str) -> list[float]:
@@ -73,7 +73,7 @@ class Figures:
 
 @frozen(kw_only=True)
 class PullResult:
-    """What a client brought home, as far as it looked."""
+    """Summary of the records that a client delivered."""
 
     records: int | None = None
     sum_of_ids: int | None = None
@@ -81,7 +81,7 @@ class PullResult:
     body_bytes: int | None = None
 
     def check(self, served: Served, per_page: int) -> None:
-        """Compare it with what the server has; raises `WrongRecordsError`."""
+        """Compare with the server's records; raises `WrongRecordsError`."""
         due = {
             "records": served.records,
             "sum_of_ids": served.sum_of_ids,
@@ -95,11 +95,11 @@ class PullResult:
 
 
 Client: TypeAlias = Callable[[Served, int], Awaitable[PullResult]]
-"""Reads everything a server has, in pages of the given size."""
+"""Reads all records of a server, in pages of the given size."""
 
 
 async def timed(client: Client, served: Served, per_page: int) -> tuple[float, float]:
-    """Return the CPU and wall seconds of one pull, which is checked."""
+    """Return the CPU and wall-clock seconds of one pull, after checking its records."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     haul = await client(served, per_page)
@@ -109,7 +109,7 @@ async def timed(client: Client, served: Served, per_page: int) -> tuple[float, f
 
 
 def cpu_of(work: Callable[[], object], times: int = 1) -> float:
-    """Return the CPU seconds of some work, of which nothing is left over."""
+    """Return the CPU seconds of a function whose result is discarded."""
     gc.collect()
     begin = time.process_time()
     for _ in range(times):
@@ -118,7 +118,7 @@ def cpu_of(work: Callable[[], object], times: int = 1) -> float:
 
 
 def interleave(cases: Sequence[T], round_: int) -> Sequence[T]:
-    """Return the cases with another one first in each round, so that none always follows one."""
+    """Return the cases, rotated in each round, so that none always follows the same one."""
     at = round_ % len(cases)
     return (*cases[at:], *cases[:at])
 
@@ -127,7 +127,7 @@ def interleave(cases: Sequence[T], round_: int) -> Sequence[T]:
 async def open_location(
     served: Served, *, warm: bool = False, rates: Rates | None = None, http: object = None
 ) -> AsyncGenerator[LocationScope, None]:
-    """Open a session, logged in if it shall be warm, and give the one office of the server."""
+    """Open a session, logged in if it should be warm, and give the server's only location."""
     # The documented limits (1,000 requests a minute for patients) would be all that is measured.
     async with NexHealth(
         "invented-key",
@@ -142,5 +142,5 @@ async def open_location(
 
 
 def run(client: Client, served: Served, per_page: int) -> tuple[float, float]:
-    """Time a client in a loop of its own."""
+    """Time a client in a separate event loop."""
     return asyncio.run(timed(client, served, per_page))

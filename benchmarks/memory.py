@@ -28,13 +28,13 @@ _STATM = Path("/proc/self/statm")
 
 
 def _resident() -> int:
-    """Return the bytes this process holds; Linux only."""
+    """Return the resident memory of this process in bytes; Linux only."""
     pages = int(_STATM.read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGESIZE")
 
 
 def walked(url: str, records: int, case: str, prefetch: int) -> dict[str, float]:
-    """Walk everything and let it go; return bytes above the start. Runs in a process."""
+    """Walk everything and drop it; return the bytes above the start. Runs in a process."""
     stock = ServerData(records=records, cursor=case == "cursor")
     served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
     return asyncio.run(_walked(served, case, prefetch))
@@ -62,7 +62,7 @@ async def _walked(served: Served, case: str, prefetch: int) -> dict[str, float]:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure megabytes, where the system tells them."""
+    """Measure megabytes, on systems that report them."""
     if not _STATM.exists():
         return
     records = scale.of(1_000_000, 4_000)
@@ -91,7 +91,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="Memory, 1,000,000 light records, 1,000 a page",

@@ -47,7 +47,7 @@ async def _raw_json(served: Served, per_page: int) -> PullResult:
 
 
 async def ids_of_raw_json(served: Served, per_page: int) -> PullResult:
-    """Read the ids of a raw_json walk; not timed, since decoding is what such a walk leaves out."""
+    """Read the ids of a raw_json walk; not timed, since such a walk does not decode."""
     ids: list[int] = []
     async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw_json():
@@ -64,7 +64,7 @@ OURS: dict[str, tuple[str, Client]] = {
 
 
 class CannedSession:
-    """What a session uses of ``aiohttp.ClientSession``, answering at once and without a network.
+    """The part of ``aiohttp.ClientSession`` that a session uses, without a network.
 
     Passed as ``http=``, it leaves everything of a call but aiohttp: what the library itself costs.
     """
@@ -77,10 +77,10 @@ class CannedSession:
         self._login = login
 
     def detach(self) -> None:
-        """Let go of no connection."""
+        """Do nothing; there is no connection to release."""
 
     def request(self, method: str, url: object, **_options: object) -> _CannedReply:
-        """Answer a login, or the page that is asked for."""
+        """Respond to a login, or with the requested page."""
         if method == "POST":
             return _CannedReply(self._login)
         if len(self._bodies) == 1:

@@ -1,4 +1,4 @@
-"""The others: what a reader might use in place of the library, from bytes only to generated code.
+"""Alternatives to the library, from bytes only to generated code.
 
 They are told how many pages there are, retry nothing, check nothing and hold one page at a time.
 """
@@ -87,7 +87,7 @@ READERS: dict[str, Callable[[RecordKind], Reader]] = {
 
 @frozen
 class ComparedClient:
-    """A client of somebody else's."""
+    """A client that does not use the library."""
 
     name: str
     label: str
@@ -105,7 +105,7 @@ PEERS = (
 
 
 def peer_clients(kind: RecordKind) -> dict[str, Client]:
-    """Return the peers that read records of one kind, by name; their codecs are built once."""
+    """Return the clients for one kind of records, by name; their codecs are built once."""
     return {peer.name: _client(peer, kind) for peer in PEERS}
 
 
@@ -139,7 +139,7 @@ async def _bytes_only(served: Served, per_page: int) -> PullResult:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Load what httpx would load for each client, 30 ms each: once, so that it is not counted."""
+    """Load once what httpx loads for each client (30 ms), so that it is not counted."""
     return httpx.create_ssl_context()
 
 
@@ -160,7 +160,7 @@ def _page_numbers(served: Served, per_page: int) -> range:
 async def aiohttp_page(
     http: aiohttp.ClientSession, served: Served, token: str, page: int, per_page: int
 ) -> bytes:
-    """Read one page's bytes as anyone would."""
+    """Read the bytes of one page without a client library."""
     async with http.get(
         f"{served.url}/patients",
         params=_query(served, page, per_page),

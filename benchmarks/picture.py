@@ -1,4 +1,4 @@
-"""The pictures of a run, as SVG: tables as bars and as lines; readable on light and dark."""
+"""Charts of a run as SVG, for light and dark pages: bars and lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["draw_bulk_svg", "draw_svg"]
 
 _WIDTH = 860
 _LEFT = 250
-"""Where the bars begin: their labels are left of it."""
+"""Left edge of the bars, in pixels; their labels are to the left of it."""
 _ROW = 22
 _STYLE = """
   svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -40,7 +40,7 @@ _STYLE = """
 
 
 def draw_svg(figures: Figures, caption: str) -> str:
-    """Draw what the figures hold of pulls at 1,000 a page and of asking ahead."""
+    """Draw the figures of pulls at 1,000 a page and of prefetching."""
     parts: list[str] = []
     top = 20
     for kind in ("light", "wide"):
@@ -61,7 +61,7 @@ def draw_svg(figures: Figures, caption: str) -> str:
 
 
 def draw_bulk_svg(figures: Figures, caption: str) -> str:
-    """Draw how fast bulk pulls were, by latency and by how many requests were under way."""
+    """Draw the pace of bulk pulls by latency and concurrency."""
     pace = {
         latency: [figures[f"bulk.pace.{latency}.{one}.rate"] for one in CONCURRENCIES]
         for latency in BULK_LATENCIES
@@ -108,7 +108,7 @@ def _wrapped(words: str, width: int) -> Iterable[str]:
 
 
 def _bars(figures: Figures, kind: RecordKind, top: int) -> tuple[list[str], int]:
-    """Draw a bar for each client; a bar that is too long is cut, and its number says how long."""
+    """Draw a bar for each client; a bar that is too long is cut and shows its value."""
     seconds = {
         name: [cpu / 10 for cpu in figures[f"pull.{kind}.1000.{name}.cpu"]] for name in LABELS
     }
@@ -135,7 +135,7 @@ def _bars(figures: Figures, kind: RecordKind, top: int) -> tuple[list[str], int]
 
 @frozen
 class _Frame:
-    """Where a chart of lines is drawn; both axes are logarithmic."""
+    """Plot area of a line chart; both axes are logarithmic."""
 
     steps: Sequence[int]
     top: float
@@ -146,11 +146,11 @@ class _Frame:
     height: float = 240
 
     def x(self, place: int) -> float:
-        """Return where a step is, by its place in the row."""
+        """Return the x coordinate of a step, by its index."""
         return self.left + 20 + place * (self.right - self.left - 40) / (len(self.steps) - 1)
 
     def y(self, rate: float) -> float:
-        """Return where a rate is."""
+        """Return the y coordinate of a rate."""
         share = (log10(rate) - self.lowest) / (self.highest - self.lowest)
         return self.top + self.height * (1 - share)
 

@@ -1,4 +1,4 @@
-"""Pulling a whole list over HTTP: the library's walks beside its peers, in one process and run."""
+"""Pulls of a whole list over HTTP: the library's walks and the alternatives, in one process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIZES: dict[RecordKind, tuple[int, ...]] = {"light": (100, 300, 1000), "wide": 
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure CPU microseconds and wall microseconds a record."""
+    """Measure CPU and wall-clock microseconds for each record."""
     stocks: dict[RecordKind, ServerData] = {
         kind: ServerData(kind=kind, records=scale.of(count, 300), per_page=sizes)
         for (kind, sizes), count in zip(_SIZES.items(), (20_000, 6_000), strict=True)
@@ -63,7 +63,7 @@ def _clients(kind: RecordKind) -> dict[str, Client]:
 
 
 def _warm_up(served: Served, clients: dict[str, Client], per_page: int) -> None:
-    """Let every client build what it builds once, and check the one whose ids are not timed."""
+    """Warm up each client, and check the one whose ids are not timed."""
     for client in (*clients.values(), ids_of_raw_json):
         asyncio.run(_checked(client, served, per_page))
 
@@ -73,7 +73,7 @@ async def _checked(client: Client, served: Served, per_page: int) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [_table(figures, kind, per_page) for kind, per_page in PLACES]
 
 

@@ -1,4 +1,4 @@
-"""Invented patients in v2's shape: light ones, wide ones, and odd ones of both kinds.
+"""Invented patients in v2's shape: light, wide, and malformed ones of both kinds.
 
 A **light** record has the fields of the vendor's published example. A **wide** one has those and 19
 more that our model knows, with nested objects, and four keys that it does not know.
@@ -18,12 +18,12 @@ RecordKind: TypeAlias = Literal["light", "wide"]
 Fields: TypeAlias = dict[str, object]
 
 FIRST_ID = 442_700_000
-"""Ids are nine digits, as the vendor's are."""
+"""First id; ids have nine digits, as the vendor's have."""
 
 _FIRST_NAMES = ("Ada", "Bertil", "Chiara", "Dmitri", "Edda", "Farid", "Greta", "Hana", "Ivo")
 _LAST_NAMES = ("Thistlewood", "Okonkwo", "Marchetti", "Lindqvist", "Featherstone", "Dvorak", "Abe")
 _KINDS_OF_PEOPLE = 63
-"""So many different records are repeated, under an id each."""
+"""Number of distinct records; they are repeated with different ids."""
 
 
 def _light(seat: int) -> Fields:
@@ -120,7 +120,7 @@ _ODD_VALUES: tuple[Fields, ...] = (
     {"last_sync_time": "2020-08-12 19:25:17 UTC"},
     {"inst_ids": ["19089"]},
 )
-"""What the vendor's replies hold at times in place of what they should."""
+"""Malformed values that the vendor's responses contain at times."""
 
 _MAKERS: dict[RecordKind, Callable[[int], Fields]] = {"light": _light, "wide": _wide}
 
@@ -135,13 +135,13 @@ def record_template(kind: RecordKind, seat: int, *, odd: bool = False) -> tuple[
 
 
 def odd_places(count: int, share: float) -> range:
-    """Return which of so many records are odd: every tenth, hundredth, thousandth, or all."""
+    """Return the indexes of the malformed records: every tenth, hundredth, thousandth, or all."""
     step = round(1 / share) if share else count + 1
     return range(step - 1, count, step)
 
 
 def records(kind: RecordKind, count: int, *, odd: float = 0.0) -> list[bytes]:
-    """Return so many records' JSON, with ids from `FIRST_ID` on; a share of them is odd."""
+    """Return JSON of this many records, with ids from `FIRST_ID` on; a share is malformed."""
     good = [record_template(kind, seat) for seat in range(_KINDS_OF_PEOPLE)]
     made = [
         b"%b%d%b" % (head, FIRST_ID + place, tail)

@@ -1,4 +1,4 @@
-"""Medians, spreads, tables, and what figures depend on."""
+"""Medians, spreads, tables, and the environment of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIBRARIES = (
 
 @frozen(kw_only=True)
 class Table:
-    """A table of figures, and what must be known to read it."""
+    """A table of figures with its notes."""
 
     title: str
     note: str = ""
@@ -36,7 +36,7 @@ class Table:
     rows: Sequence[Sequence[str]] = field(converter=tuple[Sequence[str], ...])
 
     def markdown(self) -> str:
-        """Draw it; every column but the first is of figures."""
+        """Format it; every column but the first holds figures."""
         rule = ["---", *("---:" for _ in self.heads[1:])]
         lines = [f"| {' | '.join(row)} |" for row in (self.heads, rule, *self.rows)]
         note = f"{self.note}\n\n" if self.note else ""
@@ -44,17 +44,17 @@ class Table:
 
 
 def median_text(values: Iterable[float], places: int = 2) -> str:
-    """Show the median."""
+    """Format the median."""
     return f"{median(values):,.{places}f}"
 
 
 def range_text(values: Sequence[float], places: int = 2) -> str:
-    """Show the median, and the least and the greatest in parentheses."""
+    """Format the median, with minimum and maximum in parentheses."""
     return f"{median(values):,.{places}f} ({min(values):,.{places}f}-{max(values):,.{places}f})"
 
 
 def machine() -> str:
-    """Tell the class of the machine and its load; nothing that names it."""
+    """Describe the kind of machine and its load, without identifying it."""
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
         f"{datetime.now(UTC).date()}; {os.cpu_count()} shared cores ({platform.machine()}, "

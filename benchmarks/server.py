@@ -1,4 +1,4 @@
-"""A server of pages rendered beforehand, in a process of its own, so that its work is not counted.
+"""A server of prerendered pages in a separate process, so that its CPU time is not counted.
 
 It is asyncio and a dictionary: it knows no filter. It answers v2's numbered pages and v3's cursor
 pages, single patients, the login, and questions about what it has seen (``GET /seen``).
@@ -30,43 +30,43 @@ _LOCATION_ID = 339_273
 
 @frozen(kw_only=True)
 class Served:
-    """Where a server listens, and what a client that read everything has seen."""
+    """Address of a server, and what a client that read everything has seen."""
 
     url: str
     stock: ServerData
     record_bytes: int
-    """Bytes of the records alone; 0 if the pages are rendered as they are asked for."""
+    """Bytes of the records alone; 0 if the pages are rendered on request."""
     body_bytes: Mapping[int, int] = field(repr=False)
     """Bytes of all pages' bodies, by page size."""
     authority: str | None = field(default=None, repr=False)
-    """The certificate that vouches for the server's, with TLS."""
+    """Certificate of the CA that signed the server's, with TLS."""
 
     subdomain: str = _SUBDOMAIN
     location_id: int = _LOCATION_ID
 
     @property
     def records(self) -> int:
-        """How many records there are."""
+        """Number of records."""
         return self.stock.records
 
     @property
     def sum_of_ids(self) -> int:
-        """What the ids of all records add up to."""
+        """Sum of the ids of all records."""
         return self.records * FIRST_ID + self.records * (self.records - 1) // 2
 
     def seen(self) -> dict[str, list[float]]:
-        """Ask the server what it has seen; see `Desk.seen`."""
+        """Ask the server for its counters; see `AuthServer.seen`."""
         with urlopen(f"{self.url}/seen") as answer:  # noqa: S310 - a server of our own
             return cast("dict[str, list[float]]", json.load(answer))
 
     def expire_tokens(self) -> None:
-        """Let the server refuse every token it has given out, and forget what it has seen."""
+        """Let the server reject every token it has issued, and reset its counters."""
         urlopen(f"{self.url}/expire").close()  # noqa: S310 - a server of our own
 
 
 @contextmanager
 def serving(stock: ServerData) -> Generator[Served, None, None]:
-    """Run a server in a process of its own."""
+    """Run a server in a separate process."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_run, args=(stock, there), daemon=True)
@@ -111,12 +111,12 @@ _PLACES = json.dumps(
         "data": [{"id": 1, "subdomain": _SUBDOMAIN, "locations": [{"id": _LOCATION_ID}]}],
     }
 ).encode()
-"""The answer to who asks for the practices, or for their locations."""
+"""Response to requests for the practices, or for their locations."""
 _NOBODY = json.dumps({"code": True, "count": 0, "data": {"patients": []}}).encode()
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: requests come one after the other, and none has a body worth reading."""
+    """One connection: requests come sequentially, and their bodies are ignored."""
 
     def __init__(self, stock: ServerData, rendered: Rendered, desk: AuthServer) -> None:
         self._stock = stock
@@ -131,7 +131,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer the request, now or when its latency is over."""
+        """Send the response, now or after its latency."""
         self._received += data
         head, end, rest = self._received.partition(b"\r\n\r\n")
         if not end:

@@ -31,7 +31,7 @@ P = TypeVar("P", bound=BaseModel)
 
 @attrs.frozen(kw_only=True)
 class AttrsBio:
-    """What is known of a person."""
+    """Personal data of a patient."""
 
     city: str | None = None
     state: str | None = None
@@ -130,7 +130,7 @@ class AttrsWide(AttrsLight):
 
 
 class StructBio(msgspec.Struct, kw_only=True):
-    """What is known of a person."""
+    """Personal data of a patient."""
 
     city: str | None = None
     state: str | None = None
@@ -224,7 +224,7 @@ class StructWide(StructLight, kw_only=True):
 
 
 class PydanticBio(BaseModel):
-    """What is known of a person."""
+    """Personal data of a patient."""
 
     city: str | None = None
     state: str | None = None

@@ -1,4 +1,4 @@
-"""What it costs to keep the limits together with other processes, on a Redis of this machine."""
+"""Cost of sharing the rate limits with other processes, with a Redis on this machine."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _RATES = Rates(overall=_ROOMY, slow=None, people=Limit(1_000_000, 60.0), other=N
 _CASES = {"alone": "`Rates()`", "shared": "**`RedisRates(...)`**"}
 _TASKS = 20
 _TRIP = 0.02
-"""Seconds a request takes: 20 tasks then make up to 1,000 requests a second."""
+"""Seconds that a request takes: 20 tasks then make up to 1,000 requests a second."""
 
 
 async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float, float]:
-    """Return CPU and wait in microseconds a request, and questions to Redis a request."""
+    """Return CPU and waiting time in microseconds, and Redis calls, for each request."""
     limiter = RateLimiter(rates, "invented")
     waited = 0.0
 
@@ -60,7 +60,7 @@ async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float
 
 @contextmanager
 def _redis() -> Generator[str | None]:
-    """Run a server on a socket file; gives None where there is none."""
+    """Run a server on a Unix socket; gives None where Redis is not installed."""
     program = shutil.which("redis-server")
     if program is None:
         yield None
@@ -81,7 +81,7 @@ def _redis() -> Generator[str | None]:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure the same requests with limits of one's own and with shared ones."""
+    """Measure the same requests with local limits and with shared ones."""
     each = scale.of(150, 10)
     with _redis() as url:
         for _ in range(scale.some(2)):
@@ -100,7 +100,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="A request's way through the gates",

@@ -1,4 +1,4 @@
-"""How long a key takes to read practices, by the limits' own arithmetic: nothing is sent.
+"""Time that a key takes to read practices, computed from the rate limits; nothing is sent.
 
 ``python -m benchmarks.sizing`` prints the tables that docs/fleet.md holds.
 """
@@ -26,9 +26,9 @@ PRACTICE: Final[Mapping[str, int]] = {
     "providers": 12,
     "operatories": 10,
 }
-"""Records of one practice with one location, in some years of business: an assumption."""
+"""Records of one practice with one location after some years; an assumption."""
 CHANGED: Final = 0.005
-"""Part of the records that changes in a day: an assumption."""
+"""Fraction of the records that changes in a day; an assumption."""
 PRACTICES: Final = (1, 100, 10_000)
 
 _NOW: Final = datetime(2026, 6, 1, 5, tzinfo=UTC)
@@ -43,7 +43,7 @@ _LIMITS: Final = {
 
 @frozen(kw_only=True)
 class Sizing:
-    """What reading so many practices takes."""
+    """Requests and time for reading this many practices."""
 
     practices: int
     records: int
@@ -59,7 +59,7 @@ class Sizing:
 
 
 def sizing(practices: int, version: str, *, refresh: bool = False, drift: str = "verify") -> Sizing:
-    """Work out a first pull, or a daily refresh."""
+    """Compute a first pull, or a daily refresh."""
     wanted, records = _of_one(version, refresh=refresh, drift=drift)
     every = {rate: number * practices for rate, number in wanted.items()}
     rates = Rates()

@@ -1,4 +1,4 @@
-"""How long a walk keeps the event loop from everybody else, in a fresh process."""
+"""Event loop stalls during a walk, in a fresh process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _METRICS = {
 
 @frozen
 class _Heartbeat:
-    """One beat: when it came, by how much late, and how much CPU went to others in between."""
+    """One heartbeat: its time, its delay, and the CPU time of others since the last one."""
 
     at: float
     late: float
@@ -60,7 +60,7 @@ async def _beats(beats: list[_Heartbeat]) -> None:
 def heartbeat(
     url: str, kind: RecordKind, records: int, client: str, heap: int, first_seconds: float
 ) -> dict[str, float]:
-    """Pull a list beside a heartbeat, and return milliseconds of lateness; runs in a process."""
+    """Pull a list beside a heartbeat, and return the delays in milliseconds; runs in a process."""
     stock = ServerData(kind=kind, records=records)
     served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
     # What a web backend has in its memory: tracked objects that the collector must look through.
@@ -119,7 +119,7 @@ async def _idle(seconds: float) -> dict[str, float]:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure milliseconds of lateness."""
+    """Measure delays in milliseconds."""
     for kind in _KINDS:
         records = scale.of({"light": 100_000, "wide": 40_000}[kind], 2_000)
         names = scale.of(tuple(_LABELS), ("dicts", "walk"))
@@ -155,7 +155,7 @@ def _measure_one(figures: Figures, served: Served, name: str) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [_table(figures, kind) for kind in _KINDS]
 
 

@@ -1,4 +1,4 @@
-"""What a canned server holds: its pages as bytes, and how slowly it answers."""
+"""Data of a canned server: its pages as bytes, and its latency."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ class ServerWindow:
     count: int
     seconds: float
     sliding: bool
-    """False for windows that begin at moments the client does not know."""
+    """False for windows that begin at times the client does not know."""
 
 
 @frozen(kw_only=True)
 class ServerData:
-    """What a server is to hold, and how slowly it is to answer."""
+    """Configuration of a server: its data and its latency."""
 
     kind: RecordKind = "light"
     records: int = 1
     per_page: tuple[int, ...] = (1000,)
     odd: float = 0.0
     latency: float = 0.0
-    """Seconds every answer takes."""
+    """Seconds that every response takes."""
     jitter: float = 0.0
-    """Seconds by which that varies, up and down, evenly; the same for the same page."""
+    """Seconds of jitter, up and down, evenly distributed; the same for the same page."""
     cursor: bool = False
-    """True for v3's pages with cursors in place of v2's with numbers."""
+    """True for v3's cursor pages in place of v2's numbered pages."""
     fleeting: bool = False
-    """True to render pages as they are asked for: a million records would fill the memory."""
+    """True to render pages on request: a million records would fill the memory."""
     gzip: bool = False
     tls: bool = False
     login_seconds: float = 0.0
-    """Seconds a login takes, where that differs from the latency."""
+    """Seconds that a login takes, if it differs from the latency."""
     window: ServerWindow | None = None
 
 
 def latency_of(stock: ServerData, page: int) -> float:
-    """Return how long a page takes: drawn from the page's number, so that anyone can know it."""
+    """Return the seconds that a page takes; derived from its number, so that it is reproducible."""
     if not stock.jitter:
         return stock.latency
     drawn = random.Random(7_919 * page + 1).random()
@@ -57,7 +57,7 @@ def latency_of(stock: ServerData, page: int) -> float:
 
 
 def reply(status: str, body: bytes, *, packed: bool = False) -> bytes:
-    """Return a reply, head and body."""
+    """Return a response with head and body."""
     encoding = "Content-Encoding: gzip\r\n" if packed else ""
     head = (
         f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{encoding}"
@@ -67,7 +67,7 @@ def reply(status: str, body: bytes, *, packed: bool = False) -> bytes:
 
 
 class Rendered:
-    """All replies of a stock, rendered beforehand unless they are to be fleeting."""
+    """All responses of a server, prerendered unless pages are rendered on request."""
 
     def __init__(self, stock: ServerData) -> None:
         self._stock = stock
@@ -93,7 +93,7 @@ class Rendered:
         return math.ceil(self._stock.records / size)
 
     def page(self, query: Mapping[str, list[str]], *, gzip: bool) -> bytes:
-        """Return the page that a query asks for; gzip is for who takes it."""
+        """Return the page of a query, compressed if the client accepts gzip."""
         size = int(query["per_page"][0])
         at = query.get("end_cursor", query.get("page", ["1"]))
         number = int(at[0] or 1)
@@ -139,7 +139,7 @@ _MISSING = reply("404 Not Found", b'{"code":false,"data":null,"error":["No such 
 
 
 def server_context() -> tuple[ssl.SSLContext, str]:
-    """Make a certificate; return the server's context, and the authority a client must trust."""
+    """Create a certificate; return the server's context, and the CA that a client must trust."""
     import trustme
 
     authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""A hundred tasks that meet an expired token at once."""
+"""A hundred tasks that meet an expired token at the same time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LABELS = {
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock can be put forward."""
+    """A loop whose clock can be moved ahead."""
 
     ahead = 0.0
 
@@ -68,7 +68,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="100 tasks meeting an expired token",

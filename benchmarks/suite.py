@@ -15,7 +15,7 @@ __all__ = ["SUITE", "Benchmark", "module_of"]
 
 
 class Module(Protocol):
-    """What a module of this package offers to be run and shown."""
+    """Interface of a benchmark module."""
 
     measure: Callable[[Scale, Figures], None]
     tables: Callable[[Figures], Sequence[Table]]
@@ -48,5 +48,5 @@ SUITE = (
 
 
 def module_of(benchmark: Benchmark) -> Module:
-    """Load a benchmark; each is loaded only if it is run or shown."""
+    """Load a benchmark; each is imported only when it is run or shown."""
     return cast("Module", import_module(f"benchmarks.{benchmark.name}"))

@@ -1,4 +1,4 @@
-"""What the library holds itself to, as data; and how this run met it."""
+"""The library's performance targets as data, and the report on how a run met them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["TARGETS", "PerformanceTarget", "targets"]
 
 @frozen(kw_only=True)
 class PerformanceTarget:
-    """One promise: a bound, and the values of a run that it bounds."""
+    """One target: a bound, and the values of a run that it bounds."""
 
     name: str
     how: str
@@ -27,13 +27,13 @@ class PerformanceTarget:
 
     @property
     def bound(self) -> str:
-        """The bound as a reader writes it."""
+        """The bound as text."""
         if self.at_most is not None:
             return f"≤ {self.at_most:g}"
         return f"≥ {self.at_least:g}"
 
     def is_met(self, values: Sequence[float]) -> bool:
-        """Tell whether the median keeps the bound."""
+        """Tell whether the median is within the bound."""
         middle = median(values)
         if self.at_most is not None:
             return middle <= self.at_most
@@ -258,7 +258,7 @@ TARGETS: tuple[PerformanceTarget, ...] = (
 
 
 def targets(figures: Figures) -> Table:
-    """Draw which promises this run kept; those it did not measure are said to be so."""
+    """Format which targets this run met, and which it did not measure."""
     rows: list[tuple[str, ...]] = []
     for target in TARGETS:
         if not all(name in figures for name in target.needs):

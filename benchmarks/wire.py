@@ -1,4 +1,4 @@
-"""Compressed bodies and TLS: what the wire adds, for the library and for plain aiohttp alike."""
+"""Compressed bodies and TLS: their cost, for the library and for plain aiohttp."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _number_in(body: bytes) -> int:
 
 
 def measure(scale: Scale, figures: Figures) -> None:
-    """Measure CPU microseconds a record."""
+    """Measure CPU microseconds for each record."""
     base = ServerData(records=scale.of(20_000, 1_000))
     stocks = {
         "plain": base,
@@ -79,7 +79,7 @@ def measure(scale: Scale, figures: Figures) -> None:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """Draw what was measured."""
+    """Format the results."""
     return [
         Table(
             title="Compressed bodies and TLS, 1,000 light records a page",

@@ -1,4 +1,4 @@
-"""An event loop whose time tests may move, the aioresponses shim, and no complaint of asyncio's."""
+"""An event loop whose time can be moved, the aioresponses shim, and a check of asyncio's log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ os.environ["NEXHEALTH_API_VERSION"] = "v2"
 
 
 class _SkippingSelector(selectors.DefaultSelector):
-    """Instead of waiting for nothing, move the loop's time on by what would have been waited."""
+    """Skips waits: moves the loop's time ahead instead."""
 
     loop: MovableLoop | None = None
 
@@ -38,13 +38,13 @@ class _SkippingSelector(selectors.DefaultSelector):
 
 
 class MovableLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock tests move by hand, or that skips every wait by itself."""
+    """An event loop whose clock tests can move, or that skips every wait."""
 
     def __init__(self) -> None:
         self.offset = 0.0
         self.skip_waits = False
         self.io_wait = 0.0
-        """Real seconds to give sockets before a wait is skipped."""
+        """Real seconds to wait for sockets before a wait is skipped."""
         selector = _SkippingSelector()
         super().__init__(selector)
         selector.loop = self
@@ -53,12 +53,12 @@ class MovableLoop(asyncio.SelectorEventLoop):
         return super().time() + self.offset
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
-        """End the threads in real time: they know no other."""
+        """Wait for the threads in real time."""
         self.skip_waits = False
         await super().shutdown_default_executor(*args, **kwargs)
 
     def shift(self, seconds: float) -> None:
-        """Let this much time have passed."""
+        """Move the loop's time ahead."""
         self.offset += seconds
 
 
@@ -69,13 +69,13 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector from walking through all tests, which holds up a busy machine a second."""
+    """Keep the collector from scanning all tests, which takes a second on a busy machine."""
     gc.collect()
     gc.freeze()
 
 
 class _AsyncioErrors(logging.Handler):
-    """What asyncio only logs: tasks destroyed while pending, errors that nobody asked for."""
+    """Collects asyncio's error log: destroyed pending tasks, exceptions never retrieved."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -91,7 +91,7 @@ logging.getLogger("asyncio").addHandler(_ASYNCIO_ERRORS)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """Fail a test, its loop closed by now, that left asyncio something to complain of."""
+    """Fail a test, whose loop is closed by now, if asyncio logged an error."""
     result = yield
     texts, _ASYNCIO_ERRORS.texts = _ASYNCIO_ERRORS.texts, []
     if texts:
@@ -101,14 +101,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 @pytest.fixture
 async def loop() -> MovableLoop:
-    """The running loop, to move its time."""
+    """The running loop, whose time can be moved."""
     running = asyncio.get_running_loop()
     assert isinstance(running, MovableLoop)
     return running
 
 
 class _MockedResponse(aiohttp.ClientResponse):
-    """What aioresponses builds, completed for aiohttp releases that ask for one argument more."""
+    """The response class for aioresponses with aiohttp releases that require another argument."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         writer: Any = SimpleNamespace(output_size=0)
@@ -120,7 +120,7 @@ class _MockedResponse(aiohttp.ClientResponse):
 
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
-    """Replies at aiohttp's edge."""
+    """Mocked responses of aiohttp."""
     monkeypatch.setattr("aioresponses.core.ClientResponse", _MockedResponse)
     with aioresponses() as replies:
         yield replies

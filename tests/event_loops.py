@@ -1,4 +1,4 @@
-"""The end of event loops that tests run by themselves."""
+"""Shutdown of event loops in tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["end_tasks", "logins_ended", "passes_by_itself"]
 
 
 async def end_tasks() -> None:
-    """Cancel what still runs in this loop and wait for its end, as ``asyncio.run`` does.
+    """Cancel all other tasks of this loop and wait for them, as ``asyncio.run`` does.
 
     A server that was stopped has cancelled its handlers, but has not waited for them.
     """
@@ -19,14 +19,14 @@ async def end_tasks() -> None:
 
 
 async def logins_ended() -> None:
-    """Wait until no session logs in and no server accepts a connection; not for long."""
+    """Wait briefly until no session logs in and no server accepts a connection."""
     async with asyncio.timeout(5):
         while passing := [one for one in asyncio.all_tasks() if passes_by_itself(one)]:
             await asyncio.wait(passing)
 
 
 def passes_by_itself(task: asyncio.Task[object]) -> bool:
-    """Tell whether this is left running on purpose, and ends in a moment.
+    """Tell whether this task is left running on purpose, and ends soon.
 
     A login is the session's: it goes on for the others when those who wait for it are cancelled.
     What they had begun to connect to, a server in this loop accepts a moment later.

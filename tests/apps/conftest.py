@@ -1,4 +1,4 @@
-"""A sandbox in a thread: its work must not wait for the test's own loop."""
+"""A sandbox in a thread, so that its work does not wait for the test's loop."""
 
 from __future__ import annotations
 

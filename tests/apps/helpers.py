@@ -1,4 +1,4 @@
-"""An example application in its own process, and what a test asks it and sees of its end."""
+"""Helpers that run an example application in a separate process and query it."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ class App:
     process: asyncio.subprocess.Process = field(repr=False)
 
     async def held(self) -> dict[str, int]:
-        """Ask what the process holds; see `tests.apps.server.held`."""
+        """Ask for the resources that the process holds; see `tests.apps.server.held`."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(b"\n")
         return cast("dict[str, int]", json.loads(await self.process.stdout.readline()))
 
     async def ended(self) -> tuple[int, str]:
-        """Wait for its end: the exit code, and what it said on standard error."""
+        """Wait until it has exited: the exit code, and standard error."""
         _, said = await asyncio.wait_for(self.process.communicate(), 30)
         assert self.process.returncode is not None
         return self.process.returncode, said.decode()
 
     async def terminate(self) -> tuple[int, str]:
-        """End it by SIGTERM."""
+        """Stop it with SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
         return await self.ended()
 
 
 def unlogged(said: str) -> str:
-    """Return what an example said beside the failures it has to log."""
+    """Return the standard error of an example, without the failures that it is expected to log."""
     return "".join(
         line for line in said.splitlines(keepends=True) if not line.startswith("answered 5")
     )
 
 
 def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """Return what a process needs to reach a sandbox."""
+    """Return the environment that a process needs to reach a sandbox."""
     return {
         **os.environ,
         "NEXHEALTH_API_KEY": sandbox.api_key,
@@ -76,7 +76,7 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
 async def python(
     *arguments: str | Path, env: dict[str, str], cwd: Path = ROOT
 ) -> asyncio.subprocess.Process:
-    """Start Python, every warning shown, also those of what nobody closed."""
+    """Start Python with all warnings on, those about unclosed resources included."""
     # Not in development mode: there asyncio complains of a busy machine, too.
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "always", *arguments),
@@ -92,7 +92,7 @@ async def python(
 async def running(
     name: str, sandbox: Sandbox, *, starts: bool = True, **more: str
 ) -> AsyncGenerator[App]:
-    """Run an example, until the end of the block at the latest."""
+    """Run an example until the end of the block at the latest."""
     process = await python("-m", "tests.apps.server", name, env=environment(sandbox, **more))
     assert process.stdout
     try:

@@ -1,4 +1,4 @@
-"""Starts an example application as a process of its own: ``python -m tests.apps.server NAME``.
+"""Start an example application as a separate process: ``python -m tests.apps.server NAME``.
 
 It says its port on standard output once it serves. A line on standard input asks what it holds,
 and is answered in JSON. Rate limits are off, since the documented ones would be all that is seen.
@@ -42,7 +42,7 @@ def load_example(name: str) -> ModuleType:
 
 
 def held(nex: NexHealth) -> dict[str, int]:
-    """Tell what this process holds; called in the loop of the session."""
+    """Count the resources of this process; called in the loop of the session."""
     gc.collect()
     shared = nex._client.state
     pooled = shared.transport._pooled
@@ -62,7 +62,7 @@ def held(nex: NexHealth) -> dict[str, int]:
 
 
 def say(what: object) -> None:
-    """Write a line to whoever started this process."""
+    """Write a line to the parent process."""
     sys.stdout.write(f"{what}\n")
     sys.stdout.flush()
 
@@ -106,7 +106,7 @@ def _check_closed(nex: NexHealth | None) -> None:
 
 
 def main(name: str) -> None:
-    """Serve an example until told to end."""
+    """Serve an example until a signal stops it."""
     if "LOGS" in os.environ:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
     set_testing("NO_BACKOFF" in os.environ)

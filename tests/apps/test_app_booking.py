@@ -1,4 +1,4 @@
-"""The booking desk under faults: never booked twice, never success for what was not written."""
+"""The booking example under faults: no double booking, no false success."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Wish: TypeAlias = dict[str, Any]
 
 LATE_COMMIT = 3.0
-"""Seconds for which the application reckons with a booking that comes late."""
+"""Seconds for which the application expects a booking that is carried out late."""
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def ask(http: aiohttp.ClientSession, wish: Wish) -> tuple[int, dict[str, A
 
 
 def booked(sandbox: Sandbox) -> Counter[tuple[object, object, datetime]]:
-    """Count what holds in the practice, by patient, provider and moment."""
+    """Count the appointments of the practice by patient, provider and time."""
     return Counter(
         (one["patient_id"], one["provider_id"], datetime.fromisoformat(str(one["start_time"])))
         for one in sandbox.appointments
@@ -166,7 +166,7 @@ async def test_a_booking_without_a_patient_or_of_an_odd_kind_is_refused(
 
 
 def misbehave(sandbox: Sandbox, rng: random.Random, *, late: bool) -> None:
-    """Order a fault of the booking or of what is read around it.
+    """Inject a fault into the booking or the reads around it.
 
     ``late`` allows that a booking is carried out only after its caller was told of a failure.
     """
@@ -200,7 +200,7 @@ async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
     clashes: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whether the server itself refuses a second appointment at the same time, or takes it."""
+    """Parameter: the server itself refuses a second appointment at the same time, or accepts it."""
     if clashes != "refused":
         monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
     rng = random.Random(seed)

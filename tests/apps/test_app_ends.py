@@ -1,4 +1,4 @@
-"""How the examples begin with a wrong key, and end with requests in flight."""
+"""Example applications with an invalid key, and shut down with requests in flight."""
 
 from __future__ import annotations
 

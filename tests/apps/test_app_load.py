@@ -1,4 +1,4 @@
-"""What an example holds after thousands of requests.
+"""Resources that an example holds after thousands of requests.
 
 ``NEXHEALTH_APP_REQUESTS=10000 pytest tests/apps/test_app_load.py`` runs the full figure.
 """
@@ -43,7 +43,7 @@ async def test_thousands_of_requests_leave_nothing_behind(name: str, sandbox: Sa
 
 
 async def press(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) -> None:
-    """Ask for patients that exist, one that does not, and searches, many at once."""
+    """Request patients that exist, one that does not, and searches, all concurrently."""
     ids = sandbox.patients.ids
     left = iter(range(requests))
 
@@ -63,7 +63,7 @@ async def press(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) ->
 
 
 async def quiet(app: App) -> dict[str, int]:
-    """Wait until nothing is under way any more, and look."""
+    """Wait until no request is in flight, and count."""
     seen = await app.held()
     for _ in range(50):
         await asyncio.sleep(0.05)

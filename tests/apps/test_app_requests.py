@@ -1,4 +1,4 @@
-"""Each example, started for real and asked over HTTP."""
+"""Each example, run as a process and called over HTTP."""
 
 from __future__ import annotations
 

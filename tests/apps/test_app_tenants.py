@@ -1,4 +1,4 @@
-"""Many customers in one process: nothing of one reaches another."""
+"""Many customers in one process are isolated from each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ multi_tenant: Any = load_example("multi_tenant")
 
 @pytest.fixture
 async def sandboxes() -> AsyncIterator[dict[str, Sandbox]]:
-    """A server for each customer, which accepts no key and no token but its own."""
+    """A server for each customer that accepts only its own key and tokens."""
     async with AsyncExitStack() as stack:
         yield {
             f"customer-{nth}": await stack.enter_async_context(Sandbox(patients=5 + nth, seed=nth))
@@ -36,7 +36,7 @@ async def sandboxes() -> AsyncIterator[dict[str, Sandbox]]:
 
 
 class Opened:
-    """Makes sessions, and remembers them."""
+    """Makes sessions and records them."""
 
     def __init__(
         self, sandboxes: dict[str, Sandbox], rates: Rates | None = None, *, version: str = "v2"

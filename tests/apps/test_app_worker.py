@@ -1,4 +1,4 @@
-"""The worker: its rounds, what it remembers, and its end."""
+"""The worker example: its rounds, its state and its shutdown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def session(sandbox: Sandbox) -> NexHealth:
 
 
 class Rounds:
-    """A worker under test, and what it handled."""
+    """A worker under test, and the records it handled."""
 
     def __init__(self, nex: NexHealth, state: Path, *, most: int = 1_000) -> None:
         self.handled: list[int] = []

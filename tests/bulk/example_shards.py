@@ -1,4 +1,4 @@
-"""Shards such as a plan has, for tests that need no plan of a sandbox."""
+"""Shards as in a plan, for tests that need no sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that pass for real ones, each with an account of its own."""
+"""Servers that look like real ones, each with a separate account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Unscoped(Fault):
 
 
 def forbid_lists(sandbox: Sandbox) -> None:
-    """Let the key see neither institutions nor locations unless it names a practice."""
+    """Hide institutions and locations from the key unless it names a practice."""
     sandbox.faults.add(_Unscoped(kind="fail", status=403, times=1_000_000))
 
 
@@ -32,7 +32,7 @@ def forbid_lists(sandbox: Sandbox) -> None:
 async def account(
     number: int = 1, *, port: int = 0, practices: int = 1, patients: int = 20
 ) -> AsyncGenerator[Sandbox]:
-    """A server that nobody can tell from a real one.
+    """A server that cannot be told from a real one.
 
     Different numbers stand for different accounts: the ids of institutions and the subdomains of
     their practices differ, and those of the records are the same.
@@ -52,7 +52,7 @@ async def account(
 
 
 def rename(sandbox: Sandbox, at: int, *, id: int, subdomain: str) -> None:
-    """Give a practice another institution id and another subdomain."""
+    """Change the institution id and the subdomain of a practice."""
     practice = sandbox.practices[at]
     practice.institution_id, practice.subdomain = id, subdomain
     practice.institution |= {"id": id, "subdomain": subdomain}

@@ -1,4 +1,4 @@
-"""What the tests of pulls share: a sandbox of several offices, and what it truly holds."""
+"""Helpers for tests of pulls: a sandbox with several locations, and its actual contents."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ async def scene(
 
 
 def truth(sandbox: Sandbox, resource: str) -> dict[str | None, list[int]]:
-    """Ids of each practice's records."""
+    """Ids of the records of each practice."""
     return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
 
 
 def by_group(batches: list[Batch], resource: str) -> dict[str | None, list[int]]:
-    """Ids delivered, by practice, each as often as it was."""
+    """Delivered ids by practice, duplicates included."""
     found: dict[str | None, list[int]] = {}
     for batch in batches:
         if batch.shard.resource == resource:

@@ -1,4 +1,4 @@
-"""A target in memory that holds callers to the protocol, and can be killed at any call."""
+"""A target in memory that checks the protocol and can be killed at any call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def id_of(record: object) -> int | None:
 
 
 class KilledError(Exception):
-    """Stands for the end of the process."""
+    """The process was killed."""
 
 
 class StoredRow:
@@ -180,7 +180,7 @@ class RecordingTarget:
 
 
 class _Call:
-    """One call: alone, while open, and killed before or after it took effect."""
+    """Make one call, alone and while open; it is killed before or after it took effect."""
 
     def __init__(self, book: RecordingTarget) -> None:
         self._book = book

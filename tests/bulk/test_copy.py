@@ -1,4 +1,4 @@
-"""Copies into a target: whole, refreshed, compared; killed at any moment and resumed."""
+"""Copies into a target: complete, refreshed, compared, killed at any moment and resumed."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything
 
 
 def change(sandbox: Sandbox, draw: random.Random, *, delete: bool) -> None:
-    """Change, make and, if asked, delete records at random."""
+    """Change and add records at random, and delete some if asked to."""
     now = format_timestamp(sandbox.clock.now())
     for practice in sandbox.practices:
         for table in (practice.patients, practice.appointments, practice.procedures):

@@ -1,4 +1,4 @@
-"""Dry runs: what would be asked for is what is asked for, and no sooner than the limits let it."""
+"""Dry runs: the estimated requests are those of the pull, no sooner than the limits allow."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def small_rates(draw: st.DrawFn) -> Rates:
 
 
 def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateClass]) -> float:
-    """Let the session's own log of limits say when each may leave, answers coming at once."""
+    """Compute the time of each request with the session's own limiter and instant responses."""
     log, left, now, last = SlidingWindowLog(rates), dict(wanted), 0.0, 0.0
     while any(left.values()):
         for rate in order:

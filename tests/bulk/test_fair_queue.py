@@ -1,4 +1,4 @@
-"""How requests are shared out among shards: by examples, and whatever happens in between."""
+"""Fair queue: how the concurrency is divided among shards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nexhealth_async.bulk.fair_queue import ShardQueue, ShardSlot, interleave
 
 
 class FakeWalk:
-    """Notes how wide it was made."""
+    """A walk that records its prefetch."""
 
     def __init__(self) -> None:
         self.width = 0

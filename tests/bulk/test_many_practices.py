@@ -1,4 +1,4 @@
-"""Forty practices at once while much goes wrong: the rest is complete, and the report says which.
+"""Forty practices with many faults: the rest is complete, and the report names what is not.
 
 Connections break, replies are cut off and the server fails now and then; one location is refused,
 one practice's ledger is closed, and one resource has records that are odd, or no records at all.
@@ -40,11 +40,11 @@ RESOURCES = {
 LEDGER = ("charges", "payments", "insurance_plans")
 TABLES = {"working_hours": "availabilities"}
 REFUSED, CLOSED, ODD = 7, 23, 31
-"""Places of the practices that have a location refused, their ledger closed, and odd records."""
+"""Practices with a forbidden location, a closed ledger and malformed records."""
 
 
 class FaultPlan:
-    """Lets something go wrong for about every twenty-fifth request."""
+    """Injects a fault into about every twenty-fifth request."""
 
     def __init__(self, sandbox: Sandbox, seed: int) -> None:
         self._sandbox, self._draw = sandbox, random.Random(seed)
@@ -67,7 +67,7 @@ class FaultPlan:
 
 
 def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
-    """Make some procedures odd; return the ids of those to be repaired and of those lost."""
+    """Make some procedures malformed; return the ids to be repaired and those to be lost."""
     table, ids = practice.procedures, practice.procedures.ids
     odd, lost = list(ids[:2]), list(ids[2:4])
     for id in odd:
@@ -78,7 +78,7 @@ def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
 
 
 def due(practice: Practice, resource: str, version: str) -> list[int]:
-    """Ids of the records that can be read, of a practice of which some offices are forbidden.
+    """Ids of the readable records of a practice with forbidden locations.
 
     Other offices list the patients of a forbidden one: they belong to the whole practice.
     """
@@ -94,7 +94,7 @@ def due(practice: Practice, resource: str, version: str) -> list[int]:
 
 
 def refused_shards(sandbox: Sandbox, version: str) -> dict[str, type[Exception]]:
-    """What the report has to name: resource, practice and location, and the error."""
+    """Failures that the report must name: resource, practice, location and error."""
     found: dict[str, type[Exception]] = {}
     location = sandbox.practices[REFUSED]
     for resource in RESOURCES[version]:

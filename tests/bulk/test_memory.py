@@ -1,4 +1,4 @@
-"""What a pull holds while its consumer is slow: pages as bytes, records of one page only."""
+"""Memory of a pull with a slow consumer: pages as bytes, records of one page only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alive() -> int:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_slow_consumer_has_the_records_of_one_page_in_memory(version: str) -> None:
-    """While several lists are read, pages wait as they came, and are decoded when asked for."""
+    """Pages of several lists wait as bytes, and are decoded on demand."""
     async with scene(version, practices=3, locations=1, patients=450) as (sandbox, nex):
         gc.collect()
         before = alive()
@@ -44,7 +44,7 @@ async def test_a_slow_consumer_has_the_records_of_one_page_in_memory(version: st
 
 
 async def all_read(requests: Sequence[object]) -> None:
-    """Wait until the readers ask for nothing more."""
+    """Wait until the readers make no more requests."""
     seen = -1
     while seen != len(requests):
         seen = len(requests)

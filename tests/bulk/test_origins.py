@@ -1,4 +1,4 @@
-"""A target knows where its records came from, and takes none from anywhere else."""
+"""A target records the origin of its records and refuses another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RECOPY: _How = {"recopy": True}
 
 @frozen
 class CopyTarget:
-    """A target of one kind, and what it holds."""
+    """A target of one kind, and its contents."""
 
     kind: str
     place: str
@@ -80,7 +80,7 @@ async def _copies(
 
 
 def asked(sandbox: Sandbox) -> set[str]:
-    """Lists that were asked for, those left out which tell practices and locations."""
+    """Lists that were requested, without those that find practices and locations."""
     return {one.path for one in sandbox.requests} - {
         "/authenticates",
         "/institutions",
@@ -376,7 +376,7 @@ async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_ag
 
 
 async def forget_origin(copies: CopyTarget) -> None:
-    """Leave the target as the release before this one would have."""
+    """Leave the target as the previous release would have."""
     drop = "alter table _nexhealth_pulls drop column origin"
     if copies.kind == "postgres":
         async with connected(copies.place) as db:

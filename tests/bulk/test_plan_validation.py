@@ -1,4 +1,4 @@
-"""What is planned passes the checks of plans, and what was changed since does not."""
+"""Validation of plans: planned shards pass, changed ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans: complete, without overlap where none is meant, stable, and only as whole as they say."""
+"""Plans: complete, disjoint, stable, and honest about what they cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pulls over real sockets: everything once, failures kept apart, nothing left behind."""
+"""Pulls over sockets: every record once, failures isolated, nothing left behind."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tasks() -> set[asyncio.Task[object]]:
 
 
 async def check_tasks(before: set[asyncio.Task[object]]) -> None:
-    """Check that no task of a pull is left, and that the session's login ends by itself."""
+    """Check that no task of a pull is left, and that the session's login ends."""
     assert {one for one in tasks() if not passes_by_itself(one)} == before
     await logins_ended()
     assert tasks() == before
@@ -282,7 +282,7 @@ async def test_one_long_list_gets_the_whole_concurrency() -> None:
 
 
 async def test_slow_lists_do_not_hold_up_others() -> None:
-    """With one appointment request a second allowed, patients go at their own pace."""
+    """With one appointment request a second allowed, patients are read at full pace."""
     slow = Rates(slow=Limit(1, 0.3), people=None, overall=None)
     ended: dict[str, int] = {}
     order = 0
@@ -302,7 +302,7 @@ async def test_slow_lists_do_not_hold_up_others() -> None:
 
 
 async def test_waiting_for_the_limit_fails_no_shard() -> None:
-    """Many short lists: each one's first request waits longer than a call's timeout allows."""
+    """Many short lists: the first request of each waits longer than a call's timeout allows."""
     limits = Rates(other=Limit(4, 0.5), overall=None)
     async with scene(practices=4, locations=1, rates=limits) as (_, nex):
         nex._session_client = evolve(

@@ -1,4 +1,4 @@
-"""CopyRefresher refreshed after random changes equal fresh ones, row by row, in both databases."""
+"""Copies refreshed after random changes equal fresh ones, row by row, in both databases."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 ROUNDS = 3
 RESOURCES = ["patients", "appointments", "procedures", "operatories", "insurance_plans"]
 MORE = {"v2": ["nex_staff"], "v3": ["charges"]}
-"""Of one version alone; deleted charges stay in the list, with the time of deletion."""
+"""Only v3: deleted charges stay in the list, with the time of deletion."""
 TABLES = ("patients", "appointments", "procedures", "operatories", "insurance_plans", "charges")
 
 
 def change(sandbox: Sandbox, draw: random.Random, tombstones: set[str]) -> None:
-    """Change, move, make and delete records at random."""
+    """Change, move, add and delete records at random."""
     now = format_timestamp(sandbox.clock.now())
     for practice in sandbox.practices:
         _move(practice, draw, now)
@@ -49,7 +49,7 @@ def change(sandbox: Sandbox, draw: random.Random, tombstones: set[str]) -> None:
 
 
 def _move(practice: Practice, draw: random.Random, now: str) -> None:
-    """Move appointments to another office, another year, among the cancelled ones and back."""
+    """Move appointments to other locations and years, cancel some and restore some."""
     visits = practice.appointments
     for id in draw.sample(list(visits.ids), 5):
         year = draw.choice((2019, 2023, 2025, 2026, 2029))
@@ -69,7 +69,7 @@ def _move(practice: Practice, draw: random.Random, now: str) -> None:
 
 
 class CopyRefresher:
-    """Makes copies at new places of one kind, and refreshes them."""
+    """Makes copies of one kind at new places, and refreshes them."""
 
     def __init__(self, kind: str, resources: list[str], places: list[str]) -> None:
         self.kind, self.resources, self._places = kind, resources, places

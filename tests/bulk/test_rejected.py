@@ -1,4 +1,4 @@
-"""Records that cannot be read: kept in every target, reported, and read again until they can be."""
+"""Unreadable records: kept in every target, reported, and read again until they can be read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DATABASES = ("duckdb", "postgres")
 
 @define
 class Place:
-    """A target of some kind, and what is in it."""
+    """A target of some kind, and its contents."""
 
     kind: str
     where: str
@@ -50,7 +50,7 @@ class Place:
         return cast("dict[str, Any]", row)
 
     async def rejected(self) -> list[dict[str, Any]]:
-        """What is kept of rejected records, with their JSON decoded."""
+        """The stored rejected records, with their JSON decoded."""
         columns = "resource, _practice as practice, id, path, expected, record, shard"
         if self.kind == "duckdb":
             with duckdb.connect(self.where, read_only=True) as db:
@@ -111,7 +111,7 @@ class _Placing:
 
 
 def make_undecodable(table: RecordTable, id: int, /, **values: object) -> dict[str, object]:
-    """Change a record so that no model can read it, and keep its times; returns it as it was."""
+    """Make a record unreadable, keeping its times; return the original."""
     good = dict(table.row(id))
     if "id" in values:
         table._rows[id] = {**good, **values}
@@ -349,7 +349,7 @@ async def test_a_pull_tells_of_rejected_records_too() -> None:
 
 
 async def test_what_becomes_readable_in_a_shared_list_stands_there_once(database: Place) -> None:
-    """A rejected record that another practice's list has under the same id stays its own."""
+    """A rejected record with the same id in another practice's list is kept apart."""
     async with scene(practices=2, locations=1, patients=10) as (sandbox, nex):
         first, second = sandbox.practices
         id = first.patients.ids[0]

@@ -1,4 +1,4 @@
-"""What a pull reads of each version, held against the endpoint table and a practice's truth."""
+"""Facts about resources, compared with the endpoint table and a practice's records."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ TABLES: Mapping[str, Callable[[Practice], RecordTable]] = {
 
 
 def hide_some(practice: Practice) -> None:
-    """Make of each kind one record that the server leaves out unless it is asked for."""
+    """Make one record of each kind that the server omits by default."""
     for table, fields in (
         (practice.providers, {"inactive": True}),
         (practice.locations, {"inactive": True}),

@@ -1,4 +1,4 @@
-"""Checkpoints: as text at every batch, as a file that is never half written."""
+"""Checkpoints: as text at every batch, and as a file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESOURCES = ["patients", "appointments"]
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_pull_goes_on_from_the_checkpoint_of_any_batch(version: str) -> None:
-    """What was handed over before the batch at hand, and what the resumed pull brings, is all."""
+    """The batches before the checkpoint and the resumed pull together are complete."""
     async with scene(version, patients=24, appointments=12) as (sandbox, nex):
         before: list[Batch] = []
         at_each: list[tuple[str, int]] = []

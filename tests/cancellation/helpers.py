@@ -1,4 +1,4 @@
-"""A session beside a sandbox, cancelled at each suspension in turn; and what must be true after."""
+"""A session and a sandbox, cancelled at each suspension in turn; and the checks afterwards."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["ONCE", "CancelMethod", "CancelScene", "everywhere", "opened", "scene"]
 
 TALLY = [0]
-"""How many trials were made, for whoever wants to know."""
+"""Number of trials made."""
 PATIENTS = 9
 PAGE = 4
 _PATIENCE = 5.0
 _OURS = ("_give_up", "_on_timeout")
-"""Callbacks of timers that must not outlive the wait they end."""
+"""Timer callbacks that must not outlive the wait they end."""
 _SERVERS = ("RequestHandler", "web_protocol", "wait_for_close", "_wait_for_close", "Deliveries")
 
 
 @define
 class CancelMethod:
-    """How often, and at which moment of a suspension, to cancel."""
+    """Times and moments at which to cancel a suspended task."""
 
     moment: Moment = "at_once"
     again: int = 0
@@ -60,15 +60,15 @@ WAYS = (
 
 @define
 class CancelScene:
-    """One session, its sandbox, and the checks that follow each trial."""
+    """One session, its sandbox, and the checks after each trial."""
 
     sandbox: Sandbox
     nex: NexHealth
     steps: Steps = Factory(lambda: Steps(0, "at_once"))
     handle: Any = None
-    """What a trial leaves here for whoever ends it: a timeout, a scope, an event."""
+    """The object that ends the work: a timeout, a scope or an event."""
     collects: bool = False
-    """Whether garbage is collected after a trial: where others than the library make cycles."""
+    """True to collect garbage after a trial, where other libraries make cycles."""
 
     @property
     def location(self) -> LocationScope:
@@ -81,7 +81,7 @@ class CancelScene:
         return [s.connector for s in sessions if s is not None and s.connector is not None]
 
     async def warm(self) -> CancelScene:
-        """Log in, connect, and have the decoders built."""
+        """Log in, connect, and build the decoders."""
         await self.location.patients.get(self.sandbox.patients.ids[0])
         return self
 
@@ -105,7 +105,7 @@ class CancelScene:
             assert patient.id == self.sandbox.patients.ids[0]
 
     async def quiet(self) -> None:
-        """Wait until no task but this one and the server's is left; a login may go on so long."""
+        """Wait until only this task and the server's are left; a login may finish."""
         async with asyncio.timeout(_PATIENCE):
             while strangers():
                 await asyncio.sleep(0)
@@ -118,7 +118,7 @@ class CancelScene:
         steps: Steps,
         act: Callable[[CancelScene, asyncio.Task[object], list[asyncio.Task[Any]]], object],
     ) -> tuple[bool, object]:
-        """Run once; return whether the task was cancelled, and its result or error otherwise."""
+        """Run once; return whether the task was cancelled, and otherwise its result or error."""
         loop = asyncio.get_running_loop()
         self.steps = steps
         task, children = follow(work(self), steps)
@@ -156,18 +156,18 @@ def cancel(_: CancelScene, task: asyncio.Task[object], __: list[asyncio.Task[Any
 def cancel_all(
     _: CancelScene, task: asyncio.Task[object], children: list[asyncio.Task[Any]]
 ) -> None:
-    """Cancel everything, as ``asyncio.run`` does at its end."""
+    """Cancel all tasks, as ``asyncio.run`` does at its end."""
     for one in (task, *children):
         one.cancel()
 
 
 def ends_cancelled(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
-    """The cancellation comes out as it went in."""
+    """The cancellation is raised unchanged."""
     assert cancelled, f"the cancellation was swallowed; it ended with {outcome!r}"
 
 
 def ends_well(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
-    """The work deals with it and ends by itself."""
+    """The work handles the cancellation and returns."""
     assert not cancelled
     assert not isinstance(outcome, BaseException), repr(outcome)
 
@@ -182,7 +182,7 @@ async def everywhere(
     judge: Callable[[Steps, bool, object], None] = ends_cancelled,
     before: Callable[[], Awaitable[object] | None] | None = None,
 ) -> int:
-    """Run the work again and again, stopped one suspension later each time, in each of the ways.
+    """Run the work repeatedly, stopped one suspension later each time, in each of the ways.
 
     ``through`` names functions of the library that must have been among the places. Returns in how
     many places the work was stopped.
@@ -213,7 +213,7 @@ async def everywhere(
 
 
 def strangers() -> set[asyncio.Task[Any]]:
-    """The tasks that are neither this one nor the sandbox's."""
+    """All tasks but this one and the sandbox's."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     return {task for task in tasks if not _is_servers(task)}
 
@@ -224,7 +224,7 @@ def _is_servers(task: asyncio.Task[Any]) -> bool:
 
 
 def open_files() -> int:
-    """How many descriptors this process holds; 0 where that cannot be asked."""
+    """Return the number of open descriptors of this process; 0 if unknown."""
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
@@ -238,7 +238,7 @@ async def back_to(files: int) -> None:
 
 @asynccontextmanager
 async def opened(sandbox: Sandbox, **options: Any) -> AsyncGenerator[CancelScene]:
-    """A new session beside a sandbox that runs; it closes promptly, whatever was done to it."""
+    """A new session beside a running sandbox; it must close promptly in any state."""
     nex = await NexHealth(sandbox.api_key, base_url=sandbox.url, **options).open()
     try:
         yield CancelScene(sandbox, nex)
@@ -254,7 +254,7 @@ async def opened(sandbox: Sandbox, **options: Any) -> AsyncGenerator[CancelScene
 async def scene(
     *, patients: int = PATIENTS, page: int = PAGE, **options: Any
 ) -> AsyncGenerator[CancelScene]:
-    """A sandbox of small pages and a warm session, with the garbage collector off."""
+    """A sandbox with small pages and a warm session, with the garbage collector off."""
     options.setdefault("rates", Rates.unlimited())
     loop = asyncio.get_running_loop()
     loop.set_task_factory(None)

@@ -1,4 +1,4 @@
-"""A task that can be stopped at each of its suspensions in turn, and those of its children.
+"""A task that can be stopped at each suspension, its own and its children's.
 
 A task is driven by ``send`` and ``throw``; each that returns is one suspension. `Steps` counts
 them, in the task under trial and in the library's own tasks that it sets off, and acts at the
@@ -21,27 +21,27 @@ Moment: TypeAlias = Literal["at_once", "as_it_wakes"]
 AnyCoroutine: TypeAlias = Coroutine[Any, Any, T]
 
 _CHILDREN = frozenset({"Client.fetch_page", "TokenManager._renew", "work_apart"})
-"""The coroutines the library makes tasks of, and one of the tests."""
+"""Coroutines that the library runs as tasks, and one of the tests."""
 
 
 class Steps:
-    """Counts suspensions and acts at the chosen one, and at some that follow it."""
+    """Counts suspensions and acts at the chosen one, and at some later ones."""
 
     def __init__(self, at: int, moment: Moment, *, again: int = 0) -> None:
         self.at = at
         self.moment: Moment = moment
         self.again = again
-        """At how many later suspensions of the task under trial to act once more."""
+        """Number of later suspensions of the task under trial at which to act again."""
         self.act: Callable[[], object] = lambda: None
         self.count = 0
         self.fired = 0
         self.where = "it never came so far"
-        """Functions of the library in which the task was suspended when it happened."""
+        """Functions of the library in which the task was suspended when the action happened."""
         self.seen: set[str] = set()
-        """Functions of the library in which anything was suspended at all."""
+        """Functions of the library in which any task was suspended."""
 
     def suspended(self, coro: object, waited: T, *, main: bool) -> T:
-        """Note one suspension; called with what is waited for, before the event loop sees it."""
+        """Record one suspension; called with the awaited object before the event loop sees it."""
         self.count += 1
         chain = _chain(coro)
         self.seen.update(chain)
@@ -87,7 +87,7 @@ class Stepped(Coroutine[Any, Any, T]):
 
 
 class Children:
-    """Makes the library's own tasks report their steps too; a task factory of an event loop."""
+    """A task factory that makes the library's own tasks report their suspensions."""
 
     def __init__(self, steps: Steps) -> None:
         self.steps = steps
@@ -104,7 +104,7 @@ class Children:
 
 
 def follow(coro: AnyCoroutine[T], steps: Steps) -> tuple[asyncio.Task[T], Children]:
-    """Run a coroutine as the task under trial; its loop's task factory is changed meanwhile."""
+    """Run a coroutine as the task under trial, with the loop's task factory replaced."""
     loop = asyncio.get_running_loop()
     children = Children(steps)
     loop.set_task_factory(cast("Any", children))

@@ -1,4 +1,4 @@
-"""Calls cancelled at each of their suspensions: login, gate, request, retry, file, copies."""
+"""Calls cancelled at each suspension: login, rate limit, request, retry, file, copies."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: Movab
                 limiter.complete(departure, answered=True)
 
         async def full() -> bool:
-            """Whether all places can be taken at once, a window later."""
+            """Tell whether all permits can be acquired at once, a window later."""
             loop.shift(2)
             now = loop.time()
             for _ in range(limit.count):
@@ -181,7 +181,7 @@ async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: Movab
 async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
     moment: str, loop: MovableLoop
 ) -> None:
-    """The queue behind is served no later than if the cancelled one had never come."""
+    """The queue is served no later than without the cancelled call."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 10.0), other=None)
     async with scene(rates=rates) as at:
         limiter = at.nex._client.state.rate_limiter

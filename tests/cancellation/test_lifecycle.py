@@ -1,4 +1,4 @@
-"""Sessions cancelled while they open and close, and closed while calls are under way."""
+"""Sessions cancelled while they open and close, and closed with calls in flight."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
 
 
 async def busy(at: CancelScene, step: int) -> list[asyncio.Future[Any]]:
-    """Have an idle connection, pages, a write and a login under way, so many turns later."""
+    """Have an idle connection, pages, a write and a login in flight, after so many turns."""
     at.sandbox.clear()
     await at.warm()
     walk = at.location.patients.walk(prefetch=4)
@@ -173,7 +173,7 @@ async def cursors(at: CancelScene) -> None:
 async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
     sandbox: Sandbox, work: Callable[[CancelScene], Any], way: CancelMethod
 ) -> None:
-    """Closed at each suspension of a call in turn, its first login included."""
+    """Closed at each suspension of a call, its first login included."""
     files = open_files()
     closing: list[asyncio.Task[None]] = []
 
@@ -204,7 +204,7 @@ async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
 async def test_a_loop_that_cancels_everything_at_its_end_closes_the_session_too(
     sandbox: Sandbox, work: Callable[[CancelScene], Any]
 ) -> None:
-    """What ``asyncio.run`` does on Ctrl-C, at each suspension in turn."""
+    """What ``asyncio.run`` does on Ctrl-C happens at each suspension."""
 
     async def inside(at: CancelScene) -> None:
         async with at.nex:

@@ -1,4 +1,4 @@
-"""Ended from outside, at each suspension: by a timeout, a cancelled scope, a failing sibling."""
+"""Work ended from outside at each suspension: timeout, cancelled scope, failing sibling."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ THROUGH = {"Transport._exchange"}
 
 
 def not_cancelling() -> None:
-    """Whoever ended the work also took the cancellation back."""
+    """The caller that ended the work also uncancelled the task."""
     task = asyncio.current_task()
     assert task is not None
     assert not task.cancelling()
 
 
 def run_out(at: CancelScene, *_: object) -> None:
-    """Let the time of the timeout that a trial waits under be over."""
+    """Expire the timeout that a trial waits under."""
     if not at.handle.expired():
         at.handle.reschedule(0)
 
 
 async def work_apart(work: Callable[[CancelScene], Any], at: CancelScene) -> None:
-    """Do the work in a task of its own, whose steps count as well."""
+    """Do the work in a child task, whose suspensions count too."""
     await work(at)
 
 
@@ -82,7 +82,7 @@ async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
 async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
     work: Callable[[CancelScene], Any],
 ) -> None:
-    """The inner task is cancelled by hand where `asyncio.wait_for` would have run out of time."""
+    """The inner task is cancelled where `asyncio.wait_for` would have timed out."""
 
     async def timed(at: CancelScene) -> str:
         at.handle = asyncio.ensure_future(work_apart(work, at))
@@ -163,7 +163,7 @@ async def everywhere_once_late(
     *,
     collects: bool = False,
 ) -> None:
-    """Let ``end`` happen at each suspension in turn; it ended the work at some of them at least."""
+    """Call ``end`` at each suspension in turn; it must end the work at some of them at least."""
     outcomes: set[object] = set()
 
     def judge(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback

@@ -1,4 +1,4 @@
-"""Programs that are interrupted or simply end: at once, and without a word on stderr."""
+"""Programs that are interrupted or exit: they stop at once, with nothing on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walks cancelled at each of their suspensions: dropped, closed, or gone on with."""
+"""Walks cancelled at each suspension: dropped, closed or continued."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ VIEWS: dict[str, Callable[[Walk[Any]], AsyncGenerator[Any, None]]] = {
 
 @pytest.mark.parametrize("view", VIEWS)
 async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str) -> None:
-    """Cancelled while it is read or while it is being closed, once; a second time may hurry it."""
+    """Cancelled once while it is read or closed; a second cancellation may hurry it."""
 
     async def leave(at: CancelScene) -> None:
         try:
@@ -208,7 +208,7 @@ async def test_when_everything_is_cancelled_at_once_nothing_is_left(prefetch: in
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
 async def test_a_failed_walk_is_gone_when_it_is_dropped(status: int) -> None:
-    """In no cycle with its error, whose traceback holds every frame it came through."""
+    """It is in no cycle with its error, whose traceback holds every frame."""
     async with scene(retry=NO_RETRY) as at:
         at.sandbox.fail_next(status, path="/patients", times=3)
         walk = patients(at, 1)

@@ -15,6 +15,6 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture
 async def chain() -> AsyncIterator[Sandbox]:
-    """Two practices with two offices each."""
+    """Two practices with two locations each."""
     async with Sandbox(patients=10, practices=2, locations=2) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Runs the real command: in pipes, and on a terminal of its own."""
+"""Helpers that run the real command, in pipes and on a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND = (sys.executable, "-m", "nexhealth_async")
 
 @frozen
 class Ran:
-    """What became of a command."""
+    """Result of a command."""
 
     status: int
     out: bytes
@@ -33,7 +33,7 @@ class Ran:
 
 
 def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
-    """Nothing of the developer's own settings, and the sandbox if there is one.
+    """An environment without the developer's settings, and with the sandbox if there is one.
 
     Tests that are not about versions pin v2; those that are pass ``NEXHEALTH_API_VERSION=""``.
     """
@@ -58,7 +58,7 @@ async def nexhealth(
     command: tuple[str, ...] = COMMAND,
     **more: str,
 ) -> Ran:
-    """Run a command to its end."""
+    """Run a command until it exits."""
     process = await start(*arguments, env=environment(sandbox, **more), command=command)
     out, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode is not None
@@ -81,7 +81,7 @@ for arguments in json.loads(sys.argv[1]):
 
 
 async def one_by_one(*commands: tuple[str, ...], **more: str) -> list[Ran]:
-    """Run commands that pull no data one after the other in one process, which saves time."""
+    """Run commands that pull no data sequentially in one process, which saves time."""
     ran = await nexhealth(
         json.dumps(commands), sandbox=None, command=(sys.executable, "-c", _ONE_BY_ONE), **more
     )
@@ -145,7 +145,7 @@ class Terminal:
         self.shown = b""
 
     def see(self, text: bytes, seconds: float = 15) -> None:
-        """Read until this text was shown."""
+        """Read until this text appears."""
         end = time.monotonic() + seconds
         while text not in self.shown:
             assert time.monotonic() < end, f"{text!r} was not shown"

@@ -1,4 +1,4 @@
-"""What is said where something is missing, and tables that cut no name."""
+"""Error messages for missing options and names, and tables that cut no name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help as a manual: every option explained, no line too wide, and completion that works."""
+"""Help: every option is explained, no line is too wide, and completion works."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_help_lists_every_option_examples_environment_and_exit_statuses() 
 
 
 def examples(*path: str) -> list[list[str]]:
-    """The examples of a command as words; those that only a shell understands are left out."""
+    """The examples of a command as words; those that need a shell are left out."""
     text = (command(path).help_epilogue or "").replace(" \\\n", "")
     lines = [line.split() for line in text.splitlines() if line.startswith("  nexhealth ")]
     return [line[1:] for line in lines if ">" not in line]
@@ -136,7 +136,7 @@ def bash_script() -> str:
 
 
 def asked_of_bash(line: str) -> set[str]:
-    """What bash offers where this line is at its end."""
+    """Return the completions that bash offers at the end of this line."""
     assert BASH
     words = " ".join(f"'{word}'" for word in line.split(" "))
     asking = (

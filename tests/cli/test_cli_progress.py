@@ -1,4 +1,4 @@
-"""What is shown of a bulk pull: the pace, log lines, and the progress on a terminal."""
+"""Progress of a bulk pull: pace, log lines, and the display on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README shows of the command line is what it prints."""
+"""The command line examples of README print what README shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if sys.platform == "win32":
 
 README = Path(__file__).parents[2] / "README.md"
 SPEED = re.compile(r"in [\d,]+\.\d s \([\d,]+/s\)")
-"""The clock's figures, which differ from run to run; all else is compared as it stands."""
+"""Durations, which differ from run to run; everything else is compared literally."""
 ELIDED = "..."
 """A line that stands for any number of lines."""
 

@@ -1,4 +1,4 @@
-"""What the command line says of a target before it is copied to."""
+"""Checks of a target before a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which API version the command line speaks: what it is told, else what the account may use."""
+"""The API version of the command line: chosen by an option, or found by asking the account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LITERAL = {"v2": "v2", "v3": "v3.0.0"}
 
 @pytest.fixture(params=["v2", "v3"])
 async def account(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    """An account that may use one version only."""
+    """An account that accepts one version only."""
     async with Sandbox(patients=12, seed=1, versions={request.param}) as sandbox:
         yield sandbox
 
@@ -31,7 +31,7 @@ def spoken(sandbox: Sandbox) -> str:
 
 
 async def ran(*arguments: str, sandbox: Sandbox | None = None, pinned: str = "") -> Ran:
-    """Run a command that is told no version by the environment, or this one."""
+    """Run a command with this version in the environment, or with none."""
     return await nexhealth(*arguments, sandbox=sandbox, NEXHEALTH_API_VERSION=pinned)
 
 

@@ -22,7 +22,7 @@ _START_SECONDS = 30.0
 
 @define
 class ForwardProxy:
-    """A running proxy; its access log tells what it was asked for."""
+    """A running proxy; its access log shows the requests."""
 
     port: int
     log: Path
@@ -36,7 +36,7 @@ class ForwardProxy:
         return f"{self.scheme}://{login}@localhost:{self.port}"
 
     def tunnels(self) -> list[str]:
-        """The places that it opened a tunnel to, once each is closed."""
+        """Hosts and ports of the closed tunnels."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
         return [line.split("CONNECT ")[1].split(" ")[0] for line in lines if "CONNECT " in line]
 
@@ -104,7 +104,7 @@ class PrivateCA:
 
 @define
 class TLSFront:
-    """Speaks TLS, and passes what it reads on to a server that does not."""
+    """Terminates TLS and forwards to a plain server."""
 
     target: int
     port: int = 0
@@ -135,7 +135,7 @@ async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 @asynccontextmanager
 async def serving_tls(ca: PrivateCA, target: str) -> AsyncGenerator[TLSFront]:
-    """Serve a local server's address by TLS under the name `localhost`."""
+    """Serve a local server's address with TLS under the name `localhost`."""
     front = TLSFront(int(target.rpartition(":")[2]))
     server = await asyncio.start_server(front.handle, "127.0.0.1", 0, ssl=ca.server_context())
     front.port = server.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""Every request goes through the proxy, and private CAs are trusted, where that was asked for."""
+"""Proxies and private CAs are used for every request, if they are configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who leaves when, in time that is skipped, not waited."""
+"""Order and times of the rate limiter, in simulated time."""
 
 from __future__ import annotations
 

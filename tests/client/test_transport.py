@@ -1,4 +1,4 @@
-"""What is sent at aiohttp's edge, and what becomes of everything aiohttp can raise there."""
+"""Transport: what is sent through aiohttp, and how each error of aiohttp is mapped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PAGE: dict[str, Any] = {"code": True, "data": {"patients": [{"id": 1}]}, "count"
 
 @frozen(kw_only=True)
 class Sent:
-    """One request as it was handed to aiohttp."""
+    """One request as it was passed to aiohttp."""
 
     method: str
     url: URL
@@ -64,7 +64,7 @@ class Sent:
 
 
 class Edge:
-    """Answers everything at aiohttp's edge, and remembers what was handed over."""
+    """Responds to everything in place of aiohttp, and records the requests."""
 
     def __init__(self, replies: aioresponses) -> None:
         self.sent: list[Sent] = []
@@ -78,7 +78,7 @@ class Edge:
 
     @property
     def calls(self) -> list[Sent]:
-        """What was sent but for logins."""
+        """The requests that are not logins."""
         return [one for one in self.sent if one.url.path != "/synch/authenticates"]
 
 
@@ -437,7 +437,7 @@ async def test_cancellation_passes_untouched(edge: Edge) -> None:
 
 
 async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: MovableLoop) -> None:
-    """Over a socket: what a mock raises by itself is never the deadline's doing."""
+    """Over a socket: a timeout raised by a mock is never caused by the deadline."""
     server = RawServer(says=None)
     async with (
         server.listening(),

@@ -1,4 +1,4 @@
-"""Where table and models differ on purpose from what is published of the API, and why.
+"""Deliberate differences between our table and models and the published API, with reasons.
 
 Schemas are named as in the vendor's document without ``API_`` and ``Entities_``.
 """
@@ -45,10 +45,10 @@ MORE_THAN_THE_API: dict[str, str] = {
     "patients.documents.download": "follows a record's url, which is no operation of the API's",
     "payments.confirm": "walks payments until the one that was written shows",
 }
-"""Methods that stand for no operation of their own."""
+"""Methods that have no operation."""
 
 LOGIN_REASON = "the session logs in by itself, so the login has a row and no method"
-"""Why the only operation without a method has none: ``POST /authenticates``."""
+"""Reason why ``POST /authenticates`` is the only operation without a method."""
 
 WRAPPERS: dict[str, tuple[str | None, str]] = {
     "V2_AppointmentResponse": (
@@ -66,7 +66,7 @@ _OPEN = "an open object in the document; its keys are known from example, text a
 FROM_GUIDES: dict[str, set[str]] = {
     "patients.walk": {"include_upcoming_appts"},
 }
-"""Filters of v2 that its guides send and its reference pages leave out."""
+"""Filters of v2 that its guides use and its reference pages omit."""
 
 LEAVES: dict[str, tuple[set[type], str]] = {
     "AppointmentDescriptor.id": ({int, str}, "some practice systems have alphanumeric ids"),
@@ -85,4 +85,4 @@ LEAVES: dict[str, tuple[set[type], str]] = {
     "Subscriber.date_of_birth": ({date}, "the document leaves out the format; it is a day"),
     "WorkingHours.custom_recurrence": ({CustomRecurrence}, _OPEN),
 }
-"""Fields of another type than the document's: the types beside None, and the reason."""
+"""Fields whose type differs from the document's: the types besides None, and the reason."""

@@ -1,4 +1,4 @@
-"""What the library offers, read off its classes and its table, for the tests of this folder."""
+"""The library's public methods, found from its classes and its table."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ __all__ = [
 ]
 
 REFERENCE = Path(__file__).parents[2].parent / "shared/reference"
-"""What is known of the API. It is no part of the project; tests that need it skip without it."""
+"""The reference documents of the API; not part of the project, tests skip without it."""
 
 SCOPE = {"subdomain", "location_id"}
 CREATING = {"create", "update"}
 
 
 class EndpointRecorder(Client):
-    """A caller that notes which endpoint and identifiers it was asked for."""
+    """A client that records the endpoint and identifiers of each call."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Endpoint[object], Mapping[str, object], tuple[int | str, ...]]] = []
@@ -88,7 +88,7 @@ class EndpointRecorder(Client):
 
 
 class Everything(scopes.AccountScope):
-    """All nouns over a recorder."""
+    """All resources of a recording client."""
 
     def __init__(self, caller: EndpointRecorder) -> None:
         self._recorder = caller
@@ -99,7 +99,7 @@ class Everything(scopes.AccountScope):
 
 
 def modules_of_resources() -> dict[str, ModuleType]:
-    """The modules of `nexhealth_async.resources` that users may import from, by their names."""
+    """The modules of `nexhealth_async.resources` that users may import from, by name."""
     names = [part.name for part in pkgutil.iter_modules(resources.__path__)]
     return {
         name: import_module(f"{resources.__name__}.{name}")
@@ -113,7 +113,7 @@ def public(kind: type) -> list[str]:
 
 
 def methods_of(noun: Resource, name: str) -> dict[str, MethodType]:
-    """The methods under a noun, and under the nouns nested in it, by dotted name."""
+    """The methods of a resource, and of the resources nested in it, by dotted name."""
     found: dict[str, MethodType] = {}
     for member in public(type(noun)):
         value = getattr(noun, member)
@@ -166,7 +166,7 @@ def function_of(endpoint: Endpoint[object]) -> FunctionType:
 
 
 def keywords(endpoint: Endpoint[object]) -> dict[str, Any]:
-    """The method's keyword arguments, by the `TypedDict` it unpacks."""
+    """The method's keyword arguments, from the `TypedDict` it unpacks."""
     unpacked = unpacked_by(function_of(endpoint))
     return {} if unpacked is None else dict(unpacked.__annotations__)
 

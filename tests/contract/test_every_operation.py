@@ -1,4 +1,4 @@
-"""Every operation of both versions, performed against the sandbox over a socket."""
+"""Every operation of both versions, called against the sandbox over a socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CASES = [
 
 @frozen
 class ContractStage:
-    """A sandbox, and a session in one version, bound to its practice and location."""
+    """A sandbox, and a session of one version, bound to its practice and location."""
 
     sandbox: Sandbox
     nex: Any

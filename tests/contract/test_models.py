@@ -1,4 +1,4 @@
-"""Every documented response has a model, and every property of it a field that holds it."""
+"""Every documented response has a model, and every property of it a matching field."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 @cache
 def answers() -> dict[str, dict[str, Any]]:
-    """What each operation answers in ``data``, where it answers anything."""
+    """The schema of each operation's ``data``, if it has any."""
     found: dict[str, dict[str, Any]] = {}
     for path, verbs in document()["paths"].items():
         for verb, operation in verbs.items():
@@ -89,7 +89,7 @@ def answers() -> dict[str, dict[str, Any]]:
 
 
 def element(property_: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a property, or of a list what is in it."""
+    """Return a property, or the items of a list."""
     return property_["items"] if property_.get("type") == "array" else property_
 
 
@@ -106,7 +106,7 @@ def reachable() -> set[str]:
 
 
 def example(property_: Mapping[str, Any]) -> Any:
-    """The document's example of a value, put together from the examples of its parts."""
+    """The document's example of a value, assembled from the examples of its parts."""
     if "example" in property_:
         return property_["example"]
     if property_.get("type") == "array":
@@ -128,14 +128,14 @@ def fields(record: type[Record]) -> dict[str, attrs.Attribute[Any]]:
 
 
 def decode(record: type[Record], data: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
-    """Decode a record; one whose example has no id gets one if it must."""
+    """Decode a record; add an id if its example lacks a required one."""
     required = {name for name, field in fields(record).items() if field.default is attrs.NOTHING}
     missing = {name: 1 for name in required if name == "id" and name not in data}
     return CODEC.decode(record, json.dumps({**missing, **data}).encode())
 
 
 def leaves(kind: object) -> set[object]:
-    """What a field holds beside None, lists opened."""
+    """The types of a field without None, lists unwrapped."""
     origin = get_origin(kind)
     if origin is dict:
         return {dict}
@@ -151,7 +151,7 @@ def is_many(kind: object) -> bool:
 
 
 def due(property_: Mapping[str, Any]) -> list[set[object]]:
-    """What the field of a property may hold; several answers for a schema of several models."""
+    """The types allowed for the field of a property; several for a schema with several models."""
     part = element(property_)
     if "$ref" in part:
         return [{model(name)} for name in STANDS_FOR[short(part["$ref"])]]
@@ -162,7 +162,7 @@ def due(property_: Mapping[str, Any]) -> list[set[object]]:
 
 
 def same(sent: Any, made: Any) -> bool:
-    """Whether a value that was written again says all that was sent."""
+    """Tell whether a re-encoded value contains everything that was sent."""
     if isinstance(sent, dict):
         pairs = cast("Mapping[str, Any]", sent).items()
         return all(key in made and same(value, made[key]) for key, value in pairs)

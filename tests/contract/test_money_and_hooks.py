@@ -1,4 +1,4 @@
-"""What ledger, insurance and webhook methods refuse, and how their odd calls are spelled."""
+"""Validation in ledger, insurance and webhook methods, and the form of their unusual calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ V3 = "v3.0.0"
 
 
 class WriteRecorder(Client):
-    """As much of a caller as writes without an answer need; keeps the arguments it was given."""
+    """A client for writes without a response; records the arguments."""
 
     def __init__(self) -> None:
         self.arguments: Mapping[str, object] | None = None

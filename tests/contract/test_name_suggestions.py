@@ -1,4 +1,4 @@
-"""What users of other libraries type first is answered with the right call."""
+"""Names from other libraries raise an error that suggests the right call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table's v3 rows, the methods and their keywords are what the vendor's document says."""
+"""The v3 rows, methods and keywords match the vendor's document."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SIMPLE: dict[tuple[str, str | None], set[object]] = {
     ("string", "binary"): {bytes, BinaryIO},
     ("object", None): {dict},
 }
-"""What a published type is in Python, where it has no values of its own."""
+"""The Python type of a published type that has no enumerated values."""
 
 pytestmark = pytest.mark.skipif(
     not DOCUMENT.exists(), reason="the reference lies beside the repository, and is not there"
@@ -102,13 +102,13 @@ def parameters(row: OperationSpec) -> dict[str, dict[str, Any]]:
 
 
 def own_parameters(row: OperationSpec) -> dict[str, dict[str, Any]]:
-    """Those that are a filter: neither scope nor page."""
+    """Those that are filters: neither scope nor paging."""
     scope = {"subdomain"} | ({row.location_filter} & {"location_id"})
     return {name: one for name, one in parameters(row).items() if name not in scope | PAGES}
 
 
 def reply(row: OperationSpec) -> dict[str, Any] | None:
-    """The schema of ``data`` in the reply to success, where one is published."""
+    """The schema of ``data`` in a successful response, where one is published."""
     for status, answer in published(row)["responses"].items():
         for content in answer.get("content", {}).values():
             if status.startswith("2"):
@@ -220,7 +220,7 @@ def test_the_body_is_the_published_one(endpoint: Endpoint[object], row: Operatio
 
 
 def flat(row: OperationSpec, schema: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], set[str]]:
-    """A published body as we take it: fields by name, and those that are required."""
+    """A published body as a method takes it: fields by name, and the required ones."""
     fields: dict[str, dict[str, Any]] = {}
     required = set[str]()
     inside = resolved(schema["properties"][row.wrap]) if row.wrap else schema
@@ -245,7 +245,7 @@ def flat(row: OperationSpec, schema: dict[str, Any]) -> tuple[dict[str, dict[str
 
 
 def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
-    """A keyword takes every value the published schema allows, and of enums nothing else."""
+    """A keyword accepts every value of the published schema, and no other enum value."""
     kind = get_args(kind)[0] if get_origin(kind) is Required else kind
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     options = tuple(one for one in options if one is not type(None))

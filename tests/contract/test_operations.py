@@ -1,4 +1,4 @@
-"""The table, the filters and the methods say the same, and it is what v2's documentation says."""
+"""The table, the filters and the methods agree with each other and with v2's documentation."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ Documented = dict[tuple[str, str], dict[str, Any]]
 
 
 def ignore(*_: object, **__: object) -> None:
-    """Stand in for a rule that is tested elsewhere."""
+    """Replace a rule that is tested elsewhere."""
 
 
 def nothing_missing(*_: object) -> Iterator[str]:
-    """Stand in for the check of required fields."""
+    """Replace the check of required fields."""
     return iter(())
 
 
@@ -81,7 +81,7 @@ def where(endpoint: Endpoint[object]) -> str:
 
 
 def dictionary(endpoint: Endpoint[object]) -> str:
-    """What a method unpacks, and its file, for messages."""
+    """The `TypedDict` of a method and its file, for messages."""
     unpacked = unpacked_by(function_of(endpoint))
     if unpacked is None:
         return f"the keywords of {where(endpoint)}"
@@ -253,7 +253,7 @@ def test_what_only_one_version_takes_is_said_where_it_is_explained(
 
 
 def explanation(endpoint: Endpoint[object], name: str) -> str:
-    """The text under a key, in whichever dictionary of the method's defines it."""
+    """The docstring of a key, in whichever dictionary of the method defines it."""
     if (found := unpacked_by(function_of(endpoint))) is None:
         return ""
     source = inspect.getsource(sys.modules[found.__module__])
@@ -328,7 +328,7 @@ def test_a_rows_maps_speak_of_its_own_filters(
 
 
 def typed_dictionaries() -> Iterator[type]:
-    """Every `TypedDict` of the modules of resources, private ones too."""
+    """Every `TypedDict` of the resource modules, private ones too."""
     for module in modules_of_resources().values():
         for value in vars(module).values():
             if is_typeddict(value) and value.__module__ == module.__name__:
@@ -337,7 +337,7 @@ def typed_dictionaries() -> Iterator[type]:
 
 @pytest.mark.parametrize("kind", [*typed_dictionaries()], ids=lambda kind: kind.__name__)
 def test_every_key_has_a_docstring(kind: type) -> None:
-    """A bare string must follow each key of each dictionary."""
+    """Each key of each dictionary must be followed by a string."""
     source = inspect.getsource(kind)
     keys = re.findall(r'^    (\w+): .+\n(?! {4}""")', source, re.MULTILINE)
     assert keys == [], f"write a docstring under {keys} of {kind.__name__}"
@@ -554,7 +554,7 @@ def test_the_body_is_as_documented(
 
 
 def published_fields(row: OperationSpec, body: dict[str, Any]) -> tuple[set[str], set[str]]:
-    """The names of a documented body, flat as we take them, and those that it requires."""
+    """The names of a documented body, flattened, and the required ones."""
     assert row.takes_body
     inside = body[row.wrap] if row.wrap else {k: v for k, v in body.items() if k != "encoding"}
     if isinstance(inside, str):

@@ -1,4 +1,4 @@
-"""The table and the sandbox, written apart, agree about filters and limits."""
+"""The endpoint table and the sandbox, written independently, agree on filters and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MORE_THAN_THE_ROW = {
         "one route serves both versions, and v3 takes the practice too",
     ),
 }
-"""What a route knows beyond its row, and why."""
+"""Filters that a route has and its row lacks, with the reason."""
 
 each_row = pytest.mark.parametrize(
     ("version", "endpoint", "row"),
@@ -29,7 +29,7 @@ each_row = pytest.mark.parametrize(
 
 
 def route_of(version: str, row: OperationSpec) -> tuple[Route, str]:
-    """The sandbox's route of a row, and the words that name it and its file."""
+    """The sandbox's route of a row, and a name for messages."""
     for part in pkgutil.iter_modules(handlers.__path__):
         module = import_module(f"{handlers.__name__}.{part.name}")
         routes: tuple[Route, ...] = getattr(module, "ROUTES", ())
@@ -45,7 +45,7 @@ def route_of(version: str, row: OperationSpec) -> tuple[Route, str]:
 
 
 def sent(row: OperationSpec) -> set[str]:
-    """The names of a version's query, those of the pages left out."""
+    """The names of a version's query, without those of paging."""
     names = bare(tuple(row.wire.get(name, name) for name in row.wire_names.values()))
     return names if row.subdomain is ScopeNeed.NONE else names | {"subdomain"}
 

@@ -1,4 +1,4 @@
-"""What the methods refuse before anything is sent, and what they pass on."""
+"""Validation in the methods before anything is sent, and the arguments they pass on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TODAY = date(2031, 1, 6)
 
 
 class ArgumentRecorder(Client):
-    """A caller that keeps the arguments it was given."""
+    """A client that records the arguments."""
 
     def __init__(self) -> None:
         self.arguments: Mapping[str, object] | None = None
@@ -269,7 +269,7 @@ def planned(
     *ids: int,
     **arguments: object,
 ) -> PlannedCall:
-    """Plan a call in a scope of a practice, and of a location unless another or None is given."""
+    """Plan a call in the scope of a practice, and of a location unless another or None is given."""
     own = arguments.pop("location_id", 7)
     return plan(
         endpoint,

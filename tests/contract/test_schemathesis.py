@@ -1,4 +1,4 @@
-"""The sandbox held to the vendor's own document, by generated requests."""
+"""The sandbox checked against the vendor's document with generated requests."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ Known = int | str | list[int]
 
 
 def known_ids(sandbox: Sandbox) -> dict[str, dict[str, list[Known]]]:
-    """For each path's parameters two values that are there: else all we saw would be refusals."""
+    """Two existing values for each path parameter; otherwise every response would be an error."""
     practice, world = sandbox.practice, sandbox.world
     patient_id = practice.patients.ids[0]
     created: dict[str, object] = {"created_at": "2026-01-01T00:00:00.000Z"}
@@ -156,7 +156,7 @@ def known_ids(sandbox: Sandbox) -> dict[str, dict[str, list[Known]]]:
 
 
 def hooks(sandbox: Sandbox) -> str:
-    """Bodies as generated, but for ids and times: only good ones get past the first check."""
+    """Generated bodies with valid ids and times: only those pass the first check."""
     practice = sandbox.practice
     soon = (sandbox.clock.today() + timedelta(days=3)).replace(microsecond=0)
     values: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md, read as steps, and its patches, applied to a tree."""
+"""The worked example of CONTRIBUTING.md, parsed into steps, and its patches."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @frozen(kw_only=True)
 class Step:
-    """One step: what it changes, what is run then, and what that must say."""
+    """One step: its changes, its commands and their expected output."""
 
     title: str
     patches: tuple[str, ...] = field(repr=False)
     commands: tuple[tuple[str, ...], ...]
     """Arguments of Python, command by command."""
     announced: str
-    """The message that tells the next step; empty where the commands succeed."""
+    """The message that names the next step; empty where the commands succeed."""
 
 
 def steps_of(page: str) -> list[Step]:
-    """Read the steps off a page."""
+    """Parse the steps of a page."""
     _, *parts = _HEADING.split(page)
     return [
         _step(title, text.split("\n## ")[0])

@@ -1,4 +1,4 @@
-"""What `nox --list` shows: every session with a line of help, and the page names them all."""
+"""Sessions of nox: each has a line of help, and the page names all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md, done as it stands there in a copy of the tree."""
+"""The worked example of CONTRIBUTING.md, replayed in a copy of the tree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS: Final = steps_of(PAGE.read_text(encoding="utf-8"))
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the example touches and the tests need, with nothing beside it."""
+    """A copy of the files that the example changes and the tests need."""
     root = tmp_path / "alone" / "tree"
     for name in FOLDERS:
         ignore = shutil.ignore_patterns("__pycache__")
@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
-    """Run Python in a tree, whose package goes before the one that is installed."""
+    """Run Python in a tree, whose package shadows the installed one."""
     if arguments[:2] == ("-m", "ruff") and find_spec("ruff") is None:
         return 0, ""
     plugins = " ".join(f"-p {name}" for name in (*PLUGINS, "no:cacheprovider"))

@@ -1,4 +1,4 @@
-"""``python -m tests.docs`` writes anew whatever on the pages is made from code and results."""
+"""Run ``python -m tests.docs`` to regenerate the parts of the pages made from code and results."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def accept_only(monkeypatch: pytest.MonkeyPatch, versions: Collection[str]) -> None:
-    """Make each sandbox an account that accepts only these versions, and let nothing name one."""
+    """Make each sandbox accept only these versions; unset the version variable."""
     monkeypatch.delenv("NEXHEALTH_API_VERSION", raising=False)
     limited = partialmethod(Sandbox.__init__, versions=set(versions))
     monkeypatch.setattr(Sandbox, "__init__", limited)

@@ -1,4 +1,4 @@
-"""The two diagrams in docs/architecture.md: the layers of the package, and the path of a request.
+"""The two diagrams of docs/architecture.md: the layers, and the path of a request.
 
 ``python -m tests.docs.diagrams`` draws them anew. The layers are read from the contract in
 pyproject.toml that import-linter holds the package to.
@@ -31,9 +31,9 @@ _ROOT: Final = Path(__file__).parents[2]
 _WIDTH: Final = 480
 _EDGE: Final = 16
 _LETTER: Final = 7.9
-"""How wide a letter of a module's name is taken to be; the widest common font has less."""
+"""Assumed width of a letter of a module's name; the widest common font has less."""
 _PROSE: Final = 7.4
-"""The same of a letter of the texts."""
+"""Assumed width of a letter of other texts."""
 _CHIP: Final = 24
 _PURE: Final = "no network, event loop, clock or random numbers"
 
@@ -54,7 +54,7 @@ ABOUT: Final = {
     "models": "records; exceptions; the sandbox server",
     "_version": "read by the build and the User-Agent",
 }
-"""What each layer is for, by its first module."""
+"""Description of each layer, by its first module."""
 
 _STYLE: Final = """
   svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -80,7 +80,7 @@ def _contracts() -> list[dict[str, Any]]:
 
 
 def layers() -> list[list[str]]:
-    """Return the modules of each layer, the highest first, as the contract has them."""
+    """Return the modules of each layer, the highest first, from the import contract."""
     (found,) = [one["layers"] for one in _contracts() if one["type"] == "layers"]
     return [[name.strip() for name in layer.split("|")] for layer in found]
 
@@ -92,7 +92,7 @@ def pure_modules() -> set[str]:
 
 
 def is_pure(name: str, pure: set[str]) -> bool:
-    """Tell whether a module, or the package it is in, is in the contract of pure modules."""
+    """Tell whether a module, or its package, is in the contract of pure modules."""
     return name in pure or name.partition(".")[0] in pure
 
 
@@ -130,11 +130,11 @@ class _Step:
     """One step of a request's path."""
 
     names: Sequence[str]
-    """Modules; none for your own code."""
+    """Modules; empty for the user's code."""
     words: Sequence[str]
     """Lines of text."""
     inside: bool = False
-    """Whether it is repeated with each attempt."""
+    """True if it is repeated with each attempt."""
 
 
 _STEPS: Final = (
@@ -238,7 +238,7 @@ def _arrow(y: float) -> Iterator[str]:
 def _chips(
     names: Iterable[str], y: float, pure: set[str], *, left: float = _EDGE
 ) -> tuple[list[str], float, float]:
-    """Draw module names in as many rows as they need; return the height and where they end."""
+    """Draw module names in as many rows as they need; return the height and the last x."""
     parts: list[str] = []
     x, top = left + 8, y
     for name in names:
@@ -274,7 +274,7 @@ DRAWINGS: Final = {"layers.svg": draw_layers, "request.svg": draw_request}
 
 
 def draw() -> None:
-    """Write the drawings."""
+    """Write the diagrams."""
     for name, drawn in DRAWINGS.items():
         (DOCS / name).write_text(drawn(), encoding="utf-8")
 

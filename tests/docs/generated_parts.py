@@ -1,4 +1,4 @@
-"""Parts of the pages that are made from the code, between two comments that name them."""
+"""Parts of the pages that are generated from the code, between two comments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @frozen
 class Part:
-    """A part of a page: where it stands, and what makes it."""
+    """A generated part of a page: its place, and its generator."""
 
     page: str
     """Name of a file in ``docs``."""
@@ -27,11 +27,11 @@ class Part:
         return DOCS / self.page
 
     def stands(self) -> bool:
-        """Tell whether the page has this part as the code makes it now."""
+        """Tell whether the page has the part as the code generates it now."""
         return self._framed() in self.path.read_text(encoding="utf-8")
 
     def put_into(self, text: str) -> str:
-        """Return the page's text with the part as it is made now between its comments."""
+        """Return the page's text with the part regenerated."""
         before, _, rest = text.partition(self._begin)
         _, found, after = rest.partition(self._end)
         if not found:
@@ -51,7 +51,7 @@ class Part:
 
 
 def write(parts: Iterable[Part]) -> None:
-    """Write all of them, or none where one cannot be made."""
+    """Write all of them, or none if one fails."""
     pages: dict[Path, str] = {}
     for part in parts:
         text = pages.get(part.path) or part.path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Pages that are run from top to bottom as they are written.
+"""Pages whose code is run from top to bottom.
 
 Every ``python`` block of a page runs, in order and in one namespace, as if it were typed into
 IPython: ``await`` needs no function around it, and one event loop serves them all. A ``text`` block
@@ -33,17 +33,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @frozen(kw_only=True)
 class Block:
-    """A block of Python, and what it is to print."""
+    """A block of Python, and its expected output."""
 
     page: Path
     line: int
-    """Of its fence; its code begins in the next one."""
+    """Line of its fence; the code begins in the next one."""
     code: str
     shown: str
 
 
 def code_of(page: Path, *languages: str) -> list[tuple[str, int, str]]:
-    """Return language, line and text of a page's blocks in these languages, in their order."""
+    """Return language, line and text of a page's blocks in these languages, in order."""
     found: list[tuple[str, int, str]] = []
 
     def noted(language: str) -> CodeBlockParser:
@@ -58,7 +58,7 @@ def code_of(page: Path, *languages: str) -> list[tuple[str, int, str]]:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Return a page's Python, each block with the ``text`` block behind it."""
+    """Return a page's Python blocks, each with the ``text`` block behind it."""
     found = code_of(page, "python", "text")
     behind = [*found[1:], ("", 0, "")]
     blocks: list[Block] = []
@@ -70,7 +70,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def run(page: Path) -> dict[str, Any]:
-    """Run a page, check what it prints, and return its names."""
+    """Run a page, check its output, and return its names."""
     names: dict[str, Any] = {"__name__": page.stem}
     gc.collect()  # what earlier tests left would hold up a page that looks at the clock
     with asyncio.Runner() as runner:
@@ -93,7 +93,7 @@ def _execute(block: Block, names: dict[str, Any], runner: asyncio.Runner) -> Non
 
 
 async def run_block(block: Block, names: dict[str, Any]) -> None:
-    """Run one block in the loop that is running, as a notebook does."""
+    """Run one block in the running loop, as a notebook does."""
     waiting = _evaluated(block, names)
     if inspect.isawaitable(waiting):
         await waiting
@@ -106,14 +106,14 @@ def _evaluated(block: Block, names: dict[str, Any]) -> object:
 
 
 async def _close(names: dict[str, Any]) -> None:
-    """Close what a page leaves open, as leaving the interpreter would: sessions before servers."""
+    """Close what a page leaves open: sessions before servers."""
     for kind in (NexHealth, Sandbox):
         for left in [value for value in names.values() if isinstance(value, kind)]:
             await (left.aclose() if isinstance(left, NexHealth) else left.stop())
 
 
 def as_module(page: Path) -> str:
-    """Return a page's Python as one function, each line where it is in the page."""
+    """Return a page's Python as one function, with the line numbers of the page."""
     lines = [""] * (len(page.read_text(encoding="utf-8").splitlines()) + 1)
     lines[0] = "async def page() -> None:"
     for block in blocks_of(page):

@@ -1,4 +1,4 @@
-"""The recipes of the guides, taken from the example applications.
+"""The recipes of the guides, extracted from the example applications.
 
 A line ``<!-- recipe: fastapi_app.py make_app nexhealth -->`` in a guide is followed by a code block
 with these definitions of ``docs/examples/fastapi_app.py``. ``python -m tests.docs.recipes`` writes
@@ -20,7 +20,7 @@ _INCLUDED = re.compile(r"<!-- recipe: (\S+) ([\w ]+) -->\n```python\n.*?```\n", 
 
 
 def recipe(file: str, names: list[str]) -> str:
-    """Return the source of some definitions of an example, in the order asked for."""
+    """Return the source of some definitions of an example, in the given order."""
     source = (DOCS / "examples" / file).read_text(encoding="utf-8")
     lines = source.splitlines(keepends=True)
     found: dict[str, str] = {}
@@ -40,7 +40,7 @@ def recipe(file: str, names: list[str]) -> str:
 
 
 def included(text: str) -> str:
-    """Return a guide with its recipes as the examples have them now."""
+    """Return a guide with its recipes updated from the examples."""
     return _INCLUDED.sub(
         lambda it: (
             f"<!-- recipe: {it[1]} {it[2]} -->\n```python\n{recipe(it[1], it[2].split())}```\n"

@@ -1,4 +1,4 @@
-"""The diagrams show the package as it is, and can be read in light and in dark."""
+"""The diagrams match the package, and are readable in light and dark mode."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_label_names_a_module(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pure_modules_are_shown_as_such(name: str) -> None:
-    """A chip and its label follow one another."""
+    """A chip and its label follow each other."""
     last = ""
     for one in drawing(name).iter():
         if one.tag == f"{SVG}rect":

@@ -1,4 +1,4 @@
-"""What docs/bulk.md says is done here, as it is written there."""
+"""The examples and claims of docs/bulk.md, executed."""
 
 from __future__ import annotations
 

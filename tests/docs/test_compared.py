@@ -1,4 +1,4 @@
-"""What docs/compared.md says is done here, as it is written there, damage included."""
+"""The examples and claims of docs/compared.md, executed, data loss included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
-    """Run the blocks of the page, each after those above it, and return their names."""
+    """Run the blocks of the page in order, and return their names."""
     parser = CodeBlockParser("python", evaluator=lambda _: None)
     found: dict[str, Any] = {"__name__": "compared_page"}
     for example in Document.parse(str(PAGE), parser).examples():

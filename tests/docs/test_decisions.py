@@ -1,4 +1,4 @@
-"""Each entry of docs/decisions.md says when, what, why, what not, and where; and that is there."""
+"""Each entry of docs/decisions.md has date, decision, reason, alternatives and a valid location."""
 
 from __future__ import annotations
 

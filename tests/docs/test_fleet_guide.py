@@ -1,4 +1,4 @@
-"""What docs/fleet.md says is done here, as it is written there."""
+"""The examples and claims of docs/fleet.md, executed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def blocks() -> list[str]:
 
 
 def block(mark: str) -> dict[str, Any]:
-    """Run the one Python block that holds a mark, and return its names."""
+    """Run the one Python block that contains a mark, and return its names."""
     (code,) = [text for text in blocks() if mark in text]
     names: dict[str, Any] = {"__name__": "fleet_guide"}
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
@@ -80,7 +80,7 @@ async def test_a_pull_is_begun_worked_off_and_asked_after(database: str, redis_u
 
 
 async def _worked_off(fleet: WorkerGroup) -> None:
-    """Let a worker of the tests' own queue do what the guide's queue was told."""
+    """Run a worker of the tests' queue with the tasks of the guide's queue."""
     await requeue(to=fleet.target, redis=fleet.queue)
     await fleet.work_off()
 

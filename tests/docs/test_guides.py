@@ -1,4 +1,4 @@
-"""The guides: their recipes are the examples', and what they say of tests runs as a test."""
+"""The guides: their recipes equal the examples, and their test code runs."""
 
 from __future__ import annotations
 

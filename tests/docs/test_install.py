@@ -1,4 +1,4 @@
-"""The line that adds an extra: spelled alike everywhere, and followable before a first release."""
+"""The command that adds an extra: spelled the same everywhere, and usable before a release."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXTRAS = set(
     tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 )
 LINE = re.compile(r'python -m pip install "nexhealth-async\[([\w,]+|\{extra\})\]"')
-"""The one spelling, in a message that is put together, too."""
+"""The only spelling, also in messages that are put together."""
 
 
 def places() -> Iterator[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""What docs/migration.md says is done here, as it is written there."""
+"""The examples and claims of docs/migration.md, executed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def blocks() -> list[str]:
 
 
 def named(function: str) -> Callable[..., Any]:
-    """Run the one block that defines a function, and return that."""
+    """Run the one block that defines a function, and return the function."""
     (code,) = [text for text in blocks() if f"def {function}(" in text]
     names: dict[str, Any] = {"__name__": "migration_page"}
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page

@@ -1,4 +1,4 @@
-"""What docs/observability.md says is done here, as it is written there."""
+"""The examples and claims of docs/observability.md, executed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks() -> list[str]:
 
 
 def block(mark: str) -> dict[str, Any]:
-    """Run the one Python block that holds a mark, and return its names."""
+    """Run the one Python block that contains a mark, and return its names."""
     (code,) = [text for text in blocks() if mark in text]
     names: dict[str, Any] = {"__name__": "observability"}
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
@@ -97,7 +97,7 @@ async def test_logs_are_lines_of_json(sandbox: Sandbox, caplog: pytest.LogCaptur
 
 
 class _Logger:
-    """Takes what structlog's loggers take."""
+    """Accepts the calls of structlog's loggers."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, dict[str, object]]] = []

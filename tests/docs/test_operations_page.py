@@ -1,4 +1,4 @@
-"""docs/operations.md has every operation of every version, in tables that fit a phone."""
+"""docs/operations.md lists every operation of every version, in tables that fit a phone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = with_tables((DOCS / "operations.md").read_text(encoding="utf-8"))
 
 
 def lines() -> Iterator[tuple[str, list[str]]]:
-    """Yield each line of the tables, with the resource it stands under."""
+    """Yield each line of the tables, with the resource it belongs to."""
     noun = ""
     for line in TEXT.splitlines():
         if line.startswith("### "):

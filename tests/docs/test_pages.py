@@ -1,4 +1,4 @@
-"""The pages from the first minute on: they run as they stand, and their tables are the code's."""
+"""The pages for beginners run as written, and their tables match the code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PAGES = ("start", "tutorial", "tokens", "rates", "retries", "drift", "decoding", "privacy")
 ACCOUNTS = {"start": ("v2", "v3"), "tutorial": ("v2", "v3"), "drift": ("v2+v3",)}
-"""The versions that the account of a page accepts; of the others they are v3 alone."""
+"""The versions that the account of a page accepts; other pages use v3 alone."""
 TEXTS = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
 
 
@@ -43,7 +43,7 @@ def redis() -> Iterator[str]:
 
 @pytest.fixture
 def account(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make each sandbox accept the versions that are joined by "+"; name none."""
+    """Make each sandbox accept the versions that are joined by "+"; unset the version variable."""
     versions: str = request.param
     accept_only(monkeypatch, versions.split("+"))
     return versions

@@ -1,4 +1,4 @@
-"""Every page that names a file or a test names one that is there."""
+"""Every file and test that a page names exists."""
 
 from __future__ import annotations
 

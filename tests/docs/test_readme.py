@@ -1,4 +1,4 @@
-"""What README says is done here, as it is written there."""
+"""The examples and claims of README, executed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def blocks(language: str) -> list[str]:
 
 
 def block(mark: str) -> dict[str, Any]:
-    """Run the one Python block that holds a mark, and return its names."""
+    """Run the one Python block that contains a mark, and return its names."""
     (code,) = [text for text in blocks("python") if mark in text]
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own page

@@ -1,4 +1,4 @@
-"""Each surprise says how it is known and what is done about it, in words that lead somewhere."""
+"""Each surprise says how it is known and what the library does, with valid references."""
 
 from __future__ import annotations
 

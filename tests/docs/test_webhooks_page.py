@@ -1,4 +1,4 @@
-"""What docs/webhooks.md says is done here, as it is written there."""
+"""The examples and claims of docs/webhooks.md, executed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def blocks(language: str = "python") -> list[str]:
 
 
 def block(mark: str) -> dict[str, Any]:
-    """Run the one Python block that holds a mark, and return its names."""
+    """Run the one Python block that contains a mark, and return its names."""
     (code,) = [text for text in blocks() if mark in text]
     names: dict[str, Any] = {"__name__": "webhooks_page"}
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
@@ -58,7 +58,7 @@ def block(mark: str) -> dict[str, Any]:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """Return the cells of the first table below a heading, head and rule left out."""
+    """Return the cells of the first table below a heading, without its head."""
     below = TEXT.split(f" {heading}\n", 1)[1]
     table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
     assert table
@@ -254,7 +254,7 @@ async def test_the_mirror_keeps_the_newest_of_each_record(
 
 @asynccontextmanager
 async def told(sandbox: Sandbox, nex: NexHealth, board: EventBus) -> AsyncGenerator[None]:
-    """Have what becomes of writes delivered to a board."""
+    """Deliver the outcomes of writes to an event bus."""
     names = ["appointment_insertion", "payment_insertion"]
     done = await nex.webhooks.ensure(URL, names, [sandbox.subdomain])
     assert done.endpoint

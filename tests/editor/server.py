@@ -1,4 +1,4 @@
-"""A language server as an editor speaks to it: one file, a place in it, and what is shown there."""
+"""Client of a language server, as in an editor: one file, a caret, and what is shown there."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Editor", "editing"]
 
 SECONDS = 100
 CARET = "|"
-"""Marks the place in a text that is typed; it is taken out before the server sees the text."""
+"""Marks the caret in a text; it is removed before the server sees the text."""
 
 Message = dict[str, object]
 
 
 class Editor:
-    """One open file, whose whole text is replaced for every question."""
+    """One open file, whose whole text is replaced for every request."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._in = cast("IO[bytes]", process.stdin)
@@ -38,7 +38,7 @@ class Editor:
         reader.start()
 
     def open(self) -> None:
-        """Shake hands and open an empty file."""
+        """Initialize the server and open an empty file."""
         formats = {"contentFormat": ["plaintext"], "documentationFormat": ["plaintext"]}
         self._ask(
             "initialize",
@@ -61,7 +61,7 @@ class Editor:
         self._tell("textDocument/didOpen", {"textDocument": document})
 
     def close(self) -> None:
-        """End the server as editors do."""
+        """Shut the server down."""
         self._ask("shutdown", None)
         self._tell("exit", None)
 
@@ -140,7 +140,7 @@ class Editor:
 
 
 def _reply(told: Message) -> object:
-    """Answer what a server asks its editor; the settings say which Python sees the package."""
+    """Answer the requests of the server; the settings name the Python with the package."""
     if told["method"] != "workspace/configuration":
         return None
     asked = cast("dict[str, list[dict[str, str]]]", told["params"])["items"]
@@ -153,7 +153,7 @@ def _reply(told: Message) -> object:
 
 @contextmanager
 def editing(folder: Path) -> Generator[Editor, None, None]:
-    """Start the language server that comes with pyright, over an empty folder."""
+    """Start the language server of pyright in an empty folder."""
     found = shutil.which("pyright-langserver", path=sysconfig.get_path("scripts"))
     assert found, "pyright-langserver is not where this Python keeps its scripts"
     process = subprocess.Popen(  # noqa: S603 - our own dependency

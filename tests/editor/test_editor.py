@@ -1,4 +1,4 @@
-"""What an editor offers and shows, asked of the language server that pyright brings."""
+"""Completion, hover texts and errors in an editor, from pyright's language server."""
 
 from __future__ import annotations
 

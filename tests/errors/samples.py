@@ -1,4 +1,4 @@
-"""One error of each public class, made by the library's own code where that needs no server."""
+"""One error of each public class, raised by the library's own code where possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["samples"]
 
 
 def samples() -> list[NexHealthError]:
-    """One of each class and more where a class says several things."""
+    """One error of each class, and more where a class has several messages."""
     return [*_usage(), *_refusals(), *_replies(), *_others()]
 
 

@@ -1,4 +1,4 @@
-"""Messages of errors: short, with what to do, and without the values that were passed."""
+"""Error messages: short, with advice, and without the values that were passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of the database targets share: a database to look into, batches, and a small pull."""
+"""Helpers for tests of database targets: databases to inspect, batches, and a small pull."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ class MergingStage(Protocol):
     kind: str
 
     def target(self) -> Target:
-        """Another target for the same database."""
+        """Return another target for the same database."""
         ...
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
-        """Look into the database, or change it, while no target has it open."""
+        """Query or change the database while no target has it open."""
         ...
 
     async def kill(self, target: Target) -> None:
-        """Leave the database as a process leaves it that is killed now."""
+        """Leave the database as a killed process would."""
         ...
 
 
 @define
 class DuckDBStage:
-    """A DuckDB file. To kill is to go on with copies of the files, as they are at that moment."""
+    """A DuckDB file. A kill continues with copies of the files as they are at that moment."""
 
     path: Path
     kind: str = "duckdb"
@@ -93,7 +93,7 @@ class DuckDBStage:
 
 @define
 class PostgresStage:
-    """A PostgreSQL database. To kill is to drop the connection without a word."""
+    """A PostgreSQL database. A kill drops the connection without closing it."""
 
     url: str
     kind: str = "postgres"
@@ -113,7 +113,7 @@ class PostgresStage:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MergingStage]:
-    """An empty database, one test for each kind."""
+    """An empty database; runs the test once for each kind."""
     if request.param == "duckdb":
         files = DuckDBStage(tmp_path / "copy.duckdb")
         yield files
@@ -137,7 +137,7 @@ async def opened(target: Target) -> AsyncGenerator[Target]:
 def shard_of(
     resource: str = "patients", location: int | None = None, version: str = "v2", **more: Any
 ) -> Shard:
-    """A shard of one practice; such as is planned, if the version has the resource."""
+    """A shard of one practice; a planned one, if the version has the resource."""
     with suppress(UsageError):
         planned = planned_shard(resource, version, location_id=location, **more)
         return attrs.evolve(planned, subdomain="demo")
@@ -151,7 +151,7 @@ def plan_of(*shards: Shard, id: str = "pull-1") -> Progress:
 def batch_of(
     shard: Shard, records: Sequence[Mapping[str, object] | bytes], model: str = "Patient"
 ) -> Batch:
-    """A batch of records as the vendor's JSON, or as what becomes it."""
+    """A batch of records as the vendor's JSON, or as values to encode."""
     raw = tuple(
         record if isinstance(record, bytes) else json.dumps(record).encode() for record in records
     )
@@ -162,7 +162,7 @@ def batch_of(
 
 @define
 class KillPoints:
-    """Counts calls to a target and ends the process before one of them."""
+    """Counts calls to a target and kills the process before one of them."""
 
     target: Target
     left: int = 1_000
@@ -178,7 +178,7 @@ class KillPoints:
 async def pull(
     call: KillPoints, world: Sequence[tuple[Shard, str, Sequence[Any]]], id: str
 ) -> None:
-    """Copy a world of shards, with the class and the records of each, as the engine would."""
+    """Copy shards, with the model and the records of each, as the engine would."""
     progress = await call().load()
     if progress is None or progress.finished:
         progress = plan_of(*(shard for shard, _, _ in world), id=id)

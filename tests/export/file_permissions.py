@@ -1,4 +1,4 @@
-"""Watches, at every step, whether somebody else could open what is written."""
+"""Checks, at every step, whether others could open what is written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STEPS: tuple[tuple[Any, str], ...] = (
     (os, "rename"),
     (os, "chmod"),
 )
-"""Functions after each of which is looked: files are made, moved and opened by these."""
+"""Functions that create, move and open files; the check runs after each."""
 
 
 def exposed(folder: Path) -> dict[str, int]:
@@ -49,7 +49,7 @@ def exposed(folder: Path) -> dict[str, int]:
 
 @contextmanager
 def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[dict[str, int]]:
-    """Look into a folder after each step and from a thread meanwhile; yields what was exposed.
+    """Check a folder after each step and from a thread meanwhile; yields what was exposed.
 
     The umask is the usual one, which lets others read new files.
     """

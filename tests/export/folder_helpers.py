@@ -1,4 +1,4 @@
-"""Kinds of files a pull is copied to, what is in them, and how a process dies that writes them."""
+"""Kinds of files a pull is copied to, their contents, and killed processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ KINDS = [
 
 
 def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
-    """Ids by practice, each as often as it is there."""
+    """Ids by practice, duplicates included."""
     found: dict[str, list[int]] = {}
     for path in (folder / resource).rglob("*"):
         if path.is_file():
@@ -84,7 +84,7 @@ def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
 
 
 def kill_at(target: FolderTarget) -> None:
-    """Do what the system does when a process is killed: its locks end, nothing else happens."""
+    """Release the locks as the system does when a process is killed, and nothing else."""
     lock, target._lock = target._lock, None
     assert lock is not None
     lock.release()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: one server for each worker, a new database for each test."""
+"""A PostgreSQL server for each worker, with a new database for each test."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _SETTINGS: Final = {
 
 @define
 class PostgresServer:
-    """A server that answers at a Unix socket, where everybody is trusted."""
+    """A server on a Unix socket that trusts every local user."""
 
     programs: Path
     folder: Path
     account: str | None
-    """Whom it runs as: PostgreSQL refuses to be root."""
+    """The user it runs as: PostgreSQL refuses to run as root."""
     process: subprocess.Popen[bytes] | None = None
     databases: int = field(default=0)
 
@@ -87,7 +87,7 @@ class PostgresServer:
 
     @asynccontextmanager
     async def asking(self, user: str) -> AsyncGenerator[None]:
-        """Have a user who is asked for a password, which nobody knows."""
+        """Add a user whose password is required and unknown."""
         rules = self.folder / "data" / "pg_hba.conf"
         before = rules.read_text()
         async with connected(self.url("postgres")) as db:
@@ -138,7 +138,7 @@ class PostgresServer:
 
 @contextmanager
 def running_server() -> Generator[PostgresServer]:
-    """A server that is gone at the end."""
+    """A server that is stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="nexpg"))  # a socket's path must be short
     try:
         server = PostgresServer(_programs(), folder, _account())
@@ -181,7 +181,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncGenerator[Connection]:
-    """A connection to look at a database with, by asyncpg's own codecs."""
+    """A connection to inspect a database, with asyncpg's own codecs."""
     connection = await DatabaseLink(url, "public")._library.connect(url)
     try:
         yield connection

@@ -1,4 +1,4 @@
-"""What tests of tables share: records out of rows again, by `_extra` too."""
+"""Helpers for tests of tables: rows turned back into records, `_extra` included."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODEC = Codec()
 
 
 def from_row(model: type[T], row: Mapping[str, object]) -> T:
-    """Read a record out of a row of its table, and out of nothing else."""
+    """Restore a record from a row of its table, and from nothing else."""
     found = {column.name: _cell(column, row) for column in fields_of(cast("type", model))}
     sent = {name: value for name, value in found.items() if value is not None}
     extra = row["_extra"]
@@ -39,7 +39,7 @@ def _cell(column: FieldColumn, row: Mapping[str, object]) -> object:
 
 
 def as_kept(record: T) -> T:
-    """Return a record as its table has it: numbers in columns of text are text."""
+    """Return a record as its table has it: numbers in text columns are text."""
     changes: dict[str, object] = {
         column.name: str(getattr(record, column.name))
         for column in fields_of(cast("type", type(record)))
@@ -51,7 +51,7 @@ def as_kept(record: T) -> T:
 
 
 def merged(kept: object, extra: object) -> object:
-    """Put what is left over where it was."""
+    """Put the extra fields back in their places."""
     if isinstance(kept, dict) and isinstance(extra, dict):
         known = cast("dict[str, object]", kept)
         more = cast("dict[str, object]", extra)
@@ -65,7 +65,7 @@ def merged(kept: object, extra: object) -> object:
 
 
 def _plain(column: FieldColumn, value: object) -> object:
-    """Say a cell's value as JSON would."""
+    """Convert a cell's value to its JSON form."""
     if value is None:
         return None
     match value:

@@ -1,4 +1,4 @@
-"""Arrow tables: every record of every model goes in and comes out the same."""
+"""Arrow tables: every record of every model survives the round trip."""
 
 from __future__ import annotations
 

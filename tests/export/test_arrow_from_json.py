@@ -1,4 +1,4 @@
-"""Columns made without models are the columns that models give, or are not made at all."""
+"""Columns made without models equal those made with models, or are not made."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _HEAVY = arrow_from_json._HEAVY_BYTES
 
 @pytest.fixture(scope="module", autouse=True)
 def heavy_records_too() -> Iterator[None]:
-    """Records with every field and part that a model knows are heavier than any real one."""
+    """Records with every known field, heavier than any real one."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(arrow_from_json, "_HEAVY", 1_000_000)
         yield
@@ -67,7 +67,7 @@ def sheet(model: type[Any], raw: Sequence[bytes]) -> FastArrays | None:
 
 
 def check(model: type[Any], *raw: bytes) -> FastArrays | None:
-    """Make a sheet; if there is one, hold it to what the way through models gives."""
+    """Make columns without models; if possible, compare them with those made with models."""
     found = sheet(model, raw)
     if found is None:
         return None
@@ -105,14 +105,14 @@ def test_spoiled_records_give_the_same_columns_or_none(name: str, data: st.DataO
 
 
 def plain(record: bytes) -> bytes:
-    """Leave out what alone sends a page to models."""
+    """Remove the values that require models for a page."""
     fields = json.loads(record)
     return json.dumps({name: fields[name] for name in fields if name != "canceled"}).encode()
 
 
 @st.composite
 def thinned(draw: st.DrawFn, record: bytes) -> bytes:
-    """Leave out some of a record's fields, as replies do."""
+    """Remove some of a record's fields, as responses do."""
     if draw(st.integers(0, 9)):
         record = plain(record)
     fields = json.loads(record)
@@ -158,7 +158,7 @@ _ODD = st.sampled_from(
 
 @st.composite
 def spoiled(draw: st.DrawFn, record: bytes) -> bytes:
-    """Put odd values in place of some fields, at any depth, and fields nobody knows beside."""
+    """Replace some values by malformed ones, at any depth, and add unknown fields."""
     fields = msgspec.json.decode(record, type=dict[str, Raw])
     for name in draw(st.sets(st.sampled_from(sorted(fields)), max_size=2)):
         inner: dict[str, Raw] = {}
@@ -184,7 +184,7 @@ def test_records_with_every_field_set_need_no_models(name: str) -> None:
 
 
 _ASIDE = ("Charge", OLD_CHARGE)
-"""Its `procedure_id` is text, which no column of numbers holds."""
+"""Its `procedure_id` is text, which a numeric column cannot hold."""
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_single_tooth_is_a_list_as_in_the_model() -> None:
 
 
 def test_models_that_change_themselves_are_known() -> None:
-    """Who adds one has to say in `strict_decoding` what a struct does instead."""
+    """A new one must be handled in `strict_decoding`."""
     changing = {name for name in models.__all__ if hasattr(getattr(models, name), _AFTER)}
     assert changing == {"Appointment", "BodySite", "Money"}
 
@@ -251,7 +251,7 @@ _AFTER = "__attrs_post_init__"
 
 
 class BatchRecordingTarget(ParquetTarget):
-    """Keeps the batches that it is given."""
+    """Keeps the batches that it receives."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

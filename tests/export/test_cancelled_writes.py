@@ -1,4 +1,4 @@
-"""A write that is cancelled goes on in its thread, and closing waits for it."""
+"""A cancelled write continues in its thread, and closing waits for it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_what_comes_next_begins_when_a_cancelled_one_is_over() -> None:
 
 
 def _slowed(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> tuple[Event, Event]:
-    """Hold a function up until it is told to go on."""
+    """Block a function until it is released."""
     usual: Callable[..., object] = getattr(owner, name)
     begun, go_on = Event(), Event()
 

@@ -1,4 +1,4 @@
-"""What both databases promise of a pull that is copied to them."""
+"""Promises of both database targets for a pull that is copied to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPEN = ShardState(records=1, pages=1)
 async def copied(
     stage: MergingStage, records: list[Any], model: str = "Patient", **where: Any
 ) -> None:
-    """Copy one batch in a pull of its own."""
+    """Copy one batch in a separate pull."""
     shard = shard_of(**where)
     async with opened(stage.target()) as target:
         await target.begin(plan_of(shard))
@@ -96,7 +96,7 @@ def assert_kept(
 
 
 def assert_equal(column: FieldColumn, kept: Any, value: Any, source: Any) -> None:
-    """Compare what is in a column, or in a part of one, with what the model has."""
+    """Compare a column, or a part of one, with the model."""
     if value is None:
         assert kept is None
     elif column.kind is ColumnKind.JSON:
@@ -182,7 +182,7 @@ OF_ACCOUNT = attrs.evolve(shard_of("institutions"), subdomain=None)
 
 
 async def kept_institutions(stage: MergingStage, *records: Any, id: str, whole: bool = True) -> int:
-    """Copy the account's institutions in a pull of its own; return how many rows were deleted."""
+    """Copy the account's institutions in a separate pull; return the number of deleted rows."""
     async with opened(stage.target()) as target:
         await target.begin(plan_of(OF_ACCOUNT, id=id))
         await target.write(batch_of(OF_ACCOUNT, records, "Institution"), OPEN)
@@ -398,7 +398,7 @@ V3 = "v3.0.0"
 SHARDS = [shard_of(name, version=V3) for name in ("patients", "appointments", "sync_status")]
 LAST = shard_of(location=8, version=V3)
 GONE = 5
-"""Disappears between the kill and what follows."""
+"""Deleted between the kill and the next run."""
 
 
 def world(*last: int, more: bool = False) -> list[tuple[Shard, str, list[Any]]]:

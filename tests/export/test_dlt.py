@@ -278,7 +278,7 @@ async def test_a_pipeline_takes_nothing_from_elsewhere_than_before(
 
 
 def _no_origin(_: object) -> None:
-    """Keep no origin, as the release before this one."""
+    """Store no origin, as the previous release did."""
 
 
 async def test_a_pipeline_of_an_earlier_release_is_refused_until_it_is_adopted(

@@ -1,4 +1,4 @@
-"""What is DuckDB's own: files, locks, struct columns, and a process that is really killed."""
+"""DuckDB target: files, locks, struct columns, and a process that is really killed."""
 
 from __future__ import annotations
 

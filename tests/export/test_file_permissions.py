@@ -1,4 +1,4 @@
-"""No file can be opened by others at any moment between its creation and its end."""
+"""No file is accessible to others at any moment between its creation and its end."""
 
 from __future__ import annotations
 

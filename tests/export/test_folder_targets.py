@@ -1,4 +1,4 @@
-"""Pulls copied to files: whole, private, alone; killed at any moment, and then gone on with."""
+"""Pulls copied to files: complete, private, exclusive; killed at any moment and resumed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def files_in(path: Path, pattern: str) -> list[str]:
 
 
 def _scribble(kind: Kind, path: Path, draw: random.Random) -> None:
-    """Leave behind what a process may, whose last writes were never spoken of."""
+    """Leave what a process may leave whose last writes were not recorded."""
     if not (path / CHECKPOINT).exists():
         return
     plan = json.loads((path / CHECKPOINT).read_bytes())["progress"]["shards"]

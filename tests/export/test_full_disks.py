@@ -1,4 +1,4 @@
-"""A DuckDB file on a disk that is full, or larger than it may be: told in a sentence."""
+"""A DuckDB file on a full disk, or at its size limit, raises a clear error."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_file_that_may_not_grow_any_more_is_told_as_that(tmp_path: Path) -> No
 
 
 def test_a_disk_that_is_full_is_told_as_that(tmp_path: Path) -> None:
-    """On a small file system in memory, where the machine lets a process have its own."""
+    """A small file system in memory, where the machine allows a private mount."""
     mount = 'mount -t tmpfs -o size=3m none "$0" && exec "$@"'
     within = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path))
     if shutil.which("unshare") is None or subprocess.run([*within, "true"], check=False).returncode:  # noqa: S603 - a tool of this machine

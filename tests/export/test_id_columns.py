@@ -1,4 +1,4 @@
-"""Columns that name other records have the types of those records' ids, so that tables join."""
+"""Columns that refer to other records have the type of those records' ids."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ POINTS_TO: Final = {
     "webhook_endpoint": "WebhookEndpoint",
     "working_hour_label": "WorkingHoursLabel",
 }
-"""By the name before ``_id`` or ``_ids``: the records whose ids stand there."""
+"""The referenced records, by the name before ``_id`` or ``_ids``."""
 OTHERS: Final = {
     "accountable": "any record of the ledger, by its type",
     "appt": "an abbreviation of old samples",
@@ -58,7 +58,7 @@ OTHERS: Final = {
     "inst": "an abbreviation, of institutions",
     "prov": "an abbreviation of old samples",
 }
-"""Names that point to no table, with the reason."""
+"""Names that refer to no table, with the reason."""
 _NAME: Final = re.compile(r"(\w+?)_ids?")
 
 

@@ -1,4 +1,4 @@
-"""Files of JSON lines: the vendor's own bytes, one record a line."""
+"""JSON lines files: the vendor's own bytes, one record a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One record with half an emoji, such as ``"\\ud83d"``, is in every target, and costs no other."""
+"""A record with half an emoji, such as ``"\\ud83d"``, is in every target and costs no other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def order(sandbox: Sandbox) -> int:
 
 
 async def copy(at: BulkScene, target: Target) -> int:
-    """Copy all patients; check what is told of it."""
+    """Copy all patients; check the report."""
     id = order(at.sandbox)
     report = await at.nex.bulk.copy(["patients"], to=target)
     report.raise_if_partial()

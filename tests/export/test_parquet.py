@@ -1,4 +1,4 @@
-"""Parquet files: whole or not there, one table for each resource, bounded memory."""
+"""Parquet files: complete or absent, one table for each resource, bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: schemas, locks, lost connections, and what its errors say."""
+"""PostgreSQL target: schemas, locks, lost connections, and error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was written into a checkpoint or a database by somebody else does no harm."""
+"""Tampered checkpoints and databases do no harm."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_a_changed_checkpoint_is_refused_and_nothing_is_removed(
 async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_folder(
     kind: Kind, tmp_path: Path
 ) -> None:
-    """As it was reported: the name of a list that leads out of the folder."""
+    """The reported attack: the name of a list that leads out of the folder."""
     out = tmp_path / "one" / "out"
     async with scene("v3", practices=1, locations=1, patients=20) as (sandbox, nex):
         sandbox.fail_next(403, path="/patients", times=1)

@@ -1,4 +1,4 @@
-"""A worker as a process of its own: ``python -m tests.fleet.fleet_process '{"redis": ...}'``."""
+"""A worker as a separate process: ``python -m tests.fleet.fleet_process '{"redis": ...}'``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Setting"]
 
 @frozen(kw_only=True)
 class Setting:
-    """What a worker is told."""
+    """Arguments of a worker."""
 
     api: str
     key: str

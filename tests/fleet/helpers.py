@@ -1,4 +1,4 @@
-"""What the tests of fleets share: a sandbox, a database, a queue, and workers to be killed."""
+"""Helpers for tests of fleets: a sandbox, a database, a queue, and workers to be killed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ROOT: Final = Path(__file__).parents[2]
 
 @define
 class WorkerGroup:
-    """All that a fleet consists of."""
+    """All parts of a fleet."""
 
     sandbox: Sandbox
     nex: NexHealth
@@ -77,7 +77,7 @@ class WorkerGroup:
         return process
 
     async def work_off(self, queue: FleetQueue | None = None) -> None:
-        """Let one worker do all there is to do."""
+        """Let one worker process the whole queue."""
         name = self.name if queue is None else queue.name
         worker = await self.start_workers(evolve(_ANY, until_empty=True, queue=name))
         assert await asyncio.wait_for(worker.wait(), 60) == 0
@@ -110,7 +110,7 @@ class WorkerGroup:
         return found
 
     async def everything(self, tables: Sequence[str] = RESOURCES) -> list[list[tuple[object, ...]]]:
-        """All rows of all tables, but for which pull saw them."""
+        """All rows of all tables, without the pull that saw them."""
         async with connected(self.database) as db:
             return [
                 [
@@ -124,7 +124,7 @@ class WorkerGroup:
             ]
 
     async def check_truth(self, resources: Sequence[str] = RESOURCES) -> int:
-        """Compare with what the sandbox truly holds; returns the number of records."""
+        """Compare with the sandbox's records; return their number."""
         total = 0
         for resource in resources:
             true = truth(self.sandbox, resource)

@@ -1,4 +1,4 @@
-"""The fencing numbers of shards in PostgreSQL, and what `run_shard` makes of them."""
+"""Fencing numbers of shards in PostgreSQL, and their use in `run_shard`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Preparing(Protocol):
 
 @asynccontextmanager
 async def sharing(url: str, number: int = 2) -> AsyncGenerator[Sequence[SharedTarget]]:
-    """Several workers' targets, open at once."""
+    """Targets of several workers, open at once."""
     targets = [PostgresTarget(url).shared() for _ in range(number)]
     for target in targets:
         await target.open()
@@ -99,7 +99,7 @@ async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
 async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiting(
     resource: str, model: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL waits for the rest of them for ever: no limit on idling counts meanwhile."""
+    """PostgreSQL waits for the rest without limit: its idle timeouts do not apply."""
     shard = planned_shard(resource, "v3.0.0")
     await _planned(database, evolve(PLAN, shards=(shard,)))
     still, onward = asyncio.Event(), asyncio.Event()
@@ -144,7 +144,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
 async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
     between: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the messages of a statement no limit of PostgreSQL's own ends that."""
+    """Between the messages of a statement, no timeout of PostgreSQL ends that."""
     await _planned(database)
     monkeypatch.setattr(
         postgres_connection, "_STILL_LOCKED", 0.5 if between == "statements" else 60.0

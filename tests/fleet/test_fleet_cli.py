@@ -1,4 +1,4 @@
-"""``nexhealth fleet`` as processes of its own: one begins, others work, anyone asks."""
+"""``nexhealth fleet`` as separate processes: one begins, others work, any shows the status."""
 
 from __future__ import annotations
 

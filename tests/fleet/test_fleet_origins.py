@@ -1,4 +1,4 @@
-"""A fleet reads from where its pull was planned, and from nowhere else."""
+"""A fleet reads only from the origin for which its pull was planned."""
 
 from __future__ import annotations
 

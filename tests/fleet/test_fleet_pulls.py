@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from nexhealth_async.fleet import FleetStatus
 
 RECORDS = int(os.environ.get("NEXHEALTH_FLEET_RECORDS", "3000"))
-"""Of the pull whose workers are killed; 100000 takes some minutes."""
+"""Records of the pull whose workers are killed; 100000 takes some minutes."""
 KILL_EVERY = float(os.environ.get("NEXHEALTH_FLEET_KILL_EVERY", "1"))
 
 
 async def _kill_now_and_then(fleet: WorkerGroup, *, most: int) -> int:
-    """Kill a worker that is at a shard every so often, and start another; returns how many."""
+    """Kill busy workers at intervals and start others; return the number of kills."""
     killed = 0
     while not (status := await asyncio.to_thread(_asked_elsewhere, fleet)).finished:
         busy = [one for one in fleet.processes if killed < most and _is_at_work(one.pid, status)]
@@ -51,7 +51,7 @@ async def _kill_now_and_then(fleet: WorkerGroup, *, most: int) -> int:
 
 
 def _asked_elsewhere(fleet: WorkerGroup) -> FleetStatus:
-    """Ask in a loop of its own: the test's loop is the sandbox's, and busy."""
+    """Ask in a separate loop: the test's loop runs the sandbox and is busy."""
     return asyncio.run(fleet.status())
 
 
@@ -92,7 +92,7 @@ async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_change
 
 
 async def _written(fleet: WorkerGroup) -> list[list[tuple[object, ...]]]:
-    """Which transaction wrote each row, the shards' states included: any write shows."""
+    """Transaction that wrote each row, the shards' states included: it reveals any write."""
     tables = (*RESOURCES, "_nexhealth_shards", "_nexhealth_groups")
     async with connected(fleet.database) as db:
         return [
@@ -191,7 +191,7 @@ async def test_the_queue_holds_nothing_secret_and_nothing_of_a_patient(
 
 
 async def _values(fleet: WorkerGroup) -> set[str]:
-    """All that Redis holds of a queue, keys included."""
+    """All data that Redis holds of a queue, keys included."""
     found: set[str] = set()
     client = cast("Any", Redis).from_url(fleet.redis, decode_responses=True)
     async with client as redis:

@@ -1,4 +1,4 @@
-"""Records that cannot be read, in pulls that many workers read."""
+"""Unreadable records in pulls of many workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def _pulled(
     nex: NexHealth, url: str, *, since: Literal["last"] | None = "last"
 ) -> FleetStatus:
-    """Let one worker after the other read a part of a pull."""
+    """Let workers read parts of a pull in turn."""
     target = PostgresTarget(url)
     progress = await nex.bulk.begin(["appointments"], to=target, since=since, compare=None)
     due = list(shard_tasks(progress))

@@ -1,4 +1,4 @@
-"""Whoever can write to the queue changes nothing of what is read, and ends no worker."""
+"""Hostile writers to the queue cannot change what is read, or stop a worker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def stream_of(fleet: WorkerGroup, redis: Any) -> str:
 async def change_messages(
     fleet: WorkerGroup, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    """Write every message that is queued anew."""
+    """Rewrite every queued message."""
     async with redis_of(fleet) as redis:
         for name in await redis.keys(key(fleet, "task:data:*")):
             task = json.loads(await redis.get(name))
@@ -55,7 +55,7 @@ async def change_messages(
 
 
 def poisoned(shard: Shard) -> dict[str, Any]:
-    """A shard that brings nothing, and says that it is everything."""
+    """Return a shard that is empty and claims to be complete."""
     made = cast("dict[str, Any]", msgspec.to_builtins(shard))
     lists = [{**one, "updated_since": LATER} for one in made["lists"]]
     return {**made, "lists": lists, "compares": True}
@@ -72,7 +72,7 @@ async def test_a_message_that_says_what_to_read_empties_no_table(
         shards = {one.shard.name: one.shard for one in (await fleet.status()).shards}
 
         def older(message: dict[str, Any]) -> dict[str, Any]:
-            """Put in the whole shard, as releases before did."""
+            """Insert the whole shard, as earlier releases did."""
             name = message["shard"]
             if isinstance(name, dict):
                 name = next(one for one, shard in shards.items() if not shard.sweep)

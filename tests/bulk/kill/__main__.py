@@ -1,4 +1,4 @@
-"""``python -m tests.bulk.kill --moments 50``: so many kills of each target, in both versions."""
+"""Run ``python -m tests.bulk.kill --moments 50``: kills for each target in both versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that is killed: one run of a copy, resumed if one was begun before."""
+"""The process that is killed: one run of a copy, resumed if there is an unfinished one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("jsonl", "gzip", "zstd", "parquet", "duckdb", "postgres")
 
 @frozen(kw_only=True)
 class Order:
-    """What a process is to copy, and where to."""
+    """Arguments of the process: what to copy, and where to."""
 
     url: str
     api_key: str
@@ -36,11 +36,11 @@ class Order:
     per_page: int
     concurrency: int
     recopies: bool = False
-    """Whether what is there in another version gives way."""
+    """True to replace a copy of another version."""
 
 
 def target_of(kind: str, place: str) -> Target:
-    """Return a target; Parquet files are so short that many become whole."""
+    """Return a target; its Parquet files are so short that many are completed."""
     match kind:
         case "jsonl":
             return JsonLinesTarget(place)
@@ -57,7 +57,7 @@ def target_of(kind: str, place: str) -> Target:
 
 
 def run(order: Order) -> None:
-    """Copy; the process ends with an error unless the copy is complete."""
+    """Copy; exit with an error unless the copy is complete."""
     asyncio.run(_copy(order))
 
 

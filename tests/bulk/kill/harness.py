@@ -1,4 +1,4 @@
-"""Kills copies at random moments, resumes them, and compares what they made with the truth.
+"""Kill copies at random moments, resume them, and compare the result with the sandbox.
 
 A moment is a number of pages the sandbox has shown and a few milliseconds more, both drawn from the
 seed: some hit a request, some the writing of what came before, some a run that has hardly begun.
@@ -39,21 +39,21 @@ _PATIENCE = 60.0
 _LATEST = 0.03
 """Seconds at most between a page and the kill."""
 _SHARE = 0.7
-"""Of the pages that a copy reads in peace: at most so many are shown to one run."""
+"""Fraction of the pages of an undisturbed copy that one run may read at most."""
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload([run.__module__])
 
 
 @define(kw_only=True)
 class Tally:
-    """What came of it."""
+    """Statistics of a run."""
 
     kind: str
     version: str
     moments: int = 0
-    """Processes that were killed at work."""
+    """Processes that were killed while they worked."""
     copies: int = 0
-    """Copies that came to their end and equal the truth, each record once."""
+    """Copies that were completed and equal the sandbox's records."""
     most: int = 0
     """Kills that one copy survived."""
     pages: int = 0
@@ -62,7 +62,7 @@ class Tally:
 
 @frozen
 class _Stage:
-    """A sandbox, and an order for each new place."""
+    """A sandbox, and arguments for each new place."""
 
     sandbox: Sandbox
     order: Order
@@ -74,7 +74,7 @@ class _Stage:
 
 @define
 class _Counter:
-    """Tells when the sandbox has shown so many pages."""
+    """Signals when the sandbox has served this many pages."""
 
     seen: int = 0
     due: int | None = None
@@ -95,7 +95,7 @@ async def killed_pulls(
     new_place: Callable[[], str],
     recopies: bool = False,
 ) -> Tally:
-    """Copy again and again to new places until so many processes were killed; check each copy.
+    """Copy to new places until this many processes were killed; check each copy.
 
     With ``recopies``, each place holds a complete copy of the other version before.
     """
@@ -170,7 +170,7 @@ def _is_odd(row: dict[str, object]) -> bool:
 async def _killed_copy(
     stage: _Stage, order: Order, draw: random.Random, most: int, tally: Tally
 ) -> int:
-    """Copy to one place, through a few kills, to the end."""
+    """Copy to one place, with a few kills, until it is complete."""
     kills, wanted = 0, min(most, draw.randrange(1, 9))
     while True:
         counter = _Counter()
@@ -187,7 +187,7 @@ async def _killed_copy(
 
 
 async def _lived(order: Order, counter: _Counter, delay: float) -> bool:
-    """Run a process; whether it came to its end before its moment, if it has one."""
+    """Run a process; return whether it finished before it was to be killed."""
     process = _PROCESSES.Process(target=run, args=(order,))
     await asyncio.to_thread(process.start)
     try:
@@ -208,7 +208,7 @@ async def _lived(order: Order, counter: _Counter, delay: float) -> bool:
 
 @contextmanager
 def _ending(process: BaseProcess) -> Generator[asyncio.Event]:
-    """An event that is set when the process has ended."""
+    """Return an event that is set when the process has exited."""
     loop, ended, handle = asyncio.get_running_loop(), asyncio.Event(), process.sentinel
 
     def end() -> None:
@@ -244,7 +244,7 @@ async def _check(stage: _Stage, order: Order) -> None:
 
 
 async def _check_origin(stage: _Stage, order: Order) -> None:
-    """What a killed process left says where it came from, and is no mix that seems complete."""
+    """Check that a killed process leaves an origin, and no mix that looks complete."""
     target = target_of(order.kind, order.place)
     assert isinstance(target, OriginStore)
     async with open_target(target):

@@ -1,4 +1,4 @@
-"""What a target holds, read by other means than the target's own."""
+"""Contents of a target, read without the target's own code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.export.postgres_server import connected
 __all__ = ["Contents", "pulls_in", "read_back", "read_rejected"]
 
 Contents: TypeAlias = "dict[tuple[str, str], list[str]]"
-"""By resource and practice: each row as text without what differs between two pulls, sorted."""
+"""Rows by resource and practice as sorted text, without what differs between two pulls."""
 
 _Rows: TypeAlias = "Iterable[Mapping[str, object]]"
 _Found: TypeAlias = dict[tuple[str, str], list[Mapping[str, object]]]
@@ -25,7 +25,7 @@ _OURS = ("_pull", "_practice", "_shard")
 
 
 async def read_rejected(kind: str, place: str) -> Contents:
-    """Return the rejected records a target keeps, which pull they came in left out."""
+    """Return the rejected records of a target, without the pull they came in."""
     if kind == "duckdb":
         rows = await _duckdb(place, "_rejected")
     elif kind == "postgres":
@@ -49,7 +49,7 @@ async def read_rejected(kind: str, place: str) -> Contents:
 
 
 async def read_back(kind: str, place: str, resources: Iterable[str]) -> Contents:
-    """Return everything a target holds but the rejected records."""
+    """Return the contents of a target, without the rejected records."""
     if kind in ("duckdb", "postgres"):
         read = _duckdb if kind == "duckdb" else _postgres
         found = _Found()
@@ -62,7 +62,7 @@ async def read_back(kind: str, place: str, resources: Iterable[str]) -> Contents
 
 
 async def pulls_in(kind: str, place: str, resources: Iterable[str]) -> set[str]:
-    """Return which pulls the rows of a database came with."""
+    """Return the pulls that the rows of a database came with."""
     read = _duckdb if kind == "duckdb" else _postgres
     return {str(row["_pull"]) for resource in resources for row in await read(place, resource)} - {
         ""

@@ -1,4 +1,4 @@
-"""A hook that remembers, and the line of what it was told."""
+"""A hook that records its calls, and the order of several hooks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["HookNotes"]
 
 @define(eq=False)
 class HookNotes(Hook):
-    """Keeps everything it is told, in order."""
+    """Records everything it receives, in order."""
 
     name: str = ""
     began: list[Attempt] = Factory(list[Attempt])
     ended: list[AttemptOutcome] = Factory(list[AttemptOutcome])
     line: list[str] = Factory(list[str])
-    """May be shared by several, to see their order."""
+    """May be shared by several hooks to record their order."""
 
     def before(self, attempt: Attempt, /) -> None:
         self.began.append(attempt)
@@ -29,7 +29,7 @@ class HookNotes(Hook):
 
     @property
     def calls(self) -> list[AttemptOutcome]:
-        """What came of all attempts but logins."""
+        """Outcomes of all attempts but logins."""
         return [one for one in self.ended if not one.attempt.is_login]
 
     @property

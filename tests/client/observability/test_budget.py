@@ -1,4 +1,4 @@
-"""A budget: no request more than it allows, every one that left counted, and a word in time."""
+"""Budgets: no request beyond the limit, every request that was sent counted, timely warnings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SLOW, PEOPLE, OTHER = RateClass.SLOW, RateClass.PEOPLE, RateClass.OTHER
 
 
 def taken(meter: BudgetMeter, rate: RateClass, times: int, now: float = 0.0) -> int:
-    """Take until refused, at most so often; return how often it went well."""
+    """Charge until it is refused, at most so often; return the number of successes."""
     for done in range(times):
         try:
             meter.take(rate, now)
@@ -87,7 +87,7 @@ def test_a_period_begins_with_the_first_request(moment: float, allowed: int) -> 
 
 
 def test_periods_keep_their_beat() -> None:
-    """However late the first request of a period comes."""
+    """The first request of a period may come at any time."""
     meter = BudgetMeter(Budget(overall=1, seconds=60))
     assert [taken(meter, OTHER, 2, now) for now in (0, 119, 120, 179, 180)] == [1, 1, 1, 0, 1]
 
@@ -260,7 +260,7 @@ async def test_fifty_tasks_at_once_get_no_request_more() -> None:
 async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
     loop: MovableLoop,
 ) -> None:
-    """All places are taken by calls that wait; they give up, and the session lives on."""
+    """All permits are taken by waiting calls; they give up, and the session still works."""
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     budget = Budget(overall=4)
     async with scene(
@@ -328,7 +328,7 @@ async def test_a_new_period_lets_calls_through_again(loop: MovableLoop) -> None:
 async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_period(
     seconds: float | None, loop: MovableLoop
 ) -> None:
-    """The class of logins is used up, that of patients is not."""
+    """The budget of logins is used up, that of patients is not."""
     budget = Budget(other=1, people=9, seconds=seconds)
     async with scene(budget=budget, clock=LoopClock()) as at:
         at.sandbox.token_lifetime = 100

@@ -1,4 +1,4 @@
-"""What hooks are told: every attempt, before and after, and nothing they must not know."""
+"""Hooks: called before and after every attempt, without any personal data."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ _REQUEST: ContextVar[str] = ContextVar("request", default="none")
 
 
 class _Knowing(Hook):
-    """Notes the context variable of whoever is served."""
+    """Records a context variable of the caller."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []

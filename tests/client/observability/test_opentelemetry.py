@@ -1,4 +1,4 @@
-"""Spans and metrics as the semantic conventions have them, and nothing personal in them."""
+"""Spans and metrics follow the semantic conventions and contain nothing personal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Telemetry:
 
     @property
     def attempts(self) -> list[ReadableSpan]:
-        """The library's spans, those of logins left out."""
+        """The library's spans but those of logins."""
         return [
             span
             for span in self.spans.get_finished_spans()
@@ -63,11 +63,11 @@ class Telemetry:
 
     @property
     def attributes(self) -> list[dict[str, Any]]:
-        """Those of the attempts."""
+        """The spans of the attempts."""
         return [dict(span.attributes or {}) for span in self.attempts]
 
     def points(self, name: str) -> list[dict[str, Any]]:
-        """The points of a histogram, as the SDK writes them down."""
+        """The points of a histogram, as the SDK exports them."""
         data = self.reader.get_metrics_data()
         if data is None:
             return []

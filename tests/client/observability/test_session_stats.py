@@ -1,4 +1,4 @@
-"""`nex.stats`: what is counted, kept for a moment, and taken apart for metrics."""
+"""`nex.stats`: counters, snapshots, and metrics."""
 
 from __future__ import annotations
 

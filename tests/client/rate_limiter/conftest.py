@@ -1,4 +1,4 @@
-"""Time of their own for all tests of this package."""
+"""Simulated time for all tests of this package."""
 
 from __future__ import annotations
 

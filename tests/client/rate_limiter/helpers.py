@@ -1,4 +1,4 @@
-"""A vendor behind a simulated network, and a session whose requests go there in no real time."""
+"""The vendor behind a simulated network, and a session whose requests take no real time."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 Trip: TypeAlias = "Callable[[random.Random], tuple[float, float]]"
-"""Draws the seconds until a request is counted, and from there to its answer."""
+"""Draws the seconds until a request is counted, and from there to its response."""
 
 PATHS = {"slow": "/appointments/{}", "people": "/patients/{}", "other": "/providers/{}"}
-"""A path of each class, with room for a number to know the request by."""
+"""A path of each class, with a number that identifies the request."""
 
 _CLASS = {"appointments": "slow", "patients": "people"}
 
 
 def simulated_time(loop: asyncio.AbstractEventLoop, io_wait: float = 0.0) -> None:
-    """Give a test's loop a time of its own: waits are skipped, and work takes none.
+    """Give a test's loop a simulated time: waits are skipped, and work takes no time.
 
     A tenth of a microsecond goes by with each look, so that no rounding stops the clock.
     """
@@ -53,7 +53,7 @@ def simulated_time(loop: asyncio.AbstractEventLoop, io_wait: float = 0.0) -> Non
 
 
 def evenly(out: float, back: float) -> Trip:
-    """Travel up to so many seconds each way, every time being as likely as another."""
+    """Travel time of up to so many seconds each way, evenly distributed."""
     return lambda rng: (rng.uniform(0, out), rng.uniform(0, back))
 
 
@@ -70,26 +70,26 @@ class Arrival:
 
 @define
 class RateLimitedServer:
-    """Stands where the transport stands: counts what arrives, answers, or says 429."""
+    """Replaces the transport: counts requests, and responds or rejects with 429."""
 
     limiter: Limiter
     trip: Trip
     rng: random.Random
     says_retry_after: bool = True
     left: dict[str, list[int]] = Factory(lambda: {rate: [] for rate in PATHS})
-    """Numbers of the requests that left, by class, in their order."""
+    """Numbers of the requests that were sent, by class, in order."""
     arrivals: list[Arrival] = field(factory=list[Arrival])
     logins: int = 0
     on_leaving: Callable[[int], None] | None = None
-    """Called with a request's number as it leaves, in the task that sends it."""
+    """Called with a request's number when it is sent, in the task that sends it."""
     host: str = "api.example.com"
     base_url: str = "https://api.example.com"
 
     def open(self) -> None:
-        """Nothing is opened."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing is closed."""
+        """Do nothing."""
 
     async def send(self, request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - as the transport's own
         loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class RateLimitedServer:
         loop.call_at(now + back, _answer, answer, reply)
 
     def admitted(self, rate: str, *, since: float, seconds: float) -> int:
-        """Count what was let through in a stretch of time; people's limit counts slow ones too."""
+        """Count the accepted requests in an interval; the people limit counts slow ones too."""
         rates = ("slow", "people") if rate == "people" else (rate,)
         return sum(
             one.admitted and one.rate in rates and since <= one.at < since + seconds
@@ -142,7 +142,7 @@ def _answer(answer: asyncio.Future[Response], reply: Response) -> None:
 
 @asynccontextmanager
 async def calling(vendor: RateLimitedServer, **options: Any) -> AsyncGenerator[NexHealth]:
-    """A session whose requests go to the vendor; logged in, and alone with its limits."""
+    """A logged-in session whose requests go to the vendor."""
     given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base_delay=0.1), **options}
     nex = NexHealth("an-invented-key", base_url=vendor.base_url, **given)
     cast("Any", nex._client.state).transport = vendor
@@ -153,21 +153,21 @@ async def calling(vendor: RateLimitedServer, **options: Any) -> AsyncGenerator[N
 
 @define
 class CallerGroup:
-    """Tasks that call without pause: each asks again as soon as it has its answer."""
+    """Tasks that call without pause: each calls again as soon as it has its response."""
 
     nex: NexHealth
     vendor: RateLimitedServer
     cancelled: float = 0.0
-    """The part of the calls that are given up before their turn comes."""
+    """Fraction of the calls that are cancelled while they wait for a permit."""
     patience: float = 20.0
-    """The longest that such a call is waited for."""
+    """Longest wait in seconds of such a call."""
     answered: dict[str, list[int]] = Factory(lambda: {rate: [] for rate in PATHS})
     given_up: set[int] = field(factory=set[int])
     _asked: int = 0
     _gone: set[int] = field(factory=set[int])
 
     async def call_for(self, seconds: float, **tasks: int) -> float:
-        """Let so many tasks of each class call for so long; return when they began."""
+        """Let so many tasks of each class call for so long; return the start time."""
         self.vendor.on_leaving = self._gone.add
         began = asyncio.get_running_loop().time()
         end = began + seconds

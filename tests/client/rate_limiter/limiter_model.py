@@ -1,4 +1,4 @@
-"""The vendor's limits, modelled from the documents alone: nothing of the library is used here."""
+"""The vendor's limits, modelled from the documents alone, without any code of the library."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Window(Protocol):
 
 @define
 class _Fixed:
-    """So many in each window of the clock; where the windows begin, nobody is told."""
+    """Fixed windows: so many requests in each window, whose phase is unknown."""
 
     limit: int
     seconds: float
@@ -62,7 +62,7 @@ class _Fixed:
 
 @define
 class _Sliding:
-    """So many in any stretch of time of that length."""
+    """Sliding window: so many requests in any interval of that length."""
 
     limit: int
     seconds: float
@@ -81,7 +81,7 @@ class _Sliding:
 
 @define
 class _Bucket:
-    """As many at once as a window allows, then as fast as they drip in again."""
+    """Token bucket: a window's worth at once, then at a constant rate."""
 
     limit: int
     seconds: float
@@ -102,7 +102,7 @@ class _Bucket:
 
 
 class Limiter:
-    """All limits of one key, of one kind, each beginning at a moment of its own."""
+    """All limits of one key and one kind, each with a different phase."""
 
     def __init__(self, kind: Kind, rng: random.Random, *, part: float = 1.0) -> None:
         self.rejected = 0
@@ -117,11 +117,11 @@ class Limiter:
                 self._windows[name] = _Bucket(limit, seconds)
 
     def change(self, name: str, limit: int) -> None:
-        """Allow so many from now on."""
+        """Change the limit."""
         self._windows[name].limit = limit
 
     def admit(self, rate: str, now: float) -> float:
-        """Count a request and return 0, or refuse it and return the seconds to wait."""
+        """Count a request and return 0, or reject it and return the seconds to wait."""
         windows = [self._windows[name] for name in COUNTED_IN[rate]]
         longest = max(window.wait(now) for window in windows)
         if longest > 0:

@@ -1,4 +1,4 @@
-"""A call that cannot have its turn in time is told at once, and only such a call."""
+"""Deadlines: a call that cannot be sent in time is refused at once, and only such a call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _End:
 
 
 async def _crowd(timeouts: list[float | None]) -> list[_End]:
-    """Let all ask at once, each with its timeout; answers come soon."""
+    """Let all callers acquire at once, each with its timeout; responses come soon."""
     limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
 
     async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
@@ -48,7 +48,7 @@ async def _crowd(timeouts: list[float | None]) -> list[_End]:
 
 @pytest.mark.parametrize("seed", range(10))
 async def test_every_deadline_is_met_or_refused_and_nobody_else_pays(seed: int) -> None:
-    """The k-th who is not refused leaves as if the refused had never asked."""
+    """The k-th accepted call is sent as if the refused ones had never asked."""
     rng = random.Random(seed)
     timeouts = [rng.choice([None, rng.uniform(0.01, 30)]) for _ in range(200)]
     ends = await _crowd(timeouts)
@@ -67,7 +67,7 @@ async def test_every_deadline_is_met_or_refused_and_nobody_else_pays(seed: int) 
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -> None:
-    """Whoever stands so far back, without a deadline, leaves later than those who were refused."""
+    """A call this far back, without a deadline, is sent after those that were refused."""
     rng = random.Random(seed)
     timeouts = [None if at < 100 else rng.uniform(1, 30) for at in range(200)]
     ends = await _crowd(timeouts)

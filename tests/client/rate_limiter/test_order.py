@@ -1,4 +1,4 @@
-"""First come, first served; and those who give up cost nobody a place or the key its pace."""
+"""First come, first served; callers that give up cost nobody a permit."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ async def test_requests_of_a_class_leave_in_the_order_they_were_asked_for(
 
 
 async def _pass(limiter: RateLimiter) -> float:
-    """Leave, be lost without an answer at once, and say when that was."""
+    """Send, fail without a response at once, and return the time."""
     departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=None)
     limiter.complete(departure, answered=False)
     return departure.left
 
 
 async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
-    """Those who stay leave at the moments of a queue in which the others never stood."""
+    """The remaining callers are sent when a queue without the others would send them."""
     rng = random.Random(12)
     staying = [rng.random() >= 0.3 for _ in range(200)]
     moments: list[list[float]] = []
@@ -71,7 +71,7 @@ async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
 async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
     simulated: MovableLoop,
 ) -> None:
-    """In each second ten leave, although three of those whose turn it was went away just then."""
+    """Ten are sent each second, although three whose turn it was gave up at that moment."""
     limiter = RateLimiter(Rates(overall=None, people=None))
     waiting = [
         asyncio.ensure_future(limiter.acquire(RateClass.SLOW, background=False, deadline=None))
@@ -95,7 +95,7 @@ async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
 
 @define
 class _PermitRequest:
-    """One who waits at the gates, and what became of it."""
+    """A caller of the limiter, and its outcome."""
 
     background: bool
     asked: float
@@ -105,7 +105,7 @@ class _PermitRequest:
 
 @define
 class _Requester:
-    """Asks the gates for places of one class at random, and gives some of the waiting up."""
+    """Acquires permits of one class at random, and gives up some of the waits."""
 
     limiter: RateLimiter
     rate: RateClass
@@ -167,7 +167,7 @@ async def test_two_busy_classes_both_get_on_under_the_limit_they_share() -> None
 
 
 async def test_a_class_with_places_of_its_own_is_not_held_up_by_a_fuller_one() -> None:
-    """Whoever came later of another class need not wait for a limit that is not its own."""
+    """A later call of another class need not wait for a limit that does not concern it."""
     rng = random.Random(14)
     vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.05), rng)
     async with calling(vendor) as nex:

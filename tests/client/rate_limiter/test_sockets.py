@@ -1,4 +1,4 @@
-"""The whole way: 200 tasks on one session, over sockets, to a sandbox that enforces the limits."""
+"""End to end: 200 tasks on one session, over sockets, to a sandbox that enforces the limits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def sockets(simulated: MovableLoop) -> None:
-    """Real milliseconds for what is under way on loopback, before a wait is skipped."""
+    """Real seconds for bytes in flight on loopback before a wait is skipped."""
     simulated.io_wait = 0.004
 
 
 async def _calls(at: ErrorScene, path: str, each: int, tasks: int = 200) -> float:
-    """Let every task call so often, one call after the other; return how long all took."""
+    """Let every task call so often, sequentially; return how long all took."""
     loop = asyncio.get_running_loop()
     subject = {"subdomain": at.sandbox.subdomain, "location_id": at.sandbox.location_id}
     days = {"start": "2026-06-01", "end": "2026-06-02"} if path == "/appointments" else {}
@@ -37,7 +37,7 @@ async def _calls(at: ErrorScene, path: str, each: int, tasks: int = 200) -> floa
 
 
 def _most_within(times: list[float], seconds: float) -> int:
-    """Count the most arrivals that any stretch of so many seconds holds."""
+    """Return the highest number of arrivals in any interval of so many seconds."""
     ordered, first, most = sorted(times), 0, 0
     for last, moment in enumerate(ordered):
         while ordered[first] <= moment - seconds:
@@ -71,7 +71,7 @@ async def test_200_tasks_meet_no_429_on_the_wire(
 
 
 async def test_a_server_that_pauses_is_not_met_with_two_windows_at_once() -> None:
-    """What left the gates must leave the machine, or its place is free before it is counted."""
+    """A permitted request must reach the wire before its permit is free again."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
         await asyncio.sleep(2)

@@ -1,4 +1,4 @@
-"""The vendor lowers its limits, or others use the key: a 429 closes its class and no other."""
+"""The vendor lowers its limits, or others use the key: a 429 closes only its class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STUBBORN = RetryPolicy(attempts=50, base_delay=0.2)
 
 
 def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> bool:
-    """Tell whether a class never stood still for so long."""
+    """Tell whether a class never paused for so long."""
     times = [one.at for one in arrivals if one.rate == rate]
     return all(late - early < seconds for early, late in pairwise(times))
 
@@ -94,7 +94,7 @@ async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kin
 
 @pytest.mark.parametrize("how", ["cancelled", "deadline"])
 async def test_a_request_given_up_on_its_way_holds_its_place(how: str) -> None:
-    """It left, and is counted when it arrives, whether somebody still waits for it or not."""
+    """A request that was sent counts when it arrives, whether or not its caller still waits."""
     rng = random.Random(24)
     vendor = RateLimitedServer(
         Limiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng

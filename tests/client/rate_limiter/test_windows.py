@@ -1,4 +1,4 @@
-"""200 tasks against every kind of window: no 429, and next to nothing wasted."""
+"""200 tasks against every kind of window: no 429, and hardly any permit wasted."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def far(rng: random.Random) -> tuple[float, float]:
-    """Up to a quarter of a second to get there, and sometimes two seconds to come back."""
+    """Up to a quarter of a second to arrive, and sometimes two seconds for the response."""
     return rng.uniform(0, 0.249), 2.0 if rng.random() < 0.05 else rng.uniform(0, 0.4)
 
 
 def anywhere(rng: random.Random) -> tuple[float, float]:
-    """Counted at any moment of a round trip of up to a quarter of a second."""
+    """Counted at any point of a round trip of up to a quarter of a second."""
     trip, part = rng.uniform(0, 0.249), rng.random()
     return trip * part, trip * (1 - part)
 
 
 def lopsided(rng: random.Random) -> tuple[float, float]:
-    """Quick there and slow back, or the other way round."""
+    """Fast there and slow back, or the reverse."""
     return (0.249, 0.0) if rng.random() < 0.5 else (0.0, 0.4)
 
 
@@ -47,7 +47,7 @@ trips = pytest.mark.parametrize("trip", TRIPS.values(), ids=TRIPS)
 
 
 def due(limit: str, seconds: float, *, part: float = 1.0) -> float:
-    """Return the least that a saturated limit must have let through in so many seconds."""
+    """Return the least that a saturated limit must have accepted in so many seconds."""
     count, window = DOCUMENTED[limit]
     return 0.97 * int(count * part) * seconds / (window + SLACK)
 
@@ -83,7 +83,7 @@ async def test_200_tasks_of_the_slow_class_fill_every_second(
 
 
 async def test_answers_that_come_late_cost_a_quarter_second_in_each_window_and_no_more() -> None:
-    """Measured over so many windows that how the first one begins does not matter."""
+    """Measured over so many windows that the phase of the first does not matter."""
     rng = random.Random(4)
     vendor = RateLimitedServer(Limiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng)
     seconds = 80 * 1.25
@@ -110,7 +110,7 @@ async def test_200_tasks_fill_the_limit_of_all_classes_together(kind: Kind, trip
 
 @pytest.mark.parametrize("seed", range(24))
 async def test_a_process_with_a_share_keeps_to_it_whatever_happens(seed: int) -> None:
-    """A tenth of the limits, so that many minutes of any weather can be tried."""
+    """A tenth of the limits, so that many minutes under any condition can be simulated."""
     rng = random.Random(seed)
     kind, trip = rng.choice(KINDS), rng.choice(list(TRIPS.values()))
     vendor = RateLimitedServer(Limiter(kind, rng, part=0.1), trip, rng)
@@ -129,7 +129,7 @@ async def test_a_process_with_a_share_keeps_to_it_whatever_happens(seed: int) ->
 async def test_travel_beyond_a_quarter_second_is_refused_rarely_and_nothing_is_lost(
     kind: Kind,
 ) -> None:
-    """Then no log can be exact without waiting for every answer; a 429 is waited out."""
+    """No client can then be exact without waiting for every response; a 429 is waited out."""
     rng = random.Random(5)
     vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.4, 0.4), rng)
     seconds = 60.0
@@ -143,7 +143,7 @@ async def test_travel_beyond_a_quarter_second_is_refused_rarely_and_nothing_is_l
 
 
 async def test_windows_that_begin_while_the_session_idles_change_nothing() -> None:
-    """Bursts after pauses of any length: the worst a fixed window can be met with."""
+    """Bursts after pauses of any length: the worst case of a fixed window."""
     rng = random.Random(6)
     for kind in KINDS:
         vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.1, 0.1), rng)

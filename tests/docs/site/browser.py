@@ -1,4 +1,4 @@
-"""Chromium without a window, spoken to by its own protocol."""
+"""Headless Chromium, controlled by its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PATIENCE: Final = 30.0
 
 @define
 class Tab:
-    """One tab, and what was seen in it since the last page was opened."""
+    """One tab, and its requests and errors since the last page was opened."""
 
     _socket: aiohttp.ClientWebSocketResponse
     _asked: int = 0
@@ -39,7 +39,7 @@ class Tab:
     _loads: int = 0
 
     async def call(self, method: str, **arguments: object) -> dict[str, Any]:
-        """Have a command carried out, and return what it answers."""
+        """Send a command, and return its result."""
         self._asked += 1
         asked = self._asked
         await self._socket.send_json({"id": asked, "method": method, "params": arguments})
@@ -60,7 +60,7 @@ class Tab:
             await self._next()
 
     async def value(self, expression: str) -> Any:
-        """Return what an expression of JavaScript is worth; a promise's end is waited for."""
+        """Evaluate an expression of JavaScript; a promise is awaited."""
         said = await self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -68,7 +68,7 @@ class Tab:
         return said["result"].get("value")
 
     async def resize(self, width: int, height: int) -> None:
-        """Give the page another window."""
+        """Resize the window."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -78,7 +78,7 @@ class Tab:
         )
 
     async def prefer(self, scheme: str) -> None:
-        """Let the reader prefer light or dark pages."""
+        """Set the preferred colour scheme."""
         wanted = [{"name": "prefers-color-scheme", "value": scheme}]
         await self.call("Emulation.setEmulatedMedia", features=wanted)
 
@@ -103,7 +103,7 @@ class Tab:
 
 @asynccontextmanager
 async def browser() -> AsyncGenerator[Tab]:
-    """Run Chromium with a profile of its own; skips where there is none, but not under CI."""
+    """Run Chromium with a temporary profile; skips where it is missing, but not under CI."""
     program = shutil.which("chromium")
     if program is None:
         missing("Chromium", "Debian: apt-get install chromium")
@@ -129,7 +129,7 @@ async def browser() -> AsyncGenerator[Tab]:
 
 
 async def _port(file: Path, running: subprocess.Popen[bytes]) -> str:
-    """Wait until the browser says where it listens."""
+    """Wait until the browser reports its address."""
     async with asyncio.timeout(_PATIENCE):
         while not (said := _text(file)):
             if running.poll() is not None:

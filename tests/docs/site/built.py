@@ -1,4 +1,4 @@
-"""The site, built once for all processes that run tests."""
+"""The site, built once for all test processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parents[3]
 
 
 def missing(what: str, how: str) -> None:
-    """Skip the test for want of a tool; where CI must prove everything it fails."""
+    """Skip the test because a tool is missing; under CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and CI must not skip what it proves")
     pytest.skip(f"{what} is not installed ({how})")
@@ -29,7 +29,7 @@ def missing(what: str, how: str) -> None:
 
 @frozen
 class Site:
-    """What building the site came to."""
+    """Result of building the site."""
 
     html: Path
     status: int
@@ -37,13 +37,13 @@ class Site:
 
     @property
     def pages(self) -> list[Path]:
-        """Every page there is."""
+        """All pages."""
         return sorted(self.html.rglob("*.html"))
 
 
 @contextmanager
 def _alone(path: Path) -> Generator[None]:
-    """Hold a file's lock, so that one process builds and the others wait for it."""
+    """Hold a file lock, so that one process builds and the others wait for it."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

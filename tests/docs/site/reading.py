@@ -1,4 +1,4 @@
-"""What a page of HTML asks for, links to and can be linked at."""
+"""Links, resources and anchors of an HTML page."""
 
 from __future__ import annotations
 

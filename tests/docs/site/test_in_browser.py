@@ -1,4 +1,4 @@
-"""The pages as a reader has them: on a telephone and at a desk, by day and by night."""
+"""The pages in a browser: on phones and desktops, light and dark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WINDOWS: Final = ((390, 844), (1400, 900))
 _TOO_WIDE: Final = """Math.max(...[
   document.documentElement, ...document.querySelectorAll(".main, .content")
 ].map((one) => one.scrollWidth - one.clientWidth))"""
-"""How far the page, or the column of its text, has to be scrolled sideways."""
+"""Return how far the page, or its text column, scrolls sideways."""
 _CONTRAST: Final = """(() => {
   const light = (colour) => {
     const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(
@@ -33,7 +33,7 @@ _CONTRAST: Final = """(() => {
   return [ground, Math.min(...shown.map(ratio))];
 })()"""
 _READABLE: Final = 4.5
-"""The contrast that the accessibility guidelines ask of text."""
+"""Minimum contrast of text in the accessibility guidelines."""
 _RESULTS: Final = """new Promise((found) => {
   const look = () => {
     const all = [...document.querySelectorAll("#search-results li a")].map((one) => one.href);
