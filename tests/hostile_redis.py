@@ -1,5 +1,4 @@
-"""Values that do not belong in a Redis, and servers that are no Redis: whoever shares one may find
-them there."""
+"""Malformed values in a Redis, and servers that are not Redis, as in a shared installation."""
 
 from __future__ import annotations
 
@@ -102,7 +101,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 async def overwrite(client: Any, key: bytes, kind: Kind, *, ends: bool) -> None:
-    """Put another value in the place of a key, for an hour or without end."""
+    """Overwrite the value of a key, for an hour or without expiry."""
     async with client.pipeline(transaction=True) as together:
         together.delete(key)
         await kind(together, key)
@@ -112,7 +111,7 @@ async def overwrite(client: Any, key: bytes, kind: Kind, *, ends: bool) -> None:
 
 
 async def parts_of(client: Any, key: bytes) -> list[Callable[[bytes], Awaitable[object]]]:
-    """Return what overwrites each single value under a key, and leaves its life as it is."""
+    """Return functions that overwrite each value under a key and keep its expiry."""
     kind = await client.type(key)
     if kind == b"string":
         return [lambda text: client.set(key, text, keepttl=True)]
@@ -151,7 +150,7 @@ ANSWERS: Final[Mapping[str, bytes]] = {
 
 @asynccontextmanager
 async def hostile_server(answer: bytes) -> AsyncGenerator[str]:
-    """Serve something that gives the same answer to whatever is asked."""
+    """Serve the same bytes for every command."""
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""A Redis of a test's own: Debian's server on a socket file, without a disk."""
+"""A Redis server for tests, on a Unix socket, without persistence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE = 20.0
 
 @contextmanager
 def running_redis() -> Generator[str]:
-    """Run a server and give its address; skips the test where there is none, but not under CI."""
+    """Run a server and give its address; skips where it is missing, but not under CI."""
     program = shutil.which("redis-server")
     if program is None:
         if os.environ.get("CI"):
@@ -45,7 +45,7 @@ def running_redis() -> Generator[str]:
 
 
 def _await(path: Path, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers."""
+    """Wait until the server responds."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         assert server.poll() is None, "redis-server ended at once"
@@ -62,6 +62,6 @@ def _await(path: Path, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A server for all tests of a process: use keys of your own."""
+    """A server for all tests of a process; each test uses unique keys."""
     with running_redis() as url:
         yield url

@@ -1,4 +1,4 @@
-"""The benchmarks run, compare like with like and check what they count. No speed is asserted."""
+"""The benchmarks run, compare like with like and check their counts. Speed is not asserted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows_by_heading(report: str) -> dict[str, list[list[str]]]:
 
 
 def invented(value: float = 1.0) -> Figures:
-    """Return figures for pulls and for asking ahead, each another number."""
+    """Return figures for pulls and prefetching, each a different number."""
     figures = Figures()
     for nth, ((kind, per_page), name) in enumerate(product(PLACES, LABELS)):
         for round_ in range(3):

@@ -1,4 +1,4 @@
-"""The benchmark of bulk pulls: its ideals, its picture, and that it checks what it counts."""
+"""The benchmark of bulk pulls: its ideals, its charts, and its checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def invented() -> Figures:
-    """Return a pace for each case, each another number."""
+    """Return a pace for each case, each a different number."""
     figures = Figures()
     for nth, (latency, one) in enumerate(product(LATENCIES, CONCURRENCIES)):
         for round_ in range(3):

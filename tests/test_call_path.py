@@ -1,4 +1,4 @@
-"""The frames between a caller and aiohttp are counted in a running program."""
+"""The frames between a caller and aiohttp, counted in a running program."""
 
 from __future__ import annotations
 

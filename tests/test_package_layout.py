@@ -80,7 +80,7 @@ def test_every_module_names_what_it_offers(name: str) -> None:
 
 
 def test_each_module_can_be_imported_alone() -> None:
-    """One interpreter for all, its modules thrown out between: an import cycle shows just so."""
+    """One interpreter for all, with its modules removed between: this reveals import cycles."""
     code = """
 import importlib, sys
 clean = set(sys.modules)
@@ -115,7 +115,7 @@ def test_the_layers_hold() -> None:
 
 
 def test_every_feature_of_the_list_has_its_files() -> None:
-    """The list asks newcomers' questions; each names the files that answer it."""
+    """Each feature in the list names the files that implement it."""
     root = Path(__file__).parent.parent
     rows = (root / "tests" / "features.tsv").read_text(encoding="utf-8").splitlines()[1:]
     assert len(rows) == 50

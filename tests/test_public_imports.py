@@ -23,7 +23,7 @@ PUBLIC_MODULES: Final = frozenset(
         "nexhealth_async.webhooks.starlette",
     }
 )
-"""Modules that offer names of their own to other packages."""
+"""Modules that offer names to other packages."""
 
 FACADE: Final = ("stores", "webhooks")
 """`stores` publishes the delivery stores, which are modules of `webhooks`."""

@@ -1,1 +1,1 @@
-"""What maintainers run; none of it is in the package."""
+"""Tools for maintainers; not part of the package."""

@@ -1,4 +1,4 @@
-"""What a release changes and checks: the version, the changelog, and what is in the archives.
+"""Releases: version, changelog, and checks of the archives.
 
 ``python -m tools.release may 0.2.0`` says whether that version can be released, ``cut 0.2.0``
 writes version and changelog, and ``inspect dist`` looks into wheel and sdist. ``nox -s release``
@@ -50,18 +50,18 @@ NEEDED: Final = (
     "nexhealth_async/stores/redis_rates.lua",
     "LICENSE",
 )
-"""Ends of paths that wheel and sdist both must have."""
+"""Path endings that wheel and sdist both must have."""
 UNWANTED: Final = re.compile(
     r"__pycache__|\.py[co]$|(^|/)\.(venv|nox|git|hypothesis|\w+_cache)(/|$)|\.(duckdb|db|env)$"
 )
 
 
 class CannotReleaseError(Exception):
-    """A release was refused; the text says why and what to do."""
+    """A release was refused; the message says why and what to do."""
 
 
 def numbers(version: str) -> tuple[int, int, int]:
-    """Read ``1.2.3``.
+    """Parse ``1.2.3``.
 
     Raises:
         CannotReleaseError: it is no version of three numbers.
@@ -108,7 +108,7 @@ def check_version(version: str, *, current: str, changelog: str) -> None:
 
 
 def notes(changelog: str) -> str:
-    """Return what stands under [Unreleased].
+    """Return the text under [Unreleased].
 
     Raises:
         CannotReleaseError: there is no such heading, or nothing under it.
@@ -126,7 +126,7 @@ def notes(changelog: str) -> str:
 
 
 def cut(changelog: str, version: str, day: date) -> str:
-    """Return the changelog with what was unreleased under a version, and an empty [Unreleased].
+    """Return the changelog with the unreleased entries under a version, and an empty [Unreleased].
 
     Headings without an entry stay behind. Links for comparing are moved on where there are any.
     """
@@ -165,7 +165,7 @@ def contents(archive: Path) -> dict[str, bytes]:
 
 
 def complaints(files: Mapping[str, bytes], *, machine: Sequence[str]) -> list[str]:
-    """Say what is wrong with the files of an archive: what is missing, what should not be there.
+    """Return the problems of an archive's files: missing ones, and unexpected ones.
 
     ``machine`` are texts that would tell on whose machine it was built.
     """
@@ -228,7 +228,7 @@ def _inspect(folder: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one of the three commands; 0 when all is well."""
+    """Run one of the three commands; return 0 for success."""
     commands = {"may": _may, "cut": _cut, "inspect": _inspect}
     match arguments:
         case [name, argument] if name in commands:

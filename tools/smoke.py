@@ -1,4 +1,4 @@
-"""A first look at an installed package, from outside any tree; ``nox -s release`` runs it.
+"""Smoke test of an installed package, outside any tree; ``nox -s release`` runs it.
 
 It prints one line, and ends with an error if anything is not as in the tree.
 """

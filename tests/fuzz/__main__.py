@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: coverage-guided fuzzing of one target or of all.
+"""Run ``python -m tests.fuzz``: coverage-guided fuzzing of one target or of all.
 
 Corpus, logs and findings go to a folder outside of the repository, a new one in the system's place
 for temporary files unless ``--folder`` names one; naming it again goes on where it was left.
@@ -17,7 +17,7 @@ from tests.fuzz.cases import OPEN
 
 
 def main() -> int:
-    """Fuzz what was asked for; the status is 1 if anything was found that is not known."""
+    """Fuzz the selected targets; the status is 1 if there is a new finding."""
     options = _options()
     if not engine.INSTALLED:
         sys.stderr.write("atheris is not installed; `nox -s fuzz` brings it where it exists\n")

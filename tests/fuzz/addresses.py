@@ -59,7 +59,7 @@ def _bases() -> list[bytes]:
 
 @target(seeds=_bases)
 def base_url(data: bytes) -> None:
-    """A base URL is refused, or every request to it goes by TLS or stays on this machine."""
+    """A base URL is refused, or every request to it uses TLS or stays on this machine."""
     base = check_base_url(_decoded(data))
     Transport(base, None)
     read, sent = URL(base), URL(base + "/patients?subdomain=demo", encoded=True)
@@ -98,7 +98,7 @@ def _paths() -> list[bytes]:
 
 @target(choices=1, seeds=_paths)
 def path_of_a_request(data: bytes) -> None:
-    """`nex.request` reaches nothing but what is below the base URL."""
+    """`nex.request` reaches nothing outside the base URL."""
     feed = Feed(data)
     base = feed.pick(_BASES)
     _stays(base, raw_call("GET", _decoded(feed.rest), params={"name": "x&y=z"}))
@@ -127,7 +127,7 @@ def _links() -> list[bytes]:
 
 @target(choices=2, seeds=_links)
 def address_of_a_document(data: bytes) -> None:
-    """What a record names as its file is asked for on the API's own host, or refused."""
+    """The file URL of a record is requested on the API's own host, or refused."""
     feed = Feed(data)
     base, subdomain = feed.pick(_BASES), feed.pick((None, "demo"))
     call = download_call(_decoded(feed.rest), base_url=base, subdomain=subdomain)
@@ -169,7 +169,7 @@ def _hops() -> list[bytes]:
 
 @target(choices=2, seeds=_hops)
 def redirect_of_a_file(data: bytes) -> None:
-    """A file is followed over TLS, or on the plain host that it was asked of; never out of TLS."""
+    """A file redirect is followed over TLS, or to the plain host of the request only."""
     feed = Feed(data)
     url = URL(feed.pick(_BASES) + "/documents/18/download")
     headers = CIMultiDict(Location=feed.rest.decode("utf-8", "surrogateescape"))
@@ -189,7 +189,7 @@ def _names() -> list[bytes]:
 
 @target(seeds=_names)
 def subdomain(data: bytes) -> None:
-    """A subdomain is refused, or arrives as one parameter with just this value."""
+    """A subdomain is refused, or sent as one parameter with exactly this value."""
     name = check_subdomain(_decoded(data))
     call = raw_call("GET", "/patients", params={"subdomain": name})
     query = call.request(headers={}).target.partition("?")[2]

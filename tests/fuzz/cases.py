@@ -1,4 +1,4 @@
-"""What fuzzing found, kept as the bytes that showed it; the name is the promise.
+"""Inputs that fuzzing found, kept as bytes; the name of a case is the promise.
 
 ``defect`` is the signature a finding has while its cause stands, with the place to mend. Such a
 case is expected to fail, strictly: whoever mends the cause takes ``defect`` away.
@@ -20,7 +20,7 @@ class Case:
     data: bytes
     defect: str | None = None
     where: str = ""
-    """What to mend, for a defect."""
+    """The fix that a known defect needs."""
 
 
 CASES: tuple[Case, ...] = (
@@ -97,4 +97,4 @@ CASES: tuple[Case, ...] = (
 )
 
 OPEN = frozenset(case.defect for case in CASES if case.defect is not None)
-"""Signatures of defects that stand: random search may meet them again."""
+"""Signatures of known defects, which random search may meet again."""

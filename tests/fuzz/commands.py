@@ -1,4 +1,4 @@
-"""Target: what stands on the command line, up to where a command would go to the network."""
+"""Fuzz target: command lines, up to the point where a command would use the network."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def _refuse(work: Coroutine[object, None, object]) -> NoReturn:
 
 @contextmanager
 def _no_file(path: Path | None) -> Generator[None]:
-    """Stand where a command would open its output, which may be any file of the machine."""
+    """Replace the opening of a command's output, which may be any file of the machine."""
     yield
 
 
 @contextmanager
 def _indoors() -> Generator[io.BytesIO]:
-    """Keep a command from network, files, environment and terminal."""
+    """Keep a command away from network, files, environment and terminal."""
     # As strict as the real ones: what cannot be encoded must not be written.
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
     said = io.BytesIO()
@@ -85,7 +85,7 @@ def _indoors() -> Generator[io.BytesIO]:
 
 @target(seeds=_lines)
 def command_line(data: bytes) -> None:
-    """Any arguments end with an exit status and sentences, never with a traceback."""
+    """Any arguments end with an exit status and a message, never with a traceback."""
     # As the interpreter decodes arguments, which hold no NUL.
     arguments = [os.fsdecode(one) for one in data.split(_NUL)][:12]
     with _indoors() as sink:

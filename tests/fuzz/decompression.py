@@ -1,4 +1,4 @@
-"""Target: a compressed body, undone in bounded pieces."""
+"""Fuzz target: decompression of a body in bounded pieces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _packed() -> list[bytes]:
 
 @target(choices=1, seeds=_packed)
 def packed_body(data: bytes) -> None:
-    """Whatever is sent comes out in small pieces, or is refused without a word of it."""
+    """Any input is decompressed in small pieces, or refused with an error that quotes nothing."""
     feed = Feed(data)
     size = feed.number(64) or max(1, len(data))
     unpacker, total = BodyDecompressor(), 0

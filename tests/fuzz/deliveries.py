@@ -1,4 +1,4 @@
-"""Targets: what turns a delivery's bytes and headers into an event, or refuses them."""
+"""Fuzz targets: functions that turn the bytes and headers of a delivery into an event."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _bodies() -> list[bytes]:
 
 @target(seeds=_bodies)
 def body_of_a_webhook(data: bytes) -> None:
-    """A body is an event or refused; an event shows nothing of it, and is the same twice."""
+    """A body is an event or refused; an event's repr shows nothing of it, and parsing is stable."""
     try:
         event = parse(data)
     except InvalidWebhookError:
@@ -57,7 +57,7 @@ def body_of_a_webhook(data: bytes) -> None:
 
 
 def _is_broken(data: bytes) -> bool:
-    """Tell whether a part that nobody asked for is no JSON."""
+    """Tell whether a part that no field needs is invalid JSON."""
     try:
         msgspec.json.decode(data)
     except (ValueError, RecursionError):
@@ -85,7 +85,7 @@ def _headers() -> list[bytes]:
 
 @target(choices=1, seeds=_headers)
 def headers_of_a_webhook(data: bytes) -> None:
-    """No headers but the signed ones are taken, and none raise."""
+    """Only signed headers are accepted, and no headers raise a foreign error."""
     feed = Feed(data)
     tolerance = feed.pick((None, timedelta(minutes=5), timedelta(0), timedelta.max))
     stamp, signature, body = (*feed.rest.split(BREAK, 2), b"", b"")[:3]

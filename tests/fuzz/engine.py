@@ -27,33 +27,33 @@ __all__ = ["INSTALLED", "FuzzResult", "fuzz", "instrumented"]
 INSTALLED = find_spec("atheris") is not None
 
 _SLOWNESS = 4.0
-"""What counting branches costs, generously."""
+"""Generous factor for the cost of counting branches."""
 _LONGEST_INPUT = 16_384
 _MOST_MEMORY = 2048
-"""Megabytes of a process, past which libFuzzer calls it a finding."""
+"""Megabytes of a process above which libFuzzer reports a finding."""
 _HANGS = 60
-"""Seconds after which one input is a finding."""
+"""Seconds for one input above which libFuzzer reports a finding."""
 _RUNS = re.compile(rb"^#(\d+)\s", re.MULTILINE)
 _COVERED = re.compile(rb"cov: (\d+)")
 
 
 @frozen(kw_only=True)
 class FuzzResult:
-    """What came of fuzzing one target."""
+    """Result of fuzzing one target."""
 
     name: str
     runs: int
     edges: int
     """Branches seen, as libFuzzer counts them."""
     findings: tuple[str, ...]
-    """Signatures of what was found."""
+    """Signatures of the findings."""
     clean_exit: bool
     """False if libFuzzer itself stopped: a crash of the interpreter, a hang, too much memory."""
     log: Path
 
 
 def instrumented() -> tuple[str, ...]:
-    """Import package and targets so that branches are counted; return the targets' names.
+    """Import the package and the targets instrumented; return the targets' names.
 
     Must come before anything else imports the package.
     """
@@ -73,7 +73,7 @@ def _atheris() -> Any:
 
 
 def fuzz(name: str, folder: Path, *, seconds: int = 0, runs: int = 0, seed: int = 0) -> FuzzResult:
-    """Fuzz one target in a process of its own, for so many seconds or runs."""
+    """Fuzz one target in a separate process, for so many seconds or runs."""
     corpus, found = folder / "corpus" / name, folder / "findings" / name
     log = folder / f"{name}.log"
     for one in (corpus, found):

@@ -1,4 +1,4 @@
-"""What a target is, and what counts as a finding: a crash, a leak, or too much time.
+"""Fuzz targets, and the kinds of findings: a crash, a leak, or too much time.
 
 A target is a function of bytes. It may raise anything: `judge` turns what is no error of ours into
 a `Finding`, and holds what is one to the promise that it names no value.
@@ -23,11 +23,11 @@ T = TypeVar("T")
 Run: TypeAlias = Callable[[bytes], None]
 
 SENTINEL = "Zaphquill"
-"""Stands for what is personal: the seeds hold it as values, and no text of ours may show it."""
+"""Sentinel for personal data: the seeds hold it as values, and no message may show it."""
 
 PACKAGE = Path(nexhealth_async.__file__).parent
 _PATIENCE = 2.0
-"""Seconds of CPU one input may cost, whatever its length."""
+"""Seconds of CPU that one input may take, at any length."""
 _PATIENCE_PER_BYTE = 5e-6
 
 
@@ -41,14 +41,14 @@ class Finding(AssertionError):
 
 @frozen(kw_only=True)
 class FuzzTarget:
-    """One way in for hostile bytes."""
+    """One entry point for untrusted bytes."""
 
     name: str
     run: Run = field(repr=False)
     choices: int
-    """How many bytes at the front choose rows, versions or options; the payload follows."""
+    """Number of leading bytes that choose rows, versions or options; the payload follows."""
     seeds: Callable[[], list[bytes]] = field(repr=False)
-    """Inputs that reach far, to be mutated."""
+    """Seeds with wide coverage, to be mutated."""
 
 
 TARGETS: dict[str, FuzzTarget] = {}
@@ -56,7 +56,7 @@ TARGETS: dict[str, FuzzTarget] = {}
 
 
 def target(*, choices: int = 0, seeds: Callable[[], list[bytes]]) -> Callable[[Run], Run]:
-    """Enter a function into the table of targets, under its name with hyphens."""
+    """Register a function as a target, under its name with hyphens."""
 
     def enter(run: Run) -> Run:
         name = run.__name__.replace("_", "-")
@@ -67,7 +67,7 @@ def target(*, choices: int = 0, seeds: Callable[[], list[bytes]]) -> Callable[[R
 
 
 class Feed:
-    """Takes choices off the front of an input; what is left is the payload."""
+    """Reads choices from the front of an input; the rest is the payload."""
 
     def __init__(self, data: bytes) -> None:
         self.rest = data
@@ -82,7 +82,7 @@ class Feed:
 
 
 def judge(one: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
-    """Feed a target; raises `Finding` and nothing else.
+    """Run a target; raises `Finding` and nothing else.
 
     ``slowness`` is the factor by which instruments slow the code down.
     """
@@ -102,7 +102,7 @@ def judge(one: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
 
 
 def private(error: BaseException) -> None:
-    """Raise a `Finding` if an error, or one it is chained to, shows the canary."""
+    """Raise a `Finding` if an error, or one it is chained to, shows the sentinel."""
     for at, link in enumerate(_chain(error)):
         for text in (str(link), repr(link)):
             if SENTINEL in text:
@@ -122,7 +122,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _signature(one: FuzzTarget, error: Exception) -> str:
-    """Name a crash by the innermost line of the package it went through."""
+    """Name a crash by the innermost line of the package in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
     place = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else one.name

@@ -1,4 +1,4 @@
-"""Small damage to an input: what a broken or hostile server does to a reply."""
+"""Small mutations of an input, like those of a broken or hostile server."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ ODD: tuple[bytes, ...] = (
     f'{{"{SENTINEL}":"{SENTINEL}"}}'.encode(),
     f'["{SENTINEL}"]'.encode(),
 )
-"""Values that stand where another was due."""
+"""Values that replace others of any type."""
 
 _BITS: tuple[bytes, ...] = (
     *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\0", b"\n", b" ", b"."),
@@ -96,14 +96,14 @@ _SCALAR = re.compile(rb'(?<=[:\[,])\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+\-]*|tru
 
 
 def mutated(data: bytes, rng: random.Random, times: int) -> bytes:
-    """Damage an input so many times."""
+    """Mutate an input so many times."""
     for _ in range(times):
         data = rng.choice(_WAYS)(data, rng)
     return data
 
 
 def _replace(data: bytes, rng: random.Random) -> bytes:
-    """Put an odd value in the place of one that JSON has there."""
+    """Replace a value in JSON by a malformed one."""
     places = list(_SCALAR.finditer(data))
     if not places:
         return data
@@ -112,7 +112,7 @@ def _replace(data: bytes, rng: random.Random) -> bytes:
 
 
 def _repeat(data: bytes, rng: random.Random) -> bytes:
-    """Say one member twice, the second time otherwise."""
+    """Repeat one member with another value."""
     members = list(re.finditer(rb'"\w+":', data))
     if not members:
         return data

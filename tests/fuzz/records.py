@@ -1,4 +1,4 @@
-"""Targets: what turns the bytes of one record into a model, a dict or a line of a table."""
+"""Fuzz targets: readers of one record, into a model, a dict or a line of a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _samples() -> list[bytes]:
 
 
 def _native(model: type[Record], record: bytes) -> Record | None:
-    """Read by msgspec alone, as the codec does first."""
+    """Read with msgspec alone, as the codec does first."""
     read = _CODEC.native(model)
     assert read is not None
     with suppress(*NATIVE_ERRORS):
@@ -42,7 +42,7 @@ def _native(model: type[Record], record: bytes) -> Record | None:
 
 @target(choices=1, seeds=_samples)
 def record_of_a_model(data: bytes) -> None:
-    """A record is read or refused; what was read can be shown and written out again."""
+    """A record is read or refused; a read one can be shown and encoded again."""
     feed = Feed(data)
     model = feed.pick(MODELS)
     made, repairs = _CODEC.decode(model, feed.rest)
@@ -58,7 +58,7 @@ def record_of_a_model(data: bytes) -> None:
 
 @target(choices=1, seeds=_samples)
 def two_decoders_of_a_record(data: bytes) -> None:
-    """Where the fast decoder reads a record, the tolerant one reads the same, without repairs."""
+    """Whenever the fast decoder reads a record, the tolerant one gives the same without repairs."""
     feed = Feed(data)
     model = feed.pick(MODELS)
     fast = _native(model, feed.rest)
@@ -82,7 +82,7 @@ def two_decoders_of_a_record(data: bytes) -> None:
 
 
 def _difference(one: object, other: object, path: str) -> str:
-    """Return where two values differ, in kind, offset or scale too."""
+    """Return where two values differ, in type, offset or scale too."""
     if type(one) is not type(other):
         return f"{path}: {type(one).__name__} and {type(other).__name__}"
     ours, theirs = _parts(one), _parts(other)
@@ -98,7 +98,7 @@ def _difference(one: object, other: object, path: str) -> str:
 
 
 def _parts(value: object) -> list[tuple[str, object]] | None:
-    """Return the named parts of a value that has some."""
+    """Return the named parts of a structured value."""
     match value:
         case Record():
             fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))
@@ -113,7 +113,7 @@ def _parts(value: object) -> list[tuple[str, object]] | None:
 
 
 def _exactly(value: object) -> object:
-    """Return what tells apart values that are equal and yet not the same."""
+    """Return what distinguishes values that are equal but not identical in form."""
     match value:
         case Decimal():
             return value.as_tuple()
@@ -127,7 +127,7 @@ def _exactly(value: object) -> object:
 
 @target(seeds=lambda: [text for _, text in records()])
 def raw_record(data: bytes) -> None:
-    """`.raw()` gives a dict or an error that shows nothing."""
+    """`.raw()` gives a dict, or an error that shows nothing."""
     slices = BatchDecoder(AS_DICTS, None)
     slices.begin([Raw(data)])
     made = slices.read()
@@ -146,7 +146,7 @@ def _lined() -> list[bytes]:
 
 @target(choices=1, seeds=_lined)
 def record_on_a_terminal(data: bytes) -> None:
-    """A table has one line for each record, and gives the terminal no orders."""
+    """A table has one line for each record, and sends no control sequences to the terminal."""
     feed = Feed(data)
     kind = feed.pick(_KINDS)
     # Only what splitting an envelope lets through reaches the command line.

@@ -1,4 +1,4 @@
-"""Targets: what reads a reply, from the envelope to the headers of a refusal."""
+"""Fuzz targets: readers of a response, from the envelope to the headers of an error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _envelopes() -> list[bytes]:
 
 @target(choices=3, seeds=_envelopes)
 def envelope_of_a_reply(data: bytes) -> None:
-    """Each way to read a reply gives a reading that keeps its word, or an error of ours."""
+    """Each reader gives a valid result or an error of ours."""
     feed = Feed(data)
     row, status, read = feed.pick(ROWS), feed.pick(_STATUSES), feed.pick(_READERS)
     reading = read(Response(status=status, body=feed.rest, received_at=_NOW), row)
@@ -91,7 +91,7 @@ def _payloads() -> list[bytes]:
 
 @target(choices=1, seeds=_payloads)
 def lifetime_of_a_token(data: bytes) -> None:
-    """Whatever the login answered with, the lifetime is a finite number within a day."""
+    """For any login response, the lifetime is finite and at most a day."""
     feed = Feed(data)
     bare = feed.number(2) == 0
     token = feed.rest if bare else b"e30." + urlsafe_b64encode(feed.rest).rstrip(b"=") + b".s"
@@ -120,7 +120,7 @@ def _waits() -> list[bytes]:
 
 @target(seeds=_waits)
 def retry_after_header(data: bytes) -> None:
-    """Seconds to wait are finite and not below zero, whatever the two headers hold."""
+    """Seconds to wait are finite and not negative, for any two headers."""
     # As aiohttp hands headers over.
     wait, _, date = data.decode("utf-8", "surrogateescape").partition("\n")
     seconds = retry_after({"retry-after": wait, "date": date}, _NOW)
@@ -139,7 +139,7 @@ def _sentences() -> list[bytes]:
 
 @target(choices=2, seeds=_sentences)
 def text_of_a_refusal(data: bytes) -> None:
-    """The error chosen for a refusal's sentences shows none of them."""
+    """The error for an error response shows none of its sentences."""
     feed = Feed(data)
     row, status = feed.pick(ROWS), feed.pick(_STATUSES)
     # Sentences come here cut to size.

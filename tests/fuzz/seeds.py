@@ -1,4 +1,4 @@
-"""Inputs that reach far into the readers: what fuzzers begin with."""
+"""Seeds with wide coverage, from which fuzzers start."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.models.model_samples import MODELS, SAMPLES
 __all__ = ["BREAK", "ROWS", "chosen", "envelope", "records", "refusals"]
 
 BREAK = b"\n--\n"
-"""Stands between the replies of one conversation."""
+"""Separates the responses of one conversation."""
 
 ROWS: tuple[OperationSpec, ...] = (
     *(row for row in (patients.LIST.v2, patients.LIST.v3) if row),
     *(row for row in (locations.LIST.v2, locations.LIST.v3) if row),
     *(row for one in ENDPOINTS for row in (one.v2, one.v3) if row),
 )
-"""Every row of both versions, the ones with shapes of their own first."""
+"""Every row of both versions, the ones with unusual shapes first."""
 
 
 def chosen(at: int, payload: bytes) -> bytes:
@@ -35,7 +35,7 @@ def envelope(**members: object) -> bytes:
 
 @cache
 def records() -> list[tuple[int, bytes]]:
-    """Return each model's place and a record of it in the API's form, with the canary in it."""
+    """Return each model's index and a record of it in the API's form, with the sentinel in it."""
     places = {model.__name__: at for at, model in enumerate(MODELS)}
     samples = [
         (places[name], text.replace("Abbi", SENTINEL).replace('"name":"', f'"name":"{SENTINEL} '))
@@ -47,7 +47,7 @@ def records() -> list[tuple[int, bytes]]:
 
 
 def refusals() -> list[str]:
-    """Return the sentences the API is known to refuse with, each about somebody."""
+    """Return the API's known error sentences, each with personal data."""
     return [
         f"A patient named {SENTINEL} already exists - id=447355829",
         f"The time {SENTINEL} chose is no longer available",

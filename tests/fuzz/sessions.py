@@ -1,4 +1,4 @@
-"""Target: a whole session whose server answers every request with whatever it likes."""
+"""Fuzz target: a session whose server answers every request with arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOGGED_IN = envelope(data={"token": _TOKEN})
 
 
 class _Server:
-    """A transport without a network: logs in well, then tells its replies over and over."""
+    """A transport without a network: logs in, then repeats its responses in turn."""
 
     host = "api.example.com"
     base_url = _BASE
@@ -98,7 +98,7 @@ _CALLS: tuple[Callable[[NexHealth], Awaitable[object]], ...] = (
 
 
 class _LogCapture(logging.Handler):
-    """Keeps what the library logs."""
+    """Collects the library's log lines."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -136,7 +136,7 @@ def _conversations() -> list[bytes]:
 
 @target(choices=2, seeds=_conversations)
 def whole_session(data: bytes) -> None:
-    """A call ends with a result or an error of ours; neither it, a warning nor a log line tells."""
+    """A call ends with a result or an error of ours; no error, warning or log line shows data."""
     feed = Feed(data)
     call, version = feed.pick(_CALLS), feed.pick(("v2", "v3"))
     server = _Server(feed.rest.split(BREAK)[:_MOST_REPLIES])

@@ -1,4 +1,4 @@
-"""What hypothesis draws for a target: JSON of a grammar with faults, damaged seeds, plain bytes."""
+"""Hypothesis strategies: JSON with faults, mutated seeds, plain bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _attrs(model: type[Record]) -> type[attrs.AttrsInstance]:
 
 @cache
 def documents() -> st.SearchStrategy[bytes]:
-    """Draw JSON text as servers might write it: repeated keys, NaN, half characters, blanks."""
+    """Draw JSON text in a server's style: repeated keys, NaN, lone surrogates, whitespace."""
     names = st.sampled_from(_names()) | st.sampled_from(ODD).filter(lambda odd: odd[:1] == b'"')
     blank = st.sampled_from((b"", b"", b"", b" ", b"\r\n"))
 
@@ -57,7 +57,7 @@ def documents() -> st.SearchStrategy[bytes]:
 
 
 def inputs(one: FuzzTarget) -> st.SearchStrategy[bytes]:
-    """Draw inputs of a target; most are its seeds with a few faults."""
+    """Draw inputs of a target; most are its seeds with a few mutations."""
     choices = st.binary(min_size=one.choices, max_size=one.choices)
     faults = st.tuples(st.sampled_from(one.seeds()), st.integers(0, 2**32), st.integers(0, 4))
     damaged = faults.map(lambda t: mutated(t[0], random.Random(t[1]), t[2]))

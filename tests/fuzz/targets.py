@@ -22,4 +22,4 @@ from tests.fuzz.findings import TARGETS
 __all__ = ["MODULES", "TARGETS"]
 
 MODULES = (replies, decompression, records, addresses, walks, commands, sessions, deliveries)
-"""Every module of targets; importing them fills the table."""
+"""Every module of targets; importing them registers the targets."""

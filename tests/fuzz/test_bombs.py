@@ -1,4 +1,4 @@
-"""Inputs made to cost: a megabyte at most, and what they take stays in proportion."""
+"""Expensive inputs of at most a megabyte: their cost stays in proportion to their size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fuzz.targets import TARGETS
 
 _MEGABYTE = 1_000_000
 _LESS = 100_000
-"""For what takes long while memory is watched, or has an honest limit far below."""
+"""For targets that are slow under memory tracing, or have a real limit far below."""
 _AT_REST = 32 * _MEGABYTE
 _PER_BYTE = 120
 """A list of records costs a Python object for each, and the shortest record is two bytes long."""
@@ -26,7 +26,7 @@ class Bomb:
     choices: bytes
     made: Callable[[], bytes]
     defect: str = ""
-    """What to mend, where the promise is not kept."""
+    """The fix that is needed, where the promise is not kept."""
 
 
 def _many(part: bytes, size: int = _MEGABYTE) -> bytes:

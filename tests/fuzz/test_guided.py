@@ -13,7 +13,7 @@ from tests.fuzz import engine
 from tests.fuzz.targets import TARGETS
 
 _RUNS = 120
-"""For each target; the seeds are among them."""
+"""Runs for each target; the seeds are among them."""
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""No bytes crash what reads them, make it tell a value, or take it long: random search and cases.
+"""No bytes crash a reader, leak a value or take long: random search and known cases.
 
 Budgets are numbers of examples, not seconds, so that every machine tries as much.
 """
@@ -26,7 +26,7 @@ _MOST_SEEDS = 40
 
 
 def _searched(one: FuzzTarget) -> Callable[[], None]:
-    """Search in one target; defects that are known to stand are met again without a word."""
+    """Search in one target; known defects are skipped."""
 
     @settings(
         max_examples=_EXAMPLES.get(one.name, _USUALLY),
@@ -75,7 +75,7 @@ def test_what_was_found_once(case: Case) -> None:
 
 
 def test_a_standing_defect_is_the_one_that_is_named() -> None:
-    """Else a second defect would hide behind the first."""
+    """Otherwise a second defect would be hidden by the first."""
     for case in CASES:
         if case.defect:
             with pytest.raises(Finding) as caught:

@@ -1,4 +1,4 @@
-"""What only a real connection shows: names nobody can look up, and replies that are no HTTP."""
+"""Hostile servers over real connections: unresolvable names, and responses that are not HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOGIN = b'{"code":true,"data":{"token":"a.b.c"}}'
 
 @asynccontextmanager
 async def _server(answer: bytes) -> AsyncGenerator[str]:
-    """Log everybody in, and answer everything else with these bytes."""
+    """Accept every login, and answer everything else with these bytes."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")

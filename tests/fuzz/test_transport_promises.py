@@ -1,4 +1,4 @@
-"""TLS is verified, no argument of ours turns that off, and SECURITY.md names what is there."""
+"""TLS is always verified, no argument turns that off, and SECURITY.md names the tests."""
 
 from __future__ import annotations
 

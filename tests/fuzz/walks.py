@@ -1,4 +1,4 @@
-"""Targets: walks over a server that answers as it likes, and resume values that anybody wrote."""
+"""Fuzz targets: walks over a server with arbitrary responses, and forged resume values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.pagination.page_source import FakePageSource
 
 _MOST_REPLIES = 5
 _ROUNDS = 55
-"""How often a server may repeat itself in one pass before the walk must have given up."""
+"""Repetitions in one pass after which the walk must have given up."""
 _DRIFTS: tuple[Drift, ...] = ("watch", "verify", "ignore")
 _ENDPOINT: Endpoint[object] = Endpoint(resource="fuzz", verb="walk", model=None)
 
@@ -37,7 +37,7 @@ _LISTS = (_first(Paging.NUMBERED), _first(Paging.CURSOR), _first(Paging.WHOLE))
 
 
 class _Cycle(FakePageSource):
-    """Answers with the same few replies, over and over."""
+    """Repeats the same few responses."""
 
     def __init__(self, replies: list[bytes], bound: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def _conversations() -> list[bytes]:
 
 @target(choices=6, seeds=_conversations)
 def whole_walk(data: bytes) -> None:
-    """A walk over any replies, told again and again, ends, and delivers nothing twice."""
+    """A walk over any responses, repeated without end, ends, and delivers nothing twice."""
     feed = Feed(data)
     row, drift, passes = feed.pick(_LISTS), feed.pick(_DRIFTS), feed.number(3)
     prefetch, per_page, limit = feed.number(4), feed.pick((1, 2, 3, 300)), feed.pick((None, 1, 4))
@@ -182,7 +182,7 @@ def _resumes() -> list[bytes]:
 
 @target(choices=2, seeds=_resumes)
 def resume_value(data: bytes) -> None:
-    """``after=`` of anybody's writing is refused, or the plan that begins there can go on."""
+    """A forged ``after=`` is refused, or its plan can continue."""
     feed = Feed(data)
     row, drift = feed.pick(_LISTS[:2]), feed.pick(_DRIFTS)
     after = feed.rest.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Records in the API's own form (invented people), and makers of model objects."""
+"""Records in the API's form (invented people), and factories of model objects."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ SCHEDULING_GUIDE_PATIENT = """{"id":2001,"email":"ida@example.com","first_name":
 "last_name":"Moss","bio":{"phone_number":"5550100124","date_of_birth":"1990-06-05"},
 "inst_ids":[[1,2]],"prov_ids":[[504]],"invalid_email":[[""]],"last_sync":true,"config":{},
 "unsubscribe_emails":false,"last_import_id":null}"""
-"""The forms that the vendor's scheduling guide prints."""
+"""The forms printed in the vendor's scheduling guide."""
 
 OTHER_CLIENTS_PATIENT = """{"id":2002,"email_unsubscribed_at":"2026-03-01T09:00:00.000Z",
 "sms_unsubscribed_at":null,"unsubscribed_at":null,"bio":{"email":"ida@example.com",
@@ -468,7 +468,7 @@ STANDS_FOR: dict[str, tuple[str, ...]] = {
     "V2_WebhookEndpoint": ("WebhookEndpoint",),
     "V2_WebhookSubscription": ("WebhookSubscription",),
 }
-"""Published schemas, by their names in `known_differences`, and the models that stand for each."""
+"""Published schemas, by their names in `known_differences`, and their models."""
 
 _JSON = st.recursive(
     st.none()

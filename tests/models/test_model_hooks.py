@@ -1,4 +1,4 @@
-"""The codec is a cattrs converter: users' hooks go before its own."""
+"""The codec is a cattrs converter: users' hooks take precedence."""
 
 from __future__ import annotations
 

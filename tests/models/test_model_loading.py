@@ -1,4 +1,4 @@
-"""Models load when they are used, in any order, and know each other when they are decoded."""
+"""Models are loaded on first use, in any order, and resolve each other."""
 
 from __future__ import annotations
 

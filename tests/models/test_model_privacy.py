@@ -1,4 +1,4 @@
-"""A printed record says which one it is, not whom it is about."""
+"""A record's repr identifies the record, not the person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is repaired, what is refused, and that no repair and no refusal goes unsaid."""
+"""Repairs and rejections of malformed records; none of them is silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API is known to send decodes without repairs, and the same natively."""
+"""Records in forms that the API is known to send decode without repairs, and natively."""
 
 from __future__ import annotations
 

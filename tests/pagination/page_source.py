@@ -1,4 +1,4 @@
-"""What the tests' own sources of pages have in common: tasks, and one version of the API."""
+"""Shared base of the tests' page sources: tasks, and one version of the API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["FakePageSource"]
 
 
 class FakePageSource:
-    """Owns page tasks as a client does, is always usable, and knows one version of the API."""
+    """Owns page tasks as a client does, is always usable, and has one version of the API."""
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[ParsedList]] = set()
 
     def check_usable(self) -> None:
-        """It always is."""
+        """Always usable."""
 
     def start_task(self, work: Coroutine[object, object, ParsedList]) -> asyncio.Task[ParsedList]:
         task = asyncio.get_running_loop().create_task(work)

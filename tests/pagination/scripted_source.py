@@ -1,4 +1,4 @@
-"""A list in memory that a walk reads through the same protocol as a session, without a network."""
+"""A list in memory behind the interface of a session, without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists that change between any two replies: what stayed is delivered once, or the walk says so."""
+"""Lists that change between any two responses: rows that stayed are delivered, or an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VISIBLE = ("insert", "delete", "move", "exchange")
 
 
 class ChangingList:
-    """People at work on a list, for a while."""
+    """Random changes to a list, for a while."""
 
     def __init__(self, rng: random.Random, kinds: Sequence[str]) -> None:
         self.rng, self.kinds = rng, kinds
@@ -181,7 +181,7 @@ def test_passes_end_with_the_number_that_may_be_missing() -> None:
 
 
 def test_no_bound_is_given_where_none_is_known() -> None:
-    """An id found in the first pass may have left, so found and counted may agree by chance."""
+    """An id found in the first pass may have left; found and counted may then agree by chance."""
     plan = NumberedPlan(per_page=4, drift="verify", passes=0)
     walked = drive(plan, numbered(range(8)))
     assert walked.drifted is not None
@@ -207,7 +207,7 @@ def test_what_is_new_on_the_pivots_page_was_there_at_that_moment() -> None:
 
 
 def test_an_id_first_seen_after_the_pivot_proves_nothing() -> None:
-    """It may have entered after the pivot; counted in, it would stand for one that was missed."""
+    """It may have entered after the pivot; if counted, it would hide a missed one."""
     first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 9], 4)]
     passes = (
         [SimulatedPage([1, 2], 4), SimulatedPage([3, 7], 4)],

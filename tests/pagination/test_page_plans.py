@@ -1,4 +1,4 @@
-"""What a walk asks for, and when it ends: every server costs no record and ends."""
+"""Requests of a walk, and its end: no server behaviour costs a record or loops."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_resuming_a_list_that_changed_says_so(change: int) -> None:
 
 
 def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
-    """An id came twice, so the list moved; the resumed walk alone could not know."""
+    """An id came twice, so the list changed; the resumed walk alone could not know."""
     plan = NumberedPlan(per_page=3)
     serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
     first = plan.next_request(0)
@@ -446,7 +446,7 @@ def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
 
 
 class Growing:
-    """A list that gets some rows more, ahead of its reader, between any two replies."""
+    """A list that grows ahead of its reader between any two responses."""
 
     def __init__(self, *, rows: int, more: int, cap: int, until: int = 10**9) -> None:
         self.rows = list(range(rows))

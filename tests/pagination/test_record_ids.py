@@ -1,4 +1,4 @@
-"""A compact set answers as an ordinary set does, and stays compact."""
+"""The compact id set gives the same results as a set, in less memory."""
 
 from __future__ import annotations
 

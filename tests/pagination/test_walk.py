@@ -1,4 +1,4 @@
-"""What a walk promises whatever its consumer does to it. The garbage collector is off."""
+"""Walks keep their promises for every consumer, with the garbage collector off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of every kind, with marks in all that the caller gives."""
+"""Calls of every kind, with sentinels in all arguments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RETRY = RetryPolicy(attempts=2, base_delay=0.0, max_retry_after=0.0, attempt_tim
 
 @define(kw_only=True)
 class ActContext:
-    """A session on an office, under watch."""
+    """A session on a location, with a scanner."""
 
     privacy_server: PrivacyServer
     nex: NexHealth
@@ -232,7 +232,7 @@ async def _practices(at: ActContext) -> None:
 
 
 async def _grouped(at: ActContext) -> None:
-    """Two at once, so that their errors come in a group."""
+    """Two concurrent calls, so that their errors come in a group."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_record(at)), group.create_task(_list(at))]
         await asyncio.sleep(0)
@@ -251,7 +251,7 @@ class PrivacyAct:
     method: str | None = None
     path: str | None = None
     first: bool = False
-    """True for those that are driven through all weathers, not only the marked ones."""
+    """True for those that are driven through all transport errors, not only the marked ones."""
 
 
 ACTS: dict[str, PrivacyAct] = {

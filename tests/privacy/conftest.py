@@ -1,4 +1,4 @@
-"""One office for a test, and the watch over it."""
+"""One server with a location for a test, and its scanner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors taken apart: all they are chained to, and the library's frames with their variables."""
+"""Errors taken apart: the chained errors, and the library's frames with their variables."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["chained", "frames", "is_ours", "name_of", "variables"]
 
 LIBRARY = str(Path(nexhealth_async.__file__).parent) + "/"
 _CALLED = ("/aiohttp/", "/asyncio/", "/anyio/", "/yarl/", "/multidict/", "/concurrent/")
-"""Folders of what the library calls: its frames hold what they were called with."""
+"""Folders of the library's dependencies: their frames hold its arguments."""
 
 
 def is_ours(filename: str) -> bool:
-    """Tell the library's own files, without the sandbox, which plays the server."""
+    """Tell whether a file is the library's, without the sandbox, which acts as the server."""
     return filename.startswith(LIBRARY) and not filename.startswith(f"{LIBRARY}sandbox/")
 
 
@@ -29,7 +29,7 @@ def name_of(frame: FrameType) -> str:
 
 
 def chained(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
-    """Yield an error, what groups hold, its causes and its contexts; say which are printed.
+    """Yield an error, its group members, causes and contexts; tell which are printed.
 
     Not printed are suppressed contexts, which debuggers and careless tools still find.
     """
@@ -51,7 +51,7 @@ def chained(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 
 def frames(error: BaseException) -> Iterator[FrameType]:
-    """Yield the frames of an error's traceback that are the library's, or of what it calls."""
+    """Yield the frames of an error's traceback in the library or its dependencies."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         name = frame.f_code.co_filename
         if is_ours(name) or any(part in name for part in _CALLED):

@@ -1,4 +1,4 @@
-"""Where something of a call may be seen without being asked for: each hands it to the watch."""
+"""Outputs that may show a call's data unasked; each is passed to the scanner."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SPEAKERS = ("aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio", "nexhea
 
 
 class _LogCapture(logging.Handler):
-    """Hands records to a watch, the server's own left out: it runs in a thread of its own."""
+    """Passes log records to a scanner, except those of the server's thread."""
 
     def __init__(self, watch: SentinelScanner) -> None:
         super().__init__(logging.NOTSET)
@@ -96,7 +96,7 @@ def _streams(watch: SentinelScanner) -> Generator[None]:
 
 @contextmanager
 def _asyncio_debug(watch: SentinelScanner) -> Generator[None]:
-    """Asyncio's debug mode, in which every callback counts as a slow one that is logged."""
+    """Asyncio's debug mode, in which every callback counts as slow and is logged."""
     loop = asyncio.get_running_loop()
 
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def _unraisable(watch: SentinelScanner) -> Generator[None]:
 
 
 class _HookCapture(Hook):
-    """Hands over all that hooks are told."""
+    """Passes everything that hooks receive to a scanner."""
 
     def __init__(self, watch: SentinelScanner) -> None:
         self._watch = watch
@@ -151,7 +151,7 @@ class _HookCapture(Hook):
 
 @contextmanager
 def _hooks(watch: SentinelScanner) -> Generator[None]:
-    """A hook, and OpenTelemetry, for every session, whenever it was made."""
+    """A hook, and OpenTelemetry, for every session, also for existing ones."""
     spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(spans))
@@ -163,7 +163,7 @@ def _hooks(watch: SentinelScanner) -> Generator[None]:
         return hooks
 
     def keep_watched(_: ClientState, given: Hooks | None) -> None:
-        """Take no other."""
+        """Do not add another."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClientState, "hooks", property(watched, keep_watched))
@@ -188,7 +188,7 @@ SURFACES: dict[str, Callable[[SentinelScanner], AbstractContextManager[None]]] =
 
 @contextmanager
 def under_watch(watch: SentinelScanner, doing: str) -> Generator[None]:
-    """Let a watch look at every surface while something is done."""
+    """Let a scanner look at every surface during the block."""
     watch.doing = doing
     with ExitStack() as stack:
         for surface in SURFACES.values():

@@ -1,4 +1,4 @@
-"""Runs command lines one after the other, and prints what each said and which files it made.
+"""Run command lines sequentially; print the output of each and the files it made.
 
 A program of its own, started by `test_the_command_line`: it is given the commands as JSON.
 """
@@ -25,7 +25,7 @@ def _modes(folder: Path) -> dict[str, set[str]]:
 
 
 def _watch_files(folder: Path) -> None:
-    """Note the mode of every file that is there while data are written."""
+    """Record the mode of every file that exists while data are written."""
     write = output.FileWriter.write
 
     async def noted(self: Any, data: bytes) -> None:

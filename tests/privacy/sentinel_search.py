@@ -1,4 +1,4 @@
-"""The watch: takes everything that may be seen, and notes each mark in it."""
+"""The scanner: receives everything that may be seen, and finds the sentinels in it."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ _HOLD_ARGUMENTS = (
     "pagination/walk.py:check_config",
     "pagination/walk.py:_check_start",
 )
-"""Frames that hold what a session, scope or walk is made with: addresses, versions, sizes."""
+"""Frames that hold a session's, scope's or walk's settings: addresses, versions, sizes."""
 
 
 @define(eq=False)
 class SentinelScanner:
-    """Everything that was looked at, and what was found in it."""
+    """Everything that was scanned, and the findings."""
 
     marks: Sentinels
     doing: str = "nothing"
     found: set[str] = Factory(set[str])
     behind: set[str] = Factory(set[str])
-    """What is not printed, but still hangs on an error as its suppressed context."""
+    """Not printed, but attached to an error as its suppressed context."""
     arguments: set[str] = Factory(set[str])
-    """Frames that hold what the caller gave; see `_HOLD_ARGUMENTS`."""
+    """Frames that hold the caller's arguments; see `_HOLD_ARGUMENTS`."""
     looked_at: Counter[str] = Factory(Counter[str])
     handed: set[str] = Factory(set[str])
-    """The server's marks that reached the caller as data, where they belong."""
+    """The server's sentinels that reached the caller as data, where they belong."""
 
     def text(self, where: str, text: str, *, printed: bool = True) -> None:
-        """Look at one text."""
+        """Scan one text."""
         self.looked_at[where] += 1
         for _, what in self.marks.found(text):
             place = self.found if printed else self.behind
             place.add(f"{self.doing}: {what} in {where}: {_around(text)}")
 
     def thing(self, thing: object) -> None:
-        """Look at what was handed out, and at all records inside it."""
+        """Scan a returned value, and all records inside it."""
         for one in _parts(thing):
             kind = f"repr of {type(one).__name__}"
             for text in (repr(one), str(one), f"{one}", ascii(one)):
@@ -65,7 +65,7 @@ class SentinelScanner:
         self.handed |= {what for kind, what in _held(thing, self.marks) if kind == "sent"}
 
     def error(self, error: BaseException, *, foreign: bool = False) -> None:
-        """Look at an error and all it is chained to, each frame with its variables.
+        """Scan an error and all it is chained to, each frame with its variables.
 
         ``foreign`` says that the error is the caller's own, whose text is the caller's too.
         """
@@ -91,7 +91,7 @@ class SentinelScanner:
                 place.add(f"{self.doing}: {what} in frame {frame}: {name} = {_around(shown)}")
 
     def clean(self) -> None:
-        """Fail with everything that was found."""
+        """Fail with all findings."""
         assert not self.found, "\n".join(sorted(self.found))
 
 
@@ -100,7 +100,7 @@ def _around(text: str) -> str:
 
 
 def _parts(thing: object) -> list[object]:
-    """Return a thing and, in any depth, the records inside it."""
+    """Return a value and, at any depth, the records inside it."""
     if isinstance(thing, (list, tuple)):
         return [part for one in cast("list[object]", thing) for part in _parts(one)]
     if isinstance(thing, (bytes, str, dict)):
@@ -116,7 +116,7 @@ def _parts(thing: object) -> list[object]:
 
 
 def _held(thing: object, marks: Sentinels) -> set[tuple[Kind, str]]:
-    """Return the marks in a record's fields."""
+    """Return the sentinels in a record's fields."""
     found: set[tuple[Kind, str]] = set()
     for one in _parts(thing):
         if isinstance(one, Record):

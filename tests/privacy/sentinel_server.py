@@ -1,4 +1,4 @@
-"""A sandbox in a thread of its own, whose replies are full of marks: every text, header, cookie.
+"""A sandbox in a thread whose responses are full of sentinels: every text, header, cookie.
 
 A thread and a loop of its own keep the server's logs and callbacks apart from the client's.
 """
@@ -37,7 +37,7 @@ T = TypeVar("T")
 SERVER = "the canary's server"
 """Name of its thread."""
 _CONTINUED_PATHS = {"id", "subdomain", "url"}
-"""Texts that later calls send, and that must stay as they are."""
+"""Texts that later calls send, and that must not be replaced."""
 _SHOWN = {
     *(
         f"{model}.name"
@@ -69,7 +69,7 @@ _SHOWN = {
     "WebhookSubscription.event",
     "WebhookSubscription.resource_type",
 }
-"""Texts about no person that are shown on purpose; whoever shows another has to name it here."""
+"""Non-personal texts that are shown on purpose; every other one must be added here."""
 _PLACE = re.compile(r"\{\w+\}")
 _DEEPEST = 2
 _PLAIN: dict[object, object] = {
@@ -90,7 +90,7 @@ def reply_headers(marks: Sentinels) -> dict[str, str]:
 
 
 def _kinds(kind: object) -> list[object]:
-    """Return what a field may hold, without ``None`` and ``Annotated``."""
+    """Return the types of a field, without ``None`` and ``Annotated``."""
     if get_origin(kind) is Annotated:
         return _kinds(get_args(kind)[0])
     if get_origin(kind) in {Union, UnionType}:
@@ -99,7 +99,7 @@ def _kinds(kind: object) -> list[object]:
 
 
 def text_fields(model: type) -> list[str]:
-    """Return the fields of a model that hold text."""
+    """Return the text fields of a model."""
     resolve_annotations(model)
     return [
         f"{model.__name__}.{one.name}"
@@ -114,12 +114,12 @@ def _is_private(model: type, field: str) -> bool:
 
 @define
 class _SentinelFiller:
-    """Fills records with marks, one for each field of each model."""
+    """Fills records with sentinels, one for each field of each model."""
 
     marks: Sentinels
 
     def fill(self, model: type, record: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-        """Return a record with every field that its model has, its texts being marks."""
+        """Return a record with every field of its model; its texts are sentinels."""
         resolve_annotations(model)
         done = dict(record)
         for one in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
@@ -157,7 +157,7 @@ class _SentinelFiller:
         return there
 
     def envelope(self, model: type, row: OperationSpec, data: object) -> object:
-        """Fill whatever records the data of a reply hold."""
+        """Fill the records in the data of a response."""
         if isinstance(data, dict):
             fields = cast("dict[str, Any]", data)
             for key in (*row.payload, row.path.rsplit("/", 1)[-1]):
@@ -194,9 +194,9 @@ class PrivacyServer:
     """A running sandbox, and its thread."""
 
     person: int
-    """The patient who bears the marks."""
+    """The patient with the sentinels."""
     document: int
-    """A file of that patient's."""
+    """A document of that patient."""
 
     def __init__(self, sandbox: Sandbox, marks: Sentinels) -> None:
         self.sandbox = sandbox
@@ -205,7 +205,7 @@ class PrivacyServer:
         self.marks.know("secret", "API key", sandbox.api_key)
 
     def do(self, act: Callable[[], T]) -> T:
-        """Do something in the server's thread, where its event loop runs."""
+        """Run a function in the server's thread, where its event loop runs."""
 
         async def done() -> T:
             return act()
@@ -213,14 +213,14 @@ class PrivacyServer:
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(10)
 
     async def listen(self) -> None:
-        """Accept connections again, after they were refused."""
+        """Accept connections again."""
         again = asyncio.run_coroutine_threadsafe(self.sandbox.accept_connections(), self._loop)
         await asyncio.wrap_future(again)
 
     @classmethod
     @contextmanager
     def opened(cls, marks: Sentinels) -> Generator[PrivacyServer]:
-        """Serve, with one patient at the end who bears the marks that filters ask for."""
+        """Serve, with one patient at the end who has the sentinels that filters search for."""
         sandbox = Sandbox(patients=6, seed=4)
         privacy_server = cls(sandbox, marks)
         person = sandbox.patients.insert(

@@ -1,4 +1,4 @@
-"""Marks: words found nowhere else, each standing for one thing that must not be seen."""
+"""Sentinels: unique words, each standing for one value that must not be seen."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from attrs import Factory, define
 __all__ = ["BORN", "PHONE", "STEM", "Kind", "Sentinels"]
 
 STEM = "zq7f"
-"""What every mark begins with, so that a part of one is noticed too."""
+"""Prefix of every sentinel, so that a part of one is found too."""
 PHONE = "2125550177"
 BORN = date(1961, 7, 13)
 _LEAST = 8
-"""A shorter part of a credential may stand anywhere by chance."""
+"""Minimum length of a part of a credential; a shorter one may appear by chance."""
 
 Kind: TypeAlias = Literal["given", "sent", "secret"]
-"""By the caller, by the server, or a credential."""
+"""Sent by the caller, by the server, or a credential."""
 
 _MARK = re.compile(rf"{STEM}(\d{{4}}[gs])?", re.IGNORECASE)
 
 
 @define
 class Sentinels:
-    """All marks of one test, and what each stands for."""
+    """All sentinels of one test, and their meanings."""
 
     _known: dict[str, tuple[Kind, str]] = Factory(dict[str, tuple[Kind, str]])
     _minted: dict[tuple[Kind, str], str] = Factory(dict[tuple[Kind, str], str])
@@ -42,7 +42,7 @@ class Sentinels:
         return f"<{len(self)} marks>"
 
     def of(self, kind: Kind, what: str) -> str:
-        """Return the mark that stands for this, the same each time."""
+        """Return the sentinel for this meaning, the same each time."""
         if (kind, what) not in self._minted:
             mark = self._minted[kind, what] = f"{STEM}{len(self._minted):04}{kind[0]}"
             self.know(kind, what, mark)
@@ -55,18 +55,18 @@ class Sentinels:
         return self.of("sent", what)
 
     def know(self, kind: Kind, what: str, spelling: str) -> None:
-        """Look for this too, which was not made here."""
+        """Search for this value too, which was not made here."""
         self._known[spelling] = kind, what
 
     def know_token(self, token: str) -> None:
-        """Look for a token, and for each of its parts."""
+        """Search for a token, and for each of its parts."""
         self.know("secret", "token", token)
         for part in token.split("."):
             if len(part) >= _LEAST:
                 self.know("secret", "part of a token", part)
 
     def found(self, text: str) -> set[tuple[Kind, str]]:
-        """Return what a text shows that it must not."""
+        """Return the values in a text that it must not show."""
         known = tuple(self._known.items())  # another thread may add to it meanwhile
         seen = {what for one, what in known if one in text}
         if STEM in text.lower():

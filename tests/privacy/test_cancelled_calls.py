@@ -1,4 +1,4 @@
-"""Cancellation as a fate of every call: no frame that a traceback leads to holds what was sent."""
+"""Cancelled calls: no frame in a traceback holds request or response data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MOMENTS: tuple[Moment, ...] = ("at_once", "as_it_wakes")
 
 
 async def _ending(task: asyncio.Task[object]) -> BaseException | None:
-    """Wait for a task and return what it ended with, a cancellation too."""
+    """Wait for a task and return its result or error, a cancellation too."""
     try:
         await task
     except (NexHealthError, asyncio.CancelledError, BaseExceptionGroup) as error:
@@ -45,7 +45,7 @@ async def _ending(task: asyncio.Task[object]) -> BaseException | None:
 
 
 async def _cancelled_at(at: ActContext, act: PrivacyAct, steps: Steps) -> BaseException | None:
-    """Perform a call in a task that is cancelled at one of its suspensions."""
+    """Make a call in a task that is cancelled at one of its suspensions."""
     loop = asyncio.get_running_loop()
     try:
         task, _ = follow(_performed(act, at), steps)
@@ -215,7 +215,7 @@ async def test_a_time_limit_of_the_callers_own_shows_nothing(
 async def test_every_operation_cancelled_under_way_shows_nothing(
     version: str, privacy_server: PrivacyServer, watch: SentinelScanner
 ) -> None:
-    """Each request of each operation in turn is left without an answer, and then cancelled."""
+    """Each request of each operation is left without a response, and then cancelled."""
     sandbox, hung, cancelled = privacy_server.sandbox, list[str](), set[str]()
     async with NexHealth(
         sandbox.api_key,
@@ -274,7 +274,7 @@ async def test_a_foreign_error_leads_to_neither_token_nor_body(
 
 
 class _OfTheCaller(Exception):
-    """What a caller is handling when it calls."""
+    """An exception that the caller is handling when it calls."""
 
 
 async def test_the_cancellation_stays_the_same_object_with_its_message() -> None:

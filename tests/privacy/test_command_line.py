@@ -1,4 +1,4 @@
-"""The command line: data where they were asked for, and no word of them elsewhere."""
+"""The command line: requested data on stdout, and none of it anywhere else."""
 
 from __future__ import annotations
 

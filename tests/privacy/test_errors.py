@@ -1,4 +1,4 @@
-"""Errors that need more than one odd reply: of records, of hooks, of walks, of arguments."""
+"""Errors that need more than one malformed response: records, hooks, walks, arguments."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_a_record_that_cannot_be_read_shows_nowhere(
 async def test_records_read_before_a_bad_one_show_nowhere(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    """A raw walk has plain dicts in hand when the caller's own function raises."""
+    """A raw walk holds plain dicts when the caller's function raises."""
     good = {"id": 1, "first_name": privacy_server.marks.sent("good")}
     with under_watch(watch, "raw"):
         privacy_server.sandbox.fail_next(
@@ -141,7 +141,7 @@ async def test_records_read_before_a_bad_one_show_nowhere(
 
 
 def _decode_late(codec: Codec, row: object, way: int, earlier: KeyError) -> object:
-    """Decode while another error is dealt with, whose value must not follow."""
+    """Decode during the handling of another error, whose value must not follow."""
     try:
         raise earlier
     except KeyError:
@@ -242,7 +242,7 @@ async def test_errors_of_tasks_come_in_a_group_that_shows_nothing(
 async def test_what_is_left_behind_shows_nothing(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
-    """Tasks whose errors nobody asks for, and walks that are dropped half way."""
+    """Tasks whose errors are never retrieved, and walks that are dropped half way."""
     with under_watch(watch, "left"):
         TRANSPORT_ERRORS["400"](privacy_server, ACTS["grouped"])
         async with open_context(privacy_server, watch, tmp_path) as at:
@@ -377,7 +377,7 @@ def test_no_frame_holds_a_key_when_another_argument_is_refused(wrong: str) -> No
 
 
 def test_a_printed_traceback_is_what_is_searched() -> None:
-    """The search sees whatever the standard library's tracebacks with variables print."""
+    """The search finds whatever the standard library's tracebacks with variables print."""
     marks = Sentinels()
     watch = SentinelScanner(marks)
     with pytest.raises(NexHealthError) as caught:

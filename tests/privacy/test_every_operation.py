@@ -1,4 +1,4 @@
-"""Every operation of both versions, done well: what it brings is data, and is seen nowhere else."""
+"""Every operation of both versions, successful: its data appear nowhere but in the result."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _FREE_TEXT = {
 
 
 class MarkedClient(Client):
-    """A client whose writes carry marks, whoever drives it."""
+    """A client whose writes carry sentinels."""
 
     marks: ClassVar[Sentinels]
     numbers = count()
     days: ClassVar[int] = 0
-    """By which appointments are put off, lest they meet."""
+    """Offset between appointments, so that they do not overlap."""
 
     def _plan(self, endpoint: Any, arguments: Mapping[str, Any], ids: Any) -> Any:
         given: dict[str, object] = {}
@@ -57,7 +57,7 @@ class MarkedClient(Client):
 
 
 def mark_writes(nex: NexHealth, marks: Sentinels) -> None:
-    """Have a session's writes carry marks."""
+    """Make a session's writes carry sentinels."""
     MarkedClient.marks = marks
     nex._session_client = MarkedClient(nex._client.options, nex._client.state)
 
@@ -72,7 +72,7 @@ async def perform(at: driver.ContractStage, resource: str, verb: str) -> object:
 
 
 async def _drive(privacy_server: PrivacyServer, watch: SentinelScanner, version: str) -> int:
-    """Perform every operation of a version; return how many there are."""
+    """Call every operation of a version; return their number."""
     sandbox, done = privacy_server.sandbox, 0
     async with NexHealth(
         sandbox.api_key,

@@ -1,4 +1,4 @@
-"""Limits shared in Redis: neither Redis, nor the line to it, nor our logs and errors tell more."""
+"""Limits shared in Redis: Redis, its connection, logs and errors show nothing more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIGHT = Rates(overall=Limit(6, 0.4), slow=None, people=Limit(4, 0.4), other=None
 
 
 class Tap(Line):
-    """A line that keeps all it carries."""
+    """A connection that keeps all its traffic."""
 
     def __init__(self, target: Path) -> None:
         super().__init__(target)
@@ -54,7 +54,7 @@ def _look_at_member(at: ActContext) -> None:
 
 
 async def _look_into(redis: str, watch: SentinelScanner) -> set[bytes]:
-    """Look at every key and value; return the kinds of the values."""
+    """Scan every key and value; return the types of the values."""
     kinds = set[bytes]()
     async with client_of(redis) as client:
         keys = [key async for key in client.scan_iter()]
@@ -72,7 +72,7 @@ async def _look_into(redis: str, watch: SentinelScanner) -> set[bytes]:
 
 
 async def _use(at: ActContext) -> None:
-    """Call, list, wait for a place, and be refused by the server."""
+    """Call, list, wait for a permit, and be rejected by the server."""
     for _ in range(4):
         with suppress(NexHealthError):
             await at.scope.patients.get(at.privacy_server.person)

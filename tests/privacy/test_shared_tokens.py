@@ -1,4 +1,4 @@
-"""Tokens shared in Redis: neither Redis, nor its errors, nor ours show key, token or password."""
+"""Tokens shared in Redis: Redis, its errors and ours show no key, token or password."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def _look_into(redis: str, watch: SentinelScanner) -> int:
-    """Look at every key and value; return how many there are."""
+    """Scan every key and value; return their number."""
     async with client_of(redis) as client:
         keys = [key async for key in client.scan_iter()]
         for key in keys:

@@ -1,4 +1,4 @@
-"""Every kind of fault, and nothing of what was said or sent shows in what comes of it."""
+"""Transport errors show nothing of requests and responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.privacy.sentinel_server import PrivacyServer
 
 _WIDE = {"400", "401", "429", "503", "cut", "garbage", "data an object", "ignored", "warned", "307"}
-"""Those that every call goes through; the others meet one of each kind."""
+"""Errors that every call goes through; the others are met by one call of each kind."""
 _QUICK = RetryPolicy(attempts=1, base_delay=0.0, max_retry_after=0.0, attempt_timeout=0.08)
 
 
@@ -34,7 +34,7 @@ async def through(
     *,
     retry: RetryPolicy = RETRY,
 ) -> BaseException | None:
-    """Perform a call, look at what comes of it, and return its error."""
+    """Make a call, scan the outcome, and return its error."""
     caught: BaseException | None = None
     async with open_context(privacy_server, watch, folder, retry=retry) as at:
         try:

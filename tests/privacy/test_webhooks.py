@@ -1,4 +1,4 @@
-"""Deliveries full of marks: events hand them over as data, and nothing else shows any of it."""
+"""Deliveries full of sentinels: they are in the events' data and nowhere else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def _deliveries(marks: Sentinels) -> list[bytes]:
-    """Return a delivery of every event, whose every text is a mark."""
+    """Return a delivery of every event, with sentinels in every text."""
     found: list[bytes] = []
     for kind in EVENT_TYPES:
         record: dict[str, Any] = {"id": 7, "name": marks.sent("name of no model")}

@@ -1,4 +1,4 @@
-"""What may go wrong, with marks in all that the server then says."""
+"""Transport errors, with sentinels in everything the server says."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _refused(texts: list[str]) -> bytes:
 def _says(
     status: int, sentence: str = "", **headers: str
 ) -> Callable[[PrivacyServer, PrivacyAct], object]:
-    """The server refuses, and repeats what it should not."""
+    """The server rejects the request, and repeats private data."""
 
     def order(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
         marks = privacy_server.marks
@@ -52,7 +52,7 @@ def _says(
 def _replies(
     body: Callable[[Sentinels], object], status: int = 200, **headers: str
 ) -> Callable[[PrivacyServer, PrivacyAct], object]:
-    """The server answers with these bytes, or this as JSON."""
+    """The server responds with these bytes, or this as JSON."""
 
     def order(privacy_server: PrivacyServer, act: PrivacyAct) -> object:
         marks, made = privacy_server.marks, body(privacy_server.marks)
@@ -115,7 +115,7 @@ def _key(privacy_server: PrivacyServer, _: PrivacyAct) -> object:
 def _bad_token(
     data: Callable[[Sentinels], object],
 ) -> Callable[[PrivacyServer, PrivacyAct], object]:
-    """The login is answered with what cannot be a token."""
+    """The login response has no valid token."""
 
     def order(privacy_server: PrivacyServer, _: PrivacyAct) -> object:
         marks = privacy_server.marks

@@ -1,4 +1,4 @@
-"""A list that changes while it is read, a server that pages it, and a pager that asks for it."""
+"""A list that changes while it is read, a server that pages it, and a client."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def numbered(
     cap: int = 300,
     count: Callable[[int], int | None] = lambda total: total,
 ) -> Answer:
-    """Serve a list by page numbers, with at most ``cap`` rows whatever is asked for."""
+    """Serve a list by page numbers, with at most ``cap`` rows a page."""
 
     def answer(ask: PageRequest) -> SimulatedPage:
         wanted = dict(ask.pairs)
@@ -71,7 +71,7 @@ def drive(
     most: int = 2_000,
     stop_after: int | None = None,
 ) -> Walked:
-    """Walk a plan to its end, replies arriving in any order within the window."""
+    """Walk a plan to its end, with responses in any order within the window."""
     walked = Walked()
     flights: deque[_Flight] = deque()
     while stop_after is None or len(walked.resumes) < stop_after:

@@ -1,4 +1,4 @@
-"""A file's address is asked for on the API's own host, or refused."""
+"""A file URL is requested on the API's own host, or refused."""
 
 from __future__ import annotations
 

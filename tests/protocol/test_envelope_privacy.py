@@ -1,4 +1,4 @@
-"""No error about a reply shows a word of it, not even where tracebacks print the locals."""
+"""No error about a response shows a word of it, even where tracebacks print the locals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ STAINS: tuple[object, ...] = (SENTINEL, {SENTINEL: SENTINEL})
 
 
 def stained(value: object) -> Iterator[object]:
-    """Yield copies of a value with the canary in one place: each value, and each key."""
+    """Yield copies of a value with the sentinel in one place: each value, and each key."""
     yield from STAINS
     if isinstance(value, list):
         items = cast("list[object]", value)
@@ -82,7 +82,7 @@ def stained(value: object) -> Iterator[object]:
 
 
 def told() -> Iterator[bytes]:
-    """Yield bodies that hold the canary: whole ones, and such as cannot be read."""
+    """Yield bodies that contain the sentinel: complete ones, and unreadable ones."""
     for body in BODIES:
         for other in stained(body):
             yield json.dumps(other).encode()
@@ -112,7 +112,7 @@ def refused(read: Reader, reply: Response, row: OperationSpec) -> NexHealthError
 
 
 def printed(error: BaseException) -> str:
-    """Print an error as a careful reporter does, with the locals of every frame."""
+    """Format an error with the locals of every frame, as error reporters do."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 

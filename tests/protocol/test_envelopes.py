@@ -1,4 +1,4 @@
-"""Every observed envelope is read, and nothing but our own errors comes of any other."""
+"""Every observed envelope is read, and any other raises only our own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each refusal becomes the error that says what it means."""
+"""Each error response becomes the error with its meaning."""
 
 from __future__ import annotations
 

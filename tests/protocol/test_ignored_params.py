@@ -1,4 +1,4 @@
-"""Which ignored parameters change what an answer means."""
+"""Ignored parameters that change the meaning of a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No window of any kind ever holds more than the limit, and hardly less than could be."""
+"""No window ever holds more than the limit, and hardly less than possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def only(count: int, seconds: float) -> Rates:
 
 @define
 class RateSimulation:
-    """A client that sends as soon as it may, and a server that counts what arrives."""
+    """A client that sends as soon as it may, and a server that counts arrivals."""
 
     log: SlidingWindowLog
     now: float = 0.0
@@ -89,7 +89,7 @@ STEP = st.tuples(
 @given(steps=st.lists(STEP, max_size=80), limit=st.integers(1, 5), polite=st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, polite: bool) -> None:
-    """It says what a plain look at every departure says, however often it is asked."""
+    """It agrees with a scan of all requests, however often it is called."""
     log, now = SlidingWindowLog(only(limit, 1.0)), 100.0
     gone: list[Permit] = []
     for step, seconds, which in steps:

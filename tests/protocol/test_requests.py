@@ -1,4 +1,4 @@
-"""What goes on the wire: query, path, body, headers; and what is refused before it could."""
+"""Requests on the wire: query, path, body, headers; and invalid arguments."""
 
 from __future__ import annotations
 

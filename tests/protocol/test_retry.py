@@ -1,4 +1,4 @@
-"""The decision after a failed attempt: by kind of error, safety, and attempts left."""
+"""The decision after a failed attempt, by error, safety and attempts left."""
 
 from __future__ import annotations
 

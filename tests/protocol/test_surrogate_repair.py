@@ -1,4 +1,4 @@
-"""Lone surrogates in JSON: each is replaced, everything else stays as it is."""
+"""Lone surrogates in JSON: each is replaced, and nothing else."""
 
 from __future__ import annotations
 

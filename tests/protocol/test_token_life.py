@@ -1,4 +1,4 @@
-"""How long a token lives, when it is renewed, and what a 401 means."""
+"""Token life: lifetime, renewal, and the meaning of a 401."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_what_a_401_means(
 
 
 def test_a_token_is_not_young_after_its_machine_slept() -> None:
-    """A suspended machine's monotonic clock stands still; the one on the wall does not."""
+    """A suspended machine's monotonic clock stops; its wall clock does not."""
     held, now = token(3600), 1_001.0
     assert action_after_401(held, 1, ever_accepted=True, now=now, wall=7_200) is AuthAction.LOG_IN
     assert action_after_401(held, 1, ever_accepted=True, now=now, wall=-60) is AuthAction.LOG_IN

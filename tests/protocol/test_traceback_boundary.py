@@ -1,4 +1,4 @@
-"""The rule of the boundary, and what it relies on in CPython."""
+"""Rules of the traceback boundary, and the behaviour of CPython they rely on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nexhealth_async._protocol.traceback_boundary import strip_error, strip_trac
 
 
 class _Clears:
-    """A context manager that clears the traceback of what passes it."""
+    """A context manager that clears the traceback of exceptions."""
 
     def __enter__(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""A raw caller for the sandbox's tests: plain aiohttp, none of our own client."""
+"""A raw client for the sandbox's tests: plain aiohttp, without the library."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RawResponse:
 
     @property
     def error(self) -> str:
-        """The one text of a refusal, its envelope checked as recorded."""
+        """The only error text of a response, after checking its envelope."""
         found = self.json
         assert set(found) == {"code", "description", "data", "error"}
         assert found["code"] is False
@@ -54,7 +54,7 @@ class RawResponse:
 
 
 class Wire:
-    """Speaks to one sandbox; subdomain and location go along unless told otherwise."""
+    """A client of one sandbox; sends subdomain and location by default."""
 
     def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox
@@ -63,7 +63,7 @@ class Wire:
         self.headers = V2
 
     def as_v3(self) -> Wire:
-        """The same caller, speaking v3."""
+        """The same client, for v3."""
         other = Wire(self.sandbox, self.http)
         other.token, other.headers = self.token, V3
         return other
@@ -118,7 +118,7 @@ class Wire:
         return await self.call("POST", path, json=json)
 
     async def pages(self, path: str, params: Row | None = None, **limits: Any) -> list[RawResponse]:
-        """Every page of a v3 listing, forward."""
+        """All pages of a v3 list, forward."""
         found: list[RawResponse] = []
         cursor = ""
         while True:

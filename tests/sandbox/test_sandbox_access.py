@@ -121,7 +121,7 @@ async def test_v2_can_be_below_the_minimum(wire: Wire) -> None:
 
 
 async def test_each_version_has_its_own_paths(wire: Wire) -> None:
-    """What only the other version has is not found."""
+    """Paths of the other version are not found."""
     assert (await wire.get("/claims")).status == 404
     assert (await wire.as_v3().get("/availabilities")).status == 404
     assert (await wire.get("/nonsense")).status == 404

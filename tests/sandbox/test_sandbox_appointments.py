@@ -1,4 +1,4 @@
-"""Appointments: listed, booked, refused, changed, synced; and the types they have."""
+"""Appointments: lists, bookings, rejections, changes, sync; and their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripted faults, rate limits, and what is remembered of requests."""
+"""Injected faults, rate limits, and the record of requests."""
 
 from __future__ import annotations
 

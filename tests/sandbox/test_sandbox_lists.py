@@ -1,4 +1,4 @@
-"""Paging, counts, warnings, drift, and how much can be held."""
+"""Paging, counts, warnings, drift, and capacity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Institutions, offices, providers, rooms, procedures, recalls and sync status."""
+"""Institutions, locations, providers, operatories, procedures, recalls and sync status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest fixtures, in a pytest of their own."""
+"""The pytest fixtures, in a separate pytest run."""
 
 from __future__ import annotations
 

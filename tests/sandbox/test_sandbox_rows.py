@@ -1,4 +1,4 @@
-"""What tests do with the sandbox's tables: typed rows, changes that show, sizes that fit."""
+"""Tables of the sandbox in tests: typed rows, visible changes, plausible sizes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KINDS: dict[str, type] = {
 
 
 def check(value: object, kind: Any, where: str) -> None:
-    """Hold a value against its annotation."""
+    """Check a value against its annotation."""
     if is_typeddict(kind):
         assert isinstance(value, dict), where
         fields = cast("dict[str, object]", value)

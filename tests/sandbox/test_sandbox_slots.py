@@ -1,4 +1,4 @@
-"""Working hours, and the slots they leave, across zones and changes of the clocks."""
+"""Working hours, and the slots they leave, across time zones and DST changes."""
 
 from __future__ import annotations
 

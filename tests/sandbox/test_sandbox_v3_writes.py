@@ -1,4 +1,4 @@
-"""What v3 changed about patients, appointments, slots and working hours."""
+"""Changes of v3 to patients, appointments, slots and working hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox tells who subscribed of what changes, and comes again as the vendor does."""
+"""The sandbox delivers changes to subscribers, and retries as the vendor does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET = "an-invented-secret"
 
 @define
 class Inbox:
-    """An address that takes deliveries, and answers what it is told to."""
+    """An endpoint that receives deliveries, and responds as configured."""
 
     url: str = ""
     status: int = 200
@@ -329,7 +329,7 @@ async def test_a_redirect_is_not_followed(sandbox: Sandbox, inbox: Inbox) -> Non
 
 @pytest.mark.parametrize("server", SERVERS)
 async def test_a_receiver_hears_a_practice_through_an_outage(sandbox: Sandbox, server: str) -> None:
-    """Down at first, then up again: every change arrives, each once."""
+    """Down at first, then up again: every change arrives exactly once."""
     got: list[Event] = []
 
     async def handle(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""One program, two versions: the same text walks the same practice with the same ids."""
+"""The same program walks the same practice with the same ids in both versions."""
 
 from __future__ import annotations
 

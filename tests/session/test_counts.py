@@ -1,4 +1,4 @@
-"""Counts and page sizes that lie: every record once, or a word that it cannot be had."""
+"""Wrong counts and page sizes: every record once, or an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PER_PAGE = 10
 
 
 async def walked(at: ErrorScene, **options: Any) -> tuple[list[int], list[str]]:
-    """Walk all patients; return ids in order and the texts of the library's warnings."""
+    """Walk all patients; return the ids in order and the library's warnings."""
     options = {"per_page": PER_PAGE, "new_patient": None, **options}
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -42,7 +42,7 @@ LIES: dict[str, tuple[CountAs, bool]] = {
     "negative": (-1, True),
     "below the page": (0, True),
 }
-"""How the server counts, and whether the walk warns of it."""
+"""A way in which the server counts, and whether the walk warns about it."""
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
@@ -89,7 +89,7 @@ async def test_a_count_below_the_rows_is_dropped_once_rows_contradict_it(
 
 
 async def test_a_count_that_ends_with_a_full_page_is_believed() -> None:
-    """Two full pages and a count of 20: nothing on the wire says that there is more."""
+    """Two full pages and a count of 20: the responses do not show that there is more."""
     async with scene(patients=30) as at:
         at.sandbox.count_as = 20
         assert await walked(at) == (list(at.sandbox.patients.ids)[:20], [])
@@ -168,7 +168,7 @@ async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:
 async def test_a_server_that_ignores_the_page_is_found_out(
     count: int | None, prefetch: int
 ) -> None:
-    """The same ten rows for ever: with a count the total is wrong, without one the pages repeat."""
+    """The same ten rows forever: with a count the total is wrong, without one the pages repeat."""
     async with scene() as at:
         rows = [{"id": id} for id in range(1, 11)]
         at.sandbox.fail_next(200, body=envelope({"patients": rows}, count), times=1000)

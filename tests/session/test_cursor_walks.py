@@ -1,4 +1,4 @@
-"""Walks by cursor: forward one page at a time, one request ahead, and never an end by silence.
+"""Cursor walks: one page at a time, one request ahead, and no silent end.
 
 The garbage collector is off.
 """
@@ -49,20 +49,20 @@ def no_collector() -> Iterator[None]:
 
 
 class CursorSource(FakePageSource):
-    """Answers pages by cursors that are bound to the page size, and owns the page tasks."""
+    """Serves pages by cursors that are bound to the page size, and owns the page tasks."""
 
     def __init__(self, rows: int, *, cap: int = 1_000) -> None:
         super().__init__()
         self.rows = list(range(1, rows + 1))
         self.cap = cap
         self.asked: list[str | None] = []
-        """The cursors pages were asked for behind."""
+        """The cursors of the requested pages."""
         self.in_flight = 0
         self.most_in_flight = 0
         self.before: Callable[[int], Awaitable[None]] | None = None
         """Awaited with the number of the request before its rows are read."""
         self.info: Callable[[int, dict[str, object]], object] = lambda _, info: info
-        """Called with the number of the request; says what stands under ``page_info``."""
+        """Called with the number of the request; returns ``page_info``."""
         self.decoded = 0
         self.decoded_when_asked: list[int] = []
 

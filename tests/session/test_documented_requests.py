@@ -1,4 +1,4 @@
-"""Requests as the vendor's own guides print them."""
+"""Requests as printed in the vendor's own guides."""
 
 from __future__ import annotations
 

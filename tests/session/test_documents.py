@@ -1,4 +1,4 @@
-"""Documents: sent as a form and once, fetched in pieces, with credentials for one host only."""
+"""Documents: uploaded once as a form, downloaded in chunks, credentials for one host only."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_an_upload_is_never_repeated_blindly() -> None:
 
 @define
 class Keeper:
-    """The API's host and another one, where files are kept; says what each was asked with."""
+    """The API's host and a file host; records the headers of each request."""
 
     api: str = ""
     elsewhere: str = ""

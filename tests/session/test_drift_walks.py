@@ -1,4 +1,4 @@
-"""Walks over lists that change under them: nothing that stayed is lost in silence."""
+"""Walks over changing lists: no record that stayed is lost silently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUNS = 2_000
 
 
 class ChangingSandbox:
-    """People at work on a list, between any two replies."""
+    """Changes to a list between any two responses."""
 
     def __init__(self, source: ListSource, rng: random.Random, kinds: Sequence[str]) -> None:
         self.source, self.rng, self.kinds = source, rng, kinds
@@ -52,7 +52,7 @@ class ChangingSandbox:
 
 
 async def run(seed: int, drift: str, kinds: Sequence[str]) -> tuple[bool, bool]:
-    """Walk once; return whether a record that stayed was lost, and whether the walk said so."""
+    """Walk once; return whether a record that stayed was lost, and whether the walk reported it."""
     rng = random.Random(seed)
     source = ListSource(rng.randint(0, 60), cap=rng.choice([300, 7, 3]))
     changing_list = ChangingSandbox(source, rng, kinds)
@@ -93,7 +93,7 @@ async def test_a_watching_walk_does_the_same_where_numbers_cannot_balance(
 
 
 async def test_a_balanced_change_is_what_watching_cannot_see_and_verifying_can() -> None:
-    """One row deleted behind the walk and one inserted ahead of it, between two replies."""
+    """One row deleted behind the walk and one inserted ahead of it, between two responses."""
 
     def balanced(source: ListSource) -> None:
         def swap(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Opening, closing, borrowing, copying; and what a session says when it is used wrongly."""
+"""Opening, closing, borrowing and copying sessions, and errors of wrong use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def left_behind() -> set[str]:
-    """Names of the library's own coroutines that still run; the sandbox has tasks as well."""
+    """Names of the library's own running coroutines; the sandbox has tasks as well."""
     running = {str(task.get_coro()) for task in asyncio.all_tasks()}
     return {name for name in running if "Client.fetch_page" in name or "_renew" in name}
 
@@ -294,7 +294,7 @@ def test_the_repr_shows_host_version_scope_and_state() -> None:
 async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_millisecond(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And the interpreter's usual turns come back, also after a failure."""
+    """The interpreter's switch interval is restored, also after a failure."""
     usual, seen = sys.getswitchinterval(), list[tuple[float, bool]]()
     here = threading.get_ident()
 

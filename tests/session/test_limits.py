@@ -1,4 +1,4 @@
-"""The documented limits, kept against a server that enforces them, in time that is skipped."""
+"""The documented rate limits, against a server that enforces them, in simulated time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ END = datetime(2026, 6, 2, tzinfo=UTC)
 
 @pytest.fixture
 def skipping(loop: MovableLoop, monkeypatch: pytest.MonkeyPatch) -> MovableLoop:
-    """Time of its own, a microsecond for each look at it, so that a loaded machine changes nothing.
+    """Simulated time, a microsecond for each reading, so that a busy machine changes nothing.
 
     Waits take a few real milliseconds; sockets of this process answer sooner.
     """
@@ -34,7 +34,7 @@ def skipping(loop: MovableLoop, monkeypatch: pytest.MonkeyPatch) -> MovableLoop:
 
 
 async def booked(at: ErrorScene) -> int:
-    """Count appointments: one request of the class of 10 a second."""
+    """Count appointments: one request of the class with 10 a second."""
     return await at.location.appointments.walk(start=START, end=END).count()
 
 
@@ -71,7 +71,7 @@ async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: MovableLoop
 
 
 async def test_classes_wait_beside_each_other(skipping: MovableLoop) -> None:
-    """A full slow class holds up nobody else."""
+    """A full slow class does not delay the others."""
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
         await at.works()
@@ -85,7 +85,7 @@ async def test_classes_wait_beside_each_other(skipping: MovableLoop) -> None:
 
 
 async def test_the_overall_limit_counts_every_class(skipping: MovableLoop) -> None:
-    """Scaled down on both sides: a hundred requests at once take a loaded machine too long."""
+    """Scaled down on both sides: a hundred requests at once take a busy machine too long."""
     async with scene(clock=LoopClock(), rates=Rates(overall=Limit(12, 1.0))) as at:
         at.sandbox.limits.windows["all"].limit = 12
         at.sandbox.rate_limits = "sliding"
@@ -100,7 +100,7 @@ async def test_the_overall_limit_counts_every_class(skipping: MovableLoop) -> No
 async def test_a_429_closes_its_class_for_as_long_as_it_says(
     form: Literal["exact", "date"], skipping: MovableLoop
 ) -> None:
-    """Another process spent the limit: one 429, then everyone of the class waits, no one else."""
+    """Another process used the limit: one 429, then all calls of the class wait, and no others."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(429, path="/appointments", headers=_asking(form))
@@ -136,7 +136,7 @@ def _asking(form: str) -> dict[str, str]:
 async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
     kind: Kind, skipping: MovableLoop
 ) -> None:
-    """Without limits of its own the session lives on what the server says, and loses nothing."""
+    """Without rate limits the session follows the server's 429s, and loses nothing."""
     async with scene(clock=LoopClock(), timeout=None, rates=Rates.unlimited()) as at:
         at.sandbox.rate_limits, at.sandbox.retry_after = kind, "exact"
         results = await asyncio.gather(*(booked(at) for _ in range(25)), return_exceptions=True)
@@ -212,7 +212,7 @@ async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(
 
 
 async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: MovableLoop) -> None:
-    """So it says `APITimeoutError`, which is safe to repeat, and not that nobody knows."""
+    """It raises `APITimeoutError`, which is safe to repeat, and not `OutcomeUnknownError`."""
     rates = Rates(other=Limit(2, 60.0))  # the login counts too
     async with scene(rates=rates, clock=LoopClock(), timeout=5.0) as at:
         id = at.sandbox.appointment_types.ids[0]
@@ -225,7 +225,7 @@ async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Mova
 async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
     skipping: MovableLoop,
 ) -> None:
-    """The place is given back during the login, and taken again at once."""
+    """The permit is released during the login, and acquired again at once."""
     rates = Rates(slow=Limit(1, 60.0))
     async with scene(rates=rates, clock=LoopClock(), timeout=None) as at:
         at.sandbox.token_lifetime = 30

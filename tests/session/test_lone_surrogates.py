@@ -35,7 +35,7 @@ def cut(body: bytes) -> bytes:
 
 @pytest.fixture
 def id(sandbox: Sandbox) -> int:
-    """Id of the patient whose first name is cut; the others are as they should be."""
+    """Id of the patient whose first name is cut; the others are unchanged."""
     found = sandbox.patients.ids[7]
     sandbox.patients.update(found, first_name="Ada HALF")
     sandbox.alter_next(cut, path="/patients", times=20)

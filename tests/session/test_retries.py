@@ -1,4 +1,4 @@
-"""What is repeated, what never is, and when an unsafe write says that nobody knows."""
+"""Retries: which requests are repeated, and when an unsafe write has an unknown outcome."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ HIT_AND_RUN: dict[str, Fault] = {
     "empty": lambda sandbox, times: sandbox.empty_next(times=times),
     "web page": lambda sandbox, times: sandbox.garbage_next(times=times),
 }
-"""What may pass, so that reads are repeated."""
+"""Transient failures, after which reads are repeated."""
 
 
 def far_ahead() -> datetime:
@@ -67,7 +67,7 @@ def far_ahead() -> datetime:
 
 @frozen(kw_only=True)
 class Write:
-    """An operation, how it is done, and the table that shows how often it was."""
+    """An operation, its call, and the table that shows its effect."""
 
     operation: str
     does: Callable[[ErrorScene], Awaitable[object]]
@@ -491,7 +491,7 @@ async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(
 async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A connection that failed deleted nothing, so the 404 after it is the truth."""
+    """A connection that failed deleted nothing, so the 404 after it is true."""
     async with scene() as at:
         await at.works()
         transport = at.nex._client.state.transport
@@ -595,7 +595,7 @@ async def test_attempts_share_one_deadline(loop: MovableLoop) -> None:
 
 
 async def test_an_unreadable_success_of_a_write_is_no_bad_reply() -> None:
-    """Callers who catch InvalidResponseError and try again must not be led to write twice."""
+    """Callers who catch InvalidResponseError and retry must not write twice."""
     async with scene() as at:
         at.sandbox.truncate_next()
         with pytest.raises(OutcomeUnknownError) as caught:

@@ -1,4 +1,4 @@
-"""Patients, keys and tokens show nowhere but where they are asked for."""
+"""Patients, keys and tokens appear only where they were requested."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PERSONAL = (FIRST, LAST, MAIL, PHONE, BORN.isoformat(), NOTE, repr(BORN))
 
 @frozen(kw_only=True)
 class WatchedScene:
-    """A scene whose secrets are known."""
+    """A scene with known secrets."""
 
     at: ErrorScene
     id: int
@@ -48,7 +48,7 @@ class WatchedScene:
 
 @asynccontextmanager
 async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[WatchedScene]:
-    """A sandbox with one person in it; nothing that is logged may name them, key or token."""
+    """A sandbox with one person in it; no log line may contain the person, key or token."""
     caplog.set_level(logging.DEBUG)
     for name in ("nexhealth_async", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
@@ -372,7 +372,7 @@ async def test_a_record_that_cannot_be_read_is_named_by_id_and_path(
 
 
 async def test_a_page_task_left_behind_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Asyncio logs what nobody asked for, with the task's repr and its error."""
+    """Asyncio logs exceptions that were never retrieved, with the task's repr and its error."""
     async with watched(caplog) as seen:
         at = seen.at
         at.sandbox.fail_next(400, body=_refused(LAST), times=9)

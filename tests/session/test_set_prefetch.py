@@ -1,4 +1,4 @@
-"""Walks made wider while under way, and patient from the start."""
+"""Walks with a prefetch that is raised while they run, and with a long deadline."""
 
 from __future__ import annotations
 

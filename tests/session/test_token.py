@@ -1,4 +1,4 @@
-"""One login serves everyone, whoever of them is cancelled."""
+"""One login serves all callers, even if some are cancelled."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
 async def test_a_token_revoked_within_ten_seconds_of_its_issue_is_replaced_after_them(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
-    """Until then nobody can tell it from an operation that refuses whatever is sent."""
+    """Until then it looks like an operation that rejects every token."""
     await gather(location, 1)
     sandbox.expire_tokens()
     loop.shift(9)
@@ -231,7 +231,7 @@ async def test_neither_key_nor_token_shows_in_any_repr(
 
 
 class Login:
-    """A login of several awaits that can be told to fail."""
+    """A login with several awaits that can be made to fail."""
 
     def __init__(self, awaits: int) -> None:
         self.awaits = awaits

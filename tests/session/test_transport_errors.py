@@ -1,4 +1,4 @@
-"""What can go wrong on the way: the right error, in a sentence, and the session lives on."""
+"""Transport errors: the right exception with a clear message, and a usable session."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FOR_EVER = 10_000
 
 @frozen(kw_only=True)
 class TransportErrorCase:
-    """What a server does to every request, and what a read must come to."""
+    """A server's response to every request, and the outcome of a read."""
 
     does: Callable[[Sandbox], object]
     error: type[NexHealthError]
@@ -334,7 +334,7 @@ async def test_without_a_network_nothing_is_sent_and_it_works_once_there_is_one(
 
 
 class _NoNames(AbstractResolver):
-    """A resolver of a machine without a network; asks nobody."""
+    """A resolver of a machine without a network."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -580,7 +580,7 @@ async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: MovableLoop
 
 
 async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
-    """Whatever breaks, callers catch one class."""
+    """Callers can catch one class for every failure."""
     async with scene() as at:
         for case in TRANSPORT_ERRORS.values():
             case.does(at.sandbox)

@@ -1,4 +1,4 @@
-"""Single records that cannot be read: said after a read, never taken for a failed write."""
+"""Single records that cannot be decoded: an error after a read, never a failed write."""
 
 from __future__ import annotations
 

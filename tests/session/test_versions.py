@@ -1,4 +1,4 @@
-"""``version="auto"``: which version is spoken, when that is known, and what it costs."""
+"""``version="auto"``: the chosen version, when it is found, and its cost."""
 
 from __future__ import annotations
 

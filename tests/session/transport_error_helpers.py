@@ -21,13 +21,13 @@ QUICK = RetryPolicy(base_delay=0.0, attempt_timeout=5.0)
 """The usual four attempts, without a pause between them."""
 
 SENTINEL = "Canarywood"
-"""A name that is asked for or stored, and must not show anywhere."""
+"""A name that is searched for or stored, and must not appear anywhere."""
 
 LONGEST_SENTENCE = 300
 
 
 class LoopClock(Clock):
-    """A sandbox clock that goes with the loop's time, wherever a test moves that."""
+    """A sandbox clock that follows the loop's time."""
 
     def now(self) -> float:
         return 1_780_000_000.0 + asyncio.get_running_loop().time()
@@ -44,14 +44,14 @@ class ErrorScene:
         return [one.id async for one in self.location.patients.walk(name=SENTINEL, prefetch=0)]
 
     async def works(self) -> None:
-        """Prove by a good call that the session survived."""
+        """Check with a successful call that the session survived."""
         assert await self.location.patients.walk(new_patient=None).count() == len(
             self.sandbox.patients
         )
 
     @property
     def sent(self) -> int:
-        """Requests that arrived, logins left out."""
+        """Requests that arrived, without logins."""
         return sum(one.path != "/authenticates" for one in self.sandbox.requests)
 
 
@@ -63,7 +63,7 @@ async def scene(
     clock: Clock | None = None,
     **options: Any,
 ) -> AsyncGenerator[ErrorScene]:
-    """A sandbox with a session on it, which leaves no task behind."""
+    """A sandbox with a session, which must leave no task behind."""
     before = asyncio.all_tasks()
     async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as sandbox:
         given: dict[str, Any] = {"base_url": sandbox.url, "retry": retry, **options}
@@ -83,7 +83,7 @@ def check_text(
     status: int | None = None,
     secrets: Sequence[str] = (),
 ) -> None:
-    """Check that an error says in a sentence what happened where, and nothing it must not say."""
+    """Check that an error's message says what happened where, without private data."""
     text = str(error)
     assert error.operation == operation
     assert operation is None or text.startswith(f"{operation}: ")
@@ -102,7 +102,7 @@ def check_text(
 
 
 def head(body: bytes, *, status: str = "200 OK", more: str = "") -> bytes:
-    """Spell out a reply as it looks on the wire."""
+    """Format a response as on the wire."""
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n{more}\r\n"
@@ -115,7 +115,7 @@ TOKEN = head(b'{"code":true,"data":{"token":"a.b.c"}}', status="201 Created")
 
 @define
 class RawServer:
-    """A server that says to data requests what it is told, in bytes: None is silence."""
+    """A server that answers data requests with the given bytes; None means silence."""
 
     port: int = 0
     says: bytes | None = GOOD
@@ -153,7 +153,7 @@ class RawServer:
         return self.says.startswith(b"HTTP/1.1 2")
 
     def hang_up(self) -> None:
-        """Close all connections, as a server does with those that idle."""
+        """Close all connections, as a server does with idle ones."""
         for writer in self._writers:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""What a process holds at a quiet moment, and whether that grew."""
+"""Resources of a process when it is idle, and a comparison that finds leaks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _TASKS_END = 5.0
 
 @frozen(kw_only=True)
 class Held:
-    """What was held after so many walks."""
+    """Resources after so many walks."""
 
     walks: int
     rss: int
     """Bytes of memory."""
     objects: int
-    """What the garbage collector knows of."""
+    """Number of objects that the garbage collector tracks."""
     uncollected: int
-    """Walks that only the garbage collector could end: they were in cycles."""
+    """Walks in cycles, which only the garbage collector could end."""
     files: int
     tasks: int
     connections: int
-    """Taken from the pool, not those that idle in it."""
+    """Connections in use, without idle ones."""
     places: int
-    """Departures at the rate gates that were neither answered nor withdrawn."""
+    """Permits of the rate limiter that were neither used nor released."""
 
     def __str__(self) -> str:
         return (
@@ -47,7 +47,7 @@ class Held:
 
 
 async def measure(nex: NexHealth, walks: int) -> Held:
-    """Wait for what was cancelled to end, and look."""
+    """Wait until cancelled tasks have ended, and measure."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _TASKS_END
     while len(asyncio.all_tasks()) > 1 and loop.time() < deadline:
@@ -70,7 +70,7 @@ async def measure(nex: NexHealth, walks: int) -> Held:
 
 
 def leaks(looks: list[Held], *, memory: float, idle: int) -> list[str]:
-    """Say what leaked between the looks, of which the first was taken when all was warm.
+    """Return the leaks between the measurements; the first was taken when all was warm.
 
     ``memory`` is how many bytes the heap's own play may be; ``idle`` how many connections may wait
     in the pool beyond those of the first look.

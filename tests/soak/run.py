@@ -1,4 +1,4 @@
-"""The soak: many walks at once, beside a server that misbehaves; then what is left is looked at."""
+"""The soak test: many walks beside a misbehaving server, then a check of the resources."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ __all__ = ["SoakReport", "soak"]
 
 _MEMORY = 4 * 1024 * 1024
 _WARM = 0.1
-"""The part of the walks after which everything is warm: pools filled, caches and the heap grown."""
+"""Fraction of the walks after which everything is warm: pools, caches and the heap."""
 _RATES = Rates(overall=Limit(300, 0.2), slow=None, people=None, other=None)
-"""So narrow that walks wait at it now and then."""
+"""So small that walks wait for it now and then."""
 _RETRY = RetryPolicy(attempts=4, base_delay=0.002, max_wait=0.01)
 
 
 @define
 class SoakReport:
-    """What the soak saw."""
+    """Results of the soak test."""
 
     looks: list[Held]
     outcomes: Counter[str]
     wrong: list[str]
     after: Held | None = None
-    """The last look, when the session was closed."""
+    """The last measurement, after the session was closed."""
     leaks: list[str] = Factory(list[str])
 
 
@@ -49,7 +49,7 @@ async def soak(
     looks: int = 10,
     tell: Callable[[str], object] = lambda _: None,
 ) -> SoakReport:
-    """Make so many walks and return what was held, early, on the way, and at the end."""
+    """Make so many walks and return measurements from the start to the end."""
     rng = random.Random(seed)
     async with _server(seed) as told:
         nex = NexHealth(told["api_key"], base_url=told["url"], rates=_RATES, retry=_RETRY)

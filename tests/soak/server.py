@@ -1,4 +1,4 @@
-"""The sandbox of the soak, in a process of its own: its memory is not what is measured.
+"""The sandbox of the soak test, in a separate process, so that its memory is not measured.
 
 It makes mistakes on purpose until its standard input is closed.
 """
@@ -17,14 +17,14 @@ from nexhealth_async.sandbox import Sandbox
 __all__ = ["serve"]
 
 _PAUSE = 0.02
-"""How likely a fault that might be a 429 is one: everybody waits a second or so for each."""
+"""Probability of a 429 among those faults that may be one: all wait a second for each."""
 _EXPIRY = 0.001
 """How likely a fault comes with the end of all tokens. One younger than 10 s is not replaced, so
 that calls are refused for that long if it happens twice in a row."""
 
 
 def misbehave(sandbox: Sandbox, rng: random.Random) -> None:
-    """Order one fault, of any kind there is."""
+    """Inject one fault of any kind."""
     if rng.random() < _EXPIRY:
         sandbox.expire_tokens()
     match rng.randrange(8):
@@ -47,7 +47,7 @@ def misbehave(sandbox: Sandbox, rng: random.Random) -> None:
 
 
 async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
-    """Run until standard input ends; the first line of output says where it is."""
+    """Run until standard input ends; the first line of output is the address."""
     rng = random.Random(seed)
     # That it cannot answer those who went away is the point, and no news.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
@@ -63,7 +63,7 @@ async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
 
 
 def tell(sandbox: Sandbox) -> None:
-    """Print what a client has to know."""
+    """Print the settings that a client needs."""
     told = {
         "api_key": sandbox.api_key,
         "url": sandbox.url,

@@ -1,4 +1,4 @@
-"""A small soak with every change; the full one is ``python -m tests.soak --walks 50000``."""
+"""A small soak test with every kind of fault; ``python -m tests.soak --walks 50000`` is longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One walk of the soak after another, each read and left in a way that is drawn by lot."""
+"""Walks of the soak test, each consumed and left in a random way."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["WAYS", "Walkers"]
 
 
 class _Own(Exception):
-    """What a caller's own code raises in the middle of a walk."""
+    """An exception of the caller's own code in the middle of a walk."""
 
 
 @define
 class Walkers:
-    """Makes walks; counts what became of them."""
+    """Makes walks and counts their outcomes."""
 
     numbered: LocationScope
     cursors: LocationScope
@@ -35,10 +35,10 @@ class Walkers:
     rng: random.Random
     outcomes: Counter[str] = Factory(Counter[str])
     wrong: list[str] = Factory(list[str])
-    """Walks that ended well with other records than there are."""
+    """Walks that ended normally with other records than expected."""
 
     def draw(self) -> tuple[AsyncGenerator[Any, None], bool]:
-        """Return a walk, and whether it must bring each patient exactly once."""
+        """Return a walk, and whether it must deliver each patient exactly once."""
         rng = self.rng
         prefetch = rng.randint(0, 8)
         if rng.random() < 0.3:
@@ -57,7 +57,7 @@ class Walkers:
                 return patients, limit is None
 
     async def one(self) -> None:
-        """Make one walk, leave it somehow, and note how it ended."""
+        """Make one walk, leave it in some way, and record the outcome."""
         walk, whole = self.draw()
         way = self.rng.choice(WAYS)
         try:
@@ -142,7 +142,7 @@ class Walkers:
         return []
 
     async def patiently(self, walk: AsyncGenerator[Any, None]) -> list[Any]:
-        """Read to the end under time limits far too short; nothing may be lost."""
+        """Read to the end under timeouts that are far too short; nothing may be lost."""
         got: list[Any] = []
         while True:
             try:

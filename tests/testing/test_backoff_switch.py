@@ -1,4 +1,4 @@
-"""The switch that takes back-off out of test suites: thorough when on, off unless said."""
+"""The switch that removes back-off from test suites: complete when on, off by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invented records: whole, plausible, the same on every run, and refused where they are wrong."""
+"""Factories: complete, plausible, reproducible records; errors for wrong arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox in a thread, and the fixtures for applications that bring their own event loop."""
+"""The sandbox in a thread, and the fixtures for applications with a separate event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release does to version and changelog, what it refuses, and what it finds in archives."""
+"""Releases: version, changelog, refusals, and checks of the archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Type checkers accept every right call and refuse every wrong one, line by line."""
+"""Type checkers accept every right call and reject every wrong one, line by line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def mypy_errors() -> list[tuple[Path, int, str]]:
 
 
 def pyright_errors(folder: Path) -> list[tuple[Path, int, str]]:
-    """Copies, outside the project, whose settings leave the wrong file out; both ask for strict."""
+    """Copies outside the project, without its exclusions; both in strict mode."""
     copies = [str(shutil.copy(file, folder)) for file in (RIGHT, WRONG)]
     python = f"--pythonpath={sys.executable}"
     output = run("pyright", "--outputjson", python, *copies, cwd=folder)

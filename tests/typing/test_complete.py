@@ -1,4 +1,4 @@
-"""What editors and ``help()`` know of the public names: every type, every parameter."""
+"""Types and ``help()`` of the public names: every type, every parameter."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_public_type_is_known(tmp_path: Path) -> None:
 
 
 def offered() -> Iterator[tuple[str, Callable[..., object]]]:
-    """Every public method of every noun, and of what leads to nouns and what they return."""
+    """Every public method of every resource, of the scopes, and of what they return."""
     waiting: list[type[object]] = [Resource, NexHealth, Walk]
     while waiting:
         kind = waiting.pop()

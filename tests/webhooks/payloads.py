@@ -1,4 +1,4 @@
-"""Bodies of deliveries as the vendor's pages and integrations show them, about invented people."""
+"""Bodies of deliveries as in the vendor's pages and integrations, about invented people."""
 
 from __future__ import annotations
 
@@ -87,27 +87,27 @@ EVENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("working_hour_created", "working_hour_updated"),
     ),
 }
-"""The catalogues of v2, v3.0.0 and v3.1.0, copied by hand: the library has its own."""
+"""The catalogues of v2, v3.0.0 and v3.1.0, copied independently of the library's own."""
 
 OUTCOMES: dict[str, tuple[str | None, ...]] = {
     "appointment_updated": (None, "failed", "timed_out", "incomplete"),
     "sync_status_read_change": ("red", "green"),
     "sync_status_write_change": ("red", "green"),
 }
-"""What may stand behind an event's name; of insertions all four."""
+"""Suffixes of event names; insertions have all four."""
 
 _SAMPLES = dict(reversed(SAMPLES))  # the first of each model is the fullest
 _PLAIN = '{"id":7,"updated_at":"2026-01-10T20:59:37.800Z","status":"new","of_its_own":[1.5,null]}'
 
 
 def sample(model: str) -> dict[str, Any]:
-    """Return a record of a model as the API sends it, or of one that has no model."""
+    """Return a record of a model as the API sends it, or of one without a model."""
     record: dict[str, Any] = msgspec.json.decode(_SAMPLES.get(model, _PLAIN))
     return record
 
 
 def delivery(event_name: str, data: Any, **members: Any) -> bytes:
-    """Return a body with the members that all deliveries have."""
+    """Return a body with the members common to all deliveries."""
     return msgspec.json.encode(
         {
             "resource_type": "Appointment",

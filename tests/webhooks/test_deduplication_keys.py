@@ -1,4 +1,4 @@
-"""One change has one key, however it is told; two changes have two."""
+"""Deduplication keys: the same for one change in any form, different for two changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A durable queue: what it was given is handled once at least, across crashes and restarts."""
+"""A durable queue: events are handled at least once, across crashes and restarts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def handler() -> Handler:
 
 
 class ManualClock:
-    """Seconds since 1970, moved by hand."""
+    """A clock (seconds since 1970) that tests set."""
 
     def __init__(self) -> None:
         self.now = time.time()

@@ -1,4 +1,4 @@
-"""Each framework's receiver, over sockets: status without detail, no more read than needed."""
+"""The receiver of each framework, over sockets: plain statuses, no more read than needed."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_a_full_queue_asks_the_vendor_to_come_again(
 async def test_a_storm_of_duplicates_yields_each_event_once_across_a_restart(
     serve: Serve, deliveries: int, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """Deliveries of 500 events in waves, a new server and a new store amid them."""
+    """Deliveries of 500 events in waves, with a new server and a new store in between."""
     got: list[Event] = []
 
     async def handle(event: Event) -> None:

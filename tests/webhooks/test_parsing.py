@@ -1,4 +1,4 @@
-"""Every event of the catalogues is read, in every shape that was seen; nothing gets lost."""
+"""Every event of the catalogues is read, in every observed shape, without loss."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_text_instead_of_bytes_is_a_mistake_of_the_program() -> None:
 
 
 class Hashing(Exception):
-    """The signature of a body was computed."""
+    """Record that the signature of a body was computed."""
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_hashed(

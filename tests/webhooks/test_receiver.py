@@ -1,4 +1,4 @@
-"""A receiver answers fast, hands each event on once, and forgets what was not handled."""
+"""A receiver responds fast, delivers each event once, and repeats unhandled ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ids(events: list[Event]) -> list[int]:
 
 
 class Handler:
-    """Notes what it is given; waits and fails when told to."""
+    """Records its events; waits and fails on request."""
 
     def __init__(self) -> None:
         self.got: list[Event] = []
@@ -245,7 +245,7 @@ async def test_a_caller_that_goes_away_loses_nothing(handler: Handler, answer: A
 
 
 class Broken:
-    """A store whose server is down, or of whose keys another process holds all."""
+    """A store whose server is down, or whose keys another process holds."""
 
     def __init__(self, claim: Claim | None) -> None:
         self.answer: Claim | None = claim

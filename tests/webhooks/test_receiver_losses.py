@@ -148,7 +148,7 @@ async def test_a_handler_that_hangs_is_given_up_and_the_next_event_is_handled() 
 
 
 class Stubborn:
-    """A handler that goes on whatever happens, until it is let go."""
+    """A handler that ignores cancellation until it is released."""
 
     def __init__(self) -> None:
         self.let_go = asyncio.Event()

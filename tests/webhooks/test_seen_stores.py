@@ -1,4 +1,4 @@
-"""Whatever store it is: one of those who claim gets it, what was seen stays seen, claims end."""
+"""Every store: one claimant wins, seen keys stay seen, claims expire."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_failures_are_counted_for_all_who_share_the_store(opener: Opener) 
 
 
 async def until_new(store: SeenStore, before: Claim) -> None:
-    """Claim again and again until the key is new; however slow the machine, it must become so."""
+    """Claim repeatedly until the key is new, which must happen on any machine."""
     async with asyncio.timeout(20):
         while (claim := await store.claim("a")) != "new":
             assert claim == before

@@ -1,4 +1,4 @@
-"""Only what was signed with the secret is taken, byte for byte."""
+"""Only bodies that were signed with the secret are accepted, byte for byte."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ VECTORS = {
 
 
 def by_openssl(secret: str, timestamp: str, body: bytes) -> str:
-    """Sign with OpenSSL's command line, which knows nothing of this library."""
+    """Sign with OpenSSL's command line, independently of the library."""
     openssl = shutil.which("openssl")
     assert openssl, "openssl is needed: it stands for the vendor"
     # -A: one line, whatever its length

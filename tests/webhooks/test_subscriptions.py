@@ -1,4 +1,4 @@
-"""Ensuring webhooks: as they should be, whatever they were, and again without a change."""
+"""Ensuring webhooks: created or repaired from any state, and idempotent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Account:
 
     @property
     def there(self) -> list[tuple[object, ...]]:
-        """All subscriptions: institution, event, version, whether active."""
+        """All subscriptions: institution, event, version, active or not."""
         rows = self.sandbox.world.webhook_subscriptions
         names = ("institution_id", "event", "version", "active")
         return sorted(tuple(row[name] for name in names) for row in rows)
@@ -238,7 +238,7 @@ async def test_a_sessions_own_practice_narrows_nothing(version: str) -> None:
 
 @versions
 async def test_events_of_no_practice_are_found_without_one(version: str) -> None:
-    """The sandbox takes no such subscription, but it can have one."""
+    """The sandbox does not accept such a subscription, but can contain one."""
     async with account(version) as at:
         made = await at.ensure()
         assert made.endpoint is not None

@@ -1,4 +1,4 @@
-"""A sandbox with a session on it, in time that goes as fast as it can."""
+"""A sandbox with a session, in skipped time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FakeEvents:
 async def practice(
     version: str = "v2", *, zone: str = "America/New_York", **options: Any
 ) -> AsyncGenerator[ErrorScene]:
-    """A sandbox without appointments, whose time is the loop's, and whose waits are skipped."""
+    """A sandbox without appointments that follows the loop's time, whose waits are skipped."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, MovableLoop)
     async with scene(version=version, clock=LoopClock(), **options) as at:
@@ -51,7 +51,7 @@ async def practice(
 async def free(
     at: ErrorScene, *, provider: int = 0, days: int = 3, length: int = 30
 ) -> list[FreeSlot]:
-    """The free times of one provider."""
+    """The free slots of one provider."""
     pids = [at.sandbox.providers.ids[provider]]
     found = at.location.available_slots.flat(
         pids=pids, start_date=DEFAULT_ANCHOR, days=days, slot_length=length
@@ -67,11 +67,11 @@ async def booked(at: ErrorScene, *, slot: int = 0) -> Appointment:
 
 
 def live(at: ErrorScene) -> list[int]:
-    """Ids of the appointments that the server has and that are not cancelled."""
+    """Ids of the server's appointments that are not cancelled."""
     rows = at.sandbox.appointments
     return [id for id in rows.ids if not rows.row(id)["cancelled"]]
 
 
 def after(seconds: float, work: Any, *arguments: Any) -> None:
-    """Do something later in the loop's time."""
+    """Run something later, in the loop's time."""
     asyncio.get_running_loop().call_later(seconds, work, *arguments)

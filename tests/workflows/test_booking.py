@@ -1,4 +1,4 @@
-"""Booking: once, whatever happens to requests and answers; the sandbox counts."""
+"""Booking: exactly once, whatever is lost on the way; counted in the sandbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def book(at: ErrorScene, slot: FreeSlot, who: int = 0, **more: Any) -> Any
 
 
 def take(at: ErrorScene, slot: FreeSlot, *, who: int) -> int:
-    """Let a patient have the time by another way."""
+    """Give a patient the time by another way."""
     assert slot.end is not None
     return at.sandbox.appointments.add(
         {
@@ -227,7 +227,7 @@ async def test_a_booking_whose_answer_was_lost_is_found(version: str, what: str)
 @versions
 @pytest.mark.parametrize("what", NOT_DONE)
 async def test_a_booking_that_never_happened_is_unknown_too(version: str, what: str) -> None:
-    """Nobody can tell that it will not be carried out later."""
+    """It may still be carried out later."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         NOT_DONE[what](at.sandbox)
@@ -244,7 +244,7 @@ async def test_a_booking_that_never_happened_is_unknown_too(version: str, what: 
 
 @versions
 async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
-    """The server goes on with a request after its client gave up."""
+    """The server continues a request after its client gave up."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         at.sandbox.drop_next(when="before", path="/appointments", method="POST")
@@ -342,7 +342,7 @@ async def test_fifty_at_once_get_one_time_once(version: str) -> None:
 async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented(
     version: str,
 ) -> None:
-    """Each fault befalls the n-th request of a booking that is then asked for until it is done."""
+    """Each fault happens at the n-th request of a booking, which is retried until it is done."""
     faults: list[Callable[[Any], object]] = [
         lambda sandbox: sandbox.drop_next(when="before"),
         lambda sandbox: sandbox.drop_next(when="after"),

@@ -1,4 +1,4 @@
-"""From the practice's system to the answer: signed deliveries, a receiver, a confirmation."""
+"""From the practice's system to the result: signed deliveries, a receiver, a confirmation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENTS = ("appointment_insertion", "payment_insertion", "adjustment_insertion")
 
 @asynccontextmanager
 async def received(version: str) -> AsyncGenerator[tuple[ErrorScene, EventBus]]:
-    """A sandbox whose deliveries arrive on a board."""
+    """A sandbox whose deliveries arrive on an event bus."""
     board, ready = EventBus(), list[Receiver]()
 
     async def take(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Confirming: a write counts as done when the practice's system has it, and never before."""
+"""Confirmation: a write is complete when the practice's system has it, and never before."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ async def test_an_outcome_nobody_knows_makes_one_look() -> None:
 
 
 class Ending:
-    """Events that end after those it was given."""
+    """Events that end after the given ones."""
 
     def __init__(self, *events: WriteEvent) -> None:
         self.events = events

@@ -36,14 +36,14 @@ DELAYS = pytest.mark.parametrize("seconds", [0.5, 9.0, 45.0, 119.0])
 
 @pytest.fixture(autouse=True)
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server take what it should refuse: the same time twice, the same person twice."""
+    """Let the server accept what it should refuse: the same time twice, the same person twice."""
     monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
     monkeypatch.setattr(patient_create, "_same", Mock(return_value=None))
 
 
 @asynccontextmanager
 async def practice(version: str, **options: Any) -> AsyncGenerator[ErrorScene]:
-    """A sandbox whose clock stands still but for `pass_by`, and a session without pauses."""
+    """A sandbox whose clock only moves with `pass_by`, and a session without pauses."""
     clock = Clock(datetime(2026, 5, 30, 12, tzinfo=UTC))
     with set_testing(True):
         async with scene(version=version, clock=clock, **options) as at:
@@ -157,7 +157,7 @@ async def test_a_booking_that_was_cancelled_under_way_is_not_sent_again_at_once(
 async def test_another_session_finds_what_came_late_although_the_time_is_still_offered(
     version: str,
 ) -> None:
-    """It knows nothing of the first try; so it looks before it books."""
+    """It does not know of the first attempt, so it searches before it books."""
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
         at.sandbox.commit_late_next(9.0, **POST)

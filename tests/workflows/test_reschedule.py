@@ -1,4 +1,4 @@
-"""Rescheduling: in place where that can be had; a patient is never without an appointment."""
+"""Rescheduling: in place where possible; a patient is never without an appointment."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ async def outcome(
 @versions
 @pytest.mark.parametrize("fault", range(len(FAULTS)))
 async def test_in_any_weather_the_patient_has_an_appointment(version: str, fault: int) -> None:
-    """The fault befalls each request in turn; afterwards the error says how things stand."""
+    """The fault happens at each request in turn; afterwards the error describes the state."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         patient = at.sandbox.patients.ids[0]
         for nth in range(6):

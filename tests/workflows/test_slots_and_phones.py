@@ -1,4 +1,4 @@
-"""Hints: one form for phones, nobody made twice, slots one by one, every practice of a key."""
+"""Workflows: phone numbers, find or create, flat slots, all practices of a key."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def ada(at: ErrorScene, **changes: Any) -> Any:
 async def test_a_patient_is_made_once_and_then_found(
     version: str, *, listed_unasked: bool | None
 ) -> None:
-    """Whatever the server lists where ``new_patient`` is left out."""
+    """Parameter: the patients listed by the server if ``new_patient`` is left out."""
     async with scene(version=version) as at:
         at.sandbox.assumptions.new_patient_when_unset = listed_unasked
         first = await at.location.patients.find_or_create(**ada(at))

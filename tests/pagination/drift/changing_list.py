@@ -1,4 +1,4 @@
-"""A sandbox whose list people change, and what stood in that list whenever a reply was made."""
+"""A sandbox whose list changes, with a record of the list at each response."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 @frozen(kw_only=True)
 class Listed:
-    """Which list is walked: its version decides how it is paged."""
+    """The list to walk: its version decides how it is paged."""
 
     paging: Paging = "numbered"
     sort: Sort = ""
-    """Without a sort, v2 lists rows in the table's own order."""
+    """Without a sort, v2 lists rows in table order."""
     active_only: bool = False
 
     @property
@@ -62,12 +62,12 @@ class Listed:
 
 @define
 class Changes:
-    """What was done to the list so far."""
+    """The changes made to the list so far."""
 
     entered: int = 0
     left: int = 0
     moved: int = 0
-    """Rows that may stand elsewhere than before."""
+    """Rows whose position may have changed."""
 
     def since(self, earlier: Changes) -> Changes:
         return Changes(
@@ -82,25 +82,25 @@ class Changes:
 
 @define
 class DriftRecorder:
-    """Sees the list at the moment of every reply; knows nothing of the client."""
+    """Records the list at every response, independently of the client."""
 
     ever: set[int] = field(factory=set[int])
-    """All that stood in the list at some reply."""
+    """All rows that were listed at some response."""
     throughout: set[int] | None = None
-    """All that stood in the list at every reply."""
+    """All rows that were listed at every response."""
     opening: set[int] = field(factory=set[int])
-    """What stood in the list when page 1 was last answered."""
+    """Rows of the list when page 1 was last answered."""
     openings: int = 0
     counts: list[int] = field(factory=list[int])
     began: Changes = field(factory=Changes)
     ended: Changes = field(factory=Changes)
     touched: set[int] = field(factory=set[int])
-    """Rows that changed between replies what a list may be sorted by."""
+    """Rows whose sort key changed between responses."""
     backdated: bool = False
     """True if a row was given a time other than the present one."""
 
     def see(self, changing_list: DriftingList, page: int | None) -> None:
-        """A reply has been computed."""
+        """Record a computed response."""
         now = set(changing_list.listed)
         if self.throughout is None:
             self.throughout = now
@@ -118,12 +118,12 @@ class DriftRecorder:
 
     @property
     def changes(self) -> Changes:
-        """What happened between the first reply and the last."""
+        """The events between the first response and the last."""
         return self.ended.since(self.began)
 
 
 class DriftingList:
-    """Patients of a sandbox, and the people who change them; keeps its own account of the list.
+    """Patients of a sandbox with changes to them; keeps an independent record of the list.
 
     The account is the oracle: it is written by what is done, never read from a reply.
     """
@@ -134,7 +134,7 @@ class DriftingList:
         sandbox.page_cap = sandbox.cursor_page_cap = cap
         self.listed: set[int] = set()
         self.outside: list[int] = []
-        """Rows that the filter hides and that were never listed."""
+        """Hidden rows that were never listed."""
         self.stamps: dict[int, str] = {}
         self.changes = Changes()
         self.witness: DriftRecorder | None = None
@@ -156,7 +156,7 @@ class DriftingList:
 
     @property
     def order(self) -> list[int]:
-        """The list as it stands, by this account."""
+        """The list according to this record."""
         if self.chosen.sort == "id":
             return sorted(self.listed)
         if self.chosen.by_time:
@@ -165,7 +165,7 @@ class DriftingList:
         return [id for id in self.sandbox.patients.ids if id in self.listed]
 
     def call(self) -> PlannedCall:
-        """The listing, as the client spells it."""
+        """The filters of the list, in the client's form."""
         return plan(
             patients.LIST,
             _VERSIONS[self.chosen.paging],
@@ -175,7 +175,7 @@ class DriftingList:
         )
 
     async def answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> Response:
-        """Let the sandbox compute a reply; nothing else runs meanwhile."""
+        """Let the sandbox compute a response; nothing else runs meanwhile."""
         request = call.request(*pairs, headers=self._headers)
         url = URL(request.target, encoded=True)
         asked = _blank().clone(method=request.method, rel_url=url, headers=request.headers)
@@ -187,7 +187,7 @@ class DriftingList:
     # What people do
 
     def work(self, kind: Kind, one: int, other: int, *, page: int = 0) -> bool:
-        """Change something, near an edge between pages if their size is given.
+        """Make a change, near a page boundary if the page size is given.
 
         The numbers choose rows and places, whatever their size. False if nothing could be done.
         """
@@ -217,7 +217,7 @@ class DriftingList:
         return True
 
     def leave(self, id: int) -> None:
-        """Let a row leave the filtered list, without being deleted."""
+        """Hide a row from the filtered list without deleting it."""
         self.sandbox.patients.update(id, inactive=True)
         self._left(id)
 
@@ -227,21 +227,21 @@ class DriftingList:
         self._left(id)
 
     def append(self) -> int:
-        """Add a row behind all others."""
+        """Append a row."""
         self._insert()
         return max(self.listed)
 
     def move(self, id: int, place: int) -> None:
-        """Put a row at another place of the table."""
+        """Move a row to another position of the table."""
         self.sandbox.patients.move(id, place)
         self._moved(id)
 
     def touch(self, id: int) -> None:
-        """Change a row at the present time."""
+        """Update a row at the present time."""
         self._touch(id, None)
 
     def come_back(self, id: int) -> None:
-        """Undo a row's leaving, which the promise excludes."""
+        """Show a hidden row again, which the promise excludes."""
         self.sandbox.patients.update(id, inactive=False)
         self.listed.add(id)
         self.changes.entered += 1
@@ -310,7 +310,7 @@ class DriftingList:
 
 
 def _place(number: int, length: int, page: int) -> int:
-    """A place in the list; beside an edge between pages if their size is given."""
+    """A position in the list; near a page boundary if the page size is given."""
     if page:
         edge, beside = divmod(number, 3)
         number = max(0, edge * page % (length + 1) + beside - 1)
@@ -319,5 +319,5 @@ def _place(number: int, length: int, page: int) -> int:
 
 @cache
 def _blank() -> web.Request:
-    """A request to copy: one of these costs ten times what a reply does."""
+    """A request to copy: creating one costs ten times as much as a response."""
     return make_mocked_request("GET", "/")

@@ -1,5 +1,4 @@
-"""A source of pages that holds every request until it is answered, and every answer until it is
-let through: the moments at which rows are read, and at which replies come in, are chosen."""
+"""A source of pages that holds each request and each response until a test releases it."""
 
 from __future__ import annotations
 
@@ -27,21 +26,21 @@ __all__ = ["Flight", "InProcess", "ManualPageSource", "OverSockets", "Straight"]
 
 @define(eq=False)
 class Flight:
-    """A request under way."""
+    """A request in flight."""
 
     call: PlannedCall
     pairs: tuple[tuple[str, str], ...]
     page: int | None
-    """The number of the page asked for; None where pages have none."""
+    """The number of the requested page; None where pages have none."""
     landed: asyncio.Future[Response] = field(
         factory=lambda: asyncio.get_running_loop().create_future()
     )
     reply: Response | None = None
-    """The answer, from the moment the rows were read."""
+    """The response, once its rows were read."""
 
 
 class Straight(Protocol):
-    """Who answers at once, such as `InProcess`."""
+    """A source that responds at once, such as `InProcess`."""
 
     async def fetch_page(
         self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]
@@ -49,7 +48,7 @@ class Straight(Protocol):
 
 
 class InProcess:
-    """The sandbox asked without a network."""
+    """The sandbox called without a network."""
 
     def __init__(self, changing_list: DriftingList) -> None:
         self._office = changing_list
@@ -59,7 +58,7 @@ class InProcess:
 
 
 class OverSockets:
-    """The sandbox asked by a session."""
+    """The sandbox called by a session."""
 
     def __init__(self, session: NexHealth) -> None:
         self._client = client_of(session)
@@ -69,7 +68,7 @@ class OverSockets:
 
 
 class ManualPageSource(FakePageSource):
-    """Pages of an office's list, to a walk what a session is."""
+    """Pages of a location's list, with the interface of a session for a walk."""
 
     def __init__(
         self, changing_list: DriftingList, witness: DriftRecorder, straight: Straight | None = None
@@ -78,7 +77,7 @@ class ManualPageSource(FakePageSource):
         self.changing_list = changing_list
         self.witness = witness
         self.straight = straight
-        """Who answers without being told; then nothing is held."""
+        """The source that responds at once; then nothing is held."""
         self.flights: list[Flight] = []
         self.asked: list[int | None] = []
 
@@ -89,7 +88,7 @@ class ManualPageSource(FakePageSource):
 
     @property
     def answered(self) -> list[Flight]:
-        """Replies on their way back."""
+        """Responses in flight."""
         return [flight for flight in self.flights if flight.reply is not None]
 
     async def fetch_page(
@@ -122,14 +121,14 @@ class ManualPageSource(FakePageSource):
         flight.reply = await self.changing_list.answer(flight.call, flight.pairs)
 
     def land(self, flight: Flight) -> None:
-        """Let an answer come in."""
+        """Deliver a response."""
         assert flight.reply is not None
         self.flights.remove(flight)
         if not flight.landed.done():
             flight.landed.set_result(flight.reply)
 
     def fail(self, flight: Flight) -> None:
-        """Let a request come to nothing."""
+        """Fail a request."""
         self.flights.remove(flight)
         if not flight.landed.done():
             flight.landed.set_exception(ServerError("the API failed", status=500))

@@ -1,4 +1,4 @@
-"""A long run: ``python -m tests.pagination.drift.long_run --steps 1000000 --seed 1``.
+"""Run ``python -m tests.pagination.drift.long_run --steps 1000000 --seed 1``.
 
 Every walk has a seed of its own, made of the run's and its number, so that one that breaks a
 promise can be played again alone: ``--seed 1 --walk 4711``. The exit status is 1 then.
@@ -28,7 +28,7 @@ _DRIFTS: tuple[Drift, ...] = ("watch", "verify", "verify", "ignore")
 
 
 def options(rng: random.Random) -> WalkOptions:
-    """Draw a way of walking."""
+    """Draw the options of a walk."""
     cursor = rng.random() < 0.25
     sorts: tuple[Sort, ...] = ("id", "updated_at", "-updated_at") if cursor else _NUMBERED_SORTS
     return WalkOptions(
@@ -48,12 +48,12 @@ def options(rng: random.Random) -> WalkOptions:
 
 
 _KINDS: tuple[tuple[Kind, ...], ...] = (KINDS, KINDS, KINDS, ("swap", "move"), ("swap",))
-"""What people do: now everything, now only what leaves the count as it was."""
+"""Draw the kinds of changes: all of them, or only those that keep the count."""
 _NUMBERED_SORTS: tuple[Sort, ...] = ("", "", "id", "updated_at", "-updated_at")
 
 
 async def walk(seed: str, tally: Counter[str]) -> None:
-    """Play one walk to its end and judge it."""
+    """Run one walk to its end and judge it."""
     rng = random.Random(seed)
     chosen = options(rng)
     changing_list = DriftingList(chosen.listed, rng.randint(0, 18), cap=chosen.cap)
@@ -75,7 +75,7 @@ async def walk(seed: str, tally: Counter[str]) -> None:
 
 
 def batch(number: int, examples: int = 200) -> None:
-    """Let hypothesis play some walks by page number and some by cursor."""
+    """Let hypothesis run some walks by page number and some by cursor."""
     from hypothesis import HealthCheck, Phase, seed, settings
     from hypothesis.stateful import run_state_machine_as_test
 
@@ -116,7 +116,7 @@ def _run(arguments: argparse.Namespace, tally: Counter[str]) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until so many steps are taken, and print what happened."""
+    """Run until so many steps are taken, and print statistics."""
     parser = argparse.ArgumentParser(prog="python -m tests.pagination.drift.long_run")
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)

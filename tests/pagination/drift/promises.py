@@ -1,4 +1,4 @@
-"""What a walk that is over must have kept, by what the office knows and nothing else."""
+"""Promises of a finished walk, judged by the record of the list alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Verdict: TypeAlias = Literal[
 
 
 def judge(stage: DriftStage) -> Verdict:
-    """Say how a walk ended; raises AssertionError if it broke a promise."""
+    """Return how a walk ended; raises AssertionError if it broke a promise."""
     changing_list, witness = stage.changing_list, stage.witness
     hidden = set(changing_list.outside)
     listed = {
@@ -45,13 +45,13 @@ def judge(stage: DriftStage) -> Verdict:
 
 
 def list_order(stage: DriftStage) -> list[int]:
-    """The list at the last reply, if nothing has changed since; else what was read."""
+    """The list at the last response, if nothing has changed since; else the rows that were read."""
     unchanged = stage.changing_list.changes == stage.witness.ended
     return stage.changing_list.order if unchanged else stage.got
 
 
 def _check_requests(stage: DriftStage) -> None:
-    """No more passes than allowed, and no more pages in each than the list ever filled."""
+    """Check the number of passes, and that no pass had more pages than the list ever filled."""
     witness, options = stage.witness, stage.options
     asked = stage.source.asked
     most = max(witness.counts, default=0)
@@ -86,7 +86,7 @@ def _judge_numbered(stage: DriftStage) -> Verdict:
 
 
 def _judge_watched(stage: DriftStage, lost: set[int]) -> Verdict:
-    """One pass that saw nothing: only what balances may have escaped it."""
+    """One undisturbed pass: only balanced changes may have escaped it."""
     witness, changes = stage.witness, stage.witness.changes
     if stage.parts > 1:
         twice = len(stage.got) != len(set(stage.got))
@@ -104,7 +104,7 @@ def _judge_watched(stage: DriftStage, lost: set[int]) -> Verdict:
 
 
 def _judge_cursor(stage: DriftStage) -> Verdict:
-    """What holds if a cursor stands behind a record; see `test_cursor_promises`."""
+    """The promise for a cursor behind a record; see `test_promises`."""
     witness, times = stage.witness, Counter(stage.got)
     assert stage.outcome is None, "a cursor walk gave up"
     throughout = witness.throughout or set()

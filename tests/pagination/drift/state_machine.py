@@ -1,4 +1,4 @@
-"""The hypothesis state machine: it takes the steps of `stage` in any order, and shrinks."""
+"""The hypothesis state machine: it takes the steps of `steps` in any order, and shrinks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["TALLY", "CursorWalks", "NumberedWalks", "WalkMachine"]
 
 TALLY: Counter[str] = Counter()
-"""What the machines did since the process began; long runs print it."""
+"""Statistics of the process; long runs print them."""
 
 _ANY = st.integers(0, 1 << 16)
 _FEW = st.integers(0, 7)
@@ -46,7 +46,7 @@ def _options(sorts: tuple[Sort, ...], *, numbered: bool) -> st.SearchStrategy[Wa
 
 
 class WalkMachine(RuleBasedStateMachine):
-    """One walk; the teardown lets it come to its end and judges it."""
+    """One walk; the teardown finishes it and judges it."""
 
     chosen: st.SearchStrategy[WalkOptions]
     stage: DriftStage

@@ -1,4 +1,4 @@
-"""A walk on a stage: every step of people, server, network and consumer is taken when told."""
+"""A walk whose every step is controlled: changes, server, network and consumer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DriftStage", "WalkOptions", "play"]
 
 _TURNS = 12
-"""Turns of the loop after which nothing moves any more; `Stage.settle` would notice."""
+"""Turns of the loop after which nothing moves any more; `DriftStage.settle` checks it."""
 _STEPS = ("ask", "compute", "land", "land and cancel", "cancel", "fail", "resume")
 _WEIGHTS = (350, 270, 240, 50, 50, 3, 8)
 _Outcome: TypeAlias = "DriftError | ServerError | None"
@@ -33,12 +33,12 @@ _Task: TypeAlias = "asyncio.Task[Patient | Page[Patient]]"
 
 @frozen(kw_only=True)
 class WalkOptions:
-    """How a list is walked."""
+    """Options of a walk."""
 
     listed: Listed = field(factory=Listed)
     per_page: int = 3
     cap: int = 300
-    """The largest page the server gives, whatever is asked for."""
+    """The largest page of the server."""
     prefetch: int = 1
     drift: Drift = "watch"
     passes: int = 4
@@ -47,13 +47,13 @@ class WalkOptions:
 
     @property
     def size(self) -> int:
-        """How many rows a full page has."""
+        """Number of rows on a full page."""
         wanted = self.per_page if self.limit is None else min(self.per_page, self.limit)
         return max(1, min(wanted, self.cap))
 
 
 class DriftStage:
-    """One walk from its first request to its end, in as many parts as it is resumed.
+    """One walk from its first request to its end, in all parts if it is resumed.
 
     Raises AssertionError at the step that breaks what holds at every step: no record twice in one
     walk, none that never stood in the list, no request too many, and no wait for nothing.
@@ -76,7 +76,7 @@ class DriftStage:
         if after is None:
             self.witness = DriftRecorder()
             self.got: list[int] = []
-            """What was delivered, in all parts."""
+            """Ids that were delivered, in all parts."""
             self.parts = 0
             self._marks: dict[str, int] = {}
         self.parts += 1
@@ -106,12 +106,12 @@ class DriftStage:
 
     @property
     def limited(self) -> bool:
-        """True if the walk ended because it had as many as were wanted."""
+        """True if the walk ended at its limit."""
         return self._left == 0
 
     @property
     def kind(self) -> str:
-        """Which promise the walk is under."""
+        """The promise that applies to the walk."""
         if self.options.listed.paging == "cursor":
             return f"cursor, {self.options.listed.sort}"
         return self.drift if self.parts == 1 else f"{self.drift}, resumed"
@@ -119,7 +119,7 @@ class DriftStage:
     # The consumer
 
     async def ask(self) -> bool:
-        """Ask for the next record or page; False if that is under way, as of all steps here."""
+        """Request the next record or page; steps return False if they do not apply."""
         if self.over or self._asking is not None:
             return False
         self._asking = asyncio.ensure_future(self._next())
@@ -130,7 +130,7 @@ class DriftStage:
         return await anext(self._walk)
 
     async def cancel(self, turns: int = 0) -> bool:
-        """Cancel what was asked for, after so many turns of the loop."""
+        """Cancel the request after so many turns of the loop."""
         for _ in range(turns):
             await asyncio.sleep(0)
         if self._asking is None:
@@ -147,7 +147,7 @@ class DriftStage:
         await self._check_tasks()
 
     async def resumed(self) -> bool:
-        """Leave, and go on in a new walk behind the last page, or at the failure."""
+        """Leave, and continue in a new walk behind the last page, or at the failure."""
         if isinstance(self.outcome, ServerError):
             self._begin(self.outcome.resume)
             return True
@@ -161,14 +161,14 @@ class DriftStage:
     # The server and the network
 
     async def compute(self, which: int) -> bool:
-        """Let the server answer one of the requests."""
+        """Let the server compute one of the responses."""
         flights = self.source.unanswered
         if flights:
             await self.source.compute(flights[which % len(flights)])
         return bool(flights)
 
     async def land(self, which: int, *, cancel_after: int | None = None) -> bool:
-        """Let one of the answers come in; a consumer may change its mind at just that moment."""
+        """Deliver one of the responses; a consumer may cancel at just that moment."""
         flights = self.source.answered
         if not flights:
             return False
@@ -179,7 +179,7 @@ class DriftStage:
         return True
 
     async def fail(self, which: int) -> bool:
-        """Let one of the requests fail for good."""
+        """Fail one of the requests permanently."""
         flights = self.source.flights
         if not flights:
             return False
@@ -243,7 +243,7 @@ class DriftStage:
     # All of it
 
     async def finish(self) -> None:
-        """Let the walk come to its end, nobody changing anything any more."""
+        """Finish the walk without any more changes."""
         while not self.over:
             if not await self.ask():
                 await self.settle()
@@ -261,7 +261,7 @@ async def play(
     busy: float,
     kinds: Sequence[Kind] = KINDS,
 ) -> tuple[int, int]:
-    """Take steps by chance until the walk is over.
+    """Take random steps until the walk is over.
 
     Returns how many steps were taken, and how many of them changed the list. After ``most`` nobody
     changes it any more. Steps for which there was no occasion do not count.

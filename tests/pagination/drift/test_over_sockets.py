@@ -1,4 +1,4 @@
-"""The same walks over real sockets: what the machine finds out in process is true there too."""
+"""The same walks over real sockets: the results in process hold there too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SORTS: dict[Paging, tuple[Sort, ...]] = {
 
 
 async def played(options: WalkOptions, seed: int, *, sockets: bool) -> tuple[DriftStage, Verdict]:
-    """Walk while people change the list after every reply, each time in the same way."""
+    """Walk while the list changes after every response, each time in the same way."""
     rng = random.Random(seed)
     changing_list = DriftingList(options.listed, rng.randint(6, 16), cap=options.cap)
     async with AsyncExitStack() as stack:

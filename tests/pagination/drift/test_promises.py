@@ -1,4 +1,4 @@
-"""The promises about lists that change, each at its simplest, and what lies just outside of them.
+"""The promises for changing lists in their simplest form, and cases just outside of them.
 
 Whatever is promised "unless" has its loss here, to be looked at.
 """
@@ -28,7 +28,7 @@ async def walked(
     rows: int,
     *works: Callable[[DriftingList, list[int]], None],
 ) -> tuple[DriftStage, list[int]]:
-    """Walk to the end, doing a piece of work after each reply; it is given the rows at first."""
+    """Walk to the end, with a change after each response; the change receives the rows."""
     changing_list = DriftingList(options.listed, rows)
     began = changing_list.order
     stage = DriftStage(changing_list, options, InProcess(changing_list))
@@ -44,7 +44,7 @@ async def walked(
 
 
 def nothing(_: DriftingList, __: list[int]) -> None:
-    """Nobody works."""
+    """Change nothing."""
 
 
 def one_leaves_behind_and_one_enters_ahead(changing_list: DriftingList, began: list[int]) -> None:
@@ -94,7 +94,7 @@ async def test_watching_sees_what_does_not_balance(kind: str) -> None:
 
 
 async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verifying() -> None:
-    """Why the promise excludes it: it was seen before the pivot and after, but was not there at it.
+    """An excluded case: seen before and after the pivot, but not listed at it.
 
     Counted among the rows of the pivot's moment, it stands for one that is never seen.
     """
@@ -142,7 +142,7 @@ async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
 
 
 async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> None:
-    """Its page 2 read ahead of it would show rows that were gone by then."""
+    """Page 2 read ahead of the pivot would show rows that were gone by then."""
     options = WalkOptions(per_page=3, prefetch=4, drift="verify")
     stage = DriftStage(DriftingList(options.listed, 12), options)
     while stage.source.asked.count(1) < 2:
@@ -158,7 +158,7 @@ async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> 
 async def resumed_after(
     work: Callable[[DriftingList, list[int]], None],
 ) -> tuple[DriftStage, list[int]]:
-    """Read one page of three, stop, let people work, and go on behind it."""
+    """Read one page of three, stop, change the list, and continue behind the page."""
     options = WalkOptions(per_page=4, prefetch=0, by_page=True)
     changing_list = DriftingList(options.listed, 12)
     began = changing_list.order
@@ -179,7 +179,7 @@ async def test_a_resumed_walk_refuses_a_list_whose_count_changed() -> None:
 
 
 async def test_a_resumed_walk_cannot_see_rows_that_changed_places() -> None:
-    """It knows the count of what was read before, not the ids: a checkpoint is a short text."""
+    """A checkpoint is a short text: it holds the count of what was read before, not the ids."""
     stage, began = await resumed_after(
         lambda changing_list, began: changing_list.move(began[0], 11)
     )

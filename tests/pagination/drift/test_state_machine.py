@@ -1,4 +1,4 @@
-"""Whatever people, server, network and consumer do, and in whatever order: the promises hold.
+"""The promises hold for any order of changes, responses, failures and consumer actions.
 
 The examples here are few, so that the suite stays quick; `long` takes a million steps.
 """
@@ -31,7 +31,7 @@ def test_promises_hold_whatever_happens_in_whatever_order(
 
 
 async def test_hundreds_of_walks_by_chance_break_no_promise_and_meet_every_fate() -> None:
-    """The run must not be tame: every mode ends in every way that it can end in."""
+    """The run must be varied: every mode ends in every way that it can end in."""
     tally: Counter[str] = Counter()
     for number in range(600):
         await long_run.walk(f"suite {number}", tally)

@@ -1,1 +1,1 @@
-"""Every kind of operation under every fault, at every moment it may strike."""
+"""Every kind of operation under every fault, at every moment it may happen."""

@@ -1,4 +1,4 @@
-"""What a fault must come to: rules as data, written without a look at how the library decides."""
+"""Expected outcomes of faults, as data, written independently of the library's logic."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 __all__ = ["ATTEMPTS", "ExpectedOutcome", "Moment", "Nature", "expected", "strikes_twice_the_same"]
 
 ATTEMPTS = 3
-"""How often the sessions of the matrix send a request at most."""
+"""Maximum number of times that the sessions of the matrix send a request."""
 
 Moment: TypeAlias = Literal["login", "first page", "middle page", "last page", "call"]
 
 
 @frozen(kw_only=True)
 class Nature:
-    """How a fault is taken: what it is called, and whose requests are repeated after it."""
+    """Expected handling of a fault: its error, and the requests that are repeated."""
 
     error: type[NexHealthError] | None
     again: Literal["nobody", "safe", "everyone"] = "nobody"
     doubtful: bool = False
-    """True if nobody can know whether an unsafe write was done."""
+    """True if it is unknown whether an unsafe write was done."""
 
 
 FINE = Nature(error=None)
-"""It is read as if nothing were wrong."""
+"""It is read as a normal response."""
 UNREACHED = Nature(error=ConnectError, again="everyone")
 LOST = Nature(error=ConnectionLostError, again="safe", doubtful=True)
 SILENT = Nature(error=APITimeoutError, again="safe", doubtful=True)
@@ -63,27 +63,27 @@ BLOCKED = Nature(error=FirewallBlockedError)
 ABSENT = Nature(error=NotFoundError)
 REFUSED = Nature(error=InvalidRequestError)
 LOGGED_OUT = Nature(error=AuthenticationError)
-"""Sent again once by everyone, after a new login: it was certainly not done."""
+"""Repeated once by everyone, after a new login: it was certainly not done."""
 CUT_OFF = Nature(error=ConnectionLostError)
-"""A file that began to come is not asked for again."""
+"""A file that began to arrive is not requested again."""
 STOPPED = Nature(error=APITimeoutError)
 
 
 @frozen(kw_only=True)
 class ExpectedOutcome:
-    """What must be seen of a call."""
+    """Expected outcome of a call."""
 
     error: type[NexHealthError] | None
     sent: int
-    """How often the request, or the login at its moment, was sent."""
+    """Times that the request, or the login at its moment, was sent."""
     attempts: int | None
-    """What the error says of it; a file that breaks off later says nothing."""
+    """Attempts that the error reports; a file that breaks off later reports none."""
     done: int
-    """How often the server did what a write asked; reads leave it at 0."""
+    """Times that the server carried out a write; 0 for reads."""
 
 
 def strikes_twice_the_same(fault: FaultCase) -> bool:
-    """Whether one strike comes to the same as many, so that one cell serves for both."""
+    """Tell whether one fault has the same outcome as many, so that one cell is enough."""
     natures = (fault.nature, *fault.otherwise.values())
     return all(one.again == "nobody" and one is not LOGGED_OUT for one in natures)
 
@@ -91,7 +91,7 @@ def strikes_twice_the_same(fault: FaultCase) -> bool:
 def expected(
     operation: FaultOperation, fault: FaultCase, moment: Moment, *, lasting: bool
 ) -> ExpectedOutcome:
-    """Say what a call must come to."""
+    """Return the expected outcome of a call."""
     at_login = moment == "login"
     reads = "token" if at_login else operation.reads
     nature = fault.otherwise.get(reads, fault.nature)

@@ -1,4 +1,4 @@
-"""The faults: how each is ordered of the sandbox, and how it must be taken."""
+"""The faults: how the sandbox injects each, and how the client must handle it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "LARGEST", "FaultCase", "FaultTarget"]
 
 LARGEST = 2**20
-"""Where the matrix puts the bound of a body, so that it need not send 64 MB."""
+"""Limit of a body in the matrix, so that it need not send 64 MB."""
 
 
 @frozen(kw_only=True)
 class FaultTarget:
-    """Which requests are to meet a fault."""
+    """The requests that meet a fault."""
 
     sandbox: Sandbox
     method: str
@@ -63,17 +63,17 @@ class FaultCase:
     order: Callable[[FaultTarget], object]
     nature: Nature
     otherwise: dict[str, Nature] = Factory(dict[str, Nature])
-    """Its nature for what is read in another way: list, record, nothing, anything, file, token."""
+    """Exceptions for other kinds of responses: list, record, nothing, anything, file, token."""
     does: bool = False
-    """True if the server does all the same what was asked."""
+    """True if the server nevertheless carries out the request."""
     leaves_status: bool = False
-    """True if only the body of an answer suffers, so that a refusal stays one."""
+    """True if only the body of a response is affected, so that an error status remains."""
     arrives: bool = True
-    """False if the request cannot be counted by the server."""
+    """False if the server cannot count the request."""
 
 
 def says(status: int, nature: Nature, body: bytes | None = None, **headers: str) -> FaultCase:
-    """Return a fault: the server answers so, and does nothing."""
+    """Return a fault: the server responds like this, and does nothing."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def order(aim: FaultTarget) -> object:
@@ -91,7 +91,7 @@ def alters(
     leaves_status: bool = True,
     **headers: str,
 ) -> FaultCase:
-    """Return a fault: the server does it all, but its answer is altered on the way."""
+    """Return a fault: the server carries out the request, and its response is altered."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def order(aim: FaultTarget) -> object:
@@ -108,7 +108,7 @@ def alters(
 
 
 def _inside(more: bytes) -> Callable[[bytes], bytes]:
-    """Return a change that puts a member at the end of the envelope."""
+    """Return a change that appends a member to the envelope."""
     return lambda body: body[:-1] + b"," + more + b"}" if body else body
 
 

@@ -1,4 +1,4 @@
-"""The kinds of operations, each as a call on a sandbox, with what can be counted of it."""
+"""The kinds of operations, each as a call on a sandbox, with a way to count its effect."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["CONTENT", "OPERATIONS", "PATIENTS", "FaultOperation", "FaultStage"]
 PATIENTS = 25
 PAGE = 10
 CONTENT = bytes(range(192, 256))
-"""What the file to be fetched holds."""
+"""Content of the file."""
 
 
 @define(kw_only=True)
 class FaultStage:
-    """A sandbox and a session on it, with what an operation brought."""
+    """A sandbox and a session, with the results of an operation."""
 
     sandbox: Sandbox
     nex: NexHealth
     location: LocationScope
     kind: int
-    """An appointment type there is."""
+    """An existing appointment type."""
     document: int
-    """A document there is."""
+    """An existing document."""
     got: list[int] = Factory(list[int])
-    """Ids of the records a list gave before it ended or failed."""
+    """Ids of the records that a list delivered before it ended or failed."""
     read: bytes = b""
 
     @property
@@ -46,7 +46,7 @@ class FaultStage:
 
 @frozen(kw_only=True)
 class FaultOperation:
-    """One kind of operation, and where faults may strike it."""
+    """One kind of operation, and the moments at which faults may happen."""
 
     does: Callable[[FaultStage], Awaitable[object]]
     method: str
@@ -57,9 +57,9 @@ class FaultOperation:
     preload: tuple[str, ...] = ()
     safe: bool = True
     lookup: str = ""
-    """For what is not safe: the look-up that its error must name."""
+    """For unsafe operations: the look-up that the error must name."""
     effect: Callable[[FaultStage], int] | None = None
-    """Counts what a write has done in the sandbox."""
+    """Counts the effects of a write in the sandbox."""
 
     @property
     def writes(self) -> bool:

@@ -1,4 +1,4 @@
-"""The sandbox's switches for faults of the line, seen by a client that repeats nothing."""
+"""Connection faults of the sandbox, seen by a client without retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of operation under every fault at every moment: the table is run, cell by cell."""
+"""Every kind of operation under every fault at every moment, cell by cell."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPEN_FILES = Path("/proc/self/fd")
 
 @frozen
 class Cell:
-    """One crossing of the matrix."""
+    """One cell of the matrix."""
 
     operation: FaultOperation
     fault: FaultCase
@@ -76,7 +76,7 @@ CELLS = {
 
 @define
 class FaultInjection:
-    """Orders the fault when its moment has come, and knows what was sent before it."""
+    """Injects the fault at its moment, and counts the requests before it."""
 
     cell: Cell
     stage: FaultStage
@@ -103,7 +103,7 @@ class FaultInjection:
 
 @asynccontextmanager
 async def staged(operation: FaultOperation) -> AsyncGenerator[FaultStage]:
-    """A sandbox and a session; afterwards no task and no file is left open."""
+    """A sandbox and a session; checks afterwards that no task and no file is left open."""
     tasks, files = asyncio.all_tasks(), open_files()
     retry = RetryPolicy(attempts=ATTEMPTS, base_delay=0.5, attempt_timeout=ATTEMPT)
     async with (
@@ -181,7 +181,7 @@ def check(
     arrived: int,
     outcome: ExpectedOutcome,
 ) -> None:
-    """Compare what was seen with what is expected."""
+    """Compare the observed outcome with the expected one."""
     operation = cell.operation
     assert type(error) is (outcome.error or type(None)), repr(error)
     if cell.fault.arrives:
@@ -203,7 +203,7 @@ def check(
 
 
 async def check_session(stage: FaultStage, loop: MovableLoop) -> None:
-    """Prove that the session works as before and holds no connection."""
+    """Check that the session still works and holds no connection."""
     sandbox = stage.sandbox
     sandbox.between_pages(None)
     sandbox.clear()
@@ -221,7 +221,7 @@ async def check_session(stage: FaultStage, loop: MovableLoop) -> None:
 
 
 async def check_records(cell: Cell, stage: FaultStage, error: NexHealthError | None) -> None:
-    """Prove that no record is lost or given twice, also where a broken walk is taken up again."""
+    """Check that no record is lost or repeated, also when a broken walk is resumed."""
     if cell.operation.path == "/patients" and cell.operation.reads == "list":
         pages = {"middle page": 1, "last page": 2}.get(cell.moment, 0)
         assert error is None or stage.got == list(stage.sandbox.patients.ids[: pages * 10])
@@ -235,7 +235,7 @@ async def check_records(cell: Cell, stage: FaultStage, error: NexHealthError | N
 
 
 def test_the_table_is_as_large_as_it_says() -> None:
-    """Each kind, moment and fault is met; unsafe writes meet every fault."""
+    """Each kind, moment and fault occurs; unsafe writes meet every fault."""
     assert len(CELLS) > 1_500
     unsafe = [cell for cell in CELLS.values() if not cell.operation.safe and cell.moment == "call"]
     assert len({id(cell.fault) for cell in unsafe}) == len(FAULTS)

@@ -1,4 +1,4 @@
-"""The bounds of a reply: size, compression, redirects, cookies; and a borrowed session's ways."""
+"""Limits of a response: size, compression, redirects, cookies; and borrowed sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MB = 2**20
 
 @pytest.fixture(params=["zlib", "zlib_ng.zlib_ng"])
 def inflater(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What unpacks: Python's own, or the faster one of the extra "speed"."""
+    """The decompressor: Python's own, or the faster one of the extra "speed"."""
     monkeypatch.setattr(decompression, "inflater", importlib.import_module(request.param))
 
 
@@ -129,7 +129,7 @@ async def test_a_bomb_is_refused_before_it_fills_memory(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("form", ["by its length", "in chunks", "packed"])
 async def test_bodies_are_read_up_to_the_bound_and_no_further(form: str) -> None:
-    """With the bound as it is: 64 MB pass, a byte more does not."""
+    """With the default limit: 64 MB pass, a byte more does not."""
     more: dict[str, Any] = {"chunked": form == "in chunks"}
     if form == "packed":
         more["headers"] = {"Content-Encoding": "gzip"}
@@ -248,7 +248,7 @@ async def test_a_session_with_credentials_of_its_own_cannot_be_borrowed() -> Non
 
 @pytest.mark.parametrize("borrowed", [False, True])
 async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowed: bool) -> None:
-    """Aiohttp itself would repeat it, idempotent as HTTP calls it."""
+    """Aiohttp itself would repeat it, since HTTP calls it idempotent."""
     server = RawServer()
     async with (
         server.listening(),

@@ -1,4 +1,4 @@
-"""Run by `test_fork` in an interpreter of its own: fork beside an open session, and say what comes.
+"""Script of `test_fork`, in a separate interpreter: fork beside an open session, and report.
 
 Prints a line of JSON for each process: what was tried, and the error's class and text, or null.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def tried(use: Callable[[], Coroutine[Any, Any, Any]], how: str) -> tuple[str, str] | None:
-    """Begin a use in a forked child: where the parent's loop stands, or in a loop of its own."""
+    """Use the session in a forked child, in the parent's loop or in a new one."""
     try:
         if how == "in a new loop":
             asyncio.run(_bounded(use))
@@ -41,7 +41,7 @@ async def _bounded(use: Callable[[], Coroutine[Any, Any, Any]]) -> None:
 
 
 async def main(how: str) -> None:
-    """Fork with walks under way; the child tries everything, the parent goes on."""
+    """Fork with walks in flight; the child tries everything, the parent continues."""
     async with (
         Sandbox(patients=25, seed=1) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,

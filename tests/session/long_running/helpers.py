@@ -1,4 +1,4 @@
-"""A worker that does its round every five minutes, and a vendor with a bad day."""
+"""A worker with a round every five minutes, and a vendor with many faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOR_EVER = 1_000_000
 
 
 def library_objects() -> Counter[str]:
-    """Count the library's own objects that the garbage collector knows, sandbox left out."""
+    """Count the library's objects that the garbage collector tracks, without the sandbox."""
     gc.collect()
     objects: list[object] = gc.get_objects()
     kinds = Counter(type(one) for one in objects)
@@ -43,7 +43,7 @@ def library_objects() -> Counter[str]:
 
 
 def log_sizes(at: ErrorScene) -> list[int]:
-    """Return the lengths of everything the rate gates keep."""
+    """Return the lengths of all collections of the rate limiter."""
     limiter = at.nex._client.state.rate_limiter
     kept = cast("SlidingWindowLog", limiter._log)
     logs = {id(log): log for logs in kept._logs.values() for log in logs}
@@ -59,12 +59,12 @@ def log_sizes(at: ErrorScene) -> list[int]:
 
 @define
 class Worker:
-    """Walks, gets and writes; keeps account of what it was told."""
+    """Walks, gets and writes; records the outcomes."""
 
     at: ErrorScene
     whole_walks: int = 0
     short_walks: int = 0
-    """Walks that ended as if all was well, without all the patients."""
+    """Walks that ended normally without all patients."""
     failed_walks: Counter[str] = Factory(Counter[str])
     gets: int = 0
     failed_gets: Counter[str] = Factory(Counter[str])
@@ -116,12 +116,12 @@ class Worker:
 
 @define
 class Day:
-    """What happens in the 24 hours, by the round in which it begins: twelve make an hour."""
+    """The faults of the 24 hours, by the round in which they begin (twelve an hour)."""
 
     sandbox: Sandbox
     loop: MovableLoop
     wall: Callable[[float], None]
-    """Sets the wall clock wrong by so many seconds."""
+    """Set the wall clock wrong by so many seconds."""
     _endings: dict[int, list[Callable[[], Coroutine[Any, Any, object]]]] = Factory(
         dict[int, "list[Callable[[], Coroutine[Any, Any, object]]]"]
     )

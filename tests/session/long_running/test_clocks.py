@@ -1,4 +1,4 @@
-"""Clocks that jump: the wall's, the loop's, the server's. Ages and waits follow none."""
+"""Clocks that jump: wall clock, loop clock, server clock. Ages and waits are unaffected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 class ServerClock(LoopClock):
-    """Goes with the loop's time, but for the jumps it is told to make by itself."""
+    """Follows the loop's time, except for its own jumps."""
 
     ahead = 0.0
 
@@ -59,7 +59,7 @@ class ServerClock(LoopClock):
 
 
 async def idle(loop: MovableLoop, seconds: float) -> None:
-    """Let time pass in which nothing is under way, at no real cost."""
+    """Move the time ahead while nothing is in flight, at no real cost."""
     await asyncio.sleep(1)  # what was begun in the background
     io_wait, loop.io_wait = loop.io_wait, 0.0
     await asyncio.sleep(seconds - 1)
@@ -74,7 +74,7 @@ def refused(sandbox: Sandbox) -> int:
 async def test_a_wall_clock_that_is_set_changes_nothing_about_tokens(
     jump: float, wall: list[float], simulated: MovableLoop
 ) -> None:
-    """One login an hour, none too late, whatever the wall shows."""
+    """One login an hour, none too late, for any wall clock."""
     async with scene(clock=LoopClock()) as at:
         for step in range(24):
             await at.works()
@@ -107,7 +107,7 @@ async def test_a_date_in_retry_after_is_read_by_the_servers_own_clock(
 async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
     kind: Literal["fixed", "sliding"], simulated: MovableLoop
 ) -> None:
-    """Everything that waits wakes at once: it may not leave at once."""
+    """All waiting calls wake at once; they must not be sent at once."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()
         at.sandbox.rate_limits = kind
@@ -132,7 +132,7 @@ async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
 async def test_a_walk_goes_on_after_the_machine_slept(
     prefetch: int, simulated: MovableLoop
 ) -> None:
-    """The requests under way are lost to the sleep, and sent again."""
+    """The requests in flight are lost during the sleep, and sent again."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         at.sandbox.page_cap = 4
         found: list[int] = []
@@ -188,7 +188,7 @@ async def test_a_machine_that_slept_right_after_the_login_logs_in_again(wall: li
 
 
 def _claiming(sandbox: Sandbox, claims: dict[str, float]) -> None:
-    """Let the sandbox hand out tokens with these claims, good for as long as it says itself."""
+    """Let the sandbox issue tokens with these claims, valid for its own lifetime."""
     keys: Any = sandbox.keys
 
     def login(authorization: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""24 hours of a worker, in seconds: the vendor has a bad day, and nothing is lost."""
+"""24 hours of a worker, simulated in seconds: the vendor fails often, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 ROUNDS = 288
 
 TIGHT = Rates(overall=Limit(30, 1.0), people=Limit(50, 60.0), other=Limit(50, 60.0))
-"""Small enough for the logs to be full soon, and so to show whether they are ever emptied."""
+"""So small that the logs are full soon, which shows whether they are ever emptied."""
 
 
 async def _rest(loop: MovableLoop, until: float) -> None:
-    """Let time pass in which nothing is under way, at no real cost."""
+    """Move the time ahead while nothing is in flight, at no real cost."""
     io_wait, loop.io_wait = loop.io_wait, 0.0
     await asyncio.sleep(max(0.0, until - loop.time()))
     loop.io_wait = io_wait
@@ -82,7 +82,7 @@ def _nothing_was_lost(worker: Worker) -> None:
 
 
 def _little_was_asked_in_vain(worker: Worker) -> None:
-    """Only the rounds inside an outage may have failed, with what an outage looks like."""
+    """Only rounds during an outage may have failed, with errors that fit the outage."""
     assert worker.whole_walks >= ROUNDS - 20
     assert worker.gets >= ROUNDS - 20
     assert len(worker.made) >= ROUNDS - 24

@@ -1,4 +1,4 @@
-"""A session that was open when the process forked: the child is refused, the parent goes on."""
+"""A session that was open during a fork: refused in the child, usable in the parent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNDER_WAY = ["a walk with pages on their way"]
 
 @functools.cache
 def forked(how: str) -> tuple[dict[str, tuple[str, str] | None], dict[str, int]]:
-    """Return what came of each use in the child, and how the parent went on."""
+    """Return the outcome of each use in the child, and of the parent."""
     script = Path(__file__).with_name("fork_script.py")
     done = subprocess.run(  # noqa: S603 - our own script and interpreter
         [sys.executable, "-W", "ignore", str(script), how],

@@ -23,16 +23,16 @@ CONTENT = bytes(1_000_000)
 
 @frozen(kw_only=True)
 class Begun:
-    """What a loop left under way when it stopped."""
+    """Work that was left in flight when a loop stopped."""
 
     sandbox: Sandbox
     nex: NexHealth
     location: LocationScope
     fresh: Any
     walk: Any
-    """One page delivered in part, the next on its way, where it stays."""
+    """One page delivered in part, the next in flight, where it stays."""
     idle: Any
-    """The same without prefetching: nothing is on its way."""
+    """The same without prefetching: nothing is in flight."""
     pages: Any
     download: Any
     file: Any
@@ -118,7 +118,7 @@ UNDER_WAY: dict[str, Callable[[Begun], Awaitable[object]]] = {
 async def outcome(
     use: Callable[[Begun], Awaitable[object]], at: Begun, patience: float = 1.0
 ) -> BaseException | None:
-    """Return what a use comes to: an error, None, or TimeoutError for a wait without end."""
+    """Return the outcome of a use: an error, None, or TimeoutError for an endless wait."""
     try:
         async with asyncio.timeout(patience):
             await use(at)
@@ -130,7 +130,7 @@ async def outcome(
 def in_another_loop(
     use: Callable[[Begun], Awaitable[object]], where: str
 ) -> tuple[BaseException | None, BaseException | None]:
-    """Begin in one loop, use in another; return what came of it, and then in the first loop."""
+    """Begin in one loop, use in another; return the outcome there, and then in the first loop."""
     with asyncio.Runner() as first:
         at = first.run(begin())
         if where == "afterwards":

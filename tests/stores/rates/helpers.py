@@ -1,4 +1,4 @@
-"""A fleet of real processes, the sandbox they call, and a line to Redis that can be cut."""
+"""A fleet of processes, the sandbox they call, and a Redis connection that can be cut."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Program:
         return json.loads(line)
 
     def say(self, line: str) -> None:
-        """Tell it to go on."""
+        """Let it continue."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def end(self) -> None:
-        """Stop it, whatever it does."""
+        """Stop it in any state."""
         self.process.kill()
         self.process.communicate()
 
 
 @frozen
 class Arrivals:
-    """What the sandbox saw."""
+    """Requests that the sandbox saw."""
 
     seen: Sequence[tuple[float, int | None, str]]
     now: float
@@ -59,11 +59,11 @@ class Arrivals:
         return sum(status == 429 for _, status, _ in self.seen)
 
     def times(self) -> list[float]:
-        """Return when requests came that were let through."""
+        """Return the times of accepted requests."""
         return sorted(at for at, status, _ in self.seen if status != 429)
 
     def most_within(self, seconds: float) -> int:
-        """Return the most requests in any window of this length, refused ones too."""
+        """Return the highest number of requests in any window of this length, rejected ones too."""
         times, begin, most = sorted(at for at, _, _ in self.seen), 0, 0
         for end, at in enumerate(times):
             while times[begin] <= at - seconds:
@@ -72,7 +72,7 @@ class Arrivals:
         return most
 
     def by_process(self, since: float = 0.0, until: float = 1e18) -> Counter[str]:
-        """Count requests let through by the process that sent them."""
+        """Count accepted requests by the process that sent them."""
         return Counter(
             agent.split()[0]
             for at, status, agent in self.seen
@@ -82,7 +82,7 @@ class Arrivals:
 
 @contextmanager
 def run_sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
-    """Run a sandbox; gives its process, and its address and key."""
+    """Run a sandbox; gives its process, its address and its key."""
     program = Program("serve", options)
     try:
         yield program, program.heard()
@@ -91,14 +91,14 @@ def run_sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
 
 
 def arrivals(program: Program) -> Arrivals:
-    """Ask a sandbox what it saw."""
+    """Ask a sandbox for its requests."""
     program.say("report")
     return Arrivals(**program.heard())
 
 
 @contextmanager
 def fleet(count: int, **options: Any) -> Generator[list[Program]]:
-    """Start processes together, all ready before the first one calls."""
+    """Start processes together; all are ready before the first one calls."""
     programs = [Program("work", {**options, "name": f"p{at}"}) for at in range(count)]
     try:
         for program in programs:

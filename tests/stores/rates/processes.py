@@ -28,7 +28,7 @@ def _say(what: object) -> None:
 
 
 async def serve(options: dict[str, Any]) -> None:
-    """Enforce limits; then tell when requests came and how they were answered."""
+    """Enforce limits; then report the requests with their times and statuses."""
     from nexhealth_async.sandbox import Sandbox  # The many that work need not load it.
 
     async with Sandbox(remember=100_000) as sandbox:
@@ -48,7 +48,7 @@ async def serve(options: dict[str, Any]) -> None:
 
 
 def _watched(nex: NexHealth) -> list[tuple[float, float]]:
-    """Note when each request was let go, and when its answer was there, as the limits reckon.
+    """Record when each request got its permit, and when its response arrived, for the limits.
 
     A busy machine may let time pass between that and its sending: then it arrives later.
     """
@@ -64,7 +64,7 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
 
 
 async def _measure_stalls(stalls: list[float]) -> None:
-    """Note for how long this process was not run when it was due, where that was long."""
+    """Record long periods in which this process was not scheduled."""
     while True:
         before = time.monotonic()
         await asyncio.sleep(_TICK)

@@ -1,4 +1,4 @@
-"""Whatever stands in Redis where the limits are kept: calls go on, and the limits hold.
+"""Arbitrary values in Redis under the keys of the limits: calls continue, the limits hold.
 
 These tests know the prefix of the keys and nothing else of what is kept there.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COUNT, SECONDS = 20, 0.4
 RATES = Rates(overall=None, slow=None, people=None, other=Limit(COUNT, SECONDS))
 SOON = 6.0
-"""Seconds for some calls, whatever was done to Redis: a few windows on a busy machine."""
+"""Seconds for some calls, with any Redis contents: a few windows on a busy machine."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def keys_of(client: Any) -> list[bytes]:
 
 @asynccontextmanager
 async def sessions(sandbox: Sandbox, redis: str, count: int) -> AsyncGenerator[list[NexHealth]]:
-    """Sessions that stand for processes, each with a client of its own, and all logged in."""
+    """Logged-in sessions that stand for processes, each with a separate client."""
     async with AsyncExitStack() as stack:
         made = [
             NexHealth(
@@ -167,7 +167,7 @@ async def test_the_life_of_a_key_may_be_anything(
 async def test_a_class_that_was_closed_for_ever_is_open_again(
     sandbox: Sandbox, redis_url: str, client: Any, far: float
 ) -> None:
-    """Every number under the keys that is a time is put forward."""
+    """Every number under the keys that is a time is moved to the future."""
     async with sessions(sandbox, redis_url, 1) as (nex,):
         sandbox.fail_next(429, headers={"Retry-After": "0"})
         await works(nex)
@@ -184,7 +184,7 @@ async def test_a_class_that_was_closed_for_ever_is_open_again(
 async def test_more_processes_than_there_can_be_are_not_believed(
     sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
-    """Else each would go on with next to nothing when Redis is away."""
+    """Otherwise each would continue with a tiny share when Redis is unavailable."""
     async with sessions(sandbox, redis_url, 1) as (nex,):
         await works(nex)
         for key in await keys_of(client):

@@ -1,4 +1,4 @@
-"""Redis stands still, or the line to it is cut: no long wait, no burst beyond what is promised."""
+"""Redis hangs, or its connection is cut: no long wait, no burst beyond the promise."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ PATIENCE = 0.5
 LONGEST_RETREAT = 2.0
 LONG = bool(os.environ.get("NEXHEALTH_FLEET_LONG"))
 BUSY = 0.75
-"""What a busy machine may add to a wait."""
+"""Extra time in seconds for a busy machine."""
 
 
 @define(eq=False)
 class One:
-    """A session's part, and when its requests left."""
+    """A session's share, and the times of its requests."""
 
     limiter: RateLimiter
     left: list[float] = field(factory=list[float])
@@ -59,7 +59,7 @@ class One:
 
 
 def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
-    """Return the most that left in any window."""
+    """Return the most requests in any window."""
     left, begin, most = sorted(at for one in ones for at in one.left), 0, 0
     for end, at in enumerate(left):
         while left[begin] <= at - seconds:
@@ -69,14 +69,14 @@ def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
 
 
 def used(ones: Iterable[One], since: float, until: float) -> float:
-    """Return which part of the limit was used."""
+    """Return the fraction of the limit that was used."""
     number = sum(since <= at < until for one in ones for at in one.left)
     return number / (COUNT * (until - since) / SECONDS)
 
 
 @asynccontextmanager
 async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[One]]:
-    """Sessions that know of each other, each with a client of its own."""
+    """Sessions that share limits, each with a separate client."""
     key = uuid4().hex
     rates = Rates(overall=None, slow=None, people=None, other=Limit(COUNT, seconds))
     ones = [One(RateLimiter(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls]
@@ -93,7 +93,7 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
 
 @asynccontextmanager
 async def working(ones: Iterable[One]) -> AsyncGenerator[None]:
-    """Let each want all it can get."""
+    """Let each send as many requests as it can."""
     tasks = [asyncio.create_task(one.work()) for one in ones for _ in range(2 * COUNT)]
     try:
         yield
@@ -123,7 +123,7 @@ def now() -> float:
 
 
 async def shares_again(ones: list[One]) -> None:
-    """Make sure that all ask Redis again, and that one has what the others leave."""
+    """Check that all use Redis again, and that one gets what the others leave."""
     share = 0.0
     for _ in range(4):  # On a busy machine Redis may seem to be away once more.
         await eventually(lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + BUSY)
@@ -169,7 +169,7 @@ async def test_while_redis_is_away_each_goes_on_with_its_part_and_then_shares_ag
 
 
 async def test_the_worst_that_a_cut_can_do_is_what_is_promised(line: Line) -> None:
-    """One has used all of a window and the others nothing, when each takes its part."""
+    """One has used a whole window and the others nothing, when each takes its share."""
     window = 1.0
     async with ones_on(*[line.url] * MEMBERS, seconds=window) as ones:
         hog, *others = ones

@@ -1,4 +1,4 @@
-"""One session's part in shared limits, against a real Redis."""
+"""One session's share of shared limits, with a real Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twelve processes and one key: the limits are kept and used up, and nobody goes short.
+"""Twelve processes and one key: the limits are kept, used up, and divided fairly.
 
 With ``NEXHEALTH_FLEET_LONG`` set: for longer, also with fixed windows, and with a frozen Redis.
 """
@@ -34,14 +34,14 @@ NO_COMMON_LIMIT = {"all": (10**6, 1.0), **LIMITS}
 TASKS = 6
 LONG = bool(os.environ.get("NEXHEALTH_FLEET_LONG"))
 WINDOWS = 30 if LONG else 2
-"""How many windows the twelve are watched for."""
+"""Number of windows for which the twelve are observed."""
 SOME = 6 if LONG else 4
-"""How many processes lose Redis."""
+"""Number of processes that lose Redis."""
 
 
 @frozen
 class Run:
-    """What a fleet did."""
+    """Results of a fleet."""
 
     reports: list[dict[str, Any]]
     seen: Arrivals
@@ -50,7 +50,7 @@ class Run:
         return sorted((left, back) for one in self.reports for left, back in one["trips"])
 
     def most_held(self, slack: float = ANSWER_SLACK) -> int:
-        """Return the most places held at once, as the log of departures reckons."""
+        """Return the most permits held at once, according to the log."""
         most, ends = 0, list[float]()
         for left, back in self.trips():
             while ends and ends[0] <= left:
@@ -60,23 +60,23 @@ class Run:
         return most
 
     def late(self) -> int:
-        """Count the requests that may have arrived later than the quarter second allowed for."""
+        """Count the requests that may have arrived later than the quarter second allowed."""
         return sum(back - left >= ANSWER_SLACK for left, back in self.trips())
 
     def common_time(self) -> tuple[float, float]:
-        """Return from when to when all tasks of all processes were calling."""
+        """Return the period in which all tasks of all processes were calling."""
         starts = [one["start"] + 1.0 for one in self.reports]  # the tasks start within a second
         return max(starts), min(one["end"] for one in self.reports)
 
     def shares(self, since: float, until: float) -> Counter[str]:
-        """Count what left each process."""
+        """Count the requests of each process."""
         found = Counter[str]()
         for one in self.reports:
             found[one["name"]] = sum(since <= left < until for left, _ in one["trips"])
         return found
 
     def idle(self) -> dict[str, float]:
-        """Return for how many seconds a busy machine kept each process from wanting a place.
+        """Return the seconds for which a busy machine kept each process from asking for a permit.
 
         It was not run, or its tasks waited for late answers.
         """
@@ -90,13 +90,13 @@ class Run:
         return sum(since <= left < until for left, _ in self.trips())
 
     def longest_gap(self) -> float:
-        """Return the longest time in which nothing left anywhere."""
+        """Return the longest time without a request from any process."""
         left = [moment for moment, _ in self.trips()]
         return max(after - before for before, after in pairwise(left))
 
 
 class RedisProcess:
-    """A Redis on a port, to be killed, frozen and started again."""
+    """A Redis server that can be killed, frozen and restarted on the same port."""
 
     def __init__(self, folder: Path) -> None:
         program = shutil.which("redis-server")

@@ -33,12 +33,12 @@ BEGAN = 1_800_000_000 * 64
 
 @define
 class Desk:
-    """The script on a real server, at times of the test's own."""
+    """The script on a real server, at simulated times."""
 
     url: str
     now: float = BEGAN / 64
     ahead: float = 0.0
-    """How far the server's clock is ahead of the processes'."""
+    """Seconds that the server's clock is ahead of the processes'."""
     _redis: Any = field(init=False)
     _script: Any = field(init=False)
     _keys: list[str] = field(init=False)
@@ -79,7 +79,7 @@ STEP = st.tuples(
 def test_a_place_is_given_exactly_when_the_log_has_one(
     redis_url: str, steps: list[tuple[str, RateClass, int, int]]
 ) -> None:
-    """One process that asks for one at a time, and reports each answer when it comes."""
+    """One process that acquires one permit at a time, and reports each response as it comes."""
     desk, hand, log = Desk(redis_url), Hand(RATES, "me", 1), SlidingWindowLog(RATES)
     gone: list[tuple[RateClass, str, Permit]] = []
     alike: dict[str, object] = {"lease": 0, "ahead": {rate.value: 0 for rate in RateClass}}
@@ -115,7 +115,7 @@ def test_a_place_is_given_exactly_when_the_log_has_one(
 
 @define
 class Tenure:
-    """A place from when it may be used until it is free again, in one limit."""
+    """A permit, from when it may be used until it is free again, in one limit."""
 
     begin: float
     end: float
@@ -135,7 +135,7 @@ MANY = st.tuples(
 def test_no_moment_sees_more_places_taken_than_a_limit_has(
     redis_url: str, steps: list[tuple[str, int, RateClass, int, int]], extra: int
 ) -> None:
-    """Several processes that ask for many at once, ahead of time, and report late or never."""
+    """Several processes that acquire many permits ahead of time, and report late or never."""
     desk = Desk(redis_url)
     hands = [Hand(RATES, f"p{at}", 4) for at in range(4)]
     limits = {name: cast("Limit", getattr(RATES, name)) for name in NAMES}
@@ -180,7 +180,7 @@ def test_no_moment_sees_more_places_taken_than_a_limit_has(
 def _ended(
     now: float, begin: float, number: int, mine: dict[str, Tenure], *, wanted: bool
 ) -> tuple[int, bool]:
-    """Say when a place was left, as soon or as late as it may be, or that it was not used."""
+    """Return when a permit was used, or that it was not."""
     late = (LEASE if number % 2 else 0.0) + (ANSWER_SLACK if number % 3 else 0.0)
     moment = min(now, begin + late)
     used = wanted and moment >= begin
@@ -230,7 +230,7 @@ def test_what_one_does_not_want_goes_to_the_other(desk: Desk) -> None:
 
 
 def _use(desk: Desk, hand: Hand, number: int) -> int:
-    """Ask as a session does, and leave at once; return how many could."""
+    """Acquire as a session does, and send at once; return the number that could."""
     reply = msgspec.convert(desk.turn(hand, {RateClass.OTHER: number}), Reply)
     hand.take(reply, desk.now, desk.now)
     left = 0

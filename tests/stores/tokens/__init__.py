@@ -1,1 +1,1 @@
-"""One token for many processes: sealing, scripts, links, and a fleet under bad weather."""
+"""One token for many processes: encryption, scripts, connections, and a fleet under faults."""

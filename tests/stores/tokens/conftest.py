@@ -1,4 +1,4 @@
-"""A Redis of each test's own, and a fleet on it."""
+"""A Redis for each test, and a fleet that uses it."""
 
 from __future__ import annotations
 

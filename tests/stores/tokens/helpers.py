@@ -1,4 +1,4 @@
-"""A Redis that can be killed and brought back, a line to it that can be cut, and an issuer."""
+"""A Redis that can be killed and restarted, a connection that can be cut, and an issuer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACE = "https://api.invented.example"
 
 
 def jwt(number: int, lifetime: float) -> str:
-    """An unsigned token with the claims the library reads."""
+    """An unsigned token with the claims that the library reads."""
     claims = msgspec.json.encode({"iat": 1_000_000, "exp": 1_000_000 + lifetime, "jti": number})
     return f"e30.{urlsafe_b64encode(claims).rstrip(b'=').decode()}.none"
 
@@ -42,14 +42,14 @@ def client_of(url: str) -> Any:
 
 
 async def eventually(what: Any, seconds: float = 5.0) -> None:
-    """Wait until it is so."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not what():
             await asyncio.sleep(0.01)
 
 
 class RedisBox:
-    """A server on a socket file that stays the same when the server is started again."""
+    """A server whose socket file stays the same after a restart."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -101,7 +101,7 @@ async def redis_box() -> AsyncGenerator[RedisBox]:
 
 
 class Line:
-    """A network to Redis: it can be cut, or swallow all that is sent."""
+    """A network to Redis that can be cut, or swallow all data."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -154,7 +154,7 @@ class Line:
 
 @define(kw_only=True)
 class Issuer:
-    """What the API does at a login, without a network."""
+    """The API's login without a network."""
 
     lifetime: float = 3600.0
     takes: float = 0.0
@@ -173,7 +173,7 @@ class Issuer:
 
 @define
 class Fleet:
-    """Keepers that would be processes, each with a client of its own."""
+    """Token managers that stand for processes, each with a separate client."""
 
     url: str
     stack: AsyncExitStack
@@ -201,7 +201,7 @@ class Fleet:
         return made
 
     async def get(self) -> set[str]:
-        """Let all ask at once; return what they were given."""
+        """Let all ask concurrently; return their tokens."""
         found = await asyncio.gather(*(keeper.get(None) for keeper in self.keepers))
         return {token.value for token in found}
 
@@ -211,7 +211,7 @@ class Fleet:
         return [None if token is None else token.value for token in tokens]
 
     async def listening(self) -> None:
-        """Wait until every one of them hears the others."""
+        """Wait until each of them receives the notices of the others."""
         count = len(self.keepers)
         async with client_of(self.url) as client, asyncio.timeout(10):
             while True:
@@ -241,6 +241,6 @@ async def fleet_on(url: str) -> AsyncGenerator[Fleet]:
 
 
 def wall_shift(seconds: float) -> Any:
-    """A clock on the wall that is wrong by so much."""
+    """Set a wall clock wrong by so much."""
     real = time.time
     return lambda: real() + seconds

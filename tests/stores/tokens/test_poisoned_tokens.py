@@ -1,4 +1,4 @@
-"""Whatever stands in Redis, and whatever it answers: sessions work, soon, and are told of no fault.
+"""Arbitrary values and answers from Redis: sessions work promptly and report no false error.
 
 These tests know the prefix of the keys and nothing else of what is kept there.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LEASE = timedelta(seconds=0.3)
 TASKS = 20
 SOON = 3.0
-"""Seconds; a lease, a second for a command, and what a busy machine adds."""
+"""Seconds; a lease, a second for a command, and a margin for a busy machine."""
 
 
 def made(sandbox: Sandbox, redis: str, key: str | None = None) -> NexHealth:
@@ -80,7 +80,7 @@ async def keys(sandbox: Sandbox, redis_url: str, client: Any) -> list[bytes]:
 
 
 async def works(sandbox: Sandbox, redis: str) -> float:
-    """Let many tasks of a new session call; return how long they took."""
+    """Let many tasks of a new session call; return the duration."""
     before, logins = time.monotonic(), sandbox.logins
     async with made(sandbox, redis) as nex, asyncio.timeout(SOON):
         await asyncio.gather(*(nex.request("GET", "/institutions") for _ in range(TASKS)))
@@ -90,7 +90,7 @@ async def works(sandbox: Sandbox, redis: str) -> float:
 
 
 async def shares(sandbox: Sandbox, redis: str) -> None:
-    """Make sure that two sessions share one login again."""
+    """Check that two sessions share one login again."""
     async with made(sandbox, redis) as one, made(sandbox, redis) as other:
         await one.log_in()
         logins = sandbox.logins
@@ -139,7 +139,7 @@ async def test_any_single_value_may_be_anything(
 async def test_a_lock_that_does_not_end_delays_by_the_lease(
     sandbox: Sandbox, redis_url: str, client: Any, *, ends: bool
 ) -> None:
-    """The lock is one that a session really left there when it died."""
+    """The lock is one that a session left there when it was killed."""
     sandbox.latency = 60.0
     async with made(sandbox, redis_url) as nex:
         login = asyncio.create_task(nex.log_in())
@@ -158,7 +158,7 @@ async def test_a_lock_that_does_not_end_delays_by_the_lease(
 async def test_a_forged_refusal_refuses_no_good_key(
     sandbox: Sandbox, redis_url: str, client: Any, *, ends: bool
 ) -> None:
-    """A real refusal of another key, put where the good key's would stand."""
+    """A real rejection of another key, stored in the place of the good key's."""
     async with made(sandbox, redis_url) as nex:
         await nex.log_in()
     good = await keys_of(client)
@@ -215,7 +215,7 @@ async def test_a_refusal_lasts_as_long_as_it_says_and_not_as_long_as_its_key(
 async def heard(
     sandbox: Sandbox, redis: str, client: Any
 ) -> AsyncGenerator[tuple[NexHealth, bytes]]:
-    """A session that listens, and the channel it listens to."""
+    """A session that listens, and its channel."""
     async with made(sandbox, redis) as nex, asyncio.timeout(10):
         await nex.log_in()
         while not (channels := await client.pubsub_channels("nexhealth:token:*")):

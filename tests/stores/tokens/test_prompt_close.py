@@ -1,4 +1,4 @@
-"""A session that closes during its first login ends at once, whatever redis-py does meanwhile."""
+"""A session that closes during its first login ends promptly, whatever redis-py does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _left_since(before: set[asyncio.Task[Any]]) -> list[str]:
 
 
 async def _close_after(seconds: float, make: Callable[[], NexHealth]) -> float:
-    """Close a session so soon after its first call; return how long closing took."""
+    """Close a session soon after its first call; return how long closing took."""
     before = asyncio.all_tasks()
     nex = await make().open()
     call = asyncio.create_task(nex.log_in())
@@ -77,7 +77,7 @@ async def test_a_session_closed_during_its_first_call_ends_promptly_and_leaves_n
 async def test_a_session_closed_as_it_gets_the_turn_to_log_in_gives_it_back(
     server: RedisBox,
 ) -> None:
-    """Else the next process would wait for the lease."""
+    """Otherwise the next process would wait for the lease."""
     async with Sandbox() as sandbox, client_of(server.url) as client:
 
         def made() -> NexHealth:

@@ -1,4 +1,4 @@
-"""Many hold one token: one login, one renewal, one end; each tenant its own."""
+"""A shared token: one login, one renewal, one revocation; each tenant has a separate token."""
 
 from __future__ import annotations
 

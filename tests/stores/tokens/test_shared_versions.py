@@ -1,4 +1,4 @@
-"""Sessions that share a token share what is known of the API version, and ask no second time."""
+"""Sessions that share a token share the API version too, and do not look it up again."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_the_version_of_an_old_account_is_shared_too(server: RedisBox) -> 
 async def test_who_learns_at_its_first_read_tells_with_the_next_token(
     new_account: Sandbox, server: RedisBox
 ) -> None:
-    """A login in v2 may pass although reads are refused: others then find out as the first did."""
+    """A login in v2 may succeed although reads are refused: the others then find out too."""
     sandbox = new_account
     sandbox.assumptions.any_version_logs_in = True
     async with made(sandbox, server.url) as first, made(sandbox, server.url) as second:

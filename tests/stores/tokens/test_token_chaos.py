@@ -1,4 +1,4 @@
-"""Redis dies, comes back empty, stands still or is cut off: no long wait, no stampede."""
+"""Redis dies, restarts empty, hangs or is cut off: no long wait, no stampede."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_redis_that_comes_back_empty_is_given_the_token_that_is_there(
 async def test_what_was_seen_before_a_login_is_not_believed_after_it(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the token would be shared once more, under a number that nobody else has."""
+    """Otherwise the token would be shared again under a number that nobody else has."""
     look, told = TokenDesk.look, asyncio.Event()
     (keeper,) = fleet.add()
 

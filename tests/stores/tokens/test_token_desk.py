@@ -1,4 +1,4 @@
-"""The scripts against a model, in any order; and sealing."""
+"""The scripts against a model, in any order; and the encryption."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def url() -> Iterator[str]:
 
 
 class _Model:
-    """What ought to be in Redis."""
+    """Expected contents of Redis."""
 
     def __init__(self) -> None:
         self.lock: int | str | None = None
-        """The fence of the turn under way, or a refusal."""
+        """The fence of the current turn, or a refusal."""
         self.generation = 0
         self.box: str | None = None
         self.highest = 0

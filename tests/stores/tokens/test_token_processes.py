@@ -1,4 +1,4 @@
-"""Real processes: twelve with twenty tasks each are one client to the API, whatever dies.
+"""Real processes: twelve with twenty tasks each act as one client, even if some die.
 
 For longer than the suite has time: ``python -m tests.stores.tokens.test_token_processes 60``.
 """
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 LIFETIME = 5.0
 PROCESSES, TASKS = 12, 20
 JOURNEY = 0.25
-"""Seconds allowed to a notice, and to what had left before it came."""
+"""Seconds allowed for a notice, and for requests sent before it came."""
 
 
 @asynccontextmanager
 async def run_sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
-    """A sandbox whose tokens live as long as they say: it counts from whole seconds else."""
+    """A sandbox whose tokens live as long as they say; otherwise it counts whole seconds."""
     async with Sandbox(
         patients=1, appointments=0, seed=1, token_lifetime=lifetime, remember=200_000
     ) as sandbox:
@@ -51,7 +51,7 @@ async def run_sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
 async def members(
     sandbox: Sandbox, redis: RedisBox, count: int, **order: Any
 ) -> AsyncGenerator[list[asyncio.subprocess.Process]]:
-    """Start processes that are ready and wait for a line; none is left in the end."""
+    """Start processes that wait for a line; all are stopped in the end."""
     made: list[asyncio.subprocess.Process] = []
     try:
         for number in range(count):
@@ -92,7 +92,7 @@ async def report(one: asyncio.subprocess.Process) -> dict[str, Any]:
 
 
 async def notices(redis: RedisBox, heard: list[tuple[float, str]]) -> None:
-    """Note when the fleet was told of what."""
+    """Record the notices that the fleet received, with their times."""
     async with client_of(redis.url) as client, client.pubsub() as line:
         await line.psubscribe("*")
         while True:
@@ -106,7 +106,7 @@ def refusals(sandbox: Sandbox) -> list[float]:
 
 
 async def run_fleet(seconds: float) -> dict[str, Any]:
-    """Let the fleet work; revoke its token twice on the way; return what was seen."""
+    """Let the fleet work; revoke its token twice; return the observations."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_box())
         sandbox = await stack.enter_async_context(run_sandbox(LIFETIME))

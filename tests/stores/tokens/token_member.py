@@ -1,4 +1,4 @@
-"""One process of a fleet: tasks that call as long as they are told to, and a report as JSON.
+"""One process of a fleet: tasks that call until a deadline, and a report as JSON.
 
 Reads one line of JSON from its standard input, says that it is ready, begins at the next line.
 """
