@@ -86,7 +86,7 @@ class RejectsFile:
             and bool(await target.rejected())
         )
 
-    async def look(self) -> Progress | None:
+    async def inspect(self) -> Progress | None:
         """Return the last pull, and change nothing; raises `CliError` as `load` does."""
         inner = self._target
         return await self._resumable(
@@ -98,12 +98,12 @@ class RejectsFile:
         inner = self._target
         return isinstance(inner, OriginStore) and await inner.holds_records()
 
-    async def keep_origin(self, origin: Origin) -> None:
+    async def save_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
         if isinstance(self._target, OriginStore):
             await self._target.save_origin(origin)
 
-    async def begin_anew(self, progress: Progress) -> None:
+    async def begin_replacing(self, progress: Progress) -> None:
         """Delete all records and begin a new pull."""
         if isinstance(self._target, OriginStore):
             await self._target.begin_replacing(progress)

@@ -117,7 +117,7 @@ class DuckDBTarget:
         return progress
 
     @strip_traceback
-    async def look(self) -> Progress | None:
+    async def inspect(self) -> Progress | None:
         """Return the last pull, finished or not; None if there was none."""
         return await self._run(work.load_progress)
 
@@ -127,11 +127,11 @@ class DuckDBTarget:
         return await self._run(work.holds_records)
 
     @strip_traceback
-    async def keep_origin(self, origin: Origin) -> None:
+    async def save_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
         last = await self._run(work.load_progress)
         if last is not None:
-            await self._run(lambda db: work.keep_origin(db, last.id, origin))
+            await self._run(lambda db: work.save_origin(db, last.id, origin))
 
     @strip_traceback
     async def groups(self) -> Mapping[Group, GroupState]:
@@ -144,7 +144,7 @@ class DuckDBTarget:
         await self._begin(progress, anew=False)
 
     @strip_traceback
-    async def begin_anew(self, progress: Progress) -> None:
+    async def begin_replacing(self, progress: Progress) -> None:
         """Delete all records and begin a new pull: all of that or nothing."""
         await self._begin(progress, anew=True)
 

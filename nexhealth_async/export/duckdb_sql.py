@@ -38,7 +38,7 @@ __all__ = [
     "groups",
     "holds_records",
     "ids_seen",
-    "keep_origin",
+    "save_origin",
     "load_progress",
     "make_state_tables",
     "merge",
@@ -143,7 +143,7 @@ def holds_records(db: DuckDBPyConnection) -> bool:
     return any(row is not None and row[0] for row in found)
 
 
-def keep_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
+def save_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
     """Keep another origin with a pull."""
     db.execute(sql.KEEP_ORIGIN, (pull, origin_to_json(origin)))
 

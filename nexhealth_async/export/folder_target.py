@@ -148,7 +148,7 @@ class FolderTarget(ABC):
         return await self._run(self._load)
 
     @strip_traceback
-    async def look(self) -> Progress | None:
+    async def inspect(self) -> Progress | None:
         """Return the last pull, finished or not, and leave its files as they are."""
         return await self._run(self._look)
 
@@ -158,7 +158,7 @@ class FolderTarget(ABC):
         return await self._run(lambda: any(self._sizes.values()))
 
     @strip_traceback
-    async def keep_origin(self, origin: Origin) -> None:
+    async def save_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
 
         def keep() -> None:
@@ -169,7 +169,7 @@ class FolderTarget(ABC):
         await self._run(keep)
 
     @strip_traceback
-    async def begin_anew(self, progress: Progress) -> None:
+    async def begin_replacing(self, progress: Progress) -> None:
         """Delete the files of the last pull and keep the plan of a new one.
 
         Killed in between, whoever opens the directory next deletes the rest of them.

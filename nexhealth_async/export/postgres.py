@@ -101,7 +101,7 @@ class PostgresTarget:
         return progress
 
     @strip_traceback
-    async def look(self) -> Progress | None:
+    async def inspect(self) -> Progress | None:
         """Return the last pull, finished or not; None if there was none."""
         return await self._link.transact(work.load)
 
@@ -111,11 +111,11 @@ class PostgresTarget:
         return await self._link.transact(work.holds_records)
 
     @strip_traceback
-    async def keep_origin(self, origin: Origin) -> None:
+    async def save_origin(self, origin: Origin) -> None:
         """Keep another origin with the last pull."""
         last = await self._link.transact(work.load_without_shards)
         if last is not None:
-            await self._link.transact(lambda db: work.keep_origin(db, last.id, origin))
+            await self._link.transact(lambda db: work.save_origin(db, last.id, origin))
 
     @strip_traceback
     async def groups(self) -> Mapping[Group, GroupState]:
@@ -128,7 +128,7 @@ class PostgresTarget:
         await self._begin(progress, anew=False)
 
     @strip_traceback
-    async def begin_anew(self, progress: Progress) -> None:
+    async def begin_replacing(self, progress: Progress) -> None:
         """Delete all records and begin a new pull: all of that or nothing."""
         await self._begin(progress, anew=True)
 

@@ -40,7 +40,7 @@ __all__ = [
     "holds_records",
     "ids_seen",
     "is_kept",
-    "keep_origin",
+    "save_origin",
     "load",
     "load_without_shards",
     "make_ready",
@@ -231,7 +231,7 @@ async def holds_records(db: Connection) -> bool:
     return False
 
 
-async def keep_origin(db: Connection, pull: str, origin: Origin) -> None:
+async def save_origin(db: Connection, pull: str, origin: Origin) -> None:
     """Keep another origin with a pull."""
     await db.execute(sql.KEEP_ORIGIN, pull, origin_to_json(origin))
 

@@ -148,7 +148,7 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
     for name in _checks.__all__:
         if name in function.__globals__:
             monkeypatch.setitem(function.__globals__, name, ignore)
-    monkeypatch.setattr("nexhealth_async.resources._base._missing", nothing_missing)
+    monkeypatch.setattr("nexhealth_async.resources._base._missing_fields", nothing_missing)
     row = rows_of(endpoint)[0]
     ids = tuple(range(11, 11 + row.path.count("{") - len(row.path_from)))
     method = METHODS[dotted_name(endpoint)]

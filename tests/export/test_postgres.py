@@ -27,7 +27,7 @@ SECRET = "hunter2"
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_connection, "_PAUSES", (0.01, 0.05, 0.2))
+    monkeypatch.setattr(postgres_connection, "_RETRY_DELAYS", (0.01, 0.05, 0.2))
 
 
 def connection_of(target: PostgresTarget) -> Connection:
