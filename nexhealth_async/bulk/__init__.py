@@ -1,6 +1,6 @@
-"""Many lists at once: pulled concurrently, resumably, into files, databases or your own code.
+"""Bulk reads: many lists pulled concurrently and resumably into files, databases or your code.
 
-`nexhealth_async.NexHealth.bulk` is the way in; targets are in `nexhealth_async.export`.
+Start from `nexhealth_async.NexHealth.bulk`; targets are in `nexhealth_async.export`.
 """
 
 from nexhealth_async.bulk.api import Bulk

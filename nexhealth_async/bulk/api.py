@@ -1,4 +1,4 @@
-"""`Bulk`: what a session offers for reading many lists at once."""
+"""Bulk reads of many lists: `Bulk`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nexhealth_async.bulk.copy_preparation import (
     session_for_origin,
 )
 from nexhealth_async.bulk.estimate import Estimate
-from nexhealth_async.bulk.estimate import estimate as reckon
+from nexhealth_async.bulk.estimate import estimate as estimate_shards
 from nexhealth_async.bulk.origin import check_same, practices_of
 from nexhealth_async.bulk.plan_validation import check_start
 from nexhealth_async.bulk.pull import Pull
@@ -59,26 +59,26 @@ def _utc_now() -> datetime:
 
 
 class Bulk:
-    """Many lists at once: ``nex.bulk``.
+    """Bulk reads of many lists: ``nex.bulk``.
 
-    `pull` hands batches to your own code, `copy` writes them to a target, and `estimate` tells
-    beforehand what that would cost.
+    `pull` yields batches to your code, `copy` writes them to a target, and `estimate` returns the
+    cost beforehand.
 
     ``resources`` are names of lists, such as ``["patients", "appointments"]``; None means all that
-    a pull can read in the session's version of the API, see `resources` and `facts`. The other
-    options are described by `PullOptions` and `CopyOptions`. ``on_event`` is called in the event
-    loop with each `Event`.
+    can be pulled in the session's API version, see `resources` and `facts`. `PullOptions` and
+    `CopyOptions` describe the other options. ``on_event`` is called in the event loop with each
+    `Event`.
     """
 
     def __init__(
         self,
-        server: Client,
+        base_client: Client,
         *,
         practices: Practices = None,
         rates: Rates | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._server = server
+        self._client = base_client
         self._practices = practices
         self._rates = rates
         self._now = now
@@ -97,33 +97,38 @@ class Bulk:
         adopt: bool = False,
         **options: Unpack[PullOptions],
     ) -> Pull:
-        """Return a pull to be entered: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
+        """Return a pull to enter: ``async with nex.bulk.pull(["patients"]) as pull: ...``.
 
-        Nothing is sent before. ``resume`` is what `Pull.checkpoint` returned; the pull must be
-        asked for the same then, or for nothing in particular. Entering it raises `OriginError`
-        where the checkpoint is of another account or another sandbox; one that an earlier release
-        wrote does not say so, and is taken for one of this account by ``adopt=True``. With
-        ``allow_rejected="all"`` the report is not partial because of records that could not be
-        read.
+        Nothing is sent before it is entered. Entering it raises `OriginError` if the checkpoint
+        belongs to another account or another sandbox.
+
+        Args:
+            resources: Names of lists; None for all.
+            on_event: Called with each event.
+            resume: A checkpoint from `Pull.checkpoint`. Pass the same options as before, or none.
+            allow_rejected: ``"all"`` to let undecodable records not make the report partial.
+            adopt: Accept a checkpoint of an earlier release, which names no account, as this
+                account's.
+            **options: See `PullOptions`.
         """
         check_allow_rejected(allow_rejected)
         check_options(self.pull, options)
         settings = EngineSettings(on_event=on_event, **select_options(options, PagingOptions))
-        server = self._server
+        base_client = self._client
 
         async def prepare() -> tuple[Client, Progress]:
-            wanted = self._request(await server.resolve_version(), resources, options)
+            request = self._request(await base_client.resolve_version(), resources, options)
             if resume is None:
-                return await decide_pull(server, wanted, now=self._now())
+                return await decide_pull(base_client, request, now=self._now())
             progress = progress_from_json(resume)
             check_start(progress.started, self._now())
-            if server.options.version == AUTO and progress.version is not None:
-                wanted = evolve(wanted, version=progress.version)
-            wanted.check(progress)
-            progress = await decide_resume(server, progress, adopt=adopt)
-            return server.with_options(version=wanted.version), resumable(progress)
+            if base_client.options.version == AUTO and progress.version is not None:
+                request = evolve(request, version=progress.version)
+            request.check(progress)
+            progress = await decide_resume(base_client, progress, adopt=adopt)
+            return base_client.with_options(version=request.version), resumable(progress)
 
-        return Pull(server, settings, prepare, allow_rejected=allow_rejected)
+        return Pull(base_client, settings, prepare, allow_rejected=allow_rejected)
 
     @takes_options(CopyOptions)
     async def copy(
@@ -138,54 +143,57 @@ class Bulk:
     ) -> Report:
         """Copy lists to a target, which is opened and closed, and report on each shard.
 
-        ``since="last"`` refreshes: each resource of each practice from where the target's last
-        complete pull began, less a quarter of an hour, since the vendor's reads lag. Where deleted
-        records merely vanish, a list is compared as a whole when its last comparison is ``compare``
-        ago (zero: always; None: never), and rows that are gone are deleted; a whole pull compares
-        as well. Nothing is deleted of a list of which a shard failed, nor of one read for some
-        locations only, or for a narrower window of appointments.
+        ``since="last"`` refreshes the target: each resource of each practice is read from the start
+        of the target's last complete pull, less 15 minutes, since the vendor's reads lag. If a list
+        omits deleted records, the whole list is compared once its last comparison is older than
+        ``compare`` (zero: always; None: never), and rows that are gone are deleted. A whole pull
+        compares as well. Nothing is deleted from a list if one of its shards failed, or if it was
+        read for some locations only or for a narrower window of appointments.
 
-        A record that its model cannot read is rejected: the target keeps its JSON with the reason
-        (databases in the table ``_rejected``, directories in ``_rejected.jsonl``), and removes the
-        row that it would have replaced. Every later copy reads it again, by its id where the API
-        allows that, or else with its list, until it is readable or gone. Rejected records make the
+        A record that its model cannot decode is rejected: the target keeps its JSON with the reason
+        (databases in the table ``_rejected``, directories in ``_rejected.jsonl``), and deletes the
+        row that it would have replaced. Every later copy reads it again, by its id if the API
+        allows it, otherwise with its list, until it is readable or gone. Rejected records make the
         copy partial, unless ``allow_rejected`` is ``"known"``, which allows those that the target
         had before, or ``"all"``.
 
-        ``resume=True`` goes on with the target's last pull if that was not finished or some of its
-        shards failed, and begins a new one otherwise. This machine's clock must be right to a few
-        minutes: by it the next refresh knows where to begin.
+        ``resume=True`` resumes the target's last pull if it was not finished or some of its shards
+        failed; otherwise it begins a new one. This machine's clock must be accurate to a few
+        minutes: the next refresh starts from its time.
 
-        The target remembers where its records came from: the version of the API, the address with
-        the institutions seen or the sandbox's seed and options, and the practices and the window of
-        appointments chosen. What is left out here is taken from there; what contradicts it raises
-        `OriginError` before anything is read or written. ``adopt=True`` takes a target that an
-        earlier release filled for one of this account. ``recopy=True`` deletes all records of the
-        target and copies everything anew, in another version of the API too.
+        The target stores its origin: the API version, the base URL with the visible institutions,
+        or the sandbox's seed and options, and the selected practices and appointment window.
+        Options left out are taken from there. ``adopt=True`` accepts a target that an earlier
+        release filled as this account's. ``recopy=True`` deletes all records of the target and
+        copies everything again, also in another API version.
 
-        A shard's failure is told by the report; see `Report.raise_if_partial`. What ends the whole
-        copy is raised, and the target can be resumed: a refused key or version, a closed session,
+        The report lists failed shards; see `Report.raise_if_partial`. Errors that end the whole
+        copy are raised, and the target can be resumed: an invalid key or version, a closed session,
         an error of the target.
+
+        Raises:
+            OriginError: The options or the session contradict the target's origin. Nothing was read
+                or written.
         """
         check_allow_rejected(allow_rejected)
         check_options(self.copy, options)
-        wanted = self._request(await self._server.resolve_version(), resources, options)
+        request = self._request(await self._client.resolve_version(), resources, options)
         settings = EngineSettings(on_event=on_event, **select_options(options, PagingOptions))
-        allowed = OriginPermission(**select_options(options, PermissionOptions))
-        if allowed.recopy and (resume or wanted.since is not None):
+        permission = OriginPermission(**select_options(options, PermissionOptions))
+        if permission.recopy and (resume or request.since is not None):
             raise InvalidArgumentError(
-                "recopy=True copies everything anew; leave out resume and since, and go on with a "
-                "recopy that was stopped by resume=True alone"
+                "recopy=True copies everything again; leave out resume and since, and resume an "
+                "interrupted recopy with resume=True alone"
             )
         return await copying.run_copy(
-            self._server,
+            self._client,
             to,
-            wanted,
+            request,
             settings,
             now=self._now(),
             resume=resume,
             allow_rejected=allow_rejected,
-            allowed=allowed,
+            permission=permission,
         )
 
     @takes_options(PlanOptions)
@@ -196,42 +204,42 @@ class Bulk:
         to: Target,
         **options: Unpack[PlanOptions],
     ) -> Progress:
-        """Plan a pull and keep the plan in a target, as `copy` does, but read nothing yet.
+        """Plan a pull and store the plan in a target, as `copy` does, but read nothing yet.
 
-        Its shards are then read by `read_shard`, in any number of processes: see
-        `nexhealth_async.fleet`. The target is opened and closed.
+        `read_shard` then reads its shards, in any number of processes: see `nexhealth_async.fleet`.
+        The target is opened and closed.
         """
         check_options(self.begin, options)
-        wanted = self._request(await self._server.resolve_version(), resources, options)
-        allowed = OriginPermission(**select_options(options, PermissionOptions))
-        if allowed.recopy and wanted.since is not None:
-            raise InvalidArgumentError("recopy=True copies everything anew; leave out since")
+        request = self._request(await self._client.resolve_version(), resources, options)
+        permission = OriginPermission(**select_options(options, PermissionOptions))
+        if permission.recopy and request.since is not None:
+            raise InvalidArgumentError("recopy=True copies everything again; leave out since")
         return await copying.begin_copy(
-            self._server,
+            self._client,
             to,
-            wanted,
+            request,
             now=self._now(),
-            allowed=allowed,
+            permission=permission,
         )
 
     async def check_origin(
         self, origin: Origin | None, *, version: str | None = None, adopt: bool = False
     ) -> Origin:
-        """Return where this session reads from; `OriginError` if that is not what was kept.
+        """Return the origin of this session; `OriginError` if it differs from the given one.
 
         :meta private:
         """
-        version = version or await self._server.resolve_version()
-        found = await identify(self._server, version, expected=practices_of(origin))
-        return found if origin is None else check_same(origin, found, adopt=adopt)
+        version = version or await self._client.resolve_version()
+        current = await identify(self._client, version, expected=practices_of(origin))
+        return current if origin is None else check_same(origin, current, adopt=adopt)
 
     async def check_pull(self, progress: Progress) -> None:
-        """Raise `OriginError` if a pull that another process has begun is not this session's.
+        """Raise `OriginError` if a pull that another process began has another origin.
 
         :meta private:
         """
         if progress.version is not None:
-            await session_for_origin(self._server, progress.origin, progress.version)
+            await session_for_origin(self._client, progress.origin, progress.version)
 
     async def read_shard(
         self,
@@ -246,27 +254,33 @@ class Bulk:
     ) -> ShardOutcome:
         """Read one shard of a pull into a target that others write to at the same time.
 
-        ``shard`` is its name. What it is, and how it is read unless ``reading`` says so, is what
-        the target kept when the pull was planned.
+        The shard and its read options are taken from the plan in the target. The call is idempotent
+        and may be repeated in any process: finished work is kept and the rest is resumed. Errors of
+        the target, an invalid key or version and a closed session are raised; other errors are in
+        the outcome.
 
-        It may be called for the same shard again and again, in any process: what is done stays
-        done, and what was left is gone on with. ``owner`` names who is calling; where another one
-        had the shard, ``alive`` is asked with its name whether it is still at it. Errors of the
-        target, a refused key or version and a closed session are raised; any other error is the
-        outcome's.
+        Args:
+            shard: Name of the shard.
+            to: Target with the plan.
+            pull: Id of the pull.
+            owner: Name of the calling worker.
+            reading: Read options instead of the planned ones.
+            on_event: Called with each event.
+            alive: Returns whether the worker of a name is alive. It is called if another worker
+                claimed the shard.
         """
 
-        def settings(kept: ReadOptions) -> EngineSettings:
-            how = reading or kept
+        def settings(planned: ReadOptions) -> EngineSettings:
+            options = reading or planned
             return EngineSettings(
-                concurrency=how.concurrency,
-                drift=how.drift,
-                per_page=how.per_page,
+                concurrency=options.concurrency,
+                drift=options.drift,
+                per_page=options.per_page,
                 on_event=on_event,
             )
 
         return await run_shared_shard(
-            self._server,
+            self._client,
             to,
             shard,
             pull=pull,
@@ -280,18 +294,18 @@ class Bulk:
     async def estimate(
         self, resources: Sequence[str] | None = None, **options: Unpack[PullOptions]
     ) -> Estimate:
-        """Tell what a pull would cost: shards, requests, and the least time the limits allow.
+        """Return the cost of a pull: shards, requests, and the shortest time the limits allow.
 
-        It asks for practices and locations, and for the length of each numbered list.
+        Sends requests for practices and locations, and for the length of each numbered list.
         """
         check_options(self.estimate, options)
-        wanted = self._request(await self._server.resolve_version(), resources, options)
+        request = self._request(await self._client.resolve_version(), resources, options)
         settings = EngineSettings(**select_options(options, PagingOptions))
         now = self._now()
-        caller = self._server.with_options(version=wanted.version)
-        progress = wanted.plan(await wanted.places(caller, now=now), now=now)
-        return await reckon(
-            caller,
+        client = self._client.with_options(version=request.version)
+        progress = request.plan(await request.list_practices(client, now=now), now=now)
+        return await estimate_shards(
+            client,
             progress.shards,
             rates=self._rates,
             drift=settings.drift,
@@ -302,8 +316,10 @@ class Bulk:
     def _request(
         self, version: str, resources: Sequence[str] | None, options: Mapping[str, object]
     ) -> PullRequest:
-        """Return what is asked for, in the practices that the session is bound to."""
-        wanted = PullRequest(
+        """Return the request, in the practices that the session is bound to."""
+        request = PullRequest(
             version=version, resources=resources, **select_options(options, RequestOptions)
         )
-        return wanted if wanted.practices is not None else evolve(wanted, practices=self._practices)
+        return (
+            request if request.practices is not None else evolve(request, practices=self._practices)
+        )

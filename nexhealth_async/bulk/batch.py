@@ -1,4 +1,4 @@
-"""What a pull delivers."""
+"""Batches of records, as a pull delivers them."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ __all__ = ["Batch", "LazyRecords", "Reader", "RejectedRecord"]
 T = TypeVar("T")
 
 Reader: TypeAlias = "Callable[[str, Sequence[Raw]], Generator[None, None, object | None]]"
-"""Makes something of a page's records, whose model is named, that takes the place of models.
+"""Function that converts a page's records, of the named model, to something other than models.
 
-It does so in short steps, between which the event loop has its turn. It returns None unless all
-records are such that their model could be read without a repair.
+It works in short steps, and the event loop runs between them. It returns None unless the model
+could decode all records without a repair.
 """
 
 
 @frozen(kw_only=True)
 class RejectedRecord:
-    """A record that could not be read as its model."""
+    """Record that its model cannot decode."""
 
     record_id: int | str | None
     path: str
-    """Path of the first field that could not be read."""
+    """Path of the first field that could not be decoded."""
     expected: str
-    """What should have been there."""
+    """Expected type or value."""
     raw_json: bytes = field(repr=False)
-    """The record as it came: personal data."""
+    """Original JSON of the record: personal data."""
 
 
 @define(eq=False)
 class LazyRecords:
-    """Records of which no models were made yet."""
+    """Records that are decoded on first access."""
 
-    _found: Sequence[Raw]
+    _raw_records: Sequence[Raw]
     _decoder: RecordDecoder[object]
     _records: tuple[object, ...] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._raw_records)
 
     @property
     def records(self) -> tuple[object, ...]:
-        """The models, made when first asked for."""
+        """Models, decoded on first access."""
         if self._records is None:
-            self._records = tuple(map(self._decoded, self._found))
+            self._records = tuple(map(self._decoded, self._raw_records))
         return self._records
 
     @property
     def raw(self) -> tuple[bytes, ...]:
-        """Their JSON."""
-        return tuple(map(bytes, self._found))
+        """JSON of each record."""
+        return tuple(map(bytes, self._raw_records))
 
     def _decoded(self, record: Raw) -> object:
         native = self._decoder.native()
@@ -72,7 +72,7 @@ class LazyRecords:
 
 @frozen(kw_only=True)
 class Batch:
-    """Records of one shard, of one page at most, none of which the pull delivered before."""
+    """Records of one shard, at most one page, without those that the pull delivered before."""
 
     shard: Shard
     model: str
@@ -82,22 +82,22 @@ class Batch:
     repairs: tuple[Repair, ...] = ()
     refused: tuple[RejectedRecord, ...] = ()
     duplicates: int = 0
-    """Records of the page that the pull had delivered before, in another shard."""
+    """Number of records that another shard had delivered before."""
     warnings: tuple[str, ...] = field(default=(), repr=False)
-    """What came with the page to be noticed; the server's sentences may be personal."""
+    """Warnings of the page; the server's sentences may hold personal data."""
     position: str | None = None
-    """Where a shard with cursors can be taken up behind this batch; None: only from its start."""
+    """Position after this batch in a list with cursors; None: only from its start."""
     total: int | None = None
-    """Records of the list being read, where the server says so."""
+    """Number of records of the list, if the server counts them."""
     fast_arrow: object | None = field(default=None, repr=False, eq=False)
-    """What a `Reader` made of the records; None where they were read as models.
+    """Result of a `Reader`; None if the records were decoded as models.
 
     :meta private:
     """
 
     @property
     def size(self) -> int:
-        """How many records there are, told without making models."""
+        """Number of records, without decoding them."""
         return len(self._records)
 
     @property
@@ -107,21 +107,27 @@ class Batch:
 
     @property
     def raw(self) -> tuple[bytes, ...]:
-        """The JSON of each record as it came, in the same order, with fields the models lack."""
+        """Original JSON of each record, in the same order, including fields the models lack."""
         return self._raw.raw if isinstance(self._raw, LazyRecords) else self._raw
 
     def __getstate__(self) -> dict[str, object]:
-        """Make the models that were not made yet: a pickle holds records, not how to read them."""
-        state: dict[str, object] = {one.name: getattr(self, one.name) for one in fields(type(self))}
+        """Decode the models first: a pickle holds records, not decoders."""
+        state: dict[str, object] = {
+            attribute.name: getattr(self, attribute.name) for attribute in fields(type(self))
+        }
         return state | {"_records": self.records, "_raw": self.raw, "fast_arrow": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Take over what was pickled."""
+        """Restore the pickled state."""
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
     def of(self, model: type[T]) -> tuple[T, ...]:
-        """Return the records, typed; `UsageError` if they are of another class."""
+        """Return the records, typed.
+
+        Raises:
+            UsageError: The batch holds records of another model.
+        """
         if model.__name__ != self.model:
             raise UsageError(f"this batch holds {self.model} records, not {model.__name__}")
         return self.records  # type: ignore[return-value]  # made by this class's decoder

@@ -1,4 +1,4 @@
-"""A file that holds a pull's checkpoint and is replaced as a whole."""
+"""File with a pull's checkpoint, replaced atomically."""
 
 from __future__ import annotations
 
@@ -18,37 +18,41 @@ __all__ = ["CheckpointFile"]
 
 
 class CheckpointFile:
-    """A file that holds a pull's checkpoint, readable by its owner only.
+    """File with a pull's checkpoint, readable by its owner only.
 
     .. code-block:: python
 
-        kept = CheckpointFile("pull.json")
-        async with nex.bulk.pull(["patients"], resume=kept.load()) as pull:
+        file = CheckpointFile("pull.json")
+        async with nex.bulk.pull(["patients"], resume=file.load()) as pull:
             async for batch in pull:
                 ...
-                await kept.save(pull)
-        kept.remove()
+                await file.save(pull)
+        file.remove()
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
 
     def load(self) -> str | None:
-        """Return the checkpoint kept, None if there is none."""
+        """Return the checkpoint; None if there is no file.
+
+        Raises:
+            UsageError: The file is not a checkpoint.
+        """
         try:
             return self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:
             raise UsageError(
-                f"{self._path.name} is no checkpoint of a pull; name another file, or begin anew"
+                f"{self._path.name} is not a checkpoint; name another file, or begin a new pull"
             ) from None
 
     async def save(self, pull: Pull) -> None:
-        """Replace what is kept by the pull's checkpoint; a crash leaves one or the other."""
+        """Replace the file by the pull's checkpoint; a crash leaves the old or the new one."""
         content = [pull.checkpoint().encode()]
         await asyncio.to_thread(replace_file, self._path, content, suffix=token_hex(4))
 
     def remove(self) -> None:
-        """Forget the checkpoint."""
+        """Delete the file."""
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Progress of a pull as JSON, and the states a resumed pull starts from."""
+"""Progress of a pull as JSON, and the states that a resumed pull starts from."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ class _CheckpointDocument:
 
 
 def progress_to_json(progress: Progress) -> str:
-    """Write how far a pull has come; nothing of it is personal."""
+    """Encode the progress of a pull, which holds no personal data."""
     return msgspec.json.encode(_CheckpointDocument(progress=progress)).decode()
 
 
 def progress_from_json(text: str | bytes) -> Progress:
-    """Read what `progress_to_json` wrote; `UsageError` for anything else."""
+    """Decode the result of `progress_to_json`; `UsageError` for anything else."""
     try:
         progress = msgspec.json.decode(text, type=_CheckpointDocument).progress
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError(
-            "this is no checkpoint of a pull, or one of another release; begin anew without it"
+            "invalid checkpoint, or one of another release; begin a new pull without it"
         ) from None
     check_progress(progress)
     return progress
 
 
-def resumable(progress: Progress, *, again: Collection[str] = ()) -> Progress:
-    """Return the states that a run can go on from: shards done, and those that have a place.
+def resumable(progress: Progress, *, restarted: Collection[str] = ()) -> Progress:
+    """Return the states that a run can resume: finished shards, and those with a position.
 
-    A shard may have left out records because another one of its group had delivered them. If that
-    one starts again it may no longer find them, should they have left its list meanwhile; where no
-    sweep would bring them back, the shards that relied on it start again as well. ``again`` names
-    shards that start again although they were done.
+    A shard may have dropped records because another shard of its group had delivered them. If that
+    shard starts again, it may no longer find records that have left its list. Unless a sweep reads
+    them, the shards that relied on it start again as well. ``again`` names finished shards that
+    start again.
     """
-    kept = {
+    states = {
         name: evolve(state, status="open", error=None) if state.status == "failed" else state
         for name, state in progress.states.items()
-        if (state.status == "done" or state.position is not None) and name not in again
+        if (state.status == "done" or state.position is not None) and name not in restarted
     }
     for group in PullPlan.of(progress.shards).groups:
-        for name in _reset_dependent_shards(group, progress, kept):
-            del kept[name]
-    return evolve(progress, states=kept, finished=False)
+        for name in _find_dependent_shards(group, progress, states):
+            del states[name]
+    return evolve(progress, states=states, finished=False)
 
 
-def _reset_dependent_shards(
-    group: GroupPlan, progress: Progress, kept: dict[str, ShardState]
+def _find_dependent_shards(
+    group: GroupPlan, progress: Progress, states: dict[str, ShardState]
 ) -> list[str]:
     names = [shard.name for shard in group.shards]
-    again = [name for name in names if name in progress.states and name not in kept]
-    if group.sweep or not again:
+    restarted = [name for name in names if name in progress.states and name not in states]
+    if group.sweep or not restarted:
         return []
-    return [name for name in names if name in kept and kept[name].duplicates]
+    return [name for name in names if name in states and states[name].duplicates]

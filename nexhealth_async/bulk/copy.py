@@ -1,4 +1,4 @@
-"""Copies a pull to a target: begins or resumes it, writes batch after batch, completes groups."""
+"""Copies a pull to a target: begins or resumes it, writes batches and completes groups."""
 
 from __future__ import annotations
 
@@ -44,89 +44,98 @@ __all__ = ["begin_copy", "run_copy"]
 
 
 async def run_copy(
-    server: Client,
+    base_client: Client,
     target: Target,
-    wanted: PullRequest,
+    request: PullRequest,
     settings: EngineSettings,
     *,
     now: datetime,
     resume: bool,
-    allowed: OriginPermission,
+    permission: OriginPermission,
     allow_rejected: AllowRejected = None,
 ) -> Report:
     """Copy to a target, which is opened and closed."""
-    began = start_position(server)
-    seen = None if resume else await inspect_account(server, wanted, now=now)
+    began = start_position(base_client)
+    visible = None if resume else await inspect_account(base_client, request, now=now)
     async with open_target(target):
-        before = await _rejected(target)
-        agreed = await decide_copy(
-            server,
+        earlier = await _list_rejected(target)
+        decision = await decide_copy(
+            base_client,
             target,
-            wanted,
-            seen,
+            request,
+            visible,
             now=now,
             resume=resume,
-            reads_again=bool(before),
-            allowed=allowed,
+            retries_rejected=bool(earlier),
+            permission=permission,
         )
-        caller = agreed.caller
-        if agreed.resumed is None:
-            before = known = () if agreed.replaces else before
-            progress = await _begin_target(target, agreed, now, before)
-            ids: Mapping[Group, Iterable[int | str]] = {}
+        client = decision.client
+        if decision.resumed is None:
+            earlier = known_before = () if decision.replaces else earlier
+            progress = await _begin_target(target, decision, now, earlier)
+            delivered_ids: Mapping[Group, Iterable[int | str]] = {}
         else:
-            unreported = None if agreed.resumed.finished else agreed.resumed.id
-            known = [one for one in before if one.first_pull != unreported]
-            progress, ids = await _rewind_shards(target, agreed.resumed, before)
-        books = PullTracker(
-            progress, stats=caller.stats, began=began, seen=ids, allow_rejected=allow_rejected
+            unreported = None if decision.resumed.finished else decision.resumed.id
+            known_before = [entry for entry in earlier if entry.first_pull != unreported]
+            progress, delivered_ids = await _rewind_shards(target, decision.resumed, earlier)
+        tracker = PullTracker(
+            progress,
+            stats=client.stats,
+            began=began,
+            delivered_ids=delivered_ids,
+            allow_rejected=allow_rejected,
         )
-        engine = Engine(caller, books, settings)
+        engine = Engine(client, tracker, settings)
         if isinstance(target, PageReader):
             engine.reader = target.read_page
-        rereading = RejectedRetrier(progress.id, progress.version or "", before)
-        copy = _CopyRun(caller, target, engine, progress, settings, rereading)
+        retrier = RejectedRetrier(progress.id, progress.version or "", earlier)
+        copy = _CopyRun(client, target, engine, progress, settings, retrier)
         report = await copy.run()
-        return await _with_rejected_counts(target, report, progress, known)
+        return await _add_rejected_counts(target, report, progress, known_before)
 
 
 async def begin_copy(
-    server: Client, target: Target, wanted: PullRequest, *, now: datetime, allowed: OriginPermission
+    base_client: Client,
+    target: Target,
+    request: PullRequest,
+    *,
+    now: datetime,
+    permission: OriginPermission,
 ) -> Progress:
-    """Plan a pull and keep the plan in a target, which is opened and closed."""
-    seen = await inspect_account(server, wanted, now=now)
+    """Plan a pull and store the plan in a target, which is opened and closed."""
+    visible = await inspect_account(base_client, request, now=now)
     async with open_target(target):
-        agreed = await decide_copy(
-            server, target, wanted, seen, now=now, resume=False, allowed=allowed
+        decision = await decide_copy(
+            base_client, target, request, visible, now=now, resume=False, permission=permission
         )
-        before = () if agreed.replaces else await _rejected(target)
-        progress = await _begin_target(target, agreed, now, before)
+        rejected = () if decision.replaces else await _list_rejected(target)
+        progress = await _begin_target(target, decision, now, rejected)
         if not progress.shards:
             await target.finish()
         return progress
 
 
-async def _rejected(target: Target) -> Sequence[RejectedEntry]:
+async def _list_rejected(target: Target) -> Sequence[RejectedEntry]:
     return await target.rejected() if isinstance(target, RejectedStore) else ()
 
 
-async def _with_rejected_counts(
+async def _add_rejected_counts(
     target: Target, report: Report, progress: Progress, known: Iterable[RejectedEntry]
 ) -> Report:
-    """Add to a report what the target keeps of rejected records."""
+    """Add the target's rejected records to a report."""
     if not isinstance(target, RejectedStore):
         return report
     groups = {shard.group for shard in progress.shards}
-    before = {(one.group, one.key) for one in known}
-    return evolve(report, rejected=count_rejected(await target.rejected(), groups, before))
+    known_keys = {(entry.group, entry.key) for entry in known}
+    return evolve(report, rejected=count_rejected(await target.rejected(), groups, known_keys))
 
 
 async def _begin_target(
-    target: Target, agreed: PullDecision, now: datetime, rejected: Sequence[RejectedEntry]
+    target: Target, decision: PullDecision, now: datetime, rejected: Sequence[RejectedEntry]
 ) -> Progress:
-    """Keep the plan of a new pull."""
-    progress = agreed.plan(now, whole=shards_read_whole(rejected, agreed.request.version))
-    if agreed.replaces and isinstance(target, OriginStore):
+    """Store the plan of a new pull."""
+    progress = decision.plan(now, whole=shards_read_whole(rejected, decision.request.version))
+    if decision.replaces and isinstance(target, OriginStore):
         await target.begin_replacing(progress)
     else:
         await target.begin(progress)
@@ -136,27 +145,27 @@ async def _begin_target(
 async def _rewind_shards(
     target: Target, progress: Progress, rejected: Iterable[RejectedEntry]
 ) -> tuple[Progress, Mapping[Group, Iterable[int | str]]]:
-    """Cut back what is to be read again; return where to go on, and the ids that were kept.
+    """Rewind the shards to read again; return the resumed progress and the delivered ids.
 
-    Shards start again that hold rejected records which the API cannot be asked for alone.
+    Shards start again if they hold rejected records that cannot be fetched by id.
     """
     version = progress.version or ""
-    kept = resumable(
-        progress, again={one.shard for one in rejected if not is_fetchable(one, version)}
+    resumed = resumable(
+        progress, restarted={entry.shard for entry in rejected if not is_fetchable(entry, version)}
     )
-    again = [
+    to_rewind = [
         shard
         for shard in progress.shards
         if shard.name in progress.states
-        and (shard.name not in kept.states or kept.states[shard.name].status != "done")
+        and (shard.name not in resumed.states or resumed.states[shard.name].status != "done")
     ]
-    for shard in again:
-        await target.rewind(shard, kept.states.get(shard.name))
+    for shard in to_rewind:
+        await target.rewind(shard, resumed.states.get(shard.name))
     if target.merges:
-        return kept, {}
-    done = {name for name, state in kept.states.items() if state.status == "done"}
+        return resumed, {}
+    done = {name for name, state in resumed.states.items() if state.status == "done"}
     open_groups = {shard.group for shard in progress.shards if shard.name not in done}
-    return kept, {group: await target.known(group) for group in open_groups}
+    return resumed, {group: await target.known(group) for group in open_groups}
 
 
 class _CopyRun:
@@ -164,97 +173,99 @@ class _CopyRun:
 
     def __init__(
         self,
-        caller: Client,
+        client: Client,
         target: Target,
         engine: Engine,
         progress: Progress,
         settings: EngineSettings,
-        rereading: RejectedRetrier,
+        retrier: RejectedRetrier,
     ) -> None:
-        self._caller = caller
+        self._client = client
         self._target = target
-        self._rereading = rereading
+        self._retrier = retrier
         self._concurrency = settings.concurrency
         self._engine = engine
-        self._books = engine.books
+        self._tracker = engine.tracker
         self._watermark = progress.started - OVERLAP
         self._emit = settings.on_event
 
     async def run(self) -> Report:
-        """Write everything the engine brings."""
+        """Write everything the engine delivers."""
         engine, target = self._engine, self._target
         engine.start()
         try:
-            for one in self._books.plan.groups:
-                if not self._books.unfinished_shards(one.everything):
-                    await self._read_again(one)
+            for group_plan in self._tracker.plan.groups:
+                if not self._tracker.unfinished_shards(group_plan.everything):
+                    await self._retry_rejected(group_plan)
             await self._complete_remaining_groups()
             while (step := await engine.step()) is not None:
                 match step:
                     case DeliveredBatch(batch=batch, state=state):
-                        self._rereading.record_batch(batch)
+                        self._retrier.record_batch(batch)
                         await target.write(batch, state)
                     case SettledShard(shard=shard, state=state):
                         await target.settle(shard, state)
-                        plan = self._books.plan.group(shard.group)
-                        if self._books.is_over(plan.everything):
-                            await self._read_again(plan)
+                        plan = self._tracker.plan.group(shard.group)
+                        if self._tracker.is_over(plan.everything):
+                            await self._retry_rejected(plan)
                         await self._complete(plan)
         finally:
             await engine.stop()
         await target.finish()
         return engine.report()
 
-    async def _read_again(self, plan: GroupPlan) -> None:
-        """Read the group's rejected records again that this run has not come upon."""
+    async def _retry_rejected(self, plan: GroupPlan) -> None:
+        """Retry the group's rejected records that this run has not seen."""
         target = self._target
         if not isinstance(target, RejectedStore):
             return
-        accounts = [self._books.accounts[shard.name] for shard in plan.everything]
-        states = {one.shard.name: one.current_state for one in accounts}
+        shard_logs = [self._tracker.shard_logs[shard.name] for shard in plan.everything]
+        states = {shard_log.shard.name: shard_log.current_state for shard_log in shard_logs}
         restarted = {
-            one.shard.name
-            for one in accounts
-            if one.started_at is not None and one.first.position is None
+            shard_log.shard.name
+            for shard_log in shard_logs
+            if shard_log.started_at is not None and shard_log.initial_state.position is None
         }
-        due = self._rereading.plan_retry(plan, states, restarted)
-        if due.deleted:
-            await target.forget_rejected(due.deleted)
-        async for found in self._rereading.read(self._caller, due.fetched, self._concurrency):
-            batch = found.batch(self._rereading.group_of(found.entry, plan))
+        retry_plan = self._retrier.plan_retry(plan, states, restarted)
+        if retry_plan.deleted:
+            await target.forget_rejected(retry_plan.deleted)
+        async for fetched in self._retrier.read(
+            self._client, retry_plan.fetched, self._concurrency
+        ):
+            batch = fetched.batch(self._retrier.shard_for(fetched.entry, plan))
             if batch is None:
-                await target.forget_rejected([found.entry])
+                await target.forget_rejected([fetched.entry])
                 continue
-            state = self._books.add(batch.shard, batch.size)
+            state = self._tracker.add(batch.shard, batch.size)
             await target.write(batch, state)
             await target.settle(batch.shard, state)
 
     async def _complete_remaining_groups(self) -> None:
-        """Complete what an earlier run had read, but not completed."""
-        read = [
-            one
-            for one in self._books.plan.groups
-            if not self._books.unfinished_shards(one.everything)
+        """Complete groups that an earlier run had read, but not completed."""
+        group_plans = [
+            group_plan
+            for group_plan in self._tracker.plan.groups
+            if not self._tracker.unfinished_shards(group_plan.everything)
         ]
-        if not read:
+        if not group_plans:
             return
-        known = await self._target.groups()
-        for one in read:
-            state = known.get(one.group)
+        group_states = await self._target.groups()
+        for group_plan in group_plans:
+            state = group_states.get(group_plan.group)
             if state is None or state.watermark != self._watermark:
-                await self._complete(one)
+                await self._complete(group_plan)
 
     async def _complete(self, plan: GroupPlan) -> None:
-        """Keep that a group is complete, if it is: all of it was read, and was to be read."""
-        if self._books.unfinished_shards(plan.everything) or not plan.completes:
+        """Complete a group if all of it was read and it was planned in full."""
+        if self._tracker.unfinished_shards(plan.everything) or not plan.completes:
             return
-        states = [self._books.accounts[shard.name].current_state for shard in plan.everything]
+        states = [self._tracker.shard_logs[shard.name].current_state for shard in plan.everything]
         deleted = await self._target.complete(
             plan.group,
             watermark=self._watermark,
             whole=plan.can_compare(states, keeps_rejected=isinstance(self._target, RejectedStore)),
         )
         if deleted:
-            self._books.deleted[plan.group.name] = deleted
+            self._tracker.deleted[plan.group.name] = deleted
         if self._emit is not None:
             self._emit(GroupDone(group=plan.group, deleted=deleted))

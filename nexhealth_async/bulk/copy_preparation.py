@@ -1,7 +1,7 @@
-"""What a copy and its target agree upon before anything is read or written.
+"""Decide on a copy before any record is read or written.
 
-The version of the API and the choices that the user leaves out are the target's. What contradicts
-the target's origin is refused.
+The API version and the options that the user leaves out are taken from the target. Anything that
+contradicts the target's origin raises `OriginError`.
 """
 
 from __future__ import annotations
@@ -65,35 +65,35 @@ __all__ = [
 
 @frozen(kw_only=True)
 class OriginPermission:
-    """What the user allows to be done about the records that a target holds."""
+    """User's permission to take over or replace the records of a target."""
 
     adopt: bool = False
-    """Take records of unknown origin for those of this account."""
+    """Accept records of unknown origin as this account's."""
     recopy: bool = False
-    """Replace all of them."""
+    """Replace all records of the target."""
 
 
 @frozen(kw_only=True)
 class PullDecision:
-    """What a copy and its target agree upon."""
+    """Decision on a copy: its session, request, origin and starting point."""
 
-    caller: Client
-    """The session, in the version agreed upon."""
+    client: Client
+    """The client, bound to the API version of the copy."""
     request: PullRequest
-    """What was asked for, in the version agreed upon."""
+    """The request, in the API version of the copy."""
     planned: PullRequest
-    """The same with the choices that the target has made before."""
+    """The request, completed with the options saved in the target."""
     origin: Origin
     resumed: Progress | None
-    """The pull to go on with; None for a new one."""
+    """The pull to resume; None for a new one."""
     practices: tuple[PracticeLocations, ...]
-    """What a new pull reads."""
+    """Practices and locations that a new pull reads."""
     watermarks: Mapping[Group, GroupState]
     replaces: bool
-    """Whether all that the target holds gives way to the new pull."""
+    """True if the new pull replaces everything in the target."""
 
     def plan(self, now: datetime, *, whole: Collection[Group] = ()) -> Progress:
-        """Plan the new pull; groups of ``whole`` are read from their beginning."""
+        """Plan the new pull; groups in ``whole`` are read from the start."""
         planned = self.planned.plan(
             self.practices, now=now, watermarks=self.watermarks, whole=whole
         )
@@ -101,178 +101,192 @@ class PullDecision:
 
 
 async def inspect_account(
-    server: Client, wanted: PullRequest, *, now: datetime
+    base_client: Client, request: PullRequest, *, now: datetime
 ) -> VisibleLocations | None:
-    """Look at what the key sees before a target is opened: what cannot be read makes no file.
+    """List what the key can see, before the target is opened.
 
-    None if that depends on the version or the practices of the target.
+    An unreadable request then creates no file. Returns None if the answer depends on the API
+    version or the practices of the target.
     """
     try:
-        wanted.check_lists(now)
-        seen = await list_visible(
-            server.with_options(version=wanted.version), by_subdomain(wanted.practices)
+        request.check_lists(now)
+        visible = await list_visible(
+            base_client.with_options(version=request.version), by_subdomain(request.practices)
         )
     except (VersionNotEnabledError, NotInVersionError):
-        if server.options.version != AUTO:
+        if base_client.options.version != AUTO:
             raise
     except PermissionDeniedError as error:
-        if wanted.practices is not None or isinstance(error, FirewallBlockedError):
+        if request.practices is not None or isinstance(error, FirewallBlockedError):
             raise
     else:
-        seen.chosen(wanted.practices)
-        return seen
+        visible.select(request.practices)
+        return visible
     return None
 
 
 async def decide_copy(
-    server: Client,
+    base_client: Client,
     target: Target,
-    wanted: PullRequest,
-    seen: VisibleLocations | None,
+    request: PullRequest,
+    visible: VisibleLocations | None,
     *,
     now: datetime,
     resume: bool,
-    allowed: OriginPermission,
-    reads_again: bool = False,
+    permission: OriginPermission,
+    retries_rejected: bool = False,
 ) -> PullDecision:
-    """Settle what is to be done to an open target; raises `OriginError` for a contradiction.
+    """Decide how to copy to an open target.
 
-    Neither the target nor any of its lists is touched before. ``reads_again`` says that the target
-    keeps rejected records: one that takes no second pull is resumed for their sake.
+    The target and its lists are not changed before this returns. ``retries_rejected`` says that the
+    target keeps rejected records: a finished pull in a target that does not merge is then resumed
+    to read them again.
+
+    Raises:
+        OriginError: The request contradicts the target's origin.
     """
-    held = await _TargetContents.of(target)
-    is_left = held.last is not None and (
-        not is_over(held.last) or (reads_again and not target.merges)
+    contents = await _TargetContents.read(target)
+    is_left = contents.last is not None and (
+        not is_over(contents.last) or (retries_rejected and not target.merges)
     )
     resumes = resume and is_left
-    if resumes:  # its shards are those of one server, though nothing was read of them
-        held = evolve(held, is_bare=False)
-    recopies = allowed.recopy and not held.is_bare
-    if allowed.recopy and not isinstance(target, OriginStore):
-        raise UsageError(f"{type(target).__name__} cannot be copied to anew; use an empty one")
-    version = _version(server, wanted, held, recopies=recopies)
-    wanted = evolve(wanted, version=version)
-    caller = server.with_options(version=version)
-    expected = held.practices | dict.fromkeys(by_subdomain(wanted.practices) or ())
-    if seen is None and not resumes:
-        wanted.check_lists(now)
-        seen = await list_visible(caller, expected or None)
-    found = await identify(server, version, seen=seen, expected=expected)
-    origin = _check_same_origin(held, found, allowed)
-    if resumes and held.last is not None:
-        check_start(held.last.started, now)
-        wanted.check(held.last)
-        if origin != held.origin and isinstance(target, OriginStore):
+    if resumes:  # its shards belong to one server, even if nothing was read yet
+        contents = evolve(contents, is_empty=False)
+    recopies = permission.recopy and not contents.is_empty
+    if permission.recopy and not isinstance(target, OriginStore):
+        raise UsageError(f"{type(target).__name__} does not support recopy; use an empty target")
+    version = _version(base_client, request, contents, recopies=recopies)
+    request = evolve(request, version=version)
+    client = base_client.with_options(version=version)
+    expected = contents.practices | dict.fromkeys(by_subdomain(request.practices) or ())
+    if visible is None and not resumes:
+        request.check_lists(now)
+        visible = await list_visible(client, expected or None)
+    current = await identify(base_client, version, visible=visible, expected=expected)
+    origin = _check_same_origin(contents, current, permission)
+    if resumes and contents.last is not None:
+        check_start(contents.last.started, now)
+        request.check(contents.last)
+        if origin != contents.origin and isinstance(target, OriginStore):
             await target.save_origin(origin)
-        last = await target.load() if isinstance(target, OriginStore) else held.last
+        last = await target.load() if isinstance(target, OriginStore) else contents.last
         return PullDecision(
-            caller=caller,
-            request=wanted,
-            planned=wanted,
+            client=client,
+            request=request,
+            planned=request,
             origin=origin,
             resumed=last,
             practices=(),
-            watermarks=held.groups,
+            watermarks=contents.groups,
             replaces=False,
         )
-    seen = cast("VisibleLocations", seen)
+    visible = cast("VisibleLocations", visible)
     if recopies:
-        _check_covers(wanted, held, seen)
-    before = None if recopies else held.origin
-    planned = _with_saved_options(wanted, before)
-    places = _visible_practices(seen, planned.practices, is_asked_for=wanted.practices is not None)
+        _check_covers(request, contents, visible)
+    saved_origin = None if recopies else contents.origin
+    planned = _with_saved_options(request, saved_origin)
+    practices = _visible_practices(
+        visible, planned.practices, is_asked_for=request.practices is not None
+    )
     return PullDecision(
-        caller=caller,
-        request=wanted,
+        client=client,
+        request=request,
         planned=planned,
         origin=evolve(
             origin,
             version=version,
-            practices=_merge_practices(before, wanted.practices),
-            appointments=_appointments(before, planned),
+            practices=_merge_practices(saved_origin, request.practices),
+            appointments=_appointment_window(saved_origin, planned),
         ),
         resumed=None,
-        practices=places,
-        watermarks={} if recopies else held.groups,
+        practices=practices,
+        watermarks={} if recopies else contents.groups,
         replaces=recopies,
     )
 
 
 async def decide_pull(
-    server: Client, wanted: PullRequest, *, now: datetime
+    base_client: Client, request: PullRequest, *, now: datetime
 ) -> tuple[Client, Progress]:
-    """Plan a pull that goes to no target; return the session that reads it, too."""
-    caller = server.with_options(version=wanted.version)
-    wanted.check_lists(now)
-    seen = await list_visible(caller, by_subdomain(wanted.practices))
-    planned = wanted.plan(seen.chosen(wanted.practices), now=now)
-    origin = await identify(server, wanted.version, seen=seen, expected=seen.locations)
-    return caller, evolve(planned, origin=origin)
+    """Plan a pull without a target; return the client that reads it and the plan."""
+    client = base_client.with_options(version=request.version)
+    request.check_lists(now)
+    visible = await list_visible(client, by_subdomain(request.practices))
+    progress = request.plan(visible.select(request.practices), now=now)
+    origin = await identify(
+        base_client, request.version, visible=visible, expected=visible.locations
+    )
+    return client, evolve(progress, origin=origin)
 
 
-async def decide_resume(server: Client, progress: Progress, *, adopt: bool) -> Progress:
-    """Return a pull to be gone on with, with its origin; `OriginError` if that is another one."""
-    version = progress.version or await server.resolve_version()
+async def decide_resume(base_client: Client, progress: Progress, *, adopt: bool) -> Progress:
+    """Return a pull to resume, with its origin.
+
+    Raises:
+        OriginError: The checkpoint comes from another server or account.
+    """
+    version = progress.version or await base_client.resolve_version()
     names = {shard.subdomain: None for shard in progress.shards if shard.subdomain is not None}
-    found = await identify(server, version, expected=names)
+    current = await identify(base_client, version, expected=names)
     if progress.origin is not None:
-        return evolve(progress, origin=check_same(progress.origin, found, adopt=adopt))
+        return evolve(progress, origin=check_same(progress.origin, current, adopt=adopt))
     if not adopt:
-        raise OriginError("the checkpoint does not say where its records came from", option="adopt")
-    return evolve(progress, origin=found)
+        raise OriginError("the checkpoint has no origin", option="adopt")
+    return evolve(progress, origin=current)
 
 
-async def session_for_origin(server: Client, origin: Origin | None, version: str) -> Client:
-    """Return a session that reads a shard of a pull which another process has begun.
+async def session_for_origin(base_client: Client, origin: Origin | None, version: str) -> Client:
+    """Return a client that reads a shard of a pull that another process began.
 
-    Raises `OriginError` where this session reads from another server, account or version.
+    Raises:
+        OriginError: This session reads from another server, account or API version.
     """
     if origin is None:
         raise OriginError(
-            "an earlier release began this pull and kept no origin; begin a new one in its place",
+            "an earlier release began this pull and saved no origin; begin a new one",
             option="adopt",
         )
-    if server.options.version != AUTO and await server.resolve_version() != version:
+    if base_client.options.version != AUTO and await base_client.resolve_version() != version:
         raise OriginError(
             f"the pull reads API version {version}, and this session speaks "
-            f"{await server.resolve_version()}; leave the version out"
+            f"{await base_client.resolve_version()}; leave version out"
         )
     names = practices_of(origin)
     try:
-        check_same(origin, await identify(server, version, expected=names, again=False))
-    except OriginError:  # a practice may be new since this session looked last
-        check_same(origin, await identify(server, version, expected=names))
-    return server.with_options(version=version)
+        check_same(origin, await identify(base_client, version, expected=names, refresh=False))
+    except OriginError:  # a practice may be newer than the cached list
+        check_same(origin, await identify(base_client, version, expected=names))
+    return base_client.with_options(version=version)
 
 
 @frozen(kw_only=True)
 class _TargetContents:
-    """What a target holds."""
+    """Contents of a target."""
 
     last: Progress | None
     groups: Mapping[Group, GroupState]
-    is_bare: bool
-    """Whether it holds nothing that could be mixed with other records."""
+    is_empty: bool
+    """True if it holds nothing that other records could mix with."""
 
     @classmethod
-    async def of(cls, target: Target) -> _TargetContents:
+    async def read(cls, target: Target) -> _TargetContents:
         keeps = isinstance(target, OriginStore)
         last = await target.inspect() if isinstance(target, OriginStore) else await target.load()
         groups = await target.groups()
         is_bare = not groups and (last is None or not last.states)
         if is_bare and keeps:
             is_bare = not await cast("OriginStore", target).holds_records()
-        return cls(last=last, groups=groups, is_bare=is_bare)
+        return cls(last=last, groups=groups, is_empty=is_bare)
 
     @property
     def origin(self) -> Origin | None:
-        """Where its records came from; None if it holds none, or does not say."""
-        return None if self.is_bare or self.last is None else self.last.origin
+        """Origin of its records; None if it holds none or does not say."""
+        return None if self.is_empty or self.last is None else self.last.origin
 
     @property
     def version(self) -> str | None:
-        """The version of the API that its records were read in, where that is known."""
-        if self.is_bare or self.last is None:
+        """API version its records were read in, if known."""
+        if self.is_empty or self.last is None:
             return None
         return self.last.version if self.last.origin is None else self.last.origin.version
 
@@ -282,68 +296,73 @@ class _TargetContents:
 
     @property
     def resources(self) -> list[str]:
-        """The lists it may hold records of."""
-        names = (one.resource for one in (*self.groups, *self._planned))
+        """Lists it may hold records of."""
+        names = (group.resource for group in (*self.groups, *self._planned))
         return list(dict.fromkeys(names))
 
     @property
     def practices(self) -> dict[str, None]:
-        """The practices it may hold records of."""
-        found = {one.subdomain: None for one in (*self.groups, *self._planned)}
+        """Practices it may hold records of."""
+        subdomains = {group.subdomain: None for group in (*self.groups, *self._planned)}
         if self.origin is not None:
-            found |= {name: None for _, name in self.origin.institutions}
-        return {name: None for name in found if name is not None}
+            subdomains |= {name: None for _, name in self.origin.institutions}
+        return {name: None for name in subdomains if name is not None}
 
 
-def _version(server: Client, wanted: PullRequest, held: _TargetContents, *, recopies: bool) -> str:
-    """Return the version to read in: the one asked for, or the target's."""
-    kept = held.version
-    if kept is None or recopies or kept == wanted.version:
-        return wanted.version
-    if server.options.version == AUTO:
-        return kept
+def _version(
+    base_client: Client, request: PullRequest, contents: _TargetContents, *, recopies: bool
+) -> str:
+    """Return the API version to read in: the requested one or the target's."""
+    saved_version = contents.version
+    if saved_version is None or recopies or saved_version == request.version:
+        return request.version
+    if base_client.options.version == AUTO:
+        return saved_version
     raise OriginError(
-        f"the target holds records of API version {kept}, and this session speaks "
-        f"{wanted.version} (leave the version out to go on with {kept})",
+        f"the target holds records of API version {saved_version}, and this session speaks "
+        f"{request.version} (leave version out to continue with {saved_version})",
         option="recopy",
     )
 
 
-def _check_same_origin(held: _TargetContents, found: Origin, allowed: OriginPermission) -> Origin:
-    """Return the origin to be kept; `OriginError` if the target's is another one, or unknown."""
-    if held.is_bare:
-        return found
-    if held.origin is not None:
-        return check_same(held.origin, found, adopt=allowed.adopt)
-    if not allowed.adopt:
+def _check_same_origin(
+    contents: _TargetContents, current: Origin, permission: OriginPermission
+) -> Origin:
+    """Return the origin to save; `OriginError` if the target's differs or is unknown."""
+    if contents.is_empty:
+        return current
+    if contents.origin is not None:
+        return check_same(contents.origin, current, adopt=permission.adopt)
+    if not permission.adopt:
+        raise OriginError("the target holds records but no origin", option="adopt")
+    names = {name for _, name in current.institutions}
+    if contents.practices and names and not names & contents.practices.keys():
         raise OriginError(
-            "the target holds records, but does not say where they came from", option="adopt"
+            "the target holds records of practices that this key cannot see; copy to another target"
         )
-    names = {name for _, name in found.institutions}
-    if held.practices and names and not names & held.practices.keys():
-        raise OriginError(
-            "the target holds records of practices that this key does not see; "
-            "copy to another target"
-        )
-    return found
+    return current
 
 
-def _check_covers(wanted: PullRequest, held: _TargetContents, seen: VisibleLocations) -> None:
-    """Refuse a new copy that would leave out what the target holds and can be read."""
-    names = set(wanted.names())
+def _check_covers(
+    request: PullRequest, contents: _TargetContents, visible: VisibleLocations
+) -> None:
+    """Reject a recopy that would drop readable lists or practices of the target."""
+    names = set(request.names())
     left_out = [
-        name for name in held.resources if name not in names and _is_pulled(name, wanted.version)
+        name
+        for name in contents.resources
+        if name not in names and _is_pulled(name, request.version)
     ]
     if left_out:
         raise InvalidArgumentError(
             f"a recopy replaces everything, and the target also holds {', '.join(left_out)}; "
-            "name these too, or copy to another target"
+            "add these lists, or copy to another target"
         )
-    gone = [name for name in held.practices if name not in seen.locations]
-    if gone and wanted.practices is None:
+    gone = [name for name in contents.practices if name not in visible.locations]
+    if gone and request.practices is None:
         raise InvalidArgumentError(
-            f"a recopy replaces everything, and this key does not see {', '.join(gone)} any more; "
-            "name the practices that are to stay, or copy to another target"
+            f"a recopy replaces everything, and this key can no longer see {', '.join(gone)}; "
+            "name the practices to copy, or copy to another target"
         )
 
 
@@ -355,74 +374,74 @@ def _is_pulled(resource: str, version: str) -> bool:
     return True
 
 
-def _with_saved_options(wanted: PullRequest, before: Origin | None) -> PullRequest:
-    """Fill in from the target what was not asked for."""
-    if before is None:
-        return wanted
-    practices = before.practices if wanted.practices is None else wanted.practices
-    if before.appointments is None:
-        return evolve(wanted, practices=practices)
-    kept_first, kept_last = (
-        None if text is None else datetime.fromisoformat(text) for text in before.appointments
+def _with_saved_options(request: PullRequest, saved: Origin | None) -> PullRequest:
+    """Complete the request with the options saved in the target."""
+    if saved is None:
+        return request
+    practices = saved.practices if request.practices is None else request.practices
+    if saved.appointments is None:
+        return evolve(request, practices=practices)
+    saved_first, saved_last = (
+        None if text is None else datetime.fromisoformat(text) for text in saved.appointments
     )
-    first = kept_first if wanted.appointments_from is None else wanted.appointments_from
-    last = kept_last if wanted.appointments_until is None else wanted.appointments_until
-    if _is_older_version(first, kept_first) or (
-        kept_last is not None and _is_older_version(kept_last, last)
-    ):
+    first = saved_first if request.appointments_from is None else request.appointments_from
+    last = saved_last if request.appointments_until is None else request.appointments_until
+    if _is_before(first, saved_first) or (saved_last is not None and _is_before(saved_last, last)):
         raise OriginError(
-            "the target holds appointments of a narrower window, and rows outside of it would "
+            "the target holds a narrower window of appointments, and rows outside of it would "
             "never be refreshed",
             option="recopy",
         )
-    return evolve(wanted, practices=practices, appointments_from=first, appointments_until=last)
+    return evolve(request, practices=practices, appointments_from=first, appointments_until=last)
 
 
-def _is_older_version(version: datetime | None, other: datetime | None) -> bool:
-    return version is not None and other is not None and version < other
+def _is_before(time: datetime | None, other: datetime | None) -> bool:
+    return time is not None and other is not None and time < other
 
 
 def _visible_practices(
-    seen: VisibleLocations, practices: Practices, *, is_asked_for: bool
+    visible: VisibleLocations, practices: Practices, *, is_asked_for: bool
 ) -> tuple[PracticeLocations, ...]:
-    """Return the places to be read; of those that the target chose, such as are still there."""
+    """Return the locations to read; practices saved in the target but gone are skipped."""
     chosen = by_subdomain(practices)
     if is_asked_for or chosen is None:
-        return seen.chosen(practices)
-    left = {name: ids for name, ids in chosen.items() if name in seen.locations}
+        return visible.select(practices)
+    left = {name: ids for name, ids in chosen.items() if name in visible.locations}
     gone = [name for name in chosen if name not in left]
     if gone:
-        text = f"this key does not see {', '.join(gone)} any more; rows of it stay as they are"
+        text = f"this key can no longer see {', '.join(gone)}; its rows stay unchanged"
         warnings.warn(text, NexHealthWarning, stacklevel=2)
-    return seen.chosen(left)
+    return visible.select(left)
 
 
 def _merge_practices(
-    before: Origin | None, asked: Practices
+    saved: Origin | None, practices: Practices
 ) -> Mapping[str, tuple[int, ...] | None] | None:
-    """Return the practices chosen, those that were chosen before included."""
-    chosen = by_subdomain(asked)
-    if chosen is None:
-        return None if before is None else before.practices
-    if before is not None and before.practices is None:
+    """Return the selected practices, including those selected before."""
+    selected = by_subdomain(practices)
+    if selected is None:
+        return None if saved is None else saved.practices
+    if saved is not None and saved.practices is None:
         return None
-    joined = dict(before.practices or {}) if before is not None else {}
-    for name, ids in chosen.items():
-        kept = joined.get(name, ())
-        joined[name] = None if ids is None or kept is None else (*dict.fromkeys((*kept, *ids)),)
+    joined = dict(saved.practices or {}) if saved is not None else {}
+    for name, ids in selected.items():
+        saved_ids = joined.get(name, ())
+        joined[name] = (
+            None if ids is None or saved_ids is None else (*dict.fromkeys((*saved_ids, *ids)),)
+        )
     return joined
 
 
-def _appointments(
-    before: Origin | None, planned: PullRequest
+def _appointment_window(
+    saved: Origin | None, request: PullRequest
 ) -> tuple[str | None, str | None] | None:
-    """Return the window of appointments chosen, now or before."""
-    if before is not None and before.appointments is not None:
-        return before.appointments
-    if not any(facts(name, planned.version).windowed for name in planned.names()):
+    """Return the selected appointment window, preferring the saved one."""
+    if saved is not None and saved.appointments is not None:
+        return saved.appointments
+    if not any(facts(name, request.version).windowed for name in request.names()):
         return None
-    return _format_timestamp(planned.appointments_from), _format_timestamp(
-        planned.appointments_until
+    return _format_timestamp(request.appointments_from), _format_timestamp(
+        request.appointments_until
     )
 
 
@@ -431,34 +450,34 @@ def _format_timestamp(moment: datetime | None) -> str | None:
 
 
 async def identify(
-    server: Client,
+    base_client: Client,
     version: str,
     *,
-    seen: VisibleLocations | None = None,
+    visible: VisibleLocations | None = None,
     expected: Iterable[str] = (),
-    again: bool = True,
+    refresh: bool = True,
 ) -> Origin:
-    """Find out where a session reads from.
+    """Determine where a session reads from.
 
     Args:
-        server: What is asked.
-        version: The version of the API to ask in.
-        seen: What the key was found to see.
-        expected: Practices to ask after one by one if the key may not list them.
-        again: Whether to ask although the session has found it out before.
+        base_client: Client of the session.
+        version: API version of the requests.
+        visible: Locations already listed for the key.
+        expected: Practices to look up one by one if the key may not list institutions.
+        refresh: Whether to ask again although the session already knows.
     """
-    if server.state.sandbox is None:
-        await server.log_in()  # any reply of a sandbox names it
-    known = None if again else server.state.institutions
-    if seen is not None and seen.is_complete:
-        known = tuple((id, name) for name, id in seen.institution_ids.items())
-    if server.state.sandbox is None and known is None:
-        known = await _list_institutions(server.with_options(version=version), expected)
-    if server.state.sandbox is not None:
-        return Origin(version=version, sandbox=_options(server.state.sandbox))
+    if base_client.state.sandbox is None:
+        await base_client.log_in()  # every response of a sandbox names it
+    known = None if refresh else base_client.state.institutions
+    if visible is not None and visible.is_complete:
+        known = tuple((id, name) for name, id in visible.institution_ids.items())
+    if base_client.state.sandbox is None and known is None:
+        known = await _list_institutions(base_client.with_options(version=version), expected)
+    if base_client.state.sandbox is not None:
+        return Origin(version=version, sandbox=_options(base_client.state.sandbox))
     institutions = known or ()
-    server.state.institutions = institutions
-    return Origin(version=version, base_url=server.state.base_url, institutions=institutions)
+    base_client.state.institutions = institutions
+    return Origin(version=version, base_url=base_client.state.base_url, institutions=institutions)
 
 
 def _options(text: str) -> SandboxOptions:
@@ -466,30 +485,34 @@ def _options(text: str) -> SandboxOptions:
         return cast("SandboxOptions", msgspec.json.decode(text, type=dict[str, str | int | bool]))
     except (msgspec.MsgspecError, UnicodeError):
         raise UnexpectedStructureError(
-            "the server's header Nexhealth-Sandbox cannot be read"
+            "the response header Nexhealth-Sandbox is not valid JSON"
         ) from None
 
 
-async def _list_institutions(caller: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
+async def _list_institutions(client: Client, expected: Iterable[str]) -> tuple[Institution, ...]:
     try:
-        async with aclosing(caller.walk(LIST_INSTITUTIONS, {})) as walk:
-            found = [(one.id, one.subdomain) async for one in walk if one.subdomain is not None]
+        async with aclosing(client.walk(LIST_INSTITUTIONS, {})) as walk:
+            institutions = [
+                (institution.id, institution.subdomain)
+                async for institution in walk
+                if institution.subdomain is not None
+            ]
     except (VersionNotEnabledError, FirewallBlockedError):
         raise
     except (PermissionDeniedError, NotFoundError):
-        return await _institutions_one_by_one(caller, expected)
-    return tuple(sorted(set(found)))
+        return await _list_institutions_by_practice(client, expected)
+    return tuple(sorted(set(institutions)))
 
 
-async def _institutions_one_by_one(
-    caller: Client, expected: Iterable[str]
+async def _list_institutions_by_practice(
+    client: Client, expected: Iterable[str]
 ) -> tuple[Institution, ...]:
-    """Return those of the practices that the key may read, by what their locations tell."""
-    found: dict[Institution, None] = {}
+    """Return the institutions of readable practices, taken from their locations."""
+    institutions: dict[Institution, None] = {}
     for subdomain in dict.fromkeys(expected):
         with suppress(PermissionDeniedError):
-            async with aclosing(caller.walk(locations.LIST, {"subdomain": subdomain})) as walk:
-                async for one in walk:
-                    if one.subdomain == subdomain:
-                        found[one.institution_id, subdomain] = None
-    return tuple(found)
+            async with aclosing(client.walk(locations.LIST, {"subdomain": subdomain})) as walk:
+                async for location in walk:
+                    if location.subdomain == subdomain:
+                        institutions[location.institution_id, subdomain] = None
+    return tuple(institutions)

@@ -1,7 +1,6 @@
-"""What a pull would cost, before it is begun: records, requests, and the least time they take.
+"""Estimate of a pull: records, requests and the shortest time they take.
 
-What is asked of the server, one small request per list that has a count, is apart from the
-arithmetic, which is pure.
+Counting sends one small request per list that has a count; the calculation itself is pure.
 """
 
 from __future__ import annotations
@@ -46,86 +45,90 @@ __all__ = [
 
 @frozen(kw_only=True)
 class CountResult:
-    """How many records the lists of a shard have."""
+    """Result of counting the lists of a shard."""
 
     counts: tuple[int | None, ...]
-    """By list; None where the API does not say."""
+    """Records by list; None where the API has no count."""
     error: str | None = None
-    """Why counting failed: the error's class and text, free of personal data."""
+    """Reason that counting failed: class and text of the error, without personal data."""
     seconds: float | None = None
-    """How long a count took on average, waiting for the limits included."""
+    """Average seconds per count, including waits for the limits."""
 
 
 @frozen(kw_only=True)
 class ShardEstimate:
-    """What one shard would cost."""
+    """Estimated cost of one shard."""
 
     shard: Shard
     rate: RateClass
     records: int | None
-    """What its lists count together; None where the API does not say.
+    """Records of its lists; None if the API has no count.
 
-    Records that stand in several shards of a group are counted in each but delivered once.
+    Records in several shards of a group count in each but are delivered once.
     """
     pages: int | None
     requests: int
-    """Requests it takes if nothing changes and nothing fails meanwhile, without the login.
+    """Requests without changes, failures or the login.
 
-    Where pages are asked for ahead, a list of one page may cost a second request.
+    With prefetching a list of one page may cost a second request.
     """
     at_least: bool
-    """Whether it may take more requests, since the API does not tell how long the list is."""
+    """True if it may take more requests, because the length of the list is unknown."""
     sequential: int
-    """Requests of which each must wait for the answer to the one before."""
+    """Number of requests that must wait for the previous response."""
     error: str | None = None
-    """Why it could not be counted; the pull itself would likely fail there too."""
+    """Reason that counting failed; the pull itself would likely fail as well."""
 
 
 @frozen(kw_only=True)
 class Estimate:
-    """What a pull would cost at the least."""
+    """Estimated minimum cost of a pull."""
 
     shards: tuple[ShardEstimate, ...]
     requests: int
-    """All requests, the login included."""
+    """Number of requests, including the login."""
     at_least: bool
-    """Whether it may be more requests, since some lists do not tell how long they are."""
+    """True if it may take more requests, because the length of some lists is unknown."""
     seconds: float
-    """When the last request can leave at the earliest, by the limits alone."""
+    """Seconds until the limits allow the last request."""
     answer_seconds: float | None = None
-    """How long half of the counts took at the most; None where nothing could be counted.
+    """Median seconds of the counts; None if nothing could be counted.
 
-    A count is a page of one record: full pages take a server longer. Waiting for the limits is
-    part of it.
+    A count requests a page of one record: full pages take longer. Waits for the limits are
+    included.
     """
 
     def cost(self, price_per_call: Decimal) -> Decimal:
-        """Return what all requests cost at the least, at a price that your contract tells.
+        """Return the minimum cost of all requests at the price of your contract.
 
-        What a contract leaves free is not taken off.
+        Free requests of a contract are not subtracted.
         """
         if not price_per_call.is_finite() or price_per_call < 0:
-            raise InvalidArgumentError("price_per_call must be an amount of money, not below 0")
+            raise InvalidArgumentError("price_per_call must be a finite amount of at least 0")
         return self.requests * price_per_call
 
     def seconds_at(self, *, latency: float, concurrency: int = 8) -> float:
-        """Return the least seconds until the last answer, if each takes ``latency`` to come.
+        """Return the minimum seconds until the last response.
 
-        Each rate class has so many requests under way at most; pages behind cursors, and the lists
-        of a shard, follow each other; the limits hold as well.
+        Each rate class has at most ``concurrency`` requests in flight; cursor pages and the lists
+        of a shard are sequential; the limits apply as well.
+
+        Args:
+            latency: Seconds per request.
+            concurrency: Requests in flight per rate class.
         """
         if latency < 0 or concurrency < 1:
-            raise InvalidArgumentError("latency must not be below 0, nor concurrency below 1")
-        lanes: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
-        for one in self.shards:
-            lanes[one.rate] += one.requests
-        rounds = max(-(-requests // concurrency) for requests in lanes.values())
-        chain = max((one.sequential for one in self.shards), default=0)
+            raise InvalidArgumentError("latency must be at least 0 and concurrency at least 1")
+        requests_by_class: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
+        for shard in self.shards:
+            requests_by_class[shard.rate] += shard.requests
+        rounds = max(-(-requests // concurrency) for requests in requests_by_class.values())
+        chain = max((shard.sequential for shard in self.shards), default=0)
         return max(self.seconds + latency, (1 + max(rounds, chain)) * latency)
 
 
 async def estimate(
-    caller: Client,
+    client: Client,
     shards: Iterable[Shard],
     *,
     rates: Rates | None = None,
@@ -133,53 +136,55 @@ async def estimate(
     per_page: int | None = None,
     concurrency: int = 8,
 ) -> Estimate:
-    """Count what the server counts, with one small request per numbered list, and reckon the rest.
+    """Estimate shards, with one small request per numbered list.
 
-    The caller must be bound to no practice and no location. A list that cannot be counted is told
-    with its error; only a key or a version that is refused ends the estimate.
+    The client must not be bound to a practice or location. A list that cannot be counted is
+    included with its error; only an invalid key or version ends the estimate.
     """
-    every = tuple(shards)
-    tallies = await count_records(caller, every, concurrency=concurrency)
-    return estimate_from_counts(every, tallies, rates=rates, drift=drift, per_page=per_page)
+    shard_list = tuple(shards)
+    count_results = await count_records(client, shard_list, concurrency=concurrency)
+    return estimate_from_counts(
+        shard_list, count_results, rates=rates, drift=drift, per_page=per_page
+    )
 
 
 async def count_records(
-    caller: Client, shards: Sequence[Shard], *, concurrency: int = 8
+    client: Client, shards: Sequence[Shard], *, concurrency: int = 8
 ) -> Mapping[str, CountResult]:
-    """Ask how many records the lists of each shard have; returns tallies by the shards' names."""
-    found: dict[str, CountResult] = {}
-    fatal: list[NexHealthError] = []
+    """Count the records of each shard's lists; return the results by shard name."""
+    results: dict[str, CountResult] = {}
+    errors: list[NexHealthError] = []
     limiter = anyio.CapacityLimiter(concurrency)
 
     async def count(shard: Shard) -> None:
         async with limiter:
             try:
-                found[shard.name] = await _count_shard(caller, shard)
+                results[shard.name] = await _count_shard(client, shard)
             except NexHealthError as error:
-                fatal.append(error)
+                errors.append(error)
                 tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         for shard in shards:
             if facts(shard.resource, shard.version).paging is Paging.NUMBERED:
                 tasks.start_soon(count, shard)
-    if fatal:
-        raise fatal[0]
-    return found
+    if errors:
+        raise errors[0]
+    return results
 
 
-async def _count_shard(caller: Client, shard: Shard) -> CountResult:
+async def _count_shard(client: Client, shard: Shard) -> CountResult:
     counts: list[int | None] = []
     began = anyio.current_time()
     for filters in shard.lists:
         endpoint, arguments, ids = walk_arguments(shard, filters)
         try:
-            counts.append(await caller.walk(endpoint, arguments, *ids).count())
+            counts.append(await client.walk(endpoint, arguments, *ids).count())
         except (InvalidAPIKeyError, VersionNotEnabledError, UsageError):
             raise
         except NexHealthError as error:
-            nothing = (None,) * len(shard.lists)
-            return CountResult(counts=nothing, error=f"{type(error).__name__}: {error}")
+            no_counts = (None,) * len(shard.lists)
+            return CountResult(counts=no_counts, error=f"{type(error).__name__}: {error}")
     seconds = (anyio.current_time() - began) / max(1, len(counts))
     return CountResult(counts=tuple(counts), seconds=seconds)
 
@@ -192,83 +197,83 @@ def estimate_from_counts(
     drift: Drift = "verify",
     per_page: int | None = None,
 ) -> Estimate:
-    """Work out requests and least time; shards without a tally are lists of unknown length."""
-    every = tuple(
+    """Calculate requests and minimum time; shards without a count have unknown length."""
+    estimates = tuple(
         _estimate_shard(shard, count_results.get(shard.name), drift=drift, per_page=per_page)
         for shard in shards
     )
-    taken = [one.seconds for one in count_results.values() if one.seconds is not None]
-    wanted: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
-    for one in every:
-        wanted[one.rate] += one.requests
+    durations = [result.seconds for result in count_results.values() if result.seconds is not None]
+    requests_by_class: dict[RateClass, int] = dict.fromkeys(RateClass, 0)
+    for shard_estimate in estimates:
+        requests_by_class[shard_estimate.rate] += shard_estimate.requests
     return Estimate(
-        shards=every,
-        requests=1 + sum(wanted.values()),
-        at_least=any(one.at_least for one in every),
-        seconds=min_seconds(wanted, rates or Rates(), logins=1),
-        answer_seconds=median(taken) if taken else None,
+        shards=estimates,
+        requests=1 + sum(requests_by_class.values()),
+        at_least=any(shard_estimate.at_least for shard_estimate in estimates),
+        seconds=min_seconds(requests_by_class, rates or Rates(), logins=1),
+        answer_seconds=median(durations) if durations else None,
     )
 
 
 def min_seconds(
     requests_by_class: Mapping[RateClass, int], rates: Rates | None = None, *, logins: int = 0
 ) -> float:
-    """Return how long after the first the last of so many requests leaves at the earliest.
+    """Return the minimum seconds between the first and the last of these requests.
 
-    No order of requests can be faster. It is exact for requests of one class; of several classes
-    that compete within one limit some may have to wait longer than that.
+    No order of requests can be faster. The result is exact for requests of one class; requests of
+    several classes that share a limit may have to wait longer.
     """
     rates = rates or Rates()
     limits: Mapping[str, Limit | None] = asdict(rates, recurse=False)
-    together: list[tuple[int, tuple[str, ...]]] = [
+    constraints: list[tuple[int, tuple[str, ...]]] = [
         (sum(requests_by_class.values()) + logins, ("overall",))
     ]
     for names in LIMITS_OF_CLASS.values():
-        counted = [rate for rate, others in LIMITS_OF_CLASS.items() if {*names} <= {*others}]
-        together.append((sum(requests_by_class.get(rate, 0) for rate in counted), names))
-    return max(_last_leaves(number, map(limits.get, names)) for number, names in together)
+        classes = [rate for rate, others in LIMITS_OF_CLASS.items() if {*names} <= {*others}]
+        constraints.append((sum(requests_by_class.get(rate, 0) for rate in classes), names))
+    return max(_last_leaves(number, map(limits.get, names)) for number, names in constraints)
 
 
 def _estimate_shard(
     shard: Shard, count_result: CountResult | None, *, drift: Drift, per_page: int | None
 ) -> ShardEstimate:
-    about = facts(shard.resource, shard.version)
+    resource_facts = facts(shard.resource, shard.version)
     counts = count_result.counts if count_result else (None,) * len(shard.lists)
-    known = [count for count in counts if count is not None]
-    certain = len(known) == len(counts)
-    pages = [_pages(about, count, per_page) for count in counts]
-    twice = drift == "verify" and about.paging is Paging.NUMBERED
-    # One page is proof of itself; of more, page 1 goes ahead of the rest, in either pass.
+    known_counts = [count for count in counts if count is not None]
+    is_exact = len(known_counts) == len(counts)
+    pages = [_pages(resource_facts, count, per_page) for count in counts]
+    twice = drift == "verify" and resource_facts.paging is Paging.NUMBERED
+    # One page needs no second pass; of several, page 1 is read before the rest in each pass.
     requests = [number * (2 if twice and number > 1 else 1) for number in pages]
     rounds = [min(number, 2) * (2 if twice and number > 1 else 1) for number in pages]
-    whole = about.paging is Paging.WHOLE
+    whole = resource_facts.paging is Paging.WHOLE
     return ShardEstimate(
         shard=shard,
-        rate=about.rate,
-        records=sum(known) if certain else None,
-        pages=sum(pages) if certain or whole else None,
+        rate=resource_facts.rate,
+        records=sum(known_counts) if is_exact else None,
+        pages=sum(pages) if is_exact or whole else None,
         requests=sum(requests),
-        at_least=not certain and not whole,
+        at_least=not is_exact and not whole,
         sequential=sum(rounds),
         error=count_result.error if count_result else None,
     )
 
 
 def _pages(facts: ResourceFacts, count: int | None, per_page: int | None) -> int:
-    size = per_page or facts.row.max_per_page or 1
+    size = per_page or facts.spec.max_per_page or 1
     return max(1, -(-(count or 0) // size))
 
 
 @define
 class _LimitSimulation:
-    """The departures that still count in one limit, in lots that left together."""
+    """Requests that still count in one limit, grouped by the time they left."""
 
     limit: Limit
     used: int = 0
     reservations: deque[tuple[float, int]] = field(factory=deque[tuple[float, int]])
 
     def room(self, now: float) -> int:
-        """Return how many may leave now."""
+        """Return how many requests may leave now."""
         while self.reservations and self.next_release() <= now:
             self.used -= self.reservations.popleft()[1]
         return self.limit.count - self.used
@@ -278,19 +283,21 @@ class _LimitSimulation:
         self.reservations.append((now, number))
 
     def next_release(self) -> float:
-        """Return when the oldest lot stops counting."""
+        """Return the time at which the oldest group stops counting."""
         return self.reservations[0][0] + self.limit.seconds
 
 
 def _last_leaves(number: int, limits: Iterable[Limit | None]) -> float:
-    """Return when the last of so many requests leaves, all of which count in all of the limits."""
-    meters = [_LimitSimulation(limit) for limit in limits if limit is not None]
+    """Return the time at which the last request leaves, if all count in all limits."""
+    simulations = [_LimitSimulation(limit) for limit in limits if limit is not None]
     now = 0.0
-    while meters and number > 0:
-        room = min(number, *(meter.room(now) for meter in meters))
-        for meter in meters:
-            meter.reserve(now, room)
+    while simulations and number > 0:
+        room = min(number, *(simulation.room(now) for simulation in simulations))
+        for simulation in simulations:
+            simulation.reserve(now, room)
         number -= room
         if number > 0:
-            now = max(meter.next_release() for meter in meters if meter.room(now) == 0)
+            now = max(
+                simulation.next_release() for simulation in simulations if simulation.room(now) == 0
+            )
     return now

@@ -1,4 +1,4 @@
-"""Who reads when: requests of one rate class are shared out among the shards that are read."""
+"""Fair queue: divides the requests of one rate class among the shards being read."""
 
 from __future__ import annotations
 
@@ -20,70 +20,70 @@ class _HasPrefetch(Protocol):
 
 @define(eq=False, kw_only=True)
 class ShardSlot:
-    """A shard being read, and how many requests it may have in flight."""
+    """Shard being read, with its limit of requests in flight."""
 
     shard: Shard
     can_prefetch: bool
-    """Whether it has a use for more than one: pages with numbers can be asked for in any order."""
+    """True if it can use more than one: numbered pages can be requested in any order."""
     permits: int = 1
     pages: _HasPrefetch | None = None
-    """The walk it is at, while it is at one."""
+    """Its current walk, if any."""
 
-    def set_permits(self) -> None:
-        """Take one more request in flight, at once."""
+    def add_permit(self) -> None:
+        """Allow one more request in flight, at once."""
         self.permits += 1
         if self.pages is not None:
             self.pages.set_prefetch(self.permits)
 
 
 class ShardQueue:
-    """The shards of one rate class: so many requests in flight among them, and no more.
+    """Shards of one rate class, with a limit of requests in flight among them.
 
-    Each shard begins with one. When none is waiting, those being read share what is free, so that
-    one long list at the end has all of it.
+    Each shard begins with one permit. When none is waiting, those being read share the free
+    permits, so that one long list at the end has all of them.
     """
 
     def __init__(self, concurrency: int) -> None:
         self._free = concurrency
         self._waiting: deque[tuple[Shard, bool]] = deque()
-        self._seats: list[ShardSlot] = []
+        self._slots: list[ShardSlot] = []
 
     def add(self, shards: Iterable[Shard], *, can_prefetch: bool) -> None:
-        """Let shards wait at the end."""
+        """Append shards to the queue."""
         self._waiting.extend((shard, can_prefetch) for shard in shards)
 
     def acquire(self) -> list[ShardSlot]:
-        """Return the shards to begin now."""
-        begun: list[ShardSlot] = []
+        """Return the shards to start now."""
+        started: list[ShardSlot] = []
         while self._waiting and self._free:
-            shard, wide = self._waiting.popleft()
-            begun.append(ShardSlot(shard=shard, can_prefetch=wide))
+            shard, can_prefetch = self._waiting.popleft()
+            started.append(ShardSlot(shard=shard, can_prefetch=can_prefetch))
             self._free -= 1
-        self._seats += begun
+        self._slots += started
         if not self._waiting:
             self._share_slots()
-        return begun
+        return started
 
     def release(self, slot: ShardSlot) -> None:
-        """Take back what a shard had that is read, or failed."""
-        self._seats.remove(slot)
+        """Return the permits of a shard that is read or has failed."""
+        self._slots.remove(slot)
         self._free += slot.permits
 
     def _share_slots(self) -> None:
-        wide = [seat for seat in self._seats if seat.can_prefetch]
-        while wide and self._free:
-            min(wide, key=lambda seat: seat.permits).set_permits()
+        prefetching = [slot for slot in self._slots if slot.can_prefetch]
+        while prefetching and self._free:
+            min(prefetching, key=lambda slot: slot.permits).add_permit()
             self._free -= 1
 
 
 def interleave(shards: Iterable[Shard]) -> list[Shard]:
-    """Order shards so that practices take turns, and within a practice its locations."""
+    """Order shards so that practices alternate, and within a practice its locations."""
     practices: dict[str | None, dict[int | None, list[Shard]]] = {}
     for shard in shards:
-        offices = practices.setdefault(shard.subdomain, {})
-        offices.setdefault(shard.location_id, []).append(shard)
-    return _round_robin([_round_robin([*offices.values()]) for offices in practices.values()])
+        locations = practices.setdefault(shard.subdomain, {})
+        locations.setdefault(shard.location_id, []).append(shard)
+    return _round_robin([_round_robin([*locations.values()]) for locations in practices.values()])
 
 
 def _round_robin(queues: Sequence[Sequence[Shard]]) -> list[Shard]:
-    return [one for turn in zip_longest(*queues) for one in turn if one is not None]
+    return [shard for turn in zip_longest(*queues) for shard in turn if shard is not None]

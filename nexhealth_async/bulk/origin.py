@@ -1,8 +1,8 @@
-"""Where the records of a target came from, and the refusal of a copy from somewhere else.
+"""Origin of a target's records, and the check that a copy comes from the same one.
 
-A target keeps its origin with the plan of its last pull. A sandbox names itself in every reply. Of
-a real account no id is known and keys are rotated, so it is known by its address and by the
-practices that the key sees: as long as one of them is the same, it is the same account.
+A target stores its origin with the plan of its last pull. A sandbox identifies itself in every
+response. A real account has no known id and its keys are rotated, so it is identified by the base
+URL and the practices that the key can see: one common practice is enough.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ __all__ = [
 ]
 
 Institution: TypeAlias = "tuple[int | None, str]"
-"""The id of an institution and its subdomain."""
+"""Id and subdomain of an institution."""
 SandboxOptions: TypeAlias = "Mapping[str, str | int | bool]"
-"""What a sandbox says of itself."""
+"""Options that a sandbox reports of itself."""
 
 
 @frozen(kw_only=True)
 class Origin:
-    """Where the records of a target came from, and which choices decided which ones they are."""
+    """Origin of a target's records, and the options that selected them."""
 
     version: str
-    """Version of the API, such as ``v2`` or ``v3.0.0``."""
+    """API version, such as ``v2`` or ``v3.0.0``."""
     base_url: str | None = None
-    """Address of the API; None for a sandbox, whose address is another one each time."""
+    """Base URL of the API; None for a sandbox, whose address changes."""
     institutions: tuple[Institution, ...] = ()
-    """The institutions that the key saw."""
+    """Institutions that the key could see."""
     sandbox: Mapping[str, str | int | bool] | None = None
     """Kind, seed and options of a sandbox; None for a real account."""
     practices: Mapping[str, tuple[int, ...] | None] | None = None
-    """The practices chosen, each with its locations (None: all of them); None: all practices."""
+    """Selected practices with their locations (None: all of them); None: all practices."""
     appointments: tuple[str | None, str | None] | None = None
-    """First and last moment of the appointments chosen; None before any were copied."""
+    """Start and end of the appointment window; None before any were copied."""
 
 
 def origin_to_json(origin: Origin | None) -> str | None:
-    """Write an origin for a database; nothing of it is personal."""
+    """Encode an origin, which holds no personal data."""
     return None if origin is None else msgspec.json.encode(origin).decode()
 
 
 def origin_from_json(text: str | None) -> Origin | None:
-    """Read what `origin_to_json` wrote; `UsageError` for anything else."""
+    """Decode the result of `origin_to_json`; `UsageError` for anything else."""
     if text is None:
         return None
     try:
         return msgspec.json.decode(text, type=Origin)
     except (msgspec.MsgspecError, UnicodeError):
         raise UsageError(
-            "the origin kept in the target cannot be read; was it edited, or written by another "
-            "release?"
+            "the origin in the target is invalid; it may have been edited or written by another "
+            "release"
         ) from None
 
 
 def practices_of(origin: Origin | None) -> tuple[str, ...]:
-    """Return the practices of the institutions seen."""
+    """Return the practices of the institutions."""
     return () if origin is None else tuple(name for _, name in origin.institutions)
 
 
 def check_same(saved: Origin, current: Origin, *, adopt: bool = False) -> Origin:
-    """Return what is to be kept now; `OriginError` if the target's records are another server's.
+    """Return the origin to save; `OriginError` if the records came from another server.
 
-    With ``adopt``, another address of an account of which an institution is known is taken over.
+    With ``adopt`` another base URL is accepted if the accounts have a common institution.
     """
     if (saved.sandbox is None) != (current.sandbox is None):
         here, there = (
@@ -110,11 +110,11 @@ def check_same(saved: Origin, current: Origin, *, adopt: bool = False) -> Origin
 def _check_sandbox(saved: SandboxOptions, current: SandboxOptions) -> None:
     names = sorted(name for name in {*saved, *current} if saved.get(name) != current.get(name))
     if names:
-        odd = ", ".join(
+        differences = ", ".join(
             f"{name} {saved.get(name)} there, {current.get(name)} here" for name in names
         )
         raise OriginError(
-            f"the target holds records of another sandbox ({odd}); copy to another target"
+            f"the target holds records of another sandbox ({differences}); copy to another target"
         )
 
 
@@ -124,20 +124,21 @@ def _check_account(saved: Origin, current: Origin) -> None:
     for id, name in common:
         if None not in (id, ids[name]) and id != ids[name]:
             raise OriginError(
-                f"the target holds records of another practice called {name}: its institution is "
+                f"the target holds records of another practice {name}: its institution is "
                 f"{ids[name]} there and {id} here; copy to another target"
             )
     if saved.institutions and not common:
         raise OriginError(
-            "the target holds records of another account: this key sees none of its practices "
-            f"({_join_names(name for _, name in saved.institutions)}); copy to another target"
+            "the target holds records of another account: this key can see none of its "
+            f"practices ({_join_names(name for _, name in saved.institutions)}); "
+            "copy to another target"
         )
 
 
 def _merge_origins(
     saved: Iterable[Institution], current: Iterable[Institution]
 ) -> tuple[Institution, ...]:
-    """Return all institutions, those whose id was unknown before with their id."""
+    """Return all institutions, with ids that were unknown before."""
     ids: dict[str, int | None] = {}
     for id, name in (*saved, *current):
         ids[name] = ids.get(name) if id is None else id
@@ -148,6 +149,6 @@ _MAX_LISTED = 5
 
 
 def _join_names(names: Iterable[str]) -> str:
-    every = list(names)
-    more = [f"{len(every) - _MAX_LISTED} more"] if len(every) > _MAX_LISTED else []
-    return ", ".join([*every[:_MAX_LISTED], *more])
+    all_names = list(names)
+    omitted = [f"{len(all_names) - _MAX_LISTED} more"] if len(all_names) > _MAX_LISTED else []
+    return ", ".join([*all_names[:_MAX_LISTED], *omitted])

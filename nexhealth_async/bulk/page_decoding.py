@@ -1,4 +1,4 @@
-"""Pages on their way to the consumer, decoded once it asks for them."""
+"""Pages of a pull, decoded on delivery."""
 
 from __future__ import annotations
 
@@ -30,89 +30,91 @@ T = TypeVar("T")
 
 @define(eq=False, kw_only=True)
 class ReceivedPage(Generic[T]):
-    """A page of a shard as it came: many wait at once, and bytes cost the least while they do."""
+    """Received page of a shard, kept as bytes because many wait at once."""
 
     shard: Shard
     list: int
-    """Which of the shard's lists it is of."""
+    """Index of its list among the shard's lists."""
     page: RawPage = field(repr=False)
     decoder: RecordDecoder[T]
     position: str | None
 
 
 class PageDecoding(Generic[T]):
-    """The records of a page that are to be delivered, decoded a slice at a time.
+    """Records of a page to deliver, decoded in slices.
 
-    Where a reader is given and has something to offer for all of them, no models are made.
+    If a reader can convert all of them, no models are made.
     """
 
     def __init__(
         self,
-        found: ReceivedPage[T],
+        page: ReceivedPage[T],
         fresh: Sequence[Raw],
         reader: Reader | None = None,
         repaired: Mapping[int, tuple[str, ...]] | None = None,
     ) -> None:
-        self.shard: Shard = found.shard
-        self.list: int = found.list
-        self.place: str | None = found.position
-        self.count: int | None = found.page.count
-        self.warnings: tuple[str, ...] = found.page.warnings
-        self.duplicates: int = len(found.page.records) - len(fresh)
-        self.sheet: object | None = None
+        self.shard: Shard = page.shard
+        self.list: int = page.list
+        self.position: str | None = page.position
+        self.count: int | None = page.page.count
+        self.warnings: tuple[str, ...] = page.page.warnings
+        self.duplicates: int = len(page.page.records) - len(fresh)
+        self.fast_arrow: object | None = None
         self.refused: list[RejectedRecord] = []
         self._records: list[T] = []
         self._fresh = fresh
-        self._slices = BatchDecoder(found.decoder, _add_rejected(self.refused, self.shard.resource))
-        self._slices.begin(fresh, repaired)
-        self._unread = LazyRecords(fresh, found.decoder)
+        self._batch_decoder = BatchDecoder(
+            page.decoder, _make_collector(self.refused, self.shard.resource)
+        )
+        self._batch_decoder.begin(fresh, repaired)
+        self._lazy_records = LazyRecords(fresh, page.decoder)
         self._steps: Generator[None, None, object | None] | None = None
-        if reader is not None and fresh and not repaired and found.decoder.native() is not None:
+        if reader is not None and fresh and not repaired and page.decoder.native() is not None:
             self._steps = reader(facts(self.shard.resource, self.shard.version).model, fresh)
 
     @property
     def repairs(self) -> Sequence[Repair]:
-        """What was repaired so far."""
-        return self._slices.repairs
+        """Repairs so far."""
+        return self._batch_decoder.repairs
 
     async def decode(self) -> None:
-        """Decode what is left, with a turn of the loop before each slice; may be cancelled."""
+        """Decode the rest and yield to the event loop before each slice. Can be cancelled."""
         while self._steps is not None:
             await asyncio.sleep(0)
             self._step(self._steps)
-        while self._slices.remaining and self.sheet is None:
+        while self._batch_decoder.remaining and self.fast_arrow is None:
             await asyncio.sleep(0)
-            self._records += self._slices.read()
+            self._records += self._batch_decoder.read()
 
     def _step(self, steps: Generator[None, None, object | None]) -> None:
         try:
             next(steps)
         except StopIteration as end:
-            self._steps, self.sheet = None, end.value
+            self._steps, self.fast_arrow = None, end.value
 
     @property
     def size(self) -> int:
-        """How many records there are, once all are decoded."""
-        return len(self._records if self.sheet is None else self._fresh)
+        """Number of records, once all are decoded."""
+        return len(self._records if self.fast_arrow is None else self._fresh)
 
     def records(self) -> tuple[T, ...] | LazyRecords:
         """Return the records, once all are decoded."""
-        return tuple(self._records) if self.sheet is None else self._unread
+        return tuple(self._records) if self.fast_arrow is None else self._lazy_records
 
     def raw(self) -> tuple[bytes, ...] | LazyRecords:
         """Return the JSON of the records, once all are decoded."""
-        if self.sheet is not None:
-            return self._unread
-        raw = [bytes(one) for one in self._fresh]
-        for one in self.refused:  # in their order; whatever is equal to one was refused as well
-            raw.remove(one.raw_json)
+        if self.fast_arrow is not None:
+            return self._lazy_records
+        raw = [bytes(record) for record in self._fresh]
+        for record in self.refused:  # equal records were rejected as well, in the same order
+            raw.remove(record.raw_json)
         return tuple(raw)
 
 
-def _add_rejected(refused: list[RejectedRecord], resource: str) -> OnBadRecord:
-    """Return what sets records aside; no method, since a cycle would hold a whole page."""
+def _make_collector(refused: list[RejectedRecord], resource: str) -> OnBadRecord:
+    """Return a callback that collects rejected records; a method would be a reference cycle."""
 
-    def set_aside(error: UndecodableRecordError, record: bytes) -> None:
+    def add(error: UndecodableRecordError, record: bytes) -> None:
         refused.append(
             RejectedRecord(
                 record_id=valid_id(resource, record),
@@ -122,4 +124,4 @@ def _add_rejected(refused: list[RejectedRecord], resource: str) -> OnBadRecord:
             )
         )
 
-    return set_aside
+    return add

@@ -1,4 +1,4 @@
-"""Files that only their owner can read, replaced as a whole and flushed to the disk."""
+"""Private files, readable by their owner only, replaced atomically and flushed to disk."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ __all__ = ["flush_to_disk", "new_private_file", "replace_file"]
 def new_private_file(path: Path) -> int:
     """Create a file for its owner alone and return its descriptor, for writing.
 
-    What has the name already goes: with it would stay its mode, those who have it open, and where
-    it points to.
+    An existing file is deleted first: it could have another mode, be open elsewhere or be a link.
     """
     path.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def replace_file(path: Path, content: Iterable[bytes], *, suffix: str = "new") -> None:
-    """Replace a file by one with other content; a crash leaves one or the other.
+    """Replace the content of a file; a crash leaves the old or the new content.
 
     Args:
-        path: File to replace or to make.
+        path: File to replace or create.
         content: Parts of the new content, which may be read from the old file.
-        suffix: End of the name of the temporary file beside it. It must be unique where several
-            processes may replace the same file at once.
+        suffix: End of the temporary file's name. It must be unique if several processes may replace
+            the same file at once.
 
     Raises:
-        OSError: The file cannot be written; the old one is still there.
+        OSError: The file cannot be written; the old one is unchanged.
     """
     temporary = path.with_name(f".{path.name.removeprefix('.')}.{suffix}")
     try:
@@ -47,10 +46,10 @@ def replace_file(path: Path, content: Iterable[bytes], *, suffix: str = "new") -
 
 
 def flush_to_disk(path: Path) -> None:
-    """Have the system write a file, or the names in a directory, to the disk."""
+    """Flush a file, or the entries of a directory, to disk."""
     if path.is_dir():
         if os.name == "nt":
-            return  # which cannot open directories
+            return  # Windows cannot open directories
         handle = os.open(path, os.O_RDONLY)
     else:
         handle = os.open(path, os.O_RDWR)

@@ -1,4 +1,4 @@
-"""What a pull tells while it is under way: nothing of it is personal."""
+"""Events of a running pull, without personal data."""
 
 from __future__ import annotations
 
@@ -28,82 +28,82 @@ __all__ = [
 
 @frozen(kw_only=True)
 class ShardProgress:
-    """How far a shard that is being read has come."""
+    """Progress of a shard that is being read."""
 
     shard: Shard
     records: int
-    """Records delivered so far."""
+    """Number of records delivered so far."""
     read: int
-    """Records read so far: those that another shard had delivered count too, as in the total."""
+    """Number of records read so far, including those that another shard had delivered."""
     total: int | None
-    """Records of its lists, where the server has told of all of them."""
+    """Number of records of its lists, if the server counts all of them."""
     seconds: float
-    """Since it was begun."""
+    """Seconds since it was started."""
 
 
 @frozen(kw_only=True)
 class Snapshot:
-    """How far a pull has come, for a display that asks when it likes."""
+    """Progress of a pull, for a display that polls."""
 
     seconds: float
-    """Since the pull began."""
+    """Seconds since the pull began."""
     shards: int
-    """All there are, those done by an earlier run included; sweeps too."""
+    """Number of shards, including sweeps and those finished by an earlier run."""
     done: int
     failed: int
     active: tuple[ShardProgress, ...]
     records: int
-    """Records delivered, those of the run that is resumed included."""
+    """Number of records delivered, including those of the resumed run."""
     new_records: int
-    """Of these, the ones delivered by this run."""
+    """Number of records delivered by this run."""
     rate: float
-    """Records a second that this run has delivered."""
+    """Records per second delivered by this run."""
     total: int
-    """Records of all lists whose length is known, done ones included."""
+    """Number of records of all lists of known length, including finished ones."""
     unknown: int
-    """Shards that are not done and whose length is not known."""
+    """Number of unfinished shards of unknown length."""
     stats: Stats
-    """What the session did meanwhile, its other calls included."""
+    """Statistics of the session during the pull, including its other calls."""
 
 
 @frozen(kw_only=True)
 class PullStarted:
-    """The plan is made and reading begins."""
+    """Event: the plan is made and reading begins."""
 
     shards: tuple[Shard, ...]
     resumed: int
-    """Shards that an earlier run has done."""
+    """Number of shards finished by an earlier run."""
     snapshot: Callable[[], Snapshot] = field(repr=False)
-    """Returns how far the pull has come at the moment it is called."""
+    """Function that returns the current progress."""
 
 
 @frozen(kw_only=True)
 class ShardStarted:
-    """A shard is being read."""
+    """Event: a shard is started."""
 
     shard: Shard
-    queue_length: bool
-    """Whether it goes on where an earlier run stopped, instead of at its start."""
+    resumed: bool
+    """True if it resumes where an earlier run stopped."""
 
 
 @frozen(kw_only=True)
 class BatchRead:
-    """A batch was handed over."""
+    """Event: a batch was delivered."""
 
     shard: Shard
     records: int
-    """Records of the shard delivered so far."""
+    """Number of records of the shard delivered so far."""
     read: int
-    """Records read so far: those that another shard had delivered count too, as in the total."""
+    """Number of records read so far, including those that another shard had delivered."""
     total: int | None
-    """Records of its lists, where the server has told of all of them."""
+    """Number of records of its lists, if the server counts all of them."""
     refused: int
-    """Records of this batch that could not be read."""
+    """Number of records of this batch that could not be decoded."""
 
 
 @frozen(kw_only=True)
 class ShardDone:
-    """All of a shard was delivered."""
+    """Event: a shard was delivered completely."""
 
     shard: Shard
     records: int
@@ -112,26 +112,26 @@ class ShardDone:
 
 @frozen(kw_only=True)
 class ShardFailed:
-    """A shard ended with an error; the others go on."""
+    """Event: a shard failed; the others continue."""
 
     shard: Shard
     records: int
-    """Records delivered before."""
+    """Number of records delivered before the error."""
     error: NexHealthError
 
 
 @frozen(kw_only=True)
 class GroupDone:
-    """All shards of a group were copied."""
+    """Event: all shards of a group were copied."""
 
     group: Group
     deleted: int
-    """Rows taken out of the target because the list no longer has them."""
+    """Number of rows deleted from the target because the list no longer has them."""
 
 
 @frozen(kw_only=True)
 class PullEnded:
-    """Every shard is done or has failed."""
+    """Event: every shard is done or has failed."""
 
     complete: bool
 
@@ -139,6 +139,6 @@ class PullEnded:
 Event: TypeAlias = (
     PullStarted | ShardStarted | BatchRead | ShardDone | ShardFailed | GroupDone | PullEnded
 )
-"""What a pull tells of itself while it runs; nothing in it is personal."""
+"""Event of a running pull, without personal data."""
 OnEvent: TypeAlias = Callable[[Event], None]
-"""Called in the event loop, so it must return at once; what it raises ends the pull."""
+"""Callback for events, in the event loop: it must return at once, and an error ends the pull."""

@@ -1,4 +1,4 @@
-"""`Pull`: many lists at once, batch after batch."""
+"""Pull of many lists, batch by batch: `Pull`."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ __all__ = ["Pull"]
 
 
 class Pull(AsyncIterator["Batch"]):
-    """A pull under way: ``async with nex.bulk.pull(...) as pull: async for batch in pull: ...``.
+    """Running pull: ``async with nex.bulk.pull(...) as pull: async for batch in pull: ...``.
 
-    Entering it finds out what there is to read; from then on shards are read concurrently, as far
-    as you take batches from it. Leaving it early, by an error too, ends all requests at once. It
+    Entering it lists the practices and locations to read. Shards are then read concurrently, at the
+    pace of the consumer. Leaving it early, also by an error, cancels all requests at once. A pull
     has one consumer. Cancelling ``anext`` loses nothing.
 
-    A record that cannot be read as its model comes in the batch's ``refused``, with its JSON, and
-    `Report.raise_if_partial` raises for it unless ``allow_rejected="all"`` was passed.
+    A record that its model cannot decode comes in the batch's ``refused``, with its JSON, and
+    `Report.raise_if_partial` raises unless ``allow_rejected="all"`` was passed.
 
-    Every record is delivered once per practice, though it stand in the lists of two locations. A
-    shard that fails ends alone: `report` tells of it at the end, and the loop raises nothing. A
-    refused key, a refused version and a closed session end the pull.
+    Every record is delivered once per practice, even if the lists of two locations contain it. A
+    failed shard does not stop the others: the loop raises nothing, and `report` lists the error. An
+    invalid key, an invalid version and a closed session end the pull.
     """
 
     def __init__(
         self,
-        server: Client,
+        client: Client,
         settings: EngineSettings,
         prepare: Callable[[], Awaitable[tuple[Client, Progress]]],
         *,
         allow_rejected: AllowRejected = None,
     ) -> None:
         self._allow_rejected: AllowRejected = allow_rejected
-        self._server = server
+        self._client = client
         self._settings = settings
         self._prepare = prepare
         self._engine: Engine | None = None
@@ -57,16 +57,16 @@ class Pull(AsyncIterator["Batch"]):
         self._busy = False
 
     async def __aenter__(self) -> Self:
-        """Plan and begin to read."""
+        """Plan the pull and start reading."""
         if self._entered:
-            raise UsageError("this pull was entered before; make a new one")
+            raise UsageError("this pull was already entered; create a new one")
         self._entered = True
-        began = start_position(self._server)
-        caller, progress = await self._prepare()
-        books = PullTracker(
-            progress, stats=caller.stats, began=began, allow_rejected=self._allow_rejected
+        began = start_position(self._client)
+        pull_client, progress = await self._prepare()
+        tracker = PullTracker(
+            progress, stats=pull_client.stats, began=began, allow_rejected=self._allow_rejected
         )
-        engine = Engine(caller, books, self._settings)
+        engine = Engine(pull_client, tracker, self._settings)
         engine.start()
         self._engine = engine
         return self
@@ -77,12 +77,16 @@ class Pull(AsyncIterator["Batch"]):
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """End what is under way, and wait for its end."""
+        """Cancel all requests and wait for their end."""
         if self._engine is not None:
             await self._engine.stop()
 
     async def __anext__(self) -> Batch:
-        """Return the next batch; asking for it says that you are done with the one before."""
+        """Return the next batch and confirm the one before.
+
+        Raises:
+            UsageError: The pull was not entered, or another task is awaiting it.
+        """
         engine = self._start()
         if self._busy:
             raise UsageError("another task is awaiting this pull; a pull has one consumer")
@@ -98,11 +102,11 @@ class Pull(AsyncIterator["Batch"]):
             self._busy = False
 
     def __repr__(self) -> str:
-        """Show how many shards there are and how far they are."""
+        """Show how many shards there are and how many are done."""
         return "<Pull: not entered>" if self._engine is None else f"<Pull: {self.report!r}>"
 
     def decode_with(self, reader: Reader) -> None:
-        """Try this on each page from now on, and make models only where it fails or on demand.
+        """Convert each page with a reader from now on; make models if it fails or on access.
 
         :meta private:
         """
@@ -110,30 +114,32 @@ class Pull(AsyncIterator["Batch"]):
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """What it reads, the sweeps behind the other shards of their groups."""
-        return tuple(account.shard for account in self._start().books.accounts.values())
+        """Shards of the pull, each group's sweep after its other shards."""
+        return tuple(shard_log.shard for shard_log in self._start().tracker.shard_logs.values())
 
     @property
     def report(self) -> Report:
-        """What has become of each shard so far."""
+        """Report so far."""
         return self._start().report()
 
     def snapshot(self) -> Snapshot:
-        """Return how far it has come, for a display."""
+        """Return the current progress, for a display."""
         return self._start().snapshot()
 
     def checkpoint(self) -> str:
-        """Return how far it has come, as JSON for ``resume=``; it holds no personal data.
+        """Return the progress as JSON for ``resume=``, without personal data.
 
-        It covers the batches handed over before the one you are at. A resumed pull leaves out the
-        shards that were done and goes on behind the last page of lists with cursors. Numbered lists
-        it reads again from their start, since their pages may have shifted; and what one shard
-        delivered before, another may deliver again: merge by practice and id.
+        It covers the batches before the current one. A resumed pull skips finished shards and
+        continues after the last page of lists with cursors. It reads numbered lists again from
+        their start, since their pages may have shifted. A record delivered by one shard before may
+        then come again from another: merge by practice and id.
         """
         engine = self._start()
-        return progress_to_json(engine.books.progress(finished=engine.finished))
+        return progress_to_json(engine.tracker.progress(finished=engine.finished))
 
     def _start(self) -> Engine:
         if self._engine is None:
-            raise UsageError("enter the pull first: `async with nex.bulk.pull(...) as pull:`")
+            raise UsageError(
+                "the pull is not entered; use `async with nex.bulk.pull(...) as pull:`"
+            )
         return self._engine

@@ -1,4 +1,4 @@
-"""What was asked of a pull, and the plan that follows from it."""
+"""Request for a pull, and the plan made from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["PullRequest"]
 
 @frozen(kw_only=True)
 class PullRequest:
-    """What to read, in which version."""
+    """Request for a pull: what to read, in which API version."""
 
     version: str
     resources: Sequence[str] | None = None
@@ -43,7 +43,7 @@ class PullRequest:
     appointments_until: datetime | None = None
 
     def text(self) -> str:
-        """Write it as JSON, by which a pull is recognized when it is resumed."""
+        """Return it as JSON, to recognize the pull on resuming."""
         moment = self.since if isinstance(self.since, str) else _format_timestamp(self.since)
         return msgspec.json.encode(
             {
@@ -58,28 +58,30 @@ class PullRequest:
             order="sorted",
         ).decode()
 
-    async def places(self, caller: Client, *, now: datetime) -> tuple[PracticeLocations, ...]:
-        """Find out what the key may read; what cannot be pulled at all is refused unasked."""
+    async def list_practices(
+        self, client: Client, *, now: datetime
+    ) -> tuple[PracticeLocations, ...]:
+        """Return the practices and locations to read; invalid lists raise before any request."""
         self.check_lists(now)
-        return await find_practices(caller, self.practices)
+        return await find_practices(client, self.practices)
 
     def check_lists(self, now: datetime) -> None:
-        """Raise `InvalidArgumentError` or `NotInVersionError` for what cannot be pulled at all."""
+        """Raise `InvalidArgumentError` or `NotInVersionError` for lists that cannot be pulled."""
         plan_shards(self.names(), self.version, (), now=now, since=self.since)
 
     def plan(
         self,
-        places: Sequence[PracticeLocations],
+        practices: Sequence[PracticeLocations],
         *,
         now: datetime,
         watermarks: Mapping[Group, GroupState] | None = None,
         whole: Collection[Group] = (),
     ) -> Progress:
-        """Plan a new pull of these places."""
+        """Plan a new pull of these locations."""
         plan = plan_shards(
             self.names(),
             self.version,
-            places,
+            practices,
             now=now,
             since=self.since,
             watermarks=known_groups(watermarks or {}, now=now),
@@ -97,28 +99,26 @@ class PullRequest:
         )
 
     def check(self, progress: Progress) -> None:
-        """Raise `UsageError` unless a pull to be resumed was asked for the same, or nothing is."""
+        """Raise `UsageError` unless a pull to resume has the same options, or none were given."""
         version = progress.version
         if version not in (None, self.version):
             raise UsageError(
-                f"the pull to be resumed reads {version}, and this session speaks {self.version}; "
-                f'resume it with version="{version}", or begin anew without resuming'
+                f"the pull to resume reads {version}, and this session speaks {self.version}; "
+                f'resume it with version="{version}", or begin a new one without resuming'
             )
-        nothing = self == PullRequest(version=self.version)
-        if progress.options != self.text() and not nothing:
+        has_no_options = self == PullRequest(version=self.version)
+        if progress.options != self.text() and not has_no_options:
             raise UsageError(
-                "the pull to be resumed was asked for other resources, practices or times; "
-                "ask for the same, or begin anew without resuming"
+                "the pull to resume has other resources, practices or times; "
+                "pass the same, or begin a new one without resuming"
             )
 
     def names(self) -> Sequence[str]:
-        """Return the names of the lists; `InvalidArgumentError` if none is named."""
+        """Return the names of the lists; `InvalidArgumentError` for an empty list."""
         if self.resources is None:
             return resources(self.version)
         if not self.resources:
-            raise InvalidArgumentError(
-                "no list is named; leave resources out to pull all there are"
-            )
+            raise InvalidArgumentError("resources is empty; leave it out to pull all lists")
         return [self.resources] if isinstance(self.resources, str) else self.resources
 
 

@@ -1,4 +1,4 @@
-"""The options that pulls, copies, estimates and fleets share."""
+"""Options that pulls, copies, estimates and fleets share."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -36,55 +36,56 @@ class ScopeOptions(TypedDict, total=False):
     practices: Practices
     """Subdomains, or a mapping of subdomains to location ids.
 
-    None, the default, means what the session is bound to, or else everything the key may see.
+    None, the default, means the practices that the session is bound to, or all that the key can
+    see.
     """
     appointments_from: datetime | None
-    """First moment of the appointments to read; by default the year 2000."""
+    """Start of the appointment window; the year 2000 by default."""
     appointments_until: datetime | None
-    """Last moment of the appointments to read; by default in ten years."""
+    """End of the appointment window; ten years ahead by default."""
 
 
 class PagingOptions(TypedDict, total=False):
-    """How a pull reads its lists."""
+    """Paging of a pull."""
 
     concurrency: int
     """Requests in flight for each of the three rate classes; 8 by default."""
     drift: Drift
-    """How numbered lists are shown to be complete, see `Drift`; ``"verify"`` by default."""
+    """Verification of numbered lists, see `Drift`; ``"verify"`` by default."""
     per_page: int | None
-    """Records of one page; None, the default, means the most a list gives."""
+    """Records per page; None, the default, means the list's maximum."""
 
 
 class PermissionOptions(TypedDict, total=False):
-    """What may be done about the records that a target holds."""
+    """Permission to take over or replace the records of a target."""
 
     adopt: bool
-    """Take a target that an earlier release filled for one of this account."""
+    """Accept a target that an earlier release filled as this account's."""
     recopy: bool
-    """Delete all records of the target and copy everything anew."""
+    """Delete all records of the target and copy everything again."""
 
 
 class PullOptions(ScopeOptions, PagingOptions, total=False):
     """Options of `Bulk.pull` and `Bulk.estimate`."""
 
     since: datetime | None
-    """Read only what changed since this moment, where lists can be asked so; others come whole."""
+    """Read only changes since this time; lists without that filter are read whole."""
 
 
 class PlanOptions(ScopeOptions, PermissionOptions, total=False):
     """Options of `Bulk.begin` and `nexhealth_async.fleet.fleet_pull`."""
 
     since: datetime | Literal["last"] | None
-    """Read only what changed since this moment, or since the target's last complete pull."""
+    """Read only changes since this time, or since the target's last complete pull."""
     compare: timedelta | None
-    """With ``since="last"``: how old the last comparison of a whole list may be; 7 days by default.
+    """Maximum age of the last comparison of a whole list, with ``since="last"``; 7 days by default.
 
     Zero compares always, None never.
     """
 
 
 class RequestOptions(ScopeOptions, total=False):
-    """The fields of a request that are options."""
+    """Fields of a request that are options."""
 
     since: Since
     compare: timedelta | None
@@ -133,5 +134,5 @@ def check_options(function: Callable[..., object], options: Mapping[str, object]
 
 
 def select_options(options: Mapping[str, object], kind: type[T]) -> T:
-    """Return the options of one kind, to be unpacked into the class that holds them."""
+    """Return the options of one kind, to unpack into the class that holds them."""
     return cast("T", {name: options[name] for name in options if name in kind.__annotations__})

@@ -1,4 +1,4 @@
-"""How far a pull has come: what a checkpoint keeps, and what resuming goes by."""
+"""State of a pull, as checkpoints store it."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ __all__ = ["GroupState", "Progress", "ShardState", "is_over"]
 
 @frozen(kw_only=True)
 class ShardState:
-    """How far one shard has come."""
+    """State of one shard."""
 
     status: Literal["open", "done", "failed"] = "open"
     position: str | None = None
-    """Where an open shard with cursors goes on; None: from its start."""
+    """Position to resume in a list with cursors; None: its start."""
     records: int = 0
-    """Records kept so far."""
+    """Number of records stored so far."""
     pages: int = 0
     duplicates: int = 0
     refused: int = 0
     repaired: int = 0
     error: str | None = None
-    """For a failed one: the error's class and text, free of personal data."""
+    """Class and text of a failed shard's error, without personal data."""
 
 
 @frozen(kw_only=True)
 class GroupState:
-    """What is known of one resource of one practice in a target."""
+    """State of one resource of one practice in a target."""
 
     watermark: datetime | None = None
-    """Everything changed before this moment is in the target."""
+    """Time up to which the target has all changes."""
     compared: datetime | None = None
-    """When the target was last compared with the whole list, so that deleted records went."""
+    """Time of the last comparison with the whole list, which removed deleted records."""
 
 
 @frozen(kw_only=True)
 class Progress:
-    """One pull: what it consists of and how far it has come."""
+    """Plan and state of one pull."""
 
     id: str
-    """Names the pull; rows of the target say which pull saw them last."""
+    """Id of the pull; each row of the target names the pull that saw it last."""
     started: datetime
     options: str
-    """What was asked for, as JSON; a pull is only resumed with the same."""
+    """Options as JSON; a pull is resumed only with the same options."""
     shards: tuple[Shard, ...]
     states: Mapping[str, ShardState]
-    """By name of the shard; those not begun are missing."""
+    """State by shard name; shards not started are missing."""
     finished: bool = False
     origin: Origin | None = None
-    """Where it reads from; None in what an earlier release wrote."""
+    """Origin of the records; None in the state of an earlier release."""
 
     @property
     def version(self) -> str | None:
-        """Version of the API that it reads; None if there is nothing to read."""
+        """API version of the pull; None if there is nothing to read."""
         return self.shards[0].version if self.shards else None
 
 
 def is_over(progress: Progress) -> bool:
-    """Tell whether nothing is left to be read of a pull."""
+    """Return whether nothing is left to read of a pull."""
     states = progress.states
     return progress.finished and all(
         shard.name in states and states[shard.name].status == "done" for shard in progress.shards

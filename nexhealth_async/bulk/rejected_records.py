@@ -1,8 +1,8 @@
-"""Rejected records: what a target keeps of them, and how later runs read them again.
+"""Rejected records: storage in targets and retries in later runs.
 
-A record that cannot be read as its model is kept by the target as JSON, with the reason, and the
-row it would have replaced is removed. Each later run reads it again, by its id where the API has
-such an operation, or else by reading its list whole, until it is readable or gone.
+A target keeps a record that its model cannot decode as JSON, with the reason, and removes the row
+that it would have replaced. Each later run reads it again, by its id if the API has such an
+operation, otherwise with its whole list, until it is readable or gone.
 """
 
 from __future__ import annotations
@@ -66,68 +66,68 @@ __all__ = [
 ]
 
 AllowRejected: TypeAlias = Literal["known", "all"] | None
-"""Which rejected records leave a copy complete: none, those known before, or all."""
+"""Rejected records allowed in a complete copy: none, those known before, or all."""
 
 FATAL_ERRORS: Final = (InvalidAPIKeyError, VersionNotEnabledError, SessionStateError)
-"""What every other request would meet as well."""
+"""Errors that every other request would meet as well."""
 _MAX_ID: Final = 2**63
 
 
 @frozen(kw_only=True)
 class RejectedCount:
-    """How many records of a list are rejected."""
+    """Number of rejected records of a list."""
 
     total: int
     new: int
-    """Of these, the ones the target did not have before this run."""
+    """Of these, records that the target did not have before this run."""
 
 
 @frozen(kw_only=True)
 class RejectedEntry:
-    """A rejected record that a target keeps; its JSON stays in the target."""
+    """Rejected record in a target, without its JSON."""
 
     resource: str
     subdomain: str | None
     key: str
-    """What identifies it in its list: its id, or a digest of its JSON where that has none."""
+    """Key within its list: its id, or a digest of its JSON without one."""
     record_id: int | str | None
     shard: str
-    """Name of the shard it came with last."""
+    """Name of the shard that last read it."""
     path: str
     """Path of the first field that could not be read."""
     expected: str
-    """What should have been there."""
+    """Expected type or value."""
     first_pull: str
-    """The pull that rejected it first."""
+    """Id of the pull that first rejected it."""
     pull: str
-    """The pull that read it last."""
+    """Id of the pull that last read it."""
 
     @property
     def group(self) -> Group:
-        """The resource and the practice it belongs to."""
+        """Resource and practice it belongs to."""
         return Group(resource=self.resource, subdomain=self.subdomain)
 
     @property
     def location_id(self) -> int | None:
-        """The location whose list it came with; None for a list of the whole practice."""
+        """Location whose list it came with; None for a practice's list."""
         place = self.shard.removeprefix(f"{self.group.name}/").partition("/")[0]
         return int(place) if place.isdecimal() else None
 
 
 @runtime_checkable
 class RejectedStore(Protocol):
-    """A target that keeps rejected records.
+    """Target that keeps rejected records.
 
-    Its ``write`` keeps what a batch has in ``refused`` and removes the rows with these ids, and
-    removes from the rejected records those that the batch brings as rows: in one transaction.
+    In one transaction, its ``write`` stores the rejected records of a batch, deletes the rows with
+    their ids, and deletes rejected records that the batch brings as rows.
     """
 
     async def rejected(self) -> Sequence[RejectedEntry]:
-        """Return all rejected records the target keeps, without their JSON."""
+        """Return all rejected records of the target, without their JSON."""
         ...
 
     async def forget_rejected(self, entries: Sequence[RejectedEntry]) -> None:
-        """Remove rejected records, except those that another pull has read meanwhile."""
+        """Delete rejected records, except those that another pull has read meanwhile."""
         ...
 
 
@@ -135,14 +135,14 @@ class RejectedStore(Protocol):
 def _has_number_ids(model: str) -> bool:
     from nexhealth_async.codec import without_none
 
-    kind = cast("type[attrs.AttrsInstance]", getattr(models, model))
-    resolve_annotations(kind)
-    attribute = attrs.fields_dict(kind).get("id")
+    model_class = cast("type[attrs.AttrsInstance]", getattr(models, model))
+    resolve_annotations(model_class)
+    attribute = attrs.fields_dict(model_class).get("id")
     return attribute is not None and without_none(attribute.type) is int
 
 
 def valid_id(resource: str, record: bytes) -> int | str | None:
-    """Return the id in a record's JSON as the model would have it; None if it could have none."""
+    """Return the id of a record's JSON as its model would; None without a valid one."""
     (id,) = read_ids((msgspec.Raw(record),))
     model = endpoint_of(resource).model
     if model is None or id is None:
@@ -157,7 +157,7 @@ def valid_id(resource: str, record: bytes) -> int | str | None:
 
 
 def parse_id(resource: str, text: str | None) -> int | str | None:
-    """Return an id that was kept as text."""
+    """Convert an id that was stored as text."""
     model = endpoint_of(resource).model
     return int(text) if text is not None and model and _has_number_ids(model) else text
 
@@ -168,14 +168,14 @@ def _fields(model: str) -> frozenset[str]:
 
 
 def key_of(refused: RejectedRecord) -> str:
-    """Return what identifies a rejected record in its list."""
+    """Return the key of a rejected record within its list."""
     if refused.record_id is not None:
         return str(refused.record_id)
     return f"#{blake2b(refused.raw_json, digest_size=16).hexdigest()}"
 
 
 def entry_of(shard: Shard, refused: RejectedRecord, *, pull: str, first_pull: str) -> RejectedEntry:
-    """Describe a rejected record as a target keeps it."""
+    """Describe a rejected record as a target stores it."""
     return RejectedEntry(
         resource=shard.resource,
         subdomain=shard.subdomain,
@@ -190,13 +190,13 @@ def entry_of(shard: Shard, refused: RejectedRecord, *, pull: str, first_pull: st
 
 
 def rejected_keys(batch: Batch) -> set[str]:
-    """Return the keys of everything a batch brings, rejected or not."""
-    ids = (valid_id(batch.shard.resource, one) for one in batch.raw)
+    """Return the keys of all records of a batch, rejected or not."""
+    ids = (valid_id(batch.shard.resource, record) for record in batch.raw)
     return {str(id) for id in ids if id is not None} | set(map(key_of, batch.refused))
 
 
 def check_allow_rejected(value: object) -> None:
-    """Raise `InvalidArgumentError` unless this is one of the choices."""
+    """Raise `InvalidArgumentError` for an unknown value of ``allow_rejected``."""
     if value not in (None, "known", "all"):
         raise InvalidArgumentError('allow_rejected must be None, "known" or "all"')
 
@@ -206,20 +206,20 @@ def count_rejected(
     groups: Collection[Group],
     known: Collection[tuple[Group, str]],
 ) -> dict[str, RejectedCount]:
-    """Count rejected records by list, for the lists of a pull; lists without any are missing."""
-    found: dict[str, RejectedCount] = {}
-    for one in entries:
-        if one.group in groups:
-            old = found.get(one.group.name, RejectedCount(total=0, new=0))
-            is_new = (one.group, one.key) not in known
-            found[one.group.name] = RejectedCount(total=old.total + 1, new=old.new + is_new)
-    return found
+    """Count the rejected records of a pull's lists; lists without any are omitted."""
+    counts: dict[str, RejectedCount] = {}
+    for entry in entries:
+        if entry.group in groups:
+            count = counts.get(entry.group.name, RejectedCount(total=0, new=0))
+            is_new = (entry.group, entry.key) not in known
+            counts[entry.group.name] = RejectedCount(total=count.total + 1, new=count.new + is_new)
+    return counts
 
 
 def unallowed_counts(
     rejected: Mapping[str, RejectedCount], allow_rejected: AllowRejected
 ) -> dict[str, int]:
-    """Return how many rejected records of which list are not allowed."""
+    """Return the number of rejected records that are not allowed, by list."""
     if allow_rejected == "all":
         return {}
     counts = {
@@ -230,39 +230,43 @@ def unallowed_counts(
 
 
 def rejected_text(rejected: Mapping[str, RejectedCount]) -> str:
-    """Say how many records are rejected in which list, for the end of a `repr`."""
+    """Format the counts by list for the end of a `repr`."""
     return "".join(
         f", {count.total} rejected in {name}" + (f" ({count.new} new)" if count.new else "")
         for name, count in rejected.items()
     )
 
 
-# How a rejected record is read again
+# Retries
 
 
 @cache
-def _get_of(resource: str, version: str) -> tuple[Endpoint[object], OperationSpec] | None:
-    """Return the operation that reads one record of a list; None where the API has none."""
-    listed = endpoint_of(resource)
-    for one in ENDPOINTS:
-        row = one.v2 if version == "v2" or version.startswith("v2.") else one.v3
-        same = one.resource == resource and one.verb == "get" and one.model == listed.model
-        if same and row is not None:
-            return one, row
+def _get_operation(resource: str, version: str) -> tuple[Endpoint[object], OperationSpec] | None:
+    """Return the operation that gets one record of a list; None without one."""
+    list_endpoint = endpoint_of(resource)
+    for endpoint in ENDPOINTS:
+        spec = endpoint.v2 if version == "v2" or version.startswith("v2.") else endpoint.v3
+        is_match = (
+            endpoint.resource == resource
+            and endpoint.verb == "get"
+            and endpoint.model == list_endpoint.model
+        )
+        if is_match and spec is not None:
+            return endpoint, spec
     return None
 
 
 def is_fetchable(entry: RejectedEntry, version: str) -> bool:
-    """Tell whether the API can be asked for this record alone."""
-    found = _get_of(entry.resource, version)
-    if found is None or entry.record_id is None:
+    """Return whether the API can return this record by its id."""
+    operation = _get_operation(entry.resource, version)
+    if operation is None or entry.record_id is None:
         return False
-    return found[1].location is not ScopeNeed.REQUIRED or entry.location_id is not None
+    return operation[1].location is not ScopeNeed.REQUIRED or entry.location_id is not None
 
 
 def shards_read_whole(entries: Iterable[RejectedEntry], version: str) -> set[Group]:
-    """Return the groups that must be read whole to see their rejected records again."""
-    return {one.group for one in entries if not is_fetchable(one, version)}
+    """Return the groups to read whole because a rejected record cannot be fetched by id."""
+    return {entry.group for entry in entries if not is_fetchable(entry, version)}
 
 
 def is_reread_by_plan(
@@ -273,37 +277,37 @@ def is_reread_by_plan(
     pull: str,
     restarted: Collection[str] = (),
 ) -> bool:
-    """Tell whether the pull has read the whole list that the record was in.
+    """Return whether the pull has read the whole list of a rejected record.
 
-    If so, a record that did not come is gone from the list, or came with a readable id.
-    ``restarted`` are the shards that this run has read from their start.
+    A record that was not seen is then gone from the list, or has become readable under another id.
+    ``restarted`` names the shards that this run read from the start.
     """
-    whole = [one for one in plan.shards if _reads_whole(one)]
-    mine = [one for one in whole if one.location_id in (None, entry.location_id)]
-    if entry.location_id is None and len(whole) == len(plan.shards):
-        mine = whole
-    done = all(one.name in states and states[one.name].status == "done" for one in mine)
-    fresh = entry.pull != pull or all(one.name in restarted for one in mine)
-    return bool(mine) and done and fresh
+    whole_shards = [shard for shard in plan.shards if _reads_whole(shard)]
+    relevant = [shard for shard in whole_shards if shard.location_id in (None, entry.location_id)]
+    if entry.location_id is None and len(whole_shards) == len(plan.shards):
+        relevant = whole_shards
+    done = all(shard.name in states and states[shard.name].status == "done" for shard in relevant)
+    fresh = entry.pull != pull or all(shard.name in restarted for shard in relevant)
+    return bool(relevant) and done and fresh
 
 
 def _reads_whole(shard: Shard) -> bool:
     beginning = BEGINNING.isoformat().replace("+00:00", "Z")
     if shard.window is not None and shard.partial:
         return False
-    return all(one.get("updated_since") in (None, beginning) for one in shard.lists)
+    return all(filters.get("updated_since") in (None, beginning) for filters in shard.lists)
 
 
 @frozen(kw_only=True)
 class FetchedRecord:
-    """What became of a rejected record that was asked for by its id."""
+    """Result of fetching a rejected record by its id."""
 
     entry: RejectedEntry
     record: object | None = field(default=None, repr=False)
-    """The record, if it is readable now."""
+    """Decoded record, if it is readable now."""
     raw: bytes = field(default=b"", repr=False)
     refused: RejectedRecord | None = None
-    """What it is rejected for still."""
+    """Reason it is still rejected."""
     is_deleted: bool = False
 
     def batch(self, shard: Shard) -> Batch | None:
@@ -321,27 +325,28 @@ class FetchedRecord:
 
 
 async def refetch_rejected(
-    caller: Client, entries: Sequence[RejectedEntry], *, version: str, concurrency: int
+    client: Client, entries: Sequence[RejectedEntry], *, version: str, concurrency: int
 ) -> AsyncGenerator[FetchedRecord]:
-    """Ask for rejected records by their ids.
+    """Fetch rejected records by their ids.
 
-    One that cannot be asked for at the moment stays as it is and is not yielded; once the network
-    fails, the others are left for the next run. What no other request would survive is raised.
+    A record that cannot be fetched at the moment is unchanged and not yielded. After a connection
+    error the remaining ones are left to the next run. Errors that no other request would survive
+    are raised.
     """
-    for at in range(0, len(entries), concurrency):
+    for start in range(0, len(entries), concurrency):
         results: list[FetchedRecord | Exception | None] = []
 
         async def fetch(
             entry: RejectedEntry, results: list[FetchedRecord | Exception | None] = results
         ) -> None:
             try:
-                results.append(await _fetch_entry(caller, entry, version))
-            except Exception as error:  # noqa: BLE001 - judged below
+                results.append(await _fetch_entry(client, entry, version))
+            except Exception as error:  # noqa: BLE001 - handled below
                 error.__context__ = error.__cause__ = None
                 results.append(error.with_traceback(None))
 
         async with anyio.create_task_group() as tasks:
-            for entry in entries[at : at + concurrency]:
+            for entry in entries[start : start + concurrency]:
                 tasks.start_soon(fetch, entry)
         for result in results:
             if isinstance(result, FetchedRecord):
@@ -354,23 +359,23 @@ async def refetch_rejected(
             return
 
 
-async def _fetch_entry(caller: Client, entry: RejectedEntry, version: str) -> FetchedRecord | None:
-    found = _get_of(entry.resource, version)
-    if found is None or entry.record_id is None:
+async def _fetch_entry(client: Client, entry: RejectedEntry, version: str) -> FetchedRecord | None:
+    operation = _get_operation(entry.resource, version)
+    if operation is None or entry.record_id is None:
         return None
-    endpoint, row = found
+    endpoint, spec = operation
     arguments: dict[str, object] = {}
-    if entry.subdomain is not None and row.subdomain is not ScopeNeed.NONE:
+    if entry.subdomain is not None and spec.subdomain is not ScopeNeed.NONE:
         arguments["subdomain"] = entry.subdomain
-    if entry.location_id is not None and row.location is not ScopeNeed.NONE:
-        arguments[row.location_filter] = entry.location_id
+    if entry.location_id is not None and spec.location is not ScopeNeed.NONE:
+        arguments[spec.location_filter] = entry.location_id
     try:
-        raw, decoder = await caller.get_raw(endpoint, arguments, entry.record_id)
+        raw, decoder = await client.get_raw(endpoint, arguments, entry.record_id)
     except NotFoundError:
         return FetchedRecord(entry=entry, is_deleted=True)
     data = bytes(raw)
     if valid_id(entry.resource, data) != entry.record_id:
-        return None  # the answer is about something else
+        return None  # the response holds another record
     try:
         record, _ = decoder.tolerant(raw)
     except UndecodableRecordError as error:

@@ -1,4 +1,4 @@
-"""Which rejected records a run reads again, and where what is read belongs."""
+"""Retries of rejected records within a run."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ __all__ = ["RejectedRetrier", "RetryPlan"]
 
 @frozen(kw_only=True)
 class RetryPlan:
-    """What to do about the rejected records of a group that the run has not come upon."""
+    """Decision on a group's rejected records that the run has not seen."""
 
     deleted: Sequence[RejectedEntry] = field(factory=list[RejectedEntry])
-    """Their whole list was read without them."""
+    """Records to delete: their whole list was read without them."""
     fetched: Sequence[RejectedEntry] = field(factory=list[RejectedEntry])
-    """To be asked for by their ids."""
+    """Records to fetch by id."""
 
 
 class RejectedRetrier:
-    """The rejected records that a target had when a run began."""
+    """Rejected records of a target at the start of a run, and their retries."""
 
     def __init__(self, pull: str, version: str, entries: Iterable[RejectedEntry]) -> None:
         self._pull = pull
         self._version = version
         self._pending: dict[Group, dict[str, RejectedEntry]] = defaultdict(dict)
-        for one in entries:
-            self._pending[one.group][one.key] = one
+        for entry in entries:
+            self._pending[entry.group][entry.key] = entry
 
     def record_batch(self, batch: Batch) -> None:
-        """Leave out what a batch brings: it has been read again with its list."""
+        """Drop the records of a batch: they were read again with their list."""
         pending = self._pending.get(batch.shard.group)
         if pending:
             for key in rejected_keys(batch):
@@ -57,36 +57,36 @@ class RejectedRetrier:
     def plan_retry(
         self, plan: GroupPlan, states: Mapping[str, ShardState], restarted: Collection[str]
     ) -> RetryPlan:
-        """Take the records of a group whose shards are over, each once."""
-        vanished: list[RejectedEntry] = []
+        """Decide on the records of a group whose shards are over, and drop them."""
+        deleted: list[RejectedEntry] = []
         fetched: list[RejectedEntry] = []
-        for one in self._pending.pop(plan.group, {}).values():
-            if is_reread_by_plan(one, plan, states, pull=self._pull, restarted=restarted):
-                vanished.append(one)
-            elif is_fetchable(one, self._version) and self._has_group(one, plan, states):
-                fetched.append(one)
-        return RetryPlan(deleted=vanished, fetched=fetched)
+        for entry in self._pending.pop(plan.group, {}).values():
+            if is_reread_by_plan(entry, plan, states, pull=self._pull, restarted=restarted):
+                deleted.append(entry)
+            elif is_fetchable(entry, self._version) and self._can_write(entry, plan, states):
+                fetched.append(entry)
+        return RetryPlan(deleted=deleted, fetched=fetched)
 
     def read(
-        self, caller: Client, entries: Sequence[RejectedEntry], concurrency: int
+        self, client: Client, entries: Sequence[RejectedEntry], concurrency: int
     ) -> AsyncGenerator[FetchedRecord]:
-        """Ask for records by their ids."""
-        return refetch_rejected(caller, entries, version=self._version, concurrency=concurrency)
+        """Fetch records by their ids."""
+        return refetch_rejected(client, entries, version=self._version, concurrency=concurrency)
 
-    def group_of(self, entry: RejectedEntry, plan: GroupPlan) -> Shard:
-        """Return the shard with which a record is written that was read by its id."""
-        same = [one for one in plan.shards if one.name == entry.shard]
-        near = [one for one in plan.shards if one.location_id == entry.location_id]
-        return (same or near or [*plan.shards])[0]
+    def shard_for(self, entry: RejectedEntry, plan: GroupPlan) -> Shard:
+        """Return the shard to write a fetched record with."""
+        same_shard = [shard for shard in plan.shards if shard.name == entry.shard]
+        same_location = [shard for shard in plan.shards if shard.location_id == entry.location_id]
+        return (same_shard or same_location or [*plan.shards])[0]
 
-    def _has_group(
+    def _can_write(
         self, entry: RejectedEntry, plan: GroupPlan, states: Mapping[str, ShardState]
     ) -> bool:
-        """Whether a row can be written that no later comparison would take for one not seen.
+        """Return whether a later comparison would keep a row written for this record.
 
-        A shard that failed is read again when the pull is resumed, and its rows count as not seen
-        until then: it must not have rows of another shard.
+        A failed shard is read again when the pull is resumed, and its rows count as unseen until
+        then: it must not have rows of another shard.
         """
-        home = self.group_of(entry, plan)
-        done = home.name in states and states[home.name].status == "done"
-        return done or home.name == entry.shard or not plan.compares
+        shard = self.shard_for(entry, plan)
+        done = shard.name in states and states[shard.name].status == "done"
+        return done or shard.name == entry.shard or not plan.compares

@@ -1,4 +1,4 @@
-"""What became of a pull, shard by shard."""
+"""Report of a pull, shard by shard."""
 
 from __future__ import annotations
 
@@ -22,116 +22,116 @@ __all__ = ["Report", "ShardReport"]
 
 @frozen(kw_only=True)
 class ShardReport:
-    """What became of one shard. Counts include those of the run that was resumed."""
+    """Report of one shard. Counts include the resumed run."""
 
     shard: Shard
     status: Literal["open", "done", "failed"]
-    """Open: not begun, or left before its end."""
+    """Status of the shard; ``open``: not started, or not read to its end."""
     records: int = 0
-    """Records delivered, each once."""
+    """Number of records delivered, each once."""
     pages: int = 0
     duplicates: int = 0
-    """Records left out because another shard or list of their group had delivered them."""
+    """Number of records dropped because another shard or list of their group delivered them."""
     refused: int = 0
-    """Records that could not be read as their model."""
+    """Number of records that could not be decoded."""
     repaired: int = 0
-    """Fields that were read as something sensible, or as None."""
+    """Number of fields that were repaired or read as None."""
     error: NexHealthError | None = None
-    """What it failed with in this run."""
+    """Error of this run."""
     error_text: str | None = None
-    """The error's class and text, free of personal data."""
+    """Class and text of the error, without personal data."""
     seconds: float = 0.0
-    """How long this run read it."""
+    """Seconds that this run read it."""
 
 
 @frozen(kw_only=True)
 class Report:
-    """What became of a pull. It holds no personal data."""
+    """Report of a pull, without personal data."""
 
     shards: tuple[ShardReport, ...]
     stats: Stats
-    """What the session did meanwhile, its other calls included."""
+    """Statistics of the session during the pull, including its other calls."""
     seconds: float
     earlier_records: int = 0
-    """Of the records, those that the run delivered which this one resumed."""
+    """Number of records delivered by the resumed run."""
     deleted: Mapping[str, int] = field(factory=dict[str, int])
-    """Rows taken out of the target, by group, where it was compared with the whole list."""
+    """Number of rows deleted from the target after a comparison with the whole list, by group."""
     rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
-    """Records that cannot be read as their model, by group; groups without any are missing.
+    """Rejected records by group; groups without any are missing.
 
-    Of a copy, those the target keeps now, earlier ones included; of a pull, those of this run.
+    A copy counts all that the target keeps now, a pull those of this run.
     """
     allow_rejected: AllowRejected = None
-    """Which rejected records leave the pull complete."""
+    """Rejected records that leave the pull complete."""
 
     @property
     def complete(self) -> bool:
-        """Whether every shard was read to its end."""
-        return all(one.status == "done" for one in self.shards)
+        """True if every shard was read to its end."""
+        return all(shard.status == "done" for shard in self.shards)
 
     @property
     def failed(self) -> tuple[ShardReport, ...]:
-        """The shards that ended with an error."""
-        return tuple(one for one in self.shards if one.status == "failed")
+        """Shards that failed."""
+        return tuple(shard for shard in self.shards if shard.status == "failed")
 
     @property
     def records(self) -> int:
-        """Records delivered."""
-        return sum(one.records for one in self.shards)
+        """Number of records delivered."""
+        return sum(shard.records for shard in self.shards)
 
     @property
     def new_records(self) -> int:
-        """Records delivered by this run."""
+        """Number of records delivered by this run."""
         return self.records - self.earlier_records
 
     @property
     def pages(self) -> int:
-        """Pages read, those read again to verify them included."""
-        return sum(one.pages for one in self.shards)
+        """Number of pages read, including those read again for verification."""
+        return sum(shard.pages for shard in self.shards)
 
     @property
     def duplicates(self) -> int:
-        """Records left out because they had been delivered."""
-        return sum(one.duplicates for one in self.shards)
+        """Number of records dropped because they had been delivered before."""
+        return sum(shard.duplicates for shard in self.shards)
 
     @property
     def refused(self) -> int:
-        """Records that could not be read as their model."""
-        return sum(one.refused for one in self.shards)
+        """Number of records that could not be decoded."""
+        return sum(shard.refused for shard in self.shards)
 
     @property
     def repaired(self) -> int:
-        """Fields that were repaired."""
-        return sum(one.repaired for one in self.shards)
+        """Number of fields that were repaired."""
+        return sum(shard.repaired for shard in self.shards)
 
     @property
     def unallowed_rejected(self) -> Mapping[str, int]:
-        """Rejected records that ``allow_rejected`` does not allow, by group."""
+        """Number of rejected records that ``allow_rejected`` does not allow, by group."""
         return unallowed_counts(self.rejected, self.allow_rejected)
 
     @property
     def partial(self) -> bool:
-        """Whether a shard was not read to its end, or a record was rejected that is not allowed."""
+        """True if a shard is incomplete or a rejected record is not allowed."""
         return not self.complete or bool(self.unallowed_rejected)
 
     def raise_if_partial(self) -> None:
-        """Raise unless everything was read.
+        """Raise an error unless everything was read.
 
         Raises:
-            PartialPullError: a shard was not read to its end, or records were rejected that
+            PartialPullError: A shard was not read to its end, or records were rejected that
                 ``allow_rejected`` does not allow.
         """
         if self.partial:
-            left = tuple(one for one in self.shards if one.status != "done")
+            unfinished = tuple(shard for shard in self.shards if shard.status != "done")
             raise PartialPullError(
-                [one.shard.name for one in left],
-                errors=[one.error for one in left if one.error is not None],
+                [shard.shard.name for shard in unfinished],
+                errors=[shard.error for shard in unfinished if shard.error is not None],
                 rejected=self.unallowed_rejected,
             )
 
     def __repr__(self) -> str:
-        """Show what was read and how much of it failed."""
-        done = sum(one.status == "done" for one in self.shards)
+        """Show the counts of shards and records."""
+        done = sum(shard.status == "done" for shard in self.shards)
         return (
             f"<Report: {done} of {len(self.shards)} shards done, {len(self.failed)} failed, "
             f"{self.records} records{rejected_text(self.rejected)}>"

@@ -1,4 +1,4 @@
-"""From a shard's plain text to what a walk is asked."""
+"""Arguments of a walk, made from a shard."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _DATE_FILTERS = frozenset(
 def walk_arguments(
     shard: Shard, filters: Filters
 ) -> tuple[Endpoint[object], dict[str, object], tuple[int, ...]]:
-    """Return what ``caller.walk(endpoint, arguments, *ids)`` takes to walk one list of a shard.
+    """Return the arguments of ``client.walk(endpoint, arguments, *ids)`` for one list of a shard.
 
-    The caller must be bound to no practice and no location, since a bound one would narrow the
-    lists of the account. Filters of None are passed on: they keep a default from being sent.
+    The client must not be bound to a practice or location, which would narrow account-wide lists.
+    Filters of None are passed on: they suppress a default.
     """
     endpoint = endpoint_of(shard.resource)
-    row = spec_for(endpoint, shard.version)
+    spec = spec_for(endpoint, shard.version)
     arguments: dict[str, object] = {name: _value(name, value) for name, value in filters.items()}
-    if shard.subdomain is not None and row.subdomain is not ScopeNeed.NONE:
+    if shard.subdomain is not None and spec.subdomain is not ScopeNeed.NONE:
         arguments["subdomain"] = shard.subdomain
     if shard.location_id is None:
         return endpoint, arguments, ()
-    if "{id}" in row.path:
+    if "{id}" in spec.path:
         return endpoint, arguments, (shard.location_id,)
-    arguments[row.location_filter] = shard.location_id
+    arguments[spec.location_filter] = shard.location_id
     return endpoint, arguments, ()
 
 

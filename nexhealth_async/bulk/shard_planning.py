@@ -1,4 +1,4 @@
-"""From what is wanted to shards: which lists of which places, since when, in which windows."""
+"""Divide a pull into shards: lists, locations, start times and windows."""
 
 from __future__ import annotations
 
@@ -48,65 +48,65 @@ __all__ = [
 ]
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before any practice went live; the vendor advises such a moment where a list needs one."""
+"""Time before any practice went live, as the vendor advises for lists that need a start."""
 OVERLAP = timedelta(minutes=15)
-"""How far back of a pull's start the next one begins: the vendor's reads lag about 10 minutes."""
+"""Time that a pull reads before the start of the last one: reads lag about 10 minutes."""
 COMPARE = timedelta(days=7)
-"""How old a comparison with the whole list may be before the next one."""
+"""Maximum age of the last comparison with the whole list."""
 _YEARS_BACK = 4
-"""Calendar years before this one that are windows of their own; those before are one."""
+"""Past calendar years that get a window each; earlier years share one."""
 _WINDOWS_AHEAD = 2
-"""New Years after this year's that begin a window; the last of these windows is a long one."""
+"""Coming years that begin a window; the last window runs to the end."""
 YEARS_AHEAD = 10
-"""Years after this one that a whole pull of appointments reads."""
+"""Years after this one in a whole pull of appointments."""
 
 Practices: TypeAlias = Sequence[str] | Mapping[str, Sequence[int] | None] | None
-"""Which practices: all (None), these, or these with these locations (None: all of them)."""
+"""Selected practices: all (None), these, or these with these locations (None: all of them)."""
 Since: TypeAlias = datetime | Literal["last"] | None
-"""From when: everything (None), a moment, or where each group of the target ended ("last")."""
+"""Start of a pull: everything (None), a time, or the end of the last pull (``"last"``)."""
 
 
 @frozen(kw_only=True)
 class PracticeLocations:
-    """A practice, and which of its locations are to be read."""
+    """Practice with the locations to read."""
 
     subdomain: str
     location_ids: tuple[int, ...]
     whole: bool = True
-    """Whether these are all its locations that the key can see."""
+    """True if these are all locations the key can see."""
 
 
 @frozen(kw_only=True)
 class GroupPlan:
-    """What a pull reads of one resource in one practice."""
+    """Plan of one resource in one practice."""
 
     group: Group
     shards: tuple[Shard, ...]
     sweep: tuple[Shard, ...] = ()
-    """To be read after the shards: records may have moved from one not yet read to one read."""
+    """Shards to read last: a record may have moved from an unread list to a read one."""
 
     @property
     def everything(self) -> tuple[Shard, ...]:
-        """The shards, and those of the sweep."""
+        """All shards, the sweep last."""
         return (*self.shards, *self.sweep)
 
     @property
     def compares(self) -> bool:
-        """Whether it is read whole, so that what was not seen is gone and may be deleted."""
+        """True if it is read whole, so that unseen rows may be deleted."""
         return all(shard.compares for shard in self.shards)
 
     @property
     def completes(self) -> bool:
-        """Whether reading its shards brings everything there is, or everything that changed."""
+        """True if its shards cover everything, or everything that changed."""
         return not any(shard.partial for shard in self.everything)
 
     def can_compare(
         self, states: Iterable[ShardState | None], *, keeps_rejected: bool = False
     ) -> bool:
-        """Tell whether rows that were not seen may be deleted, now that its shards are read.
+        """Return whether unseen rows may be deleted after the shards were read.
 
-        Not where a record could not be read and the target does not keep rejected records: a row
-        may be an earlier version of it. A target that keeps them has removed that row.
+        They may not if a record was unreadable and the target does not keep rejected records: a row
+        may be an earlier version of it. A target that keeps rejected records has removed that row.
         """
         if keeps_rejected:
             return self.compares
@@ -114,21 +114,21 @@ class GroupPlan:
 
 
 def _by_group(plan: PullPlan) -> Mapping[Group, GroupPlan]:
-    return {one.group: one for one in plan.groups}
+    return {group_plan.group: group_plan for group_plan in plan.groups}
 
 
 @frozen(kw_only=True)
 class PullPlan:
-    """What a pull consists of."""
+    """Plan of a pull."""
 
     groups: tuple[GroupPlan, ...]
-    _of: Mapping[Group, GroupPlan] = field(
+    _by_group: Mapping[Group, GroupPlan] = field(
         init=False, eq=False, repr=False, default=Factory(_by_group, takes_self=True)
     )
 
     @classmethod
     def of(cls, shards: Iterable[Shard]) -> PullPlan:
-        """Put a plan together again from all its shards, as a checkpoint keeps them."""
+        """Rebuild a plan from its shards, as stored in a checkpoint."""
         parts: dict[Group, tuple[list[Shard], list[Shard]]] = {}
         for shard in shards:
             main, sweep = parts.setdefault(shard.group, ([], []))
@@ -142,21 +142,21 @@ class PullPlan:
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """All shards but the sweeps: resource by resource, practice by practice."""
-        return tuple(shard for one in self.groups for shard in one.shards)
+        """All shards except sweeps, ordered by resource and practice."""
+        return tuple(shard for group_plan in self.groups for shard in group_plan.shards)
 
     @property
     def everything(self) -> tuple[Shard, ...]:
-        """All shards, the sweeps of each group behind its others."""
-        return tuple(shard for one in self.groups for shard in one.everything)
+        """All shards, each group's sweep after its other shards."""
+        return tuple(shard for group_plan in self.groups for shard in group_plan.everything)
 
     def group(self, group: Group) -> GroupPlan:
-        """Return what is read of a group."""
-        return self._of[group]
+        """Return the plan of a group."""
+        return self._by_group[group]
 
     def sweep_of(self, group: Group) -> tuple[Shard, ...]:
-        """Return the shards to be read after all others of a group; none if it needs no sweep."""
-        return self._of[group].sweep
+        """Return the sweep of a group; empty if it needs none."""
+        return self._by_group[group].sweep
 
 
 def plan_shards(
@@ -173,24 +173,38 @@ def plan_shards(
     overlap: timedelta = OVERLAP,
     whole: Collection[Group] = (),
 ) -> PullPlan:
-    """Plan a pull. Equal arguments give equal plans; ``now`` is the moment the pull starts.
+    """Plan a pull. Equal arguments give equal plans.
 
-    Lists of the whole account are read whichever the practices are. A group is compared with its
-    whole list if it is read whole: without ``since``, where its list takes none, and with
-    ``since="last"`` where deleted records show in no other way and the last comparison is
-    ``compare`` old. It is not if ``compare`` is None, if only some locations are read, or if the
-    appointments' window is narrower than the default, 2000 to ten years ahead. Then, and where a
-    moment is later than the group's watermark, the shards are ``partial``. ``whole`` names
-    groups that are read from their beginning whatever ``since`` says.
+    Lists of the whole account are read whatever the practices are. A group is compared with its
+    whole list if it is read whole: without ``since``, if its list has no ``updated_since``, and
+    with ``since="last"`` if deletions are not listed and the last comparison is older than
+    ``compare``. It is not compared if ``compare`` is None, if only some locations are read, or if
+    the appointment window is narrower than the default, 2000 to ten years ahead. In the last two
+    cases, and if ``since`` is later than the group's watermark, the shards are ``partial``.
 
-    Raises `InvalidArgumentError` or `NotInVersionError` for what cannot be pulled.
+    Args:
+        resources: Names of lists.
+        version: API version to read in.
+        practices: Practices and locations to read.
+        now: Start time of the pull.
+        since: Start of the changes to read.
+        watermarks: State of each group in the target.
+        compare: Maximum age of the last comparison.
+        appointments_from: Start of the appointment window.
+        appointments_until: End of the appointment window.
+        overlap: Time to read again before the start of the last pull.
+        whole: Groups to read from the start, regardless of ``since``.
+
+    Raises:
+        InvalidArgumentError: A list cannot be pulled, or a practice is named twice.
+        NotInVersionError: Only the other API version has a list.
     """
-    if len({place.subdomain for place in practices}) < len(practices):
+    if len({practice.subdomain for practice in practices}) < len(practices):
         raise InvalidArgumentError(
-            "a practice is named twice; name each once, with all its locations"
+            "a practice is named twice; name it once, with all its locations"
         )
     planner = _Planner(
-        places=tuple(practices),
+        practices=tuple(practices),
         now=_in_utc("now", now),
         since=since if since is None or since == "last" else _in_utc("since", since),
         watermarks=watermarks or {},
@@ -200,89 +214,93 @@ def plan_shards(
         whole=frozenset(whole),
     )
     names = dict.fromkeys(resources)
-    groups = (one for name in names for one in planner.groups(facts(name, version)))
+    groups = (group_plan for name in names for group_plan in planner.groups(facts(name, version)))
     return PullPlan(groups=tuple(groups))
 
 
 @frozen(kw_only=True)
 class VisibleLocations:
-    """The practices and locations that a key can see, inactive locations too."""
+    """Practices and locations that a key can see, including inactive locations."""
 
     locations: Mapping[str, Mapping[int, None]]
-    """By subdomain, in the server's order."""
+    """Location ids by subdomain, in the server's order."""
     institution_ids: Mapping[str, int | None]
-    """By subdomain."""
+    """Institution ids by subdomain."""
     is_complete: bool
-    """Whether the key may list them all; False if only some practices were asked after by name."""
+    """True if the key may list all; False if practices were looked up by name."""
 
-    def chosen(self, practices: Practices = None) -> tuple[PracticeLocations, ...]:
-        """Return the places to be read.
+    def select(self, practices: Practices = None) -> tuple[PracticeLocations, ...]:
+        """Return the practices and locations to read.
 
-        Raises `InvalidArgumentError` for those that the key cannot see, naming those it can.
+        Raises:
+            InvalidArgumentError: The key cannot see one of them. The message lists what it can see.
         """
-        seen, chosen = self.locations, by_subdomain(practices)
-        if chosen is None:
-            return tuple(_practice_locations(name, ids, None) for name, ids in seen.items())
-        for name in chosen:
-            if name not in seen:
+        locations, selected = self.locations, by_subdomain(practices)
+        if selected is None:
+            return tuple(_practice_locations(name, ids, None) for name, ids in locations.items())
+        for name in selected:
+            if name not in locations:
                 raise InvalidArgumentError(
-                    f"the key sees no practice called {name!r}; it sees {_join_names(seen)}"
+                    f"the key cannot see practice {name!r}; it can see {_join_names(locations)}"
                 )
-        return tuple(_practice_locations(name, seen[name], ids) for name, ids in chosen.items())
+        return tuple(
+            _practice_locations(name, locations[name], ids) for name, ids in selected.items()
+        )
 
 
 def by_subdomain(practices: Practices) -> Mapping[str, Sequence[int] | None] | None:
-    """Return the practices chosen, each with its locations (None: all); None: all practices."""
+    """Return the selected practices with their locations (None: all); None for all practices."""
     if practices is None or isinstance(practices, Mapping):
         return practices
     return dict.fromkeys([practices] if isinstance(practices, str) else practices)
 
 
-async def list_visible(caller: Client, practices: Iterable[str] | None = None) -> VisibleLocations:
-    """Find out what a key can see; practices that are named are asked after if it may not list all.
+async def list_visible(client: Client, practices: Iterable[str] | None = None) -> VisibleLocations:
+    """List what a key can see; look practices up by name if it may not list all.
 
-    The caller must be bound to no practice: what it is bound to would be all it sees.
+    The client must not be bound to a practice: the result would be limited to it.
     """
     try:
-        return await _list_locations(caller, None)
+        return await _list_locations(client, None)
     except PermissionDeniedError as error:
         if practices is None or isinstance(error, (VersionNotEnabledError, FirewallBlockedError)):
             raise
-    return await _list_locations(caller, dict.fromkeys(practices))
+    return await _list_locations(client, dict.fromkeys(practices))
 
 
-async def _list_locations(caller: Client, practices: Iterable[str] | None) -> VisibleLocations:
-    seen: dict[str, dict[int, None]] = {}
+async def _list_locations(client: Client, practices: Iterable[str] | None) -> VisibleLocations:
+    locations: dict[str, dict[int, None]] = {}
     ids: dict[str, int | None] = {}
     for practice in (None,) if practices is None else practices:
         with suppress(PermissionDeniedError) if practice is not None else nullcontext():
-            async with aclosing(practice_locations(caller, LIST_LOCATIONS, practice)) as listed:
-                async for one in listed:
-                    seen.setdefault(one.subdomain, {})[one.location_id] = None
-                    ids[one.subdomain] = one.institution_id
-    return VisibleLocations(locations=seen, institution_ids=ids, is_complete=practices is None)
+            async with aclosing(practice_locations(client, LIST_LOCATIONS, practice)) as listing:
+                async for location in listing:
+                    locations.setdefault(location.subdomain, {})[location.location_id] = None
+                    ids[location.subdomain] = location.institution_id
+    return VisibleLocations(locations=locations, institution_ids=ids, is_complete=practices is None)
 
 
 async def find_practices(
-    caller: Client, practices: Practices = None
+    client: Client, practices: Practices = None
 ) -> tuple[PracticeLocations, ...]:
     """Return the practices and locations to read."""
-    return (await list_visible(caller, by_subdomain(practices))).chosen(practices)
+    return (await list_visible(client, by_subdomain(practices))).select(practices)
 
 
 def _practice_locations(
     subdomain: str, visible: Mapping[int, None], ids: Sequence[int] | None
 ) -> PracticeLocations:
-    chosen = dict.fromkeys(visible if ids is None else ids)
-    if not chosen:
-        raise InvalidArgumentError(f"no location of {subdomain} is named; pass None to mean all")
-    for id in chosen:
+    selected = dict.fromkeys(visible if ids is None else ids)
+    if not selected:
+        raise InvalidArgumentError(f"no location of {subdomain} is named; pass None for all")
+    for id in selected:
         if id not in visible:
             raise InvalidArgumentError(
-                f"the key sees no location {id} in {subdomain}; it sees {_join_names(visible)}"
+                f"the key cannot see location {id} in {subdomain}; "
+                f"it can see {_join_names(visible)}"
             )
     return PracticeLocations(
-        subdomain=subdomain, location_ids=tuple(chosen), whole=len(chosen) == len(visible)
+        subdomain=subdomain, location_ids=tuple(selected), whole=len(selected) == len(visible)
     )
 
 
@@ -290,14 +308,14 @@ _MAX_LISTED = 20
 
 
 def _join_names(names: Iterable[object]) -> str:
-    every = [str(name) for name in names]
-    more = [f"{len(every) - _MAX_LISTED} more"] if len(every) > _MAX_LISTED else []
-    return ", ".join(every[:_MAX_LISTED] + more) or "none"
+    texts = [str(name) for name in names]
+    omitted = [f"{len(texts) - _MAX_LISTED} more"] if len(texts) > _MAX_LISTED else []
+    return ", ".join(texts[:_MAX_LISTED] + omitted) or "none"
 
 
 @frozen(kw_only=True)
 class _DateWindow:
-    """The appointments' window, and the edges that divide it for reading in parallel."""
+    """Appointment window and the edges that divide it for parallel reads."""
 
     first: datetime
     last: datetime
@@ -313,11 +331,11 @@ class _DateWindow:
         if last <= first:
             raise InvalidArgumentError("appointments_until must be later than appointments_from")
         years = map(start_of_year, range(year - _YEARS_BACK, year + _WINDOWS_AHEAD + 1))
-        inner = (edge for edge in years if first < edge < last)
+        inner_edges = (edge for edge in years if first < edge < last)
         return cls(
             first=first,
             last=last,
-            edges=(first, *inner, last),
+            edges=(first, *inner_edges, last),
             complete=first <= BEGINNING and last >= end,
         )
 
@@ -328,7 +346,7 @@ class _DateWindow:
 
 @frozen(kw_only=True)
 class _Planner:
-    places: tuple[PracticeLocations, ...]
+    practices: tuple[PracticeLocations, ...]
     now: datetime
     since: Since
     watermarks: Mapping[Group, GroupState]
@@ -337,18 +355,20 @@ class _Planner:
     overlap: timedelta
     whole: frozenset[Group] = frozenset()
 
-    def groups(self, about: ResourceFacts) -> Iterable[GroupPlan]:
-        """Plan each practice's part of a resource, or the account's."""
-        if about.level is Level.ACCOUNT:
-            yield self._group(about, Group(resource=about.resource, subdomain=None), (None,))
+    def groups(self, resource_facts: ResourceFacts) -> Iterable[GroupPlan]:
+        """Plan a resource in each practice, or in the account."""
+        if resource_facts.level is Level.ACCOUNT:
+            yield self._group(
+                resource_facts, Group(resource=resource_facts.resource, subdomain=None), (None,)
+            )
             return
-        for place in self.places:
-            group = Group(resource=about.resource, subdomain=place.subdomain)
-            restricted = about.narrows and not place.whole
-            by_location = about.level is Level.LOCATION or restricted
-            locations = place.location_ids if by_location else (None,)
+        for practice in self.practices:
+            group = Group(resource=resource_facts.resource, subdomain=practice.subdomain)
+            restricted = resource_facts.narrows and not practice.whole
+            by_location = resource_facts.level is Level.LOCATION or restricted
+            locations = practice.location_ids if by_location else (None,)
             if locations:
-                yield self._group(about, group, locations, restricted=restricted)
+                yield self._group(resource_facts, group, locations, restricted=restricted)
 
     def _group(
         self,
@@ -379,7 +399,7 @@ class _Planner:
         )
 
     def _since(self, facts: ResourceFacts, group: Group) -> datetime | None:
-        """Return from when a group is read; None for the whole of it."""
+        """Return the start of the changes to read from a group; None for all of it."""
         if not facts.incremental or self.since is None or group in self.whole:
             return None
         if self.since != "last":
@@ -392,9 +412,9 @@ class _Planner:
         return state.watermark
 
     def _leaves_gap(self, group: Group, since: datetime | None) -> bool:
-        """Whether changes before ``since`` are neither read nor known to be in the target."""
-        known = self.watermarks.get(group, GroupState()).watermark
-        return since is not None and (known is None or since > known)
+        """Return whether changes before ``since`` are missing from the target."""
+        watermark = self.watermarks.get(group, GroupState()).watermark
+        return since is not None and (watermark is None or since > watermark)
 
     def _sweep(
         self, base: Shard, facts: ResourceFacts, locations: Sequence[int | None]
@@ -427,13 +447,13 @@ class _Planner:
 def lists_of(
     facts: ResourceFacts, since: datetime | None, window: tuple[str, str] | None
 ) -> tuple[Filters, ...]:
-    """Return the filters of each list that a shard of a resource walks."""
+    """Return the filters of each list that a shard walks."""
     if since is None and facts.needs_since:
         since = BEGINNING
-    more: Filters = {"updated_since": format_timestamp(since)} if since is not None else {}
+    extra: Filters = {"updated_since": format_timestamp(since)} if since is not None else {}
     if window is not None:
-        more = {"start": window[0], "end": window[1], **more}
-    return tuple({**one.filters, **more} for one in facts.lists)
+        extra = {"start": window[0], "end": window[1], **extra}
+    return tuple({**variant.filters, **extra} for variant in facts.lists)
 
 
 def _in_utc(name: str, timestamp: datetime) -> datetime:
@@ -441,10 +461,10 @@ def _in_utc(name: str, timestamp: datetime) -> datetime:
 
 
 def start_of_year(year: int) -> datetime:
-    """Return the first moment of a year."""
+    """Return the start of a year in UTC."""
     return datetime(year, 1, 1, tzinfo=UTC)
 
 
 def format_timestamp(moment: datetime) -> str:
-    """Write a moment as shards hold it."""
+    """Format a time as shards hold it: ISO 8601 in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

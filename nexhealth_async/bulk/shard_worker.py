@@ -1,4 +1,4 @@
-"""One shard of a pull, read by one of many processes, and what follows from its end."""
+"""Read one shard of a pull that many processes share, and complete its group."""
 
 from __future__ import annotations
 
@@ -34,27 +34,29 @@ __all__ = ["ShardOutcome", "run_shared_shard"]
 
 @frozen(kw_only=True)
 class ShardOutcome:
-    """What became of a shard."""
+    """Result of running a shard."""
 
     status: Literal["done", "failed", "busy", "overtaken", "replaced"]
-    """Done, now or before; failed with an error of the API or the network, so to be tried again;
-    busy, since another process that lives is at it; overtaken by one that took it meanwhile, so
-    that nothing more of ours was kept; or replaced, its pull having given way to a new one.
+    """Status of the shard.
+
+    ``done``: read, now or before. ``failed``: ended with an error of the API or the network; try
+    again. ``busy``: another live process reads it. ``overtaken``: another process claimed it
+    meanwhile, so nothing more was written here. ``replaced``: a new pull replaced its pull.
     """
     records: int = 0
-    """Records of the shard kept so far, those of earlier tries included."""
+    """Records of the shard written so far, including earlier attempts."""
     error: str | None = None
-    """The error's class and text, free of personal data."""
+    """Class and text of the error, without personal data."""
     follow_up: tuple[Shard, ...] = ()
-    """Shards of the same pull to be queued now: they had to wait for this one."""
+    """Shards of the same pull to queue now, which had to wait for this one."""
     deleted: int = 0
-    """Rows taken out of the target, where its group was completed and compared."""
+    """Rows deleted from the target, if its group was completed and compared."""
     finished: bool = False
-    """Whether all of the pull is done."""
+    """True if the whole pull is done."""
 
 
 async def run_shared_shard(
-    server: Client,
+    base_client: Client,
     target: SharedTarget,
     shard: str,
     *,
@@ -64,29 +66,26 @@ async def run_shared_shard(
     alive: Callable[[str], Awaitable[bool]] | None,
     now: datetime,
 ) -> ShardOutcome:
-    """Take a shard, by its name, and read it to its end, page by page into the target.
-
-    What the shard is, the target says: it has the plan of the pull.
-    """
+    """Claim a shard by its name and read it to its end into the target."""
     async with open_target(target):
-        seen = await target.inspect(pull, shard)
-        if seen is None:
+        claim = await target.inspect(pull, shard)
+        if claim is None:
             return ShardOutcome(status="replaced")
-        check_start(seen.started, now)
-        if seen.done:
-            caller = await session_for_origin(server, seen.origin, seen.shard.version)
-            return await _is_done(caller, target, seen, settings(seen.reading))
-        caller = await session_for_origin(server, seen.origin, seen.shard.version)
+        check_start(claim.started, now)
+        if claim.done:
+            client = await session_for_origin(base_client, claim.origin, claim.shard.version)
+            return await _finish_shard(client, target, claim, settings(claim.reading))
+        client = await session_for_origin(base_client, claim.origin, claim.shard.version)
         if (
             alive is not None
-            and _is_held_by_other(seen, owner)
-            and await alive(seen.holder.owner or "")
+            and _is_held_by_other(claim, owner)
+            and await alive(claim.holder.owner or "")
         ):
             return ShardOutcome(status="busy")
-        claim = await target.claim(seen, owner)
-        if claim is None:
+        new_claim = await target.claim(claim, owner)
+        if new_claim is None:
             return ShardOutcome(status="busy")
-        return await _SharedShardRun(caller, target, claim, settings(claim.reading)).run()
+        return await _SharedShardRun(client, target, new_claim, settings(new_claim.reading)).run()
 
 
 def _is_held_by_other(claim: ShardClaim, owner: str) -> bool:
@@ -95,12 +94,12 @@ def _is_held_by_other(claim: ShardClaim, owner: str) -> bool:
 
 
 class _SharedShardRun:
-    """A shard that was taken."""
+    """Run of a claimed shard."""
 
     def __init__(
-        self, caller: Client, target: SharedTarget, claim: ShardClaim, settings: EngineSettings
+        self, client: Client, target: SharedTarget, claim: ShardClaim, settings: EngineSettings
     ) -> None:
-        self._caller = caller
+        self._client = client
         self._settings = settings
         self._target = target
         self._claim = claim
@@ -112,11 +111,11 @@ class _SharedShardRun:
             shards=(shard,),
             states={} if state is None else {shard.name: state},
         )
-        books = PullTracker(progress, stats=caller.stats, began=start_position(caller))
-        self._engine = Engine(caller, books, settings)
+        tracker = PullTracker(progress, stats=client.stats, began=start_position(client))
+        self._engine = Engine(client, tracker, settings)
 
     async def run(self) -> ShardOutcome:
-        """Keep what the engine brings, until it ends or another process has taken the shard."""
+        """Write what the engine delivers, until it ends or another process claims the shard."""
         engine, target, claim = self._engine, self._target, self._claim
         engine.start()
         state = claim.state or ShardState()
@@ -134,60 +133,62 @@ class _SharedShardRun:
             return ShardOutcome(status="overtaken")
         if state.status == "failed":
             return ShardOutcome(status="failed", records=state.records, error=state.error)
-        return await _is_done(
-            caller=self._caller,
+        return await _finish_shard(
+            client=self._client,
             target=target,
             claim=evolve(claim, state=state),
             settings=self._settings,
         )
 
 
-async def _is_done(
-    caller: Client, target: SharedTarget, claim: ShardClaim, settings: EngineSettings
+async def _finish_shard(
+    client: Client, target: SharedTarget, claim: ShardClaim, settings: EngineSettings
 ) -> ShardOutcome:
-    """Do what follows from a shard's end; all of it may be done again, should we be killed here."""
+    """Complete the group and the pull if this was the last shard. Safe to repeat."""
     records = 0 if claim.state is None else claim.state.records
     group = claim.shard.group
     states = await target.group(claim.pull, group)
-    undone = _unfinished_keys(states)
-    if undone:
-        waits = claim.shard.sweep or any(not one.sweep for one in undone)
+    unfinished = _unfinished_shards(states)
+    if unfinished:
+        waits = claim.shard.sweep or any(not shard.sweep for shard in unfinished)
         return ShardOutcome(
-            status="done", records=records, follow_up=() if waits else tuple(undone)
+            status="done", records=records, follow_up=() if waits else tuple(unfinished)
         )
-    records += await _read_again(caller, target, claim, states, settings)
+    records += await _retry_rejected(client, target, claim, states, settings)
     deleted = await _complete(target, claim, states)
     finished = await target.finish(claim.pull)
     return ShardOutcome(status="done", records=records, deleted=deleted, finished=finished)
 
 
-async def _read_again(
-    caller: Client,
+async def _retry_rejected(
+    client: Client,
     target: SharedTarget,
     claim: ShardClaim,
     states: States,
     settings: EngineSettings,
 ) -> int:
-    """Read the group's rejected records again that the pull has not come upon.
+    """Retry the group's rejected records that the pull has not seen.
 
-    They are written with the shard that was done last. Returns how many are readable now.
+    They are written with the shard that was done last. Returns the number that are readable now.
     """
     group = claim.shard.group
     earlier = [
-        one for one in await target.rejected() if one.group == group and one.pull != claim.pull
+        entry
+        for entry in await target.rejected()
+        if entry.group == group and entry.pull != claim.pull
     ]
     if not earlier:
         return 0
     plan = PullPlan.of(shard for shard, _ in states).group(group)
     known = {shard.name: state for shard, state in states if state is not None}
-    rereading = RejectedRetrier(claim.pull, claim.shard.version, earlier)
-    due = rereading.plan_retry(plan, known, ())
-    await target.forget_rejected(due.deleted)
+    retrier = RejectedRetrier(claim.pull, claim.shard.version, earlier)
+    retry_plan = retrier.plan_retry(plan, known, ())
+    await target.forget_rejected(retry_plan.deleted)
     state, readable = claim.state or ShardState(status="done"), 0
-    async for found in rereading.read(caller, due.fetched, settings.concurrency):
-        batch = found.batch(claim.shard)
+    async for fetched in retrier.read(client, retry_plan.fetched, settings.concurrency):
+        batch = fetched.batch(claim.shard)
         if batch is None:
-            await target.forget_rejected([found.entry])
+            await target.forget_rejected([fetched.entry])
             continue
         readable += batch.size
         state = evolve(state, records=state.records + batch.size)
@@ -196,12 +197,12 @@ async def _read_again(
     return readable
 
 
-def _unfinished_keys(states: States) -> list[Shard]:
+def _unfinished_shards(states: States) -> list[Shard]:
     return [shard for shard, state in states if state is None or state.status != "done"]
 
 
 async def _complete(target: SharedTarget, claim: ShardClaim, states: States) -> int:
-    """Complete a group of which all was read, unless that was not meant to be everything."""
+    """Complete a group that was read and planned in full; return the deleted rows."""
     if not states:
         return 0
     plan = PullPlan.of(shard for shard, _ in states).group(claim.shard.group)

@@ -1,4 +1,4 @@
-"""What a place must be able to do that many processes copy one pull to at once."""
+"""Protocol of targets that many processes write to at the same time."""
 
 from __future__ import annotations
 
@@ -18,133 +18,133 @@ from nexhealth_async.pagination.page_plans import Drift
 __all__ = ["ClaimHolder", "PullOverview", "ReadOptions", "ShardClaim", "SharedTarget", "States"]
 
 States: TypeAlias = "Sequence[tuple[Shard, ShardState | None]]"
-"""Shards with how far they have come; None: not begun."""
+"""Shards with their states; None: not started."""
 
 
 @frozen(kw_only=True)
 class ReadOptions:
-    """How the shards of a pull are read."""
+    """Options for reading the shards of a pull."""
 
     drift: Drift = "verify"
-    """How numbered lists are shown to be complete, see `Drift`."""
+    """Verification of numbered lists, see `Drift`."""
     per_page: int | None = None
-    """Records of one page; None means the most a list gives."""
+    """Records per page; None means the list's maximum."""
     concurrency: int = 8
-    """Requests in flight for one shard, where its list can be asked for several pages at once."""
+    """Requests in flight for one shard, if its pages can be requested in parallel."""
 
 
 @frozen(kw_only=True)
 class ClaimHolder:
-    """Who had a shard last."""
+    """Last claim of a shard."""
 
     fence: int = 0
-    """How often it was taken; whoever took it last may write, and nobody else."""
+    """Number of claims, as a fencing number; only the last claim may write."""
     owner: str | None = None
     touched: datetime | None = None
-    """When something of it was kept last."""
+    """Time of its last write."""
 
 
 @frozen(kw_only=True)
 class ShardClaim:
-    """A shard as it stands, and under which fencing number."""
+    """Claim of a shard, with its state and fencing number."""
 
     pull: str
     shard: Shard
     number: int
-    """Of the shard within its pull."""
+    """Number of the shard within its pull."""
     started: datetime
-    """When the pull was."""
+    """Start time of the pull."""
     state: ShardState | None
     holder: ClaimHolder
     reading: ReadOptions = ReadOptions()
-    """How the pull is read."""
+    """Read options of the pull."""
     origin: Origin | None = None
-    """Where its pull reads from; None if an earlier release began it."""
+    """Origin of the pull; None if an earlier release began it."""
 
     @property
     def done(self) -> bool:
-        """Whether all of it was read."""
+        """True if all of it was read."""
         return self.state is not None and self.state.status == "done"
 
 
 @frozen(kw_only=True)
 class PullOverview:
-    """The last pull of a target, and who has which of its shards."""
+    """Last pull of a target, with the claims of its shards."""
 
     progress: Progress
     holders: Mapping[str, ClaimHolder]
-    """By name of the shard; those nobody took are missing."""
+    """Last claim by shard name; shards never claimed are missing."""
     rejected: Sequence[RejectedEntry] = ()
-    """Records that could not be read as their model, of all lists."""
+    """Records of all lists that could not be decoded."""
 
 
 class SharedTarget(Protocol):
-    """A place many processes write to at once, each its own shard.
+    """Target that many processes write to at the same time, each its own shard.
 
-    A shard is taken before it is written to. That gives it a new fencing number, with which every
-    write is made; one with an older number is refused, so that a process which was thought dead
-    and comes back can do no harm. What one call is told is kept together or not at all.
+    A shard is claimed before it is written to. Each claim has a new fencing number, and writes with
+    an older number are rejected, so that a process that was considered dead can do no harm. Each
+    call is one transaction.
     """
 
     async def open(self) -> None:
-        """Connect, and lock out whoever wants to write alone."""
+        """Connect, and lock out exclusive writers."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections; what was kept stays."""
+        """Close files and connections; stored data stays."""
         ...
 
     async def inspect(self, pull: str, shard: str) -> ShardClaim | None:
-        """Return a shard, by its name, and how it stands; None if another pull was begun.
+        """Return a shard by its name, with its state; None if another pull was begun.
 
-        What the shard is, and how it is read, is what was kept when the pull was planned.
+        The shard and its read options are those of the stored plan.
         """
         ...
 
     async def claim(self, claim: ShardClaim, owner: str) -> ShardClaim | None:
-        """Take a shard that was seen; None if another was faster, or has ended it.
+        """Claim an inspected shard; None if another process was faster or has finished it.
 
-        It is cut back to where it can go on: the state's place, or the start.
+        The shard is rewound to its position, or to its start.
         """
         ...
 
     async def write(self, claim: ShardClaim, batch: Batch, state: ShardState) -> bool:
-        """Keep a batch and how far its shard has come; False if another has the shard now.
+        """Write a batch and the state of its shard; False if another process has claimed it.
 
-        Rejected records are kept as by `nexhealth_async.bulk.rejected_records.RejectedStore`.
+        Rejected records are stored as by `nexhealth_async.bulk.rejected_records.RejectedStore`.
         """
         ...
 
     async def settle(self, claim: ShardClaim, state: ShardState) -> bool:
-        """Keep that a shard is done or has failed; False if another has the shard now."""
+        """Store that a shard is done or has failed; False if another process has claimed it."""
         ...
 
     async def rejected(self) -> Sequence[RejectedEntry]:
-        """Return all rejected records the target keeps, without their JSON."""
+        """Return all rejected records of the target, without their JSON."""
         ...
 
     async def forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
-        """Remove rejected records, except those that another pull has read meanwhile."""
+        """Delete rejected records, except those that another pull has read meanwhile."""
         ...
 
     async def group(self, pull: str, group: Group) -> States:
-        """Return how all shards of a group stand."""
+        """Return all shards of a group with their states."""
         ...
 
     async def complete(
         self, claim: ShardClaim, group: Group, *, watermark: datetime, whole: bool
     ) -> int | None:
-        """Keep that a group is complete, as `Target.complete`; None if that was kept before."""
+        """Store that a group is complete, as `Target.complete`; None if it already was."""
         ...
 
     async def finish(self, pull: str) -> bool:
-        """Keep that the pull has ended if every shard is done; tells whether it is."""
+        """Store that the pull has ended if every shard is done; return whether it has."""
         ...
 
     async def keep_reading(self, pull: str, reading: ReadOptions) -> None:
-        """Keep how the shards of a pull are read; it may be told to a target that is not open."""
+        """Store the read options of a pull; the target need not be open."""
         ...
 
     async def overview(self) -> PullOverview | None:
-        """Return the last pull, finished or not; it may be asked of a target that is not open."""
+        """Return the last pull, finished or not; the target need not be open."""
         ...

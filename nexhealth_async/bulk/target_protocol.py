@@ -1,4 +1,4 @@
-"""What a place must be able to do that a pull is copied to."""
+"""Protocol of targets that a pull is copied to."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _CLOSE_SECONDS = 30.0
 
 
 class AsyncResource(Protocol):
-    """What all targets have in common."""
+    """Methods that all targets have."""
 
     async def open(self) -> None:
         """Connect, or open the files."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of files and connections; what was kept stays."""
+        """Close files and connections; stored data stays."""
         ...
 
 
 @asynccontextmanager
 async def open_target(target: AsyncResource) -> AsyncGenerator[None]:
-    """Open a target, and close it again even in a cancelled scope; for a bounded time."""
+    """Open a target, and close it at the end, even in a cancelled scope; for a limited time."""
     try:
         await target.open()
         yield
@@ -44,22 +44,22 @@ async def open_target(target: AsyncResource) -> AsyncGenerator[None]:
 
 
 class Target(Protocol):
-    """A place records are copied to: files, a database, or your own.
+    """Target that records are copied to: files, a database, or your own.
 
-    It is used by one task at a time. What one call is told is kept together or not at all, and is
-    kept when the call returns: a process killed at any moment finds on resuming what `load` says,
-    and nothing beyond it. Rows are identified by practice and id.
+    It is used by one task at a time. Each call is one transaction and is durable when it returns:
+    after a crash the target holds what `load` returns, and nothing beyond it. Rows are identified
+    by practice and id.
     """
 
     merges: bool
-    """Whether writing a record again replaces it; if not, nothing may be written twice."""
+    """True if a record written again replaces its row; if not, records are written once."""
 
     async def open(self) -> None:
-        """Connect, lock out other writers, and make ready what is missing."""
+        """Connect, lock out other writers, and create what is missing."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of files and connections; what was kept stays."""
+        """Close files and connections; stored data stays."""
         ...
 
     async def load(self) -> Progress | None:
@@ -67,50 +67,50 @@ class Target(Protocol):
         ...
 
     async def groups(self) -> Mapping[Group, GroupState]:
-        """Return what is known of each resource of each practice."""
+        """Return the state of each resource of each practice."""
         ...
 
     async def begin(self, progress: Progress) -> None:
-        """Keep the plan of a new pull. One that was not finished before is forgotten.
+        """Store the plan of a new pull, and forget an unfinished one.
 
-        Targets that cannot merge raise `UsageError` where an earlier pull's records are.
+        Targets that do not merge raise `UsageError` if they hold an earlier pull's records.
         """
         ...
 
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
-        """Cut a shard back to its checkpoint: to the state's place, or to nothing."""
+        """Rewind a shard to the position of its state, or to its start."""
         ...
 
     async def known(self, group: Group) -> Iterable[int | str]:
-        """Return the ids this pull has kept of a group, for targets that cannot merge."""
+        """Return the ids that this pull has written of a group, for targets that do not merge."""
         ...
 
     async def write(self, batch: Batch, state: ShardState) -> None:
-        """Keep a batch's records, and with them how far its shard has come."""
+        """Write a batch and the state of its shard."""
         ...
 
     async def settle(self, shard: Shard, state: ShardState) -> None:
-        """Keep that a shard is done or has failed."""
+        """Store that a shard is done or has failed."""
         ...
 
     async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
-        """Keep that a group is complete up to the watermark.
+        """Store that a group is complete up to the watermark.
 
-        ``whole`` says that this pull read all of it: rows the pull did not see are deleted.
-        Returns how many were.
+        ``whole`` says that this pull read all of it: unseen rows are deleted. Returns the number of
+        deleted rows.
         """
         ...
 
     async def finish(self) -> None:
-        """Keep that the pull has ended; a shard that failed stays failed."""
+        """Store that the pull has ended; failed shards stay failed."""
         ...
 
 
 @runtime_checkable
 class OriginStore(Protocol):
-    """A target that can be asked what it holds before it is touched, and emptied for a new pull.
+    """Target that can be inspected before it is changed, and emptied for a new pull.
 
-    Where its records came from is in `nexhealth_async.bulk.Progress.origin`.
+    `nexhealth_async.bulk.Progress.origin` is the origin of its records.
     """
 
     async def inspect(self) -> Progress | None:
@@ -118,26 +118,26 @@ class OriginStore(Protocol):
         ...
 
     async def holds_records(self) -> bool:
-        """Tell whether there are records."""
+        """Return whether there are records."""
         ...
 
     async def save_origin(self, origin: Origin) -> None:
-        """Keep another origin with the last pull."""
+        """Store another origin with the last pull."""
         ...
 
     async def begin_replacing(self, progress: Progress) -> None:
-        """Delete all records and keep the plan of a new pull: all of that or nothing.
+        """Delete all records and store the plan of a new pull, atomically.
 
-        Where files are deleted one by one, a process that is killed meanwhile leaves them to be
-        deleted by whoever opens the target next.
+        A target that deletes files one by one finishes the deletion when it is opened next after a
+        crash.
         """
         ...
 
 
 @runtime_checkable
 class PageReader(Protocol):
-    """A target that needs no models where it can read a page's bytes itself."""
+    """Target that can convert a page's bytes itself, without models."""
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Generator[None, None, object | None]:
-        """Make the batch's ``sheet`` of a page's records; see `Reader`. Runs in the event loop."""
+        """Return the batch's ``fast_arrow`` for a page, see `Reader`. Runs in the event loop."""
         ...

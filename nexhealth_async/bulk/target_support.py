@@ -1,4 +1,4 @@
-"""What code that builds on pulls uses besides the public names: targets, fleets, commands."""
+"""Internal names of pulls for targets, fleets and commands."""
 
 from nexhealth_async.bulk.batch import Reader
 from nexhealth_async.bulk.fair_queue import interleave

@@ -131,7 +131,7 @@ async def test_only_the_same_pull_is_resumed() -> None:
         book = RecordingTarget(merges=True)
         sandbox.fail_next(403, path="/patients?page=1")
         await nex.bulk.copy(["patients"], to=book)
-        with pytest.raises(UsageError, match="asked for other resources"):
+        with pytest.raises(UsageError, match="has other resources"):
             await nex.bulk.copy(["patients", "providers"], to=book, resume=True)
         other = nex.with_options(version="v3")
         with pytest.raises(UsageError, match="v2, and this session speaks v3"):

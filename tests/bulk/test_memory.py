@@ -87,7 +87,7 @@ async def test_closing_while_a_page_is_decoded_ends_the_wait(
             step = asyncio.ensure_future(anext(pull))
             engine = pull._engine
             assert engine is not None
-            while engine._unpacking is None:
+            while engine._decoding is None:
                 await asyncio.sleep(0)
             assert not step.done()
         with pytest.raises(WalkClosedError, match="this pull was closed"):

@@ -95,7 +95,7 @@ CHANGED = {
 @pytest.mark.parametrize("shard", CHANGED.values(), ids=CHANGED)
 def test_a_shard_that_the_catalogue_does_not_allow_is_refused(shard: Shard) -> None:
     progress = Progress(id="p", started=NOW, options="{}", shards=(shard,), states={})
-    with pytest.raises(UsageError, match="begin anew"):
+    with pytest.raises(UsageError, match="begin a new one"):
         progress_from_json(progress_to_json(progress))
 
 
@@ -122,7 +122,7 @@ def test_a_shard_that_the_catalogue_does_not_allow_is_refused(shard: Shard) -> N
 )
 def test_parts_that_do_not_belong_together_are_refused(shards: tuple[Shard, ...]) -> None:
     progress = Progress(id="p", started=NOW, options="{}", shards=shards, states={})
-    with pytest.raises(UsageError, match="begin anew"):
+    with pytest.raises(UsageError, match="begin a new one"):
         check_progress(progress)
 
 
@@ -141,7 +141,7 @@ def test_a_state_that_no_reading_leads_to_is_refused(state: ShardState) -> None:
     progress = Progress(
         id="p", started=NOW, options="{}", shards=(PATIENTS,), states={PATIENTS.name: state}
     )
-    with pytest.raises(UsageError, match="begin anew"):
+    with pytest.raises(UsageError, match="begin a new one"):
         progress_from_json(progress_to_json(progress))
 
 

@@ -176,7 +176,7 @@ def test_every_list_is_a_call_the_api_takes(
             call = plan_call(endpoint, version, ids=ids, arguments=arguments)
             assert "{" not in call.path
             sent = dict(call.query)
-            known = facts(shard.resource, version).row.wire
+            known = facts(shard.resource, version).spec.wire
             given_filters = {
                 known.get(name, name) for name, it in filters.items() if it is not None
             }
@@ -419,7 +419,7 @@ async def test_discovery_refuses_what_the_key_cannot_see_and_names_what_it_can()
         Sandbox(patients=1, practices=22) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        with pytest.raises(InvalidArgumentError, match=r"no practice called 'gone'.*2 more"):
+        with pytest.raises(InvalidArgumentError, match=r"practice 'gone'.*2 more"):
             await find_practices(client_of(nex), ["gone"])
         with pytest.raises(InvalidArgumentError, match=f"no location 5 .*{sandbox.location_id}"):
             await find_practices(client_of(nex), {sandbox.subdomain: [5]})

@@ -386,9 +386,9 @@ async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
     async with scene(practices=1) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"])
         assert "not entered" in repr(pull)
-        with pytest.raises(UsageError, match="enter the pull first"):
+        with pytest.raises(UsageError, match="the pull is not entered"):
             await anext(pull)
-        with pytest.raises(UsageError, match="enter the pull first"):
+        with pytest.raises(UsageError, match="the pull is not entered"):
             _ = pull.report
         sandbox.latency = 0.05
         async with pull:
@@ -397,7 +397,7 @@ async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
             with pytest.raises(UsageError, match="one consumer"):
                 await anext(pull)
             await first
-        with pytest.raises(UsageError, match="entered before"):
+        with pytest.raises(UsageError, match="already entered"):
             await pull.__aenter__()
 
 

@@ -35,7 +35,7 @@ EVERY = [(name, version) for version in VERSIONS for name in resources(version)]
 
 
 def row_of(resource: str, version: str) -> OperationSpec:
-    return facts(resource, version).row
+    return facts(resource, version).spec
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -85,7 +85,7 @@ def test_every_filter_of_a_list_is_one_the_api_has_and_says_why_it_is_there(
     about = facts(resource, version)
     assert about.lists
     for one in about.lists:
-        assert set(one.filters) <= set(about.row.wire_names)
+        assert set(one.filters) <= set(about.spec.wire_names)
         assert bool(one.filters) == bool(one.reason)
 
 
@@ -95,20 +95,20 @@ def test_what_hides_records_by_default_is_asked_for_in_both_values(
 ) -> None:
     about = facts(resource, version)
     for name in ("include_deleted", "show_zero_balances"):
-        if name in about.row.filters:
+        if name in about.spec.filters:
             assert [one.filters[name] for one in about.lists] == [True]
     for name in ("cancelled", "new_patient"):
-        if name in about.row.filters:
+        if name in about.spec.filters:
             assert {one.filters[name] for one in about.lists} == {True, False}
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
 def test_the_guarantee_is_told_and_fits_the_list(resource: str, version: str) -> None:
     about = facts(resource, version)
-    tombstones = "include_deleted" in about.row.filters
+    tombstones = "include_deleted" in about.spec.filters
     assert (about.deletions is Deletions.TOMBSTONES) == tombstones
-    assert ("comparing" in about.guarantee or "compared" in about.guarantee) != tombstones
-    assert ("what changed since" in about.guarantee) == about.incremental
+    assert ("comparison" in about.guarantee or "compared" in about.guarantee) != tombstones
+    assert ("the changes since" in about.guarantee) == about.incremental
     assert about.guarantee.count(".") == 3
 
 

@@ -89,7 +89,7 @@ async def test_a_checkpoint_is_refused_where_it_does_not_fit() -> None:
         async with nex.bulk.pull(["patients"]) as pull:
             text = pull.checkpoint()
         for wrong in ("", "{}", text[:-9], '{"format":2}'):
-            with pytest.raises(UsageError, match="no checkpoint"):
+            with pytest.raises(UsageError, match="invalid checkpoint"):
                 async with nex.bulk.pull(["patients"], resume=wrong):
                     pass
         with pytest.raises(UsageError, match="other resources"):

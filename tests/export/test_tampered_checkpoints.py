@@ -139,7 +139,7 @@ async def test_a_changed_row_of_a_database_is_refused(
         f"update _nexhealth_shards set {column} = replace({column}, '{old}', '{new}')"  # noqa: S608 - ours
     )
     async with opened(stage.target()) as target:
-        with pytest.raises(UsageError, match="begin anew"):
+        with pytest.raises(UsageError, match="begin a new one"):
             await target.load()
         await target.begin(plan_of(shard_of(), id="pull-2"))
         assert await target.load() is not None
