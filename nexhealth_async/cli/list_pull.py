@@ -113,7 +113,7 @@ class ListPull:
         from nexhealth_async.bulk import facts
 
         check_names([self.name], version)
-        row = facts(self.name, version).row
+        row = facts(self.name, version).spec
         if "{id}" in row.path:
             raise CliError(
                 f"{self.name} are read place by place, in bulk: add --to, such as --to out/."

@@ -79,7 +79,7 @@ async def test_closing_while_a_page_is_decoded_ends_the_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "nexhealth_async.pagination.batch_decoder._SLICE", 1
+        "nexhealth_async.pagination.batch_decoder._BATCH_SIZE", 1
     )  # so that it takes its time
     async with scene(practices=1, locations=1, patients=900) as (_, nex):
         pull = nex.bulk.pull(["patients"], per_page=900)

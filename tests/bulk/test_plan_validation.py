@@ -198,7 +198,7 @@ async def test_a_changed_checkpoint_of_a_pull_is_refused_before_anything_is_aske
         for old, new in (
             ('"patients"', '"../.."'),
             ('"new_patient":true', '"new_patient":null'),
-            ('"place":"', '"place":"nowhere'),
+            ('"position":"', '"position":"nowhere'),
             ('"started":"20', '"started":"21'),
         ):
             assert old in text

@@ -362,11 +362,11 @@ def test_a_resource_named_twice_is_read_once() -> None:
         ({"since": NOW.replace(tzinfo=None)}, "since is a date-time without a zone"),
         ({"appointments_from": NOW.replace(tzinfo=None)}, "without a zone"),
         ({"appointments_from": NOW, "appointments_until": NOW}, "must be later"),
-        ({"places": [DEMO, ONE_LOCATION]}, "named twice"),
+        ({"practices": [DEMO, ONE_LOCATION]}, "named twice"),
     ],
 )
 def test_what_makes_no_plan_is_refused(changed: dict[str, object], error: str) -> None:
-    arguments: dict[str, object] = {"places": [DEMO], "now": NOW, **changed}
+    arguments: dict[str, object] = {"practices": [DEMO], "now": NOW, **changed}
     with pytest.raises(InvalidArgumentError, match=error):
         plan_shards(["patients"], "v2", **arguments)  # type: ignore[arg-type]  # a table of cases
 

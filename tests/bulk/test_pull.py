@@ -150,7 +150,7 @@ async def test_a_failing_shard_ends_alone() -> None:
         assert len(report.failed) == 2
         for one in report.failed:
             assert isinstance(one.error, PermissionDeniedError)
-            assert (one.error_text or "").startswith("Forbidden: GET /")
+            assert (one.error_text or "").startswith("PermissionDeniedError: GET /")
         assert not report.complete
         with pytest.raises(PartialPullError, match="not read to the end: ") as caught:
             report.raise_if_partial()

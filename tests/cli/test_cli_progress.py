@@ -73,7 +73,7 @@ def paced(*events: Event) -> PaceEstimator:
 
 def test_what_is_left_of_active_shards_is_known_by_their_totals() -> None:
     one = shard(1)
-    pace = paced(started(one), ShardStarted(shard=one, queue_length=False))
+    pace = paced(started(one), ShardStarted(shard=one, resumed=False))
     now = evolve(EMPTY, shards=1, active=(active(one, read=400, total=1000),))
     assert pace.remaining(now) == RemainingWork(records=600, is_certain=True, seconds=6.0)
 
@@ -82,7 +82,7 @@ def test_shards_to_come_are_taken_to_be_as_large_as_their_like() -> None:
     one, two, three = shard(1), shard(2), shard(3)
     pace = paced(
         started(one, two, three, shard(3, sweep=True)),
-        ShardStarted(shard=one, queue_length=False),
+        ShardStarted(shard=one, resumed=False),
         ShardDone(shard=one, records=500, seconds=1.0),
     )
     now = evolve(EMPTY, shards=4, done=1, records=500)
@@ -94,7 +94,7 @@ def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
     shards = [shard(number) for number in range(10)]
     pace = paced(
         started(*shards),
-        ShardStarted(shard=shards[0], queue_length=False),
+        ShardStarted(shard=shards[0], resumed=False),
         ShardDone(shard=shards[0], records=100, seconds=1.0),
     )
     now = evolve(EMPTY, shards=10, done=8)
@@ -103,7 +103,7 @@ def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
 
 def test_where_nothing_is_known_that_is_said() -> None:
     one, other = shard(1), shard(1, "procedures")
-    pace = paced(started(one, other), ShardStarted(shard=one, queue_length=False))
+    pace = paced(started(one, other), ShardStarted(shard=one, resumed=False))
     now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
     left = pace.remaining(now)
     assert (left.records, left.is_certain) == (400, False)
@@ -161,7 +161,7 @@ def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
     for one in every:
         progress.record_event(ShardFailed(shard=one, records=0, error=refusal()))
     assert len(said) == 21
-    assert said[0].startswith("0:00:10 failed patients/demo/0: Forbidden: GET /patients")
+    assert said[0].startswith("0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients")
     assert said[-1] == "0:00:10 further failures are counted only"
 
 
@@ -252,7 +252,7 @@ def test_failures_are_named_with_what_to_do_once_for_each_kind() -> None:
     shards = [reported(shard(number), refusal()) for number in range(80)]
     shards.append(ShardReport(shard=shard(0, sweep=True), status="open"))
     text = failures_text(Report(shards=tuple(shards), stats=Stats(), seconds=1.0))
-    assert text.startswith("80 of 81 shards failed:\n  patients/demo/0: Forbidden: GET /patients")
+    assert text.startswith("80 of 81 shards failed:\n  patients/demo/0: PermissionDeniedError: GET /patients")
     assert text.count("patients/demo/") == 50
     assert "  and 30 more\n" in text
     assert text.count(advice(refusal())) == 1
@@ -266,7 +266,7 @@ def test_failures_of_different_kinds_have_different_advice() -> None:
     failure = ServerError("GET /patients: down", operation="GET /patients", status=500)
     shards = (reported(shard(1), refusal()), reported(shard(2), failure))
     text = failures_text(Report(shards=shards, stats=Stats(), seconds=1.0))
-    assert f"Forbidden: {advice(refusal())}" in text
+    assert f"PermissionDeniedError: {advice(refusal())}" in text
     assert f"ServerError: {advice(failure)}" in text
     assert advice(refusal()) != advice(failure)
 

@@ -64,7 +64,7 @@ def _groups(kept: Any) -> None:
 
 
 def _place(kept: Any) -> None:
-    kept["progress"]["states"][next(iter(kept["progress"]["states"]))]["place"] = "x"
+    kept["progress"]["states"][next(iter(kept["progress"]["states"]))]["position"] = "x"
 
 
 CHANGES = (_resource, _window, _version, _lists, _size, _sizes, _groups, _place)
@@ -126,7 +126,7 @@ async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_f
         ("shard", '"location_id":7', '"location_id":null'),
         ("state", '"records":1', '"records":-1'),
         ("state", '{"', "no JSON"),
-        ("state", '"place":null', '"place":"x"'),
+        ("state", '"position":null', '"position":"x"'),
     ],
 )
 async def test_a_changed_row_of_a_database_is_refused(
