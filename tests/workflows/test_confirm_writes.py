@@ -309,7 +309,7 @@ async def test_a_refused_key_is_raised() -> None:
             await at.location.appointments.confirm(made)
 
 
-@pytest.mark.parametrize("board", [None, EventBus()])
+@pytest.mark.parametrize("event_bus", [None, EventBus()])
 async def test_cancelling_leaves_nothing_behind(event_bus: EventBus | None) -> None:
     async with practice() as at:
         made = await booked(at)
