@@ -23,7 +23,7 @@ RESOURCES = ["patients", "appointments", "providers", "procedures", "locations"]
 
 @pytest.mark.parametrize("merges", [True, False])
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_copy_holds_everything_once(version: str, *, merges: bool) -> None:
+async def test_a_copy_contains_every_record_once(version: str, *, merges: bool) -> None:
     async with scene(version, locations=3) as (sandbox, nex):
         book = RecordingTarget(merges=merges)
         report = await nex.bulk.copy(to=book, per_page=9)
@@ -40,7 +40,7 @@ async def test_a_copy_holds_everything_once(version: str, *, merges: bool) -> No
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("merges", [True, False])
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
+async def test_a_copy_killed_at_random_moments_and_resumed_is_complete(
     version: str, seed: int, *, merges: bool
 ) -> None:
     draw = random.Random(seed)
@@ -79,7 +79,7 @@ async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_resumed_copy_reads_no_finished_shard_again(version: str) -> None:
+async def test_a_resumed_copy_does_not_read_finished_shards_again(version: str) -> None:
     async with scene(version, practices=1, locations=1) as (sandbox, nex):
         sandbox.fail_next(403, path="/procedures", times=100)
         book = RecordingTarget(merges=True)
@@ -95,7 +95,7 @@ async def test_a_resumed_copy_reads_no_finished_shard_again(version: str) -> Non
         assert book.ids("procedures") == truth(sandbox, "procedures")
 
 
-async def test_a_cursor_list_goes_on_behind_the_last_page_kept() -> None:
+async def test_a_cursor_list_continues_behind_the_last_stored_page() -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         book = RecordingTarget(merges=False)
         book.kill_at = 6  # load, groups, begin, then the third batch
@@ -110,7 +110,7 @@ async def test_a_cursor_list_goes_on_behind_the_last_page_kept() -> None:
         assert book.ids("patients") == truth(sandbox, "patients")
 
 
-async def test_a_cursor_the_server_no_longer_knows_costs_a_run_and_starts_again() -> None:
+async def test_an_expired_cursor_restarts_the_list_in_the_next_run() -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         book = RecordingTarget(merges=False)
         book.kill_at = 6
@@ -140,7 +140,7 @@ async def test_only_the_same_pull_is_resumed() -> None:
         assert book.ids("patients") == truth(sandbox, "patients")
 
 
-async def test_resuming_what_is_complete_begins_anew() -> None:
+async def test_resuming_a_complete_copy_starts_a_new_one() -> None:
     async with scene(practices=1, locations=1) as (_, nex):
         book = RecordingTarget(merges=True)
         await nex.bulk.copy(["patients"], to=book, resume=True)
@@ -159,7 +159,7 @@ async def test_a_target_that_cannot_merge_refuses_a_second_pull() -> None:
         assert book.closed == 2
 
 
-async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
+async def test_a_rejected_key_is_raised_and_the_target_closed() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         sandbox.revoke_key()
         book = RecordingTarget(merges=True)
@@ -176,7 +176,7 @@ async def test_a_refused_key_is_raised_and_the_target_closed() -> None:
         ({"resources": []}, InvalidArgumentError),
     ],
 )
-async def test_what_cannot_be_pulled_is_refused_before_the_target_makes_anything(
+async def test_an_impossible_copy_is_refused_before_the_target_is_created(
     wrong: dict[str, Any], error: type[Exception]
 ) -> None:
     async with scene(practices=1, locations=1) as (_, nex):
@@ -228,7 +228,7 @@ async def test_refreshing_after_random_changes_equals_a_fresh_copy(
             assert delete or report.records < len(book.raws()) / 2
 
 
-async def test_a_refresh_asks_for_changes_only_where_it_can() -> None:
+async def test_a_refresh_requests_changes_where_the_api_allows_it() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         book = RecordingTarget(merges=True)
         now = datetime.now(UTC)
@@ -244,7 +244,7 @@ async def test_a_refresh_asks_for_changes_only_where_it_can() -> None:
         assert not report.deleted
 
 
-async def test_nothing_is_deleted_after_a_failure_or_a_refused_record() -> None:
+async def test_a_failed_or_partial_copy_deletes_nothing() -> None:
     async with scene(practices=2, locations=1) as (sandbox, nex):
         book = RecordingTarget(merges=True)
         await nex.bulk.copy(["patients"], to=book)
@@ -300,7 +300,7 @@ async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
         assert book.progress.finished
 
 
-async def test_groups_that_are_complete_are_not_completed_again() -> None:
+async def test_completed_groups_are_not_completed_again() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         told: list[Event] = []
         book = RecordingTarget(merges=True)

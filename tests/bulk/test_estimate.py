@@ -53,13 +53,13 @@ DEMO = PracticeLocations(subdomain="demo", location_ids=(1,))
         (100, 1_000, 2_000, 60),
     ],
 )
-def test_the_documented_limits_allow_no_less(
+def test_the_documented_limits_bound_the_estimate(
     slow: int, people: int, other: int, seconds: float
 ) -> None:
     assert min_seconds({SLOW: slow, PEOPLE: people, OTHER: other}) == seconds
 
 
-def test_logins_count_in_the_overall_limit_alone() -> None:
+def test_logins_count_in_the_overall_limit_only() -> None:
     assert min_seconds({OTHER: 100}) == 0
     assert min_seconds({OTHER: 100}, logins=1) == 1
     assert min_seconds({SLOW: 10}, logins=1) == 0
@@ -98,7 +98,7 @@ def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateC
 
 
 @given(small_rates(), st.sampled_from(list(RateClass)), st.integers(0, 60))
-def test_for_one_class_it_is_what_the_sessions_own_limits_do(
+def test_one_class_matches_the_sessions_own_limiter(
     rates: Rates, rate: RateClass, number: int
 ) -> None:
     wanted = dict.fromkeys(RateClass, 0) | {rate: number}
@@ -110,7 +110,7 @@ def test_for_one_class_it_is_what_the_sessions_own_limits_do(
     st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)),
     st.permutations(list(RateClass)),
 )
-def test_the_sessions_own_limits_are_never_faster_in_any_order(
+def test_the_sessions_own_limiter_is_never_faster_in_any_order(
     rates: Rates, numbers: tuple[int, int, int], order: list[RateClass]
 ) -> None:
     wanted = dict(zip(RateClass, numbers, strict=True))
@@ -136,7 +136,7 @@ def reckoned(
         ((3_000,), "ignore", 10, 10, 2),
     ],
 )
-def test_numbered_lists_cost_their_pages_and_again_when_verified(
+def test_numbered_lists_cost_their_pages_and_twice_when_verified(
     counts: tuple[int], drift: str, pages: int, requests: int, sequential: int
 ) -> None:
     found = reckoned("operatories", "v2", counts, drift=drift)
@@ -152,30 +152,30 @@ def test_the_lists_of_a_shard_are_added_up() -> None:
     assert (one.records, one.pages, one.requests, one.sequential) == (910, 4, 7, 5)
 
 
-def test_a_smaller_page_costs_more_of_them() -> None:
+def test_smaller_pages_cost_more_requests() -> None:
     assert reckoned("operatories", "v2", (1_000,), per_page=100).requests == 21
 
 
-def test_a_list_that_was_not_counted_takes_one_request_at_least() -> None:
+def test_an_uncounted_list_takes_at_least_one_request() -> None:
     found = reckoned("patients", "v2", (None, None))
     (one,) = found.shards
     assert (one.records, one.pages, one.requests, one.at_least) == (None, None, 2, True)
     assert found.at_least
 
 
-def test_behind_cursors_nothing_is_known() -> None:
+def test_cursor_lists_have_no_upper_bound() -> None:
     (one,) = reckoned("providers", "v3", None).shards
     assert (one.records, one.pages, one.requests, one.at_least) == (None, None, 2, True)
 
 
-def test_a_whole_list_is_one_request_for_certain() -> None:
+def test_a_whole_list_takes_exactly_one_request() -> None:
     found = reckoned("document_types", "v3", None)
     (one,) = found.shards
     assert (one.records, one.pages, one.requests, one.at_least) == (None, 2, 2, False)
     assert not found.at_least
 
 
-def test_latency_and_concurrency_stretch_it() -> None:
+def test_latency_and_concurrency_extend_the_duration() -> None:
     found = reckoned("operatories", "v2", (300 * 40,))
     assert found.requests == 81
     assert found.seconds_at(latency=0) == found.seconds
@@ -190,7 +190,7 @@ def test_latency_and_concurrency_stretch_it() -> None:
         found.seconds_at(latency=1, concurrency=0)
 
 
-def test_nothing_to_pull_takes_a_login() -> None:
+def test_an_empty_pull_takes_a_login() -> None:
     found = estimate_from_counts((), {})
     assert (found.requests, found.seconds, found.at_least) == (1, 0, False)
     assert found.seconds_at(latency=0.5) == 0.5
@@ -209,7 +209,7 @@ async def walk_all(nex: NexHealth, shards: tuple[Shard, ...], *, drift: str) -> 
 
 
 @pytest.mark.parametrize("drift", ["verify", "watch"])
-async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) -> None:
+async def test_a_pull_of_v2_makes_exactly_the_estimated_requests(drift: str) -> None:
     async with (
         Sandbox(patients=700, practices=2, locations=2, appointments=650, seed=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
@@ -233,7 +233,7 @@ async def test_a_pull_of_v2_takes_the_very_requests_of_its_estimate(drift: str) 
             assert one.records == records.get(one.shard.name, 0)
 
 
-async def test_a_pull_of_v3_takes_no_fewer_requests_than_its_estimate() -> None:
+async def test_a_pull_of_v3_makes_at_least_the_estimated_requests() -> None:
     async with (
         Sandbox(patients=30, locations=2, seed=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex,
@@ -248,7 +248,7 @@ async def test_a_pull_of_v3_takes_no_fewer_requests_than_its_estimate() -> None:
         assert len(sandbox.requests) - before == found.requests - 1  # each list is one page here
 
 
-async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() -> None:
+async def test_a_list_that_cannot_be_counted_is_named_and_the_rest_is_counted() -> None:
     async with (
         Sandbox(patients=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
@@ -264,7 +264,7 @@ async def test_a_list_that_cannot_be_counted_says_why_and_the_rest_is_counted() 
     assert refused.error.startswith("NotFoundError: GET /patients")
 
 
-async def test_an_estimate_tells_how_long_counting_took() -> None:
+async def test_an_estimate_reports_the_duration_of_counting() -> None:
     async with Sandbox(patients=3) as sandbox:
         sandbox.latency = 0.05
         async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
@@ -279,7 +279,7 @@ async def test_an_estimate_tells_how_long_counting_took() -> None:
     assert nothing.answer_seconds is None
 
 
-def test_a_slow_count_among_many_is_not_taken_for_the_rule() -> None:
+def test_one_slow_count_is_ignored_as_an_outlier() -> None:
     shards = plan_shards(["patients", "providers", "nex_staff"], "v2", [DEMO], now=NOW).shards
     seconds = iter((0.1, 9.0, 0.2))
     tallies = {
@@ -290,7 +290,7 @@ def test_a_slow_count_among_many_is_not_taken_for_the_rule() -> None:
     assert found == 0.2
 
 
-async def test_a_key_that_is_refused_ends_the_estimate() -> None:
+async def test_a_rejected_key_ends_the_estimate() -> None:
     shards = plan_shards(["patients", "providers"], "v2", [DEMO], now=NOW).shards
     async with (
         Sandbox(patients=1) as sandbox,

@@ -24,14 +24,14 @@ def shard(subdomain: str = "a", location: int | None = None, resource: str = "pa
     return Shard(resource=resource, version="v2", subdomain=subdomain, location_id=location)
 
 
-def test_a_single_list_has_all_there_is() -> None:
+def test_a_single_list_gets_the_whole_concurrency() -> None:
     queue = ShardQueue(8)
     queue.add([shard()], can_prefetch=True)
     [slot] = queue.acquire()
     assert slot.permits == 8
 
 
-def test_what_one_list_needs_no_more_goes_to_those_left_at_once() -> None:
+def test_released_permits_go_to_the_remaining_lists_at_once() -> None:
     queue = ShardQueue(8)
     queue.add([shard("a"), shard("b"), shard("c")], can_prefetch=True)
     first, second, third = queue.acquire()
@@ -44,7 +44,7 @@ def test_what_one_list_needs_no_more_goes_to_those_left_at_once() -> None:
     assert second.permits == 8 == walk.width
 
 
-def test_lists_with_cursors_take_one_each() -> None:
+def test_cursor_lists_take_one_permit_each() -> None:
     queue = ShardQueue(4)
     queue.add([shard("a"), shard("b")], can_prefetch=False)
     assert [slot.permits for slot in queue.acquire()] == [1, 1]
@@ -54,7 +54,7 @@ def test_lists_with_cursors_take_one_each() -> None:
     st.integers(1, 9),
     st.lists(st.tuples(st.sampled_from(["add", "leave", "admit"]), st.booleans()), max_size=60),
 )
-def test_a_lane_never_has_more_in_flight_and_idles_only_without_need(
+def test_a_queue_never_exceeds_its_permits_and_idles_only_without_work(
     concurrency: int, steps: list[tuple[str, bool]]
 ) -> None:
     queue, slots = ShardQueue(concurrency), list[ShardSlot]()
@@ -74,7 +74,7 @@ def test_a_lane_never_has_more_in_flight_and_idles_only_without_need(
         assert taken == concurrency or not (waiting or any(slot.can_prefetch for slot in slots))
 
 
-def test_practices_take_turns_and_within_them_locations() -> None:
+def test_practices_take_turns_and_their_locations_within_them() -> None:
     shards = [
         shard(name, place, resource)
         for resource in ("patients", "appointments")
@@ -95,6 +95,6 @@ def test_practices_take_turns_and_within_them_locations() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=30))
-def test_taking_turns_loses_nothing(places: list[tuple[str, int]]) -> None:
+def test_interleaving_loses_nothing(places: list[tuple[str, int]]) -> None:
     shards = [shard(name, place, f"resource{at}") for at, (name, place) in enumerate(places)]
     assert sorted(one.name for one in interleave(shards)) == sorted(one.name for one in shards)

@@ -128,7 +128,7 @@ def check_failures(report: Report, expected: dict[str, type[Exception]]) -> None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_everything_but_what_the_report_names_is_complete(version: str) -> None:
+async def test_everything_that_the_report_does_not_name_is_complete(version: str) -> None:
     async with Sandbox(
         practices=40, locations=3, patients=7, appointments=6, procedures=6, operatories=1
     ) as sandbox:

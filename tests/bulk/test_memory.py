@@ -25,7 +25,7 @@ def alive() -> int:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_slow_consumer_has_the_records_of_one_page_in_memory(version: str) -> None:
+async def test_a_slow_consumer_holds_the_records_of_one_page(version: str) -> None:
     """Pages of several lists wait as bytes, and are decoded on demand."""
     async with scene(version, practices=3, locations=1, patients=450) as (sandbox, nex):
         gc.collect()
@@ -51,7 +51,7 @@ async def all_read(requests: Sequence[object]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_cancelling_between_two_slices_loses_nothing() -> None:
+async def test_cancelling_between_two_batches_loses_nothing() -> None:
     async with scene(practices=1, locations=2, patients=400) as (sandbox, nex):
         batches: list[Batch] = []
         async with nex.bulk.pull(["patients"], per_page=400) as pull:

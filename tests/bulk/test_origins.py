@@ -95,7 +95,9 @@ async def fill(copies: CopyTarget, nex: NexHealth, **more: Any) -> None:
 # Another account
 
 
-async def test_another_account_deletes_nothing_and_is_not_mixed_in(merging: CopyTarget) -> None:
+async def test_a_copy_from_another_account_is_refused_and_deletes_nothing(
+    merging: CopyTarget,
+) -> None:
     async with account(1) as mine, account(2) as other:
         async with session(mine) as nex:
             await fill(merging, nex)
@@ -128,7 +130,7 @@ async def test_an_account_with_none_of_the_practices_is_refused(
         assert not asked(other)
 
 
-async def test_another_address_is_refused_unless_it_is_adopted(merging: CopyTarget) -> None:
+async def test_another_base_url_is_refused_unless_it_is_adopted(merging: CopyTarget) -> None:
     async with account(1) as mine, session(mine) as nex:
         await fill(merging, nex)
     async with account(1) as moved:
@@ -141,7 +143,7 @@ async def test_another_address_is_refused_unless_it_is_adopted(merging: CopyTarg
             await fill(merging, nex, since="last")
 
 
-async def test_keys_rotate_and_practices_come_and_go(merging: CopyTarget) -> None:
+async def test_keys_and_practices_may_change(merging: CopyTarget) -> None:
     async with account(1, practices=3) as sandbox:
         gone = sandbox.practices.pop(0)
         async with session(sandbox) as nex:
@@ -160,7 +162,7 @@ async def test_keys_rotate_and_practices_come_and_go(merging: CopyTarget) -> Non
         assert await merging.ids() == held
 
 
-async def test_without_the_list_of_institutions_each_practice_is_asked_after(
+async def test_without_the_list_of_institutions_each_practice_is_queried(
     merging: CopyTarget,
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -184,7 +186,7 @@ async def test_without_the_list_of_institutions_each_practice_is_asked_after(
 # Sandboxes
 
 
-async def test_no_sandbox_is_mixed_with_a_real_account(copies: CopyTarget) -> None:
+async def test_a_sandbox_is_not_mixed_with_a_real_account(copies: CopyTarget) -> None:
     async with account(1) as real, Sandbox(patients=12) as sandbox:
         async with session(real) as nex:
             await fill(copies, nex)
@@ -197,7 +199,7 @@ async def test_no_sandbox_is_mixed_with_a_real_account(copies: CopyTarget) -> No
         assert not asked(sandbox)
 
 
-async def test_no_real_account_is_mixed_with_a_sandbox(copies: CopyTarget) -> None:
+async def test_a_real_account_is_not_mixed_with_a_sandbox(copies: CopyTarget) -> None:
     async with account(1) as real, Sandbox(patients=12) as sandbox:
         async with session(sandbox) as nex:
             await fill(copies, nex)
@@ -209,7 +211,7 @@ async def test_no_real_account_is_mixed_with_a_sandbox(copies: CopyTarget) -> No
         assert not asked(real)
 
 
-async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(
+async def test_a_sandbox_is_recognized_by_its_headers_and_not_by_its_address(
     merging: CopyTarget,
 ) -> None:
     async with Sandbox(patients=12, seed=4) as sandbox, session(sandbox) as nex:
@@ -235,7 +237,7 @@ async def test_a_sandbox_is_known_by_its_options_and_not_by_its_address(
 # Versions
 
 
-async def test_another_version_is_refused_and_the_targets_is_taken_where_none_is_said(
+async def test_another_version_is_refused_and_the_default_is_the_targets(
     merging: CopyTarget,
 ) -> None:
     async with account(1) as sandbox:
@@ -255,7 +257,7 @@ async def test_another_version_is_refused_and_the_targets_is_taken_where_none_is
         assert versions == {"v3.0.0"}
 
 
-async def test_a_copy_outlives_the_version_it_was_made_in(merging: CopyTarget) -> None:
+async def test_a_copy_can_outlive_its_version(merging: CopyTarget) -> None:
     async with account(1) as sandbox:
         async with session(sandbox, "v2") as nex:
             await fill(merging, nex)
@@ -267,7 +269,7 @@ async def test_a_copy_outlives_the_version_it_was_made_in(merging: CopyTarget) -
         assert await merging.ids() == held
 
 
-async def test_resuming_takes_the_version_of_the_pull(copies: CopyTarget) -> None:
+async def test_resuming_uses_the_version_of_the_pull(copies: CopyTarget) -> None:
     async with account(1) as sandbox:
         sandbox.fail_next(403, path="/appointments")
         async with session(sandbox, "v3") as nex:
@@ -311,13 +313,13 @@ async def test_a_recopy_holds_exactly_the_rows_of_the_new_version(copies: CopyTa
         del stack
 
 
-async def test_a_recopy_of_an_empty_place_is_a_copy(copies: CopyTarget) -> None:
+async def test_a_recopy_to_an_empty_target_is_a_copy(copies: CopyTarget) -> None:
     async with account(1) as sandbox, session(sandbox) as nex:
         await fill(copies, nex, recopy=True)
         assert (await copies.ids())["patients", sandbox.subdomain] == 20
 
 
-async def test_a_recopy_replaces_no_practice_that_the_key_cannot_see(merging: CopyTarget) -> None:
+async def test_a_recopy_keeps_practices_that_the_key_cannot_see(merging: CopyTarget) -> None:
     async with account(1, practices=2) as sandbox, session(sandbox) as nex:
         await fill(merging, nex)
         held = await merging.ids()
@@ -340,7 +342,7 @@ async def test_a_recopy_is_neither_resumed_nor_a_refresh() -> None:
 
 
 @pytest.mark.parametrize("kind", FILES)
-async def test_killed_while_files_are_deleted_the_rest_goes_when_it_is_opened_again(
+async def test_a_deletion_of_files_interrupted_by_a_kill_is_finished_on_opening(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, states = tmp_path / "copy", list[Path]()
@@ -462,7 +464,7 @@ async def test_tables_without_any_pull_are_refused_until_they_are_adopted(
 # Choices
 
 
-async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
+async def test_chosen_practices_are_remembered_and_extended(
     merging: CopyTarget,
 ) -> None:
     async with account(1, practices=3) as sandbox, session(sandbox) as nex:
@@ -482,7 +484,7 @@ async def test_the_practices_chosen_are_kept_and_those_named_later_are_added(
         assert three not in asked_after
 
 
-async def test_all_practices_stay_all_practices(merging: CopyTarget) -> None:
+async def test_all_practices_remain_all_practices(merging: CopyTarget) -> None:
     async with account(1, practices=2) as sandbox, session(sandbox) as nex:
         new = sandbox.practices.pop()
         await fill(merging, nex)
@@ -492,7 +494,9 @@ async def test_all_practices_stay_all_practices(merging: CopyTarget) -> None:
         assert {name for _, name in await merging.ids()} == {sandbox.subdomain, new.subdomain}
 
 
-async def test_the_window_of_appointments_is_kept_and_not_widened(merging: CopyTarget) -> None:
+async def test_the_window_of_appointments_is_remembered_and_not_widened(
+    merging: CopyTarget,
+) -> None:
     first, last = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
     async with account(1) as sandbox, session(sandbox, "v3") as nex:
         await fill(merging, nex, appointments_from=first, appointments_until=last)
@@ -528,7 +532,7 @@ async def test_beginning_a_pull_checks_the_origin_as_copying_does(merging: CopyT
         assert not await merging.ids()
 
 
-async def test_a_place_in_which_nothing_was_kept_belongs_to_nobody(copies: CopyTarget) -> None:
+async def test_a_target_without_records_has_no_origin(copies: CopyTarget) -> None:
     async with account(1) as mine, account(2) as other:
         async with session(mine) as nex:
             await nex.bulk.begin(LISTS, to=copies.target)

@@ -93,7 +93,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("shard", CHANGED.values(), ids=CHANGED)
-def test_a_shard_that_the_catalogue_does_not_allow_is_refused(shard: Shard) -> None:
+def test_a_shard_that_contradicts_the_resource_facts_is_refused(shard: Shard) -> None:
     progress = Progress(id="p", started=NOW, options="{}", shards=(shard,), states={})
     with pytest.raises(UsageError, match="begin a new one"):
         progress_from_json(progress_to_json(progress))
@@ -120,7 +120,7 @@ def test_a_shard_that_the_catalogue_does_not_allow_is_refused(shard: Shard) -> N
     ],
     ids=["twice", "compares or not", "versions", "moments", "overlapping", "missing"],
 )
-def test_parts_that_do_not_belong_together_are_refused(shards: tuple[Shard, ...]) -> None:
+def test_inconsistent_parts_are_refused(shards: tuple[Shard, ...]) -> None:
     progress = Progress(id="p", started=NOW, options="{}", shards=shards, states={})
     with pytest.raises(UsageError, match="begin a new one"):
         check_progress(progress)
@@ -137,7 +137,7 @@ def test_parts_that_do_not_belong_together_are_refused(shards: tuple[Shard, ...]
         ShardState(records=-1),
     ],
 )
-def test_a_state_that_no_reading_leads_to_is_refused(state: ShardState) -> None:
+def test_an_unreachable_state_is_refused(state: ShardState) -> None:
     progress = Progress(
         id="p", started=NOW, options="{}", shards=(PATIENTS,), states={PATIENTS.name: state}
     )
@@ -145,7 +145,7 @@ def test_a_state_that_no_reading_leads_to_is_refused(state: ShardState) -> None:
         progress_from_json(progress_to_json(progress))
 
 
-def test_a_numbered_list_has_no_place_to_go_on_from() -> None:
+def test_a_numbered_list_has_no_resume_position() -> None:
     shard = planned_shard("patients", "v2")
     states = {shard.name: ShardState(position="0:a")}
     with pytest.raises(UsageError, match="read from its start"):
@@ -169,7 +169,7 @@ def test_a_pull_that_begins_in_the_future_is_refused() -> None:
         check_start(NOW, NOW - timedelta(hours=1))
 
 
-def test_a_watermark_of_the_future_is_none() -> None:
+def test_a_watermark_in_the_future_is_ignored() -> None:
     group = Group(resource="patients", subdomain="demo")
     later = NOW + timedelta(days=1)
     for state in (
@@ -188,7 +188,7 @@ def test_a_watermark_of_the_future_is_none() -> None:
         assert all("updated_since" not in one for one in shards[0].lists)
 
 
-async def test_a_changed_checkpoint_of_a_pull_is_refused_before_anything_is_asked() -> None:
+async def test_a_changed_checkpoint_is_refused_before_any_request() -> None:
     async with scene("v3", patients=12) as (sandbox, nex):
         async with nex.bulk.pull(["patients"], per_page=3) as pull:
             await anext(pull)

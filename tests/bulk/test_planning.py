@@ -92,7 +92,7 @@ def wanted_places(
 
 
 @given(plans())
-def test_every_place_of_every_resource_is_covered_once(
+def test_every_scope_of_every_resource_is_covered_once(
     made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan, version, names, places = made
@@ -104,7 +104,7 @@ def test_every_place_of_every_resource_is_covered_once(
 
 
 @given(versions, moments, st.lists(moments, min_size=2, max_size=2, unique=True), st.booleans())
-def test_windows_of_a_place_touch_and_leave_no_gap(
+def test_adjacent_windows_leave_no_gap(
     version: str,
     now: datetime,
     window: list[datetime],
@@ -139,7 +139,7 @@ def test_names_are_unique(made: tuple[PullPlan, str, list[str], list[PracticeLoc
 
 
 @given(plans())
-def test_shards_survive_pickle_and_json_and_make_the_same_plan_again(
+def test_shards_survive_pickle_and_json(
     made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan = made[0]
@@ -166,7 +166,7 @@ def test_a_plan_agrees_with_itself(
 
 
 @given(plans())
-def test_every_list_is_a_call_the_api_takes(
+def test_every_list_is_a_valid_call_of_the_api(
     made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan, version, _, _ = made
@@ -193,7 +193,7 @@ def test_plans_of_the_same_day_have_the_same_names(hour: int, later: int, versio
     assert names[0] == names[1]
 
 
-def test_a_window_follows_the_calendar_where_cursors_are_read_in_parallel() -> None:
+def test_windows_follow_the_calendar_where_cursors_are_read_in_parallel() -> None:
     plan = plan_shards(["appointments"], "v3", [DEMO], now=NOW)
     assert [shard.name for shard in plan.shards if shard.location_id == 1] == [
         "appointments/demo/1/2000-01-01..2022-01-01",
@@ -219,7 +219,7 @@ def test_numbered_and_refreshing_reads_take_one_window(
     assert len(plan.shards) == 2
 
 
-def test_a_list_that_needs_a_filter_is_asked_from_before_all_practices() -> None:
+def test_a_list_that_requires_a_filter_begins_before_all_practices() -> None:
     (shard,) = plan_shards(["procedures"], "v3", [DEMO], now=NOW).shards
     assert shard.lists == ({"updated_since": "2000-01-01T00:00:00Z"},)
     assert shard.compares
@@ -258,7 +258,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
         ("nex_staff", state(watermark=HOUR, compared=DAY), None, None, False),
     ],
 )
-def test_refreshing_goes_by_each_groups_own_state(
+def test_a_refresh_follows_the_state_of_each_group(
     resource: str,
     known: GroupState | None,
     compare: timedelta | None,
@@ -276,7 +276,7 @@ def test_refreshing_goes_by_each_groups_own_state(
     assert plan.group(group).compares == compares
 
 
-def test_a_moment_holds_for_every_list_that_takes_one_in_any_zone() -> None:
+def test_a_start_time_applies_to_every_list_in_any_zone() -> None:
     since = datetime(2026, 5, 1, 3, tzinfo=timezone(timedelta(hours=-4)))
     plan = plan_shards(resources("v2"), "v2", [DEMO], now=NOW, since=since)
     for shard in plan.shards:
@@ -287,7 +287,7 @@ def test_a_moment_holds_for_every_list_that_takes_one_in_any_zone() -> None:
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-def test_some_locations_are_never_taken_for_the_whole_practice(version: str) -> None:
+def test_some_locations_never_count_as_the_whole_practice(version: str) -> None:
     plan = plan_shards(resources(version), version, [ONE_LOCATION], now=NOW)
     for one in plan.groups:
         about = facts(one.group.resource, version)
@@ -307,7 +307,7 @@ def test_some_locations_are_never_taken_for_the_whole_practice(version: str) -> 
     ],
 )
 @pytest.mark.parametrize("version", ["v2", "v3"])
-def test_part_of_the_calendar_is_never_taken_for_all_of_it(
+def test_part_of_the_calendar_never_counts_as_all_of_it(
     version: str,
     first: datetime | None,
     last: datetime | None,
@@ -337,7 +337,7 @@ def test_part_of_the_calendar_is_never_taken_for_all_of_it(
         ("last", None, False),
     ],
 )
-def test_a_moment_that_leaves_a_gap_moves_no_watermark(
+def test_a_start_time_that_leaves_a_gap_moves_no_watermark(
     since: Since,
     watermark: datetime | None,
     partial: bool,  # noqa: FBT001
@@ -350,7 +350,7 @@ def test_a_moment_that_leaves_a_gap_moves_no_watermark(
     assert [one.shards[0].partial for one in plan.groups] == [partial, False]
 
 
-def test_a_resource_named_twice_is_read_once() -> None:
+def test_a_duplicate_resource_is_read_once() -> None:
     plan = plan_shards(["patients", "patients"], "v2", [DEMO], now=NOW)
     assert len(plan.shards) == 2
 
@@ -365,7 +365,7 @@ def test_a_resource_named_twice_is_read_once() -> None:
         ({"practices": [DEMO, ONE_LOCATION]}, "named twice"),
     ],
 )
-def test_what_makes_no_plan_is_refused(changed: dict[str, object], error: str) -> None:
+def test_an_impossible_plan_is_refused(changed: dict[str, object], error: str) -> None:
     arguments: dict[str, object] = {"practices": [DEMO], "now": NOW, **changed}
     with pytest.raises(InvalidArgumentError, match=error):
         plan_shards(["patients"], "v2", **arguments)  # type: ignore[arg-type]  # a table of cases
@@ -376,7 +376,7 @@ def test_resources_of_the_other_version_are_refused() -> None:
         plan_shards(["charges"], "v2", [DEMO], now=NOW)
 
 
-def test_cut_off_json_is_no_shard() -> None:
+def test_truncated_json_is_not_a_shard() -> None:
     text = shard_to_json(Shard(resource="patients", version="v2"))
     with pytest.raises(UsageError):
         shard_from_json(text[:-5])
@@ -387,7 +387,7 @@ def test_a_shards_repr_shows_no_filters() -> None:
     assert "updated_since" not in repr(plan)
 
 
-async def test_discovery_sees_all_practices_and_their_locations() -> None:
+async def test_discovery_finds_all_practices_and_their_locations() -> None:
     async with (
         Sandbox(patients=1, practices=2, locations=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
@@ -414,7 +414,7 @@ async def test_discovery_sees_all_practices_and_their_locations() -> None:
         assert named.whole
 
 
-async def test_discovery_refuses_what_the_key_cannot_see_and_names_what_it_can() -> None:
+async def test_discovery_refuses_invisible_practices_and_names_the_visible_ones() -> None:
     async with (
         Sandbox(patients=1, practices=22) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,

@@ -79,7 +79,7 @@ async def test_everything_is_delivered_once(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("listed_unasked", [None, False, True])
-async def test_nothing_depends_on_what_the_server_lists_unasked(
+async def test_the_default_filters_of_the_server_hide_nothing(
     version: str, *, listed_unasked: bool | None
 ) -> None:
     async with scene(version) as (sandbox, nex):
@@ -98,7 +98,7 @@ async def test_nothing_depends_on_what_the_server_lists_unasked(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_records_are_typed_and_stand_beside_their_json(version: str) -> None:
+async def test_records_are_typed_and_have_their_json(version: str) -> None:
     async with scene(version, practices=1) as (sandbox, nex):
         for batch in await batches_of(nex.bulk.pull(["patients", "appointments"])):
             if batch.shard.resource == "patients":
@@ -122,14 +122,14 @@ async def test_some_locations_of_some_practices(version: str) -> None:
         assert by_group(batches, "appointments") == {second.subdomain: wanted}
 
 
-async def test_a_bound_session_reads_only_what_it_is_bound_to() -> None:
+async def test_a_bound_session_reads_only_its_scope() -> None:
     async with scene(locations=2) as (sandbox, nex):
         bound = nex.with_options(subdomain=sandbox.practices[1].subdomain)
         batches = await batches_of(bound.bulk.pull(["providers"]))
         assert {batch.shard.subdomain for batch in batches} == {sandbox.practices[1].subdomain}
 
 
-async def test_a_failing_shard_ends_alone() -> None:
+async def test_a_failing_shard_does_not_stop_the_others() -> None:
     async with scene(locations=3) as (sandbox, nex):
         forbidden = sandbox.practices[0].locations.ids[1]
         sandbox.fail_next(403, path=f"/locations/{forbidden}/appointment_descriptors")
@@ -158,7 +158,7 @@ async def test_a_failing_shard_ends_alone() -> None:
         assert len(caught.value.errors) == 2
 
 
-async def test_an_error_in_a_report_holds_on_to_no_frames() -> None:
+async def test_an_error_in_a_report_keeps_no_frames() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         sandbox.fail_next(403, path="/patients?page=1")
         pull = nex.bulk.pull(["patients"])
@@ -178,7 +178,7 @@ async def test_a_failed_group_is_not_swept() -> None:
         assert status[True] == "open"
 
 
-async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
+async def test_records_delivered_before_a_failure_are_counted() -> None:
     async with scene("v3", practices=1, locations=1, patients=30) as (sandbox, nex):
         calls = 0
 
@@ -195,7 +195,7 @@ async def test_what_was_delivered_before_a_failure_stays_counted() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_refused_key_ends_the_pull(version: str, loop: MovableLoop) -> None:
+async def test_a_rejected_key_ends_the_pull(version: str, loop: MovableLoop) -> None:
     async with scene(version, patients=100) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"], per_page=5)
         with pytest.raises(InvalidAPIKeyError):
@@ -217,7 +217,7 @@ async def test_closing_the_session_ends_the_pull() -> None:
                     await nex.aclose()
 
 
-async def test_records_that_cannot_be_read_are_set_aside() -> None:
+async def test_unreadable_records_are_rejected() -> None:
     async with scene(practices=1, locations=2) as (sandbox, nex):
         bad = sandbox.patients.ids[3]
         sandbox.patients.update(bad, id_text="x")
@@ -232,7 +232,7 @@ async def test_records_that_cannot_be_read_are_set_aside() -> None:
         assert len(by_group(batches, "patients")[sandbox.subdomain]) == 39
 
 
-async def test_a_list_that_never_holds_still_fails_its_shard_only() -> None:
+async def test_a_list_that_keeps_changing_fails_its_shard_only() -> None:
     async with scene(practices=1, locations=1, patients=60) as (sandbox, nex):
 
         def on_page(page: RecordedPage) -> None:
@@ -248,7 +248,7 @@ async def test_a_list_that_never_holds_still_fails_its_shard_only() -> None:
         assert by_group(batches, "procedures") == truth(sandbox, "procedures")
 
 
-async def test_a_slow_consumer_is_waited_for() -> None:
+async def test_a_pull_waits_for_a_slow_consumer() -> None:
     async with (
         scene(practices=1, locations=1, patients=1000) as (sandbox, nex),
         nex.bulk.pull(["patients"], per_page=10, concurrency=4) as pull,
@@ -263,7 +263,7 @@ async def test_a_slow_consumer_is_waited_for() -> None:
         assert len([one async for one in pull]) == 99
 
 
-async def test_requests_in_flight_stay_within_each_lane() -> None:
+async def test_requests_in_flight_stay_within_each_queue() -> None:
     async with scene(locations=3, patients=300) as (sandbox, nex):
         sandbox.latency = 0.01
         sandbox.most_in_flight = 0
@@ -281,7 +281,7 @@ async def test_one_long_list_gets_the_whole_concurrency() -> None:
         assert sandbox.most_in_flight == 6
 
 
-async def test_slow_lists_do_not_hold_up_others() -> None:
+async def test_slow_lists_do_not_delay_others() -> None:
     """With one appointment request a second allowed, patients are read at full pace."""
     slow = Rates(slow=Limit(1, 0.3), people=None, overall=None)
     ended: dict[str, int] = {}
@@ -328,7 +328,7 @@ async def test_leaving_early_leaves_nothing_behind(version: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_cancelling_at_any_moment_ends_at_once_and_leaves_nothing(seed: int) -> None:
+async def test_cancelling_at_any_moment_ends_promptly_and_leaves_nothing_behind(seed: int) -> None:
     draw = random.Random(seed)
     async with scene(draw.choice(VERSIONS), patients=150) as (sandbox, nex):
         sandbox.latency = 0.002
@@ -401,7 +401,7 @@ async def test_a_pull_is_entered_once_and_has_one_consumer() -> None:
             await pull.__aenter__()
 
 
-async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
+async def test_impossible_arguments_are_refused_before_anything_is_sent() -> None:
     async with scene(practices=1) as (sandbox, nex):
         with pytest.raises(InvalidArgumentError, match="concurrency must be"):
             nex.bulk.pull(["patients"], concurrency=0)
@@ -416,7 +416,7 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
         assert not sandbox.requests
 
 
-async def test_events_tell_the_whole_story() -> None:
+async def test_events_report_the_whole_pull() -> None:
     told: list[Event] = []
     async with scene(practices=1, locations=1, patients=50) as (sandbox, nex):
         sandbox.fail_next(403, path="/procedures?page=1")
@@ -440,7 +440,7 @@ async def test_events_tell_the_whole_story() -> None:
         assert read[-1].total == 50 == read[-1].read
 
 
-async def test_an_error_of_the_listener_ends_the_pull() -> None:
+async def test_an_error_in_the_listener_ends_the_pull() -> None:
     def refuse(event: Event) -> None:
         if isinstance(event, ShardStarted):
             raise ZeroDivisionError
@@ -450,7 +450,7 @@ async def test_an_error_of_the_listener_ends_the_pull() -> None:
             await batches_of(nex.bulk.pull(["patients"], on_event=refuse))
 
 
-async def test_nothing_personal_is_shown() -> None:
+async def test_no_personal_data_is_shown() -> None:
     told: list[Event] = []
     async with scene(practices=1, locations=1) as (sandbox, nex):
         pull = nex.bulk.pull(["patients"], on_event=told.append)
@@ -461,7 +461,7 @@ async def test_nothing_personal_is_shown() -> None:
             assert str(row["last_name"]) not in shown
 
 
-async def test_a_sweep_catches_what_moved_to_a_window_already_read() -> None:
+async def test_a_sweep_finds_records_that_moved_to_a_window_already_read() -> None:
     async with scene("v3", practices=1, locations=1, appointments=20) as (sandbox, nex):
         moved = sandbox.appointments.ids[5]
 
@@ -492,7 +492,7 @@ async def test_a_sweep_catches_what_moved_to_a_window_already_read() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_practices_take_turns(version: str) -> None:
+async def test_practices_are_read_in_turn(version: str) -> None:
     order: list[str | None] = []
 
     def note(event: Event) -> None:
@@ -505,7 +505,7 @@ async def test_practices_take_turns(version: str) -> None:
         assert order == names * 2
 
 
-async def test_an_estimate_is_asked_for_in_the_same_way() -> None:
+async def test_an_estimate_has_the_same_arguments() -> None:
     async with scene(practices=1, locations=1, patients=50) as (sandbox, nex):
         estimate = await nex.bulk.estimate(["patients"], practices=[sandbox.subdomain], per_page=10)
         assert estimate.shards[0].records == 50

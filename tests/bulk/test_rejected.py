@@ -138,7 +138,7 @@ def is_partial(report: Report) -> bool:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy_partial(
+async def test_unreadable_records_are_kept_and_counted_and_make_the_copy_partial(
     version: str, place: Place
 ) -> None:
     async with scene(version, practices=1, locations=1, patients=5) as (sandbox, nex):
@@ -168,7 +168,7 @@ async def test_two_of_five_unreadable_records_are_kept_counted_and_make_the_copy
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
+async def test_a_rejected_cancellation_removes_the_stale_row_and_is_read_again(
     version: str, database: Place
 ) -> None:
     async with scene(version, practices=1, locations=1) as (sandbox, nex):
@@ -195,7 +195,7 @@ async def test_a_refused_cancellation_removes_the_stale_row_and_is_read_again(
         assert (await database.row("appointments", id))["cancelled"] is True
 
 
-async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place) -> None:
+async def test_known_rejections_can_be_allowed_and_new_ones_cannot(database: Place) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         first, second = sandbox.patients.ids[:2]
         make_undecodable(sandbox.practice.patients, first, bio="odd")
@@ -221,7 +221,7 @@ async def test_known_rejections_are_allowed_and_new_ones_are_not(database: Place
 
 
 @pytest.mark.parametrize("end", ["404", "compared"])
-async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end: str) -> None:
+async def test_a_deleted_rejected_record_is_forgotten(database: Place, end: str) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         id = sandbox.appointments.ids[4]
         make_undecodable(sandbox.practice.appointments, id, cancelled_at="yesterday")
@@ -236,7 +236,7 @@ async def test_a_rejected_record_that_is_gone_is_forgotten(database: Place, end:
         assert len(sandbox.seen("GET", f"/appointments/{id}")) == (end == "404")
 
 
-async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place) -> None:
+async def test_a_rejected_record_that_cannot_be_read_now_is_kept(database: Place) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         id = sandbox.patients.ids[4]
         good = make_undecodable(sandbox.practice.patients, id, bio="odd")
@@ -252,7 +252,7 @@ async def test_one_that_cannot_be_asked_for_at_the_moment_stays(database: Place)
 
 
 @pytest.mark.parametrize("without", ["an id", "an operation"])
-async def test_what_cannot_be_asked_for_alone_is_read_with_its_whole_list(
+async def test_records_without_a_get_operation_are_read_with_their_whole_list(
     database: Place, without: str
 ) -> None:
     async with scene("v3", practices=1, locations=2) as (sandbox, nex):
@@ -276,7 +276,7 @@ async def test_what_cannot_be_asked_for_alone_is_read_with_its_whole_list(
         assert all(one > "2020" for one in asked)
 
 
-async def test_a_known_rejected_record_blocks_no_comparison(database: Place) -> None:
+async def test_a_known_rejected_record_does_not_prevent_comparison(database: Place) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         bad, gone = sandbox.patients.ids[:2]
         make_undecodable(sandbox.practice.patients, bad, bio="odd")
@@ -326,9 +326,7 @@ async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place
             assert is_partial(report) is is_new
 
 
-async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_all_the_same() -> (
-    None
-):
+async def test_a_target_without_rejected_records_makes_the_copy_partial_too() -> None:
     async with scene(practices=1, locations=1, patients=5) as (sandbox, nex):
         make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
         report = await nex.bulk.copy(["patients"], to=RecordingTarget(merges=True))
@@ -337,7 +335,7 @@ async def test_a_target_that_keeps_no_rejected_records_makes_the_copy_partial_al
         assert not is_partial(evolve(report, allow_rejected="all"))
 
 
-async def test_a_pull_tells_of_rejected_records_too() -> None:
+async def test_a_pull_reports_rejected_records_too() -> None:
     async with scene(practices=1, locations=1, patients=5) as (sandbox, nex):
         make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
         for allowed in (None, "all"):
@@ -348,7 +346,9 @@ async def test_a_pull_tells_of_rejected_records_too() -> None:
             assert is_partial(pull.report) is (allowed is None)
 
 
-async def test_what_becomes_readable_in_a_shared_list_stands_there_once(database: Place) -> None:
+async def test_a_record_that_becomes_readable_in_a_shared_list_is_stored_once(
+    database: Place,
+) -> None:
     """A rejected record with the same id in another practice's list is kept apart."""
     async with scene(practices=2, locations=1, patients=10) as (sandbox, nex):
         first, second = sandbox.practices

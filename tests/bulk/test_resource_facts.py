@@ -39,7 +39,7 @@ def row_of(resource: str, version: str) -> OperationSpec:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_list_of_the_table_is_pulled_or_left_out_with_a_sentence(version: str) -> None:
+def test_every_list_of_the_table_is_pulled_or_excluded_with_a_reason(version: str) -> None:
     walks = {one.resource for one in ENDPOINTS if one.verb == "walk" and getattr(one, version)}
     pulled, left_out = set(resources(version)), excluded_resources(version)
     assert pulled | set(left_out) == walks
@@ -48,7 +48,7 @@ def test_every_list_of_the_table_is_pulled_or_left_out_with_a_sentence(version: 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_is_left_out_is_refused_with_its_sentence_but_for_the_old_name(version: str) -> None:
+def test_an_excluded_list_is_refused_with_its_reason(version: str) -> None:
     for resource, sentence in excluded_resources(version).items():
         if resource == "appointment_categories":
             assert facts(resource, version).model == "AppointmentType"
@@ -71,15 +71,13 @@ def test_what_is_left_out_is_refused_with_its_sentence_but_for_the_old_name(vers
         ("patients", "newest", InvalidArgumentError),
     ],
 )
-def test_names_that_cannot_be_pulled_are_refused(
-    resource: str, version: str, error: type[Exception]
-) -> None:
+def test_unknown_names_are_refused(resource: str, version: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         facts(resource, version)
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
-def test_every_filter_of_a_list_is_one_the_api_has_and_says_why_it_is_there(
+def test_every_filter_of_a_list_exists_in_the_api_and_has_a_reason(
     resource: str, version: str
 ) -> None:
     about = facts(resource, version)
@@ -90,9 +88,7 @@ def test_every_filter_of_a_list_is_one_the_api_has_and_says_why_it_is_there(
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
-def test_what_hides_records_by_default_is_asked_for_in_both_values(
-    resource: str, version: str
-) -> None:
+def test_default_filters_are_overridden_with_both_values(resource: str, version: str) -> None:
     about = facts(resource, version)
     for name in ("include_deleted", "show_zero_balances"):
         if name in about.spec.filters:
@@ -103,7 +99,7 @@ def test_what_hides_records_by_default_is_asked_for_in_both_values(
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
-def test_the_guarantee_is_told_and_fits_the_list(resource: str, version: str) -> None:
+def test_the_guarantee_fits_the_list(resource: str, version: str) -> None:
     about = facts(resource, version)
     tombstones = "include_deleted" in about.spec.filters
     assert (about.deletions is Deletions.TOMBSTONES) == tombstones
@@ -112,7 +108,7 @@ def test_the_guarantee_is_told_and_fits_the_list(resource: str, version: str) ->
     assert about.guarantee.count(".") == 3
 
 
-def test_levels_are_where_the_api_wants_a_location() -> None:
+def test_levels_match_the_required_location() -> None:
     assert facts("institutions", "v2").level is Level.ACCOUNT
     assert facts("onboardings", "v3").level is Level.ACCOUNT
     assert facts("procedures", "v3").level is Level.PRACTICE
@@ -196,7 +192,7 @@ def hide_some(practice: Practice) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_the_lists_together_hold_every_record_of_the_practices(version: str) -> None:
+async def test_the_lists_together_contain_every_record_of_the_practices(version: str) -> None:
     async with (
         Sandbox(patients=12, practices=2, locations=2, seed=6) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,

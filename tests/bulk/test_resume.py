@@ -27,7 +27,7 @@ RESOURCES = ["patients", "appointments"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_pull_goes_on_from_the_checkpoint_of_any_batch(version: str) -> None:
+async def test_a_pull_resumes_from_the_checkpoint_of_any_batch(version: str) -> None:
     """The batches before the checkpoint and the resumed pull together are complete."""
     async with scene(version, patients=24, appointments=12) as (sandbox, nex):
         before: list[Batch] = []
@@ -84,7 +84,7 @@ async def test_finished_shards_are_not_read_again() -> None:
         assert again.report.records == 80
 
 
-async def test_a_checkpoint_is_refused_where_it_does_not_fit() -> None:
+async def test_a_checkpoint_of_another_pull_is_refused() -> None:
     async with scene(practices=1) as (_, nex):
         async with nex.bulk.pull(["patients"]) as pull:
             text = pull.checkpoint()
@@ -100,7 +100,7 @@ async def test_a_checkpoint_is_refused_where_it_does_not_fit() -> None:
                 pass
 
 
-async def test_a_checkpoint_holds_nothing_personal() -> None:
+async def test_a_checkpoint_contains_no_personal_data() -> None:
     async with (
         scene(practices=1) as (sandbox, nex),
         nex.bulk.pull(["patients"], per_page=10) as pull,
@@ -116,7 +116,7 @@ def names(folder: Path) -> list[str]:
     return [one.name for one in folder.iterdir()]
 
 
-async def test_a_file_keeps_the_checkpoint_for_its_owner_only(tmp_path: Path) -> None:
+async def test_a_checkpoint_file_is_readable_for_its_owner_only(tmp_path: Path) -> None:
     kept = CheckpointFile(tmp_path / "pull.json")
     assert kept.load() is None
     async with (
@@ -135,7 +135,7 @@ async def test_a_file_keeps_the_checkpoint_for_its_owner_only(tmp_path: Path) ->
     assert kept.load() is None
 
 
-async def test_a_file_that_cannot_be_replaced_stays_as_it_was(
+async def test_a_file_that_cannot_be_replaced_is_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "pull.json"
@@ -190,7 +190,7 @@ def plan(*states: ShardState | None, sweep: bool) -> Progress:
         ("x" * 5_000, None, None),  # more follows, but this cannot be kept: only the start is left
     ],
 )
-def test_where_a_list_with_cursors_can_be_taken_up(
+def test_resume_positions_of_cursor_lists(
     cursor: str | None, resume: str | None, place: str | None
 ) -> None:
     page = RawPage(number=1, records=(), count=None, cursor=cursor, resume=resume, warnings=())
@@ -215,7 +215,7 @@ FAILED = ShardState(status="failed", records=4, position="0:c", error="NotFoundE
         ((RELYING, FAILED), False, {1: RELYING, 2: ShardState(records=4, position="0:c")}),
     ],
 )
-def test_what_a_run_can_go_on_from(
+def test_resume_conditions_of_a_run(
     states: tuple[ShardState | None, ...], *, sweep: bool, kept: dict[int, ShardState]
 ) -> None:
     progress = plan(*states, sweep=sweep)

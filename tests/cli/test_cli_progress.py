@@ -161,7 +161,9 @@ def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
     for one in every:
         progress.record_event(ShardFailed(shard=one, records=0, error=refusal()))
     assert len(said) == 21
-    assert said[0].startswith("0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients")
+    assert said[0].startswith(
+        "0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients"
+    )
     assert said[-1] == "0:00:10 further failures are counted only"
 
 
@@ -252,7 +254,9 @@ def test_failures_are_named_with_what_to_do_once_for_each_kind() -> None:
     shards = [reported(shard(number), refusal()) for number in range(80)]
     shards.append(ShardReport(shard=shard(0, sweep=True), status="open"))
     text = failures_text(Report(shards=tuple(shards), stats=Stats(), seconds=1.0))
-    assert text.startswith("80 of 81 shards failed:\n  patients/demo/0: PermissionDeniedError: GET /patients")
+    assert text.startswith(
+        "80 of 81 shards failed:\n  patients/demo/0: PermissionDeniedError: GET /patients"
+    )
     assert text.count("patients/demo/") == 50
     assert "  and 30 more\n" in text
     assert text.count(advice(refusal())) == 1

@@ -179,7 +179,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 @needs_document
-def test_every_reachable_schema_has_its_model_and_every_mapped_schema_is_met() -> None:
+def test_every_reachable_schema_has_a_model_and_every_mapped_schema_is_used() -> None:
     assert set(STANDS_FOR) - set(LEFT_OVER) == reachable() - set(WRAPPERS)
     assert set(WRAPPERS) <= reachable()
     assert not set(LEFT_OVER) & reachable()
@@ -195,7 +195,7 @@ def test_every_model_that_a_method_returns_has_a_sample() -> None:
         )
 
 
-def test_every_model_stands_for_something() -> None:
+def test_every_model_corresponds_to_a_schema() -> None:
     used = {name for names in STANDS_FOR.values() for name in names}
     opened = {leaf.__name__ for kept, _ in LEAVES.values() for leaf in kept if leaf in set(MODELS)}
     without = {model.__name__ for model in MODELS} - used - opened
@@ -227,7 +227,7 @@ def test_every_property_has_a_field_of_its_type(schema: str, name: str) -> None:
 
 @needs_document
 @pytest.mark.parametrize(("schema", "name"), pairs())
-def test_every_field_holds_the_documents_example_and_null(schema: str, name: str) -> None:
+def test_every_field_accepts_the_documents_example_and_null(schema: str, name: str) -> None:
     record = model(name)
     whole = {key: example(property_) for key, property_ in schemas()[schema].items()}
     made, repairs = decode(record, whole)
@@ -262,7 +262,7 @@ def test_the_example_of_every_operation_decodes() -> None:
 
 
 @needs_document
-def test_no_difference_is_kept_that_is_none() -> None:
+def test_every_listed_difference_is_real() -> None:
     met: set[str] = set()
     for schema, name in pairs():
         for key, property_ in schemas()[schema].items():
@@ -282,7 +282,7 @@ def recorded() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @needs_notes
-def test_what_v2_was_seen_to_send_is_all_there() -> None:
+def test_everything_observed_from_v2_has_a_field() -> None:
     seen = dict(recorded())
     assert set(seen) == set(RECORDED.values())
     for name, data in seen.items():

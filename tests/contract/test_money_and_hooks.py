@@ -70,7 +70,7 @@ def payment(**changes: object) -> NewPayment:
 
 
 @pytest.mark.parametrize("amount", [1.5, True, "1.50"])
-async def test_money_is_decimal_or_whole(recorder: WriteRecorder, amount: object) -> None:
+async def test_money_is_decimal_or_integer(recorder: WriteRecorder, amount: object) -> None:
     for changes in (
         {"amount": amount},
         {"charge_splits": {12: amount}},
@@ -83,7 +83,7 @@ async def test_money_is_decimal_or_whole(recorder: WriteRecorder, amount: object
     assert recorder.arguments is None
 
 
-async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: WriteRecorder) -> None:
+async def test_a_transaction_id_has_at_most_50_characters(recorder: WriteRecorder) -> None:
     await Payments(recorder).create(**payment(transaction_id="t" * 50))
     for name in ("", " ", "secret" * 9):
         with pytest.raises(InvalidArgumentError, match="1 to 50") as refused:
@@ -91,7 +91,7 @@ async def test_a_transaction_id_may_have_50_characters_and_no_more(recorder: Wri
         assert "secret" not in str(refused.value)
 
 
-def test_amounts_travel_as_exact_numbers_and_splits_by_id() -> None:
+def test_amounts_are_exact_numbers_and_splits_have_ids() -> None:
     call = planned(payments.CREATE, V3, **payment(charge_splits={12: Decimal("-100.10"), 13: -38}))
     assert call.body == (
         b'{"payment":{"patient_id":1,"amount":-138.50,"transaction_id":"shop:1",'
@@ -101,7 +101,7 @@ def test_amounts_travel_as_exact_numbers_and_splits_by_id() -> None:
     assert not call.row.safe
 
 
-def test_a_ledger_list_needs_a_filter_beside_its_location() -> None:
+def test_a_ledger_list_needs_a_filter_besides_its_location() -> None:
     for endpoint in (
         charges.LIST,
         payments.LIST,
@@ -133,13 +133,13 @@ def test_v2_has_a_coverages_patient_in_the_path_and_v3_in_the_query() -> None:
     )
 
 
-def test_what_is_in_the_path_cannot_be_left_out() -> None:
+def test_path_parameters_are_required() -> None:
     with pytest.raises(InvalidArgumentError, match="patient_id is required"):
         planned(insurance_coverages.LIST, "v2")
     assert planned(insurance_coverages.LIST, V3).path == "/insurance_coverages"
 
 
-def test_a_subscription_to_onboardings_belongs_to_no_practice() -> None:
+def test_a_subscription_to_onboardings_has_no_practice() -> None:
     wanted = {"resource_type": "Onboarding", "event": "onboarding_created"}
     assert planned(webhook_subscriptions.CREATE, V3, 3, **wanted).query == ()
     with pytest.raises(InvalidArgumentError, match="no practice"):

@@ -35,7 +35,7 @@ def nex() -> NexHealth:
     return NexHealth("a-key", version="v2", subdomain="demo", location_id=7)
 
 
-async def test_for_and_await_on_a_walk_say_async_for(nex: NexHealth) -> None:
+async def test_for_and_await_on_a_walk_suggest_async_for(nex: NexHealth) -> None:
     walk: Any
     for walk in (nex.patients.walk(), nex.patients.walk().pages(), nex.patients.walk().raw()):
         with pytest.raises(TypeError, match="async for"):
@@ -49,7 +49,7 @@ async def test_for_and_await_on_a_walk_say_async_for(nex: NexHealth) -> None:
             dict(walk)
 
 
-async def test_a_walk_that_was_misused_can_still_be_read() -> None:
+async def test_a_misused_walk_is_still_usable() -> None:
     from nexhealth_async import NexHealth
 
     async with (
@@ -82,20 +82,22 @@ async def test_a_walk_that_was_misused_can_still_be_read() -> None:
         ("webhook_endpoints", "destroy", r"delete\(id\)"),
     ],
 )
-def test_a_resource_names_the_right_call(nex: NexHealth, noun: str, name: str, call: str) -> None:
+def test_a_resource_suggests_the_right_call(
+    nex: NexHealth, noun: str, name: str, call: str
+) -> None:
     resource: Any = getattr(nex, noun)
     with pytest.raises(AttributeError, match=f"'{name}'; use {call}"):
         getattr(resource, name)
     assert not hasattr(resource, name)
 
 
-def test_a_resource_names_no_call_that_it_lacks(nex: NexHealth) -> None:
+def test_a_resource_suggests_only_its_own_calls(nex: NexHealth) -> None:
     for name in ("destroy", "anything", "_private"):
         with pytest.raises(AttributeError, match=f"no attribute '{name}'$"):
             getattr(nex.patients, name)
 
 
-def test_a_resource_can_be_copied_and_shows_its_own_names_only(nex: NexHealth) -> None:
+def test_a_resource_can_be_copied_and_lists_only_its_own_names(nex: NexHealth) -> None:
     patients = nex.patients
     assert type(copy.copy(patients)) is type(patients)
     assert not {"list", "iter", "all"} & set(dir(patients))
@@ -116,7 +118,7 @@ def test_a_resource_can_be_copied_and_shows_its_own_names_only(nex: NexHealth) -
         ("copy", r"attrs\.evolve"),
     ],
 )
-def test_a_model_names_the_right_call(name: str, call: str) -> None:
+def test_a_model_suggests_the_right_call(name: str, call: str) -> None:
     for kind in MODELS:
         record: Any = kind.__new__(kind)
         with pytest.raises(AttributeError, match=f"'{kind.__name__}'.*'{name}'.*{call}"):
@@ -125,18 +127,18 @@ def test_a_model_names_the_right_call(name: str, call: str) -> None:
     assert getattr(PATIENT, name, None) is None
 
 
-def test_the_calls_that_are_named_exist() -> None:
+def test_the_suggested_calls_exist() -> None:
     assert to_builtins(PATIENT)["id"] == 7
     assert b'"id":7' in to_json(PATIENT)
     assert attrs.evolve(PATIENT, id=8).id == 8
 
 
-def test_no_field_of_a_model_is_hidden_by_such_a_name() -> None:
+def test_suggestions_hide_no_field_of_a_model() -> None:
     for kind in MODELS:
         assert not set(_HINTED_METHODS) & {one.name for one in attrs.fields(kind)}
 
 
-def test_models_stay_as_they_were() -> None:
+def test_suggestions_leave_models_unchanged() -> None:
     for kind in MODELS:
         # Either would slow down every attribute, absent fields during decoding above all.
         assert not hasattr(kind, "__getattr__")

@@ -99,7 +99,7 @@ each_row = pytest.mark.parametrize(
 # What the library says of itself
 
 
-def test_every_endpoint_has_one_method_and_every_method_one_endpoint() -> None:
+def test_endpoints_and_methods_correspond_one_to_one() -> None:
     named = [dotted_name(endpoint) for endpoint in ENDPOINTS]
     twice = sorted({name for name in named if named.count(name) > 1})
     assert not twice, f"{twice} are declared twice: one Endpoint holds both versions"
@@ -114,7 +114,7 @@ def test_every_endpoint_has_one_method_and_every_method_one_endpoint() -> None:
     )
 
 
-def test_what_the_library_adds_to_the_api_has_a_reason() -> None:
+def test_additions_to_the_api_have_a_reason() -> None:
     assert set(MORE_THAN_THE_API) <= set(METHODS)
     assert all(MORE_THAN_THE_API.values())
 
@@ -182,7 +182,7 @@ def test_the_keywords_are_the_rows_filters_scope_and_options(endpoint: Endpoint[
 
 
 @each_row
-def test_what_is_required_of_a_listing_is_required_by_the_row(
+def test_required_keywords_are_required_by_the_row(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     required = required_keywords(endpoint)
@@ -195,7 +195,7 @@ def test_what_is_required_of_a_listing_is_required_by_the_row(
 
 
 @each_row
-def test_keys_that_take_several_values_are_sequences(
+def test_keys_with_several_values_are_sequences(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     kinds = keywords(endpoint)
@@ -221,7 +221,7 @@ def test_a_docstring_names_the_verb_and_path(
 
 
 @each_endpoint
-def test_a_docstring_says_which_version_has_what_the_other_lacks(
+def test_docstrings_say_what_only_one_version_has(
     endpoint: Endpoint[object],
 ) -> None:
     text = " ".join((function_of(endpoint).__doc__ or "").split())
@@ -234,7 +234,7 @@ def test_a_docstring_says_which_version_has_what_the_other_lacks(
 
 
 @each_endpoint
-def test_what_only_one_version_takes_is_said_where_it_is_explained(
+def test_single_version_keywords_are_marked_in_their_docstrings(
     endpoint: Endpoint[object],
 ) -> None:
     """The docstring of each such key names the version."""
@@ -273,7 +273,7 @@ def test_a_signature_spells_out_the_keywords(endpoint: Endpoint[object]) -> None
 
 
 @each_endpoint
-def test_the_model_exists_and_is_what_the_method_promises(endpoint: Endpoint[object]) -> None:
+def test_the_model_exists_and_matches_the_return_type(endpoint: Endpoint[object]) -> None:
     promise = str(function_of(endpoint).__annotations__["return"])
     if endpoint.model is None:
         assert promise == "None"
@@ -290,7 +290,9 @@ def test_the_model_exists_and_is_what_the_method_promises(endpoint: Endpoint[obj
 
 
 @each_row
-def test_unsafe_writes_say_how_to_find_out(endpoint: Endpoint[object], row: OperationSpec) -> None:
+def test_docstrings_of_unsafe_writes_name_the_lookup(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     if row.safe:
         assert not row.lookup_hint
     else:
@@ -303,7 +305,7 @@ def test_unsafe_writes_say_how_to_find_out(endpoint: Endpoint[object], row: Oper
 
 
 @each_row
-def test_paging_verb_and_method_fit_together(
+def test_paging_verb_and_method_are_consistent(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     assert (endpoint.verb == "walk") == (row.paging is not Paging.SINGLE)
@@ -313,7 +315,7 @@ def test_paging_verb_and_method_fit_together(
 
 
 @each_row
-def test_a_rows_maps_speak_of_its_own_filters(
+def test_the_mappings_of_a_row_name_its_own_filters(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     assert set(row.wire) <= {*row.filters, *bare(row.filters)}
@@ -361,7 +363,7 @@ def test_every_resource_can_be_reached() -> None:
     assert found == set(RESOURCES)
 
 
-def test_no_method_hides_a_builtin() -> None:
+def test_no_method_shadows_a_builtin() -> None:
     assert all(not hasattr(kind, "list") for kind in RESOURCES)
 
 
@@ -371,7 +373,7 @@ def test_no_method_hides_a_builtin() -> None:
 @pytest.mark.parametrize(
     ("kind", "part"), [(scopes.PracticeScope, "subdomain"), (scopes.LocationScope, "location")]
 )
-def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
+def test_a_scope_offers_exactly_its_resources(kind: type, part: str) -> None:
     takes = {
         endpoint.resource.split(".")[0]
         for _, endpoint, row in ROWS
@@ -382,7 +384,7 @@ def test_a_scope_offers_the_nouns_that_take_it(kind: type, part: str) -> None:
     assert not more, f"scopes.py: {kind.__name__} offers {more}, and no row of theirs takes it"
 
 
-def test_an_account_offers_all_nouns() -> None:
+def test_an_account_offers_all_resources() -> None:
     assert nouns_of(scopes.AccountScope) == {name.split(".")[0] for name in METHODS}
 
 
@@ -393,14 +395,14 @@ def test_a_scope_binds_its_practice_and_location() -> None:
     assert (location.subdomain, location.location_id) == ("demo-practice", 7)
 
 
-def test_a_scope_shows_its_practice_and_location_and_nothing_else() -> None:
+def test_a_scopes_repr_shows_practice_and_location_only() -> None:
     practice = SESSION.practice("demo-practice")
     assert repr(practice) == "PracticeScope(subdomain='demo-practice')"
     location = practice.location(7)
     assert repr(location) == "LocationScope(subdomain='demo-practice', location_id=7)"
 
 
-def test_scopes_of_one_session_compare_by_what_they_bind() -> None:
+def test_scopes_of_one_session_compare_by_their_binding() -> None:
     practice = SESSION.practice("demo-practice")
     assert practice == SESSION.practice("demo-practice")
     assert practice != SESSION.practice("other-practice")
@@ -409,13 +411,13 @@ def test_scopes_of_one_session_compare_by_what_they_bind() -> None:
 
 
 @pytest.mark.parametrize("subdomain", ["", " ", "Demo", "https://demo.example", "demo "])
-def test_what_cannot_be_a_subdomain_is_refused_at_once(subdomain: str) -> None:
+def test_an_invalid_subdomain_is_refused_at_once(subdomain: str) -> None:
     with pytest.raises(ValueError, match="subdomain"):
         SESSION.practice(subdomain)
 
 
 @pytest.mark.parametrize("location_id", [0, -1, True, "7", 7.0, None])
-def test_what_cannot_be_a_location_is_refused_at_once(location_id: object) -> None:
+def test_an_invalid_location_is_refused_at_once(location_id: object) -> None:
     with pytest.raises(ValueError, match="location"):
         SESSION.practice("demo-practice").location(cast("int", location_id))
 
@@ -455,7 +457,7 @@ def kept(endpoint: Endpoint[object], aspect: str) -> bool:
     return ("v2", dotted_name(endpoint), aspect) in KEPT
 
 
-def test_every_documented_operation_has_one_row_and_the_reverse(documented: Documented) -> None:
+def test_documented_operations_and_rows_correspond_one_to_one(documented: Documented) -> None:
     ours = [(row.method, row.path) for version, _, row in ROWS if version == "v2"]
     ours.append((LOGIN.method, LOGIN.path))
     assert len(ours) == len(set(ours)) == 58
@@ -463,7 +465,7 @@ def test_every_documented_operation_has_one_row_and_the_reverse(documented: Docu
 
 
 @each_v2
-def test_the_parameters_are_the_documented_ones(
+def test_the_parameters_match_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     params = documented[row.method, row.path]["params"]
@@ -482,7 +484,7 @@ def test_the_parameters_are_the_documented_ones(
 
 
 @each_v2
-def test_required_parameters_are_the_documented_ones(
+def test_the_required_parameters_match_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     params = documented[row.method, row.path]["params"]
@@ -495,7 +497,7 @@ def test_required_parameters_are_the_documented_ones(
 
 
 @each_v2
-def test_paging_is_as_documented(
+def test_paging_matches_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     entry = documented[row.method, row.path]
@@ -506,7 +508,7 @@ def test_paging_is_as_documented(
 
 
 @each_v2
-def test_the_rate_class_is_as_documented(
+def test_the_rate_class_matches_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     name = documented[row.method, row.path]["rate_limit_class"].split(":")[0]
@@ -522,7 +524,7 @@ def test_the_documented_status_counts_as_success(
 
 
 @each_v2
-def test_the_payload_is_where_it_is_documented(
+def test_the_payload_position_matches_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     path = documented[row.method, row.path]["data_path"]
@@ -538,7 +540,7 @@ def test_the_payload_is_where_it_is_documented(
 
 
 @each_v2
-def test_the_body_is_as_documented(
+def test_the_body_matches_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     body = documented[row.method, row.path]["body"]
@@ -575,7 +577,7 @@ def is_required(kind: str | dict[str, Any]) -> bool:
     return "*" in kind.split("(")[0]
 
 
-def test_a_new_patients_particulars_are_the_documented_ones(documented: Documented) -> None:
+def test_the_fields_of_a_new_patient_match_the_documents(documented: Documented) -> None:
     bio = documented["POST", "/patients"]["body"]["patient"]["bio"]
     published = {name.split("(")[0] for name in bio["properties"]}
     assert set(patients.NewPatientBio.__annotations__) == published
@@ -595,14 +597,14 @@ LITERALS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("path", LITERALS)
-def test_known_values_are_the_documented_ones(documented: Documented, path: str) -> None:
+def test_known_values_match_the_documents(documented: Documented, path: str) -> None:
     listings = [documented["GET", path], documented.get(("GET", path + "/{id}"))]
     found = [one["enum"] for entry in listings if entry for one in entry["params"] if "enum" in one]
     assert found
     assert all(set(values) == set(get_args(LITERALS[path])) for values in found)
 
 
-def test_every_difference_kept_on_purpose_names_an_endpoint_and_a_reason() -> None:
+def test_every_deliberate_difference_names_an_endpoint_and_a_reason() -> None:
     rows = {(version, dotted_name(endpoint)) for version, endpoint, _ in ROWS}
     assert {(version, name) for version, name, _ in KEPT} <= rows
     assert all(KEPT.values())

@@ -254,7 +254,7 @@ def settings(sandbox: Sandbox) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_no_reply_violates_the_document_and_none_is_a_500(tmp_path: Path) -> None:
+def test_responses_match_the_document_and_none_is_a_500(tmp_path: Path) -> None:
     with running() as (sandbox, token):
         config = tmp_path / "schemathesis.toml"
         config.write_text(settings(sandbox))

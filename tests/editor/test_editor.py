@@ -63,7 +63,7 @@ def test_completion_offers_the_fields_of_a_model(editor: Editor) -> None:
         ("nex", scopes.AccountScope),
     ],
 )
-def test_completion_offers_the_nouns_that_a_scope_takes_and_no_others(
+def test_completion_offers_only_the_resources_of_a_scope(
     editor: Editor, expression: str, scope: type[object]
 ) -> None:
     offered = editor.offers(f"{HEAD}{expression}.{CARET}\n")
@@ -72,7 +72,7 @@ def test_completion_offers_the_nouns_that_a_scope_takes_and_no_others(
     assert "patients" in offered
 
 
-def test_completion_offers_the_public_names_and_no_inner_ones(editor: Editor) -> None:
+def test_completion_offers_only_public_names(editor: Editor) -> None:
     offered = editor.offers(f"from nexhealth_async import {CARET}\n")
     assert set(nexhealth_async.__all__) <= offered
     assert {"SlotTakenError", "OutcomeUnknownError"} <= offered
@@ -96,7 +96,7 @@ def test_hovering_shows_the_docstring(editor: Editor, line: str, told: str) -> N
     assert told in editor.shows(HEAD + line + "\n")
 
 
-def test_hovering_over_a_method_shows_what_comes_back(editor: Editor) -> None:
+def test_hovering_over_a_method_shows_its_return_type(editor: Editor) -> None:
     assert "-> Walk[Patient]" in editor.shows(f"{HEAD}location.patients.wa{CARET}lk()\n")
     shown = editor.shows(f"{HEAD}async def f():\n    o{CARET}ne = await location.patients.get(7)\n")
     assert shown == "(variable) one: Patient"
@@ -112,10 +112,10 @@ def test_hovering_over_a_method_shows_what_comes_back(editor: Editor) -> None:
         ("location.appointments.walk()", 'Arguments missing for parameters "start", "end"'),
     ],
 )
-def test_what_is_wrong_is_underlined(editor: Editor, line: str, complaint: str) -> None:
+def test_errors_are_underlined(editor: Editor, line: str, complaint: str) -> None:
     (told,) = editor.complains(HEAD + line + "\n")
     assert complaint in told
 
 
-def test_what_is_right_is_not_underlined(editor: Editor) -> None:
+def test_correct_code_is_not_underlined(editor: Editor) -> None:
     assert editor.complains(f"{HEAD}location.patients.walk(inactive=False, per_page=50)\n") == []

@@ -64,7 +64,7 @@ def rows(model: type[Any], *raw: bytes) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("name", "text"), SAMPLES)
-def test_samples_of_the_vendor_go_in_and_come_out_the_same(name: str, text: str) -> None:
+def test_samples_of_the_vendor_survive_the_round_trip(name: str, text: str) -> None:
     model = getattr(models, name)
     (record,), _ = read(model, text.encode())
     (row,) = rows(model, text.encode())
@@ -77,7 +77,7 @@ def test_samples_of_the_vendor_go_in_and_come_out_the_same(name: str, text: str)
 @pytest.mark.parametrize("model", _TABLED, ids=lambda model: model.__name__)
 @_SLOW
 @given(data=st.data())
-def test_any_record_comes_out_the_same(model: type[Record], data: st.DataObject) -> None:
+def test_any_record_survives_the_round_trip(model: type[Record], data: st.DataObject) -> None:
     records = data.draw(st.lists(instances(model), min_size=1, max_size=3))
     raw = [to_json(cast("Any", record)) for record in records]
     with_json = table_of(model, records, raw)
@@ -114,7 +114,7 @@ _TYPES = {
 }
 
 
-def test_columns_have_the_types_that_are_promised() -> None:
+def test_columns_have_the_promised_types() -> None:
     schema = schema_of(Patient)
     assert {name: str(schema.field(name).type) for name in _TYPES} == _TYPES
     assert schema.names[0] == "_practice"
@@ -123,7 +123,7 @@ def test_columns_have_the_types_that_are_promised() -> None:
     assert str(schema_of(models.Institution).field("emrs").type) == "list<item: string>"
 
 
-def test_unknown_fields_are_kept_wherever_they_are() -> None:
+def test_unknown_fields_are_kept_at_every_level() -> None:
     raw = b"""{"id": 1, "nickname": {"a": [1, 2.50]}, "bio": {"city": "Ames", "pronouns": "they"},
         "balance": {"amount": "1.00", "currency": "USD", "shown": "$1"}, "email": null}"""
     plain = b'{"id": 2}'
@@ -138,7 +138,7 @@ def test_unknown_fields_are_kept_wherever_they_are() -> None:
     assert second["_extra"] is None
 
 
-def test_unknown_fields_in_a_list_of_structs_keep_their_places() -> None:
+def test_unknown_fields_in_a_list_of_structs_keep_their_positions() -> None:
     raw = b"""{"id": 1, "claim_payouts": [{"claim_id": 4},
         {"claim_id": 5, "why": "x", "write_off": {"amount": "2", "currency": "USD", "q": 1}}]}"""
     (row,) = rows(Charge, raw)
@@ -146,7 +146,7 @@ def test_unknown_fields_in_a_list_of_structs_keep_their_places() -> None:
     assert [payout["claim_id"] for payout in row["claim_payouts"]] == [4, 5]
 
 
-def test_a_list_that_lost_elements_is_kept_whole_beside() -> None:
+def test_a_list_that_lost_elements_is_kept_whole_in_extra() -> None:
     raw = b'{"id": 1, "provider_requestables": [null, {"location_id": 3, "new": 1}]}'
     (row,) = rows(Provider, raw)
     assert row["provider_requestables"] == [{"location_id": 3}]
@@ -155,7 +155,7 @@ def test_a_list_that_lost_elements_is_kept_whole_beside() -> None:
     }
 
 
-def test_unknown_fields_inside_embedded_records_stay_in_their_json() -> None:
+def test_unknown_fields_in_embedded_records_stay_in_their_json() -> None:
     raw = b"""{"id": 1, "guarantor": {"id": 2, "shoe": 9}, "misc": 1,
         "procedures": [{"id": 3, "x": {}}]}"""
     (row,) = rows(Patient, raw)
@@ -164,7 +164,7 @@ def test_unknown_fields_inside_embedded_records_stay_in_their_json() -> None:
     assert json.loads(row["_extra"]) == {"misc": 1}
 
 
-def test_what_could_only_be_read_as_none_is_kept_as_it_was_sent() -> None:
+def test_values_that_would_be_read_as_none_are_kept_as_sent() -> None:
     raw = b"""{"id": "7", "created_at": "the day before", "updated_at": {}, "email": 12,
         "bio": {"date_of_birth": "in spring", "city": "Ames"}}"""
     (row,) = rows(Patient, raw)
@@ -218,7 +218,7 @@ _ODD: list[tuple[type[Record], str, str, object]] = [
 
 
 @pytest.mark.parametrize(("model", "field", "sent", "kept"), _ODD)
-def test_what_a_column_cannot_hold_is_null_there_and_kept_beside(
+def test_values_that_fit_no_column_are_null_and_kept_in_extra(
     model: type[Record], field: str, sent: str, kept: object
 ) -> None:
     raw = f'{{"id": 1, "{field}": {sent}}}'.encode()
@@ -234,7 +234,7 @@ def test_what_a_column_cannot_hold_is_null_there_and_kept_beside(
     assert odd["_extra"] == (None if whole else f'{{"{field}":{sent}}}')
 
 
-def test_an_odd_value_deep_inside_keeps_its_whole_field() -> None:
+def test_a_malformed_nested_value_keeps_its_whole_field() -> None:
     raw = b"""{"id": 1, "totals": {"write_off": {"amount": "0.123456", "currency": "USD"},
         "insurance_payment": {"amount": "5", "currency": "USD"}}}"""
     (row,) = rows(Charge, raw)
@@ -243,13 +243,13 @@ def test_an_odd_value_deep_inside_keeps_its_whole_field() -> None:
     assert json.loads(row["_extra"])["totals"]["write_off"]["amount"] == "0.123456"
 
 
-def test_numbers_in_a_field_of_text_become_text() -> None:
+def test_numbers_in_a_text_field_become_text() -> None:
     first, second = rows(models.AppointmentDescriptor, b'{"id":34}', b'{"id":"OD-1"}')
     assert [first["id"], second["id"]] == ["34", "OD-1"]
     assert first["_extra"] is second["_extra"] is None
 
 
-def test_text_in_a_column_that_joins_goes_aside() -> None:
+def test_text_in_a_key_column_is_kept_in_extra() -> None:
     first, second = rows(Charge, b'{"id":1,"procedure_id":34}', b'{"id":2,"procedure_id":"NHP:1"}')
     assert [first["procedure_id"], second["procedure_id"]] == [34, None]
     assert first["_extra"] is None
@@ -263,7 +263,7 @@ def test_a_field_with_two_spellings_is_one_column() -> None:
     assert "canceled" not in schema_of(models.Appointment).names
 
 
-def test_half_a_surrogate_pair_is_kept_as_an_escape() -> None:
+def test_a_lone_surrogate_is_kept_as_an_escape() -> None:
     record = Patient(id=1, first_name="a\ud800b", config={"x": "\udfff"})
     (row,) = table_of(Patient, [record]).to_pylist()
     assert row["first_name"] is None
@@ -271,13 +271,13 @@ def test_half_a_surrogate_pair_is_kept_as_an_escape() -> None:
     assert json.loads(cast("str", row["config"])) == {"x": "\udfff"}
 
 
-def test_bytes_that_are_no_utf8_are_kept_as_text() -> None:
+def test_bytes_that_are_not_utf8_are_kept_as_text() -> None:
     raw = b'{"id": 1, "odd": "a\xffb", "\xfe": 2}'
     (row,) = table_of(Patient, [Patient(id=1)], [raw]).to_pylist()
     assert json.loads(cast("str", row["_extra"])) == {"odd": "a\\xffb", "\\xfe": 2}
 
 
-def test_what_a_hook_made_of_a_field_does_not_break_its_column() -> None:
+def test_values_made_by_a_hook_do_not_break_their_column() -> None:
     odd = cast("Any", {"email": 5, "created_at": datetime(2026, 1, 1), "bio": "x", "balance": 1.5})  # noqa: DTZ001 - naive on purpose
     record = Patient(id=1, **odd)
     (row,) = table_of(Patient, [record]).to_pylist()
@@ -286,7 +286,7 @@ def test_what_a_hook_made_of_a_field_does_not_break_its_column() -> None:
     assert set(json.loads(cast("str", row["_extra"]))) == set(odd)
 
 
-def test_moments_are_the_same_moments_in_utc() -> None:
+def test_timestamps_are_the_same_instants_in_utc() -> None:
     there = datetime(2026, 1, 1, 9, 30, 0, 123_456, tzinfo=timezone(timedelta(hours=-5)))
     (row,) = table_of(Appointment, [Appointment(id=1, start_time=there)]).to_pylist()
     assert row["start_time"] == there
@@ -299,7 +299,7 @@ def test_no_records_make_a_table_with_all_columns() -> None:
     assert table.schema.equals(schema_of(Patient))
 
 
-def test_records_without_their_json_have_their_fields_all_the_same() -> None:
+def test_records_without_their_json_still_have_their_fields() -> None:
     payout = ClaimPayout(claim_id=1, fee_schedule_procedure_code=None)
     record = Charge(id=1, claim_payouts=(payout,), totals=None, claim_ids=())
     (row,) = table_of(Charge, [record]).to_pylist()
@@ -324,7 +324,7 @@ def test_a_batch_becomes_rows_of_its_practice_and_pull() -> None:
     assert second["_extra"] is None
 
 
-async def test_a_walk_becomes_a_table_that_pandas_and_polars_take() -> None:
+async def test_a_walk_becomes_a_table_for_pandas_and_polars() -> None:
     async with scene(practices=1, locations=1, patients=1_100, appointments=0) as (sandbox, nex):
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         table = await to_arrow(location.patients.walk(per_page=300))
@@ -348,7 +348,7 @@ async def test_an_empty_walk_becomes_a_table_with_columns() -> None:
         assert "treatment_plan_ids" in table.schema.names
 
 
-async def test_a_walk_under_way_is_refused() -> None:
+async def test_a_started_walk_is_refused() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         walk = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients.walk()
         await anext(walk)
@@ -372,7 +372,7 @@ async def test_a_pull_becomes_a_table_for_each_resource() -> None:
     assert table.num_rows == sum(len(one.patients.ids) for one in sandbox.practices)
 
 
-def test_without_pyarrow_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     pyarrow_types.arrow.cache_clear()
     try:

@@ -88,7 +88,7 @@ def check(model: type[Any], *raw: bytes) -> FastArrays | None:
 @pytest.mark.parametrize("name", _PULLED)
 @_SLOW
 @given(data=st.data())
-def test_any_clean_records_give_the_same_columns(name: str, data: st.DataObject) -> None:
+def test_clean_records_give_the_same_columns(name: str, data: st.DataObject) -> None:
     model = getattr(models, name)
     made = data.draw(st.lists(instances(model), min_size=1, max_size=3))
     check(model, *(data.draw(thinned(to_json(cast("Any", one)))) for one in made))
@@ -97,7 +97,7 @@ def test_any_clean_records_give_the_same_columns(name: str, data: st.DataObject)
 @pytest.mark.parametrize("name", _PULLED)
 @_SLOW
 @given(data=st.data())
-def test_spoiled_records_give_the_same_columns_or_none(name: str, data: st.DataObject) -> None:
+def test_malformed_records_give_the_same_columns_or_none(name: str, data: st.DataObject) -> None:
     model = getattr(models, name)
     made = data.draw(st.lists(instances(model), min_size=1, max_size=2))
     raw = [data.draw(spoiled(plain(to_json(cast("Any", one))))) for one in made]
@@ -208,7 +208,7 @@ def test_records_that_differ_in_their_fields_need_no_models() -> None:
     assert check(Patient, *raw) is not None
 
 
-def test_fields_that_nobody_knows_are_kept_beside_in_their_order() -> None:
+def test_unknown_fields_are_kept_in_extra_in_their_order() -> None:
     raw = [b'{"id": 1, "b": 1.50, "a": {"x": [ 1 ]}}', b'{"a": null, "id": 2, "b": ""}']
     found = check(Patient, *raw)
     assert found is not None
@@ -231,7 +231,7 @@ _NEEDS_MODELS: list[tuple[type, bytes]] = [
 
 
 @pytest.mark.parametrize(("model", "raw"), _NEEDS_MODELS)
-def test_what_only_models_can_say_is_left_to_them(model: type, raw: bytes) -> None:
+def test_values_that_need_models_are_left_to_them(model: type, raw: bytes) -> None:
     assert sheet(model, [b'{"id": 7}', raw]) is None
     assert sheet(model, [raw, b'{"id": 7}']) is None
 
@@ -241,7 +241,7 @@ def test_a_single_tooth_is_a_list_as_in_the_model() -> None:
     assert check(Procedure, *raw) is not None
 
 
-def test_models_that_change_themselves_are_known() -> None:
+def test_models_with_post_init_hooks_are_known() -> None:
     """A new one must be handled in `strict_decoding`."""
     changing = {name for name in models.__all__ if hasattr(getattr(models, name), _AFTER)}
     assert changing == {"Appointment", "BodySite", "Money"}
@@ -264,9 +264,7 @@ class BatchRecordingTarget(ParquetTarget):
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_copy_makes_models_only_if_it_is_asked_for_them(
-    tmp_path: Path, version: str
-) -> None:
+async def test_a_copy_makes_models_only_on_request(tmp_path: Path, version: str) -> None:
     target = BatchRecordingTarget(tmp_path)
     async with scene(version) as (_, nex):
         await nex.bulk.copy(["patients"], to=target, per_page=10)
@@ -278,7 +276,7 @@ async def test_a_copy_makes_models_only_if_it_is_asked_for_them(
     assert target.batches[0].records is target.batches[0].records
 
 
-async def test_a_hook_of_ones_own_is_heard_in_a_copy(tmp_path: Path) -> None:
+async def test_a_copy_uses_the_users_hooks(tmp_path: Path) -> None:
     target = BatchRecordingTarget(tmp_path)
     async with scene() as (_, nex):
         nex.codec.register_structure_hook(PatientBio, lambda _value, _type: None)
@@ -287,7 +285,7 @@ async def test_a_hook_of_ones_own_is_heard_in_a_copy(tmp_path: Path) -> None:
     assert all(batch.fast_arrow is None for batch in target.batches)
 
 
-def test_of_an_id_that_comes_twice_in_a_page_the_last_is_kept() -> None:
+def test_of_a_duplicate_id_in_a_page_the_last_record_is_kept() -> None:
     raw = [b'{"id": 1, "name": "Ida"}', b'{"id": 2}', b'{"id": 1, "name": "Ada"}']
     found = check(Patient, *raw)
     unread = LazyRecords([Raw(one) for one in raw], LazyDecoder[object](Codec, "Patient"))
@@ -299,7 +297,7 @@ def test_of_an_id_that_comes_twice_in_a_page_the_last_is_kept() -> None:
     assert table_of_batch(kept, pull="p").column("id").to_pylist() == [2, 1]
 
 
-def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
+def test_duckdb_accepts_columns_too(tmp_path: Path) -> None:
     steps = DuckDBTarget(tmp_path / "x.duckdb").read_page("Patient", [Raw(b'{"id": 1}')])
     with pytest.raises(StopIteration) as end:
         for _ in range(9):
@@ -307,7 +305,7 @@ def test_duckdb_takes_columns_too(tmp_path: Path) -> None:
     assert isinstance(end.value.value, FastArrays)
 
 
-def test_pages_of_ever_new_fields_are_left_to_models_before_they_cost_much() -> None:
+def test_pages_with_ever_new_fields_are_left_to_models_early() -> None:
     records = [Raw(b'{"id":%d,"k%d":1}' % (at, at)) for at in range(1_000)]
     before = strict_reader.cache_info().misses
     assert len(list(fast_arrays(models.Patient, records))) <= 4
@@ -321,13 +319,13 @@ def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPat
     assert check(models.Patient, *([record] + [b'{"id":2}'] * 9)) is not None
 
 
-def test_no_records_have_no_sheet() -> None:
+def test_no_records_give_no_columns() -> None:
     with pytest.raises(StopIteration) as ended:
         next(fast_arrays(models.SyncStatus, []))
     assert ended.value.value is None
 
 
-def test_what_was_read_strictly_prints_nothing_of_it() -> None:
+def test_strictly_decoded_records_print_nothing() -> None:
     names = frozenset({"id", "name", "bio"})
     strict = strict_reader(models.Patient, names)
     assert strict is not None
@@ -336,7 +334,7 @@ def test_what_was_read_strictly_prints_nothing_of_it() -> None:
     assert "Springfield" not in repr(cast("Any", read).bio)
 
 
-async def test_a_batch_that_made_no_models_can_be_pickled(tmp_path: Path) -> None:
+async def test_a_batch_without_models_can_be_pickled(tmp_path: Path) -> None:
     kept: list[Batch] = []
 
     class Keeping(ParquetTarget):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DONE = ShardState(status="done", records=1, pages=1)
 
 
-async def test_what_comes_next_begins_when_a_cancelled_one_is_over() -> None:
+async def test_the_next_write_waits_for_a_cancelled_one() -> None:
     thread, begun, go_on, done = SingleThreadExecutor(), Event(), Event(), list[str]()
 
     def slow() -> None:
@@ -61,7 +61,7 @@ def _slowed(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> tuple[
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "jsonl"])
-async def test_a_target_is_closed_when_its_cancelled_write_is_over(
+async def test_closing_waits_for_a_cancelled_write(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def made() -> Target:

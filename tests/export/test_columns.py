@@ -38,7 +38,7 @@ def row(model: type[Any], raw: bytes, **options: Any) -> tuple[dict[str, object]
 
 
 @_EACH_MODEL
-def test_every_field_of_a_model_has_one_column_of_its_name(model: type[Record]) -> None:
+def test_every_field_of_a_model_has_a_column_of_its_name(model: type[Record]) -> None:
     names = [column.name for column in fields_of(model)]
     wanted = [one.name for one in attrs.fields(cast("type[attrs.AttrsInstance]", model))]
     assert sorted(names) == sorted(set(wanted) - {"canceled"})  # which `cancelled` follows
@@ -68,7 +68,7 @@ _KINDS = [
 
 
 @pytest.mark.parametrize(("model", "field", "kind"), _KINDS)
-def test_fields_have_the_kind_their_type_says(model: str, field: str, kind: ColumnKind) -> None:
+def test_fields_have_the_kind_of_their_type(model: str, field: str, kind: ColumnKind) -> None:
     columns = {column.name: column for column in fields_of(getattr(models, model))}
     assert columns[field].kind is kind
 
@@ -80,7 +80,7 @@ def test_flat_columns_are_plain_or_json(model: type[Record]) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), SAMPLES)
-def test_rows_of_samples_hold_what_the_records_hold(name: str, text: str) -> None:
+def test_rows_of_samples_hold_the_records_values(name: str, text: str) -> None:
     model = getattr(models, name)
     record = Codec().decode(model, text.encode())[0]
     found, extra = row(model, text.encode())
@@ -100,7 +100,7 @@ def test_rows_of_samples_hold_what_the_records_hold(name: str, text: str) -> Non
             assert found[column.name] == value
 
 
-def test_rows_keep_unknown_fields_beside_or_in_their_json() -> None:
+def test_rows_keep_unknown_fields_in_extra_or_in_their_json() -> None:
     raw = b"""{"id": 1, "bio": {"city": "Ames", "new": 1}, "odd": [1.50],
         "balance": {"amount": "1", "currency": "USD", "shown": "$1"}, "created_at": "soon"}"""
     found, extra = row(Patient, raw)
@@ -123,7 +123,7 @@ def test_rows_keep_unknown_fields_beside_or_in_their_json() -> None:
         (Charge, "fee", '{"amount":"1e20","currency":"USD"}'),
     ],
 )
-def test_rows_keep_what_no_column_can_hold_beside(
+def test_rows_keep_values_that_fit_no_column_in_extra(
     model: type[Record], field: str, sent: str
 ) -> None:
     found, extra = row(model, f'{{"id":1,"{field}":{sent}}}'.encode())
@@ -131,7 +131,7 @@ def test_rows_keep_what_no_column_can_hold_beside(
     assert extra == f'{{"{field}":{sent}}}'
 
 
-def test_a_target_may_refuse_more() -> None:
+def test_a_target_may_restrict_the_values() -> None:
     def without_nul(column: FieldColumn) -> Check:
         check = check_of(column)
         return lambda value: check(value) and "\0" not in str(value) and "\\u0000" not in str(value)
@@ -177,5 +177,5 @@ _CHECKS: list[tuple[ColumnKind, object, bool]] = [
 
 
 @pytest.mark.parametrize(("kind", "value", "fits"), _CHECKS)
-def test_columns_know_what_they_can_hold(kind: ColumnKind, value: object, *, fits: bool) -> None:
+def test_columns_know_their_valid_values(kind: ColumnKind, value: object, *, fits: bool) -> None:
     assert check_of(FieldColumn(name="x", kind=kind))(value) is fits

@@ -51,7 +51,7 @@ def by_model() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("model", sorted(by_model()))
-async def test_every_model_is_kept_with_its_types_and_values(
+async def test_every_model_is_stored_with_its_types_and_values(
     stage: MergingStage, model: str
 ) -> None:
     resource = by_model()[model]
@@ -115,7 +115,7 @@ def assert_equal(column: FieldColumn, kept: Any, value: Any, source: Any) -> Non
         assert kept == (str(value) if column.mixed else value)
 
 
-async def test_an_unknown_field_is_kept_and_does_not_disturb_the_others(
+async def test_an_unknown_field_is_stored_and_does_not_affect_the_others(
     stage: MergingStage,
 ) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada", "shoe_size": {"eu": 39.50}}])
@@ -124,7 +124,7 @@ async def test_an_unknown_field_is_kept_and_does_not_disturb_the_others(
     assert json.loads(row["_extra"]) == {"shoe_size": {"eu": 39.5}}
 
 
-async def test_a_field_that_the_model_learns_becomes_a_column_and_rows_stay(
+async def test_a_new_field_of_a_model_becomes_a_column_and_rows_stay(
     stage: MergingStage,
 ) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada"}, {"id": 2, "chart_id": "c"}])
@@ -134,7 +134,7 @@ async def test_a_field_that_the_model_learns_becomes_a_column_and_rows_stay(
     assert [tuple(row.values()) for row in rows] == [(1, "Ada", None), (2, None, "d")]
 
 
-async def test_a_column_the_model_lacks_is_left_alone(stage: MergingStage) -> None:
+async def test_a_column_without_a_field_is_unchanged(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}])
     await stage.query("alter table patients add column remark text")
     await copied(stage, [{"id": 2}])
@@ -159,7 +159,7 @@ async def test_a_changed_type_is_refused_before_anything_is_written(stage: Mergi
     assert "providers" not in {row["table_name"] for row in tables}
 
 
-async def test_a_pull_taken_up_by_a_newer_release_is_given_its_columns(stage: MergingStage) -> None:
+async def test_a_pull_resumed_by_a_newer_release_gets_the_new_columns(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1}])
     await stage.query("alter table patients drop column email")
     async with opened(stage.target()) as target:
@@ -169,7 +169,7 @@ async def test_a_pull_taken_up_by_a_newer_release_is_given_its_columns(stage: Me
     assert [row["email"] for row in rows] == [None, "a@example.com"]
 
 
-async def test_a_record_that_comes_again_replaces_its_row_whole(stage: MergingStage) -> None:
+async def test_a_repeated_record_replaces_its_whole_row(stage: MergingStage) -> None:
     await copied(stage, [{"id": 1, "first_name": "Ada", "bio": {"city": "Anytown"}}, {"id": 2}])
     await copied(stage, [{"id": 1, "last_name": "Moss", "location_ids": [7, 8]}])
     rows = await stage.query("select * from patients order by id")
@@ -191,7 +191,7 @@ async def kept_institutions(stage: MergingStage, *records: Any, id: str, whole: 
         return await target.complete(group, watermark=DAY, whole=whole)
 
 
-async def test_an_institution_stands_under_its_own_practice(stage: MergingStage) -> None:
+async def test_an_institution_is_stored_under_its_practice(stage: MergingStage) -> None:
     one, two = {"id": 1, "subdomain": "demo"}, {"id": 2, "subdomain": None}
     await kept_institutions(stage, one, two, id="pull-1")
     await copied(stage, [{"id": 7, "institution_id": 1}], "Patient")
@@ -203,21 +203,21 @@ async def test_an_institution_stands_under_its_own_practice(stage: MergingStage)
     assert joined == [{"id": 1}]
 
 
-async def test_an_institution_that_is_renamed_is_still_one_row(stage: MergingStage) -> None:
+async def test_a_renamed_institution_is_one_row(stage: MergingStage) -> None:
     await kept_institutions(stage, {"id": 1, "subdomain": "old"}, id="pull-1")
     await kept_institutions(stage, {"id": 1, "subdomain": "new"}, id="pull-2", whole=False)
     rows = await stage.query("select id, _practice from institutions")
     assert rows == [{"id": 1, "_practice": "new"}]
 
 
-async def test_an_institution_that_is_gone_is_deleted(stage: MergingStage) -> None:
+async def test_a_deleted_institution_is_deleted(stage: MergingStage) -> None:
     one, two = {"id": 1, "subdomain": "demo"}, {"id": 2, "subdomain": "other"}
     await kept_institutions(stage, one, two, id="pull-1")
     assert await kept_institutions(stage, one, id="pull-2") == 1
     assert [row["id"] for row in await stage.query("select id from institutions")] == [1]
 
 
-async def test_a_rejected_institution_leaves_its_practice_and_comes_back(
+async def test_a_rejected_institution_is_removed_and_restored_later(
     stage: MergingStage,
 ) -> None:
     good = {"id": 1, "subdomain": "demo"}
@@ -239,7 +239,7 @@ async def test_a_rejected_institution_leaves_its_practice_and_comes_back(
     assert await stage.query("select id from _rejected") == []
 
 
-async def test_a_rewound_list_of_the_account_counts_as_not_seen(stage: MergingStage) -> None:
+async def test_a_rewound_list_of_the_account_counts_as_unseen(stage: MergingStage) -> None:
     await kept_institutions(stage, {"id": 1, "subdomain": "demo"}, id="pull-1")
     async with opened(stage.target()) as target:
         await target.load()
@@ -248,7 +248,7 @@ async def test_a_rewound_list_of_the_account_counts_as_not_seen(stage: MergingSt
         assert list(await target.known(group)) == []
 
 
-async def test_tables_join_on_what_names_a_record(stage: MergingStage) -> None:
+async def test_tables_join_on_the_key_of_a_record(stage: MergingStage) -> None:
     fee = {"amount": "62.10", "currency": "USD"}
     async with opened(stage.target()) as target:
         charges, works = shard_of("charges", version="v3"), shard_of("procedures", version="v3")
@@ -267,7 +267,7 @@ async def test_tables_join_on_what_names_a_record(stage: MergingStage) -> None:
     assert json.loads(aside["_extra"]) == {"procedure_id": "NHP:1"}
 
 
-async def test_a_cancellation_is_in_one_column_under_either_spelling(stage: MergingStage) -> None:
+async def test_both_spellings_of_a_cancellation_share_one_column(stage: MergingStage) -> None:
     async with opened(stage.target()) as target:
         shard = shard_of("appointments")
         await target.begin(plan_of(shard))
@@ -278,7 +278,7 @@ async def test_a_cancellation_is_in_one_column_under_either_spelling(stage: Merg
     assert "canceled" not in rows[0]
 
 
-async def test_of_an_id_twice_in_a_batch_the_last_is_kept(stage: MergingStage) -> None:
+async def test_of_a_duplicate_id_in_a_batch_the_last_record_is_kept(stage: MergingStage) -> None:
     records = [{"id": 1, "email": "a"}, {"id": 2}, {"id": 1, "email": "b"}, {"id": 1, "email": "c"}]
     for _ in range(2):
         await copied(stage, records)
@@ -314,7 +314,7 @@ ODD: list[bytes] = [
 
 
 @pytest.mark.parametrize("sent", ODD)
-async def test_what_a_column_cannot_hold_is_in_extra_as_it_was_sent(
+async def test_values_that_fit_no_column_are_in_extra_as_sent(
     stage: MergingStage, sent: bytes
 ) -> None:
     await copied(stage, [sent])
@@ -343,7 +343,7 @@ async def test_what_a_column_cannot_hold_is_in_extra_as_it_was_sent(
             assert held[name] == value
 
 
-async def test_the_first_and_the_last_day_are_days_and_not_infinite(stage: MergingStage) -> None:
+async def test_the_first_and_the_last_day_are_finite_dates(stage: MergingStage) -> None:
     hipaa = {"authorization_date": "9999-12-31", "privacy_date": "0001-01-01"}
     moments = {"created_at": "0001-01-01T00:00:00Z", "updated_at": "9999-12-31T23:59:59.999999Z"}
     await copied(stage, [{"id": 1, "hipaa": hipaa} | moments])
@@ -362,7 +362,9 @@ async def test_the_first_and_the_last_day_are_days_and_not_infinite(stage: Mergi
     assert [(int(row["a"]), int(row["b"])) for row in rows] == [(1, 9999), (1, 9999)]
 
 
-async def test_rows_a_whole_pull_did_not_see_are_deleted_and_counted(stage: MergingStage) -> None:
+async def test_rows_that_a_complete_pull_did_not_see_are_deleted_and_counted(
+    stage: MergingStage,
+) -> None:
     await copied(stage, [{"id": 1}, {"id": 2}, {"id": 3}])
     shard = shard_of()
     async with opened(stage.target()) as target:
@@ -378,7 +380,7 @@ async def test_rows_a_whole_pull_did_not_see_are_deleted_and_counted(stage: Merg
     assert [row["id"] for row in await stage.query("select id from patients")] == [2]
 
 
-async def test_a_row_of_a_rewound_shard_that_is_gone_meanwhile_is_deleted(
+async def test_a_row_of_a_rewound_shard_that_was_deleted_meanwhile_is_deleted(
     stage: MergingStage,
 ) -> None:
     first, second = shard_of(location=7), shard_of(location=8)
@@ -413,7 +415,7 @@ def world(*last: int, more: bool = False) -> list[tuple[Shard, str, list[Any]]]:
 
 
 @pytest.mark.parametrize("calls", range(25))
-async def test_killed_between_any_two_calls_the_copy_ends_exact(
+async def test_a_copy_killed_between_any_two_calls_ends_exact(
     stage: MergingStage, calls: int
 ) -> None:
     async with opened(stage.target()) as target:
@@ -446,7 +448,7 @@ async def test_killed_between_any_two_calls_the_copy_ends_exact(
     assert [row["read_status"] for row in states] == ["green", "red", "red"]
 
 
-async def test_a_begun_pull_is_read_back_as_it_was(stage: MergingStage) -> None:
+async def test_an_unfinished_pull_is_read_back_unchanged(stage: MergingStage) -> None:
     shards = (
         shard_of(version=V3, compares=True),
         shard_of("appointments", 331107, V3),
@@ -470,14 +472,14 @@ async def test_a_begun_pull_is_read_back_as_it_was(stage: MergingStage) -> None:
         assert await target.load() == expected
 
 
-async def test_tables_are_there_although_nothing_came(stage: MergingStage) -> None:
+async def test_empty_tables_are_created(stage: MergingStage) -> None:
     async with opened(stage.target()) as target:
         await target.begin(plan_of(shard_of("locations.appointment_descriptors")))
         assert await target.complete(group_of("patients"), watermark=DAY, whole=True) == 0
     assert await stage.query("select id, code from locations_appointment_descriptors") == []
 
 
-async def test_a_second_writer_is_refused_with_a_sentence(stage: MergingStage) -> None:
+async def test_a_second_writer_is_refused_with_the_reason(stage: MergingStage) -> None:
     async with opened(stage.target()) as first:
         with pytest.raises(TargetError, match=r"wait for it|is in use"):
             await stage.target().open()
@@ -486,7 +488,7 @@ async def test_a_second_writer_is_refused_with_a_sentence(stage: MergingStage) -
         assert await second.load() is not None
 
 
-async def test_what_is_used_wrongly_says_so(stage: MergingStage) -> None:
+async def test_wrong_use_raises_a_clear_error(stage: MergingStage) -> None:
     target = stage.target()
     with pytest.raises(SessionStateError, match="not open"):
         await target.load()
@@ -509,7 +511,7 @@ def test_every_model_has_a_type_for_every_column(model: str) -> None:
     assert all(postgres_columns.types_of(kind).values())
 
 
-async def test_state_is_kept_in_utc_whatever_the_zone_of_the_moment(stage: MergingStage) -> None:
+async def test_state_is_stored_in_utc_for_every_time_zone(stage: MergingStage) -> None:
     moment = datetime.fromisoformat("2026-03-01T08:00:00.125+05:30")
     async with opened(stage.target()) as target:
         await target.begin(attrs.evolve(plan_of(shard_of()), started=moment))

@@ -87,7 +87,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-def test_a_run_is_quiet_and_its_tables_join(tmp_path: Path) -> None:
+def test_a_run_prints_nothing_and_its_tables_join(tmp_path: Path) -> None:
     environment = {name: one for name, one in os.environ.items() if "RUNTIME__" not in name}
     environment["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     ran = subprocess.run(  # noqa: S603 - our own script
@@ -127,7 +127,7 @@ def ids(tmp_path: Path, table: str) -> list[int]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_runs_load_everything_and_then_what_changed(
+async def test_runs_load_everything_first_and_changes_later(
     version: str, tmp_path: Path, pipeline: Any
 ) -> None:
     async with scene(version, patients=30) as (sandbox, _):
@@ -152,7 +152,7 @@ async def test_runs_load_everything_and_then_what_changed(
 
 
 @pytest.mark.parametrize("account", ["v2", "v3"])
-def test_the_version_is_the_one_that_the_account_accepts(
+def test_the_version_is_found_from_the_account(
     account: Literal["v2", "v3"], tmp_path: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_VERSION")
@@ -166,7 +166,7 @@ def test_the_version_is_the_one_that_the_account_accepts(
 
 
 @pytest.mark.parametrize("where", ["session", "environment", "argument"])
-def test_a_pinned_version_is_read_and_nothing_is_asked(
+def test_a_pinned_version_is_used_without_a_probe(
     where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_VERSION")
@@ -183,7 +183,7 @@ def test_a_pinned_version_is_read_and_nothing_is_asked(
     assert "charges" in made.resources
 
 
-async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
+async def test_a_partial_run_loads_nothing_and_the_next_repeats_it(
     tmp_path: Path, pipeline: Any
 ) -> None:
     async with scene(practices=1, locations=1) as (sandbox, _):
@@ -200,7 +200,7 @@ async def test_a_run_that_missed_something_loads_nothing_and_begins_there_again(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_record_that_cannot_be_read_is_kept_aside_until_it_can(
+async def test_an_unreadable_record_is_kept_until_it_can_be_read(
     version: str, tmp_path: Path, pipeline: Any
 ) -> None:
     async with scene(version, practices=1, locations=1) as (sandbox, _):
@@ -260,9 +260,7 @@ def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing()
         assert done.stdout.strip() == due, done.stderr
 
 
-async def test_a_pipeline_takes_nothing_from_elsewhere_than_before(
-    tmp_path: Path, pipeline: Any
-) -> None:
+async def test_a_pipeline_keeps_its_origin(tmp_path: Path, pipeline: Any) -> None:
     async with Sandbox(patients=9) as sandbox, Sandbox(patients=9, seed=2) as other:
         await run(pipeline, sandbox, "v2")
         for wrong, version in ((other, "v2"), (sandbox, "v3")):

@@ -30,7 +30,7 @@ def is_private(folder: Path) -> bool:
     return modes(folder) == {"copy.duckdb": 0o600, "copy.duckdb.wal": 0o600}
 
 
-async def test_a_new_file_and_its_log_are_its_owners_alone(tmp_path: Path) -> None:
+async def test_a_new_file_and_its_log_are_private(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     before = os.umask(0)
     try:
@@ -44,7 +44,7 @@ async def test_a_new_file_and_its_log_are_its_owners_alone(tmp_path: Path) -> No
         os.umask(before)
 
 
-async def test_a_log_that_was_written_into_the_file_is_made_again_as_private(
+async def test_a_recreated_log_is_private(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "copy.duckdb"
@@ -61,7 +61,7 @@ async def test_a_log_that_was_written_into_the_file_is_made_again_as_private(
         os.umask(before)
 
 
-async def test_a_file_that_others_may_read_stays_so_and_so_does_its_log(tmp_path: Path) -> None:
+async def test_a_shared_file_and_its_log_keep_their_mode(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     duckdb.connect(str(path)).close()
     path.chmod(0o640)
@@ -70,7 +70,7 @@ async def test_a_file_that_others_may_read_stays_so_and_so_does_its_log(tmp_path
         assert set(modes(tmp_path).values()) == {0o640}
 
 
-async def test_another_process_that_has_the_file_open_is_named_as_the_reason(
+async def test_another_process_with_the_file_open_is_named_in_the_error(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "copy.duckdb"
@@ -91,7 +91,7 @@ async def test_another_process_that_has_the_file_open_is_named_as_the_reason(
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b""])
-async def test_what_is_no_database_is_refused_and_left_as_it_is(
+async def test_a_file_that_is_not_a_database_is_refused_and_unchanged(
     tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "notes.txt"
@@ -106,7 +106,7 @@ async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         await DuckDBTarget(tmp_path / "missing" / "copy.duckdb").open()
 
 
-async def test_a_missing_library_says_which_extra_brings_it(
+async def test_a_missing_library_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
@@ -114,7 +114,7 @@ async def test_a_missing_library_says_which_extra_brings_it(
         await DuckDBTarget(tmp_path / "copy.duckdb").open()
 
 
-async def test_what_fails_in_the_middle_leaves_nothing_and_the_target_goes_on(
+async def test_a_failed_batch_is_rolled_back_and_the_target_usable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(DuckDBTarget(tmp_path / "copy.duckdb")) as target:
@@ -131,7 +131,7 @@ async def test_what_fails_in_the_middle_leaves_nothing_and_the_target_goes_on(
         assert list(await target.known(shard_of().group)) == [2]
 
 
-async def test_a_printed_target_shows_the_file_alone(tmp_path: Path) -> None:
+async def test_the_repr_of_a_target_shows_the_file_only(tmp_path: Path) -> None:
     assert repr(DuckDBTarget(tmp_path / "copy.duckdb")) == "<DuckDBTarget copy.duckdb>"
 
 
@@ -155,19 +155,17 @@ async def test_a_printed_target_shows_the_file_alone(tmp_path: Path) -> None:
         ("BIGINT[]", "BIGINT", None),
     ],
 )
-def test_a_type_takes_further_parts_and_nothing_else(
-    have: str, want: str, wide: str | None
-) -> None:
+def test_a_type_may_gain_fields_and_nothing_else(have: str, want: str, wide: str | None) -> None:
     assert widen_type(duckdb.sqltype(have), duckdb.sqltype(want)) == wide
 
 
-def test_a_struct_that_has_all_parts_in_another_order_is_left_alone() -> None:
+def test_a_struct_with_its_fields_in_another_order_is_unchanged() -> None:
     have = {"bio": duckdb.sqltype('STRUCT("select" DATE, a BIGINT, more VARCHAR)')}
     want = {"bio": 'STRUCT("a" BIGINT, "select" DATE)'}
     assert changes("patients", have, want, duckdb.sqltype) == []
 
 
-async def test_a_struct_gains_the_parts_it_lacks_and_keeps_those_it_has(tmp_path: Path) -> None:
+async def test_a_struct_gains_missing_fields_and_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     async with opened(DuckDBTarget(path)) as target:
         await target.begin(plan_of(shard_of()))
@@ -183,7 +181,7 @@ async def test_a_struct_gains_the_parts_it_lacks_and_keeps_those_it_has(tmp_path
         assert kept.fetchall() == [("Anytown", "cat", None), (None, None, "NY")]
 
 
-async def test_json_that_duckdb_cannot_read_is_kept_as_a_text_in_json(tmp_path: Path) -> None:
+async def test_json_that_duckdb_cannot_read_is_kept_as_a_json_string(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     odd = b'{"id":1,"guarantor":{"id":2},"unheard_of":1}'
     batch = batch_of(shard_of(), [odd])
@@ -224,7 +222,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_that_dies_leaves_what_it_was_told_and_its_rows(tmp_path: Path) -> None:
+async def test_a_killed_process_leaves_its_state_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     root = Path(__file__).parents[2]
     for mark, batches in (("first", 4), ("second", 3), ("third", 2)):

@@ -40,7 +40,7 @@ async def _copied(path: Path) -> None:
         await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
 
 
-async def test_a_new_duckdb_file_is_never_open_to_others(
+async def test_a_new_duckdb_file_is_never_accessible_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with watched(tmp_path, monkeypatch) as seen:
@@ -49,7 +49,7 @@ async def test_a_new_duckdb_file_is_never_open_to_others(
     assert names_in(tmp_path) == ["copy.duckdb"]
 
 
-async def test_a_duckdb_file_behind_a_link_to_nothing_is_never_open_to_others(
+async def test_a_duckdb_file_behind_a_dangling_link_is_never_accessible_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "copy.duckdb").symlink_to(tmp_path / "real.duckdb")
@@ -61,7 +61,7 @@ async def test_a_duckdb_file_behind_a_link_to_nothing_is_never_open_to_others(
         assert db.execute("select id from patients").fetchall() == [(1,)]
 
 
-async def test_the_log_of_a_duckdb_file_behind_a_link_is_as_private_as_the_file(
+async def test_the_log_of_a_linked_duckdb_file_is_as_private_as_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = tmp_path / "real.duckdb"
@@ -73,7 +73,7 @@ async def test_the_log_of_a_duckdb_file_behind_a_link_is_as_private_as_the_file(
     assert seen == {}
 
 
-async def test_a_new_duckdb_file_does_not_replace_one_that_another_process_made_meanwhile(
+async def test_a_new_duckdb_file_does_not_replace_one_created_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "copy.duckdb"
@@ -105,7 +105,7 @@ async def test_a_new_duckdb_file_needs_no_hard_links(
     assert names_in(tmp_path) == ["copy.duckdb"]
 
 
-async def test_the_log_of_a_duckdb_file_that_is_gone_is_not_applied_to_the_next(
+async def test_the_log_of_a_deleted_duckdb_file_is_not_applied_to_the_next(
     tmp_path: Path,
 ) -> None:
     path, log = tmp_path / "copy.duckdb", tmp_path / "copy.duckdb.wal"
@@ -120,7 +120,7 @@ async def test_the_log_of_a_duckdb_file_that_is_gone_is_not_applied_to_the_next(
         assert db.execute("select id from patients").fetchall() == [(1,)]
 
 
-async def test_a_folder_that_cannot_be_written_to_is_told_in_a_sentence(
+async def test_a_read_only_folder_gives_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> str:
@@ -132,7 +132,7 @@ async def test_a_folder_that_cannot_be_written_to_is_told_in_a_sentence(
 
 
 @EACH
-async def test_the_files_of_a_folder_are_never_open_to_others(
+async def test_the_files_of_a_folder_are_never_accessible_to_others(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter(range(10**6))  # a checkpoint at every step
@@ -143,7 +143,7 @@ async def test_the_files_of_a_folder_are_never_open_to_others(
     assert seen == {}
 
 
-async def test_a_checkpoint_takes_no_mode_from_a_file_that_was_left_there(tmp_path: Path) -> None:
+async def test_a_checkpoint_ignores_the_mode_of_a_leftover_file(tmp_path: Path) -> None:
     async with opened(KINDS[0].make(tmp_path)) as target:
         await target.begin(plan_of(shard_of()))
         planted = tmp_path / ".nexhealth-pull.json.new"
@@ -155,7 +155,7 @@ async def test_a_checkpoint_takes_no_mode_from_a_file_that_was_left_there(tmp_pa
     assert stat.S_IMODE((tmp_path / ".nexhealth-pull.json").stat().st_mode) == 0o600
 
 
-async def test_a_checkpoint_is_not_written_where_a_link_points_to(tmp_path: Path) -> None:
+async def test_a_checkpoint_is_not_written_through_a_link(tmp_path: Path) -> None:
     async with opened(KINDS[0].make(tmp_path / "out")) as target:
         await target.begin(plan_of(shard_of()))
         (tmp_path / "out" / ".nexhealth-pull.json.new").symlink_to(tmp_path / "elsewhere")
@@ -164,7 +164,7 @@ async def test_a_checkpoint_is_not_written_where_a_link_points_to(tmp_path: Path
     assert not (tmp_path / "out" / ".nexhealth-pull.json").is_symlink()
 
 
-async def test_a_checkpoint_file_is_never_open_to_others(
+async def test_a_checkpoint_file_is_never_accessible_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with scene(practices=1, locations=1, patients=5) as (_, nex):
@@ -175,7 +175,7 @@ async def test_a_checkpoint_file_is_never_open_to_others(
     assert (tmp_path / "pull.json").exists()
 
 
-async def test_whoever_had_rejected_records_open_reads_none_that_comes_later(
+async def test_an_open_file_of_rejected_records_shows_no_later_ones(
     tmp_path: Path,
 ) -> None:
     path, shard = tmp_path / "out" / "_rejected.jsonl", shard_of()
@@ -198,7 +198,7 @@ async def test_whoever_had_rejected_records_open_reads_none_that_comes_later(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_a_pulled_file_is_never_open_to_others_until_it_is_whole(
+async def test_a_pulled_file_is_never_accessible_to_others_until_it_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "patients.jsonl"
@@ -211,7 +211,7 @@ async def test_a_pulled_file_is_never_open_to_others_until_it_is_whole(
 
 
 @pytest.mark.parametrize("linked", [False, True])
-async def test_a_store_of_seen_events_is_never_open_to_others(
+async def test_a_store_of_seen_events_is_never_accessible_to_others(
     linked: bool,  # noqa: FBT001 - whether the name is a link to nothing
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

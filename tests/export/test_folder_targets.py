@@ -37,7 +37,7 @@ def assert_true(kind: Kind, path: Path, sandbox: Any) -> None:
 
 @EACH
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_copy_holds_everything_once(kind: Kind, version: str, tmp_path: Path) -> None:
+async def test_a_copy_contains_every_record_once(kind: Kind, version: str, tmp_path: Path) -> None:
     async with scene(version) as (sandbox, nex):
         report = await nex.bulk.copy(RESOURCES, to=kind.make(tmp_path / "out"), per_page=7)
         report.raise_if_partial()
@@ -47,7 +47,7 @@ async def test_a_copy_holds_everything_once(kind: Kind, version: str, tmp_path: 
 @EACH
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("seed", range(3))
-async def test_killed_at_random_moments_and_resumed_it_equals_the_truth(
+async def test_a_copy_killed_at_random_moments_and_resumed_is_complete(
     kind: Kind, version: str, seed: int, tmp_path: Path
 ) -> None:
     draw = random.Random(seed)
@@ -108,7 +108,7 @@ def _scribble(kind: Kind, path: Path, draw: random.Random) -> None:
 
 
 @EACH
-async def test_what_lies_behind_the_checkpoint_is_cut_off(kind: Kind, tmp_path: Path) -> None:
+async def test_data_behind_the_checkpoint_are_truncated(kind: Kind, tmp_path: Path) -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         dying = DyingTarget(kind.make(tmp_path, clock=lambda: 0.0), at=6, after=True)
         with pytest.raises(KilledError):
@@ -126,7 +126,7 @@ async def test_what_lies_behind_the_checkpoint_is_cut_off(kind: Kind, tmp_path: 
 
 
 @EACH
-async def test_a_cursor_list_goes_on_behind_what_was_kept(kind: Kind, tmp_path: Path) -> None:
+async def test_a_cursor_list_continues_behind_its_stored_data(kind: Kind, tmp_path: Path) -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         dying = DyingTarget(kind.make(tmp_path), at=6, after=True)
         dying.aclose = dying._target.aclose  # type: ignore[method-assign]  # an orderly end
@@ -150,7 +150,7 @@ async def test_a_cursor_list_goes_on_behind_what_was_kept(kind: Kind, tmp_path: 
 
 
 @EACH
-async def test_files_and_directories_are_for_their_owner_alone(kind: Kind, tmp_path: Path) -> None:
+async def test_files_and_directories_are_private(kind: Kind, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         async with scene(practices=1, locations=1) as (_, nex):
@@ -163,7 +163,7 @@ async def test_files_and_directories_are_for_their_owner_alone(kind: Kind, tmp_p
 
 
 @EACH
-async def test_a_second_writer_is_refused_until_the_first_is_gone(
+async def test_a_second_writer_is_refused_until_the_first_is_closed(
     kind: Kind, tmp_path: Path
 ) -> None:
     first, second = kind.make(tmp_path), kind.make(tmp_path)
@@ -180,7 +180,7 @@ async def test_a_second_writer_is_refused_until_the_first_is_gone(
 
 
 @EACH
-async def test_another_pull_is_refused_but_the_same_is_gone_on_with(
+async def test_another_pull_is_refused_and_the_same_one_is_resumed(
     kind: Kind, tmp_path: Path
 ) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
@@ -199,7 +199,7 @@ async def test_another_pull_is_refused_but_the_same_is_gone_on_with(
 
 
 @EACH
-async def test_a_directory_with_other_files_is_left_alone(kind: Kind, tmp_path: Path) -> None:
+async def test_a_directory_with_other_files_is_refused(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
     async with scene(practices=1, locations=1) as (_, nex):
         with pytest.raises(UsageError, match="other files"):
@@ -207,7 +207,7 @@ async def test_a_directory_with_other_files_is_left_alone(kind: Kind, tmp_path: 
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
-async def test_files_of_another_kind_are_not_gone_on_with(tmp_path: Path) -> None:
+async def test_files_of_another_format_are_not_resumed(tmp_path: Path) -> None:
     first, *others = KINDS[:-1]
     async with scene(practices=1, locations=1) as (_, nex):
         await nex.bulk.copy(["providers"], to=first.make(tmp_path))
@@ -217,7 +217,7 @@ async def test_files_of_another_kind_are_not_gone_on_with(tmp_path: Path) -> Non
 
 
 @EACH
-async def test_a_checkpoint_that_cannot_be_read_is_refused(kind: Kind, tmp_path: Path) -> None:
+async def test_an_unreadable_checkpoint_is_refused(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b'{"format": "jso')
     with pytest.raises(UsageError, match="is no checkpoint"):
         await kind.make(tmp_path).open()
@@ -228,7 +228,7 @@ async def test_a_checkpoint_that_cannot_be_read_is_refused(kind: Kind, tmp_path:
 
 
 @EACH
-async def test_files_cut_short_by_somebody_are_noticed(kind: Kind, tmp_path: Path) -> None:
+async def test_truncated_files_are_detected(kind: Kind, tmp_path: Path) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         sandbox.fail_next(403, path="/providers?page=1")
         await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
@@ -239,7 +239,7 @@ async def test_files_cut_short_by_somebody_are_noticed(kind: Kind, tmp_path: Pat
 
 
 @EACH
-async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
+async def test_a_full_disk_gives_a_clear_error_and_loses_nothing(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with scene(practices=1, locations=1, patients=60) as (sandbox, nex):
@@ -267,13 +267,13 @@ async def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(
 
 
 @EACH
-async def test_a_target_that_is_not_open_says_so(kind: Kind, tmp_path: Path) -> None:
+async def test_a_closed_target_raises_a_clear_error(kind: Kind, tmp_path: Path) -> None:
     with pytest.raises(SessionStateError, match="not open"):
         await kind.make(tmp_path).load()
 
 
 @EACH
-async def test_the_checkpoint_holds_nothing_personal(kind: Kind, tmp_path: Path) -> None:
+async def test_the_checkpoint_contains_no_personal_data(kind: Kind, tmp_path: Path) -> None:
     async with scene(practices=1, locations=1) as (_, nex):
         await nex.bulk.copy(["patients"], to=kind.make(tmp_path))
         text = (tmp_path / CHECKPOINT).read_text()
@@ -331,6 +331,6 @@ async def test_groups_and_watermarks_are_kept(tmp_path: Path) -> None:
         (Shard(resource="patients", version="v2", subdomain=".."), "patients/%2E%2E", "all"),
     ],
 )
-def test_names_of_files_come_from_the_shard(shard: Shard, directory: str, stem: str) -> None:
+def test_file_names_are_derived_from_the_shard(shard: Shard, directory: str, stem: str) -> None:
     assert directory_of(Path(), shard, "").as_posix() == directory
     assert stem_of(shard) == stem

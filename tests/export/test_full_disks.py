@@ -45,7 +45,7 @@ def _told(path: Path, *, most: int = 0, within: tuple[str, ...] = ()) -> str:
     return subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603 - words of ours
 
 
-def test_a_file_that_may_not_grow_any_more_is_told_as_that(tmp_path: Path) -> None:
+def test_a_file_size_limit_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     told = _told(path, most=2_000_000)
     assert "copy.duckdb cannot be written: the system allows no larger file" in told
@@ -53,7 +53,7 @@ def test_a_file_that_may_not_grow_any_more_is_told_as_that(tmp_path: Path) -> No
         assert db.execute("select count(*) from patients").fetchall()[0][0] > 0
 
 
-def test_a_disk_that_is_full_is_told_as_that(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
     """A small file system in memory, where the machine allows a private mount."""
     mount = 'mount -t tmpfs -o size=3m none "$0" && exec "$@"'
     within = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path))
@@ -71,7 +71,7 @@ def test_a_disk_that_is_full_is_told_as_that(tmp_path: Path) -> None:
         ("FatalException", "database has been invalidated: Disk quota exceeded"),
     ],
 )
-async def test_a_full_disk_is_known_whatever_class_duckdb_gives_it(
+async def test_a_full_disk_is_recognized_for_every_error_class_of_duckdb(
     kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: object) -> None:

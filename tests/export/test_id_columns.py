@@ -71,7 +71,7 @@ def column_of(model: type, name: str) -> FieldColumn:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_each_column_that_names_a_record_has_the_type_of_its_id(model: type[Record]) -> None:
+def test_each_reference_column_has_the_type_of_the_referenced_id(model: type[Record]) -> None:
     unknown: list[str] = []
     wrong: list[str] = []
     for column in fields_of(model):

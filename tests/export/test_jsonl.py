@@ -35,7 +35,7 @@ async def opened(path: Path, compression: Compression | None = None) -> JsonLine
     return target
 
 
-async def test_a_line_is_the_record_as_it_came(tmp_path: Path) -> None:
+async def test_a_line_is_the_original_record(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     raw = (b'{"id":1, "odd": 1.50, "name":"\xc3\xa9\\n"}', b'{\r\n "id": 2\n}')
     await target.write(batch(*raw), ShardState(records=2))
@@ -44,7 +44,7 @@ async def test_a_line_is_the_record_as_it_came(tmp_path: Path) -> None:
     assert found == raw[0] + b"\n" + b'{   "id": 2 }\n'
 
 
-async def test_gzip_files_are_members_that_read_as_one(tmp_path: Path) -> None:
+async def test_gzip_files_of_several_members_read_as_one(tmp_path: Path) -> None:
     target = await opened(tmp_path, "gzip")
     for id in range(3):
         await target.write(batch(b'{"id":%d}' % id), ShardState(records=id + 1))
@@ -80,7 +80,7 @@ async def test_a_checkpoint_is_written_once_a_second_at_most(tmp_path: Path) -> 
     await target.aclose()
 
 
-async def test_a_file_that_somebody_else_writes_to_is_noticed(tmp_path: Path) -> None:
+async def test_a_file_changed_by_another_writer_is_detected(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     await target.write(batch(b'{"id":1}'), ShardState(records=1))
     with (tmp_path / "patients" / "demo" / "7.jsonl").open("ab") as file:
@@ -90,7 +90,7 @@ async def test_a_file_that_somebody_else_writes_to_is_noticed(tmp_path: Path) ->
     await target.aclose()
 
 
-async def test_a_place_that_was_not_kept_is_refused(tmp_path: Path) -> None:
+async def test_an_unknown_position_is_refused(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     await target.write(batch(b'{"id":1}'), ShardState(records=1, position="a"))
     with pytest.raises(TargetError, match="not kept up to where"):
@@ -100,7 +100,7 @@ async def test_a_place_that_was_not_kept_is_refused(tmp_path: Path) -> None:
     await target.aclose()
 
 
-def test_without_zstandard_a_sentence_names_the_extra(
+def test_without_zstandard_the_error_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
@@ -108,6 +108,6 @@ def test_without_zstandard_a_sentence_names_the_extra(
         JsonLinesTarget(tmp_path, compression="zstd")
 
 
-def test_another_compression_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="compression must be"):
         JsonLinesTarget(tmp_path, compression=cast("Compression", "rar"))

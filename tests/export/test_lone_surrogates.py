@@ -40,7 +40,7 @@ async def copy(at: BulkScene, target: Target) -> int:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-async def test_files_hold_every_record(kind: Kind, version: str, tmp_path: Path) -> None:
+async def test_files_contain_every_record(kind: Kind, version: str, tmp_path: Path) -> None:
     async with scene(version, practices=1) as at:
         id = await copy(at, kind.make(tmp_path / "copy"))
         rows = {
@@ -54,7 +54,7 @@ async def test_files_hold_every_record(kind: Kind, version: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_databases_hold_every_record(stage: MergingStage, version: str) -> None:
+async def test_databases_contain_every_record(stage: MergingStage, version: str) -> None:
     async with scene(version, practices=1) as at:
         id = await copy(at, stage.target())
         rows = {row["id"]: row for row in await stage.query("SELECT * FROM patients")}

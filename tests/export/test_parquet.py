@@ -44,7 +44,7 @@ def parts(path: Path) -> list[str]:
     return sorted(one.name for one in (path / "patients" / "practice=demo").iterdir())
 
 
-async def test_a_folder_reads_as_one_table_everywhere(tmp_path: Path) -> None:
+async def test_a_folder_reads_as_one_table(tmp_path: Path) -> None:
     async with scene(practices=2, locations=2) as (sandbox, nex):
         await nex.bulk.copy(["patients"], to=ParquetTarget(tmp_path, part_rows=9), per_page=5)
         wanted = sorted(
@@ -63,7 +63,7 @@ async def test_a_folder_reads_as_one_table_everywhere(tmp_path: Path) -> None:
         assert pq.read_schema(path).remove_metadata().equals(schema_of(Patient))
 
 
-async def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+async def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     target = await opened(tmp_path, part_rows=20)
     shard = SHARDS[3]
     await target.write(batch(shard, 0), ShardState(records=10, position="a"))
@@ -77,7 +77,7 @@ async def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     await target.aclose()
 
 
-async def test_the_place_moves_with_whole_files_only(tmp_path: Path) -> None:
+async def test_the_position_advances_with_complete_files_only(tmp_path: Path) -> None:
     target = await opened(tmp_path, part_rows=20)
     shard = SHARDS[0]
     for at, place in enumerate(("0:a", "0:b", "0:c")):
@@ -93,14 +93,14 @@ async def test_the_place_moves_with_whole_files_only(tmp_path: Path) -> None:
     assert parts(tmp_path) == ["0-0000.parquet", "0-0001.parquet"]
 
 
-async def test_a_shard_that_starts_again_leaves_no_half_file_at_the_end(tmp_path: Path) -> None:
+async def test_a_restarted_shard_leaves_no_partial_file(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     await target.write(batch(SHARDS[0], 0), ShardState(records=10))
     await target.aclose()
     assert parts(tmp_path) == []
 
 
-async def test_what_others_relied_on_is_kept_with_them(tmp_path: Path) -> None:
+async def test_related_files_are_kept_together(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     first, second, _ = SHARDS[:3]
     await target.write(batch(first, 0), ShardState(records=10, position="a"))
@@ -111,7 +111,7 @@ async def test_what_others_relied_on_is_kept_with_them(tmp_path: Path) -> None:
     await target.aclose()
 
 
-async def test_what_waits_is_bounded_over_all_shards(
+async def test_pending_rows_are_bounded_over_all_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ALL_BYTES", 60_000)
@@ -145,7 +145,7 @@ async def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert file.metadata.row_group(0).column(1).compression == "ZSTD"
 
 
-async def test_a_file_with_many_row_groups_is_made_whole(
+async def test_a_file_with_many_row_groups_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GROUP_ROWS", 10)
@@ -161,7 +161,7 @@ async def test_a_file_with_many_row_groups_is_made_whole(
     await target.aclose()
 
 
-async def test_ids_that_no_column_can_hold_are_known_too(tmp_path: Path) -> None:
+async def test_ids_that_fit_no_column_are_tracked_too(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     raw = b'{"id":%d}' % 2**70
     odd = Batch(shard=SHARDS[0], model="Patient", records=(Patient(id=2**70),), raw=(raw,))

@@ -64,7 +64,7 @@ async def test_practice_and_id_are_the_primary_key(database: str) -> None:
     assert key == "PRIMARY KEY (_practice, id)"
 
 
-async def test_two_schemas_hold_two_copies_side_by_side(database: str) -> None:
+async def test_two_schemas_hold_separate_copies(database: str) -> None:
     names = ("first", 'odd "name"')
     for at, name in enumerate(names):
         async with opened(PostgresTarget(database, schema=name)) as target:
@@ -80,7 +80,7 @@ async def test_two_schemas_hold_two_copies_side_by_side(database: str) -> None:
     assert [progress and progress.id for progress in loaded] == ["pull-0", "pull-1"]
 
 
-async def test_a_lost_connection_is_made_again_and_nothing_is_missing(database: str) -> None:
+async def test_a_lost_connection_is_reopened_without_loss(database: str) -> None:
     target = PostgresTarget(database)
     async with opened(target), connected(database) as other:
         await target.begin(plan_of(shard_of()))
@@ -102,7 +102,7 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_missing(database: 
 
 
 @pytest.mark.parametrize("resource", ["patients", "sync_status"])
-async def test_when_only_the_answer_was_lost_no_row_comes_twice(
+async def test_a_lost_commit_response_duplicates_no_row(
     database: str, monkeypatch: pytest.MonkeyPatch, resource: str
 ) -> None:
     record = {"id": 1} if resource == "patients" else {"read_status": "green"}
@@ -128,7 +128,7 @@ async def test_when_only_the_answer_was_lost_no_row_comes_twice(
         assert await db.fetchval(f"select count(*) from {resource}") == 1  # noqa: S608
 
 
-async def test_a_server_that_is_gone_is_named_and_a_server_that_is_back_is_used(
+async def test_an_unavailable_server_is_named_and_used_again_later(
     postgres_server: PostgresServer,
 ) -> None:
     async with new_database(postgres_server) as database:
@@ -149,7 +149,7 @@ async def test_a_server_that_is_gone_is_named_and_a_server_that_is_back_is_used(
         assert await ids(database) == [2]
 
 
-async def test_a_pull_that_another_took_the_place_of_does_not_go_on(database: str) -> None:
+async def test_a_pull_replaced_by_another_stops(database: str) -> None:
     target = PostgresTarget(database)
     async with opened(target):
         await target.begin(plan_of(shard_of()))
@@ -163,7 +163,7 @@ async def test_a_pull_that_another_took_the_place_of_does_not_go_on(database: st
     assert await ids(database) == []
 
 
-async def test_what_the_server_refuses_is_told_without_its_words(database: str) -> None:
+async def test_errors_of_the_server_are_reported_without_its_text(database: str) -> None:
     target = PostgresTarget(database)
     async with opened(target):
         await target.begin(plan_of(shard_of()))
@@ -193,7 +193,7 @@ _ON = f"postgresql://tester:{SECRET}@"
         (f"{_ON}nowhere.invalid/none", "its host has no address; check the address"),
     ],
 )
-async def test_an_address_that_does_not_answer_is_named_without_its_password(
+async def test_an_unreachable_address_is_named_without_its_password(
     url: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PGDATABASE", raising=False)
@@ -222,7 +222,7 @@ async def test_an_address_that_does_not_answer_is_named_without_its_password(
         "postgresql:///",
     ],
 )
-def test_what_is_no_address_is_refused_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_url_is_refused_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGHOST", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UsageError, match="no address of a PostgreSQL database") as caught:
@@ -231,7 +231,7 @@ def test_what_is_no_address_is_refused_at_once(url: str, monkeypatch: pytest.Mon
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
-async def test_an_option_of_the_address_that_is_not_understood_is_misuse() -> None:
+async def test_an_unknown_option_in_the_url_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="an option in the address") as caught:
         await PostgresTarget(f"{_ON}localhost/none?sslmode=perhaps").open()
     assert SECRET not in str(caught.value)
@@ -252,7 +252,7 @@ async def test_an_option_of_the_address_that_is_not_understood_is_misuse() -> No
         ("postgres://db", {"PGPORT": "7"}, "the user's own database at db:7"),
     ],
 )
-def test_a_database_is_named_as_asyncpg_finds_it(
+def test_a_database_is_resolved_as_asyncpg_does(
     url: str, environment: dict[str, str], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"):
@@ -274,7 +274,7 @@ async def test_a_database_that_does_not_exist_is_refused_at_once(
 
 
 @pytest.mark.parametrize("given", ["address", "option", "environment", "file", "nowhere"])
-async def test_a_wrong_password_is_told_apart_from_none(
+async def test_a_wrong_password_and_a_missing_one_are_distinguished(
     postgres_server: PostgresServer,
     given: str,
     tmp_path: Path,
@@ -307,7 +307,7 @@ async def test_a_wrong_password_is_told_apart_from_none(
     assert SECRET not in str(caught.value)
 
 
-async def test_a_missing_library_says_which_extra_brings_it(
+async def test_a_missing_library_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
@@ -315,14 +315,14 @@ async def test_a_missing_library_says_which_extra_brings_it(
         PostgresTarget("postgresql://localhost/none")
 
 
-async def test_a_record_whose_id_no_column_holds_is_refused_with_a_sentence(database: str) -> None:
+async def test_a_record_with_an_impossible_id_is_refused_with_the_reason(database: str) -> None:
     async with opened(PostgresTarget(database)) as target:
         await target.begin(plan_of(shard_of()))
         with pytest.raises(TargetError, match="an id that PostgreSQL cannot hold"):
             await target.write(batch_of(shard_of(), [{"id": 2**63}]), OPEN)
 
 
-async def test_one_stage_serves_all_batches_of_a_connection(database: str) -> None:
+async def test_all_batches_of_a_connection_use_one_staging_table(database: str) -> None:
     target = PostgresTarget(database)
     async with opened(target):
         await target.begin(plan_of(shard_of(), shard_of("providers")))

@@ -72,7 +72,7 @@ CHANGES = (_resource, _window, _version, _lists, _size, _sizes, _groups, _place)
 
 @EACH
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_changed_checkpoint_is_refused_and_nothing_is_removed(
+async def test_a_changed_checkpoint_is_refused_and_nothing_is_deleted(
     change: Callable[[Any], None], kind: Kind, tmp_path: Path
 ) -> None:
     out = tmp_path / "one" / "two" / "out"
@@ -96,7 +96,7 @@ async def test_a_changed_checkpoint_is_refused_and_nothing_is_removed(
 
 
 @EACH
-async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_folder(
+async def test_a_changed_checkpoint_deletes_no_file_outside_of_the_folder(
     kind: Kind, tmp_path: Path
 ) -> None:
     """The reported attack: the name of a list that leads out of the folder."""
@@ -129,7 +129,7 @@ async def test_resuming_by_a_changed_checkpoint_removes_no_file_outside_of_the_f
         ("state", '"position":null', '"position":"x"'),
     ],
 )
-async def test_a_changed_row_of_a_database_is_refused(
+async def test_a_changed_database_row_is_refused(
     stage: MergingStage, column: str, old: str, new: str
 ) -> None:
     async with opened(stage.target()) as target:
@@ -145,7 +145,7 @@ async def test_a_changed_row_of_a_database_is_refused(
         assert await target.load() is not None
 
 
-async def test_a_watermark_of_the_future_hides_no_change(stage: MergingStage) -> None:
+async def test_a_watermark_in_the_future_hides_no_change(stage: MergingStage) -> None:
     async with scene("v3", practices=1, locations=1, patients=10) as (sandbox, nex):
         (await nex.bulk.copy(["patients"], to=stage.target())).raise_if_partial()
         later = "timestamptz '2099-01-01'"

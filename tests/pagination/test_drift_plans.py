@@ -71,7 +71,7 @@ def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, Changin
     return walked, changing_list
 
 
-def test_a_verified_walk_delivers_all_that_stayed_or_says_that_it_could_not() -> None:
+def test_a_verified_walk_delivers_all_that_stayed_or_reports_failure() -> None:
     drifted = changed = 0
     for seed in range(RUNS):
         walked, changing_list = walk(seed, "verify", (*VISIBLE, "swap"))
@@ -90,7 +90,7 @@ def test_a_verified_walk_delivers_all_that_stayed_or_says_that_it_could_not() ->
     [("delete", "move", "exchange"), ("insert", "move", "exchange")],
     ids=["rows leave", "rows enter"],
 )
-def test_a_watching_walk_does_the_same_where_numbers_cannot_balance(
+def test_a_watching_walk_delivers_all_that_stayed_if_changes_cannot_balance(
     kinds: tuple[str, ...],
 ) -> None:
     for seed in range(RUNS // 2):
@@ -130,12 +130,12 @@ def balanced_swap(drift: Drift) -> list[object]:
     return [*walked.ids]
 
 
-def test_a_balanced_swap_is_what_watching_cannot_see() -> None:
+def test_watching_cannot_detect_a_balanced_swap() -> None:
     """The one documented loss: row 5 moved onto page 1, which was read before."""
     assert balanced_swap("watch") == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 99]
 
 
-def test_a_balanced_swap_is_found_by_verifying() -> None:
+def test_verifying_detects_a_balanced_swap() -> None:
     assert balanced_swap("verify") == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 99, 5]
 
 
@@ -166,13 +166,13 @@ def test_every_visible_sign_starts_a_verification(pages: list[SimulatedPage], wh
     assert len(walked.asked) > len(pages), why
 
 
-def test_an_uncounted_list_that_moved_says_so() -> None:
+def test_an_uncounted_list_that_moved_is_reported() -> None:
     _, walked = scripted(SimulatedPage([1, 2]), SimulatedPage([2, 3]), SimulatedPage([4]))
     assert walked.ids == [1, 2, 3, 4]
     assert walked.drifted is not None
 
 
-def test_passes_end_with_the_number_that_may_be_missing() -> None:
+def test_the_error_after_the_last_pass_has_the_number_that_may_be_missing() -> None:
     plan = NumberedPlan(per_page=2, drift="verify", passes=2)
     walked = drive(plan, lambda ask: SimulatedPage([1, 2] if ask.number == 1 else [3], 4))
     assert walked.drifted is not None
@@ -180,7 +180,7 @@ def test_passes_end_with_the_number_that_may_be_missing() -> None:
     assert len(walked.asked) == 6
 
 
-def test_no_bound_is_given_where_none_is_known() -> None:
+def test_an_unknown_bound_is_omitted() -> None:
     """An id found in the first pass may have left; found and counted may then agree by chance."""
     plan = NumberedPlan(per_page=4, drift="verify", passes=0)
     walked = drive(plan, numbered(range(8)))
@@ -188,7 +188,7 @@ def test_no_bound_is_given_where_none_is_known() -> None:
     assert walked.drifted.at_most_missing is None
 
 
-def test_the_pivot_decides_whatever_the_first_pass_saw() -> None:
+def test_the_pivot_decides_independently_of_the_first_pass() -> None:
     first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 4], 4)]
     plan = NumberedPlan(per_page=2, drift="verify", passes=1)
     told = iter([*first, SimulatedPage([1, 2], 2)])
@@ -197,7 +197,7 @@ def test_the_pivot_decides_whatever_the_first_pass_saw() -> None:
     assert walked.ids == [1, 2, 3, 4]
 
 
-def test_what_is_new_on_the_pivots_page_was_there_at_that_moment() -> None:
+def test_new_ids_on_the_pivots_page_were_listed_at_the_pivot() -> None:
     _, walked = scripted(
         *[SimulatedPage([1, 2], 4), SimulatedPage([3], 3)],
         *[SimulatedPage([9, 1], 4), SimulatedPage([2, 3], 4)],
@@ -206,7 +206,7 @@ def test_what_is_new_on_the_pivots_page_was_there_at_that_moment() -> None:
     assert walked.ids == [1, 2, 3, 9]
 
 
-def test_an_id_first_seen_after_the_pivot_proves_nothing() -> None:
+def test_an_id_first_seen_after_the_pivot_is_not_counted() -> None:
     """It may have entered after the pivot; if counted, it would hide a missed one."""
     first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 9], 4)]
     passes = (

@@ -32,7 +32,7 @@ def pages_asked(pairs: list[dict[str, str]]) -> list[int]:
 @pytest.mark.parametrize("drift", MODES)
 @pytest.mark.parametrize("window", [1, 2, 8])
 @pytest.mark.parametrize("total", [0, 1, 6, 7, 8, 14, 21, 301])
-def test_any_page_cap_costs_no_record(cap: int, drift: Drift, window: int, total: int) -> None:
+def test_any_page_cap_yields_every_record(cap: int, drift: Drift, window: int, total: int) -> None:
     rows = list(range(1, total + 1))
     walked = drive(NumberedPlan(per_page=100, drift=drift), numbered(rows, cap=cap), window=window)
     assert walked.ids == rows
@@ -44,7 +44,7 @@ def test_any_page_cap_costs_no_record(cap: int, drift: Drift, window: int, total
 @pytest.mark.parametrize("cap", CAPS)
 @pytest.mark.parametrize("total", [0, 1, 7, 8, 15])
 @pytest.mark.parametrize("counted", [True, False])
-def test_an_eager_walk_asks_for_page_2_at_once_and_gets_the_same(
+def test_an_eager_walk_requests_page_2_at_once(
     drift: Drift, cap: int, total: int, *, counted: bool
 ) -> None:
     rows = list(range(total))
@@ -55,7 +55,7 @@ def test_an_eager_walk_asks_for_page_2_at_once_and_gets_the_same(
     assert (walked.drifted is not None) == (drift == "verify" and not counted)
 
 
-def test_an_eager_walk_asks_for_no_third_page_before_the_first_is_in() -> None:
+def test_an_eager_walk_requests_page_3_after_the_first_response() -> None:
     plan = NumberedPlan(per_page=3, eager=True)
     asks = [plan.next_request(outstanding) for outstanding in range(3)]
     assert [ask and ask.number for ask in asks] == [1, 2, None]
@@ -64,28 +64,28 @@ def test_an_eager_walk_asks_for_no_third_page_before_the_first_is_in() -> None:
     assert resumed.next_request(1) is None
 
 
-def test_a_true_count_ends_the_walk_without_a_request_too_many() -> None:
+def test_a_correct_count_ends_the_walk_without_an_extra_request() -> None:
     walked = drive(NumberedPlan(per_page=3), numbered(range(6)), window=4)
     assert walked.asked == [{"page": "1", "per_page": "3"}, {"page": "2", "per_page": "3"}]
 
 
-def test_a_quiet_verified_walk_costs_two_passes() -> None:
+def test_a_verified_walk_over_a_stable_list_takes_two_passes() -> None:
     walked = drive(NumberedPlan(per_page=3, drift="verify"), numbered(range(8)), window=4)
     assert pages_asked(walked.asked) == [1, 2, 3, 1, 2, 3]
     assert walked.drifted is None
 
 
-def test_one_page_that_holds_everything_proves_itself() -> None:
+def test_a_single_page_needs_no_verification() -> None:
     walked = drive(NumberedPlan(per_page=9, drift="verify"), numbered(range(8)))
     assert pages_asked(walked.asked) == [1]
 
 
-def test_the_page_size_sent_stays_the_same_when_the_server_cuts_it() -> None:
+def test_the_requested_page_size_is_constant_when_the_server_caps_it() -> None:
     walked = drive(NumberedPlan(per_page=50), numbered(range(20), cap=7))
     assert {pair["per_page"] for pair in walked.asked} == {"50"}
 
 
-def test_first_page_and_pivot_go_alone() -> None:
+def test_first_page_and_pivot_are_requested_alone() -> None:
     plan = NumberedPlan(per_page=2, drift="verify")
     serve = numbered(range(4))
     for _ in range(2):
@@ -119,7 +119,7 @@ UNCOUNTED = [(name, cap) for name in UNUSABLE for cap in CAPS if (name, cap) != 
 @pytest.mark.parametrize(("name", "cap"), UNCOUNTED)
 @pytest.mark.parametrize("drift", MODES)
 @pytest.mark.parametrize("total", [2, 7, 14, 20])
-def test_without_a_usable_count_the_walk_goes_on_to_a_short_page(
+def test_without_a_usable_count_the_walk_ends_at_a_short_page(
     name: str, drift: Drift, cap: int, total: int
 ) -> None:
     count = UNUSABLE[name]
@@ -141,7 +141,7 @@ def test_without_a_usable_count_the_walk_goes_on_to_a_short_page(
     counts=st.lists(st.none() | st.integers(0, 60) | st.just(2**63 - 1), min_size=1, max_size=6),
 )
 @settings(max_examples=300, deadline=None)
-def test_lying_counts_never_lose_a_row_in_silence_nor_loop(
+def test_wrong_counts_never_lose_a_row_silently_or_loop(
     total: int,
     cap: int,
     per_page: int,
@@ -165,20 +165,20 @@ def test_lying_counts_never_lose_a_row_in_silence_nor_loop(
         assert walked.ids == rows
 
 
-def test_a_count_too_large_is_no_silent_end() -> None:
+def test_a_count_too_large_is_reported() -> None:
     walked = drive(NumberedPlan(per_page=3), numbered(range(7), count=lambda n: n + 5))
     assert walked.ids == list(range(7))
     assert walked.drifted is not None
     assert walked.drifted.at_most_missing == 5
 
 
-def test_a_count_too_small_is_left_as_soon_as_rows_contradict_it() -> None:
+def test_a_count_too_small_is_dropped_once_rows_contradict_it() -> None:
     walked = drive(NumberedPlan(per_page=3), numbered(range(10), count=lambda _: 4), window=2)
     assert walked.ids == list(range(10))
     assert walked.warnings
 
 
-def test_an_empty_first_page_beside_a_count_is_drift() -> None:
+def test_an_empty_first_page_with_a_count_is_drift() -> None:
     with pytest.raises(DriftError) as caught:
         plan = NumberedPlan(per_page=5)
         plan.next_request(0)
@@ -190,7 +190,7 @@ def test_an_empty_first_page_beside_a_count_is_drift() -> None:
 @pytest.mark.parametrize("count", [None, 10**6, 2**63 - 1])
 @pytest.mark.parametrize("circle", [1, 2, 5])
 @pytest.mark.parametrize("known", [True, False], ids=["ids", "no ids"])
-def test_a_server_that_goes_in_circles_is_found_out(
+def test_a_server_that_repeats_pages_is_detected(
     drift: Drift, count: int | None, circle: int, *, known: bool
 ) -> None:
     def answer(ask: PageRequest) -> SimulatedPage:
@@ -232,13 +232,13 @@ def test_resuming_behind_any_page_yields_exactly_the_rest(
 
 
 @pytest.mark.parametrize("change", [1, -1])
-def test_resuming_a_list_that_changed_says_so(change: int) -> None:
+def test_resuming_a_changed_list_is_reported(change: int) -> None:
     resume = drive(NumberedPlan(per_page=3), numbered(range(9)), stop_after=1).resumes[0]
     walked = drive(NumberedPlan(per_page=3, after=resume), numbered(range(9 + change)))
     assert walked.drifted is not None
 
 
-def test_what_a_walk_saw_is_remembered_by_the_one_that_resumes_it() -> None:
+def test_a_resumed_walk_knows_the_count_of_the_first() -> None:
     """An id came twice, so the list changed; the resumed walk alone could not know."""
     plan = NumberedPlan(per_page=3)
     serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
@@ -287,12 +287,12 @@ def test_drift_in_a_resumed_walk_is_not_hidden() -> None:
     ],
     ids=lambda value: f"{value[:12]}",
 )
-def test_a_foreign_resume_value_is_refused(after: str) -> None:
+def test_a_resume_value_of_another_list_is_refused(after: str) -> None:
     with pytest.raises(InvalidArgumentError, match="resume"):
         NumberedPlan(per_page=5, after=after)
 
 
-def test_a_verified_walk_cannot_begin_in_the_middle() -> None:
+def test_a_verified_walk_cannot_be_resumed() -> None:
     with pytest.raises(InvalidArgumentError, match="verified"):
         NumberedPlan(per_page=5, drift="verify", after="n:1:5:5:9")
 
@@ -304,7 +304,7 @@ def cursor_page(n: int, following: object, *, more: object = True) -> SimulatedP
     return SimulatedPage([n], page_info={"has_next_page": more, "end_cursor": following})
 
 
-def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
+def test_cursors_are_followed_until_the_server_reports_the_end() -> None:
     replies = [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "c", more=False)]
     told = iter(replies)
     walked = drive(CursorPlan(per_page=9), lambda _: next(told), window=4)
@@ -332,7 +332,7 @@ def test_cursors_go_forward_until_the_server_says_it_is_the_end() -> None:
     ],
     ids=["null", "empty", "number", "same", "circle", "text", "no flag", "no info", "empty info"],
 )
-def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[SimulatedPage]) -> None:
+def test_a_missing_cursor_is_an_error_and_not_the_end(pages: list[SimulatedPage]) -> None:
     told = iter(pages)
     plan = CursorPlan(per_page=9)
     assert drive(plan, lambda _: next(told)).ids == [one for page in pages for one in page.ids]
@@ -340,7 +340,7 @@ def test_a_cursor_that_leads_nowhere_is_an_error_not_the_end(pages: list[Simulat
 
 
 @pytest.mark.parametrize("info", [None, {}, {"has_next_page": None, "end_cursor": "a"}])
-def test_an_empty_page_without_page_info_is_the_end_with_a_warning(
+def test_an_empty_page_without_page_info_ends_with_a_warning(
     info: dict[str, object] | None,
 ) -> None:
     told = iter([cursor_page(1, "a"), SimulatedPage([], page_info=info)])
@@ -361,13 +361,13 @@ def endless(most_empty: int) -> Callable[[PageRequest], SimulatedPage]:
     return answer
 
 
-def test_new_cursors_behind_pages_without_a_record_are_not_followed_for_ever() -> None:
+def test_empty_pages_with_new_cursors_are_not_followed_without_end() -> None:
     plan = CursorPlan(per_page=9)
     drive(plan, endless(10**6), most=50)
     assert "50 pages without a record" in str(plan.failure)
 
 
-def test_pages_without_a_record_are_passed_over_while_others_have_some() -> None:
+def test_empty_pages_between_others_are_skipped() -> None:
     walked = drive(CursorPlan(per_page=9), endless(49), stop_after=500)
     assert walked.ids == [50 * nth for nth in range(1, 11)]
 
@@ -380,7 +380,7 @@ def test_an_empty_last_page_is_an_end_however_many_went_before() -> None:
     assert drive(CursorPlan(per_page=9), answer).ids == []
 
 
-def test_resuming_by_cursor_asks_behind_it_first() -> None:
+def test_resuming_by_cursor_requests_the_page_behind_it() -> None:
     plan = CursorPlan(per_page=7, after="c:4:a:b")
     assert plan.next_request(0) == PageRequest(1, (("end_cursor", "a:b"), ("per_page", "4")))
     plan.accept(cursor_page(1, "a:b").reading, [1])
@@ -407,13 +407,13 @@ def test_resuming_by_cursor_asks_behind_it_first() -> None:
     ],
     ids=lambda value: ascii(value)[:12],
 )
-def test_a_foreign_cursor_is_refused(after: str) -> None:
+def test_an_invalid_cursor_is_refused(after: str) -> None:
     with pytest.raises(InvalidArgumentError, match="resume"):
         CursorPlan(per_page=4, after=after)
 
 
 @pytest.mark.parametrize("after", ["n:3:Zaphquill:1:1", "c:Zaphquill:a"])
-def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
+def test_the_error_for_a_resume_value_does_not_quote_it(after: str) -> None:
     plan = CursorPlan if after.startswith("c") else NumberedPlan
     with pytest.raises(InvalidArgumentError) as caught:
         plan(per_page=4, after=after)
@@ -422,7 +422,7 @@ def test_the_refusal_of_a_resume_value_quotes_nothing_of_it(after: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["a", "a:b\nc", "\u00e9", "x" * 3_996, "x" * 3_997, "x" * 9_000])
-def test_what_a_walk_gives_to_resume_by_is_taken_back(cursor: str) -> None:
+def test_a_resume_value_is_accepted_again(cursor: str) -> None:
     page = cursor_page(1, cursor)
     resume = CursorPlan(per_page=9).accept(page.reading, [1]).resume
     if len(cursor) > 3_996:
@@ -437,7 +437,7 @@ def test_the_last_page_without_a_cursor_cannot_be_resumed_behind() -> None:
     assert walked.resumes == [None]
 
 
-def test_a_whole_list_is_asked_for_once_and_without_paging() -> None:
+def test_a_whole_list_is_requested_once_without_paging() -> None:
     plan: PagePlan = UnpagedPlan()
     walked = drive(plan, lambda _: SimulatedPage([3, 3, 5], count=1), window=4)
     assert walked.ids == [3, 3, 5]
@@ -462,7 +462,7 @@ class Growing:
 @pytest.mark.parametrize("drift", MODES)
 @pytest.mark.parametrize("window", [1, 8])
 @pytest.mark.parametrize("eager", [False, True])
-def test_a_list_that_grows_faster_than_it_is_read_ends_the_walk_with_an_error(
+def test_a_list_that_grows_too_fast_ends_with_an_error(
     drift: Drift, window: int, *, eager: bool
 ) -> None:
     plan = NumberedPlan(per_page=5, drift=drift, eager=eager)
@@ -480,14 +480,14 @@ def test_a_list_that_grows_for_a_while_is_read_to_its_end(drift: Drift, window: 
     assert walked.ids == list(range(60))
 
 
-def test_a_walk_taken_up_again_is_bounded_as_well() -> None:
+def test_a_resumed_walk_is_bounded_as_well() -> None:
     plan = NumberedPlan(per_page=5, drift="ignore", after="n:2:5:5:20")
     walked = drive(plan, Growing(rows=20, more=10, cap=5))
     assert walked.drifted is not None
 
 
 @pytest.mark.parametrize("drift", MODES)
-def test_one_wrong_count_far_too_large_ends_no_walk(drift: Drift) -> None:
+def test_one_far_too_large_count_does_not_end_the_walk(drift: Drift) -> None:
     counts = iter([40, 10**12])
     serve = numbered(range(40), cap=5, count=lambda true: next(counts, true))
     walked = drive(NumberedPlan(per_page=5, drift=drift), serve)

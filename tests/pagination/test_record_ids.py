@@ -16,7 +16,7 @@ ANY_ID = NEAR | st.integers() | st.text(max_size=3) | st.sampled_from([2**16, 2*
 
 @given(st.lists(ANY_ID, max_size=60), ANY_ID)
 @settings(max_examples=120, deadline=None)
-def test_it_agrees_with_a_set(ids: list[int | str], other: int | str) -> None:
+def test_the_id_set_matches_a_set(ids: list[int | str], other: int | str) -> None:
     plain: set[int | str] = set()
     compact = IdSet()
     for id in ids:
@@ -28,7 +28,7 @@ def test_it_agrees_with_a_set(ids: list[int | str], other: int | str) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 13])
-def test_it_agrees_also_where_arrays_become_bitmaps(step: int) -> None:
+def test_the_id_set_matches_where_arrays_become_bitmaps(step: int) -> None:
     compact, ids = IdSet(), range(0, 65_536 * 2, step)
     for id in reversed(ids):
         assert compact.add(id)
@@ -45,7 +45,7 @@ def test_a_number_and_its_digits_are_two_ids() -> None:
     assert len(compact) == 2
 
 
-def test_an_id_costs_a_few_bytes() -> None:
+def test_an_id_takes_a_few_bytes() -> None:
     tracemalloc.start()
     try:
         compact = IdSet()

@@ -49,7 +49,7 @@ async def test_every_record_once_and_in_order(rows: int, prefetch: int) -> None:
 
 
 @pytest.mark.parametrize("cap", [300, 100, 7, 1])
-async def test_a_server_that_cuts_the_page_size_costs_no_record(cap: int) -> None:
+async def test_a_server_that_caps_the_page_size_loses_no_record(cap: int) -> None:
     source = ListSource(50, cap=cap)
     assert ids([p async for p in source.walk(per_page=300, prefetch=4)]) == source.rows
 
@@ -92,7 +92,7 @@ async def test_a_cancelled_anext_leaves_the_walk_usable() -> None:
     assert ids([p async for p in walk]) == source.rows
 
 
-async def test_a_finished_walk_says_so_instead_of_looking_empty() -> None:
+async def test_a_finished_walk_raises_instead_of_looking_empty() -> None:
     walk = ListSource(3).walk()
     assert len([p async for p in walk]) == 3
     with pytest.raises(WalkClosedError, match="has ended; start a new one"):
@@ -102,7 +102,7 @@ async def test_a_finished_walk_says_so_instead_of_looking_empty() -> None:
         await anext(walk)
 
 
-async def test_a_failed_walk_says_so_and_names_where_to_go_on() -> None:
+async def test_a_failed_walk_raises_and_names_its_resume_value() -> None:
     source = ListSource(20)
 
     async def fail(number: int) -> None:
@@ -125,7 +125,7 @@ async def test_a_failed_walk_says_so_and_names_where_to_go_on() -> None:
     assert ids(got + rest) == source.rows
 
 
-async def test_a_second_consumer_is_refused_and_harms_nobody() -> None:
+async def test_a_second_consumer_is_refused_without_harm() -> None:
     source = ListSource(5)
     walk = source.walk()
     first = asyncio.ensure_future(anext(walk))
@@ -138,7 +138,7 @@ async def test_a_second_consumer_is_refused_and_harms_nobody() -> None:
     assert ids([p async for p in walk]) == [2, 3, 4, 5]
 
 
-async def test_breaking_and_dropping_ends_the_page_tasks() -> None:
+async def test_leaving_a_dropped_walk_ends_its_page_tasks() -> None:
     source = ListSource(3_000)
 
     async def hang(number: int) -> None:
@@ -212,7 +212,7 @@ async def test_aclose_under_a_timeout_leaves_no_task() -> None:
         await anext(walk)
 
 
-async def test_while_the_consumer_is_away_nothing_is_asked_beyond_the_window() -> None:
+async def test_an_idle_consumer_bounds_the_prefetched_pages() -> None:
     source = ListSource(3_000)
 
     async def a_few_turns(_: int) -> None:
@@ -228,7 +228,7 @@ async def test_while_the_consumer_is_away_nothing_is_asked_beyond_the_window() -
     await walk.aclose()
 
 
-async def test_without_prefetch_a_page_is_asked_for_when_it_is_wanted() -> None:
+async def test_without_prefetch_pages_are_requested_on_demand() -> None:
     source = ListSource(20)
     walk = source.walk(per_page=10, prefetch=0)
     for _ in range(10):
@@ -240,7 +240,7 @@ async def test_without_prefetch_a_page_is_asked_for_when_it_is_wanted() -> None:
     await walk.aclose()
 
 
-async def test_pages_that_come_out_of_order_are_delivered_in_order() -> None:
+async def test_pages_received_out_of_order_are_delivered_in_order() -> None:
     source = ListSource(100)
 
     async def backwards(number: int) -> None:
@@ -252,7 +252,7 @@ async def test_pages_that_come_out_of_order_are_delivered_in_order() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5, 7, 300, 450, 2_000])
-async def test_a_limit_is_exact_and_shrinks_what_is_asked_for(limit: int) -> None:
+async def test_a_limit_is_exact_and_reduces_the_requests(limit: int) -> None:
     source = ListSource(1_000)
     got = ids([p async for p in source.walk(limit=limit, prefetch=4)])
     assert got == source.rows[:limit]
@@ -260,7 +260,7 @@ async def test_a_limit_is_exact_and_shrinks_what_is_asked_for(limit: int) -> Non
 
 
 @pytest.mark.parametrize("limit", [1, 5, 7, 12])
-async def test_pages_cut_short_by_a_limit_resume_without_a_gap(limit: int) -> None:
+async def test_pages_truncated_by_a_limit_resume_without_a_gap(limit: int) -> None:
     source = ListSource(30)
     pages = [page async for page in source.walk(per_page=5, limit=limit).pages()]
     assert ids([p for page in pages for p in page.items]) == source.rows[:limit]
@@ -282,13 +282,13 @@ async def test_pages_carry_number_count_and_resume() -> None:
     assert [p async for p in source.walk(after=pages[2].resume)] == []
 
 
-async def test_raw_and_raw_json_give_what_the_server_sent() -> None:
+async def test_raw_and_raw_json_return_the_servers_data() -> None:
     source = ListSource(3)
     assert [r async for r in source.walk().raw()] == [{"id": 1}, {"id": 2}, {"id": 3}]
     assert [r async for r in source.walk().raw_json()] == [b'{"id": 1}', b'{"id": 2}', b'{"id": 3}']
 
 
-async def test_views_are_made_of_fresh_walks_only() -> None:
+async def test_views_require_an_unstarted_walk() -> None:
     walk = ListSource(3).walk()
     await anext(walk)
     for view in (walk.pages, walk.raw, walk.raw_json):
@@ -297,7 +297,7 @@ async def test_views_are_made_of_fresh_walks_only() -> None:
     await walk.aclose()
 
 
-async def test_count_is_one_small_request() -> None:
+async def test_count_takes_one_small_request() -> None:
     source = ListSource(1_234)
     assert await source.walk().count() == 1_234
     assert source.pages_asked == [1]
@@ -334,12 +334,12 @@ async def test_a_walk_is_an_async_generator_by_protocol() -> None:
     ],
     ids=str,
 )
-def test_options_no_walk_can_have_are_refused_at_once(options: dict[str, object]) -> None:
+def test_impossible_options_are_refused_at_once(options: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError):
         ListSource(3).walk(**options)
 
 
-async def test_the_bad_record_is_raised_after_the_good_ones_before_it() -> None:
+async def test_good_records_before_a_bad_one_are_delivered_first() -> None:
     source = ListSource()
     source.rows = [1, 2, None, 4]  # type: ignore[list-item]  # a record without an id
     got: list[Patient] = []
@@ -349,7 +349,7 @@ async def test_the_bad_record_is_raised_after_the_good_ones_before_it() -> None:
     assert ids(got) == [1, 2]
 
 
-async def test_bad_records_go_to_whoever_asked_for_them() -> None:
+async def test_bad_records_go_to_the_reject_callback() -> None:
     source = ListSource()
     source.rows = [1, 2, None, 4]  # type: ignore[list-item]
     bad: list[bytes] = []
@@ -363,7 +363,7 @@ async def test_bad_records_go_to_whoever_asked_for_them() -> None:
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-async def test_records_set_aside_do_not_count_for_the_limit(prefetch: int) -> None:
+async def test_rejected_records_do_not_count_for_the_limit(prefetch: int) -> None:
     source = ListSource()
     source.rows = [1, None, 2, 3, 4, 5]  # type: ignore[list-item]
 

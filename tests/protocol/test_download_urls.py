@@ -19,7 +19,7 @@ BASE = "https://nexhealth.info"
         ("/documents/18?a=%C3%A9&b", "/documents/18?subdomain=demo&a=%C3%A9&b="),
     ],
 )
-def test_an_address_on_the_own_host_is_asked_for_with_the_practice(url: str, target: str) -> None:
+def test_a_url_on_the_apis_host_is_requested_with_the_practice(url: str, target: str) -> None:
     call = download_call(url, base_url=BASE, subdomain="demo")
     assert call.request(headers={}).target == target
 
@@ -39,7 +39,7 @@ def test_an_address_on_the_own_host_is_asked_for_with_the_practice(url: str, tar
     ],
     ids=lambda value: ascii(value)[:16],
 )
-def test_any_other_address_is_refused_without_a_word_of_it(url: str | None) -> None:
+def test_any_other_url_is_refused_without_being_quoted(url: str | None) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         download_call(url, base_url=BASE, subdomain=None)
     assert not url or url not in str(caught.value)

@@ -135,7 +135,7 @@ SENTENCES = {
 }
 
 
-def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> None:
+def test_no_error_shows_a_value_or_key_of_the_response_even_with_locals() -> None:
     missing = set(SENTENCES)
     for body in BODIES_TOLD:
         for status in STATUSES:
@@ -152,7 +152,7 @@ def test_no_error_shows_a_value_or_a_key_of_the_reply_even_with_its_locals() -> 
     assert missing == set()
 
 
-def test_locals_that_hold_a_value_would_be_found() -> None:
+def test_the_check_finds_values_in_locals() -> None:
     def read(reply: Response, row: OperationSpec) -> object:
         fields: Any = json.loads(reply.body)
         raise NexHealthError(f"{row.operation} brought {len(fields)}")
@@ -164,7 +164,7 @@ def test_locals_that_hold_a_value_would_be_found() -> None:
 
 
 @pytest.mark.parametrize("body", BODIES[:5], ids=["list", "record", "token", "groups", "null"])
-def test_no_reading_shows_a_word_of_the_reply(body: dict[str, object]) -> None:
+def test_no_parsed_response_shows_its_contents(body: dict[str, object]) -> None:
     shown: list[str] = []
     for other in stained(body):
         reply = Response(status=200, body=json.dumps(other).encode())

@@ -96,13 +96,13 @@ def envelope(data: object = None, **more: object) -> dict[str, object]:
         *("plain too", "under its noun", "under its path", "in groups"),
     ],
 )
-def test_a_list_is_found_wherever_it_lies(row: OperationSpec, data: object) -> None:
+def test_a_list_is_found_in_every_known_position(row: OperationSpec, data: object) -> None:
     page = read_list(reply(envelope(data, count=105)), row)
     assert [json.loads(bytes(record))["id"] for record in page.records] == [1, 2]
     assert page.count == 105
 
 
-def test_locations_are_told_their_institution() -> None:
+def test_locations_get_their_institution() -> None:
     group = {"id": 9, "name": "Demo", "subdomain": "demo-practice", "locations": [{"id": 1}]}
     page = read_list(reply(envelope([group])), LOCATIONS)
     assert json.loads(bytes(page.records[0])) == {
@@ -113,7 +113,7 @@ def test_locations_are_told_their_institution() -> None:
     }
 
 
-def test_a_location_that_is_no_object_is_left_to_the_decoder() -> None:
+def test_a_malformed_location_is_left_to_the_decoder() -> None:
     page = read_list(reply(envelope([{"id": 9, "locations": [5, {"id": 1}]}])), LOCATIONS)
     assert bytes(page.records[0]) == b"5"
 
@@ -131,7 +131,7 @@ def test_a_location_that_is_no_object_is_left_to_the_decoder() -> None:
         (v2(appointments.GET), {"id": 7}),
     ],
 )
-def test_a_record_is_found_wherever_it_lies(row: OperationSpec, data: object) -> None:
+def test_a_record_is_found_in_every_known_position(row: OperationSpec, data: object) -> None:
     record = read_record(reply(envelope(data, count=None)), row).record
     assert record is not None
     assert json.loads(bytes(record))["id"] == 7
@@ -147,7 +147,7 @@ def test_a_record_is_found_wherever_it_lies(row: OperationSpec, data: object) ->
     [None, [], "Appointment created", "Authenticated", [["Description"]], ["Description"], {}],
     ids=repr,
 )
-def test_an_empty_error_and_any_description_are_no_warning(
+def test_an_empty_error_and_a_description_are_not_warnings(
     error: object, description: object
 ) -> None:
     page = read_list(reply(envelope([], error=error, description=description, count=0)), PATIENTS)
@@ -160,7 +160,7 @@ def test_an_empty_error_and_any_description_are_no_warning(
     ["beware", ["beware"], [["beware"]], [[["beware"]]], {"base": ["beware"]}, [None, "beware"]],
     ids=repr,
 )
-def test_an_error_beside_success_is_a_warning(error: object) -> None:
+def test_an_error_in_a_success_is_a_warning(error: object) -> None:
     page = read_list(reply(envelope([{"id": 1}], error=error, count=1)), PATIENTS)
     assert page.warnings == ("beware",)
     assert len(page.records) == 1
@@ -171,7 +171,7 @@ SENTENCE = "Note that following parameters are ignored: per_page, include[]."
 
 @pytest.mark.parametrize("where", ["description", "error"])
 @pytest.mark.parametrize("shape", [SENTENCE, [SENTENCE], [[SENTENCE]]], ids=["text", "list", "2"])
-def test_ignored_parameters_are_read_in_both_places(where: str, shape: object) -> None:
+def test_ignored_parameters_are_read_in_both_positions(where: str, shape: object) -> None:
     body = {**envelope([{"id": 1}]), where: shape}
     for reading in (read_list(reply(body), TYPES), read_data(reply(body), TYPES)):
         assert isinstance(reading, ParsedBody)
@@ -179,7 +179,7 @@ def test_ignored_parameters_are_read_in_both_places(where: str, shape: object) -
         assert reading.warnings == (SENTENCE,)
 
 
-def test_a_very_long_warning_is_cut_and_none_is_left_out() -> None:
+def test_a_very_long_warning_is_truncated_and_none_is_omitted() -> None:
     said = ["x" * 5_000] + [f"w{n}" for n in range(300)]
     warnings = read_list(reply(envelope([], error=said)), PATIENTS).warnings
     assert len(warnings) == 301
@@ -211,7 +211,7 @@ def test_a_very_long_warning_is_cut_and_none_is_left_out() -> None:
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_a_count_is_read_if_it_can_be_one(count: str, read: int | None) -> None:
+def test_a_valid_count_is_read(count: str, read: int | None) -> None:
     body = b'{"code":true,"data":[{"id":1}],"count":' + count.encode() + b"}"
     assert read_list(reply(body), PATIENTS).count == read
     assert read_data(reply(body), PATIENTS).count == read
@@ -222,19 +222,19 @@ def test_a_missing_count_is_none() -> None:
 
 
 @pytest.mark.parametrize("info", ["null", "[]", "5", '"x"', '{"end_cursor":1e400}'])
-def test_page_info_that_cannot_be_read_is_none(info: str) -> None:
+def test_unreadable_page_info_is_none(info: str) -> None:
     body = b'{"code":true,"data":[],"page_info":' + info.encode() + b"}"
     assert read_list(reply(body), PATIENTS).page_info is None
 
 
-def test_page_info_is_handed_on() -> None:
+def test_page_info_is_returned() -> None:
     info = {"has_next_page": True, "end_cursor": "abc"}
     assert read_list(reply(envelope([], page_info=info)), PATIENTS).page_info == info
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("body", [b"", b"  \n"])
-def test_nothing_is_an_answer_where_nothing_is_due(status: int, body: bytes) -> None:
+def test_an_empty_body_is_valid_where_no_data_are_expected(status: int, body: bytes) -> None:
     assert read_empty(reply(body, status), GONE).record is None
     assert read_data(reply(body, status), GONE).data is None
 
@@ -250,7 +250,7 @@ def test_of_duplicate_keys_the_last_counts() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 400, 422])
 @pytest.mark.parametrize("error", [["no"], "no", [["no"]], {"base": ["no"]}], ids=repr)
-def test_code_false_is_an_error_whatever_the_status(status: int, error: object) -> None:
+def test_code_false_is_an_error_for_every_status(status: int, error: object) -> None:
     body = {"code": False, "description": None, "data": None, "error": error}
     for read, row in READERS:
         with pytest.raises(InvalidRequestError) as caught:
@@ -260,7 +260,7 @@ def test_code_false_is_an_error_whatever_the_status(status: int, error: object) 
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 399])
-def test_a_redirect_is_never_followed(status: int) -> None:
+def test_a_redirect_is_an_error(status: int) -> None:
     for read, row in READERS:
         with pytest.raises(UnexpectedStructureError, match="redirect"):
             read(reply(envelope([]), status), row)
@@ -269,7 +269,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
 LONE = rb"\ud83d"
 
 
-def test_a_lone_surrogate_costs_one_record_and_is_reported() -> None:
+def test_a_lone_surrogate_loses_no_other_record_and_is_reported() -> None:
     body = b'{"data":[{"id":1,"name":"A"},{"id":2,"name":"B%b","bio":{"city":"%b"}}]}'
     reading = read_list(reply(body % (LONE, LONE)), PATIENTS)
     assert [msgspec.json.decode(record) for record in reading.records] == [
@@ -279,7 +279,7 @@ def test_a_lone_surrogate_costs_one_record_and_is_reported() -> None:
     assert reading.repairs == {1: ("name", "bio.city")}
 
 
-def test_a_replacement_character_that_was_sent_is_no_repair() -> None:
+def test_a_replacement_character_in_the_response_is_not_a_repair() -> None:
     body = rb'{"data":[{"id":1,"name":"\ufffd"},{"id":2,"name":"\ud83d"}]}'
     reading = read_list(reply(body), PATIENTS)
     assert reading.repairs == {1: ("name",)}
@@ -311,7 +311,7 @@ def test_a_single_record_and_free_data_are_read_despite_a_lone_surrogate() -> No
     assert read_data(answer, PATIENT).data == {"id": 1, "name": "\ufffd"}
 
 
-def test_a_refusal_keeps_its_sentences_despite_a_lone_surrogate() -> None:
+def test_an_error_response_keeps_its_sentences_despite_a_lone_surrogate() -> None:
     body = rb'{"code":false,"error":["The slot is taken \ud83d"]}'
     with pytest.raises(InvalidRequestError) as caught:
         read_list(reply(body, 400), PATIENTS)
@@ -361,7 +361,7 @@ def test_a_broken_success_is_a_broken_body(body: bytes, says: str) -> None:
     ],
     ids=lambda value: repr(value)[:32],
 )
-def test_a_refusal_is_read_by_its_status_when_its_body_cannot_be(
+def test_an_error_response_with_an_unreadable_body_is_read_by_its_status(
     status: int, body: bytes, kind: type[APIError]
 ) -> None:
     for read, row in READERS:
@@ -382,12 +382,12 @@ def test_a_refusal_is_read_by_its_status_when_its_body_cannot_be(
         ({"patients": {}}, None, "without the list"),
     ],
 )
-def test_a_list_that_is_none_is_no_empty_list(data: object, count: object, says: str) -> None:
+def test_a_malformed_list_is_not_an_empty_list(data: object, count: object, says: str) -> None:
     with pytest.raises(UnexpectedStructureError, match=says):
         read_list(reply(envelope(data, count=count)), PATIENTS)
 
 
-def test_null_beside_a_count_of_zero_is_an_empty_list() -> None:
+def test_null_with_a_count_of_zero_is_an_empty_list() -> None:
     assert read_list(reply(envelope(None, count=0)), PATIENTS).records == ()
 
 
@@ -398,19 +398,19 @@ def test_a_group_without_its_list_is_an_error(group: object) -> None:
 
 
 @pytest.mark.parametrize("data", [[], [{"id": 1}], "x", 5], ids=repr)
-def test_a_record_that_is_none_is_an_error(data: object) -> None:
+def test_a_malformed_record_is_an_error(data: object) -> None:
     with pytest.raises(UnexpectedStructureError):
         read_record(reply(envelope(data)), PATIENT)
 
 
-def test_null_is_not_found_for_a_look_up_and_strange_after_a_write() -> None:
+def test_null_is_not_found_for_a_lookup_and_unexpected_after_a_write() -> None:
     with pytest.raises(NotFoundError):
         read_record(reply(envelope(None)), PATIENT)
     with pytest.raises(UnexpectedStructureError):
         read_record(reply(envelope(None)), MADE)
 
 
-def test_a_login_brings_its_token() -> None:
+def test_a_login_returns_its_token() -> None:
     body = {"code": True, "data": {"token": "aaa.bbb.c-_"}, "description": "Authenticated"}
     assert read_token(reply({**body, "error": []}, 201), LOGIN) == "aaa.bbb.c-_"
 
@@ -420,7 +420,7 @@ def test_a_login_brings_its_token() -> None:
     ["", " ", "a b", "a\nb", "a\r\nX: y", "a\x00b", "a\x1fb", "a\x7fb", "é", 5, None, ["a"], {}],
     ids=repr,
 )
-def test_what_no_header_can_hold_is_no_token(token: object) -> None:
+def test_a_token_that_no_header_can_hold_is_refused(token: object) -> None:
     with pytest.raises(UnexpectedStructureError, match="without a token") as caught:
         read_token(reply(envelope({"token": token})), LOGIN)
     assert caught.value.status == 200
@@ -460,19 +460,19 @@ def check_all(body: bytes, status: int) -> None:
 
 @given(ENVELOPES | JSON, STATUSES)
 @settings(max_examples=150, deadline=None)
-def test_no_json_raises_anything_foreign(body: object, status: int) -> None:
+def test_no_json_raises_a_foreign_error(body: object, status: int) -> None:
     check_all(json.dumps(body).encode(), status)
 
 
 @given(st.binary(max_size=80), STATUSES)
 @settings(max_examples=150, deadline=None)
-def test_no_bytes_raise_anything_foreign(body: bytes, status: int) -> None:
+def test_no_bytes_raise_a_foreign_error(body: bytes, status: int) -> None:
     check_all(body, status)
 
 
 @given(ENVELOPES, st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_damaged_envelope_raises_anything_foreign(
+def test_no_malformed_envelope_raises_a_foreign_error(
     body: dict[str, object], data: st.DataObject
 ) -> None:
     whole = bytearray(json.dumps(body).encode())
@@ -494,7 +494,7 @@ def test_no_damaged_envelope_raises_anything_foreign(
     ids=["refused", "text", "object", "group", "no envelope"],
 )
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 429, 500])
-def test_no_message_and_no_repr_shows_what_the_body_holds(body: object, status: int) -> None:
+def test_no_message_or_repr_shows_the_body(body: object, status: int) -> None:
     for read, row in READERS:
         try:
             shown = repr(read(reply(body, status), row))

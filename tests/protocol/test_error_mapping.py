@@ -110,16 +110,14 @@ def test_an_id_in_another_sentence_is_not_the_patients() -> None:
     assert error.patient_id is None
 
 
-def test_a_403_that_is_no_envelope_comes_from_the_edge() -> None:
+def test_a_403_without_an_envelope_comes_from_the_edge() -> None:
     error = error_for_response(Response(status=403, body=b"<html>"), LEDGER, texts=None)
     assert type(error) is FirewallBlockedError
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(400, 599), st.lists(st.text(max_size=40), max_size=4))
-def test_every_refusal_is_an_error_of_its_own_without_the_texts(
-    status: int, texts: list[str]
-) -> None:
+def test_every_error_response_has_a_class_and_shows_no_text(status: int, texts: list[str]) -> None:
     error = refused(status, *texts)
     assert error.texts == tuple(texts)
     assert str(error) == str(error_for_response(Response(status=status), ROW, texts=[])) or type(
@@ -171,7 +169,7 @@ def test_retry_after_is_read_in_both_forms(text: str, seconds: float | None) -> 
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the local zone can be set on Unix only")
-def test_dates_are_in_utc_wherever_the_client_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dates_are_in_utc_in_every_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "America/New_York")
         time.tzset()
@@ -182,7 +180,7 @@ def test_dates_are_in_utc_wherever_the_client_lives(monkeypatch: pytest.MonkeyPa
             time.tzset()
 
 
-def test_a_date_is_read_against_the_servers_own_clock() -> None:
+def test_a_date_is_compared_with_the_servers_clock() -> None:
     headers = {"retry-after": formatdate(NOW + 20, usegmt=True)}
     dated = {**headers, "date": formatdate(NOW, usegmt=True)}
     assert retry_after(dated, NOW - 86_400) == 20
@@ -192,12 +190,12 @@ def test_a_date_is_read_against_the_servers_own_clock() -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_no_header_raises_or_asks_for_less_than_nothing(wait: str, date: str) -> None:
+def test_no_header_raises_or_gives_a_negative_wait(wait: str, date: str) -> None:
     seconds = retry_after({"retry-after": wait, "date": date}, NOW)
     assert seconds is None or seconds >= 0
 
 
-def test_the_servers_wish_is_on_the_error() -> None:
+def test_retry_after_is_on_the_error() -> None:
     reply = Response(status=429, headers={"retry-after": "3"}, received_at=NOW)
     error = error_for_response(reply, ROW, texts=None)
     assert isinstance(error, RateLimitError)

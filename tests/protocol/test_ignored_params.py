@@ -44,7 +44,7 @@ CURSOR = PlannedCall(
         (PATIENTS, set[str](), set[str]()),
     ],
 )
-def test_only_what_was_sent_and_matters_counts(
+def test_only_significant_sent_parameters_count(
     asked: PlannedCall, ignored: set[str], harm: set[str]
 ) -> None:
     assert significant_ignored_params(asked, frozenset(ignored)) == harm

@@ -62,7 +62,7 @@ TRIP = st.tuples(
     phase=st.floats(0, 60),
 )
 @settings(max_examples=200, deadline=None)
-def test_no_window_of_any_kind_or_phase_holds_more_than_the_limit(
+def test_no_window_of_any_kind_or_phase_exceeds_the_limit(
     trips: list[tuple[float, float, float]], limit: int, seconds: float, phase: float
 ) -> None:
     world = RateSimulation(SlidingWindowLog(only(limit, seconds)))
@@ -118,7 +118,7 @@ def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, po
         (10, 10, 11),
     ],
 )
-def test_a_place_is_free_a_window_after_the_answer_or_a_quarter_second_later_at_most(
+def test_a_permit_is_free_a_window_and_a_quarter_second_later_at_most(
     left: float, answered: float | None, free: float
 ) -> None:
     log = SlidingWindowLog(only(1, 1.0))
@@ -132,7 +132,7 @@ def test_a_place_is_free_a_window_after_the_answer_or_a_quarter_second_later_at_
 
 @pytest.mark.parametrize(("count", "seconds"), [(10, 1.0), (100, 1.0), (1_000, 60.0)])
 @pytest.mark.parametrize("latency", [0.01, 0.2, 0.25, 5.0])
-def test_throughput_is_what_the_limit_leaves(count: int, seconds: float, latency: float) -> None:
+def test_throughput_reaches_the_limit(count: int, seconds: float, latency: float) -> None:
     world = RateSimulation(SlidingWindowLog(only(count, seconds)))
     rounds = 20
     for _ in range(count * rounds):
@@ -144,16 +144,14 @@ def test_throughput_is_what_the_limit_leaves(count: int, seconds: float, latency
 @pytest.mark.parametrize(
     ("left", "answered", "free"), [(0.1, 0.12, 1.12), (0.2, 0.4, 1.25)], ids=["answer", "departure"]
 )
-def test_the_place_that_opens_first_counts_whichever_way_it_opens(
-    left: float, answered: float, free: float
-) -> None:
+def test_the_earliest_free_permit_counts(left: float, answered: float, free: float) -> None:
     log = SlidingWindowLog(only(2, 1.0))
     log.leave(OTHER, 0.0)
     log.leave(OTHER, left).answer(answered)
     assert log.earliest(OTHER, 0.5) == pytest.approx(free)
 
 
-def test_a_withdrawn_place_is_free_at_once() -> None:
+def test_a_withdrawn_permit_is_free_at_once() -> None:
     log = SlidingWindowLog(only(1, 1.0))
     departure = log.leave(OTHER, 5.0)
     assert log.earliest(OTHER, 5.0) > 5.0
@@ -162,7 +160,7 @@ def test_a_withdrawn_place_is_free_at_once() -> None:
     assert log.earliest(OTHER, 5.0) == 5.0
 
 
-def test_taking_and_giving_back_for_ever_fills_no_memory() -> None:
+def test_repeated_acquire_and_release_uses_no_memory() -> None:
     log = SlidingWindowLog(only(2, 60.0))
     log.leave(OTHER, 0.0)
     for n in range(5_000):
@@ -200,7 +198,7 @@ def test_the_minute_limits_outlast_the_second() -> None:
     assert log.earliest(OTHER, 2.0) == 2.0
 
 
-def test_unlimited_lets_everything_leave_and_still_waits_out_a_429() -> None:
+def test_unlimited_rates_still_wait_out_a_429() -> None:
     log = SlidingWindowLog(Rates.unlimited())
     for _ in range(5_000):
         log.leave(OTHER, 0.0)
@@ -212,14 +210,14 @@ def test_unlimited_lets_everything_leave_and_still_waits_out_a_429() -> None:
     assert log.earliest(OTHER, 4.0) == 4.0
 
 
-def test_asking_while_throttled_is_cheap() -> None:
+def test_polling_while_throttled_is_cheap() -> None:
     log = SlidingWindowLog(only(2_000, 60.0))
     for n in range(2_000):
         log.leave(OTHER, n * 1e-4)
     assert timeit(lambda: log.earliest(OTHER, 1.0), number=2_000) / 2_000 < 50e-6
 
 
-def test_shares_are_whole_and_never_nothing() -> None:
+def test_shares_are_positive_integers() -> None:
     quarter = Rates().share(1 / 4)
     assert (quarter.overall, quarter.slow) == (Limit(25, 1.0), Limit(2, 1.0))
     assert (quarter.people, quarter.other) == (Limit(250, 60.0), Limit(500, 60.0))
@@ -228,12 +226,12 @@ def test_shares_are_whole_and_never_nothing() -> None:
 
 
 @pytest.mark.parametrize("part", [0, -1, 1.5, float("nan"), float("inf")])
-def test_a_part_is_more_than_nothing_and_at_most_all(part: float) -> None:
+def test_a_fraction_is_above_zero_and_at_most_one(part: float) -> None:
     with pytest.raises(InvalidArgumentError):
         Rates().share(part)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(0, 1), (-1, 1), (1, 0), (1, float("nan"))])
-def test_a_limit_that_makes_no_sense_is_refused(count: int, seconds: float) -> None:
+def test_an_invalid_limit_is_refused(count: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="must be"):
         Limit(count, seconds)

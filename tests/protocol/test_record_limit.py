@@ -24,7 +24,7 @@ def many(record: bytes, number: int) -> bytes:
 
 @pytest.mark.parametrize("around", [b'{"data":%b}', b'{"data":{"patients":%b}}'])
 @pytest.mark.parametrize("record", [b'{"id":1}', b"{}", b"1", b"[]", b"null"])
-def test_a_page_of_tiny_records_is_refused_and_costs_no_memory(
+def test_a_page_of_tiny_records_is_refused_before_it_takes_memory(
     around: bytes, record: bytes
 ) -> None:
     reply = Response(status=200, body=around % many(record, 6 * MB // (len(record) + 1)))
@@ -52,7 +52,7 @@ def test_pages_up_to_the_bound_are_read() -> None:
     assert len(read_list(Response(status=200, body=body), PATIENTS).records) == MAX_RECORDS
 
 
-def test_a_large_page_that_is_cut_short_is_broken_and_no_more() -> None:
+def test_a_truncated_large_page_is_an_invalid_body() -> None:
     record = b'{"id":1,"a":[1,2,3],"b":{"c":"1,2"}}'
     body = b'{"data":%b' % many(record, MAX_RECORDS // 2)
     with pytest.raises(MalformedBodyError):

@@ -109,7 +109,7 @@ TEXT = st.text(min_size=1).filter(lambda text: bool(text.strip()))
 
 @settings(max_examples=80, deadline=None)
 @given(TEXT)
-def test_any_text_comes_back_as_it_was(text: str) -> None:
+def test_any_text_survives_the_round_trip(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -124,7 +124,7 @@ def test_any_text_comes_back_as_it_was(text: str) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(TEXT, TEXT | st.lists(TEXT, min_size=1, max_size=3), max_size=4))
-def test_any_parameters_of_a_free_call_come_back_as_they_were(
+def test_any_parameters_of_a_free_call_survive_the_round_trip(
     params: dict[str, str | list[str]],
 ) -> None:
     due: list[tuple[str, str]] = []
@@ -177,7 +177,7 @@ def test_a_plus_is_always_encoded(moment: datetime) -> None:
     ],
     ids=repr,
 )
-def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> None:
+def test_values_are_encoded_as_the_api_reads_them(value: object, text: str) -> None:
     assert ("name", text) in sent(call(patients.LIST, name=value))
     assert sent(raw_call("GET", "/x", params={"name": value})) == [("name", text)]
 
@@ -202,7 +202,7 @@ def test_values_are_spelt_as_the_api_reads_them(value: object, text: str) -> Non
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_the_api_would_misread_is_refused(value: object) -> None:
+def test_values_that_the_api_would_misread_are_refused(value: object) -> None:
     with pytest.raises(InvalidArgumentError):
         call(patients.LIST, name=value)
     with pytest.raises(InvalidArgumentError):
@@ -212,7 +212,7 @@ def test_what_the_api_would_misread_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize("empty", [[], (), set[int](), range(0)], ids=repr)
-def test_an_empty_list_is_refused_since_it_would_mean_everything(empty: object) -> None:
+def test_an_empty_list_is_refused_since_it_would_match_everything(empty: object) -> None:
     with pytest.raises(InvalidArgumentError, match="empty"):
         call(providers.LIST, ids=empty)
     with pytest.raises(InvalidArgumentError, match="empty"):
@@ -227,12 +227,12 @@ def test_none_is_not_sent() -> None:
     assert sent(raw_call("GET", "/x", params={"a": None, "b": 1})) == [("b", "1")]
 
 
-def test_a_filter_for_one_value_takes_no_list() -> None:
+def test_a_single_value_filter_refuses_a_list() -> None:
     with pytest.raises(InvalidArgumentError, match="one value"):
         call(patients.LIST, email=["ada@example.com"])
 
 
-def test_names_that_differ_in_v2_are_sent_by_their_own() -> None:
+def test_v2_names_are_sent_to_v2() -> None:
     when = date(2026, 2, 3)
     made = call(appointments.LIST, start=when, end=when, patient_ids=[5])
     assert ("patient_id", "5") in sent(made)
@@ -241,7 +241,7 @@ def test_names_that_differ_in_v2_are_sent_by_their_own() -> None:
         call(appointments.LIST, start=when, end=when, patient_ids=[5, 6])
 
 
-def test_page_parameters_come_after_the_calls_own() -> None:
+def test_page_parameters_follow_the_others() -> None:
     made = call(patients.LIST, name="ada")
     pairs = sent(made, ("page", "2"), ("per_page", "300"))
     assert pairs[-2:] == [("page", "2"), ("per_page", "300")]
@@ -250,7 +250,7 @@ def test_page_parameters_come_after_the_calls_own() -> None:
     assert call(providers.LIST, ids=[1]).sent_filters >= {"ids"}
 
 
-def test_a_required_filter_must_be_there() -> None:
+def test_a_required_filter_must_be_given() -> None:
     with pytest.raises(InvalidArgumentError, match="start is required"):
         call(appointments.LIST, end=date(2026, 2, 3))
 
@@ -287,20 +287,20 @@ def test_a_required_filter_must_be_there() -> None:
     ],
     ids=["both", "practice", "own place", "own practice", "account", "several", "slots", "none"],
 )
-def test_the_scope_is_bound_where_the_row_takes_it(
+def test_the_scope_is_added_where_the_row_takes_it(
     made: PlannedCall, pairs: list[tuple[str, str]]
 ) -> None:
     assert sorted(sent(made) if pairs else made.query) == sorted(pairs)
 
 
-def test_a_missing_scope_is_said_before_anything_is_sent() -> None:
+def test_a_missing_scope_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(MissingScopeError, match="practice"):
         call(patients.LIST, subdomain=None)
     with pytest.raises(MissingScopeError, match="location"):
         call(patients.LIST, location_id=None)
 
 
-def test_a_filter_that_needs_a_location_says_so() -> None:
+def test_a_missing_location_for_a_filter_is_named() -> None:
     bound = plan(
         providers.LIST, "v2", subdomain="s", location_id=3, arguments={"requestable": True}
     )
@@ -309,18 +309,18 @@ def test_a_filter_that_needs_a_location_says_so() -> None:
         plan(providers.LIST, "v2", subdomain="s", arguments={"requestable": True})
 
 
-def test_two_places_at_once_are_refused() -> None:
+def test_two_locations_at_once_are_refused() -> None:
     arguments = {"start_date": date(2026, 2, 3), "days": 1, "lids": [1], "location_id": 2}
     with pytest.raises(InvalidArgumentError, match="not both"):
         plan(available_slots.LIST, "v2", subdomain="a", arguments=arguments)
 
 
-def test_a_practice_where_none_is_taken_is_not_dropped_in_silence() -> None:
+def test_an_unexpected_practice_is_not_dropped_silently() -> None:
     with pytest.raises(TypeError, match="subdomain"):
         plan(institutions.LIST, "v2", arguments={"subdomain": "demo-practice"})
 
 
-def test_an_unknown_argument_is_a_type_error_that_names_no_value() -> None:
+def test_an_unknown_argument_is_a_type_error_without_the_value() -> None:
     with pytest.raises(TypeError, match="colour") as caught:
         call(patients.LIST, colour=SENTINEL)
     assert SENTINEL not in str(caught.value)
@@ -349,7 +349,7 @@ BOTH: Endpoint[object] = Endpoint(
         ("v20240412", "/new"),
     ],
 )
-def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path: str) -> None:
+def test_the_error_names_the_version_that_has_the_filter(version: str, path: str) -> None:
     assert spec_for(BOTH, version).path == path
     own, other = ("old_only", "new_only") if path == "/old" else ("new_only", "old_only")
     plan(BOTH, version, subdomain="demo", arguments={own: 1})
@@ -357,7 +357,7 @@ def test_each_version_has_its_row_and_says_who_has_the_filter(version: str, path
         plan(BOTH, version, subdomain="demo", arguments={other: 1})
 
 
-def test_an_operation_of_the_other_version_says_so() -> None:
+def test_an_operation_of_the_other_version_is_refused_with_the_reason() -> None:
     with pytest.raises(NotInVersionError, match='version="v2"'):
         spec_for(appointment_categories.LIST, "v3.0.0")
 
@@ -375,7 +375,7 @@ def test_versions_by_name(version: str, header: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "3", "V3", "v3.", "v3\n", "v3 ", "v٣", "latest", "v3.x"])
-def test_what_is_no_version_is_refused(version: str) -> None:
+def test_an_unknown_version_is_refused(version: str) -> None:
     with pytest.raises(InvalidArgumentError):
         version_name(version)
 
@@ -396,7 +396,7 @@ def test_what_is_no_version_is_refused(version: str) -> None:
         ("http://[::1]:8000/api", "http://[::1]:8000/api"),
     ],
 )
-def test_safe_addresses_are_kept(url: str, kept: str) -> None:
+def test_safe_base_urls_are_accepted(url: str, kept: str) -> None:
     assert check_base_url(url) == kept
 
 
@@ -425,17 +425,17 @@ def test_safe_addresses_are_kept(url: str, kept: str) -> None:
         "ftp://nexhealth.info",
     ],
 )
-def test_addresses_that_would_leak_are_refused(url: str) -> None:
+def test_unsafe_base_urls_are_refused(url: str) -> None:
     with pytest.raises(InvalidArgumentError):
         check_base_url(url)
 
 
-def test_who_spells_a_host_beyond_ascii_is_told_how_to() -> None:
+def test_a_non_ascii_host_is_refused_with_advice() -> None:
     with pytest.raises(InvalidArgumentError, match="punycode"):
         check_base_url("https://stra\u00dfe.example")
 
 
-def test_plain_http_beyond_loopback_must_be_asked_for() -> None:
+def test_plain_http_to_other_machines_must_be_allowed_explicitly() -> None:
     with pytest.raises(InvalidArgumentError, match="allow_http=True"):
         check_base_url("http://sandbox:8000")
     assert check_base_url("http://sandbox:8000/", allow_http=True) == "http://sandbox:8000"
@@ -465,7 +465,7 @@ def test_plain_http_beyond_loopback_must_be_asked_for() -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
+def test_an_invalid_subdomain_is_refused(subdomain: str) -> None:
     with pytest.raises(InvalidArgumentError):
         check_subdomain(subdomain)
     with pytest.raises(InvalidArgumentError):
@@ -473,7 +473,7 @@ def test_what_is_no_subdomain_is_refused(subdomain: str) -> None:
 
 
 @pytest.mark.parametrize("subdomain", ["demo", "demo-practice", "demo_2", "2nd"])
-def test_a_subdomain_is_kept(subdomain: str) -> None:
+def test_a_valid_subdomain_is_accepted(subdomain: str) -> None:
     assert check_subdomain(subdomain) == subdomain
 
 
@@ -482,7 +482,7 @@ def test_a_subdomain_is_kept(subdomain: str) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(TEXT.filter(lambda text: text.strip(". ") != ""))
-def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
+def test_any_identifier_stays_one_path_segment(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -494,13 +494,13 @@ def test_any_identifier_stays_one_part_of_the_path(text: str) -> None:
 
 
 @pytest.mark.parametrize("id", ["", " ", ".", "..", " .. ", None, True, 1.5, "\ud800"], ids=repr)
-def test_what_is_no_identifier_is_refused(id: object) -> None:
+def test_an_invalid_identifier_is_refused(id: object) -> None:
     with pytest.raises(InvalidArgumentError):
         plan(patients.GET, "v2", ids=[id], subdomain="demo", arguments={})  # type: ignore[list-item]  # the case
 
 
 @pytest.mark.parametrize("ids", [(), (1, 2)])
-def test_the_number_of_identifiers_is_the_templates(ids: tuple[int, ...]) -> None:
+def test_the_number_of_identifiers_matches_the_template(ids: tuple[int, ...]) -> None:
     with pytest.raises(TypeError, match="identifiers"):
         call(patients.GET, *ids)
 
@@ -508,7 +508,7 @@ def test_the_number_of_identifiers_is_the_templates(ids: tuple[int, ...]) -> Non
 # Bodies
 
 
-def test_a_body_is_wrapped_and_its_outside_fields_lie_outside() -> None:
+def test_a_body_is_wrapped_except_for_its_top_level_fields() -> None:
     made = call(
         patients.CREATE,
         provider_id=7,
@@ -530,7 +530,7 @@ def test_a_body_is_wrapped_and_its_outside_fields_lie_outside() -> None:
     assert headers == {"Accept": "x", "Content-Type": "application/json"}
 
 
-def test_the_scopes_location_goes_into_the_body_where_it_belongs() -> None:
+def test_the_scopes_location_is_put_into_the_body_where_required() -> None:
     made = call(appointment_types.CREATE, name="Cleaning")
     assert body(made) == {"location_id": 7, "appointment_type": {"name": "Cleaning"}}
     assert sent(made) == [("subdomain", "demo-practice")]
@@ -561,7 +561,7 @@ def endless() -> list[object]:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) -> None:
+def test_an_unserializable_body_is_refused_without_being_shown(value: object) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         call(patients.CREATE, first_name=value)
     assert SENTINEL not in str(caught.value)
@@ -582,7 +582,7 @@ def test_a_body_json_cannot_hold_is_refused_without_showing_it(value: object) ->
         max_leaves=8,
     )
 )
-def test_a_body_is_what_was_given_or_is_refused(value: object) -> None:
+def test_a_body_is_sent_unchanged_or_refused(value: object) -> None:
     try:
         made = raw_call("POST", "/x", params={}, json=value)
     except InvalidArgumentError:
@@ -610,7 +610,7 @@ def test_a_body_is_what_was_given_or_is_refused(value: object) -> None:
         ("GET", "/", "GET /", RateClass.OTHER, True),
     ],
 )
-def test_a_free_call_counts_in_its_class_and_is_named_without_values(
+def test_a_free_call_counts_in_its_rate_class_and_is_named_without_values(
     method: str, path: str, operation: str, rate: RateClass, *, safe: bool
 ) -> None:
     made = raw_call(method, path, params={})
@@ -646,19 +646,19 @@ def test_a_path_that_is_encoded_is_not_encoded_twice() -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_path_is_refused(path: str) -> None:
+def test_an_invalid_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidArgumentError):
         raw_call("GET", path, params={})
 
 
-def test_a_path_longer_than_any_server_reads_is_refused() -> None:
+def test_an_overlong_path_is_refused() -> None:
     assert len(raw_call("GET", "/" + "a" * 3_999, params={}).path) == 4_000
     for long in (4_000, 1_000_000):
         with pytest.raises(InvalidArgumentError, match="longer than 4,000"):
             raw_call("GET", "/" + "a" * long, params={})
 
 
-def test_what_is_no_verb_is_refused() -> None:
+def test_an_invalid_verb_is_refused() -> None:
     with pytest.raises(InvalidArgumentError):
         raw_call("CONNECT", "/x", params={})
 
@@ -671,7 +671,7 @@ def test_safety_can_be_chosen() -> None:
 # Privacy
 
 
-def test_no_repr_shows_what_was_asked_for() -> None:
+def test_reprs_show_no_arguments() -> None:
     made = call(patients.LIST, name=SENTINEL, email=SENTINEL)
     assert SENTINEL not in repr(made)
     assert SENTINEL not in repr(made.request(headers={"Authorization": SENTINEL}))

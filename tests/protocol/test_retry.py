@@ -143,7 +143,7 @@ def test_the_table_is_complete() -> None:
 
 @pytest.mark.parametrize("error", [row[1] for row in TABLE], ids=[row[0] for row in TABLE])
 @pytest.mark.parametrize("safe", [True, False])
-def test_no_retry_means_never(error: NexHealthError, *, safe: bool) -> None:
+def test_no_retry_never_repeats(error: NexHealthError, *, safe: bool) -> None:
     decision = decide(error, safe=safe, attempt=1, policy=NO_RETRY, random_fraction=0.5)
     assert not isinstance(decision, Retry)
 
@@ -156,7 +156,7 @@ def test_no_retry_means_never(error: NexHealthError, *, safe: bool) -> None:
         [ConnectionLostError("x"), RateLimitError("x"), MalformedBodyError("x", status=200)]
     ),
 )
-def test_waits_stay_between_half_a_step_and_the_ceiling(
+def test_waits_stay_between_half_a_step_and_the_maximum(
     attempt: int, draw: float, error: NexHealthError
 ) -> None:
     policy = RetryPolicy(attempts=10**9)
@@ -171,7 +171,7 @@ def test_waits_stay_between_half_a_step_and_the_ceiling(
     ("attempt", "draw", "after"),
     [(1, 0, 0.25), (1, 1, 0.5), (2, 1, 1), (3, 1, 2), (6, 1, 16), (7, 1, 20), (99, 0, 10)],
 )
-def test_the_back_off_doubles_up_to_its_ceiling(attempt: int, draw: float, after: float) -> None:
+def test_the_backoff_doubles_up_to_its_maximum(attempt: int, draw: float, after: float) -> None:
     policy = RetryPolicy(attempts=1_000)
     lost = ConnectionLostError("x")
     assert decide(lost, safe=True, attempt=attempt, policy=policy, random_fraction=draw) == Retry(
@@ -180,7 +180,7 @@ def test_the_back_off_doubles_up_to_its_ceiling(attempt: int, draw: float, after
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 60])
-def test_the_servers_wish_is_obeyed_to_the_letter(seconds: float) -> None:
+def test_retry_after_is_obeyed_exactly(seconds: float) -> None:
     wish = RateLimitError("x", retry_after=seconds)
     assert decide(wish, safe=False, attempt=1, policy=POLICY, random_fraction=0.9) == Retry(seconds)
 
@@ -197,6 +197,6 @@ def test_the_servers_wish_is_obeyed_to_the_letter(seconds: float) -> None:
     ],
     ids=str,
 )
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+def test_an_invalid_policy_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         RetryPolicy(**wrong)  # type: ignore[arg-type]  # the table's point

@@ -56,12 +56,12 @@ def test_each_lone_surrogate_is_replaced(body: bytes, repaired: bytes) -> None:
         b'"\xed\xa0\xbd',
     ],
 )
-def test_what_has_none_is_not_repaired(body: bytes) -> None:
+def test_text_without_surrogates_is_not_repaired(body: bytes) -> None:
     assert without_lone_surrogates(body) is None
 
 
 @given(st.recursive(TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)))
-def test_repaired_json_holds_the_same_text_but_for_the_surrogates(value: object) -> None:
+def test_repaired_json_differs_only_in_the_surrogates(value: object) -> None:
     written = json.dumps(value)
     body = without_lone_surrogates(written.encode()) or written.encode()
     # Python's own parser takes lone surrogates.
@@ -70,7 +70,7 @@ def test_repaired_json_holds_the_same_text_but_for_the_surrogates(value: object)
     assert msgspec.json.decode(body) == json.loads(text)
 
 
-def test_a_body_of_nothing_but_escapes_is_given_up_soon() -> None:
+def test_a_body_of_escapes_only_is_abandoned_soon() -> None:
     body = b'"' + rb"\\a\ud83d" * 2_000_000 + b'"'
     began = time.process_time()
     assert without_lone_surrogates(body) is None
@@ -87,14 +87,14 @@ def test_a_body_of_nothing_but_escapes_is_given_up_soon() -> None:
         (b'{"name": "\xff\\ud83d"}', ()),
     ],
 )
-def test_the_paths_name_fields_and_never_a_key_that_may_be_personal(
+def test_paths_name_fields_but_no_key_that_may_be_personal(
     record: bytes, paths: tuple[str, ...]
 ) -> None:
     one, other = (Raw(without_lone_surrogates(record, by) or b"") for by in (rb"\ufffd", MARKER))
     assert differing_paths(one, other) == paths
 
 
-def test_deep_nesting_ends_the_path_and_raises_nothing() -> None:
+def test_deep_nesting_truncates_the_path_and_raises_nothing() -> None:
     record = b'{"a":' * 300 + rb'"\ud83d"' + b"}" * 300
     one, other = (Raw(without_lone_surrogates(record, by) or b"") for by in (rb"\ufffd", MARKER))
     [path] = differing_paths(one, other)

@@ -60,22 +60,20 @@ def token(lifetime: float, *, generation: int = 1, asked_at: float = 1_000) -> T
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_the_lifetime_is_what_the_claims_say_where_they_make_sense(
-    claims: bytes, seconds: float
-) -> None:
+def test_the_lifetime_is_taken_from_plausible_claims(claims: bytes, seconds: float) -> None:
     assert lifetime_of(jwt(claims)) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", ".", "a", "a.b", "a.%.c", "a.é.c", "..", "a.W10", "a.\ud800.c", "opaque"]
 )
-def test_garbage_lives_for_the_cautious_default(text: str) -> None:
+def test_an_unreadable_token_gets_the_default_lifetime(text: str) -> None:
     assert lifetime_of(text) == UNREADABLE
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.text() | st.binary(max_size=60).map(jwt))
-def test_no_token_raises_or_lives_absurdly(text: str) -> None:
+def test_no_token_raises_or_has_an_absurd_lifetime(text: str) -> None:
     assert 1 <= lifetime_of(text) <= DAY
 
 
@@ -90,7 +88,7 @@ def test_exp_less_iat_is_the_lifetime(issued: int, seconds: int) -> None:
     ("lifetime", "renew_at", "dead_at"),
     [(3600, 3300, 3590), (DAY, DAY - 300, DAY - 10), (100, 80, 95), (1, 0.8, 0.95)],
 )
-def test_renewal_comes_before_the_end_and_the_end_before_expiry(
+def test_renewal_precedes_the_last_use_and_that_precedes_expiry(
     lifetime: float, renew_at: float, dead_at: float
 ) -> None:
     one = token(lifetime)
@@ -100,7 +98,7 @@ def test_renewal_comes_before_the_end_and_the_end_before_expiry(
 
 @settings(max_examples=80, deadline=None)
 @given(st.floats(1, DAY))
-def test_a_token_of_any_lifetime_has_a_life(lifetime: float) -> None:
+def test_a_token_of_any_lifetime_can_be_used(lifetime: float) -> None:
     one = token(lifetime)
     assert one.requested_at < one.refresh_at < one.expires_at < one.requested_at + lifetime
 
@@ -120,7 +118,7 @@ def test_a_token_of_any_lifetime_has_a_life(lifetime: float) -> None:
         (1, 1, False, 0, AuthAction.REPORT_INVALID_KEY),
     ],
 )
-def test_what_a_401_means(
+def test_a_401_is_classified_by_age_and_successes(
     current: int | None, refused: int, *, accepted: bool, age: float, verdict: AuthAction
 ) -> None:
     held = None if current is None else token(3600, generation=current)
@@ -129,7 +127,7 @@ def test_what_a_401_means(
     assert said is verdict
 
 
-def test_a_token_is_not_young_after_its_machine_slept() -> None:
+def test_a_token_counts_as_old_after_a_suspend() -> None:
     """A suspended machine's monotonic clock stops; its wall clock does not."""
     held, now = token(3600), 1_001.0
     assert action_after_401(held, 1, ever_accepted=True, now=now, wall=7_200) is AuthAction.LOG_IN
@@ -137,10 +135,10 @@ def test_a_token_is_not_young_after_its_machine_slept() -> None:
     assert action_after_401(held, 1, ever_accepted=True, now=now, wall=1) is AuthAction.GIVE_UP
 
 
-def test_failed_logins_are_remembered_ever_longer_up_to_five_minutes() -> None:
+def test_the_login_backoff_grows_up_to_five_minutes() -> None:
     pauses = [login_backoff(n) for n in (1, 2, 3, 7, 1_000_000)]
     assert pauses == [5, 10, 20, 300, 300]
 
 
-def test_a_token_never_shows_itself() -> None:
+def test_the_repr_shows_no_token() -> None:
     assert "secret" not in repr(token(3600))

@@ -37,19 +37,17 @@ async def _fails(secret: str) -> None:
     raise InvalidArgumentError(f"refused after {len(secret)} characters")
 
 
-async def test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block() -> None:
+async def test_an_error_leaves_a_with_block_without_its_frame() -> None:
     async def holds() -> None:
         with _Clears():
             await _fails("private")
 
     with pytest.raises(InvalidArgumentError) as caught:
         await holds()
-    assert _names(caught.value) == [
-        "test_an_error_leaves_a_with_block_without_the_frame_that_holds_the_block"
-    ]
+    assert _names(caught.value) == ["test_an_error_leaves_a_with_block_without_its_frame"]
 
 
-async def test_a_cancellation_leaves_a_with_block_without_the_frame_that_holds_it() -> None:
+async def test_a_cancellation_leaves_a_with_block_without_its_frame() -> None:
     async def holds() -> None:
         with _Clears():
             await asyncio.sleep(60)
@@ -63,7 +61,7 @@ async def test_a_cancellation_leaves_a_with_block_without_the_frame_that_holds_i
 
 
 @pytest.mark.parametrize("kind", ["function", "coroutine"])
-async def test_an_error_of_ours_keeps_only_what_the_caller_was_handling(kind: str) -> None:
+async def test_our_errors_keep_only_the_callers_context(kind: str) -> None:
     def refuse() -> None:
         try:
             raise LookupError  # noqa: TRY301 - what is left behind
@@ -92,7 +90,7 @@ async def test_an_error_of_ours_keeps_only_what_the_caller_was_handling(kind: st
     assert "refuse" not in _names(caught.value)
 
 
-def test_a_chain_that_leads_back_to_itself_is_cleared() -> None:
+def test_a_cyclic_chain_of_errors_is_cleared() -> None:
     one, other = InvalidArgumentError("one"), ValueError("other")
     one.__context__, other.__context__ = other, one
     assert strip_error(one, handled=None).__context__ is None

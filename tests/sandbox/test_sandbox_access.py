@@ -20,7 +20,7 @@ def claims(token: str) -> dict[str, Any]:
     return msgspec.json.decode(raw, type=dict[str, Any])
 
 
-async def test_login_answers_as_documented(dial: Dial) -> None:
+async def test_login_responds_as_documented(dial: Dial) -> None:
     clock = Clock(datetime(2026, 6, 1, 12, tzinfo=UTC))
     wire = await dial(Sandbox(clock=clock, token_lifetime=120))
     reply = await wire.call(
@@ -43,7 +43,7 @@ async def test_login_answers_as_documented(dial: Dial) -> None:
 
 
 @pytest.mark.parametrize("sent", [None, "wrong", "Bearer {key}"])
-async def test_login_takes_the_bare_key_only(wire: Wire, sent: str | None) -> None:
+async def test_login_accepts_only_the_plain_key(wire: Wire, sent: str | None) -> None:
     headers = {"Authorization": sent.format(key=wire.sandbox.api_key)} if sent else {}
     reply = await wire.call(
         "POST", "/authenticates", scope=None, headers={**V2, **headers}, bare=True
@@ -68,7 +68,7 @@ async def test_all_tokens_can_be_expired_and_new_ones_work(wire: Wire) -> None:
     assert (await wire.get("/institutions", scope=None)).status == 200
 
 
-async def test_forged_and_bare_tokens_are_refused(wire: Wire) -> None:
+async def test_forged_and_malformed_tokens_are_rejected(wire: Wire) -> None:
     good = wire.token
     head, said, _ = good.split(".")
     for authorization in (f"Bearer {head}.{said}.AAAA", good, "Bearer ", wire.sandbox.api_key):
@@ -153,12 +153,12 @@ async def test_subdomain_is_checked(
     assert (reply.status, reply.error) == (status, text)
 
 
-async def test_subdomain_in_the_body_is_no_subdomain(wire: Wire) -> None:
+async def test_subdomain_in_the_body_is_ignored(wire: Wire) -> None:
     body = {"subdomain": wire.sandbox.subdomain, "appointment_type": {"name": "New"}}
     assert (await wire.call("POST", "/appointment_types", json=body, scope=None)).status == 403
 
 
-async def test_location_must_be_the_practices_own(dial: Dial) -> None:
+async def test_location_must_belong_to_the_practice(dial: Dial) -> None:
     wire = await dial(Sandbox(practices=2))
     foreign = wire.sandbox.practices[1].locations.ids[0]
     for location in (12, foreign):
@@ -178,7 +178,7 @@ async def test_edge_can_block_stock_user_agents(wire: Wire) -> None:
     assert (await wire.get("/patients")).status == 200
 
 
-def test_nothing_secret_in_reprs() -> None:
+def test_reprs_show_no_secrets() -> None:
     sandbox = Sandbox()
     shown = (
         f"{sandbox!r} {sandbox.keys!r} {sandbox.practice!r} {sandbox.patients!r} {sandbox.clock!r}"
@@ -189,12 +189,12 @@ def test_nothing_secret_in_reprs() -> None:
     assert str(first["last_name"]) not in shown
 
 
-def test_url_before_the_start_says_what_to_do() -> None:
+def test_url_before_the_start_raises_with_advice() -> None:
     with pytest.raises(RuntimeError, match="Start the sandbox"):
         _ = Sandbox().url
 
 
-async def test_start_and_stop_by_hand() -> None:
+async def test_start_and_stop_without_a_context_manager() -> None:
     sandbox = Sandbox(patients=1)
     await sandbox.start()
     with pytest.raises(RuntimeError):

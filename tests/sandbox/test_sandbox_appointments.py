@@ -36,7 +36,7 @@ async def book(wire: Wire, **changes: Any) -> RawResponse:
     return await wire.call("POST", "/appointments", json=booking(wire, **changes))
 
 
-async def test_the_list_needs_its_window(wire: Wire) -> None:
+async def test_the_list_requires_a_time_window(wire: Wire) -> None:
     reply = await wire.get("/appointments", {"start_date": "2026-01-01"})
     assert (reply.status, reply.error) == (400, "Missing parameter start, end")
     reply = await wire.get("/appointments", {"start": "2026-01-01"})
@@ -45,7 +45,7 @@ async def test_the_list_needs_its_window(wire: Wire) -> None:
     assert (await wire.get("/appointments", {**WINDOW, "timezone": "Mars/One"})).status == 400
 
 
-async def test_cancelled_ones_are_left_out_unless_asked_for(wire: Wire) -> None:
+async def test_cancelled_appointments_are_hidden_by_default(wire: Wire) -> None:
     active = await wire.get("/appointments", WINDOW)
     gone = await wire.get("/appointments", {**WINDOW, "cancelled": "true"})
     assert active.json["count"] + gone.json["count"] == 40
@@ -72,7 +72,7 @@ async def test_filters(wire: Wire) -> None:
     assert "provider_id" in warned.json["description"]
 
 
-async def test_window_is_inclusive_and_takes_a_zone(wire: Wire) -> None:
+async def test_window_is_inclusive_and_accepts_a_zone(wire: Wire) -> None:
     made = (await book(wire)).data["appt"]
     exact = {"start": made["start_time"], "end": made["start_time"]}
     assert (await wire.get("/appointments", exact)).ids == [made["id"]]
@@ -105,13 +105,13 @@ async def test_booking_echoes_utc_and_waits_for_the_sync(wire: Wire) -> None:
     assert set(seeded) == set(made)
 
 
-async def test_type_gives_the_length(wire: Wire) -> None:
+async def test_the_type_determines_the_length(wire: Wire) -> None:
     kind = wire.sandbox.appointment_types.ids[0]
     made = (await book(wire, end_time=None, appointment_type_id=kind)).data["appt"]
     assert made["end_time"] == "2026-07-01T14:00:00.000Z"
 
 
-async def test_a_booking_needs_neither_end_nor_type_and_takes_15_minutes(wire: Wire) -> None:
+async def test_a_booking_without_end_and_type_takes_15_minutes(wire: Wire) -> None:
     made = (await book(wire, end_time=None)).data["appt"]
     assert made["end_time"] == "2026-07-01T13:15:00.000Z"
     assert made["appointment_type_id"] is None
@@ -171,7 +171,7 @@ async def test_a_practice_without_a_system_has_no_sync_status(wire: Wire) -> Non
         ({"note": "x" * 129}, 400, "note is too long"),
     ],
 )
-async def test_booking_is_refused(
+async def test_invalid_bookings_are_rejected(
     wire: Wire, changes: dict[str, Any], status: int, text: str
 ) -> None:
     reply = await book(wire, **changes)
@@ -180,12 +180,12 @@ async def test_booking_is_refused(
     assert len(wire.sandbox.appointments) == 40
 
 
-async def test_unwrapped_bookings_are_refused(wire: Wire) -> None:
+async def test_unwrapped_bookings_are_rejected(wire: Wire) -> None:
     reply = await wire.call("POST", "/appointments", json=booking(wire)["appt"])
     assert (reply.status, reply.error) == (400, "Missing parameter appt")
 
 
-async def test_taken_slots_are_refused(wire: Wire) -> None:
+async def test_taken_slots_are_rejected(wire: Wire) -> None:
     first = await book(wire)
     other = {
         "provider_id": wire.sandbox.providers.ids[1],
@@ -207,7 +207,7 @@ async def test_taken_slots_are_refused(wire: Wire) -> None:
     assert (await book(wire)).status == 201
 
 
-async def test_several_may_share_a_slot_when_asked(wire: Wire) -> None:
+async def test_double_booking_can_be_allowed(wire: Wire) -> None:
     await book(wire)
     body = {**booking(wire), "appointments_per_timeslot": 2}
     assert (await wire.call("POST", "/appointments", json=body)).status == 201
@@ -216,7 +216,7 @@ async def test_several_may_share_a_slot_when_asked(wire: Wire) -> None:
     assert "invalid" in (await wire.call("POST", "/appointments", json=body)).error
 
 
-async def test_blocks_need_no_patient(wire: Wire) -> None:
+async def test_blocks_have_no_patient(wire: Wire) -> None:
     made = (await book(wire, patient_id=None, unavailable=True)).data["appt"]
     assert made["unavailable"] is True
     assert made["patient_id"] is None
@@ -237,7 +237,7 @@ async def test_room_is_optional_unless_booking_is_mapped_by_room(dial: Dial) -> 
     assert (await book(wire, operatory_id=None)).status == 201
 
 
-async def test_updates_take_three_fields_only(wire: Wire) -> None:
+async def test_updates_change_three_fields_only(wire: Wire) -> None:
     made = (await book(wire)).data["appt"]
     path = f"/appointments/{made['id']}"
 
@@ -292,7 +292,7 @@ async def test_includes_and_descriptors(wire: Wire) -> None:
     assert (await wire.get(f"{path}/appointment_descriptors", of_kind)).rows == []
 
 
-async def test_appointment_types_live_and_die(wire: Wire) -> None:
+async def test_appointment_types_are_created_updated_and_deleted(wire: Wire) -> None:
     listed = await wire.get("/appointment_types", scope="subdomain")
     assert listed.json["count"] == 4
     assert set(listed.rows[0]) == {
@@ -318,7 +318,7 @@ async def test_appointment_types_live_and_die(wire: Wire) -> None:
     assert (await wire.call("DELETE", path, scope="subdomain")).status == 404
 
 
-async def test_types_of_one_office(wire: Wire) -> None:
+async def test_types_of_one_location(wire: Wire) -> None:
     fields: dict[str, Any] = {"name": "Here only", "parent_type": "Location"}
     body = {"appointment_type": fields}
     reply = await wire.call("POST", "/appointment_types", json=body, scope="subdomain")

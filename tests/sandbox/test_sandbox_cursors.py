@@ -11,7 +11,7 @@ from tests.sandbox.conftest import Dial
 from tests.sandbox.raw_client import Wire
 
 
-async def test_forward_walk_shows_every_patient_once(v3: Wire) -> None:
+async def test_forward_walk_returns_every_patient_once(v3: Wire) -> None:
     pages = await v3.pages("/patients", per_page=10)
     assert [len(page.rows) for page in pages] == [10, 10, 5]
     assert [id for page in pages for id in page.ids] == list(v3.sandbox.patients.ids)
@@ -56,7 +56,7 @@ async def test_an_empty_list_has_no_cursors(v3: Wire) -> None:
 @pytest.mark.parametrize(
     "changed", [{"inactive": "false"}, {"sort": "-updated_at"}, {"end_cursor": "nonsense"}]
 )
-async def test_a_cursor_is_good_for_its_own_list_only(v3: Wire, changed: dict[str, Any]) -> None:
+async def test_a_cursor_is_valid_for_its_own_list_only(v3: Wire, changed: dict[str, Any]) -> None:
     cursor = (await v3.get("/patients")).json["page_info"]["end_cursor"]
     reply = await v3.get("/patients", {"end_cursor": cursor, **changed})
     assert reply.status == 400
@@ -65,7 +65,7 @@ async def test_a_cursor_is_good_for_its_own_list_only(v3: Wire, changed: dict[st
     assert (await v3.get("/patients", {"end_cursor": cursor, "per_page": 3})).status == 200
 
 
-async def test_both_directions_at_once_are_refused(v3: Wire) -> None:
+async def test_both_directions_together_are_rejected(v3: Wire) -> None:
     info = (await v3.get("/patients", {"per_page": 3})).json["page_info"]
     both = {"end_cursor": info["end_cursor"], "start_cursor": info["start_cursor"]}
     assert (await v3.get("/patients", both)).status == 400
@@ -92,7 +92,7 @@ async def test_deletions_and_insertions_neither_repeat_nor_hide(v3: Wire, sort: 
     assert len(dropped) == 3
 
 
-async def test_sort_by_several_fields_and_by_none_there_is(v3: Wire) -> None:
+async def test_sort_accepts_several_known_fields_only(v3: Wire) -> None:
     rows = (await v3.get("/patients", {"sort": "-updated_at,id", "per_page": 50})).rows
     times = [row["updated_at"] for row in rows]
     assert times == sorted(times, reverse=True)
@@ -105,7 +105,7 @@ async def test_names_of_the_version(v3: Wire, name: str) -> None:
     assert "page_info" in reply.json
 
 
-async def test_include_is_ignored_where_v3_dropped_it(v3: Wire) -> None:
+async def test_include_is_ignored_where_v3_removed_it(v3: Wire) -> None:
     reply = await v3.get("/patients", [("include[]", "procedures")])
     assert "include[]" in reply.json["description"]
     assert "procedures" not in reply.rows[0]

@@ -14,7 +14,7 @@ def form(content: bytes, **fields: str) -> aiohttp.FormData:
     return made
 
 
-async def test_documents_come_back_as_sent(wire: Wire) -> None:
+async def test_documents_are_returned_unchanged(wire: Wire) -> None:
     content = bytes(range(256)) * 40 + b"\r\n--\r\n"
     kind = wire.sandbox.practice.document_types.ids[1]
     path = f"/patients/{wire.sandbox.patients.ids[0]}/documents"
@@ -34,7 +34,7 @@ async def test_documents_come_back_as_sent(wire: Wire) -> None:
     assert counts == [1, 2]
 
 
-async def test_refused_documents(v3: Wire) -> None:
+async def test_invalid_documents_are_rejected(v3: Wire) -> None:
     path = f"/patients/{v3.sandbox.patients.ids[0]}/documents"
     empty = aiohttp.FormData({"document_type_id": "1"}, default_to_multipart=True)
     assert (await v3.call("POST", path, form=empty)).status == 404
@@ -106,7 +106,7 @@ async def test_recalls_and_documents_types(v3: Wire) -> None:
     assert (await v3.get("/document_types")).json["count"] == 2
 
 
-async def test_webhooks_live_their_life(wire: Wire) -> None:
+async def test_webhooks_are_created_updated_and_deleted(wire: Wire) -> None:
     for caller in (wire, wire.as_v3()):
         made = await caller.call(
             "POST", "/webhook_endpoints", scope=None, json={"target_url": "https://example.com/x"}
@@ -143,7 +143,7 @@ async def test_webhooks_live_their_life(wire: Wire) -> None:
     "wrong",
     [{}, {"resource_type": "Payment"}, {"resource_type": "Patient", "event": "payment_created"}],
 )
-async def test_refused_subscriptions(v3: Wire, wrong: dict[str, str]) -> None:
+async def test_invalid_subscriptions_are_rejected(v3: Wire, wrong: dict[str, str]) -> None:
     made = await v3.call(
         "POST", "/webhook_endpoints", scope=None, json={"target_url": "https://example.com/x"}
     )

@@ -25,7 +25,7 @@ from tests.sandbox.raw_client import Wire
 NEW = {"appointment_type": {"name": "Whitening"}}
 
 
-async def test_failures_come_in_order_and_change_nothing(wire: Wire) -> None:
+async def test_injected_failures_are_returned_in_order_and_change_nothing(wire: Wire) -> None:
     wire.sandbox.fail_next(503, times=2)
     wire.sandbox.fail_next(500, body=b"oops", headers={"X-Seen": "yes"})
     statuses = [(await wire.get("/patients")).status for _ in range(2)]
@@ -105,7 +105,7 @@ async def test_truncated_garbled_and_empty_bodies(wire: Wire) -> None:
         assert (reply.status, reply.body) == (status, b"")
 
 
-async def test_edge_blocks_look_like_the_edge(wire: Wire) -> None:
+async def test_edge_blocks_have_the_form_of_the_edge(wire: Wire) -> None:
     wire.sandbox.firewall_block_next()
     reply = await wire.get("/patients")
     assert (reply.status, reply.headers["Content-Type"]) == (403, "text/html")
@@ -126,7 +126,7 @@ async def test_delays_and_latency(wire: Wire) -> None:
     assert wire.sandbox.in_flight == 0
 
 
-async def test_a_fault_needs_a_request_to_befall(wire: Wire) -> None:
+async def test_a_fault_needs_a_matching_request(wire: Wire) -> None:
     with pytest.raises(ValueError, match="at least one"):
         wire.sandbox.fail_next(times=0)
     wire.sandbox.fail_next()
@@ -145,7 +145,7 @@ async def limited(dial: Dial, kind: Literal["fixed", "sliding"]) -> Wire:
     return wire
 
 
-async def test_no_limits_unless_asked_for(wire: Wire) -> None:
+async def test_no_limits_by_default(wire: Wire) -> None:
     assert set(await statuses(wire, 15)) == {200}
 
 
@@ -169,7 +169,7 @@ async def test_sliding_windows_look_back(dial: Dial) -> None:
     assert await statuses(wire, 6) == [200] * 5 + [429]
 
 
-async def test_classes_have_their_own_windows_and_share_the_whole(dial: Dial) -> None:
+async def test_classes_have_separate_windows_and_share_the_overall_limit(dial: Dial) -> None:
     wire = await limited(dial, "sliding")
     assert (await statuses(wire, 11))[-1] == 429
     assert await statuses(wire, 90, "/providers") == [200] * 90
@@ -188,7 +188,7 @@ async def test_minute_windows(dial: Dial) -> None:
     assert await statuses(wire, 1, "/providers") == [200]
 
 
-async def test_retry_after_in_every_form(dial: Dial) -> None:
+async def test_retry_after_is_sent_in_every_form(dial: Dial) -> None:
     wire = await limited(dial, "sliding")
     await statuses(wire, 10)
 
@@ -207,7 +207,7 @@ async def test_retry_after_in_every_form(dial: Dial) -> None:
     assert parsedate_to_datetime(await header()).timestamp() == wire.sandbox.clock.now() + 1
 
 
-async def test_requests_are_remembered_without_secrets(wire: Wire) -> None:
+async def test_requests_are_recorded_without_secrets(wire: Wire) -> None:
     wire.sandbox.clear()
     await wire.get("/patients", [("name", "Ada"), ("include[]", "a"), ("include[]", "b")])
     await wire.get(f"/patients/{wire.sandbox.patients.ids[0]}", scope="subdomain")
@@ -246,7 +246,7 @@ async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -
     assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
 
 
-async def test_a_callers_departure_leaves_nothing_behind(wire: Wire) -> None:
+async def test_a_disconnected_caller_leaves_nothing_behind(wire: Wire) -> None:
     wire.sandbox.latency = 0.05
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(wire.get("/patients"), 0.01)
@@ -254,7 +254,7 @@ async def test_a_callers_departure_leaves_nothing_behind(wire: Wire) -> None:
     assert wire.sandbox.in_flight == 0
 
 
-async def test_bodies_of_another_type_can_be_refused(wire: Wire) -> None:
+async def test_bodies_of_another_media_type_can_be_rejected(wire: Wire) -> None:
     wire.sandbox.assumptions.refuse_wrong_content_type = True
     headers = {"Content-Type": "text/plain"}
     reply = await wire.call(
@@ -263,7 +263,7 @@ async def test_bodies_of_another_type_can_be_refused(wire: Wire) -> None:
     assert reply.status == 415
 
 
-async def test_a_defect_is_an_answer_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_defect_becomes_a_500_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: RecordedPage) -> None:
         raise ZeroDivisionError
 
@@ -283,7 +283,7 @@ async def test_a_defect_is_an_answer_and_told_once(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_connection_that_comes_in_at_the_end_is_ended(turns: int) -> None:
+async def test_a_connection_during_shutdown_is_closed(turns: int) -> None:
     async with Sandbox(patients=1) as sandbox:
         port = urlsplit(sandbox.url).port
         with socket.create_connection(("127.0.0.1", port), timeout=5) as visitor:
@@ -304,7 +304,7 @@ async def test_a_connection_that_comes_in_at_the_end_is_ended(turns: int) -> Non
     ],
     ids=["drop", "hang", "method", "times"],
 )
-def test_a_fault_that_could_never_befall_is_refused(
+def test_a_fault_that_cannot_match_is_rejected(
     order: Callable[..., object], options: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"must be|at least"):

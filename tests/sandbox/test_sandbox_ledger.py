@@ -111,14 +111,14 @@ async def test_adjustments_are_accepted_and_split(v3: Wire) -> None:
         {"charge_splits": {"1": 2}},
     ],
 )
-async def test_refused_payments(v3: Wire, changed: dict[str, Any]) -> None:
+async def test_invalid_payments_are_rejected(v3: Wire, changed: dict[str, Any]) -> None:
     good = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-2"}
     reply = await v3.post("/payments", {"payment": {**good, **changed}})
     assert reply.status == 400
     assert v3.sandbox.sync() == 0
 
 
-async def test_a_transaction_can_come_twice(v3: Wire) -> None:
+async def test_a_transaction_can_be_duplicated(v3: Wire) -> None:
     payment = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-3"}
     for _ in range(2):
         assert (await v3.post("/payments", {"payment": payment})).status == 202
@@ -142,7 +142,7 @@ async def test_a_transaction_can_come_twice(v3: Wire) -> None:
         "/fee_schedule_procedures",
     ],
 )
-async def test_lists_that_refuse_without_a_filter(v3: Wire, path: str) -> None:
+async def test_lists_require_a_filter(v3: Wire, path: str) -> None:
     assert (await v3.get(path)).status == 400
     assert (await v3.get(path, EVER)).rows
 
@@ -160,7 +160,7 @@ async def test_financial_access(v3: Wire, path: str) -> None:
     assert (await v3.get("/patients")).status == 200
 
 
-async def test_deletions_show_when_asked(v3: Wire) -> None:
+async def test_deletions_are_listed_on_request(v3: Wire) -> None:
     id = v3.sandbox.practice.charges.ids[0]
     v3.sandbox.practice.charges.update(id, deleted_at="2026-06-01T00:00:00.000Z")
     assert id not in (await v3.get("/charges", EVER)).ids

@@ -35,7 +35,7 @@ async def test_page_beyond_the_end_is_empty(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"page": 0}, {"per_page": 0}, {"page": "x"}])
-async def test_unreadable_pages_are_refused(wire: Wire, asked: dict[str, object]) -> None:
+async def test_invalid_page_numbers_are_rejected(wire: Wire, asked: dict[str, object]) -> None:
     assert (await wire.get("/patients", dict(asked))).status == 400
 
 
@@ -184,7 +184,7 @@ async def test_an_empty_practice_is_served(dial: Dial) -> None:
 
 
 @pytest.mark.parametrize("options", [{"practices": 0}, {"locations": 0}, {"providers": 0}])
-def test_impossible_sizes_are_refused(options: dict[str, Any]) -> None:
+def test_impossible_sizes_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Sandbox(**options)
 

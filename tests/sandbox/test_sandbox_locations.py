@@ -29,7 +29,7 @@ async def test_institutions_and_locations(wire: Wire) -> None:
     assert group["locations"] == []
 
 
-async def test_descriptors_of_an_office(wire: Wire) -> None:
+async def test_descriptors_of_a_location(wire: Wire) -> None:
     path = f"/locations/{wire.sandbox.location_id}/appointment_descriptors"
     every = await wire.get(path, scope=None)
     codes = await wire.get(path, {"descriptor_type": "Procedure Codes"}, scope=None)
@@ -109,7 +109,7 @@ async def test_unknown_records_are_not_found(wire: Wire, path: str) -> None:
     assert (await wire.get(f"/{path}/1", scope="subdomain")).error == "Resource not found"
 
 
-async def test_sync_status_shows_what_the_practice_says(wire: Wire) -> None:
+async def test_sync_status_shows_the_state_of_the_practice(wire: Wire) -> None:
     (row,) = (await wire.get("/sync_status", scope=None)).rows
     assert (row["read_status"], row["write_status"]) == ("green", "green")
     wire.sandbox.practice.write_status = "red"

@@ -57,7 +57,7 @@ async def test_patients_have_every_field_recorded(wire: Wire) -> None:
     assert row["created_at"].endswith("Z")
 
 
-async def test_filters_narrow_together(wire: Wire) -> None:
+async def test_combined_filters_narrow_the_result(wire: Wire) -> None:
     chosen = wire.sandbox.patients.row(wire.sandbox.patients.ids[4])
     bio: Any = chosen["bio"]
     for params in (
@@ -110,7 +110,7 @@ async def test_updated_since_is_inclusive(wire: Wire) -> None:
     assert (await wire.get("/patients", unescaped)).status == 400
 
 
-async def test_location_strict_narrows_to_the_office(dial: Dial) -> None:
+async def test_location_strict_narrows_to_the_location(dial: Dial) -> None:
     wire = await dial(Sandbox(locations=2, patients=10))
     loose = await wire.get("/patients", {"per_page": 300})
     strict = await wire.get("/patients", {"per_page": 300, "location_strict": "true"})
@@ -130,7 +130,7 @@ async def test_sort(wire: Wire) -> None:
     assert (await wire.get("/patients", {"sort": "shoe_size"})).status == 400
 
 
-async def test_includes_are_there_only_when_asked_for(wire: Wire) -> None:
+async def test_includes_are_absent_by_default(wire: Wire) -> None:
     wanted = [
         "upcoming_appts",
         "last_visited_appointment",
@@ -192,7 +192,7 @@ async def test_create_then_duplicate(wire: Wire) -> None:
     assert row.data["bio"]["new_patient"] is False
 
 
-async def test_create_refuses_what_is_missing_or_wrong(wire: Wire) -> None:
+async def test_create_rejects_missing_and_invalid_fields(wire: Wire) -> None:
     async def refusal(body: Any) -> str:
         reply = await wire.call("POST", "/patients", json=body)
         assert reply.status == 400
@@ -218,7 +218,7 @@ async def test_create_refuses_what_is_missing_or_wrong(wire: Wire) -> None:
     assert len(wire.sandbox.patients) == 25
 
 
-async def test_a_missing_gender_is_stored_as_the_guess_says(wire: Wire) -> None:
+async def test_a_missing_gender_is_stored_as_assumed(wire: Wire) -> None:
     body = newcomer(wire)
     del body["patient"]["bio"]["gender"]
     wire.sandbox.assumptions.patient_record_at = "bare"
@@ -260,6 +260,6 @@ async def test_alerts_are_written_disabled_and_listed(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("first", ["2026-05-01", "2031-01-01"])
-async def test_patients_seen_in_a_span_of_days(wire: Wire, first: str) -> None:
+async def test_patients_are_filtered_by_a_range_of_days(wire: Wire, first: str) -> None:
     reply = await wire.get("/patients", {"appointment_date_start": first})
     assert bool(reply.rows) is (first < "2030")

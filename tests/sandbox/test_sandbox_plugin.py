@@ -46,13 +46,13 @@ def test_sandbox_fixture(pytester: pytest.Pytester, mark: str, options: tuple[st
     result.assert_outcomes(passed=2)
 
 
-def test_without_anybody_to_run_it_a_sentence_says_so(pytester: pytest.Pytester) -> None:
+def test_a_missing_async_runner_gives_a_clear_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_sandbox(nexhealth_sandbox):\n    pass\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "-p", "no:asyncio")
     result.stdout.fnmatch_lines(["*install*pytest-asyncio, or mark the test with*"])
 
 
-def test_a_coroutine_that_nobody_runs_is_told_how_to_be_run(pytester: pytest.Pytester) -> None:
+def test_an_async_test_without_a_runner_fails_with_advice(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("async def test_sandbox(nexhealth_sandbox):\n    pass\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=strict", *SCOPE)
     result.stdout.fnmatch_lines(["*Nobody runs this coroutine: set asyncio_mode = auto*"])
@@ -87,7 +87,7 @@ def test_a_session_is_opened_against_the_sandbox(pytester: pytest.Pytester) -> N
     result.assert_outcomes(passed=1)
 
 
-def test_the_plugin_imports_nothing_heavy_of_its_own() -> None:
+def test_the_plugin_imports_nothing_heavy() -> None:
     code = (
         "import sys, nexhealth_async, pytest, pytest_asyncio; before = set(sys.modules); "
         "import nexhealth_async.pytest_plugin; added = set(sys.modules) - before; "
@@ -124,7 +124,7 @@ def test_the_version_comes_from_marker_option_or_setting(
     result.assert_outcomes(passed=3)
 
 
-def test_without_a_version_named_the_fixture_finds_it_out(
+def test_the_fixture_detects_the_version_by_default(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_VERSION", raising=False)
@@ -144,7 +144,7 @@ def test_without_a_version_named_the_fixture_finds_it_out(
     result.assert_outcomes(passed=2)
 
 
-def test_a_marker_without_a_version_says_how_it_is_written(pytester: pytest.Pytester) -> None:
+def test_a_marker_without_a_version_gives_a_usage_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest

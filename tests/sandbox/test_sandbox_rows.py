@@ -56,7 +56,7 @@ def check(value: object, kind: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_rows_are_what_their_types_say(name: str) -> None:
+def test_rows_match_their_annotations(name: str) -> None:
     sandbox = Sandbox(patients=30, operatories=2)
     table: Rows[Any] = getattr(sandbox, name)
     assert len(table)
@@ -64,7 +64,7 @@ def test_rows_are_what_their_types_say(name: str) -> None:
         check(row, KINDS[name], name)
 
 
-def test_fields_of_a_row_need_no_cast() -> None:
+def test_fields_of_a_row_are_typed() -> None:
     sandbox = Sandbox(patients=3)
     id = sandbox.patients.ids[0]
     phone: str = sandbox.patients.row(id)["bio"]["phone_number"]
@@ -75,7 +75,7 @@ def test_fields_of_a_row_need_no_cast() -> None:
     assert datetime.fromisoformat(born).year > 1900
 
 
-async def test_an_update_moves_updated_at_so_that_updated_since_finds_it() -> None:
+async def test_an_update_changes_updated_at() -> None:
     clock = Clock(NOW)
     async with (
         Sandbox(patients=6, clock=clock) as sandbox,
@@ -115,6 +115,6 @@ async def test_start_returns_the_sandbox() -> None:
 
 
 @pytest.mark.parametrize(("patients", "visits"), [(0, 0), (1, 1), (5, 8), (25, 40), (5_000, 8_000)])
-def test_appointments_come_in_proportion_to_patients(patients: int, visits: int) -> None:
+def test_the_number_of_appointments_is_proportional_to_patients(patients: int, visits: int) -> None:
     assert len(Sandbox(patients=patients).appointments) == visits
     assert len(Sandbox(patients=patients, appointments=3).appointments) == (3 if patients else 0)

@@ -69,7 +69,7 @@ async def test_length_interval_and_type(wire: Wire) -> None:
     assert (await search(wire, appointment_type_id=7)).status == 404
 
 
-async def test_a_slot_can_be_booked_as_it_is_and_is_gone_then(wire: Wire) -> None:
+async def test_a_listed_slot_can_be_booked_and_is_then_gone(wire: Wire) -> None:
     (group,) = (await search(wire, slot_length=30)).rows
     slot = group["slots"][3]
     appt = {
@@ -116,13 +116,13 @@ async def test_required_parameters(wire: Wire) -> None:
     assert (reply.status, reply.error) == (404, "Location with id 5 not found")
 
 
-async def test_joined_ids_find_nothing_and_say_nothing(wire: Wire) -> None:
+async def test_joined_ids_return_an_empty_list(wire: Wire) -> None:
     joined = {"start_date": DAY, "days": 1, "lids": "1,2"}
     reply = await wire.get("/appointment_slots", joined, scope="subdomain")
     assert (reply.status, reply.rows, reply.json["description"]) == (200, [], None)
 
 
-async def test_next_available_date_only_when_there_are_no_slots(wire: Wire) -> None:
+async def test_next_available_date_is_given_only_without_slots(wire: Wire) -> None:
     saturday = await search(wire, start_date="2026-07-04", days=2)
     (group,) = saturday.rows
     assert (group["slots"], group["next_available_date"]) == ([], "2026-07-06")
@@ -167,7 +167,7 @@ async def test_clocks_going_forward_and_back(wire: Wire) -> None:
     ]
 
 
-async def test_hours_without_a_room_use_any_free_one(wire: Wire) -> None:
+async def test_hours_without_an_operatory_use_any_free_one(wire: Wire) -> None:
     only_new_hours(wire)
     await add_hours(wire, days=["Wednesday"])
     (group,) = (await search(wire, slot_length=60)).rows
@@ -217,13 +217,15 @@ async def test_patterns_of_working_hours(
         ({"days": ["Monday"], "provider_id": None}, "Missing parameter availability[provider_id]"),
     ],
 )
-async def test_bad_working_hours_are_refused(wire: Wire, fields: dict[str, Any], text: str) -> None:
+async def test_invalid_working_hours_are_rejected(
+    wire: Wire, fields: dict[str, Any], text: str
+) -> None:
     reply = await add_hours(wire, **fields)
     assert reply.status == 400
     assert text in reply.error
 
 
-async def test_working_hours_live_and_die(wire: Wire) -> None:
+async def test_working_hours_are_added_and_removed(wire: Wire) -> None:
     kinds = list(wire.sandbox.appointment_types.ids[:2])
     made = await add_hours(wire, days=["Sunday"], appointment_type_ids=kinds)
     assert made.status == 201

@@ -125,7 +125,7 @@ async def test_appointments_of_some_patients(v3: Wire) -> None:
     assert (await v3.get("/appointments", {"start": "2026-01-01"})).status == 400
 
 
-async def test_include_replaces_what_comes_unasked(v3: Wire) -> None:
+async def test_include_replaces_the_default_fields(v3: Wire) -> None:
     path = f"/appointments/{v3.sandbox.appointments.ids[0]}"
     asked = [("include[]", "operatory")]
     assert "patient" not in (await v3.get(path, asked, scope="subdomain")).data
@@ -160,7 +160,7 @@ async def test_unreasonable_spans_of_slots(v3: Wire, days: int) -> None:
     assert (await v3.get("/available_slots", asked, scope="subdomain")).status == 400
 
 
-async def test_working_hours_live_their_life(v3: Wire) -> None:
+async def test_working_hours_are_created_updated_and_deleted(v3: Wire) -> None:
     fields = {
         "provider_id": v3.sandbox.providers.ids[0],
         "begin_time": "07:00",

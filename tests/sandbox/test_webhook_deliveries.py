@@ -93,7 +93,7 @@ def active(sandbox: Sandbox, endpoint: int) -> object:
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_client_subscribes_and_hears_what_becomes_of_its_booking(
+async def test_a_client_receives_the_outcome_of_its_booking(
     sandbox: Sandbox, inbox: Inbox, version: str
 ) -> None:
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex:
@@ -134,7 +134,7 @@ async def test_a_client_subscribes_and_hears_what_becomes_of_its_booking(
     assert isinstance(data["appointment_updated"]["appointment"], dict)
 
 
-async def test_a_write_that_the_practices_system_refuses_is_told(
+async def test_a_write_rejected_by_the_practices_system_is_delivered(
     sandbox: Sandbox, inbox: Inbox
 ) -> None:
     subscribed(sandbox, inbox.url, "appointment_insertion", "appointment_created")
@@ -146,7 +146,7 @@ async def test_a_write_that_the_practices_system_refuses_is_told(
     assert event.of(Appointment)[0].id == made
 
 
-async def test_changes_by_the_practice_are_told(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_changes_by_the_practice_are_delivered(sandbox: Sandbox, inbox: Inbox) -> None:
     subscribed(sandbox, inbox.url, "patient_created", "patient_updated", "payment_deleted")
     made = sandbox.patients.insert(first_name="Ada")
     sandbox.patients.update(made, email="ada@example.com")
@@ -162,7 +162,9 @@ async def test_changes_by_the_practice_are_told(sandbox: Sandbox, inbox: Inbox) 
     assert len(events) == len(inbox.got) == 3
 
 
-async def test_a_payment_is_told_of_when_the_ledger_has_it(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_a_payment_is_delivered_when_it_is_in_the_ledger(
+    sandbox: Sandbox, inbox: Inbox
+) -> None:
     subscribed(sandbox, inbox.url, "payment_insertion", "payment_created")
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
@@ -178,7 +180,7 @@ async def test_a_payment_is_told_of_when_the_ledger_has_it(sandbox: Sandbox, inb
     assert {one.of(Payment)[0].transaction_id for one in events} == {"an-id-of-ours"}
 
 
-async def test_each_subscription_gets_the_shape_of_its_version_and_one_key(
+async def test_each_subscription_gets_the_form_of_its_version_with_one_key(
     sandbox: Sandbox, inbox: Inbox
 ) -> None:
     subscribed(sandbox, inbox.url, "patient_updated", version="v2")
@@ -191,7 +193,7 @@ async def test_each_subscription_gets_the_shape_of_its_version_and_one_key(
     assert len({one.key for one in events}) == 1
 
 
-async def test_only_who_subscribed_and_is_active_hears(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_only_active_subscribers_receive_events(sandbox: Sandbox, inbox: Inbox) -> None:
     off = subscribed(sandbox, inbox.url, "patient_updated")
     sandbox.world.webhook_endpoints.update(off, active=False)
     subscribed(sandbox, inbox.url, "patient_created")
@@ -221,7 +223,7 @@ async def test_every_event_can_be_delivered_on_request(
     assert SECRET not in repr(sent) + repr(sandbox.webhooks)
 
 
-async def test_what_nobody_knows_can_be_delivered_too(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_unknown_events_can_be_delivered_too(sandbox: Sandbox, inbox: Inbox) -> None:
     await sandbox.deliver(
         "chair_polished.twice", data={"id": 1}, to=inbox.url, secret=SECRET, resource_type="Chair"
     )
@@ -233,7 +235,7 @@ async def test_what_nobody_knows_can_be_delivered_too(sandbox: Sandbox, inbox: I
         await sandbox.deliver("patient_created", to=inbox.url)
 
 
-async def test_a_refused_change_is_delivered_with_what_was_before(
+async def test_a_rejected_change_is_delivered_with_the_previous_values(
     sandbox: Sandbox, inbox: Inbox
 ) -> None:
     subscribed(sandbox, inbox.url, "appointment_updated")
@@ -247,7 +249,7 @@ async def test_a_refused_change_is_delivered_with_what_was_before(
     assert event.of(Appointment)[0].id == visit
 
 
-async def test_the_status_of_a_sync_is_delivered_as_it_is(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_the_status_of_a_sync_is_delivered(sandbox: Sandbox, inbox: Inbox) -> None:
     sandbox.practice.read_status = "red"
     await sandbox.deliver("sync_status_read_change.red", to=inbox.url, secret=SECRET)
     (event,) = inbox.events(SECRET)
@@ -255,7 +257,7 @@ async def test_the_status_of_a_sync_is_delivered_as_it_is(sandbox: Sandbox, inbo
     assert (event.outcome, status.read_status, status.write_status) == ("red", "red", "green")
 
 
-async def test_what_is_not_taken_comes_again_on_schedule_and_ends_the_endpoint(
+async def test_a_failed_delivery_is_retried_on_schedule_until_the_endpoint_is_disabled(
     sandbox: Sandbox, inbox: Inbox
 ) -> None:
     inbox.status = 500
@@ -293,7 +295,7 @@ async def test_an_endpoint_is_revived_by_a_client(sandbox: Sandbox, inbox: Inbox
     assert len(inbox.got) == 1
 
 
-async def test_a_delivery_taken_on_the_second_try_is_sent_no_more(
+async def test_a_delivery_accepted_on_the_second_try_is_not_repeated(
     sandbox: Sandbox, inbox: Inbox
 ) -> None:
     inbox.status = 503
@@ -309,7 +311,7 @@ async def test_a_delivery_taken_on_the_second_try_is_sent_no_more(
     assert len(sandbox.webhooks) == 0
 
 
-async def test_nobody_listening_is_an_attempt_without_status(sandbox: Sandbox) -> None:
+async def test_an_unreachable_endpoint_is_an_attempt_without_status(sandbox: Sandbox) -> None:
     endpoint = subscribed(sandbox, "http://127.0.0.1:9/hook", "patient_updated")
     sandbox.patients.update(sandbox.patients.ids[0], email="new@example.com")
     await sandbox.webhooks.wait_until_settled()
@@ -352,7 +354,7 @@ async def test_a_receiver_hears_a_practice_through_an_outage(sandbox: Sandbox, s
     assert sorted(changed) == sorted(sandbox.patients.ids)
 
 
-async def test_a_body_says_what_the_pages_say(sandbox: Sandbox, inbox: Inbox) -> None:
+async def test_bodies_match_the_vendors_pages(sandbox: Sandbox, inbox: Inbox) -> None:
     await sandbox.deliver("patient_created", to=inbox.url, secret=SECRET)
     ((headers, body),) = inbox.got
     assert headers["Content-Type"] == "application/json"
@@ -370,7 +372,7 @@ async def test_a_body_says_what_the_pages_say(sandbox: Sandbox, inbox: Inbox) ->
     assert said["event_time"] == "2026-06-01T12:00:00.000Z"
 
 
-async def test_what_was_on_its_way_when_the_sandbox_stopped_is_sent_by_the_next_start(
+async def test_deliveries_pending_at_shutdown_are_sent_after_the_next_start(
     inbox: Inbox,
 ) -> None:
     sandbox = Sandbox(patients=5, appointments=5, clock=Clock(datetime(2026, 6, 1, 12, tzinfo=UTC)))

@@ -13,7 +13,7 @@ from tests.soak.run import soak
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is held")
 
 
-def test_walks_left_in_every_way_leak_nothing_and_lose_nothing() -> None:
+def test_walks_left_in_every_way_leak_nothing() -> None:
     report = asyncio.run(soak(250, seed=7, looks=2))
     assert not report.wrong
     assert not [leak for leak in report.leaks if "memory" not in leak and "objects" not in leak]

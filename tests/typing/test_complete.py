@@ -23,7 +23,7 @@ SCRIPTS = sysconfig.get_path("scripts")
 
 
 @pytest.mark.timeout(300)
-def test_every_public_type_is_known(tmp_path: Path) -> None:
+def test_every_public_name_is_fully_typed(tmp_path: Path) -> None:
     checker = shutil.which("pyright", path=SCRIPTS)
     if checker is None:
         pytest.skip("pyright is not installed; it comes with the dependency group types")
@@ -63,14 +63,14 @@ def test_help_names_every_parameter(name: str) -> None:
     assert METHODS[name].__doc__
 
 
-def test_the_nouns_are_all_there() -> None:
+def test_every_resource_is_listed() -> None:
     assert {"Patients.walk", "Appointments.book", "Charges.get", "NexHealth.request"} <= set(
         METHODS
     )
     assert len(METHODS) > 100
 
 
-def test_a_filter_that_may_be_left_out_shows_as_three_dots() -> None:
+def test_an_optional_filter_is_shown_with_three_dots() -> None:
     location = NexHealth("key").practice("demo").location(7)
     shown = render_doc(location.patients.walk)
     assert "inactive: bool | None = ..." in shown
@@ -78,7 +78,7 @@ def test_a_filter_that_may_be_left_out_shows_as_three_dots() -> None:
     assert "patient_id: int, " in render_doc(location.appointments.book).replace("\n    ", " ")
 
 
-def test_a_renamed_name_works_and_names_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renamed_name_works_and_warns_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(nexhealth_async._RENAMED, "Session", "NexHealth")
     with pytest.warns(DeprecationWarning, match=r"async\.Session is now called NexHealth") as told:
         assert nexhealth_async.__getattr__("Session") is NexHealth

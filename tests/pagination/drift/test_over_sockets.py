@@ -88,7 +88,7 @@ async def test_a_walk_over_sockets_is_the_walk_in_process(paging: Paging, drift:
 @pytest.mark.parametrize(
     ("paging", "drift"), [("numbered", "verify"), ("numbered", "watch"), ("cursor", "watch")]
 )
-async def test_promises_hold_over_sockets_with_pages_under_way(
+async def test_promises_hold_over_sockets_with_pages_in_flight(
     paging: Paging, drift: str, prefetch: int
 ) -> None:
     verdicts = [

@@ -57,7 +57,7 @@ async def watched_or_verified(drift: Drift) -> tuple[DriftStage, list[int]]:
     return await walked(options, 12, one_leaves_behind_and_one_enters_ahead)
 
 
-async def test_a_balanced_change_is_the_one_thing_watching_cannot_see() -> None:
+async def test_watching_misses_only_a_balanced_change() -> None:
     """Twelve rows in pages of four; the fifth moves onto page 1, which was read before.
 
     No count changes, no page is short, no id repeats: every reply is what it would be if the list
@@ -70,7 +70,7 @@ async def test_a_balanced_change_is_the_one_thing_watching_cannot_see() -> None:
     assert judge(stage) == "lost as documented"
 
 
-async def test_verifying_sees_it() -> None:
+async def test_verifying_detects_a_balanced_change() -> None:
     stage, began = await watched_or_verified("verify")
     assert stage.outcome is None
     assert set(began) <= set(stage.got)
@@ -79,7 +79,7 @@ async def test_verifying_sees_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["one leaves", "one enters", "two leave and one enters"])
-async def test_watching_sees_what_does_not_balance(kind: str) -> None:
+async def test_watching_detects_an_unbalanced_change(kind: str) -> None:
     def work(changing_list: DriftingList, began: list[int]) -> None:
         if "leave" in kind:
             changing_list.delete(began[0])
@@ -93,7 +93,7 @@ async def test_watching_sees_what_does_not_balance(kind: str) -> None:
     assert judge(stage) == "complete"
 
 
-async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verifying() -> None:
+async def test_a_row_that_leaves_and_returns_can_hide_another_even_from_verifying() -> None:
     """An excluded case: seen before and after the pivot, but not listed at it.
 
     Counted among the rows of the pivot's moment, it stands for one that is never seen.
@@ -124,7 +124,7 @@ async def test_a_row_that_leaves_and_comes_back_can_hide_another_even_from_verif
         judge(stage)
 
 
-async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
+async def test_a_walk_that_gives_up_reports_how_many_may_be_missing() -> None:
     """A row enters before the pivot, and moves onto the page that was read just then."""
 
     def before_the_pivot(changing_list: DriftingList, _: list[int]) -> None:
@@ -141,7 +141,7 @@ async def test_a_walk_that_gives_up_bounds_what_it_missed() -> None:
     assert judge(stage) == "gave up"
 
 
-async def test_the_pivot_is_asked_for_alone_once_every_earlier_reply_is_in() -> None:
+async def test_the_pivot_is_requested_alone_after_all_earlier_responses() -> None:
     """Page 2 read ahead of the pivot would show rows that were gone by then."""
     options = WalkOptions(per_page=3, prefetch=4, drift="verify")
     stage = DriftStage(DriftingList(options.listed, 12), options)
@@ -178,7 +178,7 @@ async def test_a_resumed_walk_refuses_a_list_whose_count_changed() -> None:
     assert judge(stage) == "gave up"
 
 
-async def test_a_resumed_walk_cannot_see_rows_that_changed_places() -> None:
+async def test_a_resumed_walk_cannot_detect_rows_that_changed_places() -> None:
     """A checkpoint is a short text: it holds the count of what was read before, not the ids."""
     stage, began = await resumed_after(
         lambda changing_list, began: changing_list.move(began[0], 11)
@@ -194,21 +194,21 @@ def by_cursor(sort: Sort) -> WalkOptions:
     return WalkOptions(listed=Listed(paging=paging, sort=sort), per_page=4, prefetch=0)
 
 
-async def test_a_cursor_outlives_the_record_it_stands_behind() -> None:
+async def test_a_cursor_outlives_its_record() -> None:
     stage, began = await walked(
         by_cursor("id"), 12, lambda changing_list, began: changing_list.delete(began[3]), nothing
     )
     assert stage.got == began
 
 
-async def test_rows_that_come_and_go_shift_nothing_under_a_cursor() -> None:
+async def test_changed_rows_shift_nothing_under_a_cursor() -> None:
     stage, began = await walked(by_cursor("id"), 12, one_leaves_behind_and_one_enters_ahead)
     assert stage.got[:12] == began
     assert len(stage.got) == 13
     assert judge(stage) == "complete"
 
 
-async def test_sorted_by_updated_at_a_record_touched_meanwhile_comes_twice() -> None:
+async def test_sorted_by_updated_at_a_record_changed_meanwhile_is_delivered_twice() -> None:
     stage, began = await walked(
         by_cursor("updated_at"), 12, lambda changing_list, began: changing_list.touch(began[0])
     )
@@ -216,7 +216,9 @@ async def test_sorted_by_updated_at_a_record_touched_meanwhile_comes_twice() -> 
     assert judge(stage) == "complete"
 
 
-async def test_sorted_by_falling_updated_at_a_record_touched_before_it_was_read_is_missed() -> None:
+async def test_sorted_by_descending_updated_at_a_record_changed_before_it_was_read_is_missed() -> (
+    None
+):
     """It moves to the front, behind the cursor: a reason not to walk a busy list in that order."""
     stage, began = await walked(
         by_cursor("-updated_at"), 12, lambda changing_list, began: changing_list.touch(began[-1])

@@ -16,9 +16,7 @@ from tests.pagination.drift.state_machine import CursorWalks, NumberedWalks, Wal
 
 
 @pytest.mark.parametrize(("machine", "examples"), [(NumberedWalks, 60), (CursorWalks, 20)])
-def test_promises_hold_whatever_happens_in_whatever_order(
-    machine: type[WalkMachine], examples: int
-) -> None:
+def test_promises_hold_for_any_order_of_events(machine: type[WalkMachine], examples: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -30,7 +28,7 @@ def test_promises_hold_whatever_happens_in_whatever_order(
     )
 
 
-async def test_hundreds_of_walks_by_chance_break_no_promise_and_meet_every_fate() -> None:
+async def test_hundreds_of_random_walks_keep_the_promises_and_reach_every_outcome() -> None:
     """The run must be varied: every mode ends in every way that it can end in."""
     tally: Counter[str] = Counter()
     for number in range(600):

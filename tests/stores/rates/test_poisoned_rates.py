@@ -80,7 +80,7 @@ async def works(nex: NexHealth, number: int = COUNT + 5) -> float:
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_value_of_another_kind_stops_nobody_and_lets_nothing_through(
+async def test_a_value_of_the_wrong_type_blocks_nobody_and_admits_nothing(
     sandbox: Sandbox, redis_url: str, client: Any, kind: str, *, ends: bool
 ) -> None:
     async with sessions(sandbox, redis_url, 1) as (nex,):
@@ -96,7 +96,7 @@ async def test_a_value_of_another_kind_stops_nobody_and_lets_nothing_through(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_any_single_value_may_be_anything(
+async def test_any_single_value_may_be_corrupt(
     sandbox: Sandbox, redis_url: str, client: Any, text: str
 ) -> None:
     async with sessions(sandbox, redis_url, 1) as (nex,):
@@ -129,7 +129,7 @@ async def test_processes_that_share_a_poisoned_redis_keep_the_limits(
 
 
 @pytest.mark.parametrize("score", [1e18, 1e300, float("inf"), float("-inf"), -1e18])
-async def test_forged_places_and_scores_stop_nobody(
+async def test_forged_permits_and_scores_block_nobody(
     sandbox: Sandbox, redis_url: str, client: Any, score: float
 ) -> None:
     async with sessions(sandbox, redis_url, 1) as (nex,):
@@ -145,7 +145,7 @@ async def test_forged_places_and_scores_stop_nobody(
 
 
 @pytest.mark.parametrize("milliseconds", [None, 1, 10**12])
-async def test_the_life_of_a_key_may_be_anything(
+async def test_a_key_may_have_any_expiry(
     sandbox: Sandbox, redis_url: str, client: Any, milliseconds: int | None
 ) -> None:
     async with sessions(sandbox, redis_url, 1) as (nex,):
@@ -164,7 +164,7 @@ async def test_the_life_of_a_key_may_be_anything(
 
 
 @pytest.mark.parametrize("far", [2e5, 1e9, 1e12])
-async def test_a_class_that_was_closed_for_ever_is_open_again(
+async def test_a_class_closed_without_end_is_reopened(
     sandbox: Sandbox, redis_url: str, client: Any, far: float
 ) -> None:
     """Every number under the keys that is a time is moved to the future."""
@@ -196,7 +196,7 @@ async def test_more_processes_than_there_can_be_are_not_believed(
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_what_is_no_redis_at_all_means_a_part_of_the_limits(
+async def test_without_a_real_redis_a_share_of_the_limits_is_used(
     sandbox: Sandbox, answer: str
 ) -> None:
     async with hostile_server(ANSWERS[answer]) as address, sessions(sandbox, address, 2) as many:
@@ -214,9 +214,7 @@ REPLIES = {
 
 
 @pytest.mark.parametrize("reply", REPLIES)
-async def test_a_server_that_answers_what_no_script_says_is_left_alone(
-    sandbox: Sandbox, reply: str
-) -> None:
+async def test_a_server_with_impossible_answers_is_ignored(sandbox: Sandbox, reply: str) -> None:
     text = REPLIES[reply]
     answer = b"$%d\r\n%s\r\n" % (len(text), text)
     async with hostile_server(answer) as address, sessions(sandbox, address, 1) as (nex,):
@@ -224,7 +222,7 @@ async def test_a_server_that_answers_what_no_script_says_is_left_alone(
     assert sandbox.rejected == 0
 
 
-async def test_a_server_that_gives_places_without_end_lets_no_more_through_than_the_limits(
+async def test_a_server_that_grants_too_many_permits_cannot_exceed_the_limits(
     sandbox: Sandbox,
 ) -> None:
     places = b",".join(b'["forged:%d", 0]' % nth for nth in range(500))
@@ -235,7 +233,7 @@ async def test_a_server_that_gives_places_without_end_lets_no_more_through_than_
     assert sandbox.rejected == 0
 
 
-async def test_a_far_pause_of_one_process_is_not_everybodys(
+async def test_a_far_pause_of_one_process_does_not_block_the_others(
     sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
     del client

@@ -138,7 +138,7 @@ async def shares_again(ones: list[One]) -> None:
 
 
 @pytest.mark.parametrize("how", ["paused", "cut", "swallowed"] if LONG else ["paused", "cut"])
-async def test_while_redis_is_away_each_goes_on_with_its_part_and_then_shares_again(
+async def test_without_redis_each_uses_its_share_and_then_shares_again(
     server: RedisBox, line: Line, how: str
 ) -> None:
     away = 2.75
@@ -168,7 +168,7 @@ async def test_while_redis_is_away_each_goes_on_with_its_part_and_then_shares_ag
     assert most_at_once(ones) <= COUNT * (2 - 1 / MEMBERS)
 
 
-async def test_the_worst_that_a_cut_can_do_is_what_is_promised(line: Line) -> None:
+async def test_a_cut_connection_causes_at_most_the_promised_excess(line: Line) -> None:
     """One has used a whole window and the others nothing, when each takes its share."""
     window = 1.0
     async with ones_on(*[line.url] * MEMBERS, seconds=window) as ones:
@@ -189,7 +189,7 @@ async def test_the_worst_that_a_cut_can_do_is_what_is_promised(line: Line) -> No
     assert most_at_once(ones, window) == COUNT + (MEMBERS - 1) * part == COUNT * (2 - 1 / MEMBERS)
 
 
-async def test_some_who_are_cut_off_keep_to_their_part_and_are_counted_again_when_back(
+async def test_processes_that_are_cut_off_keep_to_their_share_until_they_reconnect(
     server: RedisBox, line: Line
 ) -> None:
     far_ones = MEMBERS // 2

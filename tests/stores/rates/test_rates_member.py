@@ -49,7 +49,7 @@ async def take(
     return departure.left
 
 
-async def test_two_sessions_never_hold_more_than_the_limit_together(redis_url: str) -> None:
+async def test_two_sessions_never_exceed_the_limit_together(redis_url: str) -> None:
     key = uuid4().hex
     async with open_limiter(redis_url, key) as one, open_limiter(redis_url, key) as other:
         takes = (take(limiter) for limiter in (one, other) for _ in range(8))
@@ -58,7 +58,7 @@ async def test_two_sessions_never_hold_more_than_the_limit_together(redis_url: s
     assert left[-1] - left[0] <= 4.0
 
 
-async def test_a_deadline_that_cannot_be_met_is_said_after_one_question(redis_url: str) -> None:
+async def test_an_impossible_deadline_is_refused_after_one_look_at_redis(redis_url: str) -> None:
     rates = Rates(overall=None, slow=None, people=None, other=Limit(2, 60.0))
     async with open_limiter(redis_url, uuid4().hex, rates) as limiter:
         await asyncio.gather(take(limiter), take(limiter))
@@ -68,7 +68,7 @@ async def test_a_deadline_that_cannot_be_met_is_said_after_one_question(redis_ur
         assert asyncio.get_running_loop().time() - began < 5
 
 
-async def test_single_calls_go_before_pages_also_when_places_are_shared(redis_url: str) -> None:
+async def test_single_calls_precede_pages_with_shared_limits_too(redis_url: str) -> None:
     async with open_limiter(redis_url, uuid4().hex) as limiter:
         await asyncio.gather(*(take(limiter) for _ in range(5)))
         pages = [asyncio.create_task(take(limiter, background=True)) for _ in range(3)]
@@ -77,7 +77,7 @@ async def test_single_calls_go_before_pages_also_when_places_are_shared(redis_ur
         assert max(await asyncio.gather(*calls)) <= min(await asyncio.gather(*pages))
 
 
-async def test_those_who_give_up_cost_nobody_a_place(redis_url: str) -> None:
+async def test_cancelled_waiters_cost_no_permit(redis_url: str) -> None:
     async with open_limiter(redis_url, uuid4().hex) as limiter:
         await asyncio.gather(*(take(limiter) for _ in range(5)))
         gone = [asyncio.create_task(take(limiter)) for _ in range(20)]
@@ -90,7 +90,7 @@ async def test_those_who_give_up_cost_nobody_a_place(redis_url: str) -> None:
         assert asyncio.get_running_loop().time() - began < 1.5
 
 
-async def test_closing_gives_back_what_is_in_hand(redis_url: str) -> None:
+async def test_closing_returns_unused_permits(redis_url: str) -> None:
     key = uuid4().hex
     async with open_limiter(redis_url, key) as limiter:
         departures = [
@@ -121,7 +121,7 @@ async def test_neither_the_key_nor_the_password_is_shown_or_stored(redis_url: st
             assert sandbox.api_key.encode() not in text
 
 
-def test_what_is_no_address_is_refused_without_being_shown() -> None:
+def test_an_invalid_url_is_refused_without_being_shown() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         RedisRates("http://:invented-password@127.0.0.1/0")
     assert "invented-password" not in str(caught.value)

@@ -156,9 +156,7 @@ def running(url: str, seconds: float, count: int, **options: Any) -> Generator[A
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"] if LONG else ["sliding"])
-def test_twelve_processes_meet_no_429_use_the_budget_and_share_it(
-    redis_url: str, kind: str
-) -> None:
+def test_twelve_processes_get_no_429_and_share_the_whole_limit(redis_url: str, kind: str) -> None:
     with running(redis_url, WINDOWS * SECONDS + 2.0, 12, kind=kind) as (_programs, finish, _box):
         run = finish()
     late = run.late()
@@ -178,7 +176,7 @@ def test_twelve_processes_meet_no_429_use_the_budget_and_share_it(
     assert not any(one["failures"] for one in run.reports)
 
 
-def test_a_429_that_one_meets_slows_all(redis_url: str) -> None:
+def test_a_429_of_one_process_slows_all(redis_url: str) -> None:
     with running(redis_url, 2.5, 4) as (_programs, finish, sandbox):
         time.sleep(1.2)
         sandbox.say("refuse")
@@ -191,7 +189,7 @@ def test_a_429_that_one_meets_slows_all(redis_url: str) -> None:
     assert not quiet
 
 
-def test_the_places_of_a_killed_process_come_back(redis_url: str) -> None:
+def test_the_permits_of_a_killed_process_are_freed(redis_url: str) -> None:
     with running(redis_url, 5.8, 3) as (programs, finish, _box):
         time.sleep(1.2)
         killed = time.monotonic()
@@ -206,7 +204,7 @@ def test_the_places_of_a_killed_process_come_back(redis_url: str) -> None:
 @pytest.mark.parametrize(
     "how", ["killed and restarted", "frozen"] if LONG else ["killed and restarted"]
 )
-def test_without_redis_the_fleet_goes_on_within_the_limits_and_comes_back(
+def test_without_redis_the_fleet_stays_within_the_limits_and_recovers(
     server: RedisProcess, how: str
 ) -> None:
     with running(server.url, 7.5, SOME) as (_programs, finish, _box):
@@ -225,7 +223,7 @@ def test_without_redis_the_fleet_goes_on_within_the_limits_and_comes_back(
     assert not any(one["failures"] for one in run.reports)
 
 
-def test_redis_that_was_never_there_leaves_each_an_eighth(server: RedisProcess) -> None:
+def test_without_redis_from_the_start_each_process_gets_an_eighth(server: RedisProcess) -> None:
     server.kill()
     with running(server.url, 2.5, 2) as (_programs, finish, _box):
         run = finish()

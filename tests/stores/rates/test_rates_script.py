@@ -76,7 +76,7 @@ STEP = st.tuples(
 
 @given(steps=st.lists(STEP, max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_a_place_is_given_exactly_when_the_log_has_one(
+def test_a_permit_is_granted_exactly_when_the_log_allows_it(
     redis_url: str, steps: list[tuple[str, RateClass, int, int]]
 ) -> None:
     """One process that acquires one permit at a time, and reports each response as it comes."""
@@ -132,7 +132,7 @@ MANY = st.tuples(
 
 @given(steps=st.lists(MANY, max_size=70), extra=st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
-def test_no_moment_sees_more_places_taken_than_a_limit_has(
+def test_a_limit_is_never_exceeded(
     redis_url: str, steps: list[tuple[str, int, RateClass, int, int]], extra: int
 ) -> None:
     """Several processes that acquire many permits ahead of time, and report late or never."""
@@ -211,7 +211,7 @@ TEN = Rates(overall=None, slow=None, people=None, other=Limit(10, 4.0))
 
 
 @pytest.mark.parametrize("wanted", [50, 50_000])
-def test_who_comes_later_gets_its_even_part_as_places_become_free(desk: Desk, wanted: int) -> None:
+def test_a_late_process_gets_its_share_as_permits_are_freed(desk: Desk, wanted: int) -> None:
     hog, late = Hand(TEN, "hog", 2), Hand(TEN, "late", 2)
     assert _ask(desk, hog, 50) == 10
     assert _ask(desk, late, wanted) == 0
@@ -223,7 +223,7 @@ def test_who_comes_later_gets_its_even_part_as_places_become_free(desk: Desk, wa
     assert given == {"hog": 5, "late": 5}
 
 
-def test_what_one_does_not_want_goes_to_the_other(desk: Desk) -> None:
+def test_unused_permits_go_to_the_other_process(desk: Desk) -> None:
     modest, hog = Hand(TEN, "modest", 2), Hand(TEN, "hog", 2)
     assert _ask(desk, modest, 2) == 2
     assert _ask(desk, hog, 50) == 8
@@ -240,7 +240,7 @@ def _use(desk: Desk, hand: Hand, number: int) -> int:
     return left
 
 
-def test_a_clock_that_is_set_back_lets_nothing_through_and_stops_nobody(desk: Desk) -> None:
+def test_a_clock_set_back_admits_nothing_extra_and_blocks_nobody(desk: Desk) -> None:
     hand = Hand(TEN, "a", 1)
     assert _use(desk, hand, 10) == 10
     desk.ahead = -3600.0
@@ -259,7 +259,7 @@ def test_a_clock_that_is_set_back_a_little_is_waited_for(desk: Desk) -> None:
     assert not desk.places(reply, RateClass.OTHER)
 
 
-def test_a_429_of_one_holds_up_the_class_for_all(desk: Desk) -> None:
+def test_a_429_of_one_process_closes_the_class_for_all(desk: Desk) -> None:
     one, other = Hand(RATES, "a", 2), Hand(RATES, "b", 2)
     desk.turn(one, {}, shut={"other": 2_000_000})
     reply = desk.turn(other, {RateClass.OTHER: 1, RateClass.PEOPLE: 1})
@@ -269,7 +269,7 @@ def test_a_429_of_one_holds_up_the_class_for_all(desk: Desk) -> None:
     assert _ask(desk, other, 1) == 1
 
 
-def test_a_server_that_lost_its_memory_is_told_what_left_and_gives_parts_only(desk: Desk) -> None:
+def test_a_restarted_server_learns_the_recent_requests_and_grants_shares_only(desk: Desk) -> None:
     before = Desk(desk.url, now=desk.now)
     hands = [Hand(TEN, "a", 2), Hand(TEN, "b", 2)]
     for hand in hands:

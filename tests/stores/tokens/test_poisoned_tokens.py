@@ -100,7 +100,7 @@ async def shares(sandbox: Sandbox, redis: str) -> None:
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_value_of_another_kind_holds_nobody_up(
+async def test_a_value_of_the_wrong_type_delays_nobody(
     sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], kind: str, *, ends: bool
 ) -> None:
     assert len(keys) >= 2
@@ -112,7 +112,7 @@ async def test_a_value_of_another_kind_holds_nobody_up(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_a_string_in_the_place_of_any_key_holds_nobody_up(
+async def test_a_string_under_any_key_delays_nobody(
     sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
 ) -> None:
     for key in keys:
@@ -124,7 +124,7 @@ async def test_a_string_in_the_place_of_any_key_holds_nobody_up(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_any_single_value_may_be_anything(
+async def test_any_single_value_may_be_corrupt(
     sandbox: Sandbox, redis_url: str, client: Any, keys: list[bytes], text: str
 ) -> None:
     await works(sandbox, redis_url)
@@ -155,7 +155,7 @@ async def test_a_lock_that_does_not_end_delays_by_the_lease(
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["for an hour", "without end"])
-async def test_a_forged_refusal_refuses_no_good_key(
+async def test_a_forged_rejection_does_not_reject_a_valid_key(
     sandbox: Sandbox, redis_url: str, client: Any, *, ends: bool
 ) -> None:
     """A real rejection of another key, stored in the place of the good key's."""
@@ -181,7 +181,7 @@ async def test_a_forged_refusal_refuses_no_good_key(
     [b"key 401", b"quiet key 401", b"quiet server 503", b"quiet " + b"A" * 200, b"quiet "],
 )
 @pytest.mark.parametrize("milliseconds", [200_000, HOUR, None])
-async def test_a_refusal_that_anybody_can_write_refuses_nobody(
+async def test_an_unauthenticated_rejection_is_ignored(
     sandbox: Sandbox,
     redis_url: str,
     client: Any,
@@ -195,7 +195,7 @@ async def test_a_refusal_that_anybody_can_write_refuses_nobody(
         await works(sandbox, redis_url)
 
 
-async def test_a_refusal_lasts_as_long_as_it_says_and_not_as_long_as_its_key(
+async def test_a_rejection_lasts_for_its_own_time_and_not_for_its_keys_expiry(
     fleet: Fleet, client: Any
 ) -> None:
     failing = Issuer(failure=ServerError("failing", status=503))
@@ -224,7 +224,7 @@ async def heard(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_no_notice_breaks_a_session_or_makes_it_deaf(
+async def test_no_notice_breaks_a_session_or_stops_its_listener(
     sandbox: Sandbox, redis_url: str, client: Any, text: str
 ) -> None:
     async with (
@@ -245,7 +245,7 @@ async def test_no_notice_breaks_a_session_or_makes_it_deaf(
                 await asyncio.sleep(0.01)
 
 
-async def test_a_flood_of_notices_leads_to_no_flood_of_logins(
+async def test_a_flood_of_notices_causes_no_flood_of_logins(
     sandbox: Sandbox, redis_url: str, client: Any
 ) -> None:
     async with heard(sandbox, redis_url, client) as (nex, channel):
@@ -257,9 +257,7 @@ async def test_a_flood_of_notices_leads_to_no_flood_of_logins(
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_what_is_no_redis_at_all_means_a_login_of_ones_own(
-    sandbox: Sandbox, answer: str
-) -> None:
+async def test_without_a_real_redis_each_process_logs_in(sandbox: Sandbox, answer: str) -> None:
     async with hostile_server(ANSWERS[answer]) as address:
         await works(sandbox, address)
 
@@ -277,18 +275,14 @@ FORGED: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("answer", FORGED)
-async def test_a_server_that_gives_one_answer_for_ever_is_left_alone(
-    sandbox: Sandbox, answer: str
-) -> None:
+async def test_a_server_with_a_constant_answer_is_ignored(sandbox: Sandbox, answer: str) -> None:
     parts = FORGED[answer]
     sent = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
     async with hostile_server(b"*%d\r\n%s" % (len(parts), sent)) as address:
         await works(sandbox, address)
 
 
-async def test_who_is_told_to_wait_for_ever_logs_in_alone_in_the_end(
-    fleet: Fleet, loop: MovableLoop
-) -> None:
+async def test_an_endless_wait_ends_in_a_local_login(fleet: Fleet, loop: MovableLoop) -> None:
     busy = b"*2\r\n$4\r\nbusy\r\n$3\r\n500\r\n"
     async with hostile_server(busy) as address:
         (one,) = fleet.add(1, url=address)

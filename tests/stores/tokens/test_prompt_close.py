@@ -74,7 +74,7 @@ async def test_a_session_closed_during_its_first_call_ends_promptly_and_leaves_n
     assert max(took) < 1.0
 
 
-async def test_a_session_closed_as_it_gets_the_turn_to_log_in_gives_it_back(
+async def test_a_session_closed_as_it_acquires_the_lock_releases_it(
     server: RedisBox,
 ) -> None:
     """Otherwise the next process would wait for the lease."""
@@ -112,7 +112,7 @@ async def test_a_command_that_loses_cancellations_ends_with_its_caller(ignored: 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_command_that_loses_its_time_limit_ends_all_the_same() -> None:
+async def test_a_command_that_loses_its_timeout_ends_nevertheless() -> None:
     with pytest.raises(TimeoutError):
         await run_command(_forever_until_cancelled_twice(), 0.01)
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -130,7 +130,7 @@ async def _fails() -> None:
 
 
 @pytest.mark.parametrize("work", [_fails, lambda: asyncio.sleep(10)])
-async def test_the_end_of_a_task_raises_nothing(
+async def test_the_end_of_a_task_raises_no_error(
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     task = asyncio.create_task(work())

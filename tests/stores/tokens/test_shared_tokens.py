@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tests.stores.tokens.helpers import Fleet, RedisBox
 
 
-async def test_all_who_begin_together_cause_one_login(fleet: Fleet) -> None:
+async def test_concurrent_starts_cause_one_login(fleet: Fleet) -> None:
     fleet.issuer.takes = 0.05
     fleet.add(12)
     assert len(await fleet.get()) == 1
     assert fleet.issuer.logins == 1
 
 
-async def test_who_comes_later_is_given_the_token_that_is_there(fleet: Fleet) -> None:
+async def test_a_later_process_gets_the_existing_token(fleet: Fleet) -> None:
     fleet.add(1)
     await fleet.get()
     fleet.add(5)
@@ -32,9 +32,7 @@ async def test_who_comes_later_is_given_the_token_that_is_there(fleet: Fleet) ->
     assert fleet.issuer.logins == 1
 
 
-async def test_nothing_is_asked_of_redis_while_the_token_is_good(
-    fleet: Fleet, server: RedisBox
-) -> None:
+async def test_a_valid_token_needs_no_redis_call(fleet: Fleet, server: RedisBox) -> None:
     (keeper,) = fleet.add(1)
     await keeper.get(None)
     await fleet.listening()
@@ -47,7 +45,7 @@ async def test_nothing_is_asked_of_redis_while_the_token_is_good(
     assert after - before <= 3, "our own INFO, and at most a heartbeat"
 
 
-async def test_one_renews_ahead_while_the_others_go_on_with_the_good_token(fleet: Fleet) -> None:
+async def test_one_process_renews_ahead_while_the_others_use_the_valid_token(fleet: Fleet) -> None:
     fleet.issuer.lifetime = 2.0  # due after 1.6 seconds, sent for 1.9
     fleet.issuer.takes = 0.1
     fleet.add(8)
@@ -60,7 +58,9 @@ async def test_one_renews_ahead_while_the_others_go_on_with_the_good_token(fleet
     assert len(set(fleet.values())) <= 2
 
 
-async def test_a_401_ends_the_token_for_all_exactly_once(fleet: Fleet, loop: MovableLoop) -> None:
+async def test_a_401_revokes_the_token_for_all_exactly_once(
+    fleet: Fleet, loop: MovableLoop
+) -> None:
     fleet.add(10)
     (first,) = await fleet.get()
     await fleet.listening()
@@ -69,7 +69,7 @@ async def test_a_401_ends_the_token_for_all_exactly_once(fleet: Fleet, loop: Mov
     assert first not in await fleet.get()
 
 
-async def test_who_got_no_401_learns_of_it_before_the_next_request(fleet: Fleet) -> None:
+async def test_other_processes_learn_of_a_401_before_their_next_request(fleet: Fleet) -> None:
     one, *_ = fleet.add(10)
     (dead,) = await fleet.get()
     await fleet.listening()
@@ -82,7 +82,7 @@ async def test_who_got_no_401_learns_of_it_before_the_next_request(fleet: Fleet)
     assert fleet.issuer.logins == 2
 
 
-async def test_a_late_401_for_an_older_token_ends_nothing(fleet: Fleet) -> None:
+async def test_a_late_401_for_an_older_token_revokes_nothing(fleet: Fleet) -> None:
     one, two = fleet.add(2)
     await fleet.get()
     await fleet.listening()
@@ -93,7 +93,7 @@ async def test_a_late_401_for_an_older_token_ends_nothing(fleet: Fleet) -> None:
     assert fleet.issuer.logins == 2
 
 
-async def test_keys_and_environments_never_meet(fleet: Fleet, server: RedisBox) -> None:
+async def test_keys_and_environments_are_kept_apart(fleet: Fleet, server: RedisBox) -> None:
     issuers = [Issuer() for _ in range(3)]
     for number, issuer in enumerate(issuers):
         issuer.logins = 100 * number  # so that all values differ
@@ -111,7 +111,7 @@ async def test_keys_and_environments_never_meet(fleet: Fleet, server: RedisBox) 
     assert fleet.values()[2:] == values[2:]
 
 
-async def test_a_box_that_was_changed_leads_to_a_login(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_tampered_value_causes_a_login(fleet: Fleet, server: RedisBox) -> None:
     fleet.add(1)
     await fleet.get()
     await fleet.listening()
@@ -132,7 +132,7 @@ async def test_a_box_that_was_changed_leads_to_a_login(fleet: Fleet, server: Red
         assert (await keeper.get(None)).value
 
 
-async def test_the_tenants_box_of_another_place_is_not_opened(
+async def test_a_value_of_another_tenant_cannot_be_decrypted(
     fleet: Fleet, server: RedisBox
 ) -> None:
     theirs, ours = Issuer(), Issuer(logins=100)
@@ -150,7 +150,7 @@ async def test_the_tenants_box_of_another_place_is_not_opened(
     assert ours.logins == 102
 
 
-async def test_nothing_in_redis_tells_of_key_token_or_place(fleet: Fleet, server: RedisBox) -> None:
+async def test_redis_reveals_no_key_token_or_address(fleet: Fleet, server: RedisBox) -> None:
     fleet.add(2)
     (token,) = await fleet.get()
     seen = b""
@@ -166,7 +166,7 @@ async def test_nothing_in_redis_tells_of_key_token_or_place(fleet: Fleet, server
     assert "invented" not in shown
 
 
-async def test_the_token_ends_in_redis_when_it_is_no_longer_sent(
+async def test_the_token_expires_in_redis_when_it_is_no_longer_used(
     fleet: Fleet, server: RedisBox
 ) -> None:
     fleet.issuer.lifetime = 100.0
@@ -178,7 +178,7 @@ async def test_the_token_ends_in_redis_when_it_is_no_longer_sent(
         assert [key async for key in client.scan_iter() if await client.pttl(key) < 0] == []
 
 
-async def test_ages_go_by_redis_whatever_the_walls_say(
+async def test_ages_follow_the_clock_of_redis(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.issuer.lifetime = 100.0
@@ -193,7 +193,7 @@ async def test_ages_go_by_redis_whatever_the_walls_say(
     assert fleet.issuer.logins == 1
 
 
-async def test_a_refused_key_is_asked_about_once_for_all(fleet: Fleet) -> None:
+async def test_a_rejected_key_is_tried_once_for_all(fleet: Fleet) -> None:
     fleet.issuer.failure = InvalidAPIKeyError("refused", status=401)
     fleet.add(12)
     answers = await asyncio.gather(
@@ -203,7 +203,7 @@ async def test_a_refused_key_is_asked_about_once_for_all(fleet: Fleet) -> None:
     assert fleet.issuer.refused == 1
 
 
-async def test_when_the_pause_is_over_one_asks_and_the_others_take_heart(
+async def test_after_the_backoff_one_process_tries_and_the_others_follow(
     fleet: Fleet, loop: MovableLoop, server: RedisBox
 ) -> None:
     fleet.issuer.failure = ServerError("failing", status=503)
@@ -226,7 +226,7 @@ async def test_when_the_pause_is_over_one_asks_and_the_others_take_heart(
     assert fleet.issuer.logins == 1
 
 
-async def test_a_failure_of_one_process_alone_lets_the_next_try(fleet: Fleet) -> None:
+async def test_after_a_local_failure_the_next_process_tries(fleet: Fleet) -> None:
     broken = Issuer(failure=ConnectionError("no network here"))
     (one,) = fleet.add(1, issuer=broken)
     with pytest.raises(ConnectionError):
@@ -235,7 +235,7 @@ async def test_a_failure_of_one_process_alone_lets_the_next_try(fleet: Fleet) ->
     assert (await two.get(None)).value
 
 
-async def test_a_session_that_ends_in_its_login_lets_the_next_at_once(fleet: Fleet) -> None:
+async def test_a_session_closed_during_its_login_releases_the_lock_at_once(fleet: Fleet) -> None:
     slow = Issuer(takes=30)
     (one,) = fleet.add(1, issuer=slow)
     waiting = asyncio.create_task(one.get(None))
@@ -250,7 +250,7 @@ async def test_a_session_that_ends_in_its_login_lets_the_next_at_once(fleet: Fle
         assert (await other).value
 
 
-async def test_a_slow_login_keeps_its_turn(fleet: Fleet) -> None:
+async def test_a_slow_login_keeps_the_lock(fleet: Fleet) -> None:
     fleet.issuer.takes = 1.0
     fleet.add(4, lease=0.3)
     assert len(await fleet.get()) == 1

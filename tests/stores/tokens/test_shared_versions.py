@@ -45,9 +45,7 @@ async def read(nex: NexHealth, sandbox: Sandbox) -> None:
     assert len([one async for one in here.patients.walk()]) == 3
 
 
-async def test_who_is_handed_a_token_asks_nothing_to_learn_the_version(
-    new_account: Sandbox, server: RedisBox
-) -> None:
+async def test_a_received_token_brings_the_version(new_account: Sandbox, server: RedisBox) -> None:
     sandbox = new_account
     async with made(sandbox, server.url) as first:
         assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
@@ -58,7 +56,7 @@ async def test_who_is_handed_a_token_asks_nothing_to_learn_the_version(
     assert seen(sandbox)[2:] == [("/patients", "v3.0.0")]
 
 
-async def test_of_many_that_begin_together_one_finds_the_version(
+async def test_of_concurrent_starts_one_finds_the_version(
     new_account: Sandbox, server: RedisBox
 ) -> None:
     sandbox = new_account
@@ -80,7 +78,7 @@ async def test_the_version_of_an_old_account_is_shared_too(server: RedisBox) -> 
         assert seen(sandbox) == [(LOGIN, "v2"), ("/patients", "v2")]
 
 
-async def test_who_learns_at_its_first_read_tells_with_the_next_token(
+async def test_a_version_found_later_is_shared_with_the_next_token(
     new_account: Sandbox, server: RedisBox
 ) -> None:
     """A login in v2 may succeed although reads are refused: the others then find out too."""
@@ -101,7 +99,7 @@ async def test_who_learns_at_its_first_read_tells_with_the_next_token(
 
 
 @pytest.mark.parametrize("pinned", ["v2", "v3"])
-async def test_a_token_of_a_pinned_session_leads_to_one_probe(
+async def test_a_token_of_a_pinned_session_causes_one_probe(
     server: RedisBox, pinned: Literal["v2", "v3"]
 ) -> None:
     async with Sandbox(patients=3, versions={pinned}) as sandbox:
@@ -118,7 +116,7 @@ async def test_a_token_of_a_pinned_session_leads_to_one_probe(
 @pytest.mark.parametrize(
     "version", ["v1", "v4", "v3.0.0\r\nX: 1", "v2 v3.0.0", "", "x" * 1000, "V2", " "]
 )
-async def test_a_version_that_is_none_is_ignored_and_the_token_used(
+async def test_an_invalid_version_is_ignored_and_the_token_used(
     server: RedisBox, version: str
 ) -> None:
     async with (
@@ -144,7 +142,7 @@ async def test_a_version_that_is_none_is_ignored_and_the_token_used(
     assert seen(sandbox)[before:] == [(PROBE, "v2"), ("/patients", "v2")]
 
 
-async def test_a_sealed_version_cannot_be_read_in_redis(
+async def test_an_encrypted_version_cannot_be_read_in_redis(
     new_account: Sandbox, server: RedisBox
 ) -> None:
     async with made(new_account, server.url), client_of(server.url) as client:
@@ -154,7 +152,7 @@ async def test_a_sealed_version_cannot_be_read_in_redis(
             assert b"v3.0.0" not in repr(stored).encode()
 
 
-async def test_a_refused_version_is_no_failure_that_others_are_told_of(server: RedisBox) -> None:
+async def test_a_rejected_version_is_not_shared_as_a_failure(server: RedisBox) -> None:
     async with Sandbox(versions={"v3"}) as sandbox, client_of(server.url) as client:
         async with made(sandbox, server.url):
             assert seen(sandbox)[0] == (LOGIN, "v2")
@@ -162,7 +160,7 @@ async def test_a_refused_version_is_no_failure_that_others_are_told_of(server: R
         assert not await client.keys("*:failures")
 
 
-async def test_a_key_that_is_refused_is_still_told_to_all(
+async def test_a_rejected_key_is_still_shared_with_all(
     new_account: Sandbox, server: RedisBox
 ) -> None:
     sandbox = new_account
@@ -172,7 +170,7 @@ async def test_a_key_that_is_refused_is_still_told_to_all(
     assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
 
 
-async def test_an_account_that_takes_no_version_is_told_to_nobody_in_redis(
+async def test_an_account_without_any_version_is_not_shared_in_redis(
     server: RedisBox,
 ) -> None:
     refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'

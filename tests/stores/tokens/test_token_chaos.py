@@ -36,7 +36,7 @@ async def together(fleet: Fleet) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_redis_that_was_never_there_means_a_login_for_each(
+async def test_without_redis_from_the_start_each_process_logs_in(
     fleet: Fleet, server: RedisBox, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.kill()
@@ -48,9 +48,7 @@ async def test_a_redis_that_was_never_there_means_a_login_for_each(
     assert "redis.sock" not in caplog.text
 
 
-async def test_a_redis_that_comes_back_empty_is_given_the_token_that_is_there(
-    fleet: Fleet, server: RedisBox
-) -> None:
+async def test_an_emptied_redis_gets_the_existing_token(fleet: Fleet, server: RedisBox) -> None:
     fleet.add(8)
     await fleet.get()
     await fleet.listening()
@@ -69,7 +67,7 @@ async def test_a_redis_that_comes_back_empty_is_given_the_token_that_is_there(
     assert fleet.values() == values, "it is the same token"
 
 
-async def test_what_was_seen_before_a_login_is_not_believed_after_it(
+async def test_state_read_before_a_login_is_discarded_after_it(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the token would be shared again under a number that nobody else has."""
@@ -93,7 +91,7 @@ async def test_what_was_seen_before_a_login_is_not_believed_after_it(
         assert keeper.held.shared == number
 
 
-async def test_who_logged_in_alone_shares_again_without_a_stampede(
+async def test_separate_logins_are_merged_without_a_stampede(
     fleet: Fleet, server: RedisBox
 ) -> None:
     server.kill()
@@ -109,7 +107,7 @@ async def test_who_logged_in_alone_shares_again_without_a_stampede(
     assert fleet.issuer.logins == 9
 
 
-async def test_an_outage_shorter_than_the_margin_of_a_renewal_costs_no_login(
+async def test_an_outage_shorter_than_the_renewal_margin_costs_no_login(
     fleet: Fleet, server: RedisBox
 ) -> None:
     fleet.issuer.lifetime = 10.0  # due after 8 seconds; at the earliest alone after 8.45
@@ -132,9 +130,7 @@ async def test_an_outage_shorter_than_the_margin_of_a_renewal_costs_no_login(
     assert fleet.issuer.logins == 1
 
 
-async def test_a_401_while_redis_is_away_is_answered_by_a_login_of_ones_own(
-    fleet: Fleet, server: RedisBox
-) -> None:
+async def test_a_401_without_redis_causes_a_local_login(fleet: Fleet, server: RedisBox) -> None:
     (one,) = fleet.add(1)
     await one.get(None)
     await fleet.listening()
@@ -143,7 +139,7 @@ async def test_a_401_while_redis_is_away_is_answered_by_a_login_of_ones_own(
     assert fleet.issuer.logins == 2
 
 
-async def test_a_redis_that_stands_still_holds_nobody_up_for_more_than_a_command(
+async def test_a_hanging_redis_delays_nobody_longer_than_one_command(
     fleet: Fleet, server: RedisBox
 ) -> None:
     fleet.add(6)
@@ -159,7 +155,7 @@ async def test_a_redis_that_stands_still_holds_nobody_up_for_more_than_a_command
     assert fleet.issuer.logins == 4
 
 
-async def test_a_line_that_is_cut_is_found_again(fleet: Fleet, line: Line) -> None:
+async def test_a_cut_connection_is_reestablished(fleet: Fleet, line: Line) -> None:
     near = fleet.add(3)
     far = fleet.add(3, url=line.url)
     (dead,) = await fleet.get()
@@ -173,9 +169,7 @@ async def test_a_line_that_is_cut_is_found_again(fleet: Fleet, line: Line) -> No
     assert fleet.issuer.logins == 2
 
 
-async def test_a_line_that_swallows_everything_is_noticed_by_its_silence(
-    fleet: Fleet, line: Line
-) -> None:
+async def test_a_silent_connection_is_detected(fleet: Fleet, line: Line) -> None:
     near = fleet.add(2)
     far = fleet.add(2, url=line.url)
     (dead,) = await fleet.get()
@@ -193,7 +187,7 @@ async def test_a_line_that_swallows_everything_is_noticed_by_its_silence(
     assert fleet.issuer.logins == 3
 
 
-async def test_who_dies_in_its_login_holds_up_the_others_for_the_lease(
+async def test_a_process_killed_in_its_login_delays_the_others_by_the_lease(
     fleet: Fleet, server: RedisBox
 ) -> None:
     async with client_of(server.url) as client:
@@ -207,7 +201,9 @@ async def test_who_dies_in_its_login_holds_up_the_others_for_the_lease(
     assert fleet.issuer.logins == 2
 
 
-async def test_who_slept_through_its_lease_stores_nothing(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_process_that_overslept_its_lease_stores_nothing(
+    fleet: Fleet, server: RedisBox
+) -> None:
     fleet.issuer.takes = 0.6
     (one,) = fleet.add(1)
     slow = asyncio.create_task(one.get(None))
@@ -226,9 +222,7 @@ async def test_who_slept_through_its_lease_stores_nothing(fleet: Fleet, server: 
     assert fleet.issuer.logins == 2
 
 
-async def test_a_redis_that_refuses_every_write_stops_nobody(
-    fleet: Fleet, server: RedisBox
-) -> None:
+async def test_a_read_only_redis_blocks_nobody(fleet: Fleet, server: RedisBox) -> None:
     async with client_of(server.url) as client:
         await client.config_set("maxmemory", "1")
         fleet.add(3)
@@ -239,7 +233,7 @@ async def test_a_redis_that_refuses_every_write_stops_nobody(
     assert fleet.issuer.logins == 3
 
 
-async def test_scripts_that_were_flushed_are_loaded_again(fleet: Fleet, server: RedisBox) -> None:
+async def test_flushed_scripts_are_loaded_again(fleet: Fleet, server: RedisBox) -> None:
     fleet.add(2)
     await fleet.get()
     async with client_of(server.url) as client:

@@ -47,7 +47,7 @@ class _Model:
         st.tuples(st.sampled_from(ACTS), st.integers(0, 2), st.integers(0, 3)), max_size=30
     )
 )
-def test_whatever_is_done_in_whatever_order_the_scripts_do_as_the_model(
+def test_the_scripts_match_the_model_in_any_order(
     url: str, acts: list[tuple[str, int, int]]
 ) -> None:
     asyncio.run(_play(url, acts))
@@ -131,7 +131,7 @@ async def _ended(model: _Model, act: str, which: int) -> None:
             model.lock = "key 401" if ours else model.lock
 
 
-async def test_of_all_who_refuse_a_number_at_once_one_is_heard_and_one_logs_in(url: str) -> None:
+async def test_of_concurrent_rejections_one_counts_and_one_process_logs_in(url: str) -> None:
     async with client_of(url) as client:
         place = f"test:{{{uuid4()}}}"
         desks = [TokenDesk(client, place=place, owner=f"o{n}", lease=LEASE) for n in range(20)]
@@ -150,7 +150,7 @@ async def test_of_all_who_refuse_a_number_at_once_one_is_heard_and_one_logs_in(u
         assert notices == [b"dead %d" % turn.fence]
 
 
-async def test_failures_in_a_row_are_counted_until_one_succeeds(url: str) -> None:
+async def test_consecutive_failures_are_counted_until_a_success(url: str) -> None:
     async with client_of(url) as client:
         desk = TokenDesk(client, place=f"test:{{{uuid4()}}}", owner="o", lease=LEASE)
         for failures in range(3):
@@ -167,7 +167,7 @@ async def test_failures_in_a_row_are_counted_until_one_succeeds(url: str) -> Non
         assert again.failures == 0
 
 
-async def test_a_client_that_decodes_replies_is_welcome(url: str) -> None:
+async def test_a_client_that_decodes_responses_is_accepted(url: str) -> None:
     from redis import asyncio as redis
 
     made: Any = redis.Redis
@@ -181,7 +181,7 @@ async def test_a_client_that_decodes_replies_is_welcome(url: str) -> None:
 
 
 @given(token=st.text(max_size=300), generation=st.integers(1, 2**53), asked=st.integers(0, 2**53))
-def test_what_was_sealed_is_opened_by_the_same_key_place_and_number_only(
+def test_only_the_same_key_address_and_number_decrypt_a_value(
     token: str, generation: int, asked: int
 ) -> None:
     seal = Seal("an-invented-key", "https://one.example")
@@ -198,7 +198,7 @@ def test_what_was_sealed_is_opened_by_the_same_key_place_and_number_only(
 
 
 @given(junk=st.text(max_size=100), at=st.integers(0, 10_000), change=st.integers(1, 255))
-def test_no_box_makes_it_crash(junk: str, at: int, change: int) -> None:
+def test_no_encrypted_value_causes_a_crash(junk: str, at: int, change: int) -> None:
     seal = Seal("an-invented-key", "https://one.example")
     assert seal.open(junk, generation=1, asked=1) is None
     box = bytearray(seal.close("token", generation=1, asked=1).encode())
@@ -207,7 +207,7 @@ def test_no_box_makes_it_crash(junk: str, at: int, change: int) -> None:
     assert opened is None or opened == "token", "base64 has spare bits at its end"
 
 
-def test_no_two_boxes_are_alike() -> None:
+def test_no_two_encrypted_values_are_equal() -> None:
     seal = Seal("an-invented-key", "https://one.example")
     assert len({seal.close("token", generation=1, asked=1) for _ in range(100)}) == 100
     assert "an-invented-key" not in repr(seal)

@@ -165,7 +165,7 @@ async def test_twelve_processes_log_in_once_for_each_generation() -> None:
     assert seen["refused after the fleet learned"] == 0
 
 
-async def test_processes_that_find_out_the_version_ask_once_for_all() -> None:
+async def test_one_process_finds_the_version_for_all() -> None:
     async with redis_box() as redis, Sandbox(versions={"v3"}) as sandbox:
         order = {"options": {"version": "auto"}, "tasks": 2, "seconds": 0.5, "pause": 0.1}
         async with members(sandbox, redis, 3, **order) as processes:
@@ -177,7 +177,7 @@ async def test_processes_that_find_out_the_version_ask_once_for_all() -> None:
     assert set(spoken[2:]) == {("/institutions", "v3.0.0")}
 
 
-async def test_a_process_killed_while_it_holds_the_lock_delays_the_others_by_the_lease() -> None:
+async def test_a_process_killed_with_the_lock_delays_the_others_by_the_lease() -> None:
     async with redis_box() as redis, run_sandbox(600.0) as sandbox:
         async with (
             client_of(redis.url) as client,
